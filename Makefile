@@ -1,0 +1,55 @@
+# pdemill: every target does all the set-up it needs, on a machine with Python >= 3.12 and nothing else.
+SHELL := /bin/bash
+PYTHON ?= $(shell for p in python3.12 python3.13 python3.14 python3; do \
+	$$p -c 'import sys; sys.exit(sys.version_info < (3, 12))' 2>/dev/null && { echo $$p; break; }; done)
+BIN := .venv/bin
+PIP := $(BIN)/python -m pip --quiet --disable-pip-version-check install
+PLATFORM := $(shell uname -sm)
+READY := .venv/.ready
+DEMO ?= demo.zarr
+
+.PHONY: help setup demo test check bench lock clean
+help:  ## list the targets
+	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## / \t/' | expand -t 10
+
+setup: $(READY)  ## make the virtual environment from the lock
+
+$(READY): requirements.lock pyproject.toml
+	@test -n "$(PYTHON)" || { echo "pdemill needs Python >= 3.12 (set PYTHON=/path/to/python3.12)"; exit 1; }
+	@echo "setting up .venv with $(PYTHON) (once, about two minutes)"
+	@$(PYTHON) -m venv .venv
+ifeq ($(PLATFORM),Linux x86_64)
+	@$(PIP) --require-hashes --requirement requirements.lock
+	@$(PIP) --no-build-isolation --no-deps --editable .
+else
+	@echo "no lock for $(PLATFORM): the newest versions are installed; PETSc is compiled, which takes a while"
+	@$(PIP) --upgrade pip
+	@$(PIP) --group dev --editable .
+endif
+	@touch $(READY)
+
+demo: $(READY)  ## make a certified data set of 1,200 Darcy samples, and a picture of it
+	@rm -rf $(DEMO) $(DEMO:.zarr=.png)
+	$(BIN)/pdemill generate --preset fno-darcy --out $(DEMO) --workers 2
+	$(BIN)/pdemill inspect $(DEMO) --picture $(DEMO:.zarr=.png)
+
+test: $(READY)  ## run the tests (under ten minutes)
+	$(BIN)/python -m pytest -n 2
+
+check: $(READY)  ## lint, format, types, layer contracts, tests
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+	$(MAKE) --no-print-directory test
+
+bench: $(READY)  ## run the benchmarks and print their tables
+	$(BIN)/python benchmarks/pipeline.py
+	$(BIN)/python benchmarks/recycling.py
+
+lock: $(READY)  ## write requirements.lock anew from pyproject.toml
+	$(BIN)/uv pip compile --quiet --python-version 3.12 --python-platform x86_64-manylinux_2_34 --generate-hashes \
+		--no-header --no-emit-index-url --no-annotate --group dev pyproject.toml --output-file requirements.lock
+
+clean:  ## remove what the targets made
+	rm -rf .venv $(DEMO) $(DEMO:.zarr=.png)

@@ -1,0 +1,52 @@
+"""pdemill mills families of parametric PDEs into certified training sets for neural operators.
+
+>>> import pdemill
+>>> pdemill.generate(spec, out="darcy.zarr", workers=2)      # doctest: +SKIP
+>>> data = pdemill.open("darcy.zarr", split="train")         # doctest: +SKIP
+"""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from pdemill import errors
+from pdemill.progress import Failure, Summary, Tally, Watcher
+from pdemill.reader import Dataset, open
+
+__version__ = "0.1.0"
+
+__all__ = ["Dataset", "Failure", "Summary", "Tally", "errors", "generate", "open", "preset", "verify"]
+
+
+def generate(
+    spec: str | Path | Mapping[str, Any],
+    out: str | Path,
+    workers: int = 1,
+    settings: Sequence[str] = (),
+    watcher: Watcher = lambda tally: None,
+) -> Summary:
+    """Solve every sample of a spec (a file or a dictionary) into the store ``out``.
+
+    A store that was begun is finished. ``settings`` are overrides such as ``"solver.rtol=1e-6"``; ``watcher`` is
+    called with a Tally whenever there is news. Raises SpecError, StoreError, WorkerError.
+    """
+    from pdemill.engine import engine
+    from pdemill.spec import load_spec
+
+    summary: Summary = engine("generate")(load_spec(spec, settings), out, workers, watcher)
+    return summary
+
+
+def preset(name: str, settings: Sequence[str] = ()) -> dict[str, Any]:
+    """The spec of a preset as a dictionary, all defaults written out, to be changed or handed to ``generate``."""
+    from pdemill.spec import load_preset
+
+    spec: dict[str, Any] = load_preset(name, settings).model_dump(mode="json")
+    return spec
+
+
+def verify(store: str | Path, samples: int | None = None) -> Any:
+    """Check every file and certificate of a store again; ``samples`` per split instead of all, if given."""
+    from pdemill.engine import engine
+
+    return engine("verify")(store, samples)

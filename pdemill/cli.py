@@ -1,0 +1,144 @@
+"""The command line."""
+
+from __future__ import annotations
+
+import sys
+from typing import Any
+
+import click
+
+from pdemill import __version__, console
+from pdemill.engine import engine
+from pdemill.errors import PdemillError, SpecError
+from pdemill.spec.job import Spec
+from pdemill.spec.load import load_preset, load_spec, preset_names, preset_text
+
+INTERRUPTED = 130
+
+
+def _spec(spec: str | None, preset: str | None, settings: tuple[str, ...]) -> Spec:
+    if (spec is None) == (preset is None):
+        raise click.UsageError("give a SPEC file or --preset NAME, not both")
+    return load_spec(spec, settings) if spec is not None else load_preset(str(preset), settings)
+
+
+@click.group(context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(__version__, prog_name="pdemill")
+def commands() -> None:
+    """Mill parametric PDEs into certified training data for neural operators."""
+
+
+@commands.command()
+@click.argument("spec", required=False)
+@click.option("--preset", metavar="NAME", help="A preset instead of a SPEC file; see 'pdemill presets'.")
+@click.option("--out", required=True, metavar="DIR.zarr", help="The store to make, or to finish.")
+@click.option("--workers", default=1, show_default=True, type=click.IntRange(min=1), help="Worker processes.")
+@click.option("--set", "settings", multiple=True, metavar="KEY=VALUE", help="Change a value, e.g. --set samples=10.")
+def generate(spec: str | None, preset: str | None, out: str, workers: int, settings: tuple[str, ...]) -> None:
+    """Solve every sample of a spec into a store. Run it again to finish what is missing."""
+    job = _spec(spec, preset, settings)
+    with console.Bar() as bar:
+        summary = engine("generate")(job, out, workers, bar)
+    console.print_summary(summary)
+    if not summary.ok:
+        sys.exit(1)
+
+
+@commands.command()
+@click.argument("store")
+@click.option("--picture", metavar="OUT.png", help="Also draw samples and certificates into a PNG.")
+def inspect(store: str, picture: str | None) -> None:
+    """Show what is in a store."""
+    from pdemill.inspect import report
+
+    console.print_report(store, *report(store))
+    if picture:
+        from pdemill.picture import draw
+
+        try:
+            console.out.print(f"picture: {draw(store, picture)}")
+        except (OSError, ValueError) as error:
+            raise PdemillError(f"cannot draw into {picture}: {error}") from None
+
+
+@commands.command()
+@click.argument("store")
+@click.option("--samples", type=click.IntRange(min=0), help="Recompute certificates of this many samples per split.")
+def verify(store: str, samples: int | None) -> None:
+    """Check every file of a store against its manifest, and every certificate against the equation."""
+    found = engine("verify")(store, samples)
+    for fault in found.faults:
+        console.errors.print(fault)
+    console.out.print(str(found))
+    if not found.ok:
+        sys.exit(1)
+
+
+@commands.command()
+@click.argument("name", required=False)
+@click.option("--schema", is_flag=True, help="The JSON Schema of the family's 'problem' part.")
+def families(name: str | None, schema: bool) -> None:
+    """List the families, or explain one."""
+    from pdemill.spec.problem import families as known
+
+    if name is None:
+        for family, model in known.items():
+            console.out.print(f"{family:<22} {_first_line(model)}", markup=False)
+        return
+    if name not in known:
+        raise PdemillError(f"unknown family {name!r}; choose one of {', '.join(known)}")
+    if schema:
+        import json
+
+        from pdemill.spec.schema import family_schema
+
+        console.out.print_json(json.dumps(family_schema(name)))
+        return
+    import inspect as source
+
+    console.out.print(source.getdoc(known[name]), markup=False)
+    console.out.print("\nKeys of 'problem':")
+    for key, info in known[name].model_fields.items():
+        default = "required" if info.is_required() else f"default {_short(info.default)}"
+        console.out.print(f"  {key:<14} {default}", markup=False)
+
+
+def _first_line(model: type[Any]) -> str:
+    return (model.__doc__ or "").strip().splitlines()[0]
+
+
+def _short(value: Any) -> str:
+    import json
+
+    dump = value.model_dump(mode="json") if hasattr(value, "model_dump") else value
+    return json.dumps(dump)
+
+
+@commands.command()
+@click.argument("name", required=False)
+def presets(name: str | None) -> None:
+    """List the presets, or print one."""
+    if name is not None:
+        console.out.print(preset_text(name).rstrip(), markup=False)
+        return
+    for preset in preset_names():
+        console.out.print(f"{preset:<18} {preset_text(preset).splitlines()[0].removeprefix('# ')}", markup=False)
+
+
+def main() -> None:
+    """The console script: errors become one clear line and an exit status."""
+    try:
+        commands(standalone_mode=False)
+    except SpecError as error:
+        for fault in error.faults:
+            console.errors.print(f"error: {fault}", markup=False)
+        sys.exit(2)
+    except PdemillError as error:
+        console.errors.print(f"error: {error}", markup=False)
+        sys.exit(2)
+    except click.ClickException as error:
+        error.show()
+        sys.exit(2)
+    except (KeyboardInterrupt, click.Abort):
+        console.errors.print("interrupted; finished shards are safe: run the same command again to go on", markup=False)
+        sys.exit(INTERRUPTED)

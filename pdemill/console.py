@@ -1,0 +1,137 @@
+"""What the command line prints: progress, summaries, tables."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+from rich.table import Table
+
+from pdemill.inspect import SplitReport
+from pdemill.progress import Summary, Tally
+
+out = Console(highlight=False, soft_wrap=True)
+errors = Console(stderr=True, highlight=False, soft_wrap=True)
+SHOWN_FAILURES = 5
+
+
+class Bar:
+    """A progress bar on a terminal; elsewhere a line whenever another tenth is done."""
+
+    def __init__(self) -> None:
+        self._progress = Progress(
+            TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TextColumn("{task.fields[rate]}"),
+            TimeElapsedColumn(), TextColumn("left"), TimeRemainingColumn(), console=errors,
+        )  # fmt: skip
+        self._task = self._progress.add_task("solving", total=None, rate="")
+        self._live = errors.is_terminal
+        self._told = -1
+
+    def __enter__(self) -> Bar:
+        if self._live:
+            self._progress.start()
+        return self
+
+    def __exit__(self, *reason: object) -> None:
+        if self._live:
+            self._progress.stop()
+
+    def __call__(self, tally: Tally) -> None:
+        task = self._progress.tasks[0]
+        per_second = tally.solved / task.elapsed if task.elapsed else 0.0
+        details = f"{per_second:.0f}/s" if per_second >= 10 else f"{per_second:.2g}/s"
+        if tally.iterations:
+            details += f", {tally.iterations / max(tally.solved, 1):.0f} iterations each"
+        if tally.failed:
+            details += f", {tally.failed} failed"
+        if tally.restarts:
+            details += f", {tally.restarts} restarts"
+        if self._live:
+            self._progress.update(self._task, total=tally.total, completed=tally.done, rate=details)
+            return
+        if not task.started:
+            self._progress.start_task(self._task)
+        tenth = 10 * tally.done // tally.total
+        if tenth > self._told:
+            self._told = tenth
+            errors.print(f"{tally.done:>7}/{tally.total} samples" + (f"  {details}" if tally.solved else ""))
+
+
+def print_summary(summary: Summary) -> None:
+    """The last lines of ``generate``."""
+    certified = summary.total - len(summary.failures)
+    steps = ", ".join(
+        f"{name} {seconds:.1f}" for name, seconds in sorted(summary.cpu_seconds.items(), key=lambda s: -s[1])
+    )
+    out.print(
+        f"{certified} of {summary.total} samples certified in {summary.seconds:.1f} s"
+        + (f" (CPU s: {steps})" if steps else "")
+    )
+    print_failures([(f.split, f.sample, f.reason) for f in summary.failures])
+    out.print(f"store: {summary.store}")
+
+
+def print_failures(failures: list[tuple[str, int, str]]) -> None:
+    """The first few failures, on the error stream."""
+    for split, sample, reason in failures[:SHOWN_FAILURES]:
+        errors.print(f"sample {sample} of {split} failed: {reason}")
+    if len(failures) > SHOWN_FAILURES:
+        errors.print(f"... and {len(failures) - SHOWN_FAILURES} more failures")
+
+
+def print_report(store: str | Path, attributes: dict[str, Any], reports: list[SplitReport]) -> None:
+    """The tables of ``inspect``."""
+    problem, plan = attributes["spec"]["problem"], attributes["plan"]
+    resolution = problem["resolution"]
+    grid = " x ".join(map(str, resolution)) if isinstance(resolution, list) else f"h = {resolution['h']}"
+    out.print(f"{store}: {problem['family']}, {grid}, {attributes['unknowns']} unknowns")
+    out.print(f"spec: {attributes['spec_sha256']}")
+    options = ", ".join(f"{key} {value}" for key, value in plan.items() if key != "method")
+    out.print(f"method: {plan['method']} ({options})")
+    table = Table(box=None, pad_edge=False)
+    table.add_column("split")
+    for row in reports:
+        table.add_column(row.split, justify="right")
+    for name, value in _LINES.items():
+        table.add_row(name, *map(value, reports))
+    out.print(table)
+    print_failures([(f.split, f.sample, f.reason) for row in reports for f in row.failures])
+    if not attributes["complete"]:
+        out.print("not finished: run the generate command again")
+        return
+    stats = Table(box=None, pad_edge=False)
+    for heading in ("channel", "mean", "std", "min", "max"):
+        stats.add_column(heading, justify="left" if heading == "channel" else "right")
+    for channel, s in attributes["stats"].items():
+        if s["count"]:
+            stats.add_row(channel, *(f"{s[key]:.4g}" for key in ("mean", "std", "min", "max")))
+    out.print(stats)
+
+
+_LINES: dict[str, Callable[[SplitReport], str]] = {
+    "samples": lambda row: str(row.samples),
+    "certified": lambda row: str(row.certified),
+    "failed": lambda row: str(len(row.failures)),
+    "missing": lambda row: str(row.missing),
+    "relative residual, median": lambda row: _median(row.columns["rel_residual"], "{:.1e}"),
+    "relative residual, worst": lambda row: _worst(row.columns["rel_residual"]),
+    "discretisation error (estimated), median": lambda row: _median(row.columns["error_estimate"], "{:.1e}"),
+    "discretisation error (estimated), worst": lambda row: _worst(row.columns["error_estimate"]),
+    "iterations, median": lambda row: _median(row.columns["iterations"], "{:.0f}"),
+    "milliseconds per solve, median": lambda row: _median(1e3 * row.columns["solve_seconds"], "{:.3g}"),
+}
+
+
+def _median(values: NDArray[Any], form: str) -> str:
+    known = values[np.isfinite(values)]
+    return form.format(np.median(known)) if known.size else "-"
+
+
+def _worst(values: NDArray[Any]) -> str:
+    known = values[np.isfinite(values)]
+    return f"{known.max():.1e}" if known.size else "-"

@@ -1,0 +1,83 @@
+"""Every error pdemill raises on purpose.
+
+PdemillError
+├── SpecError            a spec, preset or override that cannot be accepted; lists every fault with its path
+├── StoreError           a store that cannot be read or written
+│   ├── StoreMismatch    the folder holds another job
+│   ├── StoreBusy        another run is writing the store
+│   ├── CorruptStore     bytes on disk are not the bytes that were written
+│   └── IncompleteStore  samples asked for that no finished shard holds
+├── WorkerError          worker processes kept dying or could not start
+└── SolverError          a solver was set up in a way that it cannot run
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+type Path = tuple[str | int, ...]
+
+
+class PdemillError(Exception):
+    """Base of all errors that a user can do something about; the text says what."""
+
+
+@dataclass(frozen=True)
+class Fault:
+    """One bad value: where it stands and what is wrong with it."""
+
+    path: Path
+    message: str
+
+    @property
+    def dotted(self) -> str:
+        """The path as people write it: ``problem.coefficient.low``, ``a[0]``; ``(spec)`` for the whole."""
+        text = ""
+        for part in self.path:
+            text += f"[{part}]" if isinstance(part, int) else f".{part}"
+        return text.removeprefix(".") or "(spec)"
+
+    @property
+    def pointer(self) -> str:
+        """The path as a JSON pointer (RFC 6901)."""
+        return "".join("/" + str(part).replace("~", "~0").replace("/", "~1") for part in self.path)
+
+    def __str__(self) -> str:
+        return f"{self.dotted}: {self.message}"
+
+
+class SpecError(PdemillError):
+    """The spec is refused; ``faults`` lists every bad value with its path."""
+
+    def __init__(self, faults: Sequence[Fault]) -> None:
+        self.faults = tuple(faults)
+        super().__init__("; ".join(map(str, self.faults)))
+
+
+class StoreError(PdemillError):
+    """The store cannot be read or written."""
+
+
+class StoreMismatch(StoreError):
+    """The folder already holds a store made from another spec or by another version."""
+
+
+class StoreBusy(StoreError):
+    """Another process is writing this store."""
+
+
+class CorruptStore(StoreError):
+    """Bytes on disk are not the bytes that were written."""
+
+
+class IncompleteStore(StoreError):
+    """The samples asked for are not in any finished shard."""
+
+
+class WorkerError(PdemillError):
+    """Worker processes kept dying or could not start."""
+
+
+class SolverError(PdemillError):
+    """A solver was set up in a way that it cannot run."""

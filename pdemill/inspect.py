@@ -1,0 +1,61 @@
+"""What is in a store, in numbers."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import zarr
+from numpy.typing import NDArray
+
+from pdemill.progress import Failure
+from pdemill.store import manifest as manifests
+from pdemill.store.disk import LocalDisk
+from pdemill.store.layout import Shard
+from pdemill.store.store import read_attributes
+
+COLUMNS = ("rel_residual", "error_estimate", "iterations", "solve_seconds", "method")
+
+
+@dataclass
+class SplitReport:
+    """One split: samples, how many are certified, and the columns of those that are."""
+
+    split: str
+    samples: int
+    certified: int = 0
+    failures: list[Failure] = field(default_factory=list)
+    columns: dict[str, NDArray[Any]] = field(default_factory=dict)
+
+    @property
+    def missing(self) -> int:
+        return self.samples - self.certified - len(self.failures)
+
+
+def shards_of(attributes: dict[str, Any]) -> Iterator[Shard]:
+    """The shards of a store, from its attributes alone."""
+    size = int(attributes["shard_samples"])
+    for split, samples in attributes["spec"]["splits"].items():
+        for index, start in enumerate(range(0, samples, size)):
+            yield Shard(split, index, start, min(start + size, samples))
+
+
+def report(store: str | Path) -> tuple[dict[str, Any], list[SplitReport]]:
+    """The attributes of a store and a report per split."""
+    attributes = read_attributes(store)
+    reports = {split: SplitReport(split, samples) for split, samples in attributes["spec"]["splits"].items()}
+    for shard, manifest in manifests.read_all(LocalDisk(store), shards_of(attributes)):
+        if manifest is None:
+            continue
+        row = reports[shard.split]
+        row.certified += manifest.certified
+        row.failures += [Failure(shard.split, f["sample"], f"{f['result']}: {f['reason']}") for f in manifest.failures]
+    root = zarr.open_group(store, mode="r")
+    for split, row in reports.items():
+        values = {name: np.asarray(root[f"{split}/{name}"][...]) for name in COLUMNS}  # type: ignore[index]
+        good = values["method"] > 0
+        row.columns = {name: column[good] for name, column in values.items()}
+    return attributes, list(reports.values())

@@ -1,0 +1,116 @@
+"""Sets of points on which functions are evaluated: tensor products and clouds."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Mapping
+from functools import cached_property
+
+import numpy as np
+from numpy.typing import NDArray
+
+type Array = NDArray[np.float64]
+type Basis = Callable[[Array, int], Array]
+
+AXES = ("x", "y", "z")
+
+
+class Points(ABC):
+    """Where to evaluate: coordinates by name, and fast sums of tensor-product series.
+
+    A series lives on the unit cube: coordinate s = (x - origin) / length on each of ``dimension`` axes.
+    Matrices of basis functions are kept with the points, so that a job evaluates them once.
+    """
+
+    dimension: int
+    shape: tuple[int, ...]
+    extent: tuple[float, ...]
+    """Length of each axis of the series."""
+    lower: tuple[float, ...]
+    """Where each axis of the series starts."""
+
+    def __init__(self) -> None:
+        self._matrices: dict[tuple[str, int, int], Array] = {}
+
+    @cached_property
+    @abstractmethod
+    def coordinates(self) -> Mapping[str, Array]:
+        """x, y, z as arrays that broadcast to ``shape``."""
+
+    @abstractmethod
+    def fraction(self, name: str) -> Array:
+        """How far along the domain's axis ``name`` each point lies, 0 to 1; broadcasts to ``shape``."""
+
+    @abstractmethod
+    def unit(self, axis: int) -> Array:
+        """The unit coordinate s of one axis, one-dimensional."""
+
+    @abstractmethod
+    def expand(self, basis: Basis, coefficients: Array) -> Array:
+        """sum over m of coefficients[m] * prod over axes of basis_m(s), shape ``shape``."""
+
+    def matrix(self, axis: int, basis: Basis, modes: int) -> Array:
+        """basis functions 0..modes-1 at the points of an axis, shape (points, modes)."""
+        key = (basis.__name__, axis, modes)
+        if key not in self._matrices:
+            self._matrices[key] = np.ascontiguousarray(basis(self.unit(axis), modes))
+        return self._matrices[key]
+
+
+class TensorPoints(Points):
+    """The product of one-dimensional point sets; ``fixed`` holds the coordinates of a face of a box."""
+
+    def __init__(
+        self, axes: Mapping[str, Array], lengths: Mapping[str, float], fixed: Mapping[str, float] | None = None
+    ) -> None:
+        super().__init__()
+        self.axes, self.fixed, self._lengths = dict(axes), dict(fixed or {}), dict(lengths)
+        self.extent = tuple(lengths[name] for name in self.axes)
+        self.dimension = len(self.axes)
+        self.lower = (0.0,) * self.dimension
+        self.shape = tuple(len(points) for points in self.axes.values())
+
+    @cached_property
+    def coordinates(self) -> Mapping[str, Array]:
+        grids = np.meshgrid(*self.axes.values(), indexing="ij", sparse=True) if self.axes else []
+        moving = dict(zip(self.axes, grids, strict=True))
+        return moving | {name: np.asarray(value) for name, value in self.fixed.items()}
+
+    def fraction(self, name: str) -> Array:
+        return np.asarray(self.coordinates[name] / self._lengths[name])
+
+    def unit(self, axis: int) -> Array:
+        return list(self.axes.values())[axis] / self.extent[axis]
+
+    def expand(self, basis: Basis, coefficients: Array) -> Array:
+        total = coefficients
+        for axis in range(self.dimension):
+            matrix = self.matrix(axis, basis, coefficients.shape[axis])
+            total = np.asarray(np.tensordot(total, matrix, axes=(0, 1)))
+        return total
+
+
+class CloudPoints(Points):
+    """Any points in the plane, inside a bounding box: ``positions`` has shape (2, ...)."""
+
+    def __init__(self, positions: Array, origin: tuple[float, float], lengths: tuple[float, float]) -> None:
+        super().__init__()
+        self.positions, self.lower, self.extent = positions, origin, lengths
+        self.dimension = 2
+        self.shape = positions.shape[1:]
+
+    @cached_property
+    def coordinates(self) -> Mapping[str, Array]:
+        return dict(zip(AXES, self.positions, strict=False))
+
+    def fraction(self, name: str) -> Array:
+        axis = AXES.index(name)
+        return np.asarray((self.positions[axis] - self.lower[axis]) / self.extent[axis])
+
+    def unit(self, axis: int) -> Array:
+        return np.asarray((self.positions[axis].ravel() - self.lower[axis]) / self.extent[axis])
+
+    def expand(self, basis: Basis, coefficients: Array) -> Array:
+        first = self.matrix(0, basis, coefficients.shape[0])
+        second = self.matrix(1, basis, coefficients.shape[1])
+        return np.asarray(np.einsum("pm,pm->p", first @ coefficients, second)).reshape(self.shape)

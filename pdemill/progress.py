@@ -1,0 +1,45 @@
+"""What a run tells while it works, and at its end."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+
+@dataclass(frozen=True)
+class Tally:
+    """Where a run stands: samples through (finished shards of earlier runs included), failures, iterations."""
+
+    total: int
+    done: int = 0
+    failed: int = 0
+    solved: int = 0
+    iterations: int = 0
+    restarts: int = 0
+
+
+type Watcher = Callable[[Tally], None]
+
+
+@dataclass(frozen=True)
+class Failure:
+    """A sample without a certified solution."""
+
+    split: str
+    sample: int
+    reason: str
+
+
+@dataclass(frozen=True)
+class Summary:
+    """How a run ended. ``ok`` is what the exit status says: every sample is certified."""
+
+    store: str
+    total: int
+    failures: tuple[Failure, ...] = ()
+    seconds: float = 0.0
+    cpu_seconds: dict[str, float] = field(default_factory=dict)
+
+    @property
+    def ok(self) -> bool:
+        return not self.failures

@@ -1,0 +1,132 @@
+"""Where a problem lives: a box, or a polygon with holes."""
+
+from __future__ import annotations
+
+import math
+from typing import Annotated, Any, Literal
+
+from pydantic import BeforeValidator, Field, model_validator
+
+from pdemill.points import AXES
+from pdemill.spec.model import Model, Pair, Positive, as_tuple, refusal, refuse
+
+BOX_SIDES = (("left", "right"), ("bottom", "top"), ("back", "front"))
+"""Names of the low and high side of the x, y and z axis."""
+
+
+class Box(Model):
+    """The box [0, L_x] x [0, L_y] x ...; ``lengths`` are its sides, one per axis (default 1)."""
+
+    shape: Literal["box"] = "box"
+    lengths: Annotated[tuple[Positive, ...], BeforeValidator(as_tuple)] | None = None
+
+    def side_names(self, dimension: int) -> tuple[str, ...]:
+        return tuple(name for pair in BOX_SIDES[:dimension] for name in pair)
+
+    def sizes(self, dimension: int) -> dict[str, float]:
+        """The length of each axis, by name."""
+        return dict(zip(AXES, self.lengths or (1.0,) * dimension, strict=False))
+
+
+Loop = Annotated[tuple[Pair, ...], BeforeValidator(as_tuple), Field(min_length=3)]
+
+
+class Polygon(Model):
+    """A polygon with polygonal holes.
+
+    ``outline`` and each hole list corners in order, in either direction. Edge i runs from corner i to
+    corner i + 1 and is called ``edge{i}``, or as ``sides`` says; the rim of hole j is called ``hole{j}``.
+    """
+
+    shape: Literal["polygon"] = "polygon"
+    outline: Loop
+    holes: Annotated[tuple[Loop, ...], BeforeValidator(as_tuple)] = ()
+    sides: Annotated[tuple[str, ...], BeforeValidator(as_tuple)] | None = None
+
+    @model_validator(mode="after")
+    def _simple(self) -> Polygon:
+        for path, loop in [(("outline",), self.outline)] + [(("holes", j), h) for j, h in enumerate(self.holes)]:
+            if abs(signed_area(loop)) < 1e-12:
+                raise refuse(path, "has no area", loop)
+            if crossing := _self_crossing(loop):
+                raise refuse(path, f"crosses itself: edge {crossing[0]} meets edge {crossing[1]}", loop)
+        for j, hole in enumerate(self.holes):
+            if not all(_inside(corner, self.outline) for corner in hole) or _meet(hole, self.outline):
+                raise refuse(("holes", j), "is not inside the outline", hole)
+            for i, other in enumerate(self.holes[:j]):
+                if _meet(hole, other) or _inside(hole[0], other) or _inside(other[0], hole):
+                    raise refuse(("holes", j), f"overlaps hole {i}", hole)
+        if self.sides is not None and len(self.sides) != len(self.outline):
+            raise refuse(("sides",), f"needs {len(self.outline)} names, one per edge of the outline", self.sides)
+        return self
+
+    def edge_names(self) -> tuple[str, ...]:
+        """The side that each edge of the outline belongs to."""
+        return self.sides or tuple(f"edge{i}" for i in range(len(self.outline)))
+
+    def side_names(self, dimension: int = 2) -> tuple[str, ...]:
+        return tuple(dict.fromkeys(self.edge_names() + tuple(f"hole{j}" for j in range(len(self.holes)))))
+
+    def bounding_box(self) -> tuple[tuple[float, float], tuple[float, float]]:
+        """Lower left corner and lengths of the smallest box around the outline."""
+        xs, ys = zip(*self.outline, strict=True)
+        return (min(xs), min(ys)), (max(xs) - min(xs), max(ys) - min(ys))
+
+
+def signed_area(loop: tuple[tuple[float, float], ...]) -> float:
+    """Area of a polygon, positive when its corners run anticlockwise (shoelace formula)."""
+    return 0.5 * sum(x0 * y1 - x1 * y0 for (x0, y0), (x1, y1) in zip(loop, loop[1:] + loop[:1], strict=True))
+
+
+def _turn(a: Any, b: Any, c: Any) -> float:
+    return math.copysign(1.0, t) if (t := (b[0] - a[0]) * (c[1] - a[1]) - (b[1] - a[1]) * (c[0] - a[0])) else 0.0
+
+
+def _between(a: Any, b: Any, p: Any) -> bool:
+    return all(min(a[i], b[i]) <= p[i] <= max(a[i], b[i]) for i in (0, 1))
+
+
+def _segments_meet(a: Any, b: Any, c: Any, d: Any) -> bool:
+    turns = _turn(a, b, c), _turn(a, b, d), _turn(c, d, a), _turn(c, d, b)
+    if turns[0] * turns[1] < 0 and turns[2] * turns[3] < 0:
+        return True
+    touching = ((a, b, c), (a, b, d), (c, d, a), (c, d, b))
+    return any(t == 0 and _between(*points) for t, points in zip(turns, touching, strict=True))
+
+
+def _edges(loop: Any) -> list[tuple[Any, Any]]:
+    return list(zip(loop, loop[1:] + loop[:1], strict=True))
+
+
+def _meet(one: Any, other: Any) -> bool:
+    return any(_segments_meet(*e, *f) for e in _edges(one) for f in _edges(other))
+
+
+def _self_crossing(loop: Any) -> tuple[int, int] | None:
+    edges = _edges(loop)
+    for i in range(len(edges)):
+        for j in range(i + 2, len(edges)):
+            if (i, j) != (0, len(edges) - 1) and _segments_meet(*edges[i], *edges[j]):
+                return i, j
+    return None
+
+
+def _inside(point: Any, loop: Any) -> bool:
+    crossings = 0
+    for (x0, y0), (x1, y1) in _edges(loop):
+        if (y0 > point[1]) != (y1 > point[1]) and point[0] < x0 + (point[1] - y0) * (x1 - x0) / (y1 - y0):
+            crossings += 1
+    return crossings % 2 == 1
+
+
+def choose_domain(value: Any, *shapes: type[Model]) -> Any:
+    """The domain that ``value['shape']`` names, out of the shapes that a family can live on."""
+    if isinstance(value, shapes):
+        return value
+    names = {str(shape.model_fields["shape"].default): shape for shape in shapes}
+    if not isinstance(value, dict):
+        raise refusal("should be an object with the key 'shape'")
+    name = value.get("shape", next(iter(names)))
+    if name not in names:
+        raise refuse(("shape",), f"{name!r} is not possible for this family; choose {' or '.join(names)}", name)
+    return names[name].model_validate(value)

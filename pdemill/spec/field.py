@@ -1,0 +1,153 @@
+"""What a field is: a random function of space, drawn by name, the same at every resolution."""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Annotated, Any, ClassVar, get_args
+
+import numpy as np
+from pydantic import AfterValidator
+
+from pdemill.draws import Draw
+from pdemill.points import Array, Points
+from pdemill.spec.model import Model, refusal
+from pdemill.spec.registry import Registry, Slot
+
+
+@dataclass(frozen=True)
+class Function:
+    """One draw of a field.
+
+    ``evaluate`` maps points to values (a number when the function is constant in space);
+    ``features`` gives the few numbers by which draws are compared when they are ordered, scaled to a
+    total variance of about one;
+    ``parameters`` are the named numbers that define the draw, where there are few.
+    """
+
+    evaluate: Callable[[Points], Array | float]
+    random: bool = False
+    features: Callable[[Points], Array] = lambda points: np.empty(0)
+    parameters: Mapping[str, float] = field(default_factory=dict)
+    _values: dict[int, Array | float] = field(default_factory=dict, compare=False, repr=False)
+
+    def __call__(self, points: Points) -> Array | float:
+        """Values at ``points``, evaluated once per draw and set of points."""
+        if id(points) not in self._values:
+            self._values[id(points)] = self.evaluate(points)
+        return self._values[id(points)]
+
+    def map(self, transform: Callable[[Array | float], Array | float]) -> Function:
+        """This function followed by ``transform``."""
+        return Function(lambda points: transform(self(points)), self.random, self.features, self.parameters)
+
+
+class Field(Model):
+    """Base of all fields. A subclass is one file with its distribution and one method, ``realise``."""
+
+    random: ClassVar[bool] = True
+
+    @abstractmethod
+    def realise(self, draw: Draw) -> Function:
+        """The function that this draw stands for."""
+
+    def bounds(self) -> tuple[float, float] | None:
+        """The smallest interval that holds every value, or None where the spec does not tell."""
+        return None
+
+    @property
+    def is_random(self) -> bool:
+        """Whether two samples can differ."""
+        return self.random
+
+    def fixed_mean(self) -> float | None:
+        """The mean over a box that every draw shares, or None where draws differ or it is not known."""
+        return None
+
+    def objection(self, dimension: int, axes: tuple[str, ...]) -> str | None:
+        """Why the field cannot be drawn on ``dimension`` free axes of a domain with ``axes``; None when it can."""
+        return None if dimension else "a side of a one-dimensional domain is a point: give a number"
+
+    def parts(self) -> Iterator[tuple[tuple[str, ...], Field]]:
+        """The fields that this one is made of, with their paths below it."""
+        yield from ()
+
+    @classmethod
+    def __pydantic_init_subclass__(cls, **kwargs: Any) -> None:
+        super().__pydantic_init_subclass__(**kwargs)
+        if "field" in cls.model_fields:
+            fields.add(get_args(cls.model_fields["field"].annotation)[0], cls)
+
+
+class Scalar(Field):
+    """A field that is one number per sample, written with its one key: ``{uniform: [0, 1]}``."""
+
+    def objection(self, dimension: int, axes: tuple[str, ...]) -> str | None:
+        return None
+
+    @classmethod
+    def __pydantic_init_subclass__(cls, **kwargs: Any) -> None:
+        super().__pydantic_init_subclass__(**kwargs)
+        scalars.add(next(iter(cls.model_fields)), cls)
+
+
+fields: Registry[Field] = Registry("field", "field")
+scalars: Registry[Scalar] = Registry("scalar", "scalar")
+
+
+def _choose(value: Any, kinds: str) -> Field | None:
+    if isinstance(value, int | float) and not isinstance(value, bool):
+        return scalars["constant"].model_validate({"constant": value})
+    if isinstance(value, dict) and len(value) == 1 and (key := next(iter(value))) in scalars:
+        return scalars[key].model_validate(value)
+    if not isinstance(value, dict):
+        raise refusal(f"should be a number or one of {kinds}")
+    return None
+
+
+def choose_field(value: Any) -> Field:
+    """The scalar or field that a value of a spec stands for."""
+    if isinstance(value, Field):
+        return value
+    kinds = f"{', '.join(scalars)}, or a field ({', '.join(fields)})"
+    return _choose(value, kinds) or fields.choose(value)
+
+
+class _ScalarSlot(Slot):
+    def _validate(self, value: Any) -> Any:
+        if isinstance(value, Scalar):
+            return value
+        kinds = ", ".join(scalars)
+        scalar = _choose(value, kinds)
+        if scalar is None:
+            raise refusal(f"should be a number or an object with one of the keys {kinds}")
+        return scalar
+
+
+class _ValueSlot(Slot):
+    def _validate(self, value: Any) -> Any:
+        return choose_field(value)
+
+
+AnyScalar = Annotated[Scalar, _ScalarSlot(scalars, Scalar, "Scalar")]
+AnyField = Annotated[Field, _ValueSlot(fields, Field, "Value")]
+
+
+def positive(value: Field) -> Field:
+    """The field, refused when it is known to reach zero or below."""
+    bounds = value.bounds()
+    if bounds is not None and bounds[0] <= 0:
+        raise refusal(f"must be positive everywhere, but reaches down to {bounds[0]:g} (lognormal is always positive)")
+    return value
+
+
+def _not_negative(value: Field) -> Field:
+    bounds = value.bounds()
+    if bounds is not None and bounds[0] < 0:
+        raise refusal(f"must not be negative, but reaches down to {bounds[0]:g}")
+    return value
+
+
+PositiveField = Annotated[AnyField, AfterValidator(positive)]
+NonNegativeField = Annotated[AnyField, AfterValidator(_not_negative)]

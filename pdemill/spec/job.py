@@ -1,0 +1,100 @@
+"""The spec: one model for everything a dataset job says."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+from hashlib import sha256
+from typing import Annotated, Any, Literal
+
+from pydantic import BeforeValidator, Field, field_validator, model_validator
+
+from pdemill.spec.method import AnyMethod, methods
+from pdemill.spec.model import Model, Number, refuse
+from pdemill.spec.problem import AnyProblem
+
+DEFAULT_LIMIT = 10**11
+"""samples x unknowns of one job, unless PDEMILL_MAX_UNKNOWNS says otherwise."""
+
+
+class StoreOptions(Model):
+    """How solutions are written; ``shard`` (samples per shard) is chosen from the sample's size if absent."""
+
+    dtype: Literal["float32", "float64"] = "float32"
+    shard: Annotated[int, Field(ge=1, le=1024)] | None = None
+
+
+class Certify(Model):
+    """``refine``: the fraction of samples, at least 2 per split, that are solved again on the twice finer grid
+    to estimate the discretisation error; 0 switches it off."""
+
+    refine: Annotated[Number, Field(ge=0, le=1)] = 0.01
+
+
+def _method(value: Any) -> Any:
+    return {"method": "auto"} | value if isinstance(value, dict) else value
+
+
+class Spec(Model):
+    """A dataset job: the problem, how many samples of each split, the seed, the solver, the store."""
+
+    problem: AnyProblem
+    splits: dict[str, Annotated[int, Field(ge=1)]]
+    seed: Annotated[int, Field(ge=0, lt=2**63)] = 0
+    solver: Annotated[AnyMethod, BeforeValidator(_method)] = Field(
+        default_factory=lambda: methods["auto"](method="auto")
+    )
+    store: StoreOptions = StoreOptions()
+    certify: Certify = Certify()
+
+    @model_validator(mode="before")
+    @classmethod
+    def _samples_is_train(cls, value: Any) -> Any:
+        if not isinstance(value, dict) or "samples" not in value:
+            return value
+        if "splits" in value:
+            raise refuse(("samples",), "give either samples or splits, not both", value["samples"])
+        return {key: v for key, v in value.items() if key != "samples"} | {"splits": {"train": value["samples"]}}
+
+    @field_validator("splits")
+    @classmethod
+    def _split_names(cls, splits: dict[str, int]) -> dict[str, int]:
+        if not splits:
+            raise refuse((), "needs at least one split, for example {train: 1000}", splits)
+        for name in splits:
+            if not re.fullmatch(r"[A-Za-z][A-Za-z0-9_-]{0,31}", name) or name in ("x", "y", "z", "points", "cells"):
+                raise refuse((name,), "is not a name for a split: use letters, digits, - and _", name)
+        return splits
+
+    @model_validator(mode="after")
+    def _within_limits(self) -> Spec:
+        limit = int(os.environ.get("PDEMILL_MAX_UNKNOWNS", DEFAULT_LIMIT))
+        total = self.samples * self.problem.unknowns
+        if total > limit:
+            raise refuse(
+                ("splits",),
+                f"{self.samples:,} samples x {self.problem.unknowns:,} unknowns are more than the limit of "
+                f"{limit:,} (PDEMILL_MAX_UNKNOWNS)",
+                self.splits,
+            )
+        return self
+
+    @model_validator(mode="after")
+    def _method_fits(self) -> Spec:
+        if objection := self.solver.objection(self.problem):
+            raise refuse(("solver", *objection.path), objection.message, self.solver.method)
+        return self
+
+    @property
+    def samples(self) -> int:
+        """Samples of all splits together."""
+        return sum(self.splits.values())
+
+    def canonical(self) -> str:
+        """The one JSON text of this spec: all defaults written out, keys sorted."""
+        return json.dumps(self.model_dump(mode="json"), sort_keys=True, separators=(",", ":"))
+
+    def sha256(self) -> str:
+        """Hash of the canonical text; equal specs are equal datasets."""
+        return sha256(self.canonical().encode()).hexdigest()

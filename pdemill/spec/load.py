@@ -1,0 +1,127 @@
+"""Specs from files, dictionaries, presets and overrides; every fault with its path."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Mapping, Sequence
+from copy import deepcopy
+from importlib.resources import files
+from pathlib import Path
+from typing import Any
+
+import yaml
+from pydantic import ValidationError
+
+from pdemill.errors import Fault, SpecError
+from pdemill.spec.job import Spec
+
+MAX_BYTES = 1_000_000
+
+
+class _Loader(yaml.SafeLoader):
+    """YAML in which 1e-8 is a number and a key may stand once."""
+
+    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
+        keys = [key.value for key, _ in node.value]
+        for key in keys:
+            if keys.count(key) > 1:
+                raise yaml.constructor.ConstructorError(None, None, f"the key {key!r} stands twice", node.start_mark)
+        return super().construct_mapping(node, deep)
+
+
+_Loader.add_implicit_resolver(
+    "tag:yaml.org,2002:float", re.compile(r"^[-+]?[0-9][0-9_]*(\.[0-9_]*)?[eE][-+]?[0-9]+$"), list("-+0123456789")
+)
+
+
+def parse(text: str, name: str = "spec") -> dict[str, Any]:
+    """The dictionary in a JSON or YAML text."""
+    if len(text) > MAX_BYTES:
+        raise SpecError([Fault((), f"{name} is longer than {MAX_BYTES:,} characters")])
+    try:
+        data = yaml.load(text, _Loader)  # noqa: S506 - _Loader is a SafeLoader
+    except (yaml.YAMLError, RecursionError, ValueError) as error:
+        reason = " ".join(str(error).split())
+        raise SpecError([Fault((), f"{name} is not valid YAML or JSON: {reason}")]) from None
+    if not isinstance(data, dict):
+        raise SpecError([Fault((), f"{name} should be an object with the keys problem and splits or samples")])
+    return data
+
+
+def validate(data: Mapping[str, Any]) -> Spec:
+    """The spec in a dictionary, or a SpecError that lists every fault."""
+    try:
+        return Spec.model_validate(dict(data))
+    except ValidationError as error:
+        raise SpecError([_fault(item) for item in error.errors(include_url=False)]) from None
+    except RecursionError:
+        raise SpecError([Fault((), "is nested too deeply")]) from None
+
+
+_WORDS = {
+    "missing": "is missing",
+    "extra_forbidden": "unknown key",
+    "finite_number": "should be a finite number",
+}
+
+
+def _fault(item: Any) -> Fault:
+    message = _WORDS.get(item["type"]) or item["msg"].removeprefix("Input ").removeprefix("Value error, ")
+    if item["type"] not in ("refused", *_WORDS) and isinstance(item["input"], str | int | float):
+        message += f" (got {item['input']!r})"
+    return Fault(tuple(item["loc"]), message)
+
+
+def override(data: Mapping[str, Any], settings: Sequence[str]) -> dict[str, Any]:
+    """A copy of ``data`` with ``KEY=VALUE`` settings applied; KEY is dotted, VALUE is YAML."""
+    result: dict[str, Any] = deepcopy(dict(data))
+    for setting in settings:
+        key, equals, text = setting.partition("=")
+        if not equals or not all(key.split(".")):
+            raise SpecError([Fault((), f"--set {setting!r} should be KEY=VALUE, for example solver.rtol=1e-6")])
+        *parents, last = key.split(".")
+        place: Any = result
+        for part in parents:
+            place = place.setdefault(part, {})
+            if not isinstance(place, dict):
+                raise SpecError(
+                    [Fault(tuple(key.split(".")), f"--set cannot go below {part!r}, which is not an object")]
+                )
+        place[last] = parse(f"value: {text}", f"--set {key}")["value"]
+        if key == "samples":
+            result.pop("splits", None)
+    return result
+
+
+def preset_names() -> list[str]:
+    """The presets that ship with pdemill."""
+    return sorted(
+        entry.name.removesuffix(".yaml") for entry in files("pdemill.presets").iterdir() if entry.name.endswith(".yaml")
+    )
+
+
+def preset_text(name: str) -> str:
+    """The YAML of a preset, with the source of every number in its comments."""
+    if name not in preset_names():
+        raise SpecError([Fault((), f"unknown preset {name!r}; choose one of {', '.join(preset_names())}")])
+    return (files("pdemill.presets") / f"{name}.yaml").read_text()
+
+
+def load_spec(source: str | Path | Mapping[str, Any] | Spec, settings: Sequence[str] = ()) -> Spec:
+    """A spec from a file, a dictionary or a spec, with overrides."""
+    if isinstance(source, Spec):
+        return source if not settings else validate(override(json.loads(source.canonical()), settings))
+    if isinstance(source, Mapping):
+        return validate(override(source, settings))
+    try:
+        text = Path(source).read_text()
+    except (OSError, UnicodeDecodeError) as error:
+        reason = error.strerror if isinstance(error, OSError) else "it is not text"
+        raise SpecError([Fault((), f"cannot read {str(source)!r}: {reason}")]) from None
+    return validate(override(parse(text, str(source)), settings))
+
+
+def load_preset(name: str, settings: Sequence[str] = ()) -> Spec:
+    """A preset as a spec, with overrides."""
+    return validate(override(parse(preset_text(name), name), settings))

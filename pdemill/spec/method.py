@@ -1,0 +1,61 @@
+"""What a method is: options of a solver, and the problems it admits."""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from typing import Annotated, Any, ClassVar, Literal, get_args
+
+from pydantic import Field
+
+from pdemill.errors import Fault
+from pdemill.spec.model import Model, Number
+from pdemill.spec.problem import Problem
+from pdemill.spec.registry import Registry, Slot
+
+Preconditioner = Literal["none", "jacobi", "bjacobi", "sor", "icc", "ilu", "asm", "gamg"]
+
+
+class Method(Model):
+    """Base of all methods. A subclass is one file: its options, whom it admits, and how it is made.
+
+    ``rtol`` bounds the relative residual ||b - A u|| / ||b|| (2-norm) of every certified sample.
+    ``sort`` is the order in which a shard is solved: greedy nearest neighbours, Hilbert curve, or as drawn.
+    """
+
+    method: str
+    rtol: Annotated[Number, Field(ge=1e-13, le=1e-1)] = 1e-8
+    sort: Literal["auto", "greedy", "hilbert", "none"] = "auto"
+    recycles: ClassVar[bool] = False
+    """Whether solving similar systems one after another makes it faster."""
+
+    def objection(self, problem: Problem) -> Fault | None:
+        """Why this method cannot solve the problem, with what to choose instead; None when it can."""
+        return None
+
+    def resolve(self, problem: Problem) -> Method:
+        """The method that will really run: itself, except for ``auto``."""
+        return self
+
+    @abstractmethod
+    def solver(self) -> Any:
+        """A new solver with these options."""
+
+    @classmethod
+    def __pydantic_init_subclass__(cls, **kwargs: Any) -> None:
+        super().__pydantic_init_subclass__(**kwargs)
+        annotation = cls.model_fields["method"].annotation
+        if annotation is not str:
+            methods.add(get_args(annotation)[0], cls)
+
+
+methods: Registry[Method] = Registry("method", "method")
+AnyMethod = Annotated[Method, Slot(methods, Method, "Method")]
+
+
+def needs_symmetry(preconditioner: str, problem: Problem) -> Fault | None:
+    """The fault of an incomplete Cholesky factorisation of a matrix that has none."""
+    if preconditioner == "icc" and not (problem.symmetric and problem.definite):
+        return Fault(
+            ("preconditioner",), f"icc needs a symmetric definite operator, and {problem.family} is not: use ilu"
+        )
+    return None

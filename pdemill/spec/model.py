@@ -1,0 +1,45 @@
+"""The base of every part of a spec, and how a part refuses a value."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
+from pydantic_core import InitErrorDetails, PydanticCustomError
+
+from pdemill.errors import Path
+
+
+class Model(BaseModel):
+    """A part of a spec: immutable, unknown keys refused, numbers finite and never given as text."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True, allow_inf_nan=False, validate_default=True)
+
+
+def refusal(message: str) -> PydanticCustomError:
+    """An error for the value that a validator is looking at."""
+    return PydanticCustomError("refused", "{why}", {"why": message})
+
+
+def refuse(path: Path, message: str, value: Any = None) -> ValidationError:
+    """An error for a value further down than the one a validator is looking at."""
+    detail = InitErrorDetails(type=refusal(message), loc=path, input=value)
+    return ValidationError.from_exception_data("spec", [detail])
+
+
+def _not_a_flag(value: Any) -> Any:
+    if isinstance(value, bool):
+        raise refusal("should be a number, not true or false")
+    return float(value) if isinstance(value, int) else value
+
+
+def as_tuple(value: Any) -> Any:
+    """Lists of a spec as the tuples that models hold."""
+    if isinstance(value, str):
+        raise refusal("should be a list")
+    return tuple(value) if isinstance(value, list) else value
+
+
+Number = Annotated[float, BeforeValidator(_not_a_flag)]
+Positive = Annotated[Number, Field(gt=0)]
+Pair = Annotated[tuple[Number, Number], BeforeValidator(as_tuple)]

@@ -1,0 +1,90 @@
+"""Registers of the parts that a spec chooses by name: fields, families, methods.
+
+A part registers itself when its module is imported. The modules are found through the entry-point
+group ``pdemill.catalogue``: each entry names a module whose import brings its parts in, so that
+another distribution adds a family, a field or a solver without a change here.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from difflib import get_close_matches
+from importlib.metadata import entry_points
+from typing import Any
+
+from pydantic import GetCoreSchemaHandler, GetJsonSchemaHandler
+from pydantic_core import CoreSchema, core_schema
+
+from pdemill.spec.model import Model, refusal, refuse
+
+_loading = False
+_loaded = False
+
+
+def load_catalogue() -> None:
+    """Import every module of the entry-point group ``pdemill.catalogue``, once."""
+    global _loading, _loaded
+    if _loaded or _loading:
+        return
+    _loading = True
+    try:
+        for entry in entry_points(group="pdemill.catalogue"):
+            entry.load()
+        _loaded = True
+    finally:
+        _loading = False
+
+
+class Registry[M: Model](Mapping[str, type[M]]):
+    """Named models of one kind, for example all fields."""
+
+    def __init__(self, kind: str, tag: str) -> None:
+        self.kind, self.tag = kind, tag
+        self._members: dict[str, type[M]] = {}
+
+    def add(self, name: str, member: type[M]) -> None:
+        if name in self._members and self._members[name] is not member:
+            raise TypeError(f"two {self.kind}s are called {name!r}")
+        self._members[name] = member
+
+    def __getitem__(self, name: str) -> type[M]:
+        load_catalogue()
+        return self._members[name]
+
+    def __iter__(self) -> Iterator[str]:
+        load_catalogue()
+        return iter(sorted(self._members))
+
+    def __len__(self) -> int:
+        load_catalogue()
+        return len(self._members)
+
+    def choose(self, value: Any) -> M:
+        """The member that ``value[tag]`` names, validated from ``value``."""
+        if not isinstance(value, Mapping):
+            raise refusal(f"should be an object with the key {self.tag!r}")
+        if self.tag not in value:
+            raise refuse((self.tag,), f"is missing; choose one of {', '.join(self)}", value)
+        name = value[self.tag]
+        if not isinstance(name, str) or name not in self:
+            close = get_close_matches(str(name), list(self), n=1)
+            hint = f"did you mean {close[0]!r}? " if close else ""
+            raise refuse((self.tag,), f"unknown {self.kind} {name!r}; {hint}choose one of {', '.join(self)}", name)
+        return self[name].model_validate(dict(value))
+
+
+class Slot:
+    """Annotation for a place in a spec that holds one member of a registry."""
+
+    def __init__(self, registry: Registry[Any], base: type[Model], definition: str) -> None:
+        self.registry, self.base, self.definition = registry, base, definition
+
+    def _validate(self, value: Any) -> Any:
+        return value if isinstance(value, self.base) else self.registry.choose(value)
+
+    def __get_pydantic_core_schema__(self, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
+        dump = core_schema.plain_serializer_function_ser_schema(lambda member: member.model_dump(mode="json"))
+        return core_schema.no_info_plain_validator_function(self._validate, serialization=dump)
+
+    def __get_pydantic_json_schema__(self, schema: CoreSchema, handler: GetJsonSchemaHandler) -> dict[str, Any]:
+        return {"x-slot": self.definition}

@@ -1,0 +1,1 @@
+"""The store on disk: layout, durable files, shards, manifests."""

@@ -1,0 +1,80 @@
+"""What a store looks like: its arrays, and how splits are cut into shards. Pure decisions, no files."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from math import log2, prod
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+SHARD_BYTES = 32 * 2**20
+SHARD_SAMPLES = (16, 1024)
+SCHEMA = 1
+"""Version of the store's layout; readers refuse a higher one."""
+
+MEASURED = ("solve_seconds",)
+"""Arrays that hold measurements of a run: the only ones that differ between two runs of one spec."""
+
+
+@dataclass(frozen=True)
+class ArrayLayout:
+    """One array of a split: sample on axis 0, ``shape`` behind it."""
+
+    name: str
+    dtype: str
+    shape: tuple[int, ...] = ()
+    dimensions: tuple[str, ...] = ()
+    fill: float | int = float("nan")
+    attributes: tuple[tuple[str, Any], ...] = ()
+
+    @property
+    def sample_bytes(self) -> int:
+        return np.dtype(self.dtype).itemsize * prod(self.shape)
+
+    @property
+    def chunked_by_sample(self) -> bool:
+        """Fields are read sample by sample; the short columns beside them are one chunk per shard."""
+        return len(self.shape) > 1
+
+
+@dataclass(frozen=True)
+class Shard:
+    """Samples start..stop-1 of a split: one task, one writer, one file per array."""
+
+    split: str
+    index: int
+    start: int
+    stop: int
+
+    @property
+    def name(self) -> str:
+        return f"{self.split}-{self.index:05d}"
+
+    def __len__(self) -> int:
+        return self.stop - self.start
+
+
+@dataclass(frozen=True)
+class StoreLayout:
+    """Everything about a store but its samples; equal layouts give equal metadata, byte for byte."""
+
+    splits: Mapping[str, int]
+    shard_samples: int
+    arrays: tuple[ArrayLayout, ...]
+    shared: Mapping[str, tuple[tuple[str, ...], NDArray[Any]]]
+    attributes: Mapping[str, Any]
+
+    def shards(self) -> Iterator[Shard]:
+        """Every shard, split by split."""
+        for split, samples in self.splits.items():
+            for index, start in enumerate(range(0, samples, self.shard_samples)):
+                yield Shard(split, index, start, min(start + self.shard_samples, samples))
+
+
+def shard_samples(sample_bytes: int) -> int:
+    """Samples per shard: the power of two whose largest array comes nearest to 32 MB, from 16 to 1024."""
+    low, high = SHARD_SAMPLES
+    return int(min(max(2 ** round(log2(SHARD_BYTES / max(sample_bytes, 1))), low), high))

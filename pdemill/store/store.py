@@ -1,0 +1,148 @@
+"""A store that is being made: created or resumed, filled shard by shard, finished."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+from time import process_time
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from pdemill.errors import CorruptStore, StoreError, StoreMismatch
+from pdemill.store import manifest as manifests
+from pdemill.store.disk import Disk, make_folders, write_durably
+from pdemill.store.encode import encode, metadata, shard_file
+from pdemill.store.layout import MEASURED, SCHEMA, Shard, StoreLayout
+from pdemill.store.manifest import Manifest
+from pdemill.store.moments import Moments, merge
+
+ROOT = "zarr.json"
+
+
+def read_attributes(root: str | Path) -> dict[str, Any]:
+    """The root attributes of a store on disk."""
+    path = Path(root) / ROOT
+    try:
+        attributes = json.loads(path.read_bytes())["attributes"]
+        schema = attributes["schema"]
+    except FileNotFoundError:
+        raise StoreError(f"{root} is not a pdemill store: it has no {ROOT}") from None
+    except (OSError, ValueError, KeyError, TypeError):
+        raise StoreError(f"{root} is not a pdemill store: its {ROOT} cannot be read as one") from None
+    if schema > SCHEMA:
+        raise StoreError(f"{root} was written by a newer pdemill (schema {schema}); this one reads {SCHEMA}")
+    return dict(attributes)
+
+
+@dataclass(frozen=True)
+class ShardData:
+    """The rows of one shard: arrays by name, and the failures among them."""
+
+    arrays: Mapping[str, NDArray[Any]]
+    failures: tuple[Mapping[str, Any], ...] = ()
+    summary: Mapping[str, Any] | None = None
+    run: Mapping[str, Any] | None = None
+
+
+class Store:
+    """The writing side of a store. Every method may be repeated after a crash."""
+
+    def __init__(self, disk: Disk, layout: StoreLayout) -> None:
+        self.disk, self.layout = disk, layout
+
+    def create(self) -> None:
+        """Write the metadata, root last; a store that is there already must be of the same spec and version."""
+        if self.disk.exists(ROOT):
+            self._same_job()
+            return
+        make_folders(self.disk, manifests.FOLDER)
+        for name, data in metadata(self.layout).items():
+            write_durably(self.disk, name, data)
+
+    def _same_job(self) -> None:
+        try:
+            found = json.loads(self.disk.read(ROOT))["attributes"]
+            spec, version = found["spec_sha256"], found["versions"]["pdemill"]
+        except (ValueError, KeyError, TypeError):
+            raise StoreMismatch(
+                f"the folder holds a {ROOT} that pdemill did not write; choose another folder"
+            ) from None
+        wanted = self.layout.attributes
+        if spec != wanted["spec_sha256"]:
+            raise StoreMismatch("the folder holds the store of another spec; choose another folder, or delete it")
+        if version != wanted["versions"]["pdemill"]:
+            raise StoreMismatch(f"the store was begun by pdemill {version}; finish it with that version")
+
+    def missing(self) -> list[Shard]:
+        """The shards that have no manifest yet."""
+        return [s for s, manifest in manifests.read_all(self.disk, self.layout.shards()) if manifest is None]
+
+    def commit(self, shard: Shard, data: ShardData) -> Manifest:
+        """Encode and write a shard; it exists from the moment its manifest does.
+
+        The manifest's ``run.cpu_seconds.write`` is the time of everything but writing the manifest itself.
+        """
+        begin = process_time()
+        lasting: dict[str, bytes] = {}
+        measured: dict[str, bytes] = {}
+        for part in self.layout.arrays:
+            files = measured if part.name in MEASURED else lasting
+            files[shard_file(part, shard)] = encode(part, data.arrays[part.name], self.layout.shard_samples)
+        moments = self._moments(data)
+        for name, content in {**lasting, **measured}.items():
+            write_durably(self.disk, name, content)
+        run = dict(data.run or {})
+        run["cpu_seconds"] = {**run.get("cpu_seconds", {}), "write": round(process_time() - begin, 6)}
+        manifest = Manifest(
+            split=shard.split,
+            shard=shard.index,
+            start=shard.start,
+            stop=shard.stop,
+            files={name: manifests.fingerprint(content) for name, content in lasting.items()},
+            failures=data.failures,
+            moments=moments,
+            summary=data.summary or {},
+            run={**run, "files": {name: manifests.fingerprint(c) for name, c in measured.items()}},
+        )
+        write_durably(self.disk, manifests.name_of(shard), manifest.to_bytes())
+        return manifest
+
+    def _moments(self, data: ShardData) -> dict[str, dict[str, Any]]:
+        good = np.setdiff1d(np.arange(len(data.arrays["sample_id"])), [f["row"] for f in data.failures])
+        return {
+            f"{name}/{channel}": Moments.of(data.arrays[name][good, number]).to_json()
+            for name in ("input", "solution")
+            for number, channel in enumerate(self.layout.attributes[f"{name}_channels"])
+        }
+
+    def finish(self) -> list[Manifest]:
+        """Write the statistics of the whole store into its root, once no shard is missing."""
+        found = [manifest for _, manifest in manifests.read_all(self.disk, self.layout.shards())]
+        done = [manifest for manifest in found if manifest is not None]
+        if len(done) < len(found):
+            raise StoreError(f"{len(found) - len(done)} shards are missing; run generate again")
+        stats = merge(m.moments for m in done if m.split == next(iter(self.layout.splits)))
+        failed = sum(len(m.failures) for m in done)
+        attributes = {**self.layout.attributes, "complete": True, "failed_samples": failed, "stats": stats}
+        root = metadata(replace(self.layout, attributes=attributes))[ROOT]
+        if self.disk.read(ROOT) != root:
+            write_durably(self.disk, ROOT, root)
+        return done
+
+
+def check_files(disk: Disk, shard: Shard, manifest: Manifest) -> None:
+    """Raise CorruptStore unless every file of a shard is the one that its manifest describes."""
+    for name, expected in {**manifest.files, **manifest.run.get("files", {})}.items():
+        try:
+            found = manifests.fingerprint(disk.read(name))
+        except OSError as error:
+            raise CorruptStore(f"{name} of shard {shard.name} cannot be read: {error.strerror}") from None
+        if found != expected:
+            raise CorruptStore(
+                f"{name} (samples {shard.start}..{shard.stop - 1} of {shard.split}) is not what was written: "
+                f"{found['bytes']} bytes, expected {expected['bytes']}"
+            )

@@ -1,0 +1,54 @@
+"""Certificates: residuals recomputed from the assembled system, and estimates of the discretisation error.
+
+Nothing here knows how a solution was found: it shares no code with the solvers, and uses SciPy's product instead of
+PETSc's.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from pdemill.draws import Draw
+from pdemill.points import Array
+from pdemill.spec.job import Spec
+from solvers.operators.system import System
+
+LEAST_REFINED = 2
+
+
+def relative_residual(system: System, unknowns: Array) -> float:
+    """||b - A u|| / ||b|| in float64 (2-norm); of the whole residual where b = 0."""
+    residual = float(np.linalg.norm(system.rhs - system.matrix.sparse() @ unknowns))
+    size = float(np.linalg.norm(system.rhs))
+    return residual / size if size > 0 else residual
+
+
+def rounding_residual(system: System, unknowns: Array, dtype: str) -> float:
+    """The largest relative residual that rounding u to ``dtype`` can add: eps || |A| |u| || / ||b||."""
+    matrix = abs(system.matrix.sparse())
+    size = float(np.linalg.norm(system.rhs)) or 1.0
+    spacing = float(np.finfo(dtype).eps) / 2.0
+    smallest = float(np.finfo(dtype).tiny)
+    return float(np.linalg.norm(matrix @ (spacing * np.abs(unknowns) + smallest))) / size
+
+
+def refined_samples(spec: Spec, split: str) -> NDArray[np.intp]:
+    """The samples of a split whose discretisation error is estimated, drawn from the seed."""
+    samples = spec.splits[split]
+    if spec.certify.refine == 0:
+        return np.empty(0, dtype=np.intp)
+    count = min(samples, max(LEAST_REFINED, round(spec.certify.refine * samples)))
+    levels = Draw(spec.seed, split, 0, "certify").uniform(samples)
+    return np.sort(np.argsort(levels, kind="stable")[:count])
+
+
+def discretisation_error(coarse: Array, fine: Array, order: int) -> float:
+    """Relative L2 error of ``coarse`` by Richardson: ||u_h - R u_h/2|| 2^p / (2^p - 1) / ||R u_h/2||.
+
+    ``fine`` is the solution on cells of half the size, restricted to the places of ``coarse``; p is the order.
+    """
+    size = float(np.linalg.norm(fine))
+    factor = 2.0**order / (2.0**order - 1.0)
+    difference = float(np.linalg.norm(coarse - fine))
+    return factor * difference / size if size > 0 else factor * difference

@@ -1,0 +1,1 @@
+"""Families of parametric PDEs, one file each."""

@@ -1,0 +1,39 @@
+"""Steady convection and diffusion."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import ClassVar, Literal
+
+from pdemill.spec.field import AnyField, Function, NonNegativeField
+from pdemill.spec.problem import Coefficient, Terms, Vector
+from solvers.families.grid import GridProblem
+from solvers.families.poisson import UNIT
+from solvers.fields.constant import Constant
+
+
+class ConvectionDiffusion(GridProblem):
+    """-∇·(k ∇u) + b·∇u + c u = f on a box, k > 0, c >= 0.
+
+    Input: the coefficient k, the velocity b (one field per axis), the reaction c, the source f and the data
+    on the sides, those that are random. Output: u. Operator: not symmetric.
+    Defaults: k = 1, c = 0, f = 1, u = 0 on all sides. Central differences: second order in the cell size
+    h, free of oscillations while |b| h / k <= 2; refine until the certificate's error estimate is small.
+    """
+
+    family: Literal["convection_diffusion"]
+    coefficient: Coefficient = UNIT
+    velocity: Vector
+    reaction: NonNegativeField = Constant(constant=0.0)
+    source: AnyField = UNIT
+    symmetric: ClassVar[bool] = False
+    operator_fields: ClassVar[tuple[str, ...]] = ("coefficient", "velocity", "reaction")
+
+    @property
+    def damped(self) -> bool:
+        bounds = self.reaction.bounds()
+        return bounds is not None and bounds[0] > 0
+
+    def terms(self, drawn: Callable[[str], tuple[Function, ...]]) -> Terms:
+        (reaction,), (source,) = drawn("reaction"), drawn("source")
+        return Terms(drawn("coefficient"), source, drawn("velocity"), reaction)

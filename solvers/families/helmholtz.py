@@ -1,0 +1,43 @@
+"""The Helmholtz equation: time-harmonic waves."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import ClassVar, Literal
+
+import numpy as np
+
+from pdemill.spec.field import AnyField, Function
+from pdemill.spec.problem import Coefficient, Terms
+from solvers.families.grid import GridProblem
+from solvers.families.poisson import UNIT
+
+
+class Helmholtz(GridProblem):
+    """-∇·(k ∇u) - κ² u = f on a box.
+
+    Input: the coefficient k, the wave number κ (1/length; a number or a field), the source f and the data
+    on the sides, those that are random. Output: u. Operator: symmetric; indefinite as soon as κ² exceeds
+    the smallest eigenvalue of the diffusion (2π² on the unit square with u = 0 outside), singular at
+    every eigenvalue: a sample that falls there is reported, not stored. Use at least 10 cells per
+    wavelength 2π/κ. Defaults: k = 1, κ = 1, f = 1, u = 0 on all sides. Second order in the cell size.
+    """
+
+    family: Literal["helmholtz"]
+    coefficient: Coefficient = UNIT
+    wavenumber: AnyField = UNIT
+    source: AnyField = UNIT
+    operator_fields: ClassVar[tuple[str, ...]] = ("coefficient", "wavenumber")
+
+    @property
+    def definite(self) -> bool:
+        return False
+
+    @property
+    def damped(self) -> bool:
+        return True
+
+    def terms(self, drawn: Callable[[str], tuple[Function, ...]]) -> Terms:
+        (wavenumber,), (source,) = drawn("wavenumber"), drawn("source")
+        reaction = wavenumber.map(lambda kappa: -np.square(kappa))
+        return Terms(diffusion=drawn("coefficient"), source=source, reaction=reaction)

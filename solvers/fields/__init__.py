@@ -1,0 +1,1 @@
+"""Random fields and scalars, one file each."""

@@ -1,0 +1,46 @@
+"""A short Fourier series with random coefficients."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+import numpy as np
+from pydantic import Field as Limits
+
+from pdemill.draws import Draw
+from pdemill.points import Array, Points
+from pdemill.spec.field import Field, Function
+from pdemill.spec.model import Number, Positive
+from solvers.fields.bases import fourier
+from solvers.fields.modes import by_shells
+
+
+class Fourier(Field):
+    """mean + scale * sum_m xi_m (1 + |m|)^(-decay) phi_m over real Fourier functions, xi_m ~ N(0, 1).
+
+    Wave numbers run to ``waves`` per axis; |m| is the largest wave number of a term; the constant is left out.
+    """
+
+    field: Literal["fourier"]
+    waves: Annotated[int, Limits(ge=1, le=128)] = 4
+    decay: Annotated[Number, Limits(ge=0)] = 1.0
+    scale: Positive = 1.0
+    mean: Number = 0.0
+
+    def realise(self, draw: Draw) -> Function:
+        modes = 2 * self.waves + 1
+
+        def weights(points: Points) -> Array:
+            numbers = np.max(np.indices((modes,) * points.dimension) + 1, axis=0) // 2
+            damping = (1.0 + numbers) ** (-self.decay)
+            damping[(0,) * points.dimension] = 0.0
+            return np.asarray(damping * by_shells(draw.normal(modes**points.dimension), modes, points.dimension))
+
+        def features(points: Points) -> Array:
+            values = weights(points).ravel()
+            return np.asarray(values / np.sqrt(values.size))
+
+        return Function(lambda points: self.mean + self.scale * points.expand(fourier, weights(points)), True, features)
+
+    def fixed_mean(self) -> float:
+        return self.mean

@@ -1,0 +1,33 @@
+"""A number drawn from a normal distribution."""
+
+from __future__ import annotations
+
+import math
+
+from pydantic import field_validator
+
+from pdemill.draws import Draw
+from pdemill.spec.field import Function, Scalar
+from pdemill.spec.model import Pair, refusal
+
+
+class Normal(Scalar):
+    """N(mean, std^2); ``{normal: [mean, std]}``."""
+
+    normal: Pair
+
+    @field_validator("normal")
+    @classmethod
+    def _spread(cls, moments: tuple[float, float]) -> tuple[float, float]:
+        if moments[1] <= 0:
+            raise refusal(f"needs std > 0, got {moments[1]:g}")
+        return moments
+
+    def realise(self, draw: Draw) -> Function:
+        mean, std = self.normal
+        feature = draw.normal(1)
+        value = float(mean + std * feature[0])
+        return Function(lambda points: value, True, lambda points: feature, {"": value})
+
+    def bounds(self) -> tuple[float, float]:
+        return -math.inf, math.inf

@@ -1,0 +1,110 @@
+"""From a spec to a finished store on this machine."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable
+from dataclasses import replace
+from pathlib import Path
+from time import perf_counter
+from typing import Any
+
+from pdemill.errors import StoreError, StoreMismatch
+from pdemill.progress import Failure, Summary, Tally, Watcher
+from pdemill.spec.job import Spec
+from pdemill.store.disk import TEMPORARY, Lock, sweep
+from pdemill.store.encode import metadata
+from pdemill.store.manifest import FOLDER, Manifest
+from pdemill.store.store import Store
+from solvers.pool import Event, Pool
+from solvers.shard import Progress
+from solvers.work import open_work, work_on
+
+
+def generate(spec: Spec, out: str | Path, workers: int = 1, watcher: Watcher = lambda tally: None) -> Summary:
+    """Solve every sample of ``spec`` into the store ``out``; a store that was begun is finished.
+
+    ``workers`` processes share the work; 0 does it in this process. The result does not depend on it.
+    """
+    begin = perf_counter()
+    root = Path(out)
+    try:
+        root.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise StoreError(f"cannot make the folder {root}: {error.strerror}") from None
+    lock = Lock(root)
+    try:
+        job, store = open_work(root, spec)
+        _check_folder(root, store)
+        sweep(store.disk)
+        store.create()
+        missing = store.missing()
+        board = _Board(spec.samples, spec.samples - sum(map(len, missing)), watcher)
+        if workers:
+            with Pool(root, workers, lock.handle) as pool:
+                pool.run(missing, board.take)
+        else:
+            for shard in missing:
+                counts = _Counts()
+                manifest = work_on(job, store, shard, 1, counts)
+                board.take(Event("finished", shard, {**counts.numbers, "run": manifest.run}))
+        manifests = store.finish()
+    finally:
+        lock.release()
+    return Summary(str(root), spec.samples, tuple(_failures(manifests)), perf_counter() - begin, board.cpu_seconds)
+
+
+def _check_folder(root: Path, store: Store) -> None:
+    """Refuse to write into a folder that holds something else."""
+    if (root / "zarr.json").exists():
+        return
+    ours = {Path(name).parts[0] for name in metadata(store.layout)} | {FOLDER}
+    for entry in root.iterdir():
+        if entry.name not in ours and not entry.name.endswith(TEMPORARY):
+            raise StoreMismatch(f"{root} is not empty and holds no store (found {entry.name}); choose another folder")
+
+
+def _failures(manifests: Iterable[Manifest]) -> Iterable[Failure]:
+    for manifest in manifests:
+        for failure in manifest.failures:
+            yield Failure(manifest.split, failure["sample"], f"{failure['result']}: {failure['reason']}")
+
+
+class _Counts:
+    def __init__(self) -> None:
+        self.numbers = {"done": 0, "failed": 0, "iterations": 0}
+
+    def __call__(self, progress: Progress) -> None:
+        self.numbers["done"] = progress.done
+        self.numbers["failed"] += progress.failed
+        self.numbers["iterations"] += progress.iterations
+
+
+class _Board:
+    """Adds up what the workers tell."""
+
+    def __init__(self, total: int, done: int, watcher: Watcher) -> None:
+        self._before, self._watcher = done, watcher
+        self._shards: dict[str, dict[str, Any]] = {}
+        self._restarts = 0
+        self._total = total
+        self.cpu_seconds: dict[str, float] = defaultdict(float)
+        watcher(self._tally())
+
+    def take(self, event: Event) -> None:
+        if event.kind == "restarted":
+            self._restarts += 1
+            self._shards.pop(event.shard.name, None)
+        else:
+            self._shards[event.shard.name] = event.details
+        if event.kind == "finished":
+            for step, seconds in event.details["run"]["cpu_seconds"].items():
+                self.cpu_seconds[step] += seconds
+        self._watcher(self._tally())
+
+    def _tally(self) -> Tally:
+        totals = {key: sum(s[key] for s in self._shards.values()) for key in ("done", "failed", "iterations")}
+        return replace(
+            Tally(self._total), done=self._before + totals["done"], failed=totals["failed"], solved=totals["done"],
+            iterations=totals["iterations"], restarts=self._restarts,
+        )  # fmt: skip

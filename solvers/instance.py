@@ -1,0 +1,76 @@
+"""One sample of a problem: its functions, drawn."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from functools import cached_property
+
+import numpy as np
+
+from pdemill.draws import Draw
+from pdemill.points import Array, Points
+from pdemill.spec.boundary import Condition, data_of
+from pdemill.spec.field import Function
+from pdemill.spec.problem import Problem, Terms
+
+
+class Instance:
+    """The equation and the side data of one sample, as functions that no grid has touched yet."""
+
+    def __init__(self, problem: Problem, draw: Draw) -> None:
+        self.problem = problem
+        self.draw = draw.at("problem")
+        self.fields: dict[str, tuple[Function, ...]] = {}
+        self.sides: dict[str, dict[str, Function]] = {}
+        for side, condition in problem.conditions.items():
+            place = self.draw.at("boundary").at(side)
+            self.sides[side] = {path[-1]: value.realise(place.at("/".join(path))) for path, value in data_of(condition)}
+
+    def drawn(self, name: str) -> tuple[Function, ...]:
+        """The functions of the field called ``name``: one, or one per axis."""
+        if name not in self.fields:
+            values = self.problem.values(name)
+            places = (
+                [self.draw.at(name).at(axis) for axis in range(len(values))]
+                if len(values) > 1
+                else [self.draw.at(name)]
+            )
+            self.fields[name] = tuple(value.realise(place) for value, place in zip(values, places, strict=True))
+        return self.fields[name]
+
+    @cached_property
+    def terms(self) -> Terms:
+        """The coefficients of the equation."""
+        return self.problem.terms(self.drawn)
+
+    def condition(self, side: str) -> tuple[Condition, dict[str, Function]]:
+        """The condition on a side and its functions by name."""
+        return self.problem.conditions[side], self.sides[side]
+
+    def named(self) -> Iterator[tuple[str, Function]]:
+        """Every drawn function that is random, with the name of its channel."""
+        _ = self.terms
+        for name, functions in self.fields.items():
+            for axis, function in enumerate(functions):
+                if function.random:
+                    yield (f"{name}_{'xyz'[axis]}" if len(functions) > 1 else name), function
+        for side, functions_of_side in self.sides.items():
+            for name, function in functions_of_side.items():
+                if function.random:
+                    yield f"{side}_{name}", function
+
+    def parameters(self) -> dict[str, float]:
+        """The named numbers of this sample, for the store's ``params``."""
+        return {
+            f"{name}.{key}" if key else name: value
+            for name, function in self.named()
+            for key, value in function.parameters.items()
+        }
+
+    def features(self, points: Points, side_points: dict[str, Points]) -> Array:
+        """The numbers by which samples are compared when they are ordered."""
+        parts = [np.empty(0)]
+        sides = {f"{side}_{name}": side_points[side] for side, fs in self.sides.items() for name in fs}
+        for name, function in self.named():
+            parts.append(function.features(sides.get(name, points)))
+        return np.concatenate(parts)

@@ -1,0 +1,140 @@
+"""What all shards of a job share: the discretisation, the channels, the layout of the store."""
+
+from __future__ import annotations
+
+import json
+import platform
+from collections.abc import Mapping
+from importlib.metadata import PackageNotFoundError, version
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from pdemill import __version__
+from pdemill.draws import SCHEME, Draw
+from pdemill.points import Array
+from pdemill.spec.field import Function
+from pdemill.spec.job import Spec
+from pdemill.spec.method import Method, methods
+from pdemill.store.layout import SCHEMA, ArrayLayout, StoreLayout, shard_samples
+from solvers.instance import Instance
+from solvers.methods.auto import Auto
+from solvers.operators.system import Discretisation, System
+from solvers.ordering.order import resolve_sort
+
+FAILED = "failed"
+RECORDED = ("numpy", "scipy", "zarr", "scikit-fem", "netgen-mesher", "dolfinx-solver-real", "petsc")
+
+
+class Job:
+    """A spec, ready to be solved. ``stored`` holds the shared arrays of a store that exists already."""
+
+    def __init__(self, spec: Spec, stored: Mapping[str, NDArray[Any]] | None = None) -> None:
+        self.spec = spec
+        self.problem = spec.problem
+        self.discretisation: Discretisation = self.problem.discretise(stored)
+        self.method = spec.solver.resolve(self.problem)
+        first = self.instance(next(iter(spec.splits)), 0)
+        self.channels = tuple(name for name, _ in first.named()) or self._fixed_channels()
+        self.parameters = tuple(first.parameters())
+        self._refined: Discretisation | None = None
+
+    def _fixed_channels(self) -> tuple[str, ...]:
+        """Where nothing is drawn: the source."""
+        return ("source",)
+
+    @property
+    def refined(self) -> Discretisation:
+        """The discretisation with cells of half the size, made when it is first asked for."""
+        if self._refined is None:
+            self._refined = self.discretisation.refined()
+        return self._refined
+
+    def instance(self, split: str, sample: int) -> Instance:
+        """Sample number ``sample`` of a split."""
+        return Instance(self.problem, Draw(self.spec.seed, split, sample))
+
+    def features(self, instance: Instance) -> Array:
+        """The numbers by which samples are compared."""
+        return instance.features(self.discretisation.points, self.discretisation.side_points)
+
+    def inputs(self, instance: Instance, system: System) -> Array:
+        """The input channels of a sample, shape (channels, ...)."""
+        grid = self.discretisation
+        sides = {f"{side}_{name}": (side, f) for side, fs in instance.sides.items() for name, f in fs.items()}
+        drawn = dict(instance.named()) or {"source": instance.terms.source}
+        fields = []
+        for name in self.channels:
+            function: Function = drawn[name]
+            values = grid.spread(*sides[name]) if name in sides else function(grid.points)
+            fields.append(np.broadcast_to(values - system.shift if name == "source" else values, grid.points.shape))
+        return np.stack(fields)
+
+    def layout(self) -> StoreLayout:
+        """The layout of the store."""
+        grid, dtype = self.discretisation, self.spec.store.dtype
+        shape = grid.points.shape
+        fields = (
+            ArrayLayout("input", dtype, (len(self.channels), *shape), ("channel", *grid.axes)),
+            ArrayLayout("solution", dtype, (1, *shape), ("solution_channel", *grid.axes)),
+        )
+        columns = (
+            ArrayLayout("params", "float64", (len(self.parameters),), ("parameter",)),
+            ArrayLayout("rel_residual", "float64"),
+            ArrayLayout("error_estimate", "float32"),
+            ArrayLayout("iterations", "int32", fill=-1),
+            ArrayLayout("solve_seconds", "float32"),
+            ArrayLayout("method", "int8", fill=-1, attributes=method_flags()),
+            ArrayLayout("sample_id", "int64", fill=-1),
+        )
+        arrays = fields + tuple(c for c in columns if c.name != "params" or self.parameters)
+        samples = self.spec.store.shard or shard_samples(max(part.sample_bytes for part in fields))
+        return StoreLayout(self.spec.splits, samples, arrays, grid.arrays(), self._attributes(samples))
+
+    def _attributes(self, samples: int) -> dict[str, Any]:
+        sort = resolve_sort(self.method.sort, self.method.recycles, samples)
+        refined = self.refined_method() if self.spec.certify.refine else None
+        text = self.spec.canonical()
+        return {
+            "schema": SCHEMA,
+            "spec": json.loads(text),
+            "spec_sha256": self.spec.sha256(),
+            "versions": software(),
+            "seed_scheme": SCHEME,
+            "plan": {
+                **self.method.model_dump(mode="json"),
+                "sort": sort,
+                "refined": refined.method if refined else "none",
+            },
+            "input_channels": list(self.channels),
+            "solution_channels": ["u"],
+            "parameters": list(self.parameters),
+            "boundary": {s: c.model_dump(mode="json") for s, c in self.problem.conditions.items()},
+            "sides": list(self.problem.sides),
+            "unknowns": self.discretisation.pattern.size,
+            "shard_samples": samples,
+            "complete": False,
+        }
+
+    def refined_method(self) -> Method | None:
+        """How the refined problem is solved: as ``auto`` would; None where that takes too much memory."""
+        unknowns = self.discretisation.pattern.size * 2**self.problem.dimension
+        return Auto(method="auto", rtol=self.method.rtol, sort="none").pick(self.problem, unknowns)
+
+
+def method_flags() -> tuple[tuple[str, Any], ...]:
+    """Codes of the ``method`` column, after the CF convention for flags."""
+    names = [FAILED, *methods]
+    return (("flag_values", list(range(len(names)))), ("flag_meanings", " ".join(names)))
+
+
+def software() -> dict[str, str]:
+    """Versions that the bits of a store depend on."""
+    found = {"pdemill": __version__, "python": platform.python_version()}
+    for name in RECORDED:
+        try:
+            found[name] = version(name)
+        except PackageNotFoundError:
+            continue
+    return found

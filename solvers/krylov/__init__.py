@@ -1,0 +1,1 @@
+"""Krylov methods with recycling, written here because they are what the project is about."""

@@ -1,0 +1,39 @@
+"""The method picked from what is known of the problem."""
+
+from __future__ import annotations
+
+from typing import Any, Literal, get_args
+
+from pdemill.spec.method import Method
+from pdemill.spec.problem import Problem
+from solvers.methods.cg import Cg
+from solvers.methods.direct import Direct
+
+LARGE_FACTOR = 60_000
+"""Unknowns above which the factors of a 3D matrix cost more than multigrid iterations."""
+LARGEST_FACTOR = 250_000
+"""Unknowns above which the factors of a 3D matrix do not fit a worker."""
+
+
+class Auto(Method):
+    """Direct, except for definite operators in 3D with more than 60,000 unknowns: CG with algebraic multigrid."""
+
+    method: Literal["auto"]
+
+    def resolve(self, problem: Problem) -> Method:
+        return self.pick(problem, problem.unknowns) or self._as(Direct)
+
+    def pick(self, problem: Problem, unknowns: int) -> Method | None:
+        """The method for a problem of this kind and size; None where none is known to fit."""
+        if problem.dimension < 3 or unknowns <= LARGE_FACTOR:
+            return self._as(Direct)
+        if problem.symmetric and problem.definite:
+            return self._as(Cg, preconditioner="gamg")
+        return self._as(Direct) if unknowns <= LARGEST_FACTOR else None
+
+    def _as(self, kind: type[Method], **options: str) -> Method:
+        name = kind.model_fields["method"].annotation
+        return kind(method=get_args(name)[0], rtol=self.rtol, sort=self.sort, **options)
+
+    def solver(self) -> Any:
+        raise TypeError("auto runs as the method that resolve() gives")

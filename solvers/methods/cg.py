@@ -1,0 +1,42 @@
+"""Conjugate gradients."""
+
+from __future__ import annotations
+
+from functools import partial
+from typing import Annotated, Literal
+
+from pydantic import Field
+
+from pdemill.errors import Fault
+from pdemill.spec.method import Method, Preconditioner
+from pdemill.spec.problem import Problem
+from solvers.methods.gmres import KrylovSolver
+
+
+class Cg(Method):
+    """Conjugate gradients, Hestenes and Stiefel 1952, by PETSc. Symmetric positive definite matrices only."""
+
+    method: Literal["cg"]
+    preconditioner: Preconditioner = "icc"
+    max_iterations: Annotated[int, Field(ge=1)] = 10_000
+
+    def objection(self, problem: Problem) -> Fault | None:
+        if not problem.symmetric:
+            return Fault(
+                ("method",), f"cg needs a symmetric operator, and {problem.family} is not: use gmres or direct"
+            )
+        if not problem.definite:
+            return Fault(
+                ("method",), f"cg needs a definite operator, and {problem.family} may not be: use gmres or direct"
+            )
+        if self.preconditioner in ("ilu", "asm"):
+            return Fault(
+                ("preconditioner",), f"cg needs a symmetric preconditioner, and {self.preconditioner} is not: use icc"
+            )
+        return None
+
+    def solver(self) -> KrylovSolver:
+        from solvers import petsc  # late: a spec must not load PETSc
+
+        make = partial(petsc.Krylov, kind="cg", preconditioner=self.preconditioner)
+        return KrylovSolver(make, self.rtol, self.max_iterations)

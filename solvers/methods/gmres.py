@@ -1,0 +1,57 @@
+"""Restarted GMRES."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import partial
+from typing import Annotated, Literal, Protocol
+
+from pydantic import Field
+
+from pdemill.errors import Fault
+from pdemill.points import Array
+from pdemill.spec.method import Method, Preconditioner, needs_symmetry
+from pdemill.spec.problem import Problem
+from solvers.operators.system import Matrix, Pattern, System
+from solvers.solution import Result, Solution, Solver, Stats
+
+
+class Gmres(Method):
+    """GMRES(restart), Saad and Schultz 1986, with right preconditioning, by PETSc. Any matrix; no recycling."""
+
+    method: Literal["gmres"]
+    preconditioner: Preconditioner = "ilu"
+    restart: Annotated[int, Field(ge=2, le=1000)] = 40
+    max_iterations: Annotated[int, Field(ge=1)] = 10_000
+
+    def objection(self, problem: Problem) -> Fault | None:
+        return needs_symmetry(self.preconditioner, problem)
+
+    def solver(self) -> KrylovSolver:
+        from solvers import petsc  # late: a spec must not load PETSc
+
+        make = partial(petsc.Krylov, kind="gmres", preconditioner=self.preconditioner, restart=self.restart)
+        return KrylovSolver(make, self.rtol, self.max_iterations)
+
+
+class Iteration(Protocol):
+    """A Krylov method set up on one pattern."""
+
+    def solve(self, matrix: Matrix, rhs: Array, rtol: float, limit: int) -> tuple[Array, Result, int]: ...
+
+
+class KrylovSolver(Solver[None]):
+    """State: none; every system is solved from zero."""
+
+    def __init__(self, make: Callable[[Pattern], Iteration], rtol: float, limit: int) -> None:
+        self._make, self._rtol, self._limit = make, rtol, limit
+        self._iteration: Iteration | None = None
+
+    def start(self) -> None:
+        return None
+
+    def solve(self, system: System, state: None) -> Solution[None]:
+        if self._iteration is None:
+            self._iteration = self._make(system.matrix.pattern)
+        value, result, iterations = self._iteration.solve(system.matrix, system.rhs, self._rtol, self._limit)
+        return Solution(value, result, Stats(iterations), None)

@@ -1,0 +1,1 @@
+"""Discretisations: from the drawn functions of one sample to one sparse linear system."""

@@ -1,0 +1,236 @@
+"""Second-order finite volumes on box grids in one, two and three dimensions."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from functools import lru_cache
+from math import prod
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from pdemill.points import AXES, Array, TensorPoints
+from pdemill.spec.boundary import Dirichlet, Neumann, Periodic, Robin
+from pdemill.spec.domain import BOX_SIDES
+from pdemill.spec.field import Function
+from pdemill.spec.problem import Problem, Properties
+from solvers.instance import Instance
+from solvers.operators.system import (
+    Discretisation,
+    InvalidSample,
+    Matrix,
+    Pattern,
+    System,
+    require_finite,
+    require_positive,
+)
+
+
+def _cut(axis: int, part: Any) -> tuple[Any, ...]:
+    """An index that takes ``part`` along one axis and everything along the others."""
+    return (slice(None),) * axis + (part,)
+
+
+class BoxGrid(Discretisation):
+    """-div(k grad u) + b . grad u + c u = f, one unknown per cell, at its centre.
+
+    Divided by the cell volume, the balance of cell P over its faces e (in direction +a) and w is
+
+        sum_a [ (F_e - F_w) / h_a + b_a (u_e - u_w) / h_a ] + c_P u_P = f_P
+
+    with the flux F_e = -k_e (u_E - u_P) / h_a, the harmonic mean k_e = 2 k_P k_E / (k_P + k_E), and the face
+    value u_e = (u_P + u_E) / 2. On a side the face value is u_s = alpha u_P + beta and the flux runs over half
+    a cell, F_s = -2 k_P (u_s - u_P) / h_a:
+
+        u = g:                alpha = 0,                  beta = g
+        k du/dn = g:          alpha = 1,                  beta = h_a g / (2 k_P)
+        a u + k du/dn = g:    alpha = 2k / (2k + h_a a),  beta = h_a g / (2k + h_a a)
+
+    Source: Eymard, Gallouët, Herbin 2000, "Finite volume methods", sections 5 and 11. Error O(h^2) for smooth
+    data on every kind of side, in the mean and at every cell.
+    """
+
+    order = 2
+
+    def __init__(
+        self, shape: tuple[int, ...], lengths: tuple[float, ...], periodic: tuple[bool, ...], properties: Properties
+    ) -> None:
+        self.shape, self.lengths, self.periodic, self.properties = shape, lengths, periodic, properties
+        self.dimension = len(shape)
+        self.spacing = tuple(length / cells for length, cells in zip(lengths, shape, strict=True))
+        self.axes = AXES[: self.dimension]
+        centres = {
+            name: np.asarray((np.arange(n) + 0.5) * h) for name, n, h in zip(AXES, shape, self.spacing, strict=False)
+        }
+        sizes = dict(zip(AXES, lengths, strict=False))
+        self._centres = centres
+        self.points = TensorPoints(centres, sizes)
+        self.side_points = {}
+        for axis, (low, high) in enumerate(BOX_SIDES[: self.dimension]):
+            along = {name: x for name, x in centres.items() if name != AXES[axis]}
+            self.side_points[low] = TensorPoints(along, sizes, {AXES[axis]: 0.0})
+            self.side_points[high] = TensorPoints(along, sizes, {AXES[axis]: lengths[axis]})
+        self.pattern, self._take = _pattern(shape, periodic)
+        self.weights = np.ones(prod(shape))
+        self._stencil = np.zeros((2 * self.dimension + 1, *shape))
+        self._constant: Matrix | None = None
+
+    @classmethod
+    def of(cls, problem: Problem, shape: tuple[int, ...], lengths: tuple[float, ...]) -> BoxGrid:
+        """The grid of a problem on a box."""
+        lows = [problem.conditions[low] for low, _ in BOX_SIDES[: len(shape)]]
+        return cls(shape, lengths, tuple(isinstance(c, Periodic) for c in lows), problem.properties)
+
+    def assemble(self, instance: Instance) -> System:
+        terms = instance.terms
+        k = [self._spread(function(self.points)) for function in terms.diffusion]
+        for values in k:
+            require_positive("coefficient", values)
+        k = k * self.dimension if len(k) == 1 else k
+        f = terms.source(self.points)
+        require_finite("source", f)
+        rhs = np.array(self._spread(f))
+        stencil = self._stencil
+        stencil[...] = 0.0
+        diagonal = stencil[0]
+        for axis in range(self.dimension):
+            b = self._spread(terms.convection[axis](self.points)) if terms.convection else None
+            if b is not None:
+                require_finite("velocity", b)
+            self._diffuse(axis, k[axis], diagonal, stencil[1 + 2 * axis], stencil[2 + 2 * axis])
+            if b is not None:
+                self._convect(axis, b, diagonal, stencil[1 + 2 * axis], stencil[2 + 2 * axis])
+            if not self.periodic[axis]:
+                for high in (False, True):
+                    self._close(instance, axis, high, k[axis], b, diagonal, rhs)
+        if terms.reaction is not None:
+            c = terms.reaction(self.points)
+            require_finite("reaction", c)
+            diagonal += c
+        return self.balanced(self._matrix(np.take(stencil.reshape(-1), self._take)), rhs.reshape(-1))
+
+    def _matrix(self, values: Array) -> Matrix:
+        if not self.properties.constant:
+            return Matrix(self.pattern, values, self.properties)
+        if self._constant is None:
+            self._constant = Matrix(self.pattern, values, self.properties)
+        elif not np.array_equal(self._constant.values, values):
+            raise AssertionError("an operator declared constant changed between samples")
+        return self._constant
+
+    def _spread(self, values: Array | float) -> Array:
+        return np.broadcast_to(values, self.shape)
+
+    def _diffuse(self, axis: int, k: Array, diagonal: Array, lower: Array, upper: Array) -> None:
+        first, last = _cut(axis, slice(None, -1)), _cut(axis, slice(1, None))
+        square = self.spacing[axis] ** 2
+        face = 2.0 * k[first] * k[last] / ((k[first] + k[last]) * square)
+        diagonal[first] += face
+        diagonal[last] += face
+        upper[first] -= face
+        lower[last] -= face
+        if self.periodic[axis]:
+            low, high = _cut(axis, 0), _cut(axis, -1)
+            face = 2.0 * k[low] * k[high] / ((k[low] + k[high]) * square)
+            diagonal[low] += face
+            diagonal[high] += face
+            lower[low] -= face
+            upper[high] -= face
+
+    def _convect(self, axis: int, b: Array, diagonal: Array, lower: Array, upper: Array) -> None:
+        half = b / (2.0 * self.spacing[axis])
+        if self.periodic[axis]:
+            upper += half
+            lower -= half
+            return
+        first, last = _cut(axis, slice(None, -1)), _cut(axis, slice(1, None))
+        upper[first] += half[first]
+        lower[last] -= half[last]
+        diagonal[_cut(axis, 0)] += half[_cut(axis, 0)]
+        diagonal[_cut(axis, -1)] -= half[_cut(axis, -1)]
+
+    def _close(
+        self, instance: Instance, axis: int, high: bool, k: Array, b: Array | None, diagonal: Array, rhs: Array
+    ) -> None:
+        cells, h = _cut(axis, -1 if high else 0), self.spacing[axis]
+        alpha, beta = self._face_value(instance, BOX_SIDES[axis][high], k[cells], h)
+        conductance = 2.0 * k[cells] / h**2
+        diagonal[cells] += conductance * (1.0 - alpha)
+        rhs[cells] += conductance * beta
+        if b is not None:
+            speed = (b[cells] if high else -b[cells]) / h
+            diagonal[cells] += speed * alpha
+            rhs[cells] -= speed * beta
+
+    def _face_value(self, instance: Instance, side: str, k: Array, h: float) -> tuple[Array | float, Array | float]:
+        condition, data = instance.condition(side)
+        values = {name: function(self.side_points[side]) for name, function in data.items()}
+        for name, value in values.items():
+            require_finite(f"boundary.{side}.{name}", value)
+        match condition:
+            case Dirichlet():
+                return 0.0, values["dirichlet"]
+            case Neumann():
+                return 1.0, 0.5 * h * values["neumann"] / k
+            case Robin():
+                require_positive(f"boundary.{side}.robin.coefficient", values["coefficient"], strictly=False)
+                across = 2.0 * k + h * values["coefficient"]
+                return 2.0 * k / across, h * values["value"] / across
+        raise InvalidSample(f"side {side} has no data")
+
+    def to_field(self, unknowns: Array, instance: Instance) -> Array:
+        return unknowns.reshape(self.shape)
+
+    def to_unknowns(self, field: Array) -> Array:
+        return field.reshape(-1)
+
+    def spread(self, side: str, data: Function) -> Array:
+        values = data(self.side_points[side])
+        axis = next(axis for axis, pair in enumerate(BOX_SIDES) if side in pair)
+        return self._spread(np.expand_dims(values, axis) if np.ndim(values) else values)
+
+    def refined(self) -> BoxGrid:
+        return BoxGrid(tuple(2 * cells for cells in self.shape), self.lengths, self.periodic, self.properties)
+
+    def restrict(self, fine: Array) -> Array:
+        for axis in range(self.dimension):
+            fine = _halve(fine, axis, self.periodic[axis])
+        return fine
+
+    def arrays(self) -> Mapping[str, tuple[tuple[str, ...], NDArray[np.float64] | NDArray[np.int32]]]:
+        return {name: ((name,), points) for name, points in self._centres.items()}
+
+
+def _halve(fine: Array, axis: int, periodic: bool) -> Array:
+    """Values midway between cells 2i and 2i + 1 along an axis, by the cubic through the four nearest cells."""
+    u = np.moveaxis(fine, axis, 0)
+    even, odd = u[0::2], u[1::2]
+    before = np.roll(odd, 1, axis=0)
+    after = np.roll(even, -1, axis=0)
+    middle = (9.0 * (even + odd) - before - after) / 16.0
+    if not periodic:
+        middle[0] = (5.0 * u[0] + 15.0 * u[1] - 5.0 * u[2] + u[3]) / 16.0
+        middle[-1] = (5.0 * u[-1] + 15.0 * u[-2] - 5.0 * u[-3] + u[-4]) / 16.0
+    return np.moveaxis(middle, 0, axis)
+
+
+@lru_cache(maxsize=4)
+def _pattern(shape: tuple[int, ...], periodic: tuple[bool, ...]) -> tuple[Pattern, NDArray[np.intp]]:
+    """The pattern, and where each of its entries stands in the stencil array (direction, cell)."""
+    size = prod(shape)
+    number = np.arange(size, dtype=np.int32).reshape(shape)
+    columns = [number]
+    for axis in range(len(shape)):
+        for step in (1, -1):
+            neighbour = np.roll(number, step, axis)
+            if not periodic[axis]:
+                neighbour[_cut(axis, 0 if step == 1 else -1)] = -1
+            columns.append(neighbour)
+    column = np.stack(columns, axis=-1).reshape(size, -1)
+    order = np.argsort(column, axis=1, kind="stable")
+    place = order * size + np.arange(size)[:, None]
+    column = np.take_along_axis(column, order, axis=1)
+    present = column >= 0
+    indptr = np.concatenate([[0], np.cumsum(present.sum(axis=1))]).astype(np.int32)
+    return Pattern(indptr, np.ascontiguousarray(column[present])), np.ascontiguousarray(place[present])

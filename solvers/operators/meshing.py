@@ -1,0 +1,54 @@
+"""Triangle meshes of polygons with holes, by Netgen (LGPL)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from pdemill.errors import SolverError
+from pdemill.points import Array
+from pdemill.spec.domain import Polygon, signed_area
+
+
+@dataclass(frozen=True, eq=False)
+class TriangleMesh:
+    """``points`` (n, 2); ``cells`` (t, 3), anticlockwise; ``facets`` (e, 2) on the boundary, with ``sides`` (e,)
+    counting into ``side_names``."""
+
+    points: Array
+    cells: NDArray[np.int32]
+    facets: NDArray[np.int32]
+    sides: NDArray[np.int32]
+    side_names: tuple[str, ...]
+
+    def __post_init__(self) -> None:
+        a, b, c = (self.points[self.cells[:, i]] for i in range(3))
+        doubled = (b[:, 0] - a[:, 0]) * (c[:, 1] - a[:, 1]) - (b[:, 1] - a[:, 1]) * (c[:, 0] - a[:, 0])
+        if not len(self.cells) or doubled.min() <= 0:
+            raise SolverError("the mesher gave a triangle without area: change problem.resolution.h")
+
+
+def triangulate(domain: Polygon, h: float) -> TriangleMesh:
+    """A mesh of the polygon with edges of length about h; the same mesh every time."""
+    from netgen.geom2d import SplineGeometry  # late: loading it takes a while and only mesh families need it
+
+    names = domain.side_names()
+    geometry = SplineGeometry()
+    loops = [(domain.outline, domain.edge_names(), 1)]
+    loops += [(hole, (f"hole{j}",) * len(hole), -1) for j, hole in enumerate(domain.holes)]
+    for loop, sides, turn in loops:
+        corners = [geometry.AppendPoint(*corner) for corner in loop]
+        inside_left = signed_area(loop) * turn > 0
+        for i, side in enumerate(sides):
+            edge: list[Any] = ["line", corners[i], corners[(i + 1) % len(corners)]]
+            left, right = (1, 0) if inside_left else (0, 1)
+            geometry.Append(edge, leftdomain=left, rightdomain=right, bc=1 + names.index(side))
+    mesh = geometry.GenerateMesh(maxh=h)
+    points = np.array([point.p for point in mesh.Points()])[:, :2]
+    cells = np.array([[v.nr - 1 for v in cell.vertices] for cell in mesh.Elements2D()], dtype=np.int32)
+    facets = np.array([[v.nr - 1 for v in edge.vertices] for edge in mesh.Elements1D()], dtype=np.int32)
+    sides_of = np.array([edge.index - 1 for edge in mesh.Elements1D()], dtype=np.int32)
+    return TriangleMesh(np.ascontiguousarray(points), cells, facets, sides_of, names)

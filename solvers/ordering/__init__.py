@@ -1,0 +1,1 @@
+"""In which order the samples of a shard are solved; they are always stored as drawn."""

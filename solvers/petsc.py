@@ -1,0 +1,214 @@
+"""The one module that talks to PETSc: matrices, preconditioners, Krylov methods, MUMPS.
+
+Nothing here knows of samples or specs. All objects live on one process; values are shared with numpy.
+"""
+
+from __future__ import annotations
+
+import importlib.util
+from typing import Any
+
+import numpy as np
+
+if importlib.util.find_spec("dolfinx_solver"):
+    import dolfinx_solver  # noqa: F401 - the binary wheel: orders MPI before PETSc
+
+from petsc4py import PETSc as _PETSc
+
+from pdemill.points import Array
+from solvers.operators.system import Matrix, Pattern
+from solvers.solution import Result
+
+PETSc: Any = _PETSc
+"""Without its stubs, which know less than the library."""
+
+BLOCKS = 8
+"""Blocks of the block Jacobi and additive Schwarz preconditioners."""
+
+_REASONS = {
+    PETSc.KSP.ConvergedReason.DIVERGED_MAX_IT: Result.MAX_ITERATIONS,
+    PETSc.KSP.ConvergedReason.DIVERGED_NANORINF: Result.NOT_FINITE,
+    PETSc.KSP.ConvergedReason.DIVERGED_PCSETUP_FAILED: Result.SINGULAR,
+}
+
+
+def version() -> str:
+    """The version of PETSc, for the store's record."""
+    return ".".join(map(str, PETSc.Sys.getVersion()))
+
+
+def _vector(values: Array) -> Any:
+    return PETSc.Vec().createWithArray(values, comm=PETSc.COMM_SELF)
+
+
+class LoadedMatrix:
+    """A PETSc matrix on a fixed pattern, into which the values of one system after another are loaded.
+
+    The matrix of a singular problem gets a second one with the first diagonal entry doubled, which is regular
+    and, for a right-hand side that sums to zero, has the solution with u_0 = 0: it is factorised in its place.
+    """
+
+    def __init__(self, pattern: Pattern) -> None:
+        self.pattern = pattern
+        self.loaded: Matrix | None = None
+        self._values = np.zeros(len(pattern.indices))
+        self._regular_values = self._values
+        self.mat = self._create(self._values)
+        self.regular = self.mat
+        first = slice(pattern.indptr[0], pattern.indptr[1])
+        self._corner = int(np.flatnonzero(pattern.indices[first] == 0)[0])
+
+    def _create(self, values: Array) -> Any:
+        size = self.pattern.size
+        arrays = (self.pattern.indptr, self.pattern.indices, values)
+        return PETSc.Mat().createAIJWithArrays((size, size), arrays, comm=PETSc.COMM_SELF)
+
+    def load(self, matrix: Matrix) -> bool:
+        """Take the values of a system; False when they were already loaded."""
+        if matrix is self.loaded:
+            return False
+        properties = matrix.properties
+        if properties.singular and self.regular is self.mat:
+            self._regular_values = np.zeros_like(self._values)
+            self.regular = self._create(self._regular_values)
+        self._values[:] = matrix.values
+        if properties.singular:
+            self._regular_values[:] = matrix.values
+            self._regular_values[self._corner] *= 2.0
+        for mat in {self.mat, self.regular} if properties.singular else (self.mat,):
+            mat.assemble()
+            mat.stateIncrease()
+            mat.setOption(PETSc.Mat.Option.SYMMETRIC, properties.symmetric)
+            mat.setOption(PETSc.Mat.Option.SYMMETRY_ETERNAL, properties.symmetric)
+            if properties.symmetric and properties.definite:
+                mat.setOption(PETSc.Mat.Option.SPD, True)
+        self.loaded = matrix
+        return True
+
+
+def _configure(pc: Any, name: str) -> None:
+    """Set the type and options of a preconditioner."""
+    pc.setType(name)
+    options = PETSc.Options(pc.getOptionsPrefix())
+    if name in ("bjacobi", "asm"):
+        options[f"pc_{name}_blocks"] = BLOCKS
+    if name == "gamg":
+        options["pc_gamg_reuse_interpolation"] = False
+    pc.setFromOptions()
+
+
+class Krylov:
+    """PETSc's GMRES or CG with a preconditioner, stopped and accepted on the true residual."""
+
+    def __init__(self, pattern: Pattern, kind: str, preconditioner: str, restart: int = 40) -> None:
+        self.matrix = LoadedMatrix(pattern)
+        self.ksp = PETSc.KSP().create(comm=PETSc.COMM_SELF)
+        self.ksp.setOptionsPrefix(f"pdemill_{id(self):x}_")
+        self.ksp.setType(kind)
+        if kind == "gmres":
+            self.ksp.setGMRESRestart(restart)
+            self.ksp.setPCSide(PETSc.PC.Side.RIGHT)
+        self.ksp.setNormType(PETSc.KSP.NormType.UNPRECONDITIONED)
+        self.ksp.setInitialGuessNonzero(True)
+        self.preconditioner = preconditioner
+        _configure(self.ksp.getPC(), preconditioner)
+        self._x, self._b = np.zeros(pattern.size), np.zeros(pattern.size)
+        self._vectors = _vector(self._x), _vector(self._b)
+        self._product = _vector(np.zeros(pattern.size))
+
+    def solve(self, matrix: Matrix, rhs: Array, rtol: float, limit: int) -> tuple[Array, Result, int]:
+        """x with ||b - A x|| <= rtol ||b||, how it ended, and the iterations."""
+        if self.matrix.load(matrix):
+            self.ksp.setOperators(self.matrix.mat, self.matrix.regular)
+        x, b = self._vectors
+        self._x[:], self._b[:] = 0.0, rhs
+        goal, used = rtol * float(np.linalg.norm(rhs)), 0
+        for tighter in (0.95, 0.5, 0.1):
+            self.ksp.setTolerances(rtol=1e-50, atol=tighter * goal, divtol=1e12, max_it=max(1, limit - used))
+            self.ksp.solve(b, x)
+            used += self.ksp.getIterationNumber()
+            reason = self.ksp.getConvergedReason()
+            if reason < 0:
+                return self._x.copy(), _REASONS.get(reason, Result.BREAKDOWN), used
+            self.matrix.mat.mult(x, self._product)
+            if np.linalg.norm(self._b - self._product.array_r) <= goal:
+                return self._x.copy(), Result.CONVERGED, used
+        return self._x.copy(), Result.MISSED_TOLERANCE, used
+
+
+class Direct:
+    """MUMPS: Cholesky, LDL^T or LU by the symmetry of the matrix; the pattern is analysed once."""
+
+    AMF, METIS = 2, 5
+    ANALYSIS_ORDERING, SINGULAR = 7, -10
+
+    def __init__(self, pattern: Pattern) -> None:
+        self.matrix = LoadedMatrix(pattern)
+        self.ksp: Any = None
+        self._x, self._b = np.zeros(pattern.size), np.zeros(pattern.size)
+        self._vectors = _vector(self._x), _vector(self._b)
+
+    def solve(self, matrix: Matrix, rhs: Array) -> tuple[Array, Result]:
+        """The solution; the factors of the last matrix are kept."""
+        fresh = self.matrix.load(matrix)
+        if self.ksp is None:
+            self._set_up(matrix)
+        if fresh:
+            self.ksp.setOperators(self.matrix.mat, self.matrix.regular)
+            self.ksp.setUp()
+        x, b = self._vectors
+        self._b[:] = rhs
+        self.ksp.solve(b, x)
+        if self.ksp.getConvergedReason() < 0:
+            self.matrix.loaded = None
+            return self._x.copy(), Result.SINGULAR
+        return self._x.copy(), Result.CONVERGED if np.isfinite(self._x).all() else Result.NOT_FINITE
+
+    def _set_up(self, matrix: Matrix) -> None:
+        self.ksp = PETSc.KSP().create(comm=PETSc.COMM_SELF)
+        self.ksp.setType("preonly")
+        self.ksp.setOperators(self.matrix.mat, self.matrix.regular)
+        pc = self.ksp.getPC()
+        pc.setType("cholesky" if matrix.properties.symmetric else "lu")
+        pc.setFactorSolverType("mumps")
+        pc.setFactorSetUpSolverType()
+        ordering = self.METIS if matrix.properties.dimension == 3 else self.AMF
+        pc.getFactorMatrix().setMumpsIcntl(self.ANALYSIS_ORDERING, ordering)
+
+
+class Preconditioned:
+    """The operator A M^-1 of right preconditioning, and M^-1 alone, on numpy vectors."""
+
+    def __init__(self, pattern: Pattern, preconditioner: str) -> None:
+        self.matrix = LoadedMatrix(pattern)
+        self.pc = PETSc.PC().create(comm=PETSc.COMM_SELF)
+        self.pc.setOptionsPrefix(f"pdemill_{id(self):x}_")
+        _configure(self.pc, preconditioner)
+        self._arrays = [np.zeros(pattern.size) for _ in range(3)]
+        self._vectors = [_vector(array) for array in self._arrays]
+
+    def load(self, matrix: Matrix) -> bool:
+        """Take a matrix and set up its preconditioner; False when that cannot be done (a zero pivot)."""
+        if self.matrix.load(matrix):
+            self.pc.setOperators(self.matrix.mat, self.matrix.regular)
+            self.pc.setUp()
+        return bool(self.pc.getFailedReason() == 0)
+
+    def precondition(self, y: Array) -> Array:
+        """M^-1 y."""
+        self._arrays[0][:] = y
+        self.pc.apply(self._vectors[0], self._vectors[1])
+        return self._arrays[1].copy()
+
+    def apply(self, y: Array, out: Array) -> None:
+        """out = A M^-1 y."""
+        self._arrays[0][:] = y
+        self.pc.apply(self._vectors[0], self._vectors[1])
+        self.matrix.mat.mult(self._vectors[1], self._vectors[2])
+        out[:] = self._arrays[2]
+
+    def residual(self, x: Array, b: Array) -> Array:
+        """b - A x."""
+        self._arrays[1][:] = x
+        self.matrix.mat.mult(self._vectors[1], self._vectors[2])
+        return np.asarray(b - self._arrays[2])

@@ -1,0 +1,144 @@
+"""Worker processes that finish shards; one that dies is replaced and its shard given out again."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from collections import deque
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from queue import Queue
+from threading import Thread
+from typing import Any, Self
+
+from pdemill import errors
+from pdemill.errors import PdemillError, WorkerError
+from pdemill.store.layout import Shard
+
+ATTEMPTS = 3
+ONE_THREAD = dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMBA_NUM_THREADS"), "1")
+
+
+@dataclass(frozen=True)
+class Task:
+    """A shard and how often it has been given out."""
+
+    shard: Shard
+    attempt: int = 1
+
+
+@dataclass(frozen=True)
+class Event:
+    """What happened: ``progress``, ``finished`` or ``restarted``, the shard, and the worker's counts."""
+
+    kind: str
+    shard: Shard
+    details: dict[str, Any]
+
+
+class _Worker:
+    def __init__(self, root: Path, handle: int, inbox: Queue[tuple[_Worker, dict[str, Any] | None]]) -> None:
+        self.task: Task | None = None
+        self.process = subprocess.Popen(
+            [sys.executable, "-m", "solvers.worker", str(root), str(os.getpid())],
+            stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True,
+            env={**os.environ, **ONE_THREAD}, pass_fds=(handle,), start_new_session=True,
+        )  # fmt: skip
+        self._inbox = inbox
+        Thread(target=self._listen, daemon=True).start()
+
+    def _listen(self) -> None:
+        assert self.process.stdout is not None
+        with self.process.stdout as lines:
+            for line in lines:
+                self._inbox.put((self, json.loads(line)))
+        self.process.wait()
+        self._inbox.put((self, None))
+
+    def give(self, task: Task) -> None:
+        """Hand out a shard; a worker that has just died is noticed by its silence."""
+        self.task = task
+        assert self.process.stdin is not None
+        try:
+            self.process.stdin.write(json.dumps({"shard": asdict(task.shard), "attempt": task.attempt}) + "\n")
+            self.process.stdin.flush()
+        except BrokenPipeError:
+            return
+
+    def stop(self) -> None:
+        self.process.kill()
+        self.process.wait()
+        if self.process.stdin is not None:
+            self.process.stdin.close()
+
+
+class Pool:
+    """Up to ``workers`` processes that work on one store. ``handle`` is the store's lock, which they share."""
+
+    def __init__(self, root: Path, workers: int, handle: int) -> None:
+        self._root, self._size, self._handle = root, workers, handle
+        self._inbox: Queue[tuple[_Worker, dict[str, Any] | None]] = Queue()
+        self._workers: list[_Worker] = []
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *reason: object) -> None:
+        for worker in self._workers:
+            worker.stop()
+
+    def run(self, shards: Sequence[Shard], tell: Callable[[Event], None]) -> None:
+        """Finish the shards, or raise: the worker's own error, or WorkerError when a shard fails three times."""
+        waiting = deque(Task(shard) for shard in shards)
+        left = len(waiting)
+        for _ in range(min(self._size, left)):
+            self._start(waiting)
+        while left:
+            worker, message = self._inbox.get()
+            task = worker.task
+            if message is None:
+                self._replace(worker, waiting, tell)
+            elif message["event"] in ("refused", "broken"):
+                raise _error(message, task)
+            elif task is not None and message["event"] in ("progress", "finished"):
+                tell(Event(message["event"], task.shard, message))
+                if message["event"] == "finished":
+                    left -= 1
+                    worker.task = None
+                    if waiting:
+                        worker.give(waiting.popleft())
+
+    def _start(self, waiting: deque[Task]) -> None:
+        worker = _Worker(self._root, self._handle, self._inbox)
+        self._workers.append(worker)
+        if waiting:
+            worker.give(waiting.popleft())
+
+    def _replace(self, dead: _Worker, waiting: deque[Task], tell: Callable[[Event], None]) -> None:
+        self._workers.remove(dead)
+        dead.stop()
+        if dead.task is None:
+            return
+        task = dead.task
+        if task.attempt >= ATTEMPTS:
+            raise WorkerError(
+                f"the worker on shard {task.shard.name} died {ATTEMPTS} times (last exit status "
+                f"{dead.process.returncode}); is there enough memory? Finished shards are safe"
+            )
+        tell(Event("restarted", task.shard, {"attempt": task.attempt + 1}))
+        waiting.appendleft(Task(task.shard, task.attempt + 1))
+        self._start(waiting)
+
+
+def _error(message: dict[str, Any], task: Task | None) -> PdemillError:
+    where = f" on shard {task.shard.name}" if task is not None else ""
+    if message["event"] == "broken":
+        return WorkerError(f"a worker failed{where}: {message['message']} (its traceback is above; please report it)")
+    kind = getattr(errors, message["kind"])
+    if kind is errors.SpecError:
+        return WorkerError(message["message"])
+    error: PdemillError = kind(message["message"])
+    return error

@@ -1,0 +1,176 @@
+"""One shard, along the straight line: sample, order, assemble, solve, certify."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from pdemill.points import Array
+from pdemill.spec.method import Method
+from pdemill.store.layout import Shard
+from pdemill.store.store import ShardData
+from solvers.certify import discretisation_error, refined_samples, relative_residual
+from solvers.instance import Instance
+from solvers.job import FAILED, Job, method_flags
+from solvers.methods.direct import Direct
+from solvers.operators.system import Discretisation, InvalidSample, System
+from solvers.ordering.order import resolve_sort, solve_order
+from solvers.solution import Result, Solution, Solver
+from solvers.stopwatch import Stopwatch
+
+
+@dataclass(frozen=True)
+class Progress:
+    """One more sample is through."""
+
+    done: int
+    iterations: int
+    failed: bool
+
+
+@dataclass(frozen=True)
+class Label:
+    """A certified solution, or why there is none."""
+
+    unknowns: Array | None
+    residual: float
+    iterations: int
+    method: str
+    result: Result
+    reason: str = ""
+
+
+class Sequence:
+    """A solver with the state that it carries from one system to the next, and a direct solver to fall back on."""
+
+    def __init__(self, method: Method) -> None:
+        self.method = method
+        self._solver: Solver[Any] = method.solver()
+        self._state: Any = self._solver.start()
+        self._fallback: Solver[Any] | None = None
+
+    def label(self, system: System, watch: Stopwatch) -> Label:
+        """Solve and certify; one retry with ``direct`` when the method fails."""
+        with watch.step("solve"):
+            solution: Solution[Any] = self._solver.solve(system, self._state)
+            self._state = solution.state
+        label = self._certify(system, solution, self.method.method, watch)
+        if label.unknowns is not None or self.method.method == "direct":
+            return label
+        with watch.step("solve"):
+            if self._fallback is None:
+                self._fallback = Direct(method="direct").solver()
+            retry = self._fallback.solve(system, self._fallback.start())
+        second = self._certify(system, retry, "direct", watch)
+        return second if second.unknowns is not None else label
+
+    def _certify(self, system: System, solution: Solution[Any], method: str, watch: Stopwatch) -> Label:
+        iterations = solution.stats.iterations
+        if not solution.result.ok:
+            return Label(None, np.nan, iterations, FAILED, solution.result, solution.result.value)
+        with watch.step("certify"):
+            residual = relative_residual(system, solution.value)
+        if not residual <= self.method.rtol:
+            missed = Result.MISSED_TOLERANCE if np.isfinite(residual) else Result.NOT_FINITE
+            return Label(None, residual, iterations, FAILED, missed, f"{missed.value} (residual {residual:.1e})")
+        return Label(solution.value, residual, iterations, method, solution.result)
+
+
+def solve_shard(job: Job, shard: Shard, report: Callable[[Progress], None]) -> tuple[ShardData, Stopwatch]:
+    """The rows of a shard; a sample that cannot be certified is a failure in them, never an exception.
+
+    Solver and recycled state begin anew with every shard, so that its rows depend on the spec and on nothing else.
+    """
+    watch = Stopwatch()
+    grid = job.discretisation
+    ids = np.arange(shard.start, shard.stop)
+    sort = resolve_sort(job.method.sort, job.method.recycles, len(ids))
+    with watch.step("order"):
+        features = [job.features(job.instance(shard.split, int(i))) for i in ids] if sort != "none" else []
+        order = solve_order(sort, np.array(features).reshape(len(ids), -1))
+    rows = _Rows(job, ids)
+    chosen = set(refined_samples(job.spec, shard.split).tolist())
+    sequence = Sequence(job.method)
+    refined: Sequence | None = None
+    for done, row in enumerate(order.tolist(), start=1):
+        sample = int(ids[row])
+        with watch.step("sample"):
+            instance = job.instance(shard.split, sample)
+        solving = watch.seconds["solve"]
+        try:
+            with watch.step("assemble"):
+                system = grid.assemble(instance)
+        except InvalidSample as fault:
+            label = Label(None, np.nan, 0, FAILED, Result.INVALID, str(fault))
+        else:
+            label = sequence.label(system, watch)
+            with watch.step("store"):
+                field = rows.put(row, instance, system, label, watch.seconds["solve"] - solving)
+        if label.unknowns is None:
+            rows.fail(row, label)
+        elif sample in chosen and (method := job.refined_method()) is not None:
+            with watch.step("refine"):
+                refined = refined or Sequence(method)
+                rows.arrays["error_estimate"][row] = _refined_error(job, refined, instance, field)
+        report(Progress(done, label.iterations, label.unknowns is None))
+    return rows.finished(), watch
+
+
+def _refined_error(job: Job, sequence: Sequence, instance: Instance, coarse: Array) -> float:
+    fine = job.refined
+    system = fine.assemble(instance)
+    label = sequence.label(system, Stopwatch())
+    if label.unknowns is None:
+        return float("nan")
+    field = fine.to_field(fine.centred(label.unknowns, job.problem.properties), instance)
+    return discretisation_error(coarse, job.discretisation.restrict(field), job.discretisation.order)
+
+
+class _Rows:
+    """The arrays of a shard while they fill."""
+
+    def __init__(self, job: Job, ids: NDArray[np.intp]) -> None:
+        self.job = job
+        self.failures: list[dict[str, Any]] = []
+        self.arrays: dict[str, NDArray[Any]] = {
+            part.name: np.full((len(ids), *part.shape), part.fill, dtype=part.dtype) for part in job.layout().arrays
+        }
+        self.arrays["sample_id"][:] = ids
+        self._codes = dict(zip(dict(method_flags())["flag_meanings"].split(), range(100), strict=False))
+
+    def put(self, row: int, instance: Instance, system: System, label: Label, seconds: float) -> Array:
+        """Keep what is known of a sample that was solved, certified or not; its solution as a field."""
+        grid: Discretisation = self.job.discretisation
+        arrays = self.arrays
+        arrays["input"][row] = self.job.inputs(instance, system)
+        if "params" in arrays:
+            arrays["params"][row] = list(instance.parameters().values())
+        arrays["rel_residual"][row] = label.residual
+        arrays["iterations"][row] = label.iterations
+        arrays["solve_seconds"][row] = seconds
+        arrays["method"][row] = self._codes[label.method]
+        if label.unknowns is None:
+            return np.full(grid.points.shape, np.nan)
+        field = grid.to_field(grid.centred(label.unknowns, self.job.problem.properties), instance)
+        arrays["solution"][row, 0] = field
+        return field
+
+    def fail(self, row: int, label: Label) -> None:
+        """Note that a sample has no solution."""
+        self.arrays["method"][row] = self._codes[FAILED]
+        sample = int(self.arrays["sample_id"][row])
+        self.failures.append({"row": row, "sample": sample, "result": label.result.name, "reason": label.reason})
+
+    def finished(self) -> ShardData:
+        """The rows with their summary."""
+        good = self.arrays["method"] > 0
+        iterations, residuals = self.arrays["iterations"][good], self.arrays["rel_residual"][good]
+        summary = {
+            "iterations": int(iterations.sum()),
+            "worst_residual": float(residuals.max()) if good.any() else None,
+        }
+        return ShardData(self.arrays, tuple(sorted(self.failures, key=lambda f: f["row"])), summary)

@@ -1,0 +1,64 @@
+"""What every solver takes and gives."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from dataclasses import dataclass
+from enum import Enum
+
+from pdemill.points import Array
+from solvers.operators.system import System
+
+
+class Result(Enum):
+    """How a solve ended; the text says what to do."""
+
+    CONVERGED = "the residual is below the tolerance"
+    MAX_ITERATIONS = (
+        "the iteration limit was reached: raise solver.max_iterations, choose a stronger solver.preconditioner, or "
+        "use solver.method direct"
+    )
+    BREAKDOWN = "the iteration broke down: the matrix does not suit the method; use solver.method gmres or direct"
+    NOT_FINITE = "the solution is not finite: the coefficients of this sample overflow or its matrix is singular"
+    SINGULAR = "the matrix is singular: the problem has no unique solution for this sample (an eigenvalue?)"
+    MISSED_TOLERANCE = (
+        "the recomputed residual is above solver.rtol: the matrix is too ill-conditioned for this tolerance"
+    )
+    INVALID = "the drawn coefficients do not make an equation of this family"
+
+    @property
+    def ok(self) -> bool:
+        return self is Result.CONVERGED
+
+
+@dataclass(frozen=True)
+class Stats:
+    """``iterations``: products with the matrix inside the iteration, those for recycled vectors included."""
+
+    iterations: int = 0
+
+
+@dataclass(frozen=True)
+class Solution[State]:
+    """``value``: the unknowns; ``state``: what the next solve may build on."""
+
+    value: Array
+    result: Result
+    stats: Stats
+    state: State
+
+
+class Solver[State](ABC):
+    """Solves a sequence of systems on one pattern.
+
+    Recycled knowledge goes in and comes out as ``state``; a state is a value: the solver never changes one that
+    it was given. Work space and factorisations stay inside and never change what a solve returns.
+    """
+
+    @abstractmethod
+    def start(self) -> State:
+        """The state before the first system."""
+
+    @abstractmethod
+    def solve(self, system: System, state: State) -> Solution[State]:
+        """Solve one system; failure is a result, not an exception."""

@@ -1,0 +1,132 @@
+"""Checking a finished store again: its bytes, and its certificates against the equation."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from hashlib import sha256
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import zarr
+from numpy.typing import NDArray
+
+from pdemill.errors import CorruptStore
+from pdemill.store import manifest as manifests
+from pdemill.store.disk import Disk, LocalDisk
+from pdemill.store.encode import metadata
+from pdemill.store.layout import Shard
+from pdemill.store.manifest import Manifest
+from pdemill.store.store import ROOT, check_files
+from solvers.certify import relative_residual, rounding_residual
+from solvers.job import Job
+from solvers.work import open_work
+
+
+@dataclass(frozen=True)
+class Verification:
+    """What ``verify`` found. ``content`` is equal for two stores exactly when they hold the same data:
+    it leaves out nothing but measured times."""
+
+    samples: int
+    certificates: int
+    faults: tuple[str, ...]
+    content: str
+
+    @property
+    def ok(self) -> bool:
+        return not self.faults
+
+    def __str__(self) -> str:
+        state = "all is as it was certified" if self.ok else f"{len(self.faults)} fault(s)"
+        return (
+            f"{self.samples} samples, {self.certificates} certificates recomputed from the spec: {state}\n"
+            f"content {self.content}"
+        )
+
+
+def verify(store: str | Path, samples: int | None = None) -> Verification:
+    """Check hashes of all files, then draw and assemble samples anew and recompute their residuals.
+
+    A stored solution u, rounded to the store's type, passes when ||b - A u|| / ||b|| is at most
+    rtol + eps || |A||u| || / ||b||, the most that rounding can add.
+    ``samples``: how many per split, spread evenly; default all.
+    """
+    root = Path(store)
+    job, making = open_work(root)
+    disk = LocalDisk(root)
+    faults: list[str] = [f"{name} is not as it was written" for name in _changed_metadata(disk, making.layout)]
+    total = done = 0
+    group = zarr.open_group(root, mode="r")
+    for shard, manifest in manifests.read_all(disk, making.layout.shards()):
+        if manifest is None:
+            faults.append(f"shard {shard.name} is missing: run generate again")
+            continue
+        total += manifest.certified
+        faults += [f"sample {f['sample']} of {shard.split} failed: {f['reason']}" for f in manifest.failures]
+        try:
+            check_files(disk, shard, manifest)
+        except CorruptStore as error:
+            faults.append(str(error))
+            continue
+        chosen = _chosen(shard, manifest, samples, making.layout.splits[shard.split])
+        done += len(chosen)
+        faults += _check_certificates(job, group, shard, chosen)
+    return Verification(total, done, tuple(faults), content_hash(disk))
+
+
+def _changed_metadata(disk: Disk, layout: Any) -> list[str]:
+    return [
+        name
+        for name, data in metadata(layout).items()
+        if name != ROOT and (not disk.exists(name) or disk.read(name) != data)
+    ]
+
+
+def _chosen(shard: Shard, manifest: Manifest, samples: int | None, of: int) -> NDArray[np.intp]:
+    """The rows of a shard whose certificates are recomputed."""
+    failed = [f["row"] for f in manifest.failures]
+    rows = np.setdiff1d(np.arange(len(shard)), failed)
+    if samples is None or samples >= of:
+        return rows
+    wanted = np.unique(np.linspace(0, of - 1, samples).round().astype(int)) if samples else np.empty(0, dtype=int)
+    return np.intersect1d(rows, wanted - shard.start)
+
+
+def _check_certificates(job: Job, group: zarr.Group, shard: Shard, rows: NDArray[np.intp]) -> list[str]:
+    faults = []
+    dtype, rtol = job.spec.store.dtype, job.method.rtol
+    part: Any = group[shard.split]
+    span = slice(shard.start, shard.stop)
+    columns = {name: part[name][span] for name in ("input", "solution", "rel_residual", "sample_id")}
+    for row in rows.tolist():
+        sample = shard.start + row
+        where = f"sample {sample} of {shard.split}"
+        instance = job.instance(shard.split, sample)
+        system = job.discretisation.assemble(instance)
+        unknowns = job.discretisation.to_unknowns(columns["solution"][row, 0].astype(np.float64))
+        found = relative_residual(system, unknowns)
+        allowed = rtol + rounding_residual(system, unknowns, dtype)
+        if columns["sample_id"][row] != sample:
+            faults.append(f"{where}: stored under the number {columns['sample_id'][row]}")
+        if not columns["rel_residual"][row] <= rtol:
+            faults.append(f"{where}: its certificate {columns['rel_residual'][row]:.1e} is above rtol {rtol:g}")
+        if not found <= allowed:
+            faults.append(f"{where}: residual {found:.1e} of the stored solution is above {allowed:.1e}")
+        if not np.array_equal(job.inputs(instance, system).astype(dtype), columns["input"][row]):
+            faults.append(f"{where}: its input is not what the spec draws")
+    return faults
+
+
+def content_hash(disk: Disk) -> str:
+    """A hash of everything in a store but measured times."""
+    total = sha256()
+    for name in disk.names():
+        if "/solve_seconds/c/" in f"/{name}":
+            continue
+        data = disk.read(name)
+        if name.startswith(f"{manifests.FOLDER}/"):
+            data = json.dumps(Manifest(**json.loads(data)).lasting(), sort_keys=True).encode()
+        total.update(sha256(name.encode()).digest() + sha256(data).digest())
+    return total.hexdigest()

@@ -1,0 +1,52 @@
+"""Opening a store to work on it, and working on one shard of it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from time import perf_counter
+from typing import Any
+
+import numpy as np
+import zarr
+from numpy.typing import NDArray
+
+from pdemill.spec.job import Spec
+from pdemill.spec.load import validate
+from pdemill.store.disk import Disk, LocalDisk
+from pdemill.store.layout import Shard
+from pdemill.store.manifest import Manifest
+from pdemill.store.store import ShardData, Store, read_attributes
+from solvers.job import Job
+from solvers.shard import Progress, solve_shard
+
+SHARED = ("points", "cells", "facets", "facet_sides")
+
+
+def stored_spec(root: Path) -> Spec:
+    """The spec of a store on disk."""
+    return validate(read_attributes(root)["spec"])
+
+
+def shared_arrays(root: Path) -> dict[str, NDArray[Any]] | None:
+    """The mesh of a store on disk, or None where there is none."""
+    if not (root / "zarr.json").exists():
+        return None
+    group = zarr.open_group(root, mode="r")
+    found = {name: group[name] for name in SHARED if name in group}
+    return {name: np.asarray(array[...]) for name, array in found.items() if isinstance(array, zarr.Array)} or None
+
+
+def open_work(root: Path, spec: Spec | None = None, disk: Disk | None = None) -> tuple[Job, Store]:
+    """The job and the writing side of a store; ``spec`` begins one that is not there yet."""
+    job = Job(spec or stored_spec(root), shared_arrays(root))
+    return job, Store(disk or LocalDisk(root), job.layout())
+
+
+def work_on(job: Job, store: Store, shard: Shard, attempt: int, report: Callable[[Progress], None]) -> Manifest:
+    """Solve, certify and write one shard."""
+    begin = perf_counter()
+    data, watch = solve_shard(job, shard, report)
+    seconds = {name: round(value, 6) for name, value in watch.seconds.items()}
+    run = {"attempt": attempt, "cpu_seconds": seconds, "solve_wall_seconds": perf_counter() - begin}
+    return store.commit(shard, ShardData(data.arrays, data.failures, data.summary, run))

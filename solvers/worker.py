@@ -1,0 +1,85 @@
+"""A worker process: takes shards as JSON lines on its input, tells of them as JSON lines on its output."""
+
+from __future__ import annotations
+
+import ctypes
+import json
+import os
+import signal
+import sys
+import traceback
+from pathlib import Path
+from time import monotonic
+from typing import Any, TextIO
+
+import zarr
+
+from pdemill.errors import PdemillError
+from pdemill.store.layout import Shard
+from solvers.shard import Progress
+from solvers.work import open_work, work_on
+
+TELL_SECONDS = 0.1
+PR_SET_PDEATHSIG = 1
+
+
+class _Voice:
+    """Events for the parent; progress at most ten times a second."""
+
+    def __init__(self, out: TextIO) -> None:
+        self._out, self._next = out, 0.0
+
+    def say(self, event: str, **details: Any) -> None:
+        self._out.write(json.dumps({"event": event, **details}) + "\n")
+        self._out.flush()
+
+
+class _Counter:
+    """Adds up the samples of a shard and tells of them now and then."""
+
+    def __init__(self, voice: _Voice) -> None:
+        self._voice, self._next = voice, 0.0
+        self.counts = {"done": 0, "failed": 0, "iterations": 0}
+
+    def __call__(self, progress: Progress) -> None:
+        self.counts["done"] = progress.done
+        self.counts["failed"] += progress.failed
+        self.counts["iterations"] += progress.iterations
+        if monotonic() >= self._next:
+            self._next = monotonic() + TELL_SECONDS
+            self._voice.say("progress", **self.counts)
+
+
+def _die_with_parent(parent: int) -> None:
+    """Ask the kernel to end this process when its parent ends, however that happens."""
+    if sys.platform == "linux":
+        ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
+    if os.getppid() != parent:
+        sys.exit("the parent process is gone")
+
+
+def main() -> None:
+    """``python -m solvers.worker STORE PARENT_PID``."""
+    root, parent = Path(sys.argv[1]), int(sys.argv[2])
+    _die_with_parent(parent)
+    voice = _Voice(os.fdopen(os.dup(1), "w"))
+    os.dup2(2, 1)
+    zarr.config.set({"async.concurrency": 1, "threading.max_workers": 1})
+    try:
+        job, store = open_work(root)
+        voice.say("ready")
+        for line in sys.stdin:
+            task = json.loads(line)
+            shard = Shard(**task["shard"])
+            counter = _Counter(voice)
+            manifest = work_on(job, store, shard, task["attempt"], counter)
+            voice.say("finished", **counter.counts, run=dict(manifest.run))
+    except PdemillError as error:
+        voice.say("refused", message=str(error), kind=type(error).__name__)
+    except Exception as error:
+        traceback.print_exc()
+        voice.say("broken", message=f"{type(error).__name__}: {error}")
+
+
+if __name__ == "__main__":
+    main()
