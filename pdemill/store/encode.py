@@ -13,8 +13,9 @@ from zarr.codecs import ZstdCodec
 from zarr.storage import MemoryStore
 
 from pdemill.store.layout import ArrayLayout, Shard, StoreLayout
+from pdemill.store.sharding import LEVEL, encode_shard
 
-COMPRESSOR = ZstdCodec(level=1, checksum=True)
+COMPRESSOR = ZstdCodec(level=LEVEL, checksum=True)
 
 
 def metadata(layout: StoreLayout) -> dict[str, bytes]:
@@ -46,6 +47,13 @@ def shard_file(part: ArrayLayout, shard: Shard) -> str:
 
 def encode(part: ArrayLayout, values: NDArray[Any], samples: int) -> bytes:
     """The file of one shard of one array: ``values`` has up to ``samples`` rows."""
+    if part.chunked_by_sample:
+        return encode_shard(values, samples)
+    return encode_by_zarr(part, values, samples)
+
+
+def encode_by_zarr(part: ArrayLayout, values: NDArray[Any], samples: int) -> bytes:
+    """The same file, made by zarr-python."""
     files: dict[str, Buffer] = {}
     array = _create(MemoryStore(files), "", part, len(values), samples)
     array[...] = values
@@ -63,6 +71,7 @@ def _create(parent: Any, name: str, part: ArrayLayout, samples: int, shard: int)
         "fill_value": part.fill,
         "dimension_names": ("sample", *part.dimensions),
         "attributes": dict(part.attributes),
+        "config": {"write_empty_chunks": True},
     }
     if name:
         return parent.create_array(name, **options)  # type: ignore[no-any-return]

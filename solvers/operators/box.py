@@ -108,7 +108,7 @@ class BoxGrid(Discretisation):
             c = terms.reaction(self.points)
             require_finite("reaction", c)
             diagonal += c
-        return self.balanced(self._matrix(np.take(stencil.reshape(-1), self._take)), rhs.reshape(-1))
+        return self.balanced(self._matrix(np.take(stencil.reshape(-1), self._take, mode="clip")), rhs.reshape(-1))
 
     def _matrix(self, values: Array) -> Matrix:
         if not self.properties.constant:
@@ -124,15 +124,15 @@ class BoxGrid(Discretisation):
 
     def _diffuse(self, axis: int, k: Array, diagonal: Array, lower: Array, upper: Array) -> None:
         first, last = _cut(axis, slice(None, -1)), _cut(axis, slice(1, None))
-        square = self.spacing[axis] ** 2
-        face = 2.0 * k[first] * k[last] / ((k[first] + k[last]) * square)
+        resistance = (0.5 * self.spacing[axis] ** 2) / k
+        face = 1.0 / (resistance[first] + resistance[last])
         diagonal[first] += face
         diagonal[last] += face
-        upper[first] -= face
-        lower[last] -= face
+        np.negative(face, out=upper[first])
+        np.negative(face, out=lower[last])
         if self.periodic[axis]:
             low, high = _cut(axis, 0), _cut(axis, -1)
-            face = 2.0 * k[low] * k[high] / ((k[low] + k[high]) * square)
+            face = 1.0 / (resistance[low] + resistance[high])
             diagonal[low] += face
             diagonal[high] += face
             lower[low] -= face

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
+from copy import copy
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
@@ -27,6 +29,11 @@ class Pattern:
     def size(self) -> int:
         return len(self.indptr) - 1
 
+    @cached_property
+    def template(self) -> csr_array:
+        """A SciPy matrix on this pattern, checked once; its values mean nothing."""
+        return csr_array((np.zeros(len(self.indices)), self.indices, self.indptr), shape=(self.size, self.size))
+
 
 @dataclass(frozen=True, eq=False)
 class Matrix:
@@ -38,8 +45,9 @@ class Matrix:
 
     def sparse(self) -> csr_array:
         """The matrix as SciPy knows it, sharing memory."""
-        size = self.pattern.size
-        return csr_array((self.values, self.pattern.indices, self.pattern.indptr), shape=(size, size))
+        matrix = copy(self.pattern.template)
+        matrix.data = self.values
+        return matrix
 
 
 @dataclass(frozen=True, eq=False)
