@@ -126,7 +126,7 @@ class Job:
 def method_flags() -> tuple[tuple[str, Any], ...]:
     """Codes of the ``method`` column, after the CF convention for flags."""
     names = [FAILED, *methods]
-    return (("flag_values", list(range(len(names)))), ("flag_meanings", " ".join(names)))
+    return (("flag_values", tuple(range(len(names)))), ("flag_meanings", " ".join(names)))
 
 
 def software() -> dict[str, str]:

@@ -6,6 +6,7 @@ import fcntl
 import os
 from collections.abc import Iterator
 from pathlib import Path
+from time import monotonic, sleep
 from typing import Protocol
 from uuid import uuid4
 
@@ -109,19 +110,33 @@ def sweep(disk: Disk) -> None:
     """Remove the temporary files of writers that died; only while no writer is alive."""
     for name in list(disk.names()):
         if name.endswith(TEMPORARY):
-            disk.remove(name)
+            try:
+                disk.remove(name)
+            except OSError as error:
+                raise StoreError(f"cannot remove {name}: {error.strerror or error}; run it again") from error
 
 
 class Lock:
-    """The right to write a store. It is held by this process and by every child that inherits ``handle``."""
+    """The right to write a store. It is held by this process and by every child that inherits ``handle``.
 
-    def __init__(self, root: Path) -> None:
+    Workers of a run that was killed take a moment to end, so the lock is tried for ``patience`` seconds.
+    """
+
+    def __init__(self, root: Path, patience: float = 5.0) -> None:
         self.handle = os.open(root, os.O_RDONLY | os.O_DIRECTORY)
+        limit = monotonic() + patience
+        while not self._taken():
+            if monotonic() > limit:
+                os.close(self.handle)
+                raise StoreBusy(f"{root} is being written by another pdemill; wait for it or stop it")
+            sleep(0.05)
+
+    def _taken(self) -> bool:
         try:
             fcntl.flock(self.handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
-            os.close(self.handle)
-            raise StoreBusy(f"{root} is being written by another pdemill; wait for it or stop it") from None
+            return False
+        return True
 
     def release(self) -> None:
         os.close(self.handle)

@@ -1,0 +1,57 @@
+"""The straight line from a spec to a field, as every test of the operators walks it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import pytest
+
+from pdemill.points import Array
+from pdemill.spec import validate
+from solvers.certify import relative_residual
+from solvers.instance import Instance
+from solvers.job import Job
+from solvers.methods.direct import Direct
+from solvers.operators.system import Discretisation, System
+from solvers.solution import Result
+
+
+@dataclass(frozen=True)
+class Solved:
+    """The first sample of a problem, with its solution at the places of ``grid.points``."""
+
+    job: Job
+    grid: Discretisation
+    instance: Instance
+    system: System
+    unknowns: Array
+    field: Array
+
+
+type Begin = Callable[[Mapping[str, Any]], Job]
+type Solve = Callable[[Job, Discretisation], Solved]
+
+
+@pytest.fixture
+def begin() -> Begin:
+    """A job from the section ``problem`` of a spec."""
+    return lambda problem: Job(validate({"problem": dict(problem), "samples": 50, "solver": {"method": "direct"}}))
+
+
+@pytest.fixture
+def solve() -> Solve:
+    """Sample 0 of a job, solved on one of its grids to rounding."""
+
+    def solved(job: Job, grid: Discretisation) -> Solved:
+        instance = job.instance("train", 0)
+        system = grid.assemble(instance)
+        solver = Direct(method="direct").solver()
+        solution = solver.solve(system, None)
+        assert solution.result is Result.CONVERGED
+        assert relative_residual(system, solution.value) < 1e-10
+        unknowns = grid.centred(solution.value, job.problem.properties)
+        return Solved(job, grid, instance, system, unknowns, grid.to_field(unknowns, instance))
+
+    return solved

@@ -1,0 +1,293 @@
+"""Orders of P1 and P2 elements on polygons, the mesh itself, and heat in the plate of skr-thermal.
+
+The solution is u = sin(2x + 0.3) cos y with k = 1.5 + 0.5 sin(x + 2y), so that, with m = cos(x + 2y) / 2,
+f = 5 k u - m u_x - 2 m u_y.
+"""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from hashlib import sha256
+from itertools import pairwise
+from math import hypot
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pytest
+from matplotlib.tri import LinearTriInterpolator, Triangulation
+
+from pdemill.points import Array
+from pdemill.spec import load_preset
+from pdemill.spec.problem import families
+from solvers.families.mesh import MeshProblem
+from solvers.job import Job
+from solvers.operators.system import Discretisation
+
+if TYPE_CHECKING:
+    from tests.operators.conftest import Begin, Solve
+
+type Corners = list[tuple[float, float]]
+
+U, U_X, U_Y = "sin(2*x+0.3)*cos(y)", "2*cos(2*x+0.3)*cos(y)", "-sin(2*x+0.3)*sin(y)"
+K, M = "(1.5+0.5*sin(x+2*y))", "0.5*cos(x+2*y)"
+F = f"5*{K}*{U}-{M}*({U_X}+2*({U_Y}))"
+EXCHANGE = "(1+x**2)"
+
+PENTAGON: Corners = [(0.0, 0.0), (1.2, -0.1), (1.5, 0.7), (0.7, 1.2), (-0.2, 0.8)]
+PLATE: Corners = [(0.0, 0.0), (1.6, 0.0), (1.6, 1.2), (0.0, 1.2)]
+SLOT: Corners = [(0.5, 0.4), (0.9, 0.4), (0.9, 0.7), (0.5, 0.7)]
+DOMAINS: dict[str, tuple[Corners, list[Corners]]] = {"pentagon": (PENTAGON, []), "holed plate": (PLATE, [SLOT])}
+ROWS = [  # family, domain, kind of each side, element order, least slope, cell sizes
+    ("thermal", "pentagon", "drnnd", 1, 1.85, (0.16, 0.08, 0.04)),
+    ("thermal", "pentagon", "drnnd", 2, 2.8, (0.24, 0.12, 0.06)),
+    ("thermal", "pentagon", "rrrrr", 1, 1.85, (0.16, 0.08, 0.04)),
+    ("thermal", "pentagon", "nnnnn", 1, 1.85, (0.16, 0.08, 0.04)),
+    ("thermal", "pentagon", "nnnnn", 2, 2.8, (0.24, 0.12, 0.06)),
+    ("thermal", "holed plate", "drnrn", 1, 1.85, (0.16, 0.08, 0.04)),
+    ("thermal", "holed plate", "drnrn", 2, 2.8, (0.24, 0.12, 0.06)),
+    ("thermal", "holed plate", "nnrnd", 1, 1.85, (0.16, 0.08, 0.04)),
+    ("thermal", "holed plate", "nnrnd", 2, 2.8, (0.24, 0.12, 0.06)),
+]
+
+
+def _expression(formula: str) -> dict[str, str]:
+    return {"field": "expression", "formula": formula}
+
+
+def _normals(outline: Corners, holes: list[Corners]) -> list[tuple[str, str]]:
+    """The outward normal on every edge of an anticlockwise outline, and on the rims of upright rectangles."""
+    normals = []
+    for (x0, y0), (x1, y1) in pairwise([*outline, outline[0]]):
+        length = hypot(x1 - x0, y1 - y0)
+        normals.append((f"({(y1 - y0) / length!r})", f"({(x0 - x1) / length!r})"))
+    for (x0, y0), _, (x1, y1), _ in holes:
+        s = f"({2 / (x1 - x0)!r}*(x-{(x0 + x1) / 2!r}))"
+        t = f"({2 / (y1 - y0)!r}*(y-{(y0 + y1) / 2!r}))"
+        upright = f"sign(abs({s})-abs({t}))"  # 1 on the edges x = x0, x = x1; -1 on the others
+        normals.append((f"(-0.5*sign({s})*(1+{upright}))", f"(-0.5*sign({t})*(1-{upright}))"))
+    return normals
+
+
+def _problem(domain: str, kinds: str, order: int) -> dict[str, Any]:
+    outline, holes = DOMAINS[domain]
+    names = [f"edge{i}" for i in range(len(outline))] + [f"hole{j}" for j in range(len(holes))]
+    boundary: dict[str, Any] = {}
+    for side, kind, (n_x, n_y) in zip(names, kinds, _normals(outline, holes), strict=True):
+        flux = f"{K}*({n_x}*{U_X}+{n_y}*({U_Y}))"
+        robin = {"coefficient": _expression(EXCHANGE), "value": _expression(f"{EXCHANGE}*{U}+{flux}")}
+        boundary[side] = {
+            "d": {"dirichlet": _expression(U)},
+            "n": {"neumann": _expression(flux)},
+            "r": {"robin": robin},
+        }[kind]
+    return {
+        "family": "thermal",
+        "order": order,
+        "domain": {"shape": "polygon", "outline": outline, "holes": holes},
+        "coefficient": _expression(K),
+        "source": _expression(F),
+        "boundary": boundary,
+        "compatibility": "project",
+    }
+
+
+def _arrays(grid: Discretisation) -> dict[str, Any]:
+    return {name: values for name, (_, values) in grid.arrays().items()}
+
+
+def _areas(points: Array, cells: Any) -> Array:
+    a, b, c = (points[cells[:, i]].T for i in range(3))
+    return np.asarray(((b[0] - a[0]) * (c[1] - a[1]) - (b[1] - a[1]) * (c[0] - a[0])) / 2)
+
+
+@pytest.mark.parametrize(("family", "domain", "kinds", "order", "least", "sizes"), ROWS)
+def test_order(
+    family: str, domain: str, kinds: str, order: int, least: float, sizes: tuple[float, ...], begin: Begin, solve: Solve
+) -> None:
+    steps, errors = [], []
+    for h in sizes:
+        job = begin(_problem(domain, kinds, order) | {"family": family, "resolution": {"h": h}})
+        grid = job.discretisation
+        arrays = _arrays(grid)
+        x, y = arrays["points"].T
+        exact = np.sin(2 * x + 0.3) * np.cos(y)
+        if job.problem.singular:
+            assert set(kinds) == {"n"}
+            exact -= grid.weights @ exact / grid.weights.sum()
+        error = solve(job, grid).field - exact
+        errors.append(np.linalg.norm(error) / np.linalg.norm(exact))
+        steps.append(1 / np.sqrt(len(arrays["cells"])))
+    slope = float(np.polyfit(np.log(steps), np.log(errors), 1)[0])
+    assert slope >= least, f"slope {slope}, errors {errors}"
+
+
+def test_every_mesh_family_has_rows() -> None:
+    registered = {name for name in families if issubclass(families[name], MeshProblem)}
+    assert {row[0] for row in ROWS} == registered
+
+
+@pytest.mark.parametrize(("order", "u", "source"), [(1, "1+2*x-3*y", 0), (2, "1+2*x-3*y+x**2+x*y-2*y**2", 2)])
+@pytest.mark.parametrize("domain", list(DOMAINS))
+def test_polynomials_of_the_element_are_exact(
+    domain: str, order: int, u: str, source: float, begin: Begin, solve: Solve
+) -> None:
+    outline, holes = DOMAINS[domain]
+    problem = _problem(domain, "d" * (len(outline) + len(holes)), order)
+    changes = {"coefficient": 1, "source": source, "boundary": {"default": {"dirichlet": _expression(u)}}}
+    job = begin(problem | changes | {"resolution": {"h": 0.3}})
+    field = solve(job, job.discretisation).field
+    x, y = _arrays(job.discretisation)["points"].T
+    exact = 1 + 2 * x - 3 * y + (x**2 + x * y - 2 * y**2 if order == 2 else 0)
+    np.testing.assert_allclose(field, exact, atol=1e-12)
+
+
+def _reversed(corners: Corners, turn: bool) -> Corners:
+    return corners[::-1] if turn else corners
+
+
+@pytest.mark.parametrize("turned", [(False, False), (False, True), (True, False), (True, True)])
+@pytest.mark.parametrize("order", [1, 2])
+def test_mesh_fills_the_polygon_and_knows_its_sides(order: int, turned: tuple[bool, bool], begin: Begin) -> None:
+    outline, hole = _reversed(PLATE, turned[0]), _reversed(SLOT, turned[1])
+    sides = ["wall", "inlet", "wall", "outlet"]
+    domain = {"shape": "polygon", "outline": outline, "holes": [hole], "sides": sides}
+    job = begin({"family": "thermal", "order": order, "resolution": {"h": 0.1}, "domain": domain})
+    grid, problem = job.discretisation, job.problem
+    for level in (grid, grid.refined()):
+        arrays = _arrays(level)
+        points, facets = arrays["points"], arrays["facets"]
+        areas = _areas(points, arrays["cells"])
+        assert areas.min() > 0
+        assert areas.sum() == pytest.approx(1.6 * 1.2 - 0.4 * 0.3, rel=1e-13)
+        assert problem.volume == pytest.approx(areas.sum(), rel=1e-13)
+        edges = np.sort(arrays["cells"][:, [0, 1, 1, 2, 2, 0]].reshape(-1, 2), axis=1)
+        unique, count = np.unique(edges, axis=0, return_counts=True)
+        assert np.array_equal(unique[count == 1], np.unique(np.sort(facets, axis=1), axis=0))
+        loops = [(outline, sides), (hole, ["hole0"] * 4)]
+        for number, side in enumerate(problem.sides):
+            ends = points[facets[arrays["facet_sides"] == number]]
+            lengths = np.linalg.norm(ends[:, 1] - ends[:, 0], axis=1)
+            assert lengths.sum() == pytest.approx(problem.measure(side), rel=1e-13)
+            segments = [
+                (a, b)
+                for loop, names in loops
+                for a, b, name in zip(loop, loop[1:] + loop[:1], names, strict=True)
+                if name == side
+            ]
+            detours = [
+                np.linalg.norm(ends - a, axis=2) + np.linalg.norm(ends - b, axis=2) - np.hypot(*np.subtract(b, a))
+                for a, b in segments
+            ]
+            assert np.min([detour.max(axis=1) for detour in detours], axis=0).max() < 1e-13
+
+
+def _fingerprint(problem: dict[str, Any], begin: Begin) -> str:
+    arrays = _arrays(begin(problem).discretisation)
+    return sha256(b"".join(arrays[name].tobytes() for name in sorted(arrays))).hexdigest()
+
+
+FRESH = """
+import json, sys
+from hashlib import sha256
+from pdemill.spec import validate
+from solvers.job import Job
+arrays = Job(validate({"problem": json.load(sys.stdin), "samples": 1})).discretisation.arrays()
+sys.stdout.write(sha256(b"".join(arrays[name][1].tobytes() for name in sorted(arrays))).hexdigest())
+"""
+
+
+def test_the_same_mesh_every_time(begin: Begin) -> None:
+    problem = _problem("holed plate", "drnrn", 2) | {"resolution": {"h": 0.05}}
+    here = _fingerprint(problem, begin)
+    assert _fingerprint(problem, begin) == here
+    fresh = subprocess.run(
+        [sys.executable, "-c", FRESH], input=json.dumps(problem), capture_output=True, text=True, check=True
+    )
+    assert fresh.stdout == here
+
+
+@pytest.mark.parametrize("order", [1, 2])
+def test_a_stored_mesh_gives_the_same_system(order: int, begin: Begin) -> None:
+    job = begin(_problem("holed plate", "drnrn", order) | {"resolution": {"h": 0.1}})
+    grid = job.discretisation
+    again = job.problem.discretise(_arrays(grid))
+    for name, values in _arrays(grid).items():
+        assert np.array_equal(_arrays(again)[name], values)
+    one, two = (level.assemble(job.instance("train", 0)) for level in (grid, again))
+    assert np.array_equal(one.matrix.values, two.matrix.values)
+    assert np.array_equal(one.rhs, two.rhs)
+
+
+@pytest.mark.parametrize("order", [1, 2])
+def test_refined_meshes_nest(order: int, begin: Begin, solve: Solve) -> None:
+    job = begin(_problem("holed plate", "drnrn", order) | {"resolution": {"h": 0.08}})
+    coarse, fine = job.discretisation, job.refined
+    for axis in range(2):
+        here, there = _arrays(coarse)["points"][:, axis], _arrays(fine)["points"][:, axis]
+        assert np.array_equal(coarse.restrict(there), here)
+    assert len(_arrays(fine)["cells"]) == 4 * len(_arrays(coarse)["cells"])
+    errors = []
+    for grid in (coarse, fine):
+        x, y = _arrays(grid)["points"].T
+        error = solve(job, grid).field - np.sin(2 * x + 0.3) * np.cos(y)
+        errors.append(np.linalg.norm(error if grid is coarse else coarse.restrict(error)))
+    assert errors[1] < errors[0] / 2 ** (order + 0.7)
+
+
+RANDOM = {"uniform": [1, 2]}
+OPERATORS: list[tuple[dict[str, Any], bool, bool]] = [  # changes, constant, singular
+    ({"boundary": {"edge0": {"dirichlet": RANDOM}, "default": {"neumann": RANDOM}}}, True, False),
+    ({"boundary": {"default": {"neumann": RANDOM}}}, True, True),
+    ({"boundary": {"default": {"neumann": RANDOM}}, "coefficient": RANDOM}, False, True),
+    ({"boundary": {"edge0": {"robin": {"coefficient": 1, "value": RANDOM}}}}, True, False),
+    ({"boundary": {"edge0": {"robin": {"coefficient": RANDOM, "value": 1}}}}, False, False),
+]
+
+
+@pytest.mark.parametrize("order", [1, 2])
+@pytest.mark.parametrize(("changes", "constant", "singular"), OPERATORS)
+def test_properties_hold(
+    changes: dict[str, Any], constant: bool, singular: bool, order: int, begin: Begin, solve: Solve
+) -> None:
+    problem = _problem("holed plate", "ddddd", order) | {"coefficient": _expression(K), "resolution": {"h": 0.3}}
+    job = begin(problem | changes)
+    grid = job.discretisation
+    first, second = (grid.assemble(job.instance("train", sample)) for sample in (0, 1))
+    properties, dense = first.matrix.properties, first.matrix.sparse().toarray()
+    assert (properties.constant, properties.singular) == (constant, singular)
+    assert first.matrix.pattern is second.matrix.pattern is grid.pattern
+    assert (first.matrix is second.matrix) is constant
+    np.testing.assert_allclose(dense, dense.T, atol=1e-13 * np.abs(dense).max())
+    assert bool(np.abs(dense.sum(axis=1)).max() < 1e-12 * np.abs(dense).max()) is singular
+    assert np.linalg.eigvalsh(dense)[int(singular)] > 1e-12
+    if singular:
+        solved = solve(job, grid)
+        assert abs(first.rhs.sum()) < 1e-12 * np.abs(first.rhs).sum()
+        assert abs(grid.weights @ solved.field) < 1e-12 * np.abs(solved.field).max()
+
+
+def _heat(h: float, order: int, solve: Solve) -> tuple[LinearTriInterpolator, float]:
+    """The temperature in the plate of skr-thermal as a function, linear between the nodes; the largest one."""
+    spec = load_preset("skr-thermal", [f"problem.resolution.h={h}", f"problem.order={order}", "solver.method=direct"])
+    job = Job(spec)
+    field = solve(job, job.discretisation).field
+    points, cells = _arrays(job.discretisation)["points"], _arrays(job.discretisation)["cells"]
+    if order == 2:  # corners 0, 1, 2, then the midpoints of 01, 12, 02
+        cells = np.concatenate([cells[:, part] for part in ([0, 3, 5], [3, 1, 4], [5, 4, 2], [3, 4, 5])])
+    return LinearTriInterpolator(Triangulation(points[:, 0], points[:, 1], cells), field), float(np.abs(field).max())
+
+
+def test_heat_around_the_slot_against_a_fine_reference(solve: Solve) -> None:
+    x, y = np.random.default_rng(0).uniform((-0.5, -0.8), (0.5, 0.8), (4000, 2)).T
+    outside = (abs(x) > 0.051) | (abs(y) > 0.401)
+    x, y = x[outside], y[outside]
+    reference = _heat(0.0125, 2, solve)[0](x, y)
+    assert not np.ma.getmaskarray(reference).any()
+    errors = [
+        np.linalg.norm(_heat(h, 1, solve)[0](x, y) - reference) / np.linalg.norm(reference) for h in (0.05, 0.025)
+    ]
+    order = np.log2(errors[0] / errors[1])
+    assert 1.1 < order < 2.1, f"order {order}, errors {errors}"
+    assert errors[1] < 0.01

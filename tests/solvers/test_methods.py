@@ -1,0 +1,127 @@
+"""Every method against every kind of system: one table of rows, one body."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+
+from pdemill.spec import validate
+from pdemill.spec.method import methods
+from solvers.certify import relative_residual
+from solvers.job import Job
+from solvers.solution import Result
+
+SYSTEMS: dict[str, dict[str, Any]] = {
+    "definite": {"family": "darcy", "resolution": [20, 17], "coefficient": {"field": "lognormal", "modes": 16}},
+    "definite 3D": {"family": "darcy", "resolution": [7, 8, 9], "coefficient": {"field": "lognormal", "modes": 8}},
+    "indefinite": {"family": "helmholtz", "resolution": [20, 17], "wavenumber": {"uniform": [8, 9]}},
+    "nonsymmetric": {"family": "convection_diffusion", "resolution": [20, 17], "velocity": [{"uniform": [5, 9]}, -4]},
+    "singular": {
+        "family": "poisson", "resolution": [20, 17], "source": {"field": "gaussian", "modes": 16},
+        "boundary": {"default": {"neumann": 0}},
+    },
+    "periodic": {
+        "family": "darcy", "resolution": [20, 17], "coefficient": {"field": "lognormal", "modes": 8, "boundary": "periodic"},
+        "source": {"field": "gaussian", "modes": 8, "boundary": "periodic"}, "boundary": {"default": "periodic"},
+    },
+    "mesh": {
+        "family": "thermal", "resolution": {"h": 0.1}, "boundary": {"edge0": {"dirichlet": {"uniform": [0, 1]}}, "default": {"neumann": 1}},
+        "domain": {"shape": "polygon", "outline": [[0, 0], [1, 0], [1, 1], [0, 1]]},
+    },
+}  # fmt: skip
+ANY = ("definite", "definite 3D", "indefinite", "nonsymmetric", "singular", "periodic", "mesh")
+SPD = ("definite", "definite 3D", "singular", "periodic", "mesh")
+ROWS: list[tuple[dict[str, Any], tuple[str, ...]]] = [
+    ({"method": "direct"}, ANY),
+    ({"method": "auto"}, ANY),
+    *[({"method": "cg", "preconditioner": p}, SPD) for p in ("none", "jacobi", "bjacobi", "sor", "icc", "gamg")],
+    *[({"method": "gmres", "preconditioner": p}, ANY) for p in ("none", "jacobi", "bjacobi", "sor", "ilu", "asm")],
+    ({"method": "gmres", "preconditioner": "gamg"}, ("definite", "definite 3D", "mesh")),
+    *[({"method": "skr", "preconditioner": p}, ANY) for p in ("none", "jacobi", "bjacobi", "sor", "ilu", "asm")],
+    *[({"method": "skr", "preconditioner": p}, SPD) for p in ("icc", "gamg")],
+    ({"method": "skr", "restart": 8, "recycle": 3}, ANY),
+]
+CASES = [(method, kind) for method, kinds in ROWS for kind in kinds]
+
+
+def _job(method: dict[str, Any], kind: str, rtol: float = 1e-9) -> Job:
+    return Job(validate({"problem": SYSTEMS[kind], "samples": 6, "seed": 1, "solver": {**method, "rtol": rtol}}))
+
+
+def test_the_table_covers_every_method() -> None:
+    assert {method["method"] for method, _ in ROWS} == set(methods)
+
+
+@pytest.mark.parametrize(("method", "kind"), CASES, ids=[" ".join([*map(str, m.values()), k]) for m, k in CASES])
+def test_every_sample_is_solved_to_the_tolerance(method: dict[str, Any], kind: str) -> None:
+    job = _job(method, kind)
+    direct = _job({"method": "direct"}, kind)
+    solver, exact = job.method.solver(), direct.method.solver()
+    state = solver.start()
+    for sample in range(4):
+        system = job.discretisation.assemble(job.instance("train", sample))
+        solution = solver.solve(system, state)
+        state = solution.state
+        assert solution.result is Result.CONVERGED
+        assert relative_residual(system, solution.value) <= 1e-9
+        reference = exact.solve(system, None).value
+        properties = job.problem.properties
+        found, expected = (job.discretisation.centred(u, properties) for u in (solution.value, reference))
+        assert np.linalg.norm(found - expected) <= 1e-6 * np.linalg.norm(expected)
+
+
+@pytest.mark.parametrize("method", ["direct", "cg", "gmres", "skr"])
+def test_a_zero_right_hand_side_has_the_zero_solution(method: str) -> None:
+    spec = validate({"problem": {**SYSTEMS["definite"], "source": 0}, "samples": 1, "solver": {"method": method}})
+    job = Job(spec)
+    solver = job.method.solver()
+    solution = solver.solve(job.discretisation.assemble(job.instance("train", 0)), solver.start())
+    assert solution.result is Result.CONVERGED
+    assert not solution.value.any()
+
+
+@pytest.mark.parametrize("method", ["cg", "gmres", "skr"])
+def test_too_few_iterations_are_a_named_result(method: str) -> None:
+    job = _job({"method": method, "max_iterations": 3, "preconditioner": "none"}, "definite")
+    solver = job.method.solver()
+    solution = solver.solve(job.discretisation.assemble(job.instance("train", 0)), solver.start())
+    assert solution.result is Result.MAX_ITERATIONS
+    assert "solver.max_iterations" in solution.result.value
+
+
+def test_a_state_is_never_changed_by_the_solver() -> None:
+    job = _job({"method": "skr", "restart": 12, "recycle": 5}, "definite")
+    solver = job.method.solver()
+    systems = [job.discretisation.assemble(job.instance("train", i)) for i in range(3)]
+    state = solver.solve(systems[0], solver.start()).state
+    assert state is not None
+    before = state.U.copy(), state.C.copy()
+    first = solver.solve(systems[1], state)
+    assert np.array_equal(state.U, before[0])
+    assert np.array_equal(state.C, before[1])
+    solver.solve(systems[2], first.state)
+    again = solver.solve(systems[1], state)
+    assert np.array_equal(first.value, again.value)
+    assert first.stats == again.stats
+
+
+def test_the_recycled_space_satisfies_its_definition() -> None:
+    """A M^-1 U^T = C^T with orthonormal C, for the matrix that it is said to be for."""
+    from solvers.petsc import Preconditioned
+
+    job = _job({"method": "skr", "restart": 12, "recycle": 5, "preconditioner": "jacobi"}, "indefinite")
+    solver = job.method.solver()
+    state = solver.start()
+    for sample in range(4):
+        system = job.discretisation.assemble(job.instance("train", sample))
+        state = solver.solve(system, state).state
+        assert state is not None
+        operator = Preconditioned(system.matrix.pattern, "jacobi")
+        assert operator.load(system.matrix)
+        image = np.empty_like(state.U)
+        for row, out in zip(state.U, image, strict=True):
+            operator.apply(row, out)
+        assert np.abs(image - state.C).max() <= 1e-8
+        assert np.abs(state.C @ state.C.T - np.eye(len(state.C))).max() <= 1e-9

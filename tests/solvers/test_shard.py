@@ -1,0 +1,105 @@
+"""A shard: what one sample holds does not depend on its neighbours, and failures are data."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+
+from pdemill.spec import validate
+from pdemill.store.layout import Shard
+from solvers.certify import refined_samples
+from solvers.job import Job
+from solvers.shard import Progress, solve_shard
+
+
+def _solve(spec: dict[str, Any], start: int, stop: int) -> Any:
+    seen: list[Progress] = []
+    data, watch = solve_shard(Job(validate(spec)), Shard("train", 0, start, stop), seen.append)
+    assert [p.done for p in seen] == list(range(1, stop - start + 1))
+    assert set(watch.seconds) >= {"sample", "order", "assemble"}
+    return data
+
+
+def test_inputs_do_not_depend_on_how_the_work_is_cut(darcy_spec: dict[str, Any]) -> None:
+    whole = _solve(darcy_spec, 0, 12)
+    part = _solve(darcy_spec, 5, 9)
+    assert np.array_equal(whole.arrays["input"][5:9], part.arrays["input"])
+    assert np.array_equal(whole.arrays["sample_id"][5:9], part.arrays["sample_id"])
+
+
+def test_rows_stand_as_drawn_whatever_order_they_are_solved_in(darcy_spec: dict[str, Any]) -> None:
+    drawn = _solve({**darcy_spec, "solver": {"method": "skr", "sort": "none"}}, 0, 12)
+    for sort in ("greedy", "hilbert"):
+        ordered = _solve({**darcy_spec, "solver": {"method": "skr", "sort": sort}}, 0, 12)
+        assert np.array_equal(drawn.arrays["input"], ordered.arrays["input"])
+        assert np.allclose(drawn.arrays["solution"], ordered.arrays["solution"], rtol=1e-5, atol=1e-9)
+
+
+def test_a_sample_that_cannot_be_solved_is_reported_and_the_rest_goes_on() -> None:
+    """At 4 (2/h sin(pi h / 2))^2 ... the wave number meets an eigenvalue of the grid exactly: the matrix is singular."""
+    h = 1 / 8
+    eigenvalue = 2 * (2 / h * np.sin(np.pi * h / 2)) ** 2
+    spec = {
+        "problem": {
+            "family": "helmholtz",
+            "resolution": [8, 8],
+            "wavenumber": {"field": "expression", "formula": f"sqrt({eigenvalue!r}) + max(s, 0)", "where": {"s": {"uniform": [-1, 1]}}},
+        },
+        "samples": 16,
+        "solver": {"method": "gmres", "max_iterations": 200},
+        "certify": {"refine": 0},
+    }
+    data = _solve(spec, 0, 16)
+    good = data.arrays["method"] > 0
+    failed = {failure["row"] for failure in data.failures}
+    assert failed == set(np.flatnonzero(~good))
+    assert 0 < len(failed) < 16
+    assert np.isnan(data.arrays["solution"][~good]).all()
+    assert np.isfinite(data.arrays["solution"][good]).all()
+    assert (data.arrays["rel_residual"][good] <= 1e-8).all()
+    assert all(failure["reason"] for failure in data.failures)
+
+
+def test_a_method_that_fails_is_retried_with_direct() -> None:
+    spec = {
+        "problem": {"family": "poisson", "resolution": [24, 24], "source": {"uniform": [1, 2]}},
+        "samples": 3,
+        "solver": {"method": "gmres", "preconditioner": "none", "max_iterations": 2},
+    }
+    job = Job(validate(spec))
+    data = _solve(spec, 0, 3)
+    flags = dict(next(a for a in job.layout().arrays if a.name == "method").attributes)["flag_meanings"].split()
+    assert [flags[code] for code in data.arrays["method"]] == ["direct"] * 3
+    assert not data.failures
+
+
+def test_a_draw_that_is_no_equation_is_a_failure_with_its_field() -> None:
+    spec = {
+        "problem": {
+            "family": "darcy",
+            "resolution": [8, 8],
+            "coefficient": {"field": "expression", "formula": "a + x", "where": {"a": {"uniform": [-1, 1]}}},
+        },
+        "samples": 12,
+    }
+    data = _solve(spec, 0, 12)
+    assert 0 < len(data.failures) < 12
+    assert all(f["result"] == "INVALID" and "coefficient must be positive" in f["reason"] for f in data.failures)
+
+
+@pytest.mark.parametrize(("refine", "samples", "expected"), [(0.0, 50, 0), (0.01, 50, 2), (0.1, 50, 5), (1.0, 7, 7), (0.01, 1, 1)])
+def test_the_refined_samples_are_drawn_from_the_seed(refine: float, samples: int, expected: int) -> None:
+    spec = validate({"problem": {"family": "poisson", "resolution": [8, 8]}, "samples": samples, "certify": {"refine": refine}})
+    chosen = refined_samples(spec, "train")
+    assert len(chosen) == expected
+    assert np.array_equal(chosen, refined_samples(spec, "train"))
+
+
+def test_error_estimates_stand_where_they_were_drawn(darcy_spec: dict[str, Any]) -> None:
+    spec = {**darcy_spec, "certify": {"refine": 0.3}}
+    chosen = refined_samples(validate(spec), "train")
+    data = _solve(spec, 0, 40)
+    assert np.array_equal(np.flatnonzero(np.isfinite(data.arrays["error_estimate"])), chosen)
+    assert (data.arrays["error_estimate"][chosen] > 0).all()

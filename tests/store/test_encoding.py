@@ -1,0 +1,59 @@
+"""Shards written by hand are the bytes that zarr-python writes, and their checksums catch a flipped bit."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import zarr
+
+from pdemill.store.encode import encode, encode_by_zarr
+from pdemill.store.layout import ArrayLayout, StoreLayout, shard_samples
+
+
+@pytest.mark.parametrize(
+    ("shape", "rows", "samples", "dtype"),
+    [((1, 16, 16), 5, 8, "float32"), ((2, 33), 16, 16, "float32"), ((3, 4, 5, 6), 1, 4, "float64")],
+)
+def test_shards_are_what_zarr_writes(shape: tuple[int, ...], rows: int, samples: int, dtype: str) -> None:
+    part = ArrayLayout("a", dtype, shape, tuple("cxyz"[: len(shape)]))
+    values = np.random.default_rng(0).normal(size=(rows, *shape)).astype(dtype)
+    values[0] = np.nan
+    assert encode(part, values, samples) == encode_by_zarr(part, values, samples)
+
+
+def test_a_column_of_fill_values_is_written_all_the_same() -> None:
+    part = ArrayLayout("error_estimate", "float32")
+    assert len(encode(part, np.full(4, np.nan, dtype="float32"), 16)) > 0
+
+
+@pytest.mark.parametrize(
+    ("sample_bytes", "expected"), [(65536, 512), (4 * 1024**2, 16), (100, 1024), (262144, 128), (48_000, 512)]
+)
+def test_shards_are_powers_of_two_near_32_megabytes(sample_bytes: int, expected: int) -> None:
+    assert shard_samples(sample_bytes) == expected
+
+
+def test_every_sample_is_in_one_shard() -> None:
+    layout = StoreLayout({"train": 100, "test": 16}, 16, (), {}, {})
+    covered = [(s.split, i) for s in layout.shards() for i in range(s.start, s.stop)]
+    assert covered == [("train", i) for i in range(100)] + [("test", i) for i in range(16)]
+
+
+def test_a_flipped_bit_is_an_error_to_any_reader(tmp_path: Path) -> None:
+    part = ArrayLayout("a", "float32", (1, 8, 8), ("c", "x", "y"))
+    values = np.random.default_rng(0).normal(size=(4, 1, 8, 8)).astype("float32")
+    root = zarr.create_array(
+        tmp_path / "a", shape=(4, 1, 8, 8), chunks=(1, 1, 8, 8), shards=(4, 1, 8, 8), dtype="float32",
+        compressors=zarr.codecs.ZstdCodec(level=1, checksum=True),
+    )  # fmt: skip
+    file = tmp_path / "a" / "c" / "0" / "0" / "0" / "0"
+    data = bytearray(encode(part, values, 4))
+    file.parent.mkdir(parents=True)
+    file.write_bytes(data)
+    assert np.array_equal(np.asarray(root[...]), values)
+    data[200] ^= 1
+    file.write_bytes(data)
+    with pytest.raises(RuntimeError, match="Zstd"):
+        root[...]
