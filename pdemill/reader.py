@@ -70,7 +70,7 @@ class Dataset:
         names = {"x": "input", "y": "solution"}
         with zarr.config.set({"array.read_missing_chunks": False}):
             arrays = {name: self._array(self._group, source)[start:stop] for name, source in names.items()}
-        bad = np.flatnonzero(np.isnan(arrays["y"].reshape(stop - start, -1)[:, :1]))
+        bad = np.flatnonzero(np.isnan(arrays["y"]).any(axis=tuple(range(1, arrays["y"].ndim))))
         if bad.size:
             raise IncompleteStore(
                 f"sample {start + bad[0]} of {self.split} has no certified solution; see pdemill inspect {self.store}"

@@ -29,7 +29,7 @@ def rounding_residual(system: System, unknowns: Array, dtype: str) -> float:
     matrix = abs(system.matrix.sparse())
     size = float(np.linalg.norm(system.rhs)) or 1.0
     spacing = float(np.finfo(dtype).eps) / 2.0
-    smallest = float(np.finfo(dtype).tiny)
+    smallest = float(np.finfo(dtype).smallest_subnormal) / 2.0
     return float(np.linalg.norm(matrix @ (spacing * np.abs(unknowns) + smallest))) / size
 
 

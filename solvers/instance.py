@@ -13,6 +13,25 @@ from pdemill.spec.boundary import Condition, data_of
 from pdemill.spec.field import Function
 from pdemill.spec.problem import Problem, Terms
 
+FINITE, AT_LEAST_ZERO, POSITIVE = "finite", "at least zero", "positive"
+
+
+class InvalidSample(ValueError):
+    """A drawn function breaks the equation, for example a coefficient that is not positive."""
+
+
+def _checked(function: Function, name: str, sign: str) -> Function:
+    """The function, which raises InvalidSample when a value of it is not finite or has the wrong sign."""
+
+    def check(values: Array | float) -> Array | float:
+        if not np.all(np.isfinite(values)):
+            raise InvalidSample(f"{name} is not finite everywhere")
+        if sign != FINITE and (least := np.min(values)) <= 0 and (sign == POSITIVE or least < 0):
+            raise InvalidSample(f"{name} must be {sign}, but reaches {least:g}")
+        return values
+
+    return function.map(check)
+
 
 class Instance:
     """The equation and the side data of one sample, as functions that no grid has touched yet."""
@@ -24,7 +43,14 @@ class Instance:
         self.sides: dict[str, dict[str, Function]] = {}
         for side, condition in problem.conditions.items():
             place = self.draw.at("boundary").at(side)
-            self.sides[side] = {path[-1]: value.realise(place.at("/".join(path))) for path, value in data_of(condition)}
+            self.sides[side] = {
+                path[-1]: _checked(
+                    value.realise(place.at("/".join(path))),
+                    ".".join(("boundary", side, *path)),
+                    AT_LEAST_ZERO if path[-1] == "coefficient" else FINITE,
+                )
+                for path, value in data_of(condition)
+            }
 
     def drawn(self, name: str) -> tuple[Function, ...]:
         """The functions of the field called ``name``: one, or one per axis."""
@@ -35,7 +61,11 @@ class Instance:
                 if len(values) > 1
                 else [self.draw.at(name)]
             )
-            self.fields[name] = tuple(value.realise(place) for value, place in zip(values, places, strict=True))
+            sign = POSITIVE if name in self.problem.positive else FINITE
+            sign = AT_LEAST_ZERO if name in self.problem.not_negative else sign
+            self.fields[name] = tuple(
+                _checked(value.realise(place), name, sign) for value, place in zip(values, places, strict=True)
+            )
         return self.fields[name]
 
     @cached_property

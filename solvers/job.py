@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import platform
 from collections.abc import Mapping
 from importlib.metadata import PackageNotFoundError, version
@@ -95,10 +94,9 @@ class Job:
     def _attributes(self, samples: int) -> dict[str, Any]:
         sort = resolve_sort(self.method.sort, self.method.recycles, samples)
         refined = self.refined_method() if self.spec.certify.refine else None
-        text = self.spec.canonical()
         return {
             "schema": SCHEMA,
-            "spec": json.loads(text),
+            "spec": self.spec.model_dump(mode="json"),
             "spec_sha256": self.spec.sha256(),
             "versions": software(),
             "seed_scheme": SCHEME,

@@ -75,7 +75,7 @@ class LoadedMatrix:
         if properties.singular:
             self._regular_values[:] = matrix.values
             self._regular_values[self._corner] *= 2.0
-        for mat in {self.mat, self.regular} if properties.singular else (self.mat,):
+        for mat in (self.mat, self.regular) if properties.singular else (self.mat,):
             mat.assemble()
             mat.stateIncrease()
             mat.setOption(PETSc.Mat.Option.SYMMETRIC, properties.symmetric)

@@ -14,10 +14,10 @@ from pdemill.spec.method import Method
 from pdemill.store.layout import Shard
 from pdemill.store.store import ShardData
 from solvers.certify import discretisation_error, refined_samples, relative_residual
-from solvers.instance import Instance
+from solvers.instance import Instance, InvalidSample
 from solvers.job import FAILED, Job, method_flags
 from solvers.methods.direct import Direct
-from solvers.operators.system import Discretisation, InvalidSample, System
+from solvers.operators.system import Discretisation, System
 from solvers.ordering.order import resolve_sort, solve_order
 from solvers.solution import Result, Solution, Solver
 from solvers.stopwatch import Stopwatch
@@ -86,7 +86,6 @@ def solve_shard(job: Job, shard: Shard, report: Callable[[Progress], None]) -> t
     Solver and recycled state begin anew with every shard, so that its rows depend on the spec and on nothing else.
     """
     watch = Stopwatch()
-    grid = job.discretisation
     ids = np.arange(shard.start, shard.stop)
     sort = resolve_sort(job.method.sort, job.method.recycles, len(ids))
     with watch.step("order"):
@@ -95,39 +94,48 @@ def solve_shard(job: Job, shard: Shard, report: Callable[[Progress], None]) -> t
     rows = _Rows(job, ids)
     chosen = set(refined_samples(job.spec, shard.split).tolist())
     sequence = Sequence(job.method)
-    refined: Sequence | None = None
+    method = job.refined_method() if chosen else None
+    refined = Sequence(method) if method is not None else None
     for done, row in enumerate(order.tolist(), start=1):
-        sample = int(ids[row])
         with watch.step("sample"):
-            instance = job.instance(shard.split, sample)
-        solving = watch.seconds["solve"]
-        try:
-            with watch.step("assemble"):
-                system = grid.assemble(instance)
-        except InvalidSample as fault:
-            label = Label(None, np.nan, 0, FAILED, Result.INVALID, str(fault))
-        else:
-            label = sequence.label(system, watch)
-            with watch.step("store"):
-                field = rows.put(row, instance, system, label, watch.seconds["solve"] - solving)
+            instance = job.instance(shard.split, int(ids[row]))
+        label = _solve_sample(rows, row, instance, sequence, watch)
         if label.unknowns is None:
             rows.fail(row, label)
-        elif sample in chosen and (method := job.refined_method()) is not None:
+        elif refined is not None and int(ids[row]) in chosen:
             with watch.step("refine"):
-                refined = refined or Sequence(method)
-                rows.arrays["error_estimate"][row] = _refined_error(job, refined, instance, field)
+                rows.arrays["error_estimate"][row] = _refined_error(job, refined, instance, label.unknowns)
         report(Progress(done, label.iterations, label.unknowns is None))
     return rows.finished(), watch
 
 
-def _refined_error(job: Job, sequence: Sequence, instance: Instance, coarse: Array) -> float:
-    fine = job.refined
-    system = fine.assemble(instance)
+def _solve_sample(rows: _Rows, row: int, instance: Instance, sequence: Sequence, watch: Stopwatch) -> Label:
+    try:
+        with watch.step("assemble"):
+            system = rows.job.discretisation.assemble(instance)
+        with watch.step("store"):
+            rows.put_inputs(row, instance, system)
+    except InvalidSample as fault:
+        return Label(None, np.nan, 0, FAILED, Result.INVALID, str(fault))
+    before = watch.seconds["solve"]
+    label = sequence.label(system, watch)
+    with watch.step("store"):
+        return rows.put_label(row, instance, label, watch.seconds["solve"] - before)
+
+
+def _refined_error(job: Job, sequence: Sequence, instance: Instance, unknowns: Array) -> float:
+    """The estimate for one sample; NaN where the refined problem has no certified solution."""
+    coarse, fine, properties = job.discretisation, job.refined, job.problem.properties
+    try:
+        system = fine.assemble(instance)
+    except InvalidSample:
+        return float("nan")
     label = sequence.label(system, Stopwatch())
     if label.unknowns is None:
         return float("nan")
-    field = fine.to_field(fine.centred(label.unknowns, job.problem.properties), instance)
-    return discretisation_error(coarse, job.discretisation.restrict(field), job.discretisation.order)
+    here = coarse.to_field(coarse.centred(unknowns, properties), instance)
+    there = fine.to_field(fine.centred(label.unknowns, properties), instance)
+    return discretisation_error(here, coarse.restrict(there), coarse.order)
 
 
 class _Rows:
@@ -142,22 +150,31 @@ class _Rows:
         self.arrays["sample_id"][:] = ids
         self._codes = dict(zip(dict(method_flags())["flag_meanings"].split(), range(100), strict=False))
 
-    def put(self, row: int, instance: Instance, system: System, label: Label, seconds: float) -> Array:
-        """Keep what is known of a sample that was solved, certified or not; its solution as a field."""
+    def put_inputs(self, row: int, instance: Instance, system: System) -> None:
+        """Keep what was drawn."""
+        with np.errstate(over="ignore"):
+            self.arrays["input"][row] = self.job.inputs(instance, system)
+        if "params" in self.arrays:
+            self.arrays["params"][row] = list(instance.parameters().values())
+
+    def put_label(self, row: int, instance: Instance, label: Label, seconds: float) -> Label:
+        """Keep what is known of a sample that was solved, certified or not."""
         grid: Discretisation = self.job.discretisation
         arrays = self.arrays
-        arrays["input"][row] = self.job.inputs(instance, system)
-        if "params" in arrays:
-            arrays["params"][row] = list(instance.parameters().values())
         arrays["rel_residual"][row] = label.residual
         arrays["iterations"][row] = label.iterations
         arrays["solve_seconds"][row] = seconds
         arrays["method"][row] = self._codes[label.method]
         if label.unknowns is None:
-            return np.full(grid.points.shape, np.nan)
-        field = grid.to_field(grid.centred(label.unknowns, self.job.problem.properties), instance)
-        arrays["solution"][row, 0] = field
-        return field
+            return label
+        with np.errstate(over="ignore"):
+            field = grid.to_field(grid.centred(label.unknowns, self.job.problem.properties), instance)
+            arrays["solution"][row, 0] = field
+        if np.isfinite(arrays["solution"][row]).all() and np.isfinite(arrays["input"][row]).all():
+            return label
+        arrays["solution"][row] = np.nan
+        reason = f"its values do not fit into {self.job.spec.store.dtype}: rescale the problem, or set store.dtype"
+        return Label(None, label.residual, label.iterations, FAILED, Result.NOT_FINITE, reason)
 
     def fail(self, row: int, label: Label) -> None:
         """Note that a sample has no solution."""

@@ -30,13 +30,17 @@ class Function:
     random: bool = False
     features: Callable[[Points], Array] = lambda points: np.empty(0)
     parameters: Mapping[str, float] = field(default_factory=dict)
-    _values: dict[int, Array | float] = field(default_factory=dict, compare=False, repr=False)
+    _values: dict[int, tuple[Points, Array]] = field(default_factory=dict, compare=False, repr=False)
 
     def __call__(self, points: Points) -> Array | float:
         """Values at ``points``, evaluated once per draw and set of points."""
-        if id(points) not in self._values:
-            self._values[id(points)] = self.evaluate(points)
-        return self._values[id(points)]
+        known = self._values.get(id(points))
+        if known is not None and known[0] is points:
+            return known[1]
+        values = self.evaluate(points)
+        if isinstance(values, np.ndarray):
+            self._values[id(points)] = points, values
+        return values
 
     def map(self, transform: Callable[[Array | float], Array | float]) -> Function:
         """This function followed by ``transform``."""

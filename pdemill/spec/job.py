@@ -65,7 +65,7 @@ class Spec(Model):
         for name in splits:
             if not re.fullmatch(r"[A-Za-z][A-Za-z0-9_-]{0,31}", name) or name in ("x", "y", "z", "points", "cells"):
                 raise refuse((name,), "is not a name for a split: use letters, digits, - and _", name)
-        return splits
+        return dict(sorted(splits.items(), key=lambda item: (item[0] != "train", item[0])))
 
     @model_validator(mode="after")
     def _within_limits(self) -> Spec:

@@ -68,8 +68,9 @@ class Properties:
 class Problem(Model):
     """Base of all families. A subclass is one file: fields of the equation and ``terms``.
 
-    ``operator_fields`` names the fields that enter the matrix; ``compatibility`` says what to do with
-    a source that a singular problem (no Dirichlet or Robin side, no reaction) cannot balance.
+    ``operator_fields`` names the fields that enter the matrix, ``positive`` and ``not_negative`` those whose drawn
+    values are checked for their sign; ``compatibility`` says what to do with a source that a singular problem (no
+    Dirichlet or Robin side, no reaction) cannot balance.
     """
 
     family: str
@@ -77,6 +78,8 @@ class Problem(Model):
     compatibility: Literal["refuse", "project"] = "refuse"
     symmetric: ClassVar[bool] = True
     operator_fields: ClassVar[tuple[str, ...]] = ()
+    positive: ClassVar[tuple[str, ...]] = ()
+    not_negative: ClassVar[tuple[str, ...]] = ()
 
     @abstractmethod
     def terms(self, drawn: Callable[[str], tuple[Function, ...]]) -> Terms:
@@ -133,8 +136,7 @@ class Problem(Model):
     @property
     def singular(self) -> bool:
         """Whether constants solve the homogeneous problem."""
-        held = any(isinstance(condition, Dirichlet | Robin) for condition in self.conditions.values())
-        return not held and not self.damped
+        return not self.damped and not any(map(_holds, self.conditions.values()))
 
     @property
     def properties(self) -> Properties:
@@ -241,6 +243,13 @@ class Problem(Model):
 
 families: Registry[Problem] = Registry("family", "family")
 AnyProblem = Annotated[Problem, Slot(families, Problem, "Problem")]
+
+
+def _holds(condition: Condition) -> bool:
+    """Whether a side fixes the level of u: a Robin side whose coefficient is always zero does not."""
+    if isinstance(condition, Robin):
+        return condition.robin.coefficient.bounds() != (0.0, 0.0)
+    return isinstance(condition, Dirichlet)
 
 
 def opposite_periodic(conditions: dict[str, Condition], pairs: tuple[tuple[str, str], ...]) -> None:

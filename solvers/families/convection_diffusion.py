@@ -28,6 +28,8 @@ class ConvectionDiffusion(GridProblem):
     source: AnyField = UNIT
     symmetric: ClassVar[bool] = False
     operator_fields: ClassVar[tuple[str, ...]] = ("coefficient", "velocity", "reaction")
+    positive: ClassVar[tuple[str, ...]] = ("coefficient",)
+    not_negative: ClassVar[tuple[str, ...]] = ("reaction",)
 
     @property
     def damped(self) -> bool:

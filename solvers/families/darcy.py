@@ -24,6 +24,7 @@ class Darcy(GridProblem):
     coefficient: Coefficient = UNIT
     source: AnyField = UNIT
     operator_fields: ClassVar[tuple[str, ...]] = ("coefficient",)
+    positive: ClassVar[tuple[str, ...]] = ("coefficient",)
 
     def terms(self, drawn: Callable[[str], tuple[Function, ...]]) -> Terms:
         (source,) = drawn("source")

@@ -28,6 +28,7 @@ class Helmholtz(GridProblem):
     wavenumber: AnyField = UNIT
     source: AnyField = UNIT
     operator_fields: ClassVar[tuple[str, ...]] = ("coefficient", "wavenumber")
+    positive: ClassVar[tuple[str, ...]] = ("coefficient",)
 
     @property
     def definite(self) -> bool:

@@ -23,6 +23,7 @@ class ScreenedPoisson(GridProblem):
     screening: PositiveField = UNIT
     source: AnyField = UNIT
     operator_fields: ClassVar[tuple[str, ...]] = ("screening",)
+    positive: ClassVar[tuple[str, ...]] = ("screening",)
 
     @property
     def damped(self) -> bool:

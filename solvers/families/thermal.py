@@ -26,6 +26,7 @@ class Thermal(MeshProblem):
     coefficient: PositiveField = UNIT
     source: AnyField = Constant(constant=0.0)
     operator_fields: ClassVar[tuple[str, ...]] = ("coefficient",)
+    positive: ClassVar[tuple[str, ...]] = ("coefficient",)
 
     def terms(self, drawn: Callable[[str], tuple[Function, ...]]) -> Terms:
         (source,) = drawn("source")

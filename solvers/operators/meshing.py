@@ -29,6 +29,8 @@ class TriangleMesh:
         doubled = (b[:, 0] - a[:, 0]) * (c[:, 1] - a[:, 1]) - (b[:, 1] - a[:, 1]) * (c[:, 0] - a[:, 0])
         if not len(self.cells) or doubled.min() <= 0:
             raise SolverError("the mesher gave a triangle without area: change problem.resolution.h")
+        if set(self.sides.tolist()) != set(range(len(self.side_names))):
+            raise SolverError("the mesher lost a side of the polygon: change problem.resolution.h")
 
 
 def triangulate(domain: Polygon, h: float) -> TriangleMesh:
@@ -50,5 +52,6 @@ def triangulate(domain: Polygon, h: float) -> TriangleMesh:
     points = np.array([point.p for point in mesh.Points()])[:, :2]
     cells = np.array([[v.nr - 1 for v in cell.vertices] for cell in mesh.Elements2D()], dtype=np.int32)
     facets = np.array([[v.nr - 1 for v in edge.vertices] for edge in mesh.Elements1D()], dtype=np.int32)
-    sides_of = np.array([edge.index - 1 for edge in mesh.Elements1D()], dtype=np.int32)
+    side_of_edge = [names.index(side) for _, sides, _ in loops for side in sides]
+    sides_of = np.array([side_of_edge[edge.index - 1] for edge in mesh.Elements1D()], dtype=np.int32)
     return TriangleMesh(np.ascontiguousarray(points), cells, facets, sides_of, names)

@@ -62,10 +62,6 @@ class System:
     shift: float = 0.0
 
 
-class InvalidSample(ValueError):
-    """A drawn function breaks the equation, for example a coefficient that is not positive."""
-
-
 class Discretisation(ABC):
     """A grid or mesh with everything that all samples of a job share."""
 
@@ -121,18 +117,3 @@ class Discretisation(ABC):
         if not properties.singular:
             return unknowns
         return np.asarray(unknowns - (self.weights @ unknowns) / self.weights.sum())
-
-
-def require_positive(name: str, values: Array | float, strictly: bool = True) -> None:
-    """Raise InvalidSample unless all values are finite and positive (or not negative)."""
-    least = np.min(values)
-    if not np.all(np.isfinite(values)):
-        raise InvalidSample(f"{name} is not finite everywhere")
-    if least < 0 or (strictly and least == 0):
-        raise InvalidSample(f"{name} must be {'positive' if strictly else 'at least zero'}, but reaches {least:g}")
-
-
-def require_finite(name: str, values: Array | float) -> None:
-    """Raise InvalidSample unless all values are finite."""
-    if not np.all(np.isfinite(values)):
-        raise InvalidSample(f"{name} is not finite everywhere")

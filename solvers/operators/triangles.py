@@ -17,14 +17,7 @@ from pdemill.spec.field import Function
 from pdemill.spec.problem import Properties
 from solvers.instance import Instance
 from solvers.operators.meshing import TriangleMesh
-from solvers.operators.system import (
-    Discretisation,
-    Matrix,
-    Pattern,
-    System,
-    require_finite,
-    require_positive,
-)
+from solvers.operators.system import Discretisation, Matrix, Pattern, System
 
 ELEMENTS: dict[int, Any] = {1: skfem.ElementTriP1, 2: skfem.ElementTriP2}
 
@@ -101,14 +94,11 @@ class TriangleElements(Discretisation):
     def assemble(self, instance: Instance) -> System:
         matrix, coupling = self._operator(instance)
         f = instance.terms.source(self._inside)
-        require_finite("source", f)
         load = np.zeros(self._basis.N) if np.ndim(f) == 0 and f == 0.0 else np.asarray(_load.assemble(self._basis, f=f))
         given = np.zeros(self._basis.N)
         for side in reversed(self.mesh.side_names):
             condition, data = instance.condition(side)
             values = {name: function(self.side_points[side]) for name, function in data.items()}
-            for name, value in values.items():
-                require_finite(f"boundary.{side}.{name}", value)
             match condition:
                 case Dirichlet():
                     given[self._side_nodes[side]] = values["dirichlet"]
@@ -129,13 +119,11 @@ class TriangleElements(Discretisation):
             return self._constant
         (conductivity,) = instance.terms.diffusion
         k = conductivity(self._inside)
-        require_positive("coefficient", k)
         whole = csr_array(_diffusion.assemble(self._basis, k=k))
         for side in self.mesh.side_names:
             condition, data = instance.condition(side)
             if isinstance(condition, Robin):
                 a = data["coefficient"](self.side_points[side])
-                require_positive(f"boundary.{side}.robin.coefficient", a, strictly=False)
                 whole = csr_array(whole + _exchange.assemble(self._side_bases[side], a=a))
         block = csr_array(whole[self._free][:, self._free])
         block.sort_indices()

@@ -28,7 +28,18 @@ echo "verify $?"
 def test_a_full_disk_is_reported_and_finished_later(tmp_path: Path) -> None:
     (tmp_path / "spec.yaml").write_text(SPEC)
     (tmp_path / "disk").mkdir()
-    command = ["unshare", "--user", "--map-root-user", "--mount", "sh", "-c", SCRIPT, "sh", str(tmp_path), sys.executable]
+    command = [
+        "unshare",
+        "--user",
+        "--map-root-user",
+        "--mount",
+        "sh",
+        "-c",
+        SCRIPT,
+        "sh",
+        str(tmp_path),
+        sys.executable,
+    ]
     ran = subprocess.run(command, capture_output=True, text=True, check=False, timeout=120)
     if ran.returncode == 77 or "unshare" in ran.stderr:
         pytest.skip("this machine does not let a test mount a small disk")

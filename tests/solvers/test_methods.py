@@ -23,11 +23,13 @@ SYSTEMS: dict[str, dict[str, Any]] = {
         "boundary": {"default": {"neumann": 0}},
     },
     "periodic": {
-        "family": "darcy", "resolution": [20, 17], "coefficient": {"field": "lognormal", "modes": 8, "boundary": "periodic"},
+        "family": "darcy", "resolution": [20, 17],
+        "coefficient": {"field": "lognormal", "modes": 8, "boundary": "periodic"},
         "source": {"field": "gaussian", "modes": 8, "boundary": "periodic"}, "boundary": {"default": "periodic"},
     },
     "mesh": {
-        "family": "thermal", "resolution": {"h": 0.1}, "boundary": {"edge0": {"dirichlet": {"uniform": [0, 1]}}, "default": {"neumann": 1}},
+        "family": "thermal", "resolution": {"h": 0.1},
+        "boundary": {"edge0": {"dirichlet": {"uniform": [0, 1]}}, "default": {"neumann": 1}},
         "domain": {"shape": "polygon", "outline": [[0, 0], [1, 0], [1, 1], [0, 1]]},
     },
 }  # fmt: skip

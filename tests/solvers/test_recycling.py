@@ -74,7 +74,9 @@ def test_recycling_on_the_thermal_plate_takes_fifteen_times_fewer_iterations() -
 
 def test_the_same_matrix_needs_fewer_iterations_with_every_system() -> None:
     """One matrix, 12 right-hand sides: no system takes more iterations than the first."""
-    spec = load_preset("skr-thermal", ["samples=12", "problem.resolution.h=0.05", "solver.method=skr", "solver.preconditioner=none"])
+    spec = load_preset(
+        "skr-thermal", ["samples=12", "problem.resolution.h=0.05", "solver.method=skr", "solver.preconditioner=none"]
+    )
     data, _ = solve_shard(Job(spec), Shard("train", 0, 0, 12), lambda progress: None)
     counts = data.arrays["iterations"]
     assert (counts[1:] < counts[0]).all()

@@ -38,14 +38,18 @@ def test_rows_stand_as_drawn_whatever_order_they_are_solved_in(darcy_spec: dict[
 
 
 def test_a_sample_that_cannot_be_solved_is_reported_and_the_rest_goes_on() -> None:
-    """At 4 (2/h sin(pi h / 2))^2 ... the wave number meets an eigenvalue of the grid exactly: the matrix is singular."""
+    """Half the wave numbers meet the grid's smallest eigenvalue exactly: a singular matrix."""
     h = 1 / 8
-    eigenvalue = 2 * (2 / h * np.sin(np.pi * h / 2)) ** 2
+    eigenvalue = float(2 * (2 / h * np.sin(np.pi * h / 2)) ** 2)
     spec = {
         "problem": {
             "family": "helmholtz",
             "resolution": [8, 8],
-            "wavenumber": {"field": "expression", "formula": f"sqrt({eigenvalue!r}) + max(s, 0)", "where": {"s": {"uniform": [-1, 1]}}},
+            "wavenumber": {
+                "field": "expression",
+                "formula": f"sqrt({eigenvalue!r}) + max(s, 0)",
+                "where": {"s": {"uniform": [-1, 1]}},
+            },
         },
         "samples": 16,
         "solver": {"method": "gmres", "max_iterations": 200},
@@ -89,9 +93,13 @@ def test_a_draw_that_is_no_equation_is_a_failure_with_its_field() -> None:
     assert all(f["result"] == "INVALID" and "coefficient must be positive" in f["reason"] for f in data.failures)
 
 
-@pytest.mark.parametrize(("refine", "samples", "expected"), [(0.0, 50, 0), (0.01, 50, 2), (0.1, 50, 5), (1.0, 7, 7), (0.01, 1, 1)])
+@pytest.mark.parametrize(
+    ("refine", "samples", "expected"), [(0.0, 50, 0), (0.01, 50, 2), (0.1, 50, 5), (1.0, 7, 7), (0.01, 1, 1)]
+)
 def test_the_refined_samples_are_drawn_from_the_seed(refine: float, samples: int, expected: int) -> None:
-    spec = validate({"problem": {"family": "poisson", "resolution": [8, 8]}, "samples": samples, "certify": {"refine": refine}})
+    spec = validate(
+        {"problem": {"family": "poisson", "resolution": [8, 8]}, "samples": samples, "certify": {"refine": refine}}
+    )
     chosen = refined_samples(spec, "train")
     assert len(chosen) == expected
     assert np.array_equal(chosen, refined_samples(spec, "train"))
@@ -103,3 +111,11 @@ def test_error_estimates_stand_where_they_were_drawn(darcy_spec: dict[str, Any])
     data = _solve(spec, 0, 40)
     assert np.array_equal(np.flatnonzero(np.isfinite(data.arrays["error_estimate"])), chosen)
     assert (data.arrays["error_estimate"][chosen] > 0).all()
+
+
+def test_values_that_do_not_fit_the_store_are_failures_not_infinities() -> None:
+    source = {"field": "expression", "formula": "1e42 * a", "where": {"a": {"uniform": [1, 2]}}}
+    data = _solve({"problem": {"family": "poisson", "resolution": [8, 8], "source": source}, "samples": 3}, 0, 3)
+    assert [f["result"] for f in data.failures] == ["NOT_FINITE"] * 3
+    assert all("store.dtype" in f["reason"] for f in data.failures)
+    assert np.isnan(data.arrays["solution"]).all()

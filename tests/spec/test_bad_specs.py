@@ -253,7 +253,7 @@ BAD: dict[str, tuple[Json, str, str]] = {
         "problem.domain.holes[1]", "overlaps hole 0"),
     "names of sides": (thermal(domain__sides=["a", "b"]), "problem.domain.sides", "needs 4 names"),
     "h too small": (thermal(resolution={"h": 1e-6}), "problem.resolution.h", "unknowns, more than 50,000,000"),
-    "h larger than the domain": (thermal(resolution={"h": 3}), "problem.resolution.h", "larger than the domain (2 x 2)"),
+    "h larger than the domain": (thermal(resolution={"h": 3}), "problem.resolution.h", "than the domain (2 x 2)"),
     "h zero": (thermal(resolution={"h": 0}), "problem.resolution.h", "greater than 0"),
     "cells on a mesh": (thermal(resolution=[8, 8]), "problem.resolution", "valid dictionary"),
     "order": (thermal(order=3), "problem.order", "1 or 2"),

@@ -1,0 +1,178 @@
+"""The command line as a user meets it."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+import zarr
+
+from pdemill.spec.load import preset_names
+
+SPEC = """
+problem:
+  family: darcy
+  resolution: [12, 10]
+  coefficient: {field: lognormal, modes: 8}
+splits: {train: 20, test: 4}
+store: {shard: 16}
+"""
+
+
+def pdemill(*arguments: str | Path, folder: Path | None = None) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-c", "from pdemill.cli import main; main()", *map(str, arguments)]
+    return subprocess.run(command, capture_output=True, text=True, check=False, timeout=120, cwd=folder)
+
+
+@pytest.fixture(scope="module")
+def store(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("cli")
+    (folder / "spec.yaml").write_text(SPEC)
+    ran = pdemill("generate", folder / "spec.yaml", "--out", folder / "a.zarr", "--workers", "2")
+    assert ran.returncode == 0, ran.stderr
+    assert "24 of 24 samples certified" in ran.stdout
+    assert "24/24 samples" in ran.stderr
+    return folder / "a.zarr"
+
+
+def test_running_it_again_has_nothing_to_do(store: Path) -> None:
+    before = {p: p.stat().st_mtime_ns for p in store.rglob("*") if p.is_file()}
+    ran = pdemill("generate", store.parent / "spec.yaml", "--out", store)
+    assert ran.returncode == 0
+    assert before == {p: p.stat().st_mtime_ns for p in store.rglob("*") if p.is_file()}
+
+
+def test_another_spec_is_refused(store: Path) -> None:
+    ran = pdemill("generate", store.parent / "spec.yaml", "--out", store, "--set", "seed=9")
+    assert ran.returncode == 2
+    assert "the store of another spec" in ran.stderr
+    assert "Traceback" not in ran.stderr
+
+
+def test_a_folder_with_other_things_is_refused(store: Path, tmp_path: Path) -> None:
+    (tmp_path / "thesis.tex").write_text("dear reader")
+    ran = pdemill("generate", store.parent / "spec.yaml", "--out", tmp_path)
+    assert ran.returncode == 2
+    assert "is not empty and holds no store (found thesis.tex)" in ran.stderr
+
+
+def test_inspect_shows_and_draws(store: Path) -> None:
+    picture = store.parent / "a.png"
+    ran = pdemill("inspect", store, "--picture", picture)
+    assert ran.returncode == 0, ran.stderr
+    for words in ("darcy, 12 x 10, 120 unknowns", "certified", "relative residual, worst", "input/coefficient"):
+        assert words in ran.stdout
+    assert picture.read_bytes().startswith(b"\x89PNG")
+
+
+def test_verify_agrees_with_an_undamaged_store(store: Path) -> None:
+    ran = pdemill("verify", store)
+    assert ran.returncode == 0
+    assert "24 samples, 24 certificates recomputed from the spec: all is as it was certified" in ran.stdout
+
+
+@pytest.mark.parametrize("victim", ["solution", "input", "rel_residual"])
+def test_verify_finds_a_flipped_bit(store: Path, tmp_path: Path, victim: str) -> None:
+    copied = _copy(store, tmp_path)
+    file = next(p for p in sorted((copied / "train" / victim / "c").rglob("*")) if p.is_file())
+    data = bytearray(file.read_bytes())
+    data[len(data) // 3] ^= 4
+    file.write_bytes(data)
+    ran = pdemill("verify", copied)
+    assert ran.returncode == 1
+    assert f"train/{victim}/c/0" in ran.stderr
+    assert "samples 0..15 of train" in ran.stderr
+
+
+def test_verify_finds_a_wrong_label_that_carries_right_hashes(store: Path, tmp_path: Path) -> None:
+    """A solution is changed by one in a million and everything is hashed anew: the equation gives it away."""
+    import json
+
+    from pdemill.store.manifest import fingerprint
+
+    copied = _copy(store, tmp_path)
+    array = zarr.open_array(copied / "test" / "solution", mode="r+")
+    rows = np.asarray(array[...])
+    rows[2] *= 1 + 3e-6
+    array[...] = rows
+    manifest = copied / "_manifest" / "test-00000.json"
+    content = json.loads(manifest.read_text())
+    for name in content["files"]:
+        content["files"][name] = fingerprint((copied / name).read_bytes())
+    manifest.write_text(json.dumps(content))
+    ran = pdemill("verify", copied)
+    assert ran.returncode == 1
+    assert "sample 2 of test: residual" in ran.stderr
+    assert "sample 1 of test" not in ran.stderr
+
+
+def test_verify_finds_a_missing_shard_and_generate_mends_it(store: Path, tmp_path: Path) -> None:
+    copied = _copy(store, tmp_path)
+    (copied / "_manifest" / "train-00001.json").unlink()
+    assert "shard train-00001 is missing" in pdemill("verify", copied).stderr
+    assert pdemill("generate", store.parent / "spec.yaml", "--out", copied).returncode == 0
+    assert pdemill("verify", copied).stdout == pdemill("verify", store).stdout
+
+
+def _copy(store: Path, folder: Path) -> Path:
+    import shutil
+
+    return Path(shutil.copytree(store, folder / "copy.zarr"))
+
+
+def test_failed_samples_make_the_exit_status_say_so(tmp_path: Path) -> None:
+    settings = ["problem.coefficient={field: expression, formula: a + x, where: {a: {uniform: [-1, 1]}}}"]
+    (tmp_path / "spec.yaml").write_text(SPEC)
+    ran = pdemill("generate", tmp_path / "spec.yaml", "--out", tmp_path / "a.zarr", "--set", settings[0])
+    assert ran.returncode == 1
+    assert "failed: INVALID: coefficient must be positive" in ran.stderr
+    assert pdemill("inspect", tmp_path / "a.zarr").returncode == 0
+    assert pdemill("verify", tmp_path / "a.zarr").returncode == 1
+
+
+def test_families_and_presets_are_listed_and_explained() -> None:
+    listed = pdemill("families")
+    assert listed.returncode == 0
+    for family in ("poisson", "screened_poisson", "darcy", "helmholtz", "convection_diffusion", "thermal"):
+        assert family in listed.stdout
+    assert "-∇·(k ∇u) = f" in pdemill("families", "darcy").stdout
+    assert '"resolution"' in pdemill("families", "darcy", "--schema").stdout
+    assert pdemill("presets").stdout.split("\n")[0].startswith("condiff")
+    assert "family: thermal" in pdemill("presets", "skr-thermal").stdout
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["families", "darci"], "unknown family 'darci'"),
+        (["presets", "fno"], "unknown preset 'fno'"),
+        (["generate", "--preset", "nope", "--out", "x.zarr"], "unknown preset 'nope'"),
+        (["generate", "missing.yaml", "--out", "x.zarr"], "cannot read 'missing.yaml'"),
+        (["generate", "--out", "x.zarr"], "give a SPEC file or --preset NAME"),
+        (["generate", "--preset", "fno-darcy", "--out", "x.zarr", "--workers", "0"], "--workers"),
+        (["generate", "--preset", "fno-darcy", "--out", "x.zarr", "--set", "seed"], "should be KEY=VALUE"),
+        (["inspect", "nothing.zarr"], "is not a pdemill store"),
+        (["verify", "nothing.zarr"], "is not a pdemill store"),
+        (["dance"], "No such command"),
+    ],
+)
+def test_mistakes_are_one_clear_line(arguments: list[str], words: str, tmp_path: Path) -> None:
+    ran = pdemill(*arguments, folder=tmp_path)
+    assert ran.returncode == 2
+    assert words in ran.stderr
+    assert "Traceback" not in ran.stderr
+    assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize("name", preset_names())
+def test_every_preset_gives_certified_samples(name: str, tmp_path: Path) -> None:
+    small = "problem.resolution.h=0.05" if name == "skr-thermal" else "seed=3"
+    out = tmp_path / "a.zarr"
+    ran = pdemill("generate", "--preset", name, "--out", out, "--set", "samples=3", "--set", small)
+    assert ran.returncode == 0, ran.stderr
+    assert "3 of 3 samples certified" in ran.stdout
+    assert pdemill("verify", out).returncode == 0
+    assert pdemill("inspect", out, "--picture", tmp_path / "a.png").returncode == 0

@@ -1,0 +1,125 @@
+"""A store is read by pdemill, by plain zarr and by xarray, and what is not there is an error to all."""
+
+from __future__ import annotations
+
+import pickle
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import xarray
+import zarr
+
+import pdemill
+from pdemill.errors import IncompleteStore, StoreError
+
+
+def test_a_data_set_is_a_sequence_of_float32_pairs(darcy_store: Path) -> None:
+    data = pdemill.open(darcy_store, split="train")
+    assert len(data) == 40
+    assert data.channels == ("coefficient",)
+    sample = data[3]
+    assert sample["x"].shape == sample["y"].shape == (1, 16, 12)
+    assert sample["x"].dtype == sample["y"].dtype == np.float32
+    assert set(np.unique(sample["x"])) <= {3.0, 12.0}
+    batch = data[10:20]
+    assert batch["y"].shape == (10, 1, 16, 12)
+    assert np.array_equal(batch["y"][4], data[14]["y"])
+    assert np.array_equal(data[-1]["y"], data[39]["y"])
+    assert data[5:5]["x"].shape == (0, 1, 16, 12)
+    with pytest.raises(IndexError):
+        data[40]
+
+
+def test_iteration_ends(darcy_store: Path) -> None:
+    assert len(list(pdemill.open(darcy_store, "test"))) == 7  # type: ignore[call-overload]
+
+
+def test_a_data_set_can_be_sent_to_loader_workers(darcy_store: Path) -> None:
+    data = pdemill.open(darcy_store)
+    first = data[0]["y"]
+    assert np.array_equal(pickle.loads(pickle.dumps(data))[0]["y"], first)
+
+
+def test_what_is_stored_is_what_the_spec_draws(darcy_store: Path, darcy_spec: dict[str, Any]) -> None:
+    from pdemill.spec import validate
+    from solvers.job import Job
+
+    job = Job(validate(darcy_spec))
+    data = pdemill.open(darcy_store, "test")
+    instance = job.instance("test", 4)
+    expected = job.inputs(instance, job.discretisation.assemble(instance))
+    assert np.array_equal(data[4]["x"], expected.astype(np.float32))
+
+
+def test_a_split_that_is_not_there(darcy_store: Path) -> None:
+    with pytest.raises(StoreError, match="no split 'valid'; it has train, test$"):
+        pdemill.open(darcy_store, split="valid")
+
+
+def test_a_shard_that_is_not_finished_is_an_error(darcy_store: Path, tmp_path: Path) -> None:
+    copied = shutil.copytree(darcy_store, tmp_path / "copy.zarr")
+    (copied / "_manifest" / "train-00001.json").unlink()
+    data = pdemill.open(copied)
+    assert data[0]["y"].shape == (1, 16, 12)
+    with pytest.raises(IncompleteStore, match="shard 1 of train is not finished"):
+        data[16]
+
+
+def test_xarray_opens_the_tree_with_coordinates(darcy_store: Path) -> None:
+    tree = xarray.open_datatree(darcy_store, engine="zarr")
+    train = tree["train"].to_dataset()
+    assert train["solution"].dims == ("sample", "solution_channel", "x", "y")
+    assert train.sizes == {"sample": 40, "channel": 1, "solution_channel": 1, "x": 16, "y": 12}
+    assert np.allclose(train["x"], (np.arange(16) + 0.5) / 16)
+    assert float(train["rel_residual"].max()) <= 1e-8
+    assert np.array_equal(train["sample_id"], np.arange(40))
+
+
+def test_plain_zarr_opens_it_without_a_warning(darcy_store: Path) -> None:
+    root = zarr.open_group(darcy_store, mode="r")
+    assert sorted(root.group_keys()) == ["test", "train"]
+    attributes = dict(root.attrs)
+    for key in (
+        "schema", "spec", "spec_sha256", "versions", "seed_scheme", "plan", "stats", "boundary", "input_channels",
+        "solution_channels", "complete",
+    ):  # fmt: skip
+        assert key in attributes
+    solution: Any = root["train/solution"]
+    assert (solution.chunks, solution.shards) == ((1, 1, 16, 12), (16, 1, 16, 12))
+
+
+def test_the_statistics_are_those_of_the_training_split(darcy_store: Path) -> None:
+    root = zarr.open_group(darcy_store, mode="r")
+    stats: Any = root.attrs["stats"]
+    for name, channel in (("input", "coefficient"), ("solution", "u")):
+        values = np.asarray(root[f"train/{name}"][...], dtype=np.float64)  # type: ignore[index]
+        found = stats[f"{name}/{channel}"]
+        assert found["count"] == values.size
+        assert found["mean"] == pytest.approx(values.mean(), rel=1e-12)
+        assert found["std"] == pytest.approx(values.std(), rel=1e-10)
+        assert (found["min"], found["max"]) == (values.min(), values.max())
+
+
+def test_the_library_is_light() -> None:
+    """Opening and validating loads no PETSc, no mesher, no finite elements; importing loads no solver at all."""
+    check = (
+        "import sys, pdemill\n"
+        "assert 'solvers' not in sys.modules and 'matplotlib' not in sys.modules\n"
+        "from pdemill.spec import load_preset\n"
+        "load_preset('skr-thermal')\n"
+        "heavy = {'petsc4py', 'mpi4py', 'skfem', 'netgen', 'matplotlib', 'fastapi', 'celery'}\n"
+        "assert not heavy & set(sys.modules), heavy & set(sys.modules)\n"
+    )
+    ran = subprocess.run([sys.executable, "-c", check], capture_output=True, text=True, check=False)
+    assert ran.returncode == 0, ran.stderr
+
+
+def test_the_public_names_are_these() -> None:
+    assert pdemill.__all__ == [
+        "Dataset", "Failure", "Summary", "Tally", "errors", "generate", "open", "preset", "verify",
+    ]  # fmt: skip
