@@ -14,7 +14,8 @@ from pdemill.points import Array
 from pdemill.spec.job import Spec
 from solvers.operators.system import System
 
-LEAST_REFINED = 2
+LEAST_REFINED = 4
+"""Samples per split whose discretisation error is estimated, where the split has as many."""
 
 
 def relative_residual(system: System, unknowns: Array) -> float:

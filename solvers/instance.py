@@ -10,7 +10,7 @@ import numpy as np
 from pdemill.draws import Draw
 from pdemill.points import Array, Points
 from pdemill.spec.boundary import Condition, data_of
-from pdemill.spec.field import Function
+from pdemill.spec.field import Field, Function
 from pdemill.spec.problem import Problem, Terms
 
 FINITE, AT_LEAST_ZERO, POSITIVE = "finite", "at least zero", "positive"
@@ -34,20 +34,21 @@ def _checked(function: Function, name: str, sign: str) -> Function:
 
 
 class Instance:
-    """The equation and the side data of one sample, as functions that no grid has touched yet."""
+    """The equation and the side data of one sample, as functions that no grid has touched yet.
 
-    def __init__(self, problem: Problem, draw: Draw) -> None:
+    ``fixed`` keeps the functions that are the same in every sample, and with them their values on the grid.
+    """
+
+    def __init__(self, problem: Problem, draw: Draw, fixed: dict[str, Function]) -> None:
         self.problem = problem
         self.draw = draw.at("problem")
+        self._fixed = fixed
         self.fields: dict[str, tuple[Function, ...]] = {}
         self.sides: dict[str, dict[str, Function]] = {}
         for side, condition in problem.conditions.items():
-            place = self.draw.at("boundary").at(side)
             self.sides[side] = {
-                path[-1]: _checked(
-                    value.realise(place.at("/".join(path))),
-                    ".".join(("boundary", side, *path)),
-                    AT_LEAST_ZERO if path[-1] == "coefficient" else FINITE,
+                path[-1]: self._realise(
+                    value, ("boundary", side, *path), AT_LEAST_ZERO if path[-1] == "coefficient" else FINITE
                 )
                 for path, value in data_of(condition)
             }
@@ -56,17 +57,20 @@ class Instance:
         """The functions of the field called ``name``: one, or one per axis."""
         if name not in self.fields:
             values = self.problem.values(name)
-            places = (
-                [self.draw.at(name).at(axis) for axis in range(len(values))]
-                if len(values) > 1
-                else [self.draw.at(name)]
-            )
             sign = POSITIVE if name in self.problem.positive else FINITE
             sign = AT_LEAST_ZERO if name in self.problem.not_negative else sign
-            self.fields[name] = tuple(
-                _checked(value.realise(place), name, sign) for value, place in zip(values, places, strict=True)
-            )
+            paths = [(name, str(axis)) for axis in range(len(values))] if len(values) > 1 else [(name,)]
+            self.fields[name] = tuple(self._realise(v, path, sign) for v, path in zip(values, paths, strict=True))
         return self.fields[name]
+
+    def _realise(self, value: Field, path: tuple[str, ...], sign: str) -> Function:
+        name = ".".join(path)
+        if name in self._fixed:
+            return self._fixed[name]
+        function = _checked(value.realise(self.draw.at("/".join(path))), name, sign)
+        if not value.is_random:
+            self._fixed[name] = function
+        return function
 
     @cached_property
     def terms(self) -> Terms:

@@ -34,6 +34,7 @@ class Job:
         self.problem = spec.problem
         self.discretisation: Discretisation = self.problem.discretise(stored)
         self.method = spec.solver.resolve(self.problem)
+        self._fixed: dict[str, Function] = {}
         first = self.instance(next(iter(spec.splits)), 0)
         self.channels = tuple(name for name, _ in first.named()) or self._fixed_channels()
         self.parameters = tuple(first.parameters())
@@ -52,7 +53,7 @@ class Job:
 
     def instance(self, split: str, sample: int) -> Instance:
         """Sample number ``sample`` of a split."""
-        return Instance(self.problem, Draw(self.spec.seed, split, sample))
+        return Instance(self.problem, Draw(self.spec.seed, split, sample), self._fixed)
 
     def features(self, instance: Instance) -> Array:
         """The numbers by which samples are compared."""

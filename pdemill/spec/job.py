@@ -26,10 +26,10 @@ class StoreOptions(Model):
 
 
 class Certify(Model):
-    """``refine``: the fraction of samples, at least 2 per split, that are solved again on the twice finer grid
+    """``refine``: the fraction of samples, at least 4 per split, that are solved again on the twice finer grid
     to estimate the discretisation error; 0 switches it off."""
 
-    refine: Annotated[Number, Field(ge=0, le=1)] = 0.01
+    refine: Annotated[Number, Field(ge=0, le=1)] = 0.0025
 
 
 def _method(value: Any) -> Any:

@@ -114,7 +114,7 @@ class Store:
     def _moments(self, data: ShardData) -> dict[str, dict[str, Any]]:
         good = np.setdiff1d(np.arange(len(data.arrays["sample_id"])), [f["row"] for f in data.failures])
         return {
-            f"{name}/{channel}": Moments.of(data.arrays[name][good, number]).to_json()
+            f"{name}/{channel}": Moments.of(data.arrays[name][row, number] for row in good).to_json()
             for name in ("input", "solution")
             for number, channel in enumerate(self.layout.attributes[f"{name}_channels"])
         }

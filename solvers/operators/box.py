@@ -57,12 +57,12 @@ class BoxGrid(Discretisation):
         }
         sizes = dict(zip(AXES, lengths, strict=False))
         self._centres = centres
-        self.points = TensorPoints(centres, sizes)
+        self.points = TensorPoints(centres, sizes, centres=True)
         self.side_points = {}
         for axis, (low, high) in enumerate(BOX_SIDES[: self.dimension]):
             along = {name: x for name, x in centres.items() if name != AXES[axis]}
-            self.side_points[low] = TensorPoints(along, sizes, {AXES[axis]: 0.0})
-            self.side_points[high] = TensorPoints(along, sizes, {AXES[axis]: lengths[axis]})
+            self.side_points[low] = TensorPoints(along, sizes, {AXES[axis]: 0.0}, centres=True)
+            self.side_points[high] = TensorPoints(along, sizes, {AXES[axis]: lengths[axis]}, centres=True)
         self.pattern, self._take = _pattern(shape, periodic)
         self.weights = np.ones(prod(shape))
         self._stencil = np.zeros((2 * self.dimension + 1, *shape))

@@ -94,7 +94,7 @@ def test_a_draw_that_is_no_equation_is_a_failure_with_its_field() -> None:
 
 
 @pytest.mark.parametrize(
-    ("refine", "samples", "expected"), [(0.0, 50, 0), (0.01, 50, 2), (0.1, 50, 5), (1.0, 7, 7), (0.01, 1, 1)]
+    ("refine", "samples", "expected"), [(0.0, 50, 0), (0.0025, 50, 4), (0.1, 50, 5), (1.0, 7, 7), (0.0025, 3, 3)]
 )
 def test_the_refined_samples_are_drawn_from_the_seed(refine: float, samples: int, expected: int) -> None:
     spec = validate(

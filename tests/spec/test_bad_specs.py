@@ -153,6 +153,9 @@ BAD: dict[str, tuple[Json, str, str]] = {
     "periodic and heated": (darcy(boundary={"default": "periodic"}), "problem.source", "integrate to zero"),
     "insulated polygon, field that balances on its box only": (
         thermal(boundary=INSULATED, source={"field": "gaussian"}), "problem.source", "integrate to zero"),
+    "robin without exchange": (
+        darcy(boundary={"default": {"robin": {"coefficient": 0, "value": 5}}}, source=0),
+        "problem.source", "integrate to zero"),
     "convection without a held side": (
         darcy(family="convection_diffusion", velocity=[1, 0], boundary=INSULATED),
         "problem.boundary", "up to a constant"),
@@ -299,6 +302,7 @@ def test_balanced_specs_without_a_held_side_are_accepted() -> None:
         {"source": 0},
         {"source": {"field": "gaussian"}},
         {"source": 1, "boundary": {"default": {"neumann": -0.25}}},
+        {"source": 1, "boundary": {"default": {"robin": {"coefficient": 0, "value": -0.25}}}},
         {"source": {"uniform": [0, 1]}, "compatibility": "project"},
     ):
         assert validate(darcy(**({"boundary": INSULATED} | problem))).problem.singular

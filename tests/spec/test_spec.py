@@ -25,6 +25,7 @@ from pdemill.spec import (
     validate,
 )
 from pdemill.spec.field import fields, scalars
+from pdemill.spec.job import Certify
 from pdemill.spec.load import parse
 from pdemill.spec.method import methods
 from pdemill.spec.problem import families
@@ -71,7 +72,7 @@ def test_the_canonical_form_is_a_fixed_point(name: str) -> None:
 def test_a_spec_is_the_same_however_it_is_written() -> None:
     spec = validate(MINIMAL)
     written_out: Json = {
-        "certify": {"refine": 0.01},
+        "certify": {"refine": Certify().refine},
         "store": {"shard": None, "dtype": "float32"},
         "solver": {"sort": "auto", "rtol": 1e-8, "method": "auto"},
         "seed": 0,

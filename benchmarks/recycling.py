@@ -1,0 +1,103 @@
+"""Recycling against the solvers that one would pick instead: iterations and process CPU time per system.
+
+Where it should pay (one matrix that converges slowly; indefinite waves with few parameters) and where it should not
+(independent random fields). All methods solve the same systems in one process to 1e-8; time is the median over systems
+of solve and set-up, iterations are means. ``python benchmarks/recycling.py [--samples N]``
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+
+for _name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS"):
+    os.environ[_name] = "1"
+
+from time import process_time  # noqa: E402
+from typing import Any  # noqa: E402
+
+import numpy as np  # noqa: E402
+
+from pdemill.spec import Spec, load_preset, load_spec  # noqa: E402
+from solvers.job import Job  # noqa: E402
+from solvers.ordering.order import resolve_sort, solve_order  # noqa: E402
+
+WAVES: dict[str, Any] = {
+    "problem": {
+        "family": "helmholtz",
+        "resolution": [64, 64],
+        "wavenumber": {
+            "field": "expression",
+            "formula": "kappa * (1 + a * cos(pi * x) * cos(pi * y))",
+            "where": {"kappa": {"uniform": [15, 25]}, "a": {"uniform": [-0.1, 0.1]}},
+        },
+        "source": {"field": "expression", "formula": "exp(-((x - 0.3)**2 + (y - 0.6)**2) / 0.005)"},
+    },
+    "samples": 1000,
+    "seed": 3,
+}
+
+
+def measure(spec: Spec, method: str, samples: int, carried: bool = True) -> tuple[float, float, int]:
+    """Mean iterations, median milliseconds, and systems that missed the tolerance."""
+    job = Job(load_spec(spec, [f"solver={method}"]))
+    sort = resolve_sort(job.method.sort, job.method.recycles, samples)
+    instances = [job.instance("train", i) for i in range(samples)]
+    order = solve_order(sort, np.array([job.features(instance) for instance in instances]))
+    solver = job.method.solver()
+    state, iterations, seconds, missed = solver.start(), [], [], 0
+    for i in order.tolist():
+        system = job.discretisation.assemble(instances[i])
+        begin = process_time()
+        solution = solver.solve(system, state)
+        seconds.append(process_time() - begin)
+        iterations.append(solution.stats.iterations)
+        missed += not solution.result.ok
+        state = solution.state if carried else solver.start()
+    return float(np.mean(iterations)), 1e3 * float(np.median(seconds)), missed
+
+
+def table(title: str, spec: Spec, rows: list[tuple[str, str, bool]], samples: int) -> None:
+    """One table, ratios against its first row."""
+    print(f"\n### {title}, {samples} systems\n")
+    print("| method | iterations | ms per system | fewer iterations | faster |")
+    print("|---|---|---|---|---|")
+    base: tuple[float, float, int] | None = None
+    for name, method, carried in rows:
+        found = measure(spec, method, samples, carried)
+        base = base or found
+        its = f"{base[0] / found[0]:.1f}" if found[0] else "-"
+        note = f" ({found[2]} not converged)" if found[2] else ""
+        print(f"| {name}{note} | {found[0]:.0f} | {found[1]:.2f} | {its} | {base[1] / found[1]:.1f} |", flush=True)
+
+
+def rows(preconditioner: str, *others: tuple[str, str]) -> list[tuple[str, str, bool]]:
+    """GMRES(40), the three ways of skr, and others."""
+    common = f"preconditioner: {preconditioner}"
+    return [
+        (f"GMRES(40) + {preconditioner}", f"{{method: gmres, {common}, restart: 40}}", True),
+        (f"deflated restarts + {preconditioner}", f"{{method: skr, {common}, sort: none}}", False),
+        (f"recycled, as drawn + {preconditioner}", f"{{method: skr, {common}, sort: none}}", True),
+        (f"recycled, sorted + {preconditioner}", f"{{method: skr, {common}, sort: greedy}}", True),
+        *((name, method, True) for name, method in others),
+    ]
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--samples", type=int, default=20)
+    samples = parser.parse_args().samples
+    mumps = ("MUMPS", "{method: direct}")
+    cg = ("CG + icc", "{method: cg, preconditioner: icc}")
+    gamg = ("CG + gamg", "{method: cg, preconditioner: gamg}")
+    thermal = load_preset("skr-thermal")
+    for preconditioner in ("none", "jacobi", "sor", "icc", "ilu"):
+        table(f"skr-thermal, n = 11,024, {preconditioner}", thermal, rows(preconditioner), samples)
+    table("skr-thermal: the others", thermal, [(*cg, True), (*gamg, True), (*mumps, True)], samples)
+    table("indefinite waves, 64 x 64, two parameters", load_spec(WAVES), rows("ilu", mumps), samples)
+    table("skr-darcy: independent fields, 100 x 100", load_preset("skr-darcy"), rows("ilu", cg, gamg, mumps), samples)
+    table("fno-darcy: independent fields, 128 x 128", load_preset("fno-darcy"), rows("ilu", cg, gamg, mumps), samples)
+
+
+if __name__ == "__main__":
+    main()
