@@ -48,6 +48,7 @@ def generate(spec: Spec, out: str | Path, workers: int = 1, watcher: Watcher = l
                 counts = _Counts()
                 manifest = work_on(job, store, shard, 1, counts)
                 board.take(Event("finished", shard, {**counts.numbers, "run": manifest.run}))
+        sweep(store.disk)
         manifests = store.finish()
     finally:
         lock.release()

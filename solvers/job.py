@@ -119,7 +119,7 @@ class Job:
     def refined_method(self) -> Method | None:
         """How the refined problem is solved: as ``auto`` would; None where that takes too much memory."""
         unknowns = self.discretisation.pattern.size * 2**self.problem.dimension
-        return Auto(method="auto", rtol=self.method.rtol, sort="none").pick(self.problem, unknowns)
+        return Auto(rtol=self.method.rtol, sort="none").pick(self.problem, unknowns)
 
 
 def method_flags() -> tuple[tuple[str, Any], ...]:

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Annotated, Any, Literal
 
-from pydantic import BeforeValidator, RootModel, model_serializer
+from pydantic import BeforeValidator, GetJsonSchemaHandler, RootModel, model_serializer
+from pydantic_core import CoreSchema
 
 from pdemill.spec.field import AnyField, Field, NonNegativeField
 from pdemill.spec.model import Model, refusal
@@ -44,6 +45,10 @@ class Periodic(Model):
     @model_serializer
     def _as_word(self) -> str:
         return "periodic"
+
+    @classmethod
+    def __get_pydantic_json_schema__(cls, schema: CoreSchema, handler: GetJsonSchemaHandler) -> dict[str, Any]:
+        return {"const": "periodic", "type": "string"}
 
 
 KINDS: dict[str, type[Model]] = {"dirichlet": Dirichlet, "neumann": Neumann, "robin": Robin, "periodic": Periodic}

@@ -8,7 +8,7 @@ from typing import Annotated, Any, Literal
 from pydantic import BeforeValidator, Field, model_validator
 
 from pdemill.points import AXES
-from pdemill.spec.model import Model, Pair, Positive, as_tuple, refusal, refuse
+from pdemill.spec.model import AsNumber, Model, Positive, as_tuple, refusal, refuse
 
 BOX_SIDES = (("left", "right"), ("bottom", "top"), ("back", "front"))
 """Names of the low and high side of the x, y and z axis."""
@@ -28,7 +28,10 @@ class Box(Model):
         return dict(zip(AXES, self.lengths or (1.0,) * dimension, strict=False))
 
 
-Loop = Annotated[tuple[Pair, ...], BeforeValidator(as_tuple), Field(min_length=3)]
+Coordinate = Annotated[float, Field(ge=-1e100, le=1e100), AsNumber]
+Corner = Annotated[tuple[Coordinate, Coordinate], BeforeValidator(as_tuple)]
+SideName = Annotated[str, Field(pattern="^[A-Za-z][A-Za-z0-9_-]{0,31}$")]
+Loop = Annotated[tuple[Corner, ...], Field(min_length=3), BeforeValidator(as_tuple)]
 
 
 class Polygon(Model):
@@ -41,7 +44,7 @@ class Polygon(Model):
     shape: Literal["polygon"] = "polygon"
     outline: Loop
     holes: Annotated[tuple[Loop, ...], BeforeValidator(as_tuple)] = ()
-    sides: Annotated[tuple[str, ...], BeforeValidator(as_tuple)] | None = None
+    sides: Annotated[tuple[SideName, ...], BeforeValidator(as_tuple)] | None = None
 
     @model_validator(mode="after")
     def _simple(self) -> Polygon:
@@ -58,6 +61,8 @@ class Polygon(Model):
                     raise refuse(("holes", j), f"overlaps hole {i}", hole)
         if self.sides is not None and len(self.sides) != len(self.outline):
             raise refuse(("sides",), f"needs {len(self.outline)} names, one per edge of the outline", self.sides)
+        if self.sides is not None and "default" in self.sides:
+            raise refuse(("sides",), "default is no name: it stands for the sides without one", self.sides)
         return self
 
     def edge_names(self) -> tuple[str, ...]:
@@ -127,6 +132,6 @@ def choose_domain(value: Any, *shapes: type[Model]) -> Any:
     if not isinstance(value, dict):
         raise refusal("should be an object with the key 'shape'")
     name = value.get("shape", next(iter(names)))
-    if name not in names:
+    if not isinstance(name, str) or name not in names:
         raise refuse(("shape",), f"{name!r} is not possible for this family; choose {' or '.join(names)}", name)
     return names[name].model_validate(value)

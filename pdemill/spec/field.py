@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from abc import abstractmethod
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
@@ -102,6 +103,8 @@ scalars: Registry[Scalar] = Registry("scalar", "scalar")
 
 def _choose(value: Any, kinds: str) -> Field | None:
     if isinstance(value, int | float) and not isinstance(value, bool):
+        if not abs(value) <= sys.float_info.max:
+            raise refusal("should be a finite number")
         return scalars["constant"].model_validate({"constant": value})
     if isinstance(value, dict) and len(value) == 1 and (key := next(iter(value))) in scalars:
         return scalars[key].model_validate(value)

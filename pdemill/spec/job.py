@@ -8,10 +8,10 @@ import re
 from hashlib import sha256
 from typing import Annotated, Any, Literal
 
-from pydantic import BeforeValidator, Field, field_validator, model_validator
+from pydantic import BeforeValidator, ConfigDict, Field, field_validator, model_validator
 
 from pdemill.spec.method import AnyMethod, methods
-from pdemill.spec.model import Model, Number, refuse
+from pdemill.spec.model import AsNumber, Model, refuse
 from pdemill.spec.problem import AnyProblem
 
 DEFAULT_LIMIT = 10**11
@@ -29,21 +29,30 @@ class Certify(Model):
     """``refine``: the fraction of samples, at least 4 per split, that are solved again on the twice finer grid
     to estimate the discretisation error; 0 switches it off."""
 
-    refine: Annotated[Number, Field(ge=0, le=1)] = 0.0025
+    refine: Annotated[float, Field(ge=0, le=1), AsNumber] = 0.0025
 
 
 def _method(value: Any) -> Any:
     return {"method": "auto"} | value if isinstance(value, dict) else value
 
 
+def _or_samples(schema: dict[str, Any]) -> None:
+    """Let the schema say that ``samples`` may stand for ``splits``."""
+    schema["properties"]["samples"] = {"type": "integer", "minimum": 1, "description": "the same as {train: N}"}
+    schema["required"] = ["problem"]
+    schema["oneOf"] = [{"required": ["splits"]}, {"required": ["samples"]}]
+
+
 class Spec(Model):
     """A dataset job: the problem, how many samples of each split, the seed, the solver, the store."""
+
+    model_config = ConfigDict(json_schema_extra=_or_samples)
 
     problem: AnyProblem
     splits: dict[str, Annotated[int, Field(ge=1)]]
     seed: Annotated[int, Field(ge=0, lt=2**63)] = 0
     solver: Annotated[AnyMethod, BeforeValidator(_method)] = Field(
-        default_factory=lambda: methods["auto"](method="auto")
+        default_factory=lambda: methods["auto"].model_validate({})
     )
     store: StoreOptions = StoreOptions()
     certify: Certify = Certify()
@@ -53,9 +62,10 @@ class Spec(Model):
     def _samples_is_train(cls, value: Any) -> Any:
         if not isinstance(value, dict) or "samples" not in value:
             return value
+        samples = value["samples"]
         if "splits" in value:
-            raise refuse(("samples",), "give either samples or splits, not both", value["samples"])
-        return {key: v for key, v in value.items() if key != "samples"} | {"splits": {"train": value["samples"]}}
+            raise refuse(("samples",), "give either samples or splits, not both", samples)
+        return {key: v for key, v in value.items() if key != "samples"} | {"splits": {"train": samples}}
 
     @field_validator("splits")
     @classmethod

@@ -54,7 +54,10 @@ def validate(data: Mapping[str, Any]) -> Spec:
     try:
         return Spec.model_validate(dict(data))
     except ValidationError as error:
-        raise SpecError([_fault(item) for item in error.errors(include_url=False)]) from None
+        faults = [_fault(item) for item in error.errors(include_url=False)]
+        if "splits" not in data:
+            faults = [Fault(("samples",), f.message) if f.path == ("splits", "train") else f for f in faults]
+        raise SpecError(faults) from None
     except RecursionError:
         raise SpecError([Fault((), "is nested too deeply")]) from None
 

@@ -8,7 +8,7 @@ from typing import Annotated, Any, ClassVar, Literal, get_args
 from pydantic import Field
 
 from pdemill.errors import Fault
-from pdemill.spec.model import Model, Number
+from pdemill.spec.model import AsNumber, Model
 from pdemill.spec.problem import Problem
 from pdemill.spec.registry import Registry, Slot
 
@@ -23,7 +23,7 @@ class Method(Model):
     """
 
     method: str
-    rtol: Annotated[Number, Field(ge=1e-13, le=1e-1)] = 1e-8
+    rtol: Annotated[float, Field(ge=1e-13, le=1e-1), AsNumber] = 1e-8
     sort: Literal["auto", "greedy", "hilbert", "none"] = "auto"
     recycles: ClassVar[bool] = False
     """Whether solving similar systems one after another makes it faster."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from typing import Annotated, Any
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
@@ -27,10 +28,15 @@ def refuse(path: Path, message: str, value: Any = None) -> ValidationError:
     return ValidationError.from_exception_data("spec", [detail])
 
 
-def _not_a_flag(value: Any) -> Any:
+def as_number(value: Any) -> Any:
+    """Whole numbers as floats; flags are no numbers."""
     if isinstance(value, bool):
         raise refusal("should be a number, not true or false")
-    return float(value) if isinstance(value, int) else value
+    if isinstance(value, int):
+        if abs(value) > sys.float_info.max:
+            raise refusal("should be a finite number, and is too large")
+        return float(value)
+    return value
 
 
 def as_tuple(value: Any) -> Any:
@@ -40,6 +46,7 @@ def as_tuple(value: Any) -> Any:
     return tuple(value) if isinstance(value, list) else value
 
 
-Number = Annotated[float, BeforeValidator(_not_a_flag)]
-Positive = Annotated[Number, Field(gt=0)]
+AsNumber = BeforeValidator(as_number)
+Number = Annotated[float, AsNumber]
+Positive = Annotated[float, Field(gt=0), AsNumber]
 Pair = Annotated[tuple[Number, Number], BeforeValidator(as_tuple)]

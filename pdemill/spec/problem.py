@@ -21,7 +21,7 @@ from pdemill.spec.registry import Registry, Slot
 class Diagonal(Model):
     """A diagonal tensor: one positive field per axis; ``{diagonal: [k_x, k_y]}``."""
 
-    diagonal: Annotated[tuple[PositiveField, ...], BeforeValidator(as_tuple), Limits(min_length=1)]
+    diagonal: Annotated[tuple[PositiveField, ...], Limits(min_length=1), BeforeValidator(as_tuple)]
 
     @property
     def is_random(self) -> bool:
@@ -36,7 +36,7 @@ class _CoefficientSlot(Slot):
 
 
 Coefficient = Annotated[Diagonal | Field, _CoefficientSlot(fields, Field, "Coefficient")]
-Vector = Annotated[tuple[AnyField, ...], BeforeValidator(as_tuple), Limits(min_length=1)]
+Vector = Annotated[tuple[AnyField, ...], Limits(min_length=1), BeforeValidator(as_tuple)]
 
 
 @dataclass(frozen=True)
@@ -175,8 +175,12 @@ class Problem(Model):
             for path, value in data_of(condition):
                 yield side, path, value
 
+    def check_domain(self) -> None:
+        """Refuse a domain and resolution that do not fit together."""
+
     @model_validator(mode="after")
     def _sides_exist(self) -> Problem:
+        self.check_domain()
         for side in self.boundary.root:
             if side != "default" and side not in self.sides:
                 raise refuse(("boundary", side), f"no such side; this domain has {', '.join(self.sides)}", side)
@@ -228,10 +232,19 @@ class Problem(Model):
 
     def _integrates_to_zero(self) -> bool:
         loads = [(value, self.volume) for value in self.values("source")]
-        loads += [(c.neumann, self.measure(side)) for side, c in self.conditions.items() if isinstance(c, Neumann)]
-        integrals = [mean * size if (mean := value.fixed_mean()) is not None else None for value, size in loads]
+        for side, condition in self.conditions.items():
+            if isinstance(condition, Neumann):
+                loads.append((condition.neumann, self.measure(side)))
+            elif isinstance(condition, Robin):
+                loads.append((condition.robin.value, self.measure(side)))
+        integrals = [mean * size if (mean := self._mean(value)) is not None else None for value, size in loads]
         known = [integral for integral in integrals if integral is not None]
         return len(known) == len(integrals) and abs(sum(known)) <= 1e-12 * sum(map(abs, known))
+
+    def _mean(self, value: Field) -> float | None:
+        """The mean that all draws share; fields know it over boxes only."""
+        low, high = value.bounds() or (0.0, 1.0)
+        return value.fixed_mean() if self.structured or low == high else None
 
     @classmethod
     def __pydantic_init_subclass__(cls, **kwargs: Any) -> None:

@@ -7,7 +7,7 @@ from math import prod
 from typing import Annotated, Any
 
 from numpy.typing import NDArray
-from pydantic import BeforeValidator, Field, model_validator
+from pydantic import BeforeValidator, Field
 
 from pdemill.spec.domain import BOX_SIDES, Box, choose_domain
 from pdemill.spec.model import as_tuple, refuse
@@ -21,7 +21,7 @@ class GridProblem(Problem):
     """A problem on a box of 1, 2 or 3 axes, divided into equal cells."""
 
     resolution: Annotated[
-        tuple[Annotated[int, Field(ge=4)], ...], BeforeValidator(as_tuple), Field(min_length=1, max_length=3)
+        tuple[Annotated[int, Field(ge=4)], ...], Field(min_length=1, max_length=3), BeforeValidator(as_tuple)
     ]
     domain: Annotated[Box, BeforeValidator(lambda value: choose_domain(value, Box))] = Box()
 
@@ -44,8 +44,7 @@ class GridProblem(Problem):
     def discretise(self, stored: Mapping[str, NDArray[Any]] | None = None) -> BoxGrid:
         return BoxGrid.of(self, self.resolution, tuple(self.domain.sizes(self.dimension).values()))
 
-    @model_validator(mode="after")
-    def _grid(self) -> GridProblem:
+    def check_domain(self) -> None:
         if self.unknowns > MAX_UNKNOWNS:
             raise refuse(("resolution",), f"{self.unknowns:,} cells are more than {MAX_UNKNOWNS:,}", self.resolution)
         lengths = self.domain.lengths
@@ -54,7 +53,6 @@ class GridProblem(Problem):
                 ("domain", "lengths"), f"has {len(lengths)} entries, but resolution has {self.dimension} axes", lengths
             )
         opposite_periodic(self.conditions, BOX_SIDES[: self.dimension])
-        return self
 
     @property
     def volume(self) -> float:

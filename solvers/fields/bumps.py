@@ -11,7 +11,7 @@ from pydantic import Field as Limits
 from pdemill.draws import Draw
 from pdemill.points import AXES, Array, Points
 from pdemill.spec.field import Field, Function
-from pdemill.spec.model import Model, Number, Pair, Positive, as_tuple, refusal, refuse
+from pdemill.spec.model import AsNumber, Model, Pair, Positive, as_tuple, refusal, refuse
 
 MOST = 1000
 
@@ -19,7 +19,7 @@ MOST = 1000
 class Geometric(Model):
     """A count n >= 1 with probability p (1 - p)^(n - 1), cut at ``most``."""
 
-    geometric: Annotated[Number, Limits(gt=0, le=1)]
+    geometric: Annotated[float, Limits(gt=0, le=1), AsNumber]
     most: Annotated[int, Limits(ge=1, le=MOST)] = 50
 
 
@@ -86,8 +86,9 @@ class Bumps(Field):
             return total
 
         def features(points: Points) -> Array:
-            mass = amplitudes / max(abs(amplitudes).sum(), 1e-300)
-            return np.concatenate([mass @ centres(points), [mass @ widths, number / 10.0]])
+            where = centres(points) - 0.5
+            mass = amplitudes / max(float(np.linalg.norm(amplitudes)), 1e-300)
+            return np.asarray(np.sqrt(12.0 / points.dimension) * (mass @ where))
 
         return Function(evaluate, True, features, {"count": float(number)})
 

@@ -10,7 +10,7 @@ from pydantic import Field as Limits
 from pdemill.draws import Draw
 from pdemill.points import Array, Points
 from pdemill.spec.field import Field, Function
-from pdemill.spec.model import Number, Positive
+from pdemill.spec.model import AsNumber, Number, Positive
 from solvers.fields.bases import fourier
 from solvers.fields.modes import by_shells
 
@@ -23,24 +23,28 @@ class Fourier(Field):
 
     field: Literal["fourier"]
     waves: Annotated[int, Limits(ge=1, le=128)] = 4
-    decay: Annotated[Number, Limits(ge=0)] = 1.0
+    decay: Annotated[float, Limits(ge=0), AsNumber] = 1.0
     scale: Positive = 1.0
     mean: Number = 0.0
 
     def realise(self, draw: Draw) -> Function:
         modes = 2 * self.waves + 1
 
-        def weights(points: Points) -> Array:
+        def damping(points: Points) -> Array:
             numbers = np.max(np.indices((modes,) * points.dimension) + 1, axis=0) // 2
-            damping = (1.0 + numbers) ** (-self.decay)
-            damping[(0,) * points.dimension] = 0.0
-            return np.asarray(damping * by_shells(draw.normal(modes**points.dimension), modes, points.dimension))
+            factors = np.asarray((1.0 + numbers) ** (-self.decay))
+            factors[(0,) * points.dimension] = 0.0
+            return factors
 
-        def features(points: Points) -> Array:
-            values = weights(points).ravel()
-            return np.asarray(values / np.sqrt(values.size))
+        def weights(points: Points) -> Array:
+            table = by_shells(draw.normal(modes**points.dimension), modes, points.dimension)
+            return np.asarray(damping(points) * table)
 
-        return Function(lambda points: self.mean + self.scale * points.expand(fourier, weights(points)), True, features)
+        return Function(
+            lambda points: self.mean + self.scale * points.expand(fourier, weights(points)),
+            True,
+            lambda points: weights(points).ravel() / np.linalg.norm(damping(points)),
+        )
 
     def fixed_mean(self) -> float:
         return self.mean

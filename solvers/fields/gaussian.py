@@ -13,7 +13,7 @@ from pydantic import Field as Limits
 from pdemill.draws import Draw
 from pdemill.points import Array, Basis, Points
 from pdemill.spec.field import Field, Function
-from pdemill.spec.model import Number, Positive
+from pdemill.spec.model import AsNumber, Number, Positive
 from solvers.fields.bases import cosine, fourier, sine
 from solvers.fields.modes import by_shells
 
@@ -42,7 +42,7 @@ class Spectrum(Field):
     one function on every grid.
     """
 
-    alpha: Annotated[Number, Limits(ge=0)] = 2.0
+    alpha: Annotated[float, Limits(ge=0), AsNumber] = 2.0
     tau: Positive = 3.0
     std: Positive | None = None
     mean: Number = 0.0
@@ -85,7 +85,7 @@ def _amplitudes(
     dimension = len(extent)
     waves = [_WAVE_NUMBERS[boundary](np.arange(modes, dtype=float)) / length for length in extent]
     squares = sum(np.meshgrid(*[wave**2 for wave in waves], indexing="ij", sparse=True), np.zeros(1))
-    amplitudes: Array = tau ** (alpha - dimension / 2) * (squares + tau**2) ** (-alpha / 2)
+    amplitudes: Array = np.exp((alpha - dimension / 2) * np.log(tau) - 0.5 * alpha * np.log(squares + tau**2))
     if boundary != "dirichlet":
         amplitudes[(0,) * dimension] = 0.0
     return amplitudes if std is None else amplitudes * (std / np.linalg.norm(amplitudes))

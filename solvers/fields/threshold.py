@@ -35,4 +35,4 @@ class Threshold(Field):
         yield ("of",), self.of
 
     def objection(self, dimension: int, axes: tuple[str, ...]) -> str | None:
-        return self.of.objection(dimension, axes)
+        return None

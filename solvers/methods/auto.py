@@ -18,7 +18,7 @@ LARGEST_FACTOR = 250_000
 class Auto(Method):
     """Direct, except for definite operators in 3D with more than 60,000 unknowns: CG with algebraic multigrid."""
 
-    method: Literal["auto"]
+    method: Literal["auto"] = "auto"
 
     def resolve(self, problem: Problem) -> Method:
         return self.pick(problem, problem.unknowns) or self._as(Direct)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from itertools import product
+from itertools import pairwise, product
 from time import process_time
 
 import numpy as np
@@ -111,6 +111,15 @@ def test_hilbert_takes_samples_that_do_not_differ() -> None:
     assert sorted(hilbert(np.ones((500, 4))).tolist()) == list(range(500))
     flat = cloud(500, 4) * np.array([1.0, 0.0, 0.0, 0.0])
     assert path_length(flat, hilbert(flat)) < 4 * np.ptp(flat[:, 0])
+
+
+def test_runs_along_the_curve_are_greedy_and_begin_where_the_last_one_ended() -> None:
+    features = cloud(300, 3)
+    runs = hilbert(features, cell_samples=20).reshape(-1, 20)
+    for before, run in pairwise(runs):
+        members = np.sort(run)
+        start = int(np.argmin(np.linalg.norm(features[members] - features[before[-1]], axis=1)))
+        assert run.tolist() == members[chain(features[members], start)].tolist()
 
 
 @pytest.mark.parametrize("dimensions", [1, 2, 3])

@@ -30,6 +30,7 @@ DARCY: Json = {
     "splits": {"train": 4},
     "seed": 7,
 }
+L_SHAPE = [[0, 0], [2, 0], [2, 1], [1, 1], [1, 2], [0, 2]]
 SQUARE_HOLE = [[0.5, 0.5], [1.0, 0.5], [1.0, 1.0], [0.5, 1.0]]
 THERMAL: Json = {
     "problem": {
@@ -248,6 +249,9 @@ BAD: dict[str, tuple[Json, str, str]] = {
         thermal(domain__holes=[[[3, 3], [4, 3], [4, 4]]]), "problem.domain.holes[0]", "not inside the outline"),
     "hole across the outline": (
         thermal(domain__holes=[[[1.5, 0.5], [2.5, 0.5], [2, 1]]]), "problem.domain.holes[0]", "not inside the outline"),
+    "hole across a notch": (
+        thermal(domain={"outline": L_SHAPE, "holes": [[[0.5, 1.8], [1.8, 0.5], [0.5, 0.5]]]}),
+        "problem.domain.holes[0]", "not inside the outline"),
     "holes overlap": (
         thermal(domain__holes=[SQUARE_HOLE, [[0.7, 0.7], [1.2, 0.7], [1.2, 1.2]]]),
         "problem.domain.holes[1]", "overlaps hole 0"),
@@ -297,15 +301,21 @@ def test_there_are_enough_bad_specs() -> None:
     assert validate(darcy(coefficient={"field": "fourier", "mean": 5})).problem.family == "darcy"
 
 
-def test_balanced_specs_without_a_held_side_are_accepted() -> None:
-    for problem in (
-        {"source": 0},
-        {"source": {"field": "gaussian"}},
-        {"source": 1, "boundary": {"default": {"neumann": -0.25}}},
-        {"source": 1, "boundary": {"default": {"robin": {"coefficient": 0, "value": -0.25}}}},
-        {"source": {"uniform": [0, 1]}, "compatibility": "project"},
-    ):
-        assert validate(darcy(**({"boundary": INSULATED} | problem))).problem.singular
+BALANCED: dict[str, Json] = {
+    "nothing": {"source": 0},
+    "a field without a mean": {"source": {"field": "gaussian"}},
+    "source and fluxes": {"source": 1, "boundary": {"default": {"neumann": -0.25}}},
+    "source and one flux": {
+        "source": 1, "domain": {"lengths": [3, 2]}, "boundary": INSULATED | {"left": {"neumann": -3}}},
+    "robin without exchange": {
+        "source": 1, "boundary": {"default": {"robin": {"coefficient": 0, "value": -0.25}}}},
+    "projected": {"source": {"uniform": [0, 1]}, "compatibility": "project"},
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("case", BALANCED)
+def test_balanced_specs_without_a_held_side_are_accepted(case: str) -> None:
+    assert validate(darcy(**({"boundary": INSULATED} | BALANCED[case]))).problem.singular
 
 
 def test_all_faults_are_told_at_once() -> None:

@@ -115,6 +115,7 @@ def test_samples_is_the_split_train() -> None:
 def test_validation_leaves_its_argument_alone() -> None:
     data = deepcopy(RICH)
     validate(data)
+    load_spec(data, ["problem.domain.lengths=[1, 1]", "splits.train=9"])
     assert data == RICH
 
 
