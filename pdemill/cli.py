@@ -128,7 +128,7 @@ def presets(name: str | None) -> None:
 def main() -> None:
     """The console script: errors become one clear line and an exit status."""
     try:
-        commands(standalone_mode=False)
+        commands(prog_name="pdemill", standalone_mode=False)
     except SpecError as error:
         for fault in error.faults:
             console.errors.print(f"error: {fault}", markup=False)

@@ -108,6 +108,19 @@ def test_workers_that_are_killed_are_replaced(undisturbed: str, tmp_path: Path) 
     assert pdemill.verify(tmp_path / "store.zarr").content == undisturbed
 
 
+def test_what_a_killed_writer_left_is_swept_before_the_end(undisturbed: str, tmp_path: Path) -> None:
+    """A worker that dies while it writes leaves a temporary file behind, here after the first finished shard."""
+    out = tmp_path / "store.zarr"
+
+    def leave_something(tally: pdemill.Tally) -> None:
+        if tally.done:
+            (out / "train" / "solution" / "left.tmp").write_bytes(b"half a shard")
+
+    assert pdemill.generate(SPEC, out, workers=2, watcher=leave_something).ok
+    assert not list(out.rglob("*.tmp"))
+    assert pdemill.verify(out, samples=0).content == undisturbed
+
+
 @pytest.fixture
 def orphan_maker(tmp_path: Path) -> Iterator[subprocess.Popen[bytes]]:
     process = _start(tmp_path, workers=2)

@@ -294,7 +294,7 @@ JSON: st.SearchStrategy[Any] = st.recursive(
     max_leaves=10,
 )
 THOROUGH = settings(
-    max_examples=300, deadline=None, derandomize=True, suppress_health_check=[HealthCheck.too_slow], database=None
+    max_examples=200, deadline=None, derandomize=True, suppress_health_check=[HealthCheck.too_slow], database=None
 )
 
 
