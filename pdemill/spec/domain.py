@@ -28,10 +28,11 @@ class Box(Model):
         return dict(zip(AXES, self.lengths or (1.0,) * dimension, strict=False))
 
 
+MOST_CORNERS, MOST_HOLES = 500, 50
 Coordinate = Annotated[float, Field(ge=-1e100, le=1e100), AsNumber]
 Corner = Annotated[tuple[Coordinate, Coordinate], BeforeValidator(as_tuple)]
 SideName = Annotated[str, Field(pattern="^[A-Za-z][A-Za-z0-9_-]{0,31}$")]
-Loop = Annotated[tuple[Corner, ...], Field(min_length=3), BeforeValidator(as_tuple)]
+Loop = Annotated[tuple[Corner, ...], Field(min_length=3, max_length=MOST_CORNERS), BeforeValidator(as_tuple)]
 
 
 class Polygon(Model):
@@ -43,13 +44,14 @@ class Polygon(Model):
 
     shape: Literal["polygon"] = "polygon"
     outline: Loop
-    holes: Annotated[tuple[Loop, ...], BeforeValidator(as_tuple)] = ()
+    holes: Annotated[tuple[Loop, ...], Field(max_length=MOST_HOLES), BeforeValidator(as_tuple)] = ()
     sides: Annotated[tuple[SideName, ...], BeforeValidator(as_tuple)] | None = None
 
     @model_validator(mode="after")
     def _simple(self) -> Polygon:
         for path, loop in [(("outline",), self.outline)] + [(("holes", j), h) for j, h in enumerate(self.holes)]:
-            if abs(signed_area(loop)) < 1e-12:
+            xs, ys = zip(*loop, strict=True)
+            if abs(signed_area(loop)) <= 1e-12 * (max(xs) - min(xs)) * (max(ys) - min(ys)):
                 raise refuse(path, "has no area", loop)
             if crossing := _self_crossing(loop):
                 raise refuse(path, f"crosses itself: edge {crossing[0]} meets edge {crossing[1]}", loop)

@@ -43,6 +43,13 @@ def _or_samples(schema: dict[str, Any]) -> None:
     schema["oneOf"] = [{"required": ["splits"]}, {"required": ["samples"]}]
 
 
+def _limit() -> int:
+    text = os.environ.get("PDEMILL_MAX_UNKNOWNS", str(DEFAULT_LIMIT))
+    if not text.isdecimal():
+        raise refuse((), f"the environment variable PDEMILL_MAX_UNKNOWNS should be a whole number, not {text!r}", text)
+    return int(text)
+
+
 class Spec(Model):
     """A dataset job: the problem, how many samples of each split, the seed, the solver, the store."""
 
@@ -79,7 +86,7 @@ class Spec(Model):
 
     @model_validator(mode="after")
     def _within_limits(self) -> Spec:
-        limit = int(os.environ.get("PDEMILL_MAX_UNKNOWNS", DEFAULT_LIMIT))
+        limit = _limit()
         total = self.samples * self.problem.unknowns
         if total > limit:
             raise refuse(
@@ -106,5 +113,7 @@ class Spec(Model):
         return json.dumps(self.model_dump(mode="json"), sort_keys=True, separators=(",", ":"))
 
     def sha256(self) -> str:
-        """Hash of the canonical text; equal specs are equal datasets."""
-        return sha256(self.canonical().encode()).hexdigest()
+        """Hash of what the spec means: sides and lengths that are left out hash like those they stand for."""
+        meaning = json.loads(self.canonical())
+        meaning["problem"] |= self.problem.resolved()
+        return sha256(json.dumps(meaning, sort_keys=True).encode()).hexdigest()

@@ -17,6 +17,7 @@ from pdemill.errors import Fault, SpecError
 from pdemill.spec.job import Spec
 
 MAX_BYTES = 1_000_000
+SHOWN = 60
 
 
 class _Loader(yaml.SafeLoader):
@@ -51,6 +52,8 @@ def parse(text: str, name: str = "spec") -> dict[str, Any]:
 
 def validate(data: Mapping[str, Any]) -> Spec:
     """The spec in a dictionary, or a SpecError that lists every fault."""
+    if not isinstance(data, Mapping):
+        raise SpecError([Fault((), "should be an object with the keys problem and splits or samples")])
     try:
         return Spec.model_validate(dict(data))
     except ValidationError as error:
@@ -72,8 +75,13 @@ _WORDS = {
 def _fault(item: Any) -> Fault:
     message = _WORDS.get(item["type"]) or item["msg"].removeprefix("Input ").removeprefix("Value error, ")
     if item["type"] not in ("refused", *_WORDS) and isinstance(item["input"], str | int | float):
-        message += f" (got {item['input']!r})"
+        message += f" (got {_short(item['input'])})"
     return Fault(tuple(item["loc"]), message)
+
+
+def _short(value: Any) -> str:
+    text = repr(value)
+    return text if len(text) <= SHOWN else text[:SHOWN] + "..."
 
 
 def override(data: Mapping[str, Any], settings: Sequence[str]) -> dict[str, Any]:

@@ -149,6 +149,10 @@ class Problem(Model):
         )
         return Properties(self.symmetric, self.definite, self.singular, not moving, self.dimension, self.structured)
 
+    def resolved(self) -> dict[str, Any]:
+        """The parts of the problem that can be written in more than one way, in one way."""
+        return {"boundary": {side: c.model_dump(mode="json") for side, c in self.conditions.items()}}
+
     def values(self, name: str) -> tuple[Field, ...]:
         """The fields held by an attribute, one or one per axis."""
         value = getattr(self, name)

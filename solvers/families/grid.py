@@ -54,6 +54,10 @@ class GridProblem(Problem):
             )
         opposite_periodic(self.conditions, BOX_SIDES[: self.dimension])
 
+    def resolved(self) -> dict[str, Any]:
+        sizes = self.domain.sizes(self.dimension)
+        return super().resolved() | {"domain": {"shape": "box", "lengths": list(sizes.values())}}
+
     @property
     def volume(self) -> float:
         return prod(self.domain.sizes(self.dimension).values())

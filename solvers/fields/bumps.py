@@ -59,7 +59,7 @@ class Bumps(Field):
             least, most = self.count
             return least + int(level * (most - least + 1))
         p = self.count.geometric
-        return 1 if p == 1.0 else min(self.count.most, 1 + int(np.log1p(-level) / np.log1p(-p)))
+        return 1 if p == 1.0 else 1 + int(min(self.count.most - 1, np.log1p(-level) / np.log1p(-p)))
 
     def realise(self, draw: Draw) -> Function:
         number = self._number(float(draw.at("count").uniform(1)[0]))

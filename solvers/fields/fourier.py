@@ -14,6 +14,9 @@ from pdemill.spec.model import AsNumber, Number, Positive
 from solvers.fields.bases import fourier
 from solvers.fields.modes import by_shells
 
+MAX_TABLE = 2**22
+LOW_MODES = 9
+
 
 class Fourier(Field):
     """mean + scale * sum_m xi_m (1 + |m|)^(-decay) phi_m over real Fourier functions, xi_m ~ N(0, 1).
@@ -40,11 +43,16 @@ class Fourier(Field):
             table = by_shells(draw.normal(modes**points.dimension), modes, points.dimension)
             return np.asarray(damping(points) * table)
 
-        return Function(
-            lambda points: self.mean + self.scale * points.expand(fourier, weights(points)),
-            True,
-            lambda points: weights(points).ravel() / np.linalg.norm(damping(points)),
-        )
+        def features(points: Points) -> Array:
+            low = weights(points)[(slice(LOW_MODES),) * points.dimension]
+            return np.asarray(low.ravel() / np.linalg.norm(damping(points)))
+
+        return Function(lambda points: self.mean + self.scale * points.expand(fourier, weights(points)), True, features)
+
+    def objection(self, dimension: int, axes: tuple[str, ...]) -> str | None:
+        if dimension and (2 * self.waves + 1) ** dimension > MAX_TABLE:
+            return f"waves: {self.waves} per axis give more than {MAX_TABLE:,} terms"
+        return super().objection(dimension, axes)
 
     def fixed_mean(self) -> float:
         return self.mean

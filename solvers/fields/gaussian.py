@@ -42,8 +42,8 @@ class Spectrum(Field):
     one function on every grid.
     """
 
-    alpha: Annotated[float, Limits(ge=0), AsNumber] = 2.0
-    tau: Positive = 3.0
+    alpha: Annotated[float, Limits(ge=0, le=100), AsNumber] = 2.0
+    tau: Annotated[float, Limits(ge=1e-6, le=1e6), AsNumber] = 3.0
     std: Positive | None = None
     mean: Number = 0.0
     boundary: Boundary = "neumann"

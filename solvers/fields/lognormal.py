@@ -8,8 +8,15 @@ from typing import Literal
 import numpy as np
 
 from pdemill.draws import Draw
+from pdemill.points import Array
 from pdemill.spec.field import Function
 from solvers.fields.gaussian import Spectrum
+
+
+def _exp(values: Array | float) -> Array | float:
+    """exp; what overflows is infinite, and so refused as a coefficient."""
+    with np.errstate(over="ignore"):
+        return np.asarray(np.exp(values))
 
 
 class Lognormal(Spectrum):
@@ -18,7 +25,7 @@ class Lognormal(Spectrum):
     field: Literal["lognormal"]
 
     def realise(self, draw: Draw) -> Function:
-        return self.series(draw).map(np.exp)
+        return self.series(draw).map(_exp)
 
     def bounds(self) -> tuple[float, float]:
         return math.nextafter(0.0, 1.0), math.inf

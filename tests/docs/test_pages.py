@@ -1,4 +1,4 @@
-"""Every block of README and docs is run: specs are validated, commands and Python executed, in the order of the page."""
+"""Every block of README and docs runs: specs are validated, commands and Python executed, in the order of a page."""
 
 from __future__ import annotations
 

@@ -111,7 +111,7 @@ BAD: dict[str, tuple[Json, str, str]] = {
     "uniform empty": (darcy(source={"uniform": [1, 1]}), "problem.source.uniform", "needs lo < hi"),
     "uniform of three": (darcy(source={"uniform": [1, 2, 3]}), "problem.source.uniform", "at most 2"),
     "normal without spread": (darcy(source={"normal": [1, 0]}), "problem.source.normal", "needs std > 0"),
-    "gaussian tau": (darcy(coefficient__of__tau=0), "problem.coefficient.of.tau", "greater than 0"),
+    "gaussian tau": (darcy(coefficient__of__tau=0), "problem.coefficient.of.tau", "greater than or equal to"),
     "gaussian sides": (darcy(coefficient__of__boundary="robin"), "problem.coefficient.of.boundary", "'periodic'"),
     "gaussian modes": (
         darcy(resolution=[8, 8, 8], coefficient__of__modes=2048), "problem.coefficient.of", "16,777,216"),

@@ -374,3 +374,17 @@ def test_any_text_is_a_mapping_or_refused(text: str) -> None:
         parsed, message = {}, str(error)
     assert isinstance(parsed, dict)
     assert "\n" not in message
+
+
+def test_what_is_left_out_hashes_like_what_it_stands_for() -> None:
+    short = {"problem": {"family": "poisson", "resolution": [8, 8]}, "samples": 2}
+    sides = {side: {"dirichlet": 0} for side in ("left", "right", "bottom", "top")}
+    long = {**short, "problem": {**short["problem"], "domain": {"lengths": [1, 1]}, "boundary": sides}}  # type: ignore[dict-item]
+    other = {**short, "problem": {**short["problem"], "domain": {"lengths": [1, 2]}}}  # type: ignore[dict-item]
+    assert validate(short).sha256() == validate(long).sha256() != validate(other).sha256()
+
+
+@pytest.mark.parametrize("data", [[1], 5, None, "x"])
+def test_what_is_not_an_object_is_refused(data: Any) -> None:
+    with pytest.raises(SpecError, match="should be an object"):
+        validate(data)
