@@ -10,6 +10,7 @@ import click
 from pdemill import __version__, console
 from pdemill.engine import engine
 from pdemill.errors import PdemillError, SpecError
+from pdemill.inspect import report
 from pdemill.spec.job import Spec
 from pdemill.spec.load import load_preset, load_spec, preset_names, preset_text
 
@@ -39,7 +40,7 @@ def generate(spec: str | None, preset: str | None, out: str, workers: int, setti
     job = _spec(spec, preset, settings)
     with console.Bar() as bar:
         summary = engine("generate")(job, out, workers, bar)
-    console.print_summary(summary)
+    console.print_summary(summary, *report(summary.store))
     if not summary.ok:
         sys.exit(1)
 
@@ -49,8 +50,6 @@ def generate(spec: str | None, preset: str | None, out: str, workers: int, setti
 @click.option("--picture", metavar="OUT.png", help="Also draw samples and certificates into a PNG.")
 def inspect(store: str, picture: str | None) -> None:
     """Show what is in a store."""
-    from pdemill.inspect import report
-
     console.print_report(store, *report(store))
     if picture:
         from pdemill.picture import draw

@@ -62,8 +62,8 @@ class Bar:
             errors.print(f"{tally.done:>7}/{tally.total} samples" + (f"  {details}" if tally.solved else ""))
 
 
-def print_summary(summary: Summary) -> None:
-    """The last lines of ``generate``."""
+def print_summary(summary: Summary, attributes: dict[str, Any], reports: list[SplitReport]) -> None:
+    """The last lines of ``generate``: counts, certificates, failures, where the store is."""
     certified = summary.total - len(summary.failures)
     steps = ", ".join(
         f"{name} {seconds:.1f}" for name, seconds in sorted(summary.cpu_seconds.items(), key=lambda s: -s[1])
@@ -71,6 +71,15 @@ def print_summary(summary: Summary) -> None:
     out.print(
         f"{certified} of {summary.total} samples certified in {summary.seconds:.1f} s"
         + (f" (CPU s: {steps})" if steps else "")
+    )
+    residuals, estimates = (np.concatenate([r.columns[c] for r in reports]) for c in ("rel_residual", "error_estimate"))
+    tolerance = attributes["plan"]["rtol"]
+    out.print(f"relative residual: median {_median(residuals)}, worst {_worst(residuals)}, tolerance {tolerance:.1e}")
+    known = int(np.isfinite(estimates).sum())
+    out.print(
+        f"discretisation error, estimated on {known} samples: median {_median(estimates)}, worst {_worst(estimates)}"
+        if known
+        else "discretisation error: not estimated"
     )
     print_failures([(f.split, f.sample, f.reason) for f in summary.failures])
     out.print(f"store: {summary.store}")
@@ -118,16 +127,16 @@ _LINES: dict[str, Callable[[SplitReport], str]] = {
     "certified": lambda row: str(row.certified),
     "failed": lambda row: str(len(row.failures)),
     "missing": lambda row: str(row.missing),
-    "relative residual, median": lambda row: _median(row.columns["rel_residual"], "{:.1e}"),
+    "relative residual, median": lambda row: _median(row.columns["rel_residual"]),
     "relative residual, worst": lambda row: _worst(row.columns["rel_residual"]),
-    "discretisation error (estimated), median": lambda row: _median(row.columns["error_estimate"], "{:.1e}"),
+    "discretisation error (estimated), median": lambda row: _median(row.columns["error_estimate"]),
     "discretisation error (estimated), worst": lambda row: _worst(row.columns["error_estimate"]),
     "iterations, median": lambda row: _median(row.columns["iterations"], "{:.0f}"),
     "milliseconds per solve, median": lambda row: _median(1e3 * row.columns["solve_seconds"], "{:.3g}"),
 }
 
 
-def _median(values: NDArray[Any], form: str) -> str:
+def _median(values: NDArray[Any], form: str = "{:.1e}") -> str:
     known = values[np.isfinite(values)]
     return form.format(np.median(known)) if known.size else "-"
 

@@ -92,9 +92,9 @@ def _configure(pc: Any, name: str) -> None:
     options = PETSc.Options(pc.getOptionsPrefix())
     if name in ("bjacobi", "asm"):
         options[f"pc_{name}_blocks"] = BLOCKS
-    if name == "gamg":
-        options["pc_gamg_reuse_interpolation"] = False
     pc.setFromOptions()
+    if name in ("bjacobi", "asm"):
+        options.delValue(f"pc_{name}_blocks")
 
 
 class Krylov:
