@@ -82,7 +82,7 @@ def families(name: str | None, schema: bool) -> None:
 
     if name is None:
         for family, model in known.items():
-            console.out.print(f"{family:<22} {_first_line(model)}", markup=False)
+            console.out.print(f"{family:<22} {_first_line(model)}")
         return
     if name not in known:
         raise PdemillError(f"unknown family {name!r}; choose one of {', '.join(known)}")
@@ -95,11 +95,11 @@ def families(name: str | None, schema: bool) -> None:
         return
     import inspect as source
 
-    console.out.print(source.getdoc(known[name]), markup=False)
+    console.out.print(source.getdoc(known[name]))
     console.out.print("\nKeys of 'problem':")
     for key, info in known[name].model_fields.items():
         default = "required" if info.is_required() else f"default {_short(info.default)}"
-        console.out.print(f"  {key:<14} {default}", markup=False)
+        console.out.print(f"  {key:<14} {default}")
 
 
 def _first_line(model: type[Any]) -> str:
@@ -118,10 +118,10 @@ def _short(value: Any) -> str:
 def presets(name: str | None) -> None:
     """List the presets, or print one."""
     if name is not None:
-        console.out.print(preset_text(name).rstrip(), markup=False)
+        console.out.print(preset_text(name).rstrip())
         return
     for preset in preset_names():
-        console.out.print(f"{preset:<18} {preset_text(preset).splitlines()[0].removeprefix('# ')}", markup=False)
+        console.out.print(f"{preset:<18} {preset_text(preset).splitlines()[0].removeprefix('# ')}")
 
 
 def main() -> None:
@@ -130,14 +130,14 @@ def main() -> None:
         commands(prog_name="pdemill", standalone_mode=False)
     except SpecError as error:
         for fault in error.faults:
-            console.errors.print(f"error: {fault}", markup=False)
+            console.errors.print(f"error: {fault}")
         sys.exit(2)
     except PdemillError as error:
-        console.errors.print(f"error: {error}", markup=False)
+        console.errors.print(f"error: {error}")
         sys.exit(2)
     except click.ClickException as error:
         error.show()
         sys.exit(2)
     except (KeyboardInterrupt, click.Abort):
-        console.errors.print("interrupted; finished shards are safe: run the same command again to go on", markup=False)
+        console.errors.print("interrupted; finished shards are safe: run the same command again to go on")
         sys.exit(INTERRUPTED)

@@ -15,8 +15,8 @@ from rich.table import Table
 from pdemill.inspect import SplitReport
 from pdemill.progress import Summary, Tally
 
-out = Console(highlight=False, soft_wrap=True, emoji=False)
-errors = Console(stderr=True, highlight=False, soft_wrap=True, emoji=False)
+out = Console(highlight=False, soft_wrap=True, emoji=False, markup=False)
+errors = Console(stderr=True, highlight=False, soft_wrap=True, emoji=False, markup=False)
 SHOWN_FAILURES = 5
 
 

@@ -9,7 +9,7 @@ import numpy as np
 import zarr
 from numpy.typing import NDArray
 
-from pdemill.errors import IncompleteStore, StoreError
+from pdemill.errors import CorruptStore, IncompleteStore, StoreError
 from pdemill.store.disk import LocalDisk
 from pdemill.store.layout import Shard
 from pdemill.store.manifest import name_of
@@ -23,7 +23,7 @@ class Dataset:
 
     ``data[i]`` is ``{"x": [Cin, ...], "y": [Cout, ...]}`` in float32; a slice has the sample on axis 0.
     Raises IncompleteStore for a sample whose shard is not finished or that has no certified solution,
-    rather than handing out what is not there.
+    rather than handing out what is not there, and CorruptStore for bytes that fail their checksum.
     """
 
     def __init__(self, store: str | Path, split: str = "train") -> None:
@@ -69,7 +69,10 @@ class Dataset:
             self._require_finished(start, stop)
         names = {"x": "input", "y": "solution"}
         with zarr.config.set({"array.read_missing_chunks": False}):
-            arrays = {name: self._array(self._group, source)[start:stop] for name, source in names.items()}
+            try:
+                arrays = {name: self._array(self._group, source)[start:stop] for name, source in names.items()}
+            except (zarr.errors.ChunkNotFoundError, RuntimeError, ValueError) as error:
+                raise CorruptStore(f"samples {start}..{stop - 1} of {self.split} cannot be read: {error}") from error
         bad = np.flatnonzero(np.isnan(arrays["y"]).any(axis=tuple(range(1, arrays["y"].ndim))))
         if bad.size:
             raise IncompleteStore(

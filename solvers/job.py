@@ -15,14 +15,14 @@ from pdemill.draws import SCHEME, Draw
 from pdemill.points import Array
 from pdemill.spec.field import Function
 from pdemill.spec.job import Spec
-from pdemill.spec.method import Method, methods
+from pdemill.spec.method import Method
 from pdemill.store.layout import SCHEMA, ArrayLayout, StoreLayout, shard_samples
 from solvers.instance import Instance
 from solvers.methods.auto import Auto
 from solvers.operators.system import Discretisation, System
 from solvers.ordering.order import resolve_sort
 
-FAILED = "failed"
+FAILED, FALLBACK = "failed", "direct"
 RECORDED = ("numpy", "scipy", "zarr", "scikit-fem", "netgen-mesher", "dolfinx-solver-real", "petsc")
 
 
@@ -36,13 +36,15 @@ class Job:
         self.method = spec.solver.resolve(self.problem)
         self._fixed: dict[str, Function] = {}
         first = self.instance(next(iter(spec.splits)), 0)
-        self.channels = tuple(name for name, _ in first.named()) or self._fixed_channels()
+        self.channels = self._channels([name for name, _ in first.named()])
         self.parameters = tuple(first.parameters())
         self._refined: Discretisation | None = None
 
-    def _fixed_channels(self) -> tuple[str, ...]:
-        """Where nothing is drawn: the source."""
-        return ("source",)
+    def _channels(self, drawn: list[str]) -> tuple[str, ...]:
+        """What is drawn; the source where nothing is, and where its mean is subtracted sample by sample."""
+        projected = self.problem.singular and self.problem.compatibility == "project"
+        shown = [*drawn, "source"] if projected and "source" not in drawn else drawn
+        return tuple(shown or ["source"])
 
     @property
     def refined(self) -> Discretisation:
@@ -63,7 +65,7 @@ class Job:
         """The input channels of a sample, shape (channels, ...)."""
         grid = self.discretisation
         sides = {f"{side}_{name}": (side, f) for side, fs in instance.sides.items() for name, f in fs.items()}
-        drawn = dict(instance.named()) or {"source": instance.terms.source}
+        drawn = {"source": instance.terms.source, **dict(instance.named())}
         fields = []
         for name in self.channels:
             function: Function = drawn[name]
@@ -85,7 +87,7 @@ class Job:
             ArrayLayout("error_estimate", "float32"),
             ArrayLayout("iterations", "int32", fill=-1),
             ArrayLayout("solve_seconds", "float32"),
-            ArrayLayout("method", "int8", fill=-1, attributes=method_flags()),
+            ArrayLayout("method", "int8", fill=-1, attributes=self.flags()),
             ArrayLayout("sample_id", "int64", fill=-1),
         )
         arrays = fields + tuple(c for c in columns if c.name != "params" or self.parameters)
@@ -116,16 +118,19 @@ class Job:
             "complete": False,
         }
 
+    def method_names(self) -> list[str]:
+        """What the codes of the ``method`` column stand for: a failure, the plan's method, the one to fall back on."""
+        return list(dict.fromkeys([FAILED, self.method.method, FALLBACK]))
+
+    def flags(self) -> tuple[tuple[str, Any], ...]:
+        """The codes as attributes, after the CF convention for flags."""
+        names = self.method_names()
+        return (("flag_values", tuple(range(len(names)))), ("flag_meanings", " ".join(names)))
+
     def refined_method(self) -> Method | None:
         """How the refined problem is solved: as ``auto`` would; None where that takes too much memory."""
         unknowns = self.discretisation.pattern.size * 2**self.problem.dimension
         return Auto(rtol=self.method.rtol, sort="none").pick(self.problem, unknowns)
-
-
-def method_flags() -> tuple[tuple[str, Any], ...]:
-    """Codes of the ``method`` column, after the CF convention for flags."""
-    names = [FAILED, *methods]
-    return (("flag_values", tuple(range(len(names)))), ("flag_meanings", " ".join(names)))
 
 
 def software() -> dict[str, str]:

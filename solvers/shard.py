@@ -15,7 +15,7 @@ from pdemill.store.layout import Shard
 from pdemill.store.store import ShardData
 from solvers.certify import discretisation_error, refined_samples, relative_residual
 from solvers.instance import Instance, InvalidSample
-from solvers.job import FAILED, Job, method_flags
+from solvers.job import FAILED, FALLBACK, Job
 from solvers.methods.direct import Direct
 from solvers.operators.system import Discretisation, System
 from solvers.ordering.order import resolve_sort, solve_order
@@ -59,13 +59,13 @@ class Sequence:
             solution: Solution[Any] = self._solver.solve(system, self._state)
             self._state = solution.state
         label = self._certify(system, solution, self.method.method, watch)
-        if label.unknowns is not None or self.method.method == "direct":
+        if label.unknowns is not None or self.method.method == FALLBACK:
             return label
         with watch.step("solve"):
             if self._fallback is None:
                 self._fallback = Direct(method="direct").solver()
             retry = self._fallback.solve(system, self._fallback.start())
-        second = self._certify(system, retry, "direct", watch)
+        second = self._certify(system, retry, FALLBACK, watch)
         return second if second.unknowns is not None else label
 
     def _certify(self, system: System, solution: Solution[Any], method: str, watch: Stopwatch) -> Label:
@@ -148,7 +148,7 @@ class _Rows:
             part.name: np.full((len(ids), *part.shape), part.fill, dtype=part.dtype) for part in job.layout().arrays
         }
         self.arrays["sample_id"][:] = ids
-        self._codes = dict(zip(dict(method_flags())["flag_meanings"].split(), range(100), strict=False))
+        self._codes = {name: code for code, name in enumerate(job.method_names())}
 
     def put_inputs(self, row: int, instance: Instance, system: System) -> None:
         """Keep what was drawn."""

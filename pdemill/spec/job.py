@@ -14,6 +14,7 @@ from pdemill.spec.method import AnyMethod, methods
 from pdemill.spec.model import AsNumber, Model, refuse
 from pdemill.spec.problem import AnyProblem
 
+RESERVED = ("x", "y", "z", "points", "cells", "facets", "facet_sides")
 DEFAULT_LIMIT = 10**11
 """samples x unknowns of one job, unless PDEMILL_MAX_UNKNOWNS says otherwise."""
 
@@ -80,7 +81,7 @@ class Spec(Model):
         if not splits:
             raise refuse((), "needs at least one split, for example {train: 1000}", splits)
         for name in splits:
-            if not re.fullmatch(r"[A-Za-z][A-Za-z0-9_-]{0,31}", name) or name in ("x", "y", "z", "points", "cells"):
+            if not re.fullmatch(r"[A-Za-z][A-Za-z0-9_-]{0,31}", name) or name in RESERVED:
                 raise refuse((name,), "is not a name for a split: use letters, digits, - and _", name)
         return dict(sorted(splits.items(), key=lambda item: (item[0] != "train", item[0])))
 

@@ -44,7 +44,7 @@ class Registry[M: Model](Mapping[str, type[M]]):
 
     def add(self, name: str, member: type[M]) -> None:
         if name in self._members and self._members[name] is not member:
-            raise TypeError(f"two {self.kind}s are called {name!r}")
+            raise TypeError(f"the {self.kind} {name!r} is defined twice")
         self._members[name] = member
 
     def __getitem__(self, name: str) -> type[M]:

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from scipy.sparse import csr_array
 from skfem.helpers import dot, grad
 
+from pdemill.errors import SolverError
 from pdemill.points import Array, CloudPoints
 from pdemill.spec.boundary import Dirichlet, Neumann, Robin
 from pdemill.spec.field import Function
@@ -76,6 +77,8 @@ class TriangleElements(Discretisation):
         held_nodes = [self._side_nodes[side] for side in mesh.side_names if isinstance(conditions[side], Dirichlet)]
         given = np.unique(np.concatenate(held_nodes)) if held_nodes else np.empty(0, dtype=int)
         self._free = np.setdiff1d(np.arange(self._basis.N), given)
+        if not self._free.size:
+            raise SolverError("the mesh has no node away from the Dirichlet sides: make problem.resolution.h smaller")
         unit = csr_array(_diffusion.assemble(self._basis, k=1.0))
         block = csr_array(unit[self._free][:, self._free])
         block.sort_indices()

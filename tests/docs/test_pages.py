@@ -37,9 +37,8 @@ def _run(command: str, expected: str, latest_spec: str) -> None:
     assert (ran.returncode != 0) == bool(faults), (command, ran.stdout, ran.stderr)
 
 
-@pytest.mark.parametrize("page", PAGES, ids=[str(page.relative_to(ROOT)) for page in PAGES])
-def test_every_block_of_a_page_runs(page: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.chdir(tmp_path)
+def run_page(page: Path) -> None:
+    """Run the blocks of a page in this folder."""
     namespace: dict[str, Any] = {"__name__": "__docs__"}
     latest_spec = ""
     for language, block in FENCE.findall(page.read_text()):
@@ -57,6 +56,14 @@ def test_every_block_of_a_page_runs(page: Path, tmp_path: Path, monkeypatch: pyt
 
 
 @pytest.mark.parametrize("page", PAGES, ids=[str(page.relative_to(ROOT)) for page in PAGES])
+def test_every_block_of_a_page_runs(page: Path, tmp_path: Path) -> None:
+    """In a process of its own: a page may define families, which must not leak into other tests."""
+    command = [sys.executable, "-W", "error", __file__, str(page)]
+    ran = subprocess.run(command, capture_output=True, text=True, check=False, timeout=240, cwd=tmp_path)
+    assert ran.returncode == 0, ran.stderr
+
+
+@pytest.mark.parametrize("page", PAGES, ids=[str(page.relative_to(ROOT)) for page in PAGES])
 def test_every_link_leads_somewhere(page: Path) -> None:
     for target in re.findall(r"\]\(([^)#]+)(?:#[\w-]+)?\)", page.read_text()):
         assert (page.parent / target).exists(), f"{page.name} links to {target}"
@@ -66,3 +73,7 @@ def test_every_family_has_a_page() -> None:
     from pdemill.spec.problem import families
 
     assert {path.stem for path in (ROOT / "docs" / "families").glob("*.md")} == set(families)
+
+
+if __name__ == "__main__":
+    run_page(Path(sys.argv[1]))

@@ -74,8 +74,8 @@ def test_a_method_that_fails_is_retried_with_direct() -> None:
     }
     job = Job(validate(spec))
     data = _solve(spec, 0, 3)
-    flags = dict(next(a for a in job.layout().arrays if a.name == "method").attributes)["flag_meanings"].split()
-    assert [flags[code] for code in data.arrays["method"]] == ["direct"] * 3
+    assert job.method_names() == ["failed", "gmres", "direct"]
+    assert [job.method_names()[code] for code in data.arrays["method"]] == ["direct"] * 3
     assert not data.failures
 
 
@@ -119,3 +119,13 @@ def test_values_that_do_not_fit_the_store_are_failures_not_infinities() -> None:
     assert [f["result"] for f in data.failures] == ["NOT_FINITE"] * 3
     assert all("store.dtype" in f["reason"] for f in data.failures)
     assert np.isnan(data.arrays["solution"]).all()
+
+
+def test_a_source_that_is_projected_is_a_channel() -> None:
+    """Its mean is subtracted sample by sample, so it is no longer what the spec says."""
+    problem = {"family": "poisson", "resolution": [8, 8], "source": 1, "compatibility": "project",
+               "boundary": {"left": {"neumann": {"uniform": [0, 2]}}, "default": {"neumann": 0}}}  # fmt: skip
+    job = Job(validate({"problem": problem, "samples": 3}))
+    assert job.channels == ("left_neumann", "source")
+    data = _solve({"problem": problem, "samples": 3}, 0, 3)
+    assert np.allclose(data.arrays["input"][:, 1], -data.arrays["input"][:, 0])
