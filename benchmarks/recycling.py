@@ -41,7 +41,7 @@ WAVES: dict[str, Any] = {
 def measure(spec: Spec, method: str, samples: int, carried: bool = True) -> tuple[float, float, int]:
     """Mean iterations, median milliseconds, and systems that missed the tolerance."""
     job = Job(load_spec(spec, [f"solver={method}"]))
-    sort = resolve_sort(job.method.sort, job.method.recycles, samples)
+    sort = resolve_sort(job.method.sort, job.method.recycles)
     instances = [job.instance("train", i) for i in range(samples)]
     order = solve_order(sort, np.array([job.features(instance) for instance in instances]))
     solver = job.method.solver()

@@ -15,6 +15,7 @@ from pdemill.spec.job import Spec
 from pdemill.spec.load import load_preset, load_spec, preset_names, preset_text
 
 INTERRUPTED = 130
+SHOWN_FAULTS = 20
 
 
 def _spec(spec: str | None, preset: str | None, settings: tuple[str, ...]) -> Spec:
@@ -66,8 +67,10 @@ def inspect(store: str, picture: str | None) -> None:
 def verify(store: str, samples: int | None) -> None:
     """Check every file of a store against its manifest, and every certificate against the equation."""
     found = engine("verify")(store, samples)
-    for fault in found.faults:
+    for fault in found.faults[:SHOWN_FAULTS]:
         console.errors.print(fault)
+    if len(found.faults) > SHOWN_FAULTS:
+        console.errors.print(f"... and {len(found.faults) - SHOWN_FAULTS} more")
     console.out.print(str(found))
     if not found.ok:
         sys.exit(1)

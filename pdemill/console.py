@@ -59,7 +59,8 @@ class Bar:
         tenth = 10 * tally.done // tally.total
         if tenth > self._told:
             self._told = tenth
-            errors.print(f"{tally.done:>7}/{tally.total} samples" + (f"  {details}" if tally.solved else ""))
+            left = f", {(tally.total - tally.done) / per_second:.0f} s left" if per_second else ""
+            errors.print(f"{tally.done:>7}/{tally.total} samples" + (f"  {details}{left}" if tally.solved else ""))
 
 
 def print_summary(summary: Summary, attributes: dict[str, Any], reports: list[SplitReport]) -> None:

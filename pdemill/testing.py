@@ -30,6 +30,9 @@ class MemoryDisk:
     def exists(self, name: str) -> bool:
         return name in self.files or name in self.folders
 
+    def size(self, name: str) -> int:
+        return len(self.files[name]) if name in self.files else -1
+
     def names(self) -> Iterator[str]:
         return iter(sorted(self.files))
 

@@ -95,7 +95,7 @@ class Job:
         return StoreLayout(self.spec.splits, samples, arrays, grid.arrays(), self._attributes(samples))
 
     def _attributes(self, samples: int) -> dict[str, Any]:
-        sort = resolve_sort(self.method.sort, self.method.recycles, samples)
+        sort = resolve_sort(self.method.sort, self.method.recycles)
         refined = self.refined_method() if self.spec.certify.refine else None
         return {
             "schema": SCHEMA,

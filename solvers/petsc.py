@@ -140,7 +140,7 @@ class Direct:
     """MUMPS: Cholesky, LDL^T or LU by the symmetry of the matrix; the pattern is analysed once."""
 
     AMF, METIS = 2, 5
-    ANALYSIS_ORDERING, SINGULAR = 7, -10
+    ANALYSIS_ORDERING = 7
 
     def __init__(self, pattern: Pattern) -> None:
         self.matrix = LoadedMatrix(pattern)

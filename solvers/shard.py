@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -66,7 +66,10 @@ class Sequence:
                 self._fallback = Direct(method="direct").solver()
             retry = self._fallback.solve(system, self._fallback.start())
         second = self._certify(system, retry, FALLBACK, watch)
-        return second if second.unknowns is not None else label
+        spent = replace(second, iterations=label.iterations + second.iterations)
+        if second.unknowns is not None:
+            return spent
+        return replace(spent, result=label.result, reason=f"{label.reason}; then {FALLBACK}: {second.reason}")
 
     def _certify(self, system: System, solution: Solution[Any], method: str, watch: Stopwatch) -> Label:
         iterations = solution.stats.iterations
@@ -87,7 +90,7 @@ def solve_shard(job: Job, shard: Shard, report: Callable[[Progress], None]) -> t
     """
     watch = Stopwatch()
     ids = np.arange(shard.start, shard.stop)
-    sort = resolve_sort(job.method.sort, job.method.recycles, len(ids))
+    sort = resolve_sort(job.method.sort, job.method.recycles)
     with watch.step("order"):
         features = [job.features(job.instance(shard.split, int(i))) for i in ids] if sort != "none" else []
         order = solve_order(sort, np.array(features).reshape(len(ids), -1))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from hashlib import sha256
 from pathlib import Path
 from typing import Any
@@ -18,7 +18,7 @@ from pdemill.store.disk import Disk, LocalDisk
 from pdemill.store.encode import metadata
 from pdemill.store.layout import Shard
 from pdemill.store.manifest import Manifest
-from pdemill.store.store import ROOT, check_files
+from pdemill.store.store import ROOT, Store, check_files, read_attributes
 from solvers.certify import relative_residual, rounding_residual
 from solvers.job import Job
 from solvers.work import open_work
@@ -56,13 +56,17 @@ def verify(store: str | Path, samples: int | None = None) -> Verification:
     root = Path(store)
     job, making = open_work(root)
     disk = LocalDisk(root)
-    faults: list[str] = [f"{name} is not as it was written" for name in _changed_metadata(disk, making.layout)]
+    attributes = read_attributes(root)
+    layout = replace(making.layout, attributes={**making.layout.attributes, "versions": attributes["versions"]})
+    faults: list[str] = [f"{name} is not as it was written" for name in _changed_metadata(disk, layout)]
     total = done = 0
+    finished: list[Manifest] = []
     group = zarr.open_group(root, mode="r")
     for shard, manifest in manifests.read_all(disk, making.layout.shards()):
         if manifest is None:
             faults.append(f"shard {shard.name} is missing: run generate again")
             continue
+        finished.append(manifest)
         total += manifest.certified
         faults += [f"sample {f['sample']} of {shard.split} failed: {f['reason']}" for f in manifest.failures]
         try:
@@ -73,6 +77,8 @@ def verify(store: str | Path, samples: int | None = None) -> Verification:
         chosen = _chosen(shard, manifest, samples, making.layout.splits[shard.split])
         done += len(chosen)
         faults += _check_certificates(job, group, shard, chosen)
+    if attributes["complete"] and disk.read(ROOT) != Store(disk, layout).finished_root(finished):
+        faults.append(f"{ROOT} is not as it was written: its attributes do not follow from spec and manifests")
     return Verification(total, done, tuple(faults), content_hash(disk))
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from typing import Annotated, Any, Literal
 
 from pydantic import BeforeValidator, Field, model_validator
@@ -63,6 +64,8 @@ class Polygon(Model):
                     raise refuse(("holes", j), f"overlaps hole {i}", hole)
         if self.sides is not None and len(self.sides) != len(self.outline):
             raise refuse(("sides",), f"needs {len(self.outline)} names, one per edge of the outline", self.sides)
+        if self.sides is not None and any(re.fullmatch(r"hole\d+", side) for side in self.sides):
+            raise refuse(("sides",), "hole0, hole1, ... are the names of the rims of holes", self.sides)
         if self.sides is not None and "default" in self.sides:
             raise refuse(("sides",), "default is no name: it stands for the sides without one", self.sides)
         return self

@@ -83,6 +83,8 @@ class Spec(Model):
         for name in splits:
             if not re.fullmatch(r"[A-Za-z][A-Za-z0-9_-]{0,31}", name) or name in RESERVED:
                 raise refuse((name,), "is not a name for a split: use letters, digits, - and _", name)
+        if len({name.lower() for name in splits}) < len(splits):
+            raise refuse((), "has two names that differ only in case", splits)
         return dict(sorted(splits.items(), key=lambda item: (item[0] != "train", item[0])))
 
     @model_validator(mode="after")

@@ -20,6 +20,7 @@ class Disk(Protocol):
 
     def read(self, name: str) -> bytes: ...
     def exists(self, name: str) -> bool: ...
+    def size(self, name: str) -> int: ...
     def names(self) -> Iterator[str]: ...
     def make_folder(self, name: str) -> None: ...
     def write(self, name: str, data: bytes) -> None: ...
@@ -40,6 +41,11 @@ class LocalDisk:
 
     def exists(self, name: str) -> bool:
         return (self.root / name).exists()
+
+    def size(self, name: str) -> int:
+        """Length of a file in bytes; -1 where there is none."""
+        path = self.root / name
+        return path.stat().st_size if path.exists() else -1
 
     def names(self) -> Iterator[str]:
         """All files below the folder, sorted."""

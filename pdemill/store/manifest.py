@@ -40,6 +40,10 @@ class Manifest:
         """Samples with a certified solution."""
         return self.stop - self.start - len(self.failures)
 
+    def all_files(self) -> dict[str, Mapping[str, Any]]:
+        """Every file of the shard, those with measurements included."""
+        return {**self.files, **self.run.get("files", {})}
+
     def to_bytes(self) -> bytes:
         return json.dumps(asdict(self), sort_keys=True, indent=1).encode() + b"\n"
 

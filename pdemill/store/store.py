@@ -55,18 +55,23 @@ class Store:
         self.disk, self.layout = disk, layout
 
     def create(self) -> None:
-        """Write the metadata, root last; a store that is there already must be of the same spec and version."""
+        """Write the metadata, root last; a store that is there already must be of the same spec and versions.
+
+        Metadata files that are not as they should be are written anew.
+        """
         if self.disk.exists(ROOT):
             self._same_job()
-            return
         make_folders(self.disk, manifests.FOLDER)
         for name, data in metadata(self.layout).items():
-            write_durably(self.disk, name, data)
+            if name == ROOT and self.disk.exists(ROOT):
+                continue
+            if not self.disk.exists(name) or self.disk.read(name) != data:
+                write_durably(self.disk, name, data)
 
     def _same_job(self) -> None:
         try:
             found = json.loads(self.disk.read(ROOT))["attributes"]
-            spec, version = found["spec_sha256"], found["versions"]["pdemill"]
+            spec, versions = found["spec_sha256"], dict(found["versions"])
         except (ValueError, KeyError, TypeError):
             raise StoreMismatch(
                 f"the folder holds a {ROOT} that pdemill did not write; choose another folder"
@@ -74,12 +79,24 @@ class Store:
         wanted = self.layout.attributes
         if spec != wanted["spec_sha256"]:
             raise StoreMismatch("the folder holds the store of another spec; choose another folder, or delete it")
-        if version != wanted["versions"]["pdemill"]:
-            raise StoreMismatch(f"the store was begun by pdemill {version}; finish it with that version")
+        if versions != wanted["versions"]:
+            here = wanted["versions"]
+            names = [name for name in {**versions, **here} if versions.get(name) != here.get(name)]
+            other = ", ".join(f"{n} {versions.get(n, 'absent')} (here {here.get(n, 'absent')})" for n in names)
+            raise StoreMismatch(f"the store was made with {other}; finish it with these versions, or make another")
 
     def missing(self) -> list[Shard]:
-        """The shards that have no manifest yet."""
-        return [s for s, manifest in manifests.read_all(self.disk, self.layout.shards()) if manifest is None]
+        """The shards that are not finished: no readable manifest, or a file gone or cut short since."""
+        return [shard for shard in self.layout.shards() if not self._finished(shard)]
+
+    def _finished(self, shard: Shard) -> bool:
+        try:
+            manifest = manifests.read(self.disk, shard)
+        except CorruptStore:
+            return False
+        return manifest is not None and all(
+            self.disk.size(name) == known["bytes"] for name, known in manifest.all_files().items()
+        )
 
     def commit(self, shard: Shard, data: ShardData) -> Manifest:
         """Encode and write a shard; it exists from the moment its manifest does.
@@ -125,18 +142,22 @@ class Store:
         done = [manifest for manifest in found if manifest is not None]
         if len(done) < len(found):
             raise StoreError(f"{len(found) - len(done)} shards are missing; run generate again")
-        stats = merge(m.moments for m in done if m.split == next(iter(self.layout.splits)))
-        failed = sum(len(m.failures) for m in done)
-        attributes = {**self.layout.attributes, "complete": True, "failed_samples": failed, "stats": stats}
-        root = metadata(replace(self.layout, attributes=attributes))[ROOT]
+        root = self.finished_root(done)
         if self.disk.read(ROOT) != root:
             write_durably(self.disk, ROOT, root)
         return done
 
+    def finished_root(self, done: list[Manifest]) -> bytes:
+        """The root metadata of the finished store, with the statistics of its first split."""
+        stats = merge(m.moments for m in done if m.split == next(iter(self.layout.splits)))
+        failed = sum(len(m.failures) for m in done)
+        attributes = {**self.layout.attributes, "complete": True, "failed_samples": failed, "stats": stats}
+        return metadata(replace(self.layout, attributes=attributes))[ROOT]
+
 
 def check_files(disk: Disk, shard: Shard, manifest: Manifest) -> None:
     """Raise CorruptStore unless every file of a shard is the one that its manifest describes."""
-    for name, expected in {**manifest.files, **manifest.run.get("files", {})}.items():
+    for name, expected in manifest.all_files().items():
         try:
             found = manifests.fingerprint(disk.read(name))
         except OSError as error:

@@ -9,17 +9,12 @@ from pdemill.points import Array
 from solvers.ordering.greedy import greedy
 from solvers.ordering.hilbert import hilbert
 
-LARGE = 2000
-"""Samples above which the greedy chain costs more than it gives."""
 
-
-def resolve_sort(sort: str, recycles: bool, samples: int) -> str:
-    """The order that ``auto`` stands for: as drawn unless the method recycles."""
+def resolve_sort(sort: str, recycles: bool) -> str:
+    """The order that ``auto`` stands for: as drawn unless the method recycles; a shard is small enough for greedy."""
     if sort != "auto":
         return sort
-    if not recycles:
-        return "none"
-    return "greedy" if samples <= LARGE else "hilbert"
+    return "greedy" if recycles else "none"
 
 
 def solve_order(sort: str, features: Array) -> NDArray[np.intp]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -115,6 +116,39 @@ def test_verify_finds_a_missing_shard_and_generate_mends_it(store: Path, tmp_pat
     assert "shard train-00001 is missing" in pdemill("verify", copied).stderr
     assert pdemill("generate", store.parent / "spec.yaml", "--out", copied).returncode == 0
     assert pdemill("verify", copied).stdout == pdemill("verify", store).stdout
+
+
+def test_whatever_file_is_lost_generate_brings_back(store: Path, tmp_path: Path) -> None:
+    """Every file of a finished store in turn is deleted, and cut short; running it again makes the store whole."""
+    import pdemill as library
+
+    copied = _copy(store, tmp_path)
+    spec = store.parent / "spec.yaml"
+    whole = library.verify(store, samples=0).content
+    files = sorted(p.relative_to(copied) for p in copied.rglob("*") if p.is_file())
+    assert len(files) > 40
+    for file in files:
+        (copied / file).unlink()
+        assert library.generate(spec, copied, workers=0).ok
+        assert library.verify(copied, samples=0).content == whole, file
+        if str(file) != "zarr.json":
+            (copied / file).write_bytes((copied / file).read_bytes()[:-1])
+            assert library.generate(spec, copied, workers=0).ok
+            assert library.verify(copied, samples=0).content == whole, file
+
+
+@pytest.mark.parametrize("change", [("plan", "method", "cg"), ("stats", "solution/u", {}), ("boundary", "left", {})])
+def test_verify_finds_a_changed_attribute(store: Path, tmp_path: Path, change: tuple[str, str, Any]) -> None:
+    import json
+
+    copied = _copy(store, tmp_path)
+    root = json.loads((copied / "zarr.json").read_text())
+    group, key, value = change
+    root["attributes"][group][key] = value
+    (copied / "zarr.json").write_text(json.dumps(root))
+    ran = pdemill("verify", copied, "--samples", "0")
+    assert ran.returncode == 1
+    assert "zarr.json is not as it was written" in ran.stderr
 
 
 def _copy(store: Path, folder: Path) -> Path:

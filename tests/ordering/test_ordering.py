@@ -15,7 +15,7 @@ from solvers.job import Job
 from solvers.ordering.distance import subspace_distance
 from solvers.ordering.greedy import greedy
 from solvers.ordering.hilbert import hilbert, hilbert_index, principal_components
-from solvers.ordering.order import LARGE, resolve_sort, solve_order
+from solvers.ordering.order import resolve_sort, solve_order
 
 
 def cloud(samples: int, dimensions: int, seed: int = 0) -> Array:
@@ -151,10 +151,9 @@ def test_solve_order_is_a_permutation(sort: str) -> None:
 
 
 def test_auto_sorts_only_where_it_pays() -> None:
-    assert resolve_sort("auto", recycles=False, samples=100) == "none"
-    assert resolve_sort("auto", recycles=True, samples=LARGE) == "greedy"
-    assert resolve_sort("auto", recycles=True, samples=LARGE + 1) == "hilbert"
-    assert resolve_sort("hilbert", recycles=False, samples=2) == "hilbert"
+    assert resolve_sort("auto", recycles=False) == "none"
+    assert resolve_sort("auto", recycles=True) == "greedy"
+    assert resolve_sort("hilbert", recycles=False) == "hilbert"
 
 
 SOLVE_SECONDS = 9e-3

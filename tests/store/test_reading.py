@@ -15,7 +15,7 @@ import xarray
 import zarr
 
 import pdemill
-from pdemill.errors import IncompleteStore, StoreError
+from pdemill.errors import CorruptStore, IncompleteStore, StoreError
 
 
 def test_a_data_set_is_a_sequence_of_float32_pairs(darcy_store: Path) -> None:
@@ -68,6 +68,19 @@ def test_a_shard_that_is_not_finished_is_an_error(darcy_store: Path, tmp_path: P
     assert data[0]["y"].shape == (1, 16, 12)
     with pytest.raises(IncompleteStore, match="shard 1 of train is not finished"):
         data[16]
+
+
+@pytest.mark.parametrize("damage", ["gone", "flipped"])
+def test_lost_and_damaged_bytes_are_an_error_never_data(darcy_store: Path, tmp_path: Path, damage: str) -> None:
+    copied = shutil.copytree(darcy_store, tmp_path / "copy.zarr")
+    file = copied / "train" / "solution" / "c" / "1" / "0" / "0" / "0"
+    data = bytearray(file.read_bytes())
+    data[100] ^= 1
+    file.unlink()
+    if damage == "flipped":
+        file.write_bytes(data)
+    with pytest.raises(CorruptStore, match=r"samples 16..16 of train cannot be read"):
+        pdemill.open(copied)[16]
 
 
 def test_xarray_opens_the_tree_with_coordinates(darcy_store: Path) -> None:
