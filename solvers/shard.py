@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -21,6 +21,9 @@ from solvers.operators.system import Discretisation, System
 from solvers.ordering.order import resolve_sort, solve_order
 from solvers.solution import Result, Solution, Solver
 from solvers.stopwatch import Stopwatch
+
+AHEAD, AHEAD_UNKNOWNS = 8, 500_000
+"""Systems that are assembled before they are solved: so many, or as many as have so many unknowns together."""
 
 
 @dataclass(frozen=True)
@@ -99,10 +102,8 @@ def solve_shard(job: Job, shard: Shard, report: Callable[[Progress], None]) -> t
     sequence = Sequence(job.method)
     method = job.refined_method() if chosen else None
     refined = Sequence(method) if method is not None else None
-    for done, row in enumerate(order.tolist(), start=1):
-        with watch.step("sample"):
-            instance = job.instance(shard.split, int(ids[row]))
-        label = _solve_sample(rows, row, instance, sequence, watch)
+    for done, (row, instance, system) in enumerate(_assembled(job, rows, shard, order.tolist(), watch), start=1):
+        label = system if isinstance(system, Label) else _solve_sample(rows, row, instance, system, sequence, watch)
         if label.unknowns is None:
             rows.fail(row, label)
         elif refined is not None and int(ids[row]) in chosen:
@@ -112,14 +113,30 @@ def solve_shard(job: Job, shard: Shard, report: Callable[[Progress], None]) -> t
     return rows.finished(), watch
 
 
-def _solve_sample(rows: _Rows, row: int, instance: Instance, sequence: Sequence, watch: Stopwatch) -> Label:
-    try:
-        with watch.step("assemble"):
-            system = rows.job.discretisation.assemble(instance)
-        with watch.step("store"):
-            rows.put_inputs(row, instance, system)
-    except InvalidSample as fault:
-        return Label(None, np.nan, 0, FAILED, Result.INVALID, str(fault))
+def _assembled(
+    job: Job, rows: _Rows, shard: Shard, order: list[int], watch: Stopwatch
+) -> Iterator[tuple[int, Instance, System | Label]]:
+    """The systems of a shard in the order given, a few ahead of the solver, which drives them out of the cache."""
+    ahead = max(1, min(AHEAD, AHEAD_UNKNOWNS // job.discretisation.pattern.size))
+    for begin in range(0, len(order), ahead):
+        ready: list[tuple[int, Instance, System | Label]] = []
+        for row in order[begin : begin + ahead]:
+            with watch.step("sample"):
+                instance = job.instance(shard.split, shard.start + row)
+            try:
+                with watch.step("assemble"):
+                    system = job.discretisation.assemble(instance)
+                with watch.step("store"):
+                    rows.put_inputs(row, instance, system)
+                ready.append((row, instance, system))
+            except InvalidSample as fault:
+                ready.append((row, instance, Label(None, np.nan, 0, FAILED, Result.INVALID, str(fault))))
+        yield from ready
+
+
+def _solve_sample(
+    rows: _Rows, row: int, instance: Instance, system: System, sequence: Sequence, watch: Stopwatch
+) -> Label:
     before = watch.seconds["solve"]
     label = sequence.label(system, watch)
     with watch.step("store"):
