@@ -13,8 +13,8 @@ import os
 for _name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS"):
     os.environ[_name] = "1"
 
+from pathlib import Path  # noqa: E402
 from time import process_time  # noqa: E402
-from typing import Any  # noqa: E402
 
 import numpy as np  # noqa: E402
 
@@ -22,20 +22,7 @@ from pdemill.spec import Spec, load_preset, load_spec  # noqa: E402
 from solvers.job import Job  # noqa: E402
 from solvers.ordering.order import resolve_sort, solve_order  # noqa: E402
 
-WAVES: dict[str, Any] = {
-    "problem": {
-        "family": "helmholtz",
-        "resolution": [64, 64],
-        "wavenumber": {
-            "field": "expression",
-            "formula": "kappa * (1 + a * cos(pi * x) * cos(pi * y))",
-            "where": {"kappa": {"uniform": [15, 25]}, "a": {"uniform": [-0.1, 0.1]}},
-        },
-        "source": {"field": "expression", "formula": "exp(-((x - 0.3)**2 + (y - 0.6)**2) / 0.005)"},
-    },
-    "samples": 1000,
-    "seed": 3,
-}
+WAVES = Path(__file__).with_name("waves.yaml")
 
 
 def measure(spec: Spec, method: str, samples: int, carried: bool = True) -> tuple[float, float, int]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -14,7 +13,7 @@ from numpy.typing import NDArray
 from pdemill.progress import Failure
 from pdemill.store import manifest as manifests
 from pdemill.store.disk import LocalDisk
-from pdemill.store.layout import Shard
+from pdemill.store.layout import cut
 from pdemill.store.store import read_attributes
 
 COLUMNS = ("rel_residual", "error_estimate", "iterations", "solve_seconds", "method")
@@ -35,19 +34,12 @@ class SplitReport:
         return self.samples - self.certified - len(self.failures)
 
 
-def shards_of(attributes: dict[str, Any]) -> Iterator[Shard]:
-    """The shards of a store, from its attributes alone."""
-    size = int(attributes["shard_samples"])
-    for split, samples in attributes["spec"]["splits"].items():
-        for index, start in enumerate(range(0, samples, size)):
-            yield Shard(split, index, start, min(start + size, samples))
-
-
 def report(store: str | Path) -> tuple[dict[str, Any], list[SplitReport]]:
     """The attributes of a store and a report per split."""
     attributes = read_attributes(store)
-    reports = {split: SplitReport(split, samples) for split, samples in attributes["spec"]["splits"].items()}
-    for shard, manifest in manifests.read_all(LocalDisk(store), shards_of(attributes)):
+    splits = attributes["spec"]["splits"]
+    reports = {split: SplitReport(split, samples) for split, samples in splits.items()}
+    for shard, manifest in manifests.read_all(LocalDisk(store), cut(splits, int(attributes["shard_samples"]))):
         if manifest is None:
             continue
         row = reports[shard.split]

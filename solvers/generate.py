@@ -17,7 +17,7 @@ from pdemill.store.encode import metadata
 from pdemill.store.manifest import FOLDER, Manifest
 from pdemill.store.store import Store
 from solvers.pool import Event, Pool
-from solvers.shard import Progress
+from solvers.shard import Counts
 from solvers.work import open_work, work_on
 
 
@@ -45,7 +45,7 @@ def generate(spec: Spec, out: str | Path, workers: int = 1, watcher: Watcher = l
                 pool.run(missing, board.take)
         else:
             for shard in missing:
-                counts = _Counts()
+                counts = Counts()
                 manifest = work_on(job, store, shard, 1, counts)
                 board.take(Event("finished", shard, {**counts.numbers, "run": manifest.run}))
         sweep(store.disk)
@@ -69,16 +69,6 @@ def _failures(manifests: Iterable[Manifest]) -> Iterable[Failure]:
     for manifest in manifests:
         for failure in manifest.failures:
             yield Failure(manifest.split, failure["sample"], f"{failure['result']}: {failure['reason']}")
-
-
-class _Counts:
-    def __init__(self) -> None:
-        self.numbers = {"done": 0, "failed": 0, "iterations": 0}
-
-    def __call__(self, progress: Progress) -> None:
-        self.numbers["done"] = progress.done
-        self.numbers["failed"] += progress.failed
-        self.numbers["iterations"] += progress.iterations
 
 
 class _Board:

@@ -32,11 +32,6 @@ _REASONS = {
 }
 
 
-def version() -> str:
-    """The version of PETSc, for the store's record."""
-    return ".".join(map(str, PETSc.Sys.getVersion()))
-
-
 def _vector(values: Array) -> Any:
     return PETSc.Vec().createWithArray(values, comm=PETSc.COMM_SELF)
 

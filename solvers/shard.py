@@ -35,6 +35,18 @@ class Progress:
     failed: bool
 
 
+class Counts:
+    """Adds up the progress of a shard."""
+
+    def __init__(self) -> None:
+        self.numbers = {"done": 0, "failed": 0, "iterations": 0}
+
+    def __call__(self, progress: Progress) -> None:
+        self.numbers["done"] = progress.done
+        self.numbers["failed"] += progress.failed
+        self.numbers["iterations"] += progress.iterations
+
+
 @dataclass(frozen=True)
 class Label:
     """A certified solution, or why there is none."""

@@ -16,7 +16,7 @@ import zarr
 
 from pdemill.errors import PdemillError
 from pdemill.store.layout import Shard
-from solvers.shard import Progress
+from solvers.shard import Counts, Progress
 from solvers.work import open_work, work_on
 
 TELL_SECONDS = 0.1
@@ -24,30 +24,28 @@ PR_SET_PDEATHSIG = 1
 
 
 class _Voice:
-    """Events for the parent; progress at most ten times a second."""
+    """Events for the parent, a line each."""
 
     def __init__(self, out: TextIO) -> None:
-        self._out, self._next = out, 0.0
+        self._out = out
 
     def say(self, event: str, **details: Any) -> None:
         self._out.write(json.dumps({"event": event, **details}) + "\n")
         self._out.flush()
 
 
-class _Counter:
-    """Adds up the samples of a shard and tells of them now and then."""
+class _Teller(Counts):
+    """Tells of the counts now and then."""
 
     def __init__(self, voice: _Voice) -> None:
+        super().__init__()
         self._voice, self._next = voice, 0.0
-        self.counts = {"done": 0, "failed": 0, "iterations": 0}
 
     def __call__(self, progress: Progress) -> None:
-        self.counts["done"] = progress.done
-        self.counts["failed"] += progress.failed
-        self.counts["iterations"] += progress.iterations
+        super().__call__(progress)
         if monotonic() >= self._next:
             self._next = monotonic() + TELL_SECONDS
-            self._voice.say("progress", **self.counts)
+            self._voice.say("progress", **self.numbers)
 
 
 def _die_with_parent(parent: int) -> None:
@@ -71,9 +69,9 @@ def main() -> None:
         for line in sys.stdin:
             task = json.loads(line)
             shard = Shard(**task["shard"])
-            counter = _Counter(voice)
-            manifest = work_on(job, store, shard, task["attempt"], counter)
-            voice.say("finished", **counter.counts, run=dict(manifest.run))
+            teller = _Teller(voice)
+            manifest = work_on(job, store, shard, task["attempt"], teller)
+            voice.say("finished", **teller.numbers, run=dict(manifest.run))
     except PdemillError as error:
         voice.say("refused", message=str(error), kind=type(error).__name__)
     except Exception as error:

@@ -69,9 +69,14 @@ class StoreLayout:
 
     def shards(self) -> Iterator[Shard]:
         """Every shard, split by split."""
-        for split, samples in self.splits.items():
-            for index, start in enumerate(range(0, samples, self.shard_samples)):
-                yield Shard(split, index, start, min(start + self.shard_samples, samples))
+        return cut(self.splits, self.shard_samples)
+
+
+def cut(splits: Mapping[str, int], samples_per_shard: int) -> Iterator[Shard]:
+    """The shards of some splits, in order."""
+    for split, samples in splits.items():
+        for index, start in enumerate(range(0, samples, samples_per_shard)):
+            yield Shard(split, index, start, min(start + samples_per_shard, samples))
 
 
 def shard_samples(sample_bytes: int) -> int:

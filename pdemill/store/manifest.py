@@ -69,7 +69,7 @@ def read(disk: Disk, shard: Shard) -> Manifest | None:
     try:
         manifest = Manifest(**json.loads(disk.read(name)))
     except (ValueError, TypeError) as error:
-        raise CorruptStore(f"{name} is not a manifest ({error}); delete it and run generate again") from None
+        raise CorruptStore(f"{name} is not a manifest ({error}); run generate again to make the shard anew") from None
     if (manifest.split, manifest.start, manifest.stop) != (shard.split, shard.start, shard.stop):
         raise CorruptStore(f"{name} is for other samples than {shard.start}..{shard.stop - 1} of {shard.split}")
     return manifest

@@ -2,31 +2,17 @@
 
 from __future__ import annotations
 
-from typing import Any
+from pathlib import Path
 
 import numpy as np
 import pytest
 
-from pdemill.spec import Spec, load_preset, validate
+from pdemill.spec import Spec, load_preset, load_spec
 from pdemill.store.layout import Shard
 from solvers.job import Job
 from solvers.shard import solve_shard
 
-WAVES: dict[str, Any] = {
-    "problem": {
-        "family": "helmholtz",
-        "resolution": [64, 64],
-        "wavenumber": {
-            "field": "expression",
-            "formula": "kappa * (1 + a * cos(pi * x) * cos(pi * y))",
-            "where": {"kappa": {"uniform": [15, 25]}, "a": {"uniform": [-0.1, 0.1]}},
-        },
-        "source": {"field": "expression", "formula": "exp(-((x - 0.3)**2 + (y - 0.6)**2) / 0.005)"},
-    },
-    "samples": 32,
-    "certify": {"refine": 0},
-    "seed": 3,
-}
+WAVES = Path(__file__).parents[2] / "benchmarks" / "waves.yaml"
 
 
 def _iterations(spec: Spec, samples: int) -> float:
@@ -53,11 +39,11 @@ def _fresh(spec: Spec, samples: int) -> float:
 
 def test_sorting_and_recycling_pay_for_indefinite_waves() -> None:
     """32 indefinite systems with two parameters: sorted < drawn order < deflated restarts alone."""
-    samples = WAVES["samples"]
-    skr = {"method": "skr", "preconditioner": "ilu"}
-    ordered = _iterations(validate({**WAVES, "solver": {**skr, "sort": "greedy"}}), samples)
-    drawn = _iterations(validate({**WAVES, "solver": {**skr, "sort": "none"}}), samples)
-    alone = _fresh(validate({**WAVES, "solver": skr}), samples)
+    sorted_spec = load_spec(WAVES, ["solver={method: skr, preconditioner: ilu, sort: greedy}"])
+    drawn_spec = load_spec(sorted_spec, ["solver.sort=none"])
+    samples = sorted_spec.samples
+    ordered, drawn = _iterations(sorted_spec, samples), _iterations(drawn_spec, samples)
+    alone = _fresh(drawn_spec, samples)
     assert ordered < 0.9 * drawn
     assert drawn < 0.95 * alone
     assert alone < 400
