@@ -3,6 +3,7 @@
 >>> import pdemill
 >>> pdemill.generate(spec, out="darcy.zarr", workers=2)      # doctest: +SKIP
 >>> data = pdemill.open("darcy.zarr", split="train")         # doctest: +SKIP
+>>> pdemill.Client().submit(spec).wait().open("train")       # doctest: +SKIP
 """
 
 from collections.abc import Mapping, Sequence
@@ -10,12 +11,13 @@ from pathlib import Path
 from typing import Any
 
 from pdemill import errors
+from pdemill.client import Client, Job
 from pdemill.progress import Failure, Summary, Tally, Watcher
 from pdemill.reader import Dataset, open
 
 __version__ = "0.1.0"
 
-__all__ = ["Dataset", "Failure", "Summary", "Tally", "errors", "generate", "open", "preset", "verify"]
+__all__ = ["Client", "Dataset", "Failure", "Job", "Summary", "Tally", "errors", "generate", "open", "preset", "verify"]
 
 
 def generate(

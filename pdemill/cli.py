@@ -7,21 +7,14 @@ from typing import Any
 
 import click
 
-from pdemill import __version__, console
+from pdemill import __version__, cli_jobs, console
 from pdemill.engine import engine
 from pdemill.errors import PdemillError, SpecError
 from pdemill.inspect import report
-from pdemill.spec.job import Spec
-from pdemill.spec.load import load_preset, load_spec, preset_names, preset_text
+from pdemill.spec.load import load_spec, preset_names, preset_text
 
 INTERRUPTED = 130
 SHOWN_FAULTS = 20
-
-
-def _spec(spec: str | None, preset: str | None, settings: tuple[str, ...]) -> Spec:
-    if (spec is None) == (preset is None):
-        raise click.UsageError("give a SPEC file or --preset NAME, not both")
-    return load_spec(spec, settings) if spec is not None else load_preset(str(preset), settings)
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
@@ -38,7 +31,7 @@ def commands() -> None:
 @click.option("--set", "settings", multiple=True, metavar="KEY=VALUE", help="Change a value, e.g. --set samples=10.")
 def generate(spec: str | None, preset: str | None, out: str, workers: int, settings: tuple[str, ...]) -> None:
     """Solve every sample of a spec into a store. Run it again to finish what is missing."""
-    job = _spec(spec, preset, settings)
+    job = load_spec(cli_jobs.chosen(spec, preset), settings)
     with console.Bar() as bar:
         summary = engine("generate")(job, out, workers, bar)
     console.print_summary(summary, *report(summary.store))
@@ -125,6 +118,10 @@ def presets(name: str | None) -> None:
         return
     for preset in preset_names():
         console.out.print(f"{preset:<18} {preset_text(preset).splitlines()[0].removeprefix('# ')}")
+
+
+for _command in cli_jobs.COMMANDS:
+    commands.add_command(_command)
 
 
 def main() -> None:

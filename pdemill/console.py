@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -145,3 +145,35 @@ def _median(values: NDArray[Any], form: str = "{:.1e}") -> str:
 def _worst(values: NDArray[Any]) -> str:
     known = values[np.isfinite(values)]
     return f"{known.max():.1e}" if known.size else "-"
+
+
+def print_job(state: Mapping[str, Any]) -> None:
+    """One job, a line per fact."""
+    out.print(f"job {state['id']}: {state['status']}, {state['progress']:g} %")
+    out.print(f"samples: {state['samples_done']} of {state['samples_total']}, {state['samples_failed']} failed")
+    if state["eta_seconds"] is not None:
+        out.print(f"left: {state['eta_seconds']:.0f} s, at {state['samples_per_second']:.3g} samples/s")
+    if state["message"]:
+        out.print(f"message: {state['message']}")
+
+
+def print_jobs(states: list[dict[str, Any]]) -> None:
+    """Jobs as a table."""
+    table = Table(box=None, pad_edge=False)
+    for heading in ("job", "status", "done", "samples", "created", "message"):
+        table.add_column(heading, justify="right" if heading in ("done", "samples") else "left")
+    for s in states:
+        created = s["created"].replace("T", " ").partition(".")[0].removesuffix("Z")
+        done = f"{s['progress']:.0f} %"
+        table.add_row(s["id"], s["status"], done, str(s["samples_total"]), created, s["message"])
+    out.print(table)
+
+
+def print_results(results: Mapping[str, Any]) -> None:
+    """The last lines of ``submit --wait``."""
+    certified, total = (sum(split[key] for split in results["splits"]) for key in ("certified", "samples"))
+    out.print(f"{certified} of {total} samples certified in {results['cpu_seconds']:.1f} CPU s")
+    worst = results["worst_residual"]
+    if worst is not None:
+        out.print(f"relative residual: worst {worst:.1e}, tolerance {results['plan']['rtol']:.1e}")
+    out.print(f"store: {results['store']['path']}")

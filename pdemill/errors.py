@@ -8,7 +8,9 @@ PdemillError
 │   ├── CorruptStore     bytes on disk are not the bytes that were written
 │   └── IncompleteStore  samples asked for that no finished shard holds
 ├── WorkerError          worker processes kept dying or could not start
-└── SolverError          a solver was set up in a way that it cannot run
+├── SolverError          a solver was set up in a way that it cannot run
+├── ServerError          a pdemill server refused a request, or does not answer
+└── JobError             a job on a server failed or was dismissed
 """
 
 from __future__ import annotations
@@ -81,3 +83,15 @@ class WorkerError(PdemillError):
 
 class SolverError(PdemillError):
     """A solver was set up in a way that it cannot run."""
+
+
+class ServerError(PdemillError):
+    """A server refused a request, or does not answer; ``status`` is its HTTP status, if there was one."""
+
+    def __init__(self, message: str, status: int | None = None) -> None:
+        self.status = status
+        super().__init__(message)
+
+
+class JobError(PdemillError):
+    """A job on a server did not end well."""

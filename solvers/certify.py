@@ -34,12 +34,17 @@ def rounding_residual(system: System, unknowns: Array, dtype: str) -> float:
     return float(np.linalg.norm(matrix @ (spacing * np.abs(unknowns) + smallest))) / size
 
 
+def refined_count(spec: Spec, split: str) -> int:
+    """How many samples of a split have their discretisation error estimated."""
+    samples = spec.splits[split]
+    return min(samples, max(LEAST_REFINED, round(spec.certify.refine * samples))) if spec.certify.refine else 0
+
+
 def refined_samples(spec: Spec, split: str) -> NDArray[np.intp]:
     """The samples of a split whose discretisation error is estimated, drawn from the seed."""
-    samples = spec.splits[split]
-    if spec.certify.refine == 0:
+    samples, count = spec.splits[split], refined_count(spec, split)
+    if count == 0:
         return np.empty(0, dtype=np.intp)
-    count = min(samples, max(LEAST_REFINED, round(spec.certify.refine * samples)))
     levels = Draw(spec.seed, split, 0, "certify").uniform(samples)
     return np.sort(np.argsort(levels, kind="stable")[:count])
 

@@ -32,8 +32,7 @@ def generate(spec: Spec, out: str | Path, workers: int = 1, watcher: Watcher = l
         root.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise StoreError(f"cannot make the folder {root}: {error.strerror}") from None
-    lock = Lock(root)
-    try:
+    with Lock(root) as lock:
         job, store = open_work(root, spec)
         _check_folder(root, store)
         sweep(store.disk)
@@ -50,8 +49,6 @@ def generate(spec: Spec, out: str | Path, workers: int = 1, watcher: Watcher = l
                 board.take(Event("finished", shard, {**counts.numbers, "run": manifest.run}))
         sweep(store.disk)
         manifests = store.finish()
-    finally:
-        lock.release()
     return Summary(str(root), spec.samples, tuple(_failures(manifests)), perf_counter() - begin, board.cpu_seconds)
 
 

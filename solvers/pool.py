@@ -16,10 +16,10 @@ from typing import Any, Self
 
 from pdemill import errors
 from pdemill.errors import PdemillError, WorkerError
+from pdemill.process import ONE_THREAD
 from pdemill.store.layout import Shard
 
 ATTEMPTS = 3
-ONE_THREAD = dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMBA_NUM_THREADS"), "1")
 
 
 @dataclass(frozen=True)

@@ -43,10 +43,17 @@ def open_work(root: Path, spec: Spec | None = None, disk: Disk | None = None) ->
     return job, Store(disk or LocalDisk(root), job.layout())
 
 
-def work_on(job: Job, store: Store, shard: Shard, attempt: int, report: Callable[[Progress], None]) -> Manifest:
-    """Solve, certify and write one shard."""
+def work_on(
+    job: Job,
+    store: Store,
+    shard: Shard,
+    attempt: int,
+    report: Callable[[Progress], None],
+    commit: Callable[[Store, Shard, ShardData], Manifest] = Store.commit,
+) -> Manifest:
+    """Solve, certify and write one shard; ``commit`` may surround the writing with a lock."""
     begin = perf_counter()
     data, watch = solve_shard(job, shard, report)
     seconds = {name: round(value, 6) for name, value in watch.seconds.items()}
     run = {"attempt": attempt, "cpu_seconds": seconds, "solve_wall_seconds": perf_counter() - begin}
-    return store.commit(shard, ShardData(data.arrays, data.failures, data.summary, run))
+    return commit(store, shard, ShardData(data.arrays, data.failures, data.summary, run))

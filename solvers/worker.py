@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import ctypes
 import json
 import os
-import signal
 import sys
 import traceback
 from pathlib import Path
@@ -15,12 +13,12 @@ from typing import Any, TextIO
 import zarr
 
 from pdemill.errors import PdemillError
+from pdemill.process import die_with_parent
 from pdemill.store.layout import Shard
 from solvers.shard import Counts, Progress
 from solvers.work import open_work, work_on
 
 TELL_SECONDS = 0.1
-PR_SET_PDEATHSIG = 1
 
 
 class _Voice:
@@ -48,18 +46,10 @@ class _Teller(Counts):
             self._voice.say("progress", **self.numbers)
 
 
-def _die_with_parent(parent: int) -> None:
-    """Ask the kernel to end this process when its parent ends, however that happens."""
-    if sys.platform == "linux":
-        ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
-    if os.getppid() != parent:
-        sys.exit("the parent process is gone")
-
-
 def main() -> None:
     """``python -m solvers.worker STORE PARENT_PID``."""
     root, parent = Path(sys.argv[1]), int(sys.argv[2])
-    _die_with_parent(parent)
+    die_with_parent(parent)
     voice = _Voice(os.fdopen(os.dup(1), "w"))
     os.dup2(2, 1)
     zarr.config.set({"async.concurrency": 1, "threading.max_workers": 1})

@@ -119,20 +119,32 @@ def preset_text(name: str) -> str:
     return (files("pdemill.presets") / f"{name}.yaml").read_text()
 
 
-def load_spec(source: str | Path | Mapping[str, Any] | Spec, settings: Sequence[str] = ()) -> Spec:
-    """A spec from a file, a dictionary or a spec, with overrides."""
+def read_spec(source: str | Path | Mapping[str, Any] | Spec) -> dict[str, Any]:
+    """The dictionary in a file, a dictionary or a spec, not validated."""
     if isinstance(source, Spec):
-        return source if not settings else validate(override(json.loads(source.canonical()), settings))
+        return dict(json.loads(source.canonical()))
     if isinstance(source, Mapping):
-        return validate(override(source, settings))
+        return dict(source)
     try:
         text = Path(source).read_text()
     except (OSError, UnicodeDecodeError) as error:
         reason = error.strerror if isinstance(error, OSError) else "it is not text"
         raise SpecError([Fault((), f"cannot read {str(source)!r}: {reason}")]) from None
-    return validate(override(parse(text, str(source)), settings))
+    return parse(text, str(source))
+
+
+def load_spec(source: str | Path | Mapping[str, Any] | Spec, settings: Sequence[str] = ()) -> Spec:
+    """A spec from a file, a dictionary or a spec, with overrides."""
+    if isinstance(source, Spec) and not settings:
+        return source
+    return validate(override(read_spec(source), settings))
+
+
+def read_preset(name: str) -> dict[str, Any]:
+    """The dictionary in a preset."""
+    return parse(preset_text(name), name)
 
 
 def load_preset(name: str, settings: Sequence[str] = ()) -> Spec:
     """A preset as a spec, with overrides."""
-    return validate(override(parse(preset_text(name), name), settings))
+    return validate(override(read_preset(name), settings))

@@ -36,6 +36,10 @@ class Method(Model):
         """The method that will really run: itself, except for ``auto``."""
         return self
 
+    def seconds(self, problem: Problem, unknowns: int) -> float:
+        """About how many CPU seconds one system of this size takes; may be off by several times."""
+        return 1e-5 * unknowns
+
     @abstractmethod
     def solver(self) -> Any:
         """A new solver with these options."""
@@ -50,6 +54,16 @@ class Method(Model):
 
 methods: Registry[Method] = Registry("method", "method")
 AnyMethod = Annotated[Method, Slot(methods, Method, "Method")]
+
+
+def krylov_seconds(preconditioner: Preconditioner, problem: Problem, unknowns: int, per_step: float) -> float:
+    """About how many CPU seconds a Krylov method takes: the iterations of a preconditioned elliptic operator grow
+    with the unknowns along one axis, those of multigrid do not. ``per_step``: seconds per iteration and unknown."""
+    if preconditioner == "gamg":
+        return 2.3e-6 * unknowns
+    along = unknowns ** (1 / problem.dimension)
+    iterations = along * {"none": 3.0, "jacobi": 2.5}.get(preconditioner, 1.0)
+    return float(per_step * iterations * unknowns)
 
 
 def needs_symmetry(preconditioner: str, problem: Problem) -> Fault | None:

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import fcntl
+import logging
 import os
 from collections.abc import Iterator
 from pathlib import Path
 from time import monotonic, sleep
-from typing import Protocol
+from typing import Protocol, Self
 from uuid import uuid4
 
 from pdemill.errors import StoreBusy, StoreError
@@ -92,9 +93,19 @@ def write_durably(disk: Disk, name: str, data: bytes) -> None:
         disk.replace(temporary, name)
         disk.sync_folder(folder)
     except OSError as error:
+        _discard(disk, temporary)
         raise StoreError(
             f"cannot write {name}: {error.strerror or error}; finished shards are safe, run it again"
         ) from error
+
+
+def _discard(disk: Disk, name: str) -> None:
+    """Give the space of a half-written file back; what cannot be removed is left to the next sweep."""
+    try:
+        if disk.exists(name):
+            disk.remove(name)
+    except OSError as error:
+        logging.getLogger(__name__).warning("cannot remove %s: %s", name, error.strerror or error)
 
 
 def make_folders(disk: Disk, name: str) -> None:
@@ -125,10 +136,12 @@ def sweep(disk: Disk) -> None:
 class Lock:
     """The right to write a store. It is held by this process and by every child that inherits ``handle``.
 
-    Workers of a run that was killed take a moment to end, so the lock is tried for ``patience`` seconds.
+    Workers of a run that was killed take a moment to end, so the lock is tried for ``patience`` seconds. Queue
+    workers, each with a shard of its own, hold it ``shared``: they keep out a run that means to have it alone.
     """
 
-    def __init__(self, root: Path, patience: float = 5.0) -> None:
+    def __init__(self, root: Path, patience: float = 5.0, shared: bool = False) -> None:
+        self._kind = fcntl.LOCK_SH if shared else fcntl.LOCK_EX
         self.handle = os.open(root, os.O_RDONLY | os.O_DIRECTORY)
         limit = monotonic() + patience
         while not self._taken():
@@ -139,10 +152,16 @@ class Lock:
 
     def _taken(self) -> bool:
         try:
-            fcntl.flock(self.handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            fcntl.flock(self.handle, self._kind | fcntl.LOCK_NB)
         except BlockingIOError:
             return False
         return True
 
     def release(self) -> None:
         os.close(self.handle)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *reason: object) -> None:
+        self.release()

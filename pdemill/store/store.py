@@ -60,7 +60,7 @@ class Store:
         Metadata files that are not as they should be are written anew.
         """
         if self.disk.exists(ROOT):
-            self._same_job()
+            self.check_same_job()
         make_folders(self.disk, manifests.FOLDER)
         for name, data in metadata(self.layout).items():
             if name == ROOT and self.disk.exists(ROOT):
@@ -68,7 +68,8 @@ class Store:
             if not self.disk.exists(name) or self.disk.read(name) != data:
                 write_durably(self.disk, name, data)
 
-    def _same_job(self) -> None:
+    def check_same_job(self) -> None:
+        """Raise StoreMismatch unless the store on disk is of this spec and these versions."""
         try:
             found = json.loads(self.disk.read(ROOT))["attributes"]
             spec, versions = found["spec_sha256"], dict(found["versions"])
@@ -87,9 +88,10 @@ class Store:
 
     def missing(self) -> list[Shard]:
         """The shards that are not finished: no readable manifest, or a file gone or cut short since."""
-        return [shard for shard in self.layout.shards() if not self._finished(shard)]
+        return [shard for shard in self.layout.shards() if not self.finished(shard)]
 
-    def _finished(self, shard: Shard) -> bool:
+    def finished(self, shard: Shard) -> bool:
+        """Whether a shard has a readable manifest and all its files in full length."""
         try:
             manifest = manifests.read(self.disk, shard)
         except CorruptStore:

@@ -8,7 +8,7 @@ from typing import Annotated, Literal
 from pydantic import Field
 
 from pdemill.errors import Fault
-from pdemill.spec.method import Method, Preconditioner
+from pdemill.spec.method import Method, Preconditioner, krylov_seconds
 from pdemill.spec.problem import Problem
 from solvers.methods.gmres import KrylovSolver
 
@@ -34,6 +34,9 @@ class Cg(Method):
                 ("preconditioner",), f"cg needs a symmetric preconditioner, and {self.preconditioner} is not: use icc"
             )
         return None
+
+    def seconds(self, problem: Problem, unknowns: int) -> float:
+        return krylov_seconds(self.preconditioner, problem, unknowns, per_step=1.5e-8)
 
     def solver(self) -> KrylovSolver:
         from solvers import petsc  # late: a spec must not load PETSc

@@ -7,6 +7,7 @@ from typing import Literal, Protocol
 
 from pdemill.points import Array
 from pdemill.spec.method import Method
+from pdemill.spec.problem import Problem
 from solvers.operators.system import Matrix, Pattern, System
 from solvers.solution import Result, Solution, Solver, Stats
 
@@ -19,6 +20,13 @@ class Direct(Method):
     """
 
     method: Literal["direct"]
+
+    def seconds(self, problem: Problem, unknowns: int) -> float:
+        if problem.properties.constant:
+            return float(1.4e-7 * unknowns if problem.dimension < 3 else 5e-8 * unknowns ** (4 / 3))
+        if problem.dimension < 3:
+            return float(2.6e-7 * unknowns + 2.3e-9 * unknowns**1.5)
+        return 3.4e-10 * unknowns**2
 
     def solver(self) -> DirectSolver:
         from solvers import petsc  # late: a spec must not load PETSc

@@ -10,7 +10,7 @@ from pydantic import Field
 
 from pdemill.errors import Fault
 from pdemill.points import Array
-from pdemill.spec.method import Method, Preconditioner, needs_symmetry
+from pdemill.spec.method import Method, Preconditioner, krylov_seconds, needs_symmetry
 from pdemill.spec.problem import Problem
 from solvers.operators.system import Matrix, Pattern, System
 from solvers.solution import Result, Solution, Solver, Stats
@@ -26,6 +26,9 @@ class Gmres(Method):
 
     def objection(self, problem: Problem) -> Fault | None:
         return needs_symmetry(self.preconditioner, problem)
+
+    def seconds(self, problem: Problem, unknowns: int) -> float:
+        return krylov_seconds(self.preconditioner, problem, unknowns, per_step=6e-8)
 
     def solver(self) -> KrylovSolver:
         from solvers import petsc  # late: a spec must not load PETSc

@@ -11,7 +11,7 @@ from pydantic import Field, model_validator
 
 from pdemill.errors import Fault
 from pdemill.points import Array
-from pdemill.spec.method import Method, Preconditioner, needs_symmetry
+from pdemill.spec.method import Method, Preconditioner, krylov_seconds, needs_symmetry
 from pdemill.spec.model import refuse
 from pdemill.spec.problem import Problem
 from solvers.krylov.gcrodr import RecycleSpace, RightPreconditioned, gcrodr
@@ -43,6 +43,9 @@ class Skr(Method):
 
     def objection(self, problem: Problem) -> Fault | None:
         return needs_symmetry(self.preconditioner, problem)
+
+    def seconds(self, problem: Problem, unknowns: int) -> float:
+        return krylov_seconds(self.preconditioner, problem, unknowns, per_step=4e-8)
 
     def solver(self) -> SkrSolver:
         from solvers import petsc  # late: a spec must not load PETSc

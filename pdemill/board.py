@@ -1,0 +1,240 @@
+"""The board: what the service and its workers tell each other through Redis.
+
+Nothing on it is the truth. Jobs are in the service's ledger, finished shards are manifests in the stores; whoever
+loses the board loses progress bars and recovers the rest. A *unit* is what one task does: ``prepare`` a store,
+solve one shard (named like ``train-00003``), or ``finish`` the store.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Sequence
+from dataclasses import asdict, dataclass, replace
+from typing import Any, NamedTuple
+
+PREFIX = "pdemill:"
+QUEUE = "work"
+NEWS = f"{PREFIX}news"
+LEASE_SECONDS = 30.0
+BEAT_SECONDS = 5.0
+PREPARE, FINISH = "prepare", "finish"
+TASKS = {PREPARE: "pdemill.prepare", FINISH: "pdemill.finish"}
+SHARD_TASK = "pdemill.shard"
+TRANSPORT = {
+    "visibility_timeout": 3600,
+    "global_keyprefix": PREFIX,
+    "unacked_restore_interval": 10,
+    "unacked_restore_throttle": 1,
+    "socket_timeout": 10,
+    "socket_connect_timeout": 5,
+    "health_check_interval": 10,
+    "retry_on_timeout": True,
+}
+"""Options of Celery's Redis transport, which sender and receivers must share."""
+
+_RENEW = "if redis.call('get', KEYS[1]) == ARGV[1] then return redis.call('pexpire', KEYS[1], ARGV[2]) end return 0"
+_RELEASE = "if redis.call('get', KEYS[1]) == ARGV[1] then return redis.call('del', KEYS[1]) end return 0"
+_STEAL = (
+    "if redis.call('get', KEYS[1]) == ARGV[1] then redis.call('set', KEYS[1], ARGV[2], 'px', ARGV[3]) return 1 end "
+    "return 0"
+)
+
+
+class Unit(NamedTuple):
+    """What one task does, and for which dataset."""
+
+    dataset: str
+    name: str
+
+
+@dataclass(frozen=True)
+class Attempts:
+    """How often a unit was begun, how often that was its own failure, and which worker has it now (or had, if it
+    never said how it ended)."""
+
+    begun: int = 0
+    failures: int = 0
+    open: str = ""
+
+
+@dataclass(frozen=True)
+class Fault:
+    """Why a unit did not end well. ``kind``: ``poison`` (do not try again), ``blocked`` (try again later),
+    ``missing`` (finished shards were found damaged and have been taken out; they are to be solved again)."""
+
+    kind: str
+    message: str
+
+
+@dataclass(frozen=True)
+class Presence:
+    """A worker that is alive: its id, where it runs, and how many shards it solves at a time."""
+
+    id: str
+    host: str
+    pid: int
+    slots: int
+    version: str
+
+
+def celery_url(url: str) -> str:
+    """The URL as Celery spells it."""
+    return url.replace("unix://", "redis+socket://", 1)
+
+
+class Board:
+    """Leases, attempts, progress, faults, cancellations and presence. Raises redis.RedisError."""
+
+    def __init__(self, redis: Any) -> None:
+        self.redis = redis
+        self._renew, self._release, self._steal = map(redis.register_script, (_RENEW, _RELEASE, _STEAL))
+
+    @classmethod
+    def at(cls, url: str) -> Board:
+        """The board in the Redis at ``url``; connects when it is first used."""
+        from redis import Redis  # late: the light library reads stores without it
+
+        return cls(Redis.from_url(url, decode_responses=True, socket_timeout=5, socket_connect_timeout=5))
+
+    # Leases
+
+    def take(self, unit: Unit, holder: str) -> str | None:
+        """Lease a unit for ``holder``; None on success, else who has it."""
+        taken = self.redis.set(_lease(unit), holder, nx=True, px=_milliseconds())
+        return None if taken else (self.redis.get(_lease(unit)) or "")
+
+    def take_from(self, unit: Unit, dead: str, holder: str) -> bool:
+        """Take a lease over from a holder known to be dead."""
+        return bool(self._steal(keys=[_lease(unit)], args=[dead, holder, _milliseconds()]))
+
+    def renew(self, unit: Unit, holder: str) -> bool:
+        """Extend a lease; False if it is not the holder's any more."""
+        return bool(self._renew(keys=[_lease(unit)], args=[holder, _milliseconds()]))
+
+    def release(self, unit: Unit, holder: str) -> None:
+        """Give a lease back and tell the service that there is news."""
+        self._release(keys=[_lease(unit)], args=[holder])
+        self.tell(unit.dataset)
+
+    def leased(self, units: Sequence[Unit]) -> set[Unit]:
+        """Those of the units that somebody has."""
+        found = self.redis.mget([_lease(unit) for unit in units]) if units else []
+        return {unit for unit, holder in zip(units, found, strict=True) if holder}
+
+    # Attempts
+
+    def begin(self, unit: Unit, worker: str) -> Attempts:
+        """Note that the lease's holder begins a unit.
+
+        If the last one to begin it never said how it ended, that is a failure of the unit when its worker is
+        still alive (the unit killed the process), and else the worker's misfortune.
+        """
+        known = self._attempts(unit)
+        blamed = bool(known.open) and bool(self.redis.exists(_presence(known.open)))
+        now = Attempts(known.begun + 1, known.failures + blamed, worker)
+        self.redis.hset(f"{PREFIX}attempts:{unit.dataset}", unit.name, json.dumps(asdict(now)))
+        return now
+
+    def end(self, unit: Unit, failed: bool = False) -> Attempts:
+        """Note that a unit ended, ``failed`` with an error of its own."""
+        known = self._attempts(unit)
+        now = replace(known, failures=known.failures + failed, open="")
+        attempts = f"{PREFIX}attempts:{unit.dataset}"
+        with self.redis.pipeline() as pipe:
+            pipe.hdel(f"{PREFIX}progress:{unit.dataset}", unit.name)
+            if now.failures:
+                pipe.hset(attempts, unit.name, json.dumps(asdict(now)))
+            else:
+                pipe.hdel(attempts, unit.name)
+            pipe.execute()
+        return now
+
+    def _attempts(self, unit: Unit) -> Attempts:
+        text = self.redis.hget(f"{PREFIX}attempts:{unit.dataset}", unit.name)
+        return Attempts(**json.loads(text)) if text else Attempts()
+
+    # Progress and faults
+
+    def report(self, unit: Unit, counts: dict[str, int]) -> bool:
+        """Tell how far a unit is; True if its dataset has been cancelled meanwhile."""
+        with self.redis.pipeline(transaction=False) as pipe:
+            pipe.hset(f"{PREFIX}progress:{unit.dataset}", unit.name, json.dumps(counts))
+            pipe.sismember(f"{PREFIX}cancelled", unit.dataset)
+            pipe.publish(NEWS, unit.dataset)
+            return bool(pipe.execute()[1])
+
+    def progress(self, dataset: str) -> dict[str, dict[str, int]]:
+        """Counts of the units under way."""
+        return {u: json.loads(text) for u, text in self.redis.hgetall(f"{PREFIX}progress:{dataset}").items()}
+
+    def put_fault(self, unit: Unit, fault: Fault) -> None:
+        self.redis.hset(f"{PREFIX}faults:{unit.dataset}", unit.name, json.dumps(asdict(fault)))
+
+    def take_faults(self, dataset: str) -> dict[str, Fault]:
+        """Faults by unit, each handed out once."""
+        with self.redis.pipeline() as pipe:
+            pipe.hgetall(f"{PREFIX}faults:{dataset}")
+            pipe.delete(f"{PREFIX}faults:{dataset}")
+            found = pipe.execute()[0]
+        return {unit: Fault(**json.loads(text)) for unit, text in found.items()}
+
+    # Datasets
+
+    def cancel(self, dataset: str) -> None:
+        """Make workers leave a dataset alone, between two samples at the latest."""
+        self.redis.sadd(f"{PREFIX}cancelled", dataset)
+
+    def cancelled(self, dataset: str) -> bool:
+        return bool(self.redis.sismember(f"{PREFIX}cancelled", dataset))
+
+    def open_dataset(self, dataset: str) -> None:
+        """Begin a dataset with a clean board."""
+        self.redis.srem(f"{PREFIX}cancelled", dataset)
+        self.close_dataset(dataset)
+
+    def close_dataset(self, dataset: str) -> None:
+        """Forget what is known of a dataset that has ended."""
+        self.redis.delete(*(f"{PREFIX}{name}:{dataset}" for name in ("attempts", "progress", "faults")))
+
+    # Workers
+
+    def beat(self, worker: Presence, held: Iterable[tuple[Unit, str]]) -> list[Unit]:
+        """Say that a worker is alive and renew the leases of its processes; returns those that were lost."""
+        self.redis.set(_presence(worker.id), json.dumps(asdict(worker)), px=_milliseconds())
+        self.redis.sadd(f"{PREFIX}workers", worker.id)
+        return [unit for unit, holder in held if not self.renew(unit, holder)]
+
+    def gone(self, worker: str) -> None:
+        """Say that a worker has ended."""
+        self.redis.delete(_presence(worker))
+        self.redis.srem(f"{PREFIX}workers", worker)
+
+    def workers(self) -> list[Presence]:
+        """The workers that are alive."""
+        known = sorted(self.redis.smembers(f"{PREFIX}workers"))
+        found = self.redis.mget([_presence(worker) for worker in known]) if known else []
+        dead = [worker for worker, text in zip(known, found, strict=True) if not text]
+        if dead:
+            self.redis.srem(f"{PREFIX}workers", *dead)
+        return [Presence(**json.loads(text)) for text in found if text]
+
+    # News
+
+    def tell(self, dataset: str) -> None:
+        self.redis.publish(NEWS, dataset)
+
+    def waiting(self) -> int:
+        """Tasks in the queue that no worker has taken."""
+        return int(self.redis.llen(f"{PREFIX}{QUEUE}"))
+
+
+def _lease(unit: Unit) -> str:
+    return f"{PREFIX}lease:{unit.dataset}:{unit.name}"
+
+
+def _presence(worker: str) -> str:
+    return f"{PREFIX}worker:{worker}"
+
+
+def _milliseconds() -> int:
+    return int(1000 * LEASE_SECONDS)

@@ -1,0 +1,117 @@
+"""The commands that talk to a server, and the one that starts it."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable
+from hashlib import sha256
+from itertools import islice
+from secrets import token_urlsafe
+from typing import Any
+
+import click
+
+from pdemill import console
+from pdemill.client import Client, Job
+from pdemill.engine import engine
+from pdemill.errors import JobError
+from pdemill.spec.load import read_preset, read_spec
+
+
+def chosen(spec: str | None, preset: str | None) -> dict[str, Any]:
+    """The spec in a file or a preset, whichever was given."""
+    if (spec is None) == (preset is None):
+        raise click.UsageError("give a SPEC file or --preset NAME, not both")
+    return read_spec(spec) if spec is not None else read_preset(str(preset))
+
+
+def _server[F: Callable[..., Any]](command: F) -> F:
+    """The options of every command that talks to a server."""
+    command = click.option(
+        "--api-key", envvar="PDEMILL_API_KEY", metavar="KEY", help="Where the server needs one (PDEMILL_API_KEY)."
+    )(command)
+    return click.option(
+        "--server", envvar="PDEMILL_SERVER", default="http://127.0.0.1:8000", show_default=True, metavar="URL",
+        help="The server (PDEMILL_SERVER).",
+    )(command)  # fmt: skip
+
+
+@click.command()
+@click.option("--host", default="127.0.0.1", show_default=True, help="Address to listen on.")
+@click.option("--port", default=8000, show_default=True, type=click.IntRange(1, 65535), help="Port to listen on.")
+@click.option("--workers", default=1, show_default=True, type=click.IntRange(min=1), help="Shards solved at a time.")
+@click.option(
+    "--data-dir", envvar="PDEMILL_DATA_DIR", default="pdemill-data", show_default=True, metavar="DIR",
+    help="Where jobs and stores are kept (PDEMILL_DATA_DIR).",
+)  # fmt: skip
+def serve(host: str, port: int, workers: int, data_dir: str) -> None:
+    """Start the service: broker, workers and API, watched over, until Ctrl-C."""
+    engine("serve")(data_dir, host, port, workers, console.errors.print)
+
+
+@click.command()
+@click.argument("spec", required=False)
+@click.option("--preset", metavar="NAME", help="A preset instead of a SPEC file; see 'pdemill presets'.")
+@click.option("--set", "settings", multiple=True, metavar="KEY=VALUE", help="Change a value, e.g. --set samples=10.")
+@click.option("--wait", is_flag=True, help="Show progress until the job is finished.")
+@_server
+def submit(
+    spec: str | None, preset: str | None, settings: tuple[str, ...], wait: bool, server: str, api_key: str | None
+) -> None:
+    """Submit a spec to a server."""
+    with Client(server, api_key) as client:
+        job = client.submit(chosen(spec, preset), settings)
+        console.errors.print(f"job {job.id} ({job.status})")
+        if wait:
+            with console.Bar() as bar:
+                job.wait(watcher=bar)
+            console.print_results(job.results())
+        else:
+            console.out.print(job.id)
+
+
+@click.command()
+@click.argument("job")
+@_server
+def status(job: str, server: str, api_key: str | None) -> None:
+    """Show how a job is doing. Exit status 1 if it failed or was dismissed."""
+    with Client(server, api_key) as client:
+        found = client.job(job)
+        console.print_job(found.state)
+        if found.status in ("failed", "dismissed"):
+            sys.exit(1)
+
+
+@click.command()
+@click.argument("job")
+@_server
+def cancel(job: str, server: str, api_key: str | None) -> None:
+    """Cancel a job; its finished shards stay."""
+    with Client(server, api_key) as client:
+        found = client.job(job)
+        if found.finished:
+            raise JobError(f"job {job} is {found.status} already")
+        console.print_job(found.cancel().state)
+
+
+@click.command(name="list")
+@click.option("--status", metavar="WORD", help="Only accepted, running, successful, failed or dismissed jobs.")
+@click.option("--limit", default=20, show_default=True, type=click.IntRange(min=1), help="At most so many.")
+@_server
+def list_jobs(status: str | None, limit: int, server: str, api_key: str | None) -> None:
+    """List your jobs, newest first."""
+    with Client(server, api_key) as client:
+        jobs: list[Job] = list(islice(client.jobs(status), limit))
+    console.print_jobs([job.state for job in jobs])
+
+
+@click.command()
+@click.argument("name")
+def key(name: str) -> None:
+    """Make an API key for NAME: the key goes to its user, the entry into the file that PDEMILL_API_KEYS names."""
+    secret = token_urlsafe(32)
+    console.errors.print(f"key (shown once): {secret}")
+    console.out.print(f"- {{name: {name}, sha256: {sha256(secret.encode()).hexdigest()}}}")
+
+
+COMMANDS = (serve, submit, status, cancel, list_jobs, key)

@@ -1,0 +1,203 @@
+"""Talking to a pdemill server: submit specs, follow jobs, open their stores."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+from uuid import uuid4
+
+import httpx
+
+from pdemill.errors import Fault, JobError, ServerError, SpecError
+from pdemill.progress import Tally, Watcher
+from pdemill.reader import Dataset
+from pdemill.spec.job import Spec
+from pdemill.spec.load import override, read_spec
+
+UNFINISHED = ("accepted", "running")
+PATIENCE = 120.0
+"""Seconds for which a server that does not answer is asked again."""
+TRANSIENT = (429, 502, 503, 504)
+
+
+class Client:
+    """A pdemill server.
+
+    ``url``: its address; ``api_key``: the bearer key, where one is needed. A server that is away is asked again for
+    two minutes. Raises SpecError for a spec that it refuses, ServerError for everything else.
+    """
+
+    def __init__(self, url: str = "http://127.0.0.1:8000", api_key: str | None = None) -> None:
+        headers = {"Authorization": f"Bearer {api_key}"} if api_key else {}
+        self._http = httpx.Client(base_url=url.rstrip("/"), headers=headers, timeout=30.0)
+
+    def __enter__(self) -> Client:
+        return self
+
+    def __exit__(self, *reason: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Close the connections."""
+        self._http.close()
+
+    def submit(self, spec: str | Path | Mapping[str, Any] | Spec, settings: Sequence[str] = ()) -> Job:
+        """Submit a spec (a file, a dictionary or a Spec), with overrides such as ``"samples=10"``."""
+        body = override(read_spec(spec), settings)
+        answer = self._ask("POST", "/v1/jobs", json=body, headers={"Idempotency-Key": uuid4().hex})
+        return Job(self, answer.json())
+
+    def validate(self, spec: str | Path | Mapping[str, Any] | Spec, settings: Sequence[str] = ()) -> dict[str, Any]:
+        """What a spec would cost: samples, unknowns, bytes, method, cpu_seconds."""
+        found: dict[str, Any] = self._ask("POST", "/v1/jobs/validate", json=override(read_spec(spec), settings)).json()
+        return found
+
+    def job(self, job: str) -> Job:
+        """The job with this id."""
+        return Job(self, self._ask("GET", f"/v1/jobs/{job}").json())
+
+    def jobs(self, status: str | None = None) -> Iterator[Job]:
+        """Your jobs, newest first."""
+        query: dict[str, Any] = {"limit": 100, **({"status": status} if status else {})}
+        while True:
+            page = self._ask("GET", "/v1/jobs", params=query).json()
+            yield from (Job(self, state) for state in page["jobs"])
+            if page["next"] is None:
+                return
+            query["cursor"] = page["next"]
+
+    def _ask(self, method: str, path: str, **details: Any) -> httpx.Response:
+        """Ask until there is an answer that is final. Raises SpecError, ServerError."""
+        limit = time.monotonic() + PATIENCE
+        pause = 0.2
+        while True:
+            answer = self._once(method, path, details)
+            if isinstance(answer, httpx.Response):
+                return answer
+            if not answer.transient or time.monotonic() + pause > limit:
+                raise answer.error
+            time.sleep(pause)
+            pause = min(2 * pause, 5.0)
+
+    def _once(self, method: str, path: str, details: dict[str, Any]) -> httpx.Response | _Failure:
+        try:
+            answer = self._http.request(method, path, **details)
+        except httpx.HTTPError as error:
+            message = f"no answer from {self._http.base_url}: {error}; is 'pdemill serve' running?"
+            return _Failure(ServerError(message), isinstance(error, httpx.TransportError))
+        return answer if answer.status_code < 400 else _Failure(_error(answer), answer.status_code in TRANSIENT)
+
+
+@dataclass(frozen=True)
+class _Failure:
+    """An answer that is none, and whether asking again may help."""
+
+    error: SpecError | ServerError
+    transient: bool
+
+
+def _error(answer: httpx.Response) -> SpecError | ServerError:
+    """The error that a problem stands for."""
+    try:
+        problem = answer.json()
+        detail, errors = problem["detail"], problem.get("errors", [])
+    except (ValueError, KeyError, TypeError):
+        return ServerError(f"the server answered {answer.status_code} without saying why", answer.status_code)
+    faults = [Fault(_path(e["pointer"]), e["detail"]) for e in errors if "pointer" in e]
+    return SpecError(faults) if faults else ServerError(detail, answer.status_code)
+
+
+def _path(pointer: str) -> tuple[str | int, ...]:
+    """The path that a JSON pointer stands for."""
+    parts = [part.replace("~1", "/").replace("~0", "~") for part in pointer.split("/")[1:]]
+    return tuple(int(part) if part.isdecimal() else part for part in parts)
+
+
+class Job:
+    """A job on a server; ``state`` is what the server said of it last."""
+
+    def __init__(self, client: Client, state: Mapping[str, Any]) -> None:
+        self._client, self.state = client, dict(state)
+
+    def __repr__(self) -> str:
+        return f"Job({self.id}, {self.status}, {self.state['progress']:g} %)"
+
+    @property
+    def id(self) -> str:
+        return str(self.state["id"])
+
+    @property
+    def status(self) -> str:
+        """accepted, running, successful, failed or dismissed."""
+        return str(self.state["status"])
+
+    @property
+    def finished(self) -> bool:
+        """Whether nothing more will change."""
+        return self.status not in UNFINISHED
+
+    def refresh(self) -> Job:
+        """Ask the server how the job is doing."""
+        self.state = self._client._ask("GET", f"/v1/jobs/{self.id}").json()
+        return self
+
+    def wait(self, timeout: float | None = None, watcher: Watcher = lambda tally: None, every: float = 0.5) -> Job:
+        """Wait until the job is finished; ``watcher`` is called with a Tally whenever the server was asked.
+
+        Raises JobError when it failed or was dismissed, TimeoutError after ``timeout`` seconds.
+        """
+        limit = None if timeout is None else time.monotonic() + timeout
+        first = self.state["samples_done"]
+        while True:
+            watcher(_tally(self.state, first))
+            if self.finished:
+                break
+            if limit is not None and time.monotonic() > limit:
+                raise TimeoutError(f"job {self.id} is still {self.status} after {timeout:g} s")
+            time.sleep(every)
+            self.refresh()
+        if self.status != "successful":
+            raise JobError(f"job {self.id} {self.status}: {self.state['message'] or 'without a message'}")
+        return self
+
+    def cancel(self) -> Job:
+        """Cancel the job; shards that are finished stay."""
+        self.state = self._client._ask("DELETE", f"/v1/jobs/{self.id}").json()
+        return self
+
+    def delete_store(self) -> Job:
+        """Delete the store of a finished job, on the server."""
+        self.state = self._client._ask("DELETE", f"/v1/jobs/{self.id}", params={"delete_store": True}).json()
+        return self
+
+    def results(self) -> dict[str, Any]:
+        """The finished store: location, splits, statistics, shards, snippets."""
+        found: dict[str, Any] = self._client._ask("GET", f"/v1/jobs/{self.id}/results").json()
+        return found
+
+    def open(self, split: str = "train") -> Dataset:
+        """A split of the finished store, where this machine sees the server's files; else see ``download``."""
+        path = Path(self.results()["store"]["path"])
+        if not (path / "zarr.json").exists():
+            raise ServerError(f"this machine does not see {path}; use download(folder), which copies the store")
+        return Dataset(path, split)
+
+    def download(self, folder: str | Path) -> Path:
+        """Copy the finished store to ``folder`` (which must not exist), each file checked against its manifest."""
+        from pdemill.download import download
+
+        results = self.results()
+        return download(lambda path: self._client._ask("GET", f"{results['store']['url']}/{path}").content, folder)
+
+
+def _tally(state: Mapping[str, Any], first: int) -> Tally:
+    each = state["iterations_per_sample"] or 0
+    done = int(state["samples_done"])
+    solved = max(done - first, 0)
+    return Tally(
+        total=int(state["samples_total"]), done=done, failed=int(state["samples_failed"]), solved=solved,
+        iterations=round(each * solved),
+    )  # fmt: skip

@@ -1,0 +1,46 @@
+"""Copying a finished store over HTTP, file by file."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+from pdemill.errors import CorruptStore, StoreError
+from pdemill.store.disk import LocalDisk, make_folders, write_durably
+from pdemill.store.layout import cut
+from pdemill.store.manifest import FOLDER, fingerprint, name_of, read
+from pdemill.store.store import ROOT
+
+
+def download(get: Callable[[str], bytes], folder: str | Path) -> Path:
+    """Copy the store whose files ``get`` fetches by name; the root comes last, so that half a copy is no store.
+
+    Raises CorruptStore for a file that is not what its manifest says, StoreError for a folder that exists.
+    """
+    target = Path(folder)
+    try:
+        target.mkdir(parents=True)
+    except FileExistsError:
+        raise StoreError(f"{target} exists; choose another folder") from None
+    disk = LocalDisk(target)
+    root = get(ROOT)
+    document = json.loads(root)
+    attributes = document["attributes"]
+    for name, node in document["consolidated_metadata"]["metadata"].items():
+        write_durably(disk, f"{name}/{ROOT}", get(f"{name}/{ROOT}"))
+        if node["node_type"] == "array" and "/" not in name:
+            chunk = "/".join([name, "c", *["0"] * len(node["shape"])])
+            write_durably(disk, chunk, get(chunk))
+    make_folders(disk, FOLDER)
+    for shard in cut(attributes["spec"]["splits"], int(attributes["shard_samples"])):
+        write_durably(disk, name_of(shard), get(name_of(shard)))
+        manifest = read(disk, shard)
+        assert manifest is not None
+        for name, expected in manifest.all_files().items():
+            content = get(name)
+            if fingerprint(content) != expected:
+                raise CorruptStore(f"{name} did not arrive as it was written; download it again")
+            write_durably(disk, name, content)
+    write_durably(disk, ROOT, root)
+    return target

@@ -1,0 +1,23 @@
+"""Processes that start and end together."""
+
+from __future__ import annotations
+
+import ctypes
+import os
+import signal
+import sys
+
+PR_SET_PDEATHSIG = 1
+ONE_THREAD = dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMBA_NUM_THREADS"), "1")
+"""Environment of a process that solves: one thread; parallelism is over processes."""
+
+
+def die_with_parent(parent: int, with_signal: signal.Signals = signal.SIGKILL) -> None:
+    """Ask the kernel to end this process when its parent ends, however that happens.
+
+    Raises SystemExit if the parent is gone already. Does nothing but that check outside Linux.
+    """
+    if sys.platform == "linux":
+        ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, with_signal)
+    if os.getppid() != parent:
+        sys.exit("the parent process is gone")

@@ -1,0 +1,43 @@
+"""``python -m service [--host HOST] [--port PORT]``: the API; ends with the process given as PDEMILL_PARENT, if any."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+
+import uvicorn
+
+from pdemill.errors import PdemillError
+from pdemill.logs import set_up_logs
+from pdemill.process import die_with_parent
+from pdemill.settings import Settings
+from service.app import create
+
+LOOPBACK = ("127.0.0.1", "::1", "localhost")
+
+
+def main() -> None:
+    """Serve the API until told to stop."""
+    parser = argparse.ArgumentParser(prog="python -m service", description="The HTTP service.")
+    parser.add_argument("--host", default="127.0.0.1")
+    parser.add_argument("--port", type=int, default=8000)
+    options = parser.parse_args()
+    if parent := os.environ.get("PDEMILL_PARENT"):
+        die_with_parent(int(parent))
+    try:
+        settings = Settings.read()
+        if options.host not in LOOPBACK and settings.api_keys is None:
+            raise PdemillError(f"to listen on {options.host}, set PDEMILL_API_KEYS; without keys only loopback is open")
+        set_up_logs(settings.log)
+        app = create(settings)
+    except PdemillError as error:
+        sys.exit(f"error: {error}")
+    uvicorn.run(
+        app, host=options.host, port=options.port, log_config=None, access_log=False, proxy_headers=False,
+        server_header=False, timeout_graceful_shutdown=5, h11_max_incomplete_event_size=32_768,
+    )  # fmt: skip
+
+
+if __name__ == "__main__":
+    main()

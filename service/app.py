@@ -1,0 +1,86 @@
+"""The FastAPI application."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Any
+
+from fastapi import FastAPI
+
+from pdemill import __version__
+from pdemill.settings import Settings
+from pdemill.spec.schema import spec_schema
+from service import problems
+from service.middleware import Clock, Guard
+from service.routes import catalogue, datasets, jobs, operations
+from service.state import Parts
+from service.views import PREFIX
+
+DESCRIPTION = """Certified training data for neural operators. Submit a spec to `/v1/jobs`, follow the job, and
+mount its store. Errors are `application/problem+json`."""
+
+
+def create(settings: Settings) -> FastAPI:
+    """The API on these settings; its coordinator runs from start-up to shut-down."""
+    parts = Parts.of(settings)
+
+    @asynccontextmanager
+    async def lifespan(app: FastAPI) -> AsyncIterator[None]:
+        parts.start()
+        try:
+            yield
+        finally:
+            parts.stop()
+
+    app = FastAPI(
+        title="pdemill",
+        version=__version__,
+        description=DESCRIPTION,
+        lifespan=lifespan,
+        openapi_url=f"{PREFIX}/openapi.json",
+        docs_url=None,
+        redoc_url=None,
+        redirect_slashes=False,
+    )
+    app.state.parts = parts
+    for router in (jobs.router, datasets.router, catalogue.router):
+        app.include_router(router, prefix=PREFIX)
+    app.include_router(operations.router)
+    app.include_router(operations.router, prefix=PREFIX, include_in_schema=False)
+    app.add_middleware(Clock, metrics=parts.metrics)
+    app.add_middleware(Guard, hosts=settings.allowed_hosts)
+    problems.install(app)
+    app.openapi = lambda: openapi(app)  # type: ignore[method-assign]
+    return app
+
+
+def openapi(app: FastAPI) -> dict[str, Any]:
+    """FastAPI's description with the schema of specs and problems, and the bearer keys, written in."""
+    if app.openapi_schema is None:
+        schema = FastAPI.openapi(app)
+        components = schema.setdefault("components", {})
+        schemas = components.setdefault("schemas", {})
+        spec = _moved(spec_schema())
+        schemas |= {name: part for name, part in spec.pop("$defs").items() if name not in schemas}
+        spec.pop("$schema")
+        schemas["Spec"] = spec
+        problem = problems.Problem.model_json_schema(ref_template="#/components/schemas/{model}")
+        schemas |= problem.pop("$defs")
+        schemas["Problem"] = problem
+        for unused in ("HTTPValidationError", "ValidationError"):
+            schemas.pop(unused, None)
+        components["securitySchemes"] = {"key": {"type": "http", "scheme": "bearer"}}
+        schema["security"] = [{"key": []}, {}]
+        app.openapi_schema = schema
+    return app.openapi_schema
+
+
+def _moved(node: Any) -> Any:
+    """References to ``$defs`` made to point into the components."""
+    if isinstance(node, dict):
+        return {
+            key: value.replace("#/$defs/", "#/components/schemas/") if key == "$ref" else _moved(value)
+            for key, value in node.items()
+        }
+    return [_moved(item) for item in node] if isinstance(node, list) else node

@@ -1,0 +1,81 @@
+"""Who may use the service: bearer keys, of which only hashes are stored, and what each may ask for."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from hashlib import sha256
+from hmac import compare_digest
+from pathlib import Path
+from typing import Annotated, Any
+
+import yaml
+from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
+
+from pdemill.errors import PdemillError
+
+
+class Owner(BaseModel):
+    """One entry of the keys file: a name, the SHA-256 of a key, and limits on what is unfinished at a time."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    name: Annotated[str, Field(pattern=r"^[A-Za-z0-9._-]{1,64}$")]
+    sha256: Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
+    max_jobs: Annotated[int, Field(ge=1)] | None = None
+    max_unknowns: Annotated[int, Field(ge=1)] | None = None
+    """samples x unknowns"""
+
+
+ANYONE = Owner(name="anyone", sha256="0" * 64)
+"""Who calls a server without keys."""
+
+_FILE = TypeAdapter(list[Owner])
+
+
+@dataclass
+class _Loaded:
+    stamp: tuple[int, int]
+    owners: list[Owner]
+
+
+class KeyRing:
+    """The keys file, read again whenever it has changed. Without a file everyone is ``ANYONE``."""
+
+    def __init__(self, path: Path | None) -> None:
+        self._path = path
+        self._loaded: _Loaded | None = None
+        if path is not None:
+            self._owners(path)
+
+    @property
+    def open(self) -> bool:
+        """Whether no key is needed."""
+        return self._path is None
+
+    def owner(self, authorization: str | None) -> Owner | None:
+        """Who sent this ``Authorization`` header; None for nobody we know."""
+        if self._path is None:
+            return ANYONE
+        scheme, _, key = (authorization or "").partition(" ")
+        if scheme.lower() != "bearer" or not key:
+            return None
+        given = sha256(key.strip().encode()).hexdigest()
+        found = None
+        for owner in self._owners(self._path):
+            if compare_digest(owner.sha256, given):
+                found = owner
+        return found
+
+    def _owners(self, path: Path) -> list[Owner]:
+        try:
+            stat = path.stat()
+            stamp = (stat.st_mtime_ns, stat.st_size)
+            if self._loaded is None or self._loaded.stamp != stamp:
+                self._loaded = _Loaded(stamp, _parse(yaml.safe_load(path.read_text())))
+        except (OSError, UnicodeDecodeError, yaml.YAMLError, ValidationError) as error:
+            raise PdemillError(f"PDEMILL_API_KEYS: {path} is not a file of keys: {error}") from None
+        return self._loaded.owners
+
+
+def _parse(data: Any) -> list[Owner]:
+    return _FILE.validate_python(data or [])

@@ -1,0 +1,98 @@
+"""What a finished job leaves: its store, described; and its deletion on request."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+from secrets import token_hex
+from textwrap import dedent
+
+from pdemill.errors import StoreBusy
+from pdemill.store.disk import LocalDisk, Lock
+from pdemill.store.layout import cut
+from pdemill.store.manifest import Manifest, name_of, read_all
+from pdemill.store.store import read_attributes
+from service.keys import Owner
+from service.ledger import UNFINISHED, Dataset, Job
+from service.problems import Refusal
+from service.state import Parts
+from service.views import Results, ShardEntry, SplitSummary, StoreLocation, store_url
+
+TRASH = ".trash"
+
+
+def results_view(parts: Parts, job: Job, dataset: Dataset, base: str) -> Results:
+    """A finished store, from its attributes and manifests."""
+    if job.status in UNFINISHED:
+        raise Refusal(409, f"the job is {job.status}; its results are not there yet", headers={"Retry-After": "1"})
+    root = parts.settings.store(dataset.id)
+    if not (root / "zarr.json").exists():
+        raise Refusal(404, "the job has no store; it was deleted, or never begun")
+    attributes = read_attributes(root)
+    if not attributes["complete"]:
+        raise Refusal(409, "the store is not finished; submit the spec again to finish it")
+    splits = attributes["spec"]["splits"]
+    shards = cut(splits, int(attributes["shard_samples"]))
+    found = [(shard, manifest) for shard, manifest in read_all(LocalDisk(root), shards) if manifest is not None]
+    manifests = [manifest for _, manifest in found]
+    residuals = [m.summary["worst_residual"] for m in manifests if m.summary.get("worst_residual") is not None]
+    url = store_url(dataset.id)
+    return Results(
+        store=StoreLocation(path=str(root), url=url),
+        spec=attributes["spec"],
+        spec_sha256=attributes["spec_sha256"],
+        versions=attributes["versions"],
+        plan=attributes["plan"],
+        splits=[_summary(split, samples, manifests) for split, samples in splits.items()],
+        stats=attributes["stats"],
+        worst_residual=max(residuals, default=None),
+        iterations=sum(int(m.summary.get("iterations", 0)) for m in manifests),
+        cpu_seconds=round(sum(sum(m.run.get("cpu_seconds", {}).values()) for m in manifests), 3),
+        bytes=sum(int(file["bytes"]) for m in manifests for file in m.all_files().values()),
+        shards=[
+            ShardEntry(
+                name=shard.name, split=shard.split, start=shard.start, stop=shard.stop,
+                manifest=f"{url}/{name_of(shard)}",
+            )
+            for shard, _ in found
+        ],
+        snippets=_snippets(root, base + url, next(iter(splits))),
+    )  # fmt: skip
+
+
+def _summary(split: str, samples: int, manifests: list[Manifest]) -> SplitSummary:
+    certified = sum(m.certified for m in manifests if m.split == split)
+    return SplitSummary(split=split, samples=samples, certified=certified, failed=samples - certified)
+
+
+def _snippets(root: Path, url: str, split: str) -> dict[str, str]:
+    """How to read the store, in three ways."""
+    return {
+        "pdemill": dedent(f"""\
+            import pdemill
+            data = pdemill.open({str(root)!r}, split={split!r})
+            print(len(data), data[0]["x"].shape, data[0]["y"].shape)
+            """),
+        "zarr": dedent(f"""\
+            import zarr
+            group = zarr.open_group({url!r}, mode="r")  # needs fsspec and aiohttp
+            print(group["{split}/solution"].shape)
+            """),
+        "curl": f"curl -s {url}/zarr.json\n",
+    }
+
+
+def delete_store(parts: Parts, owner: Owner, job: Job, dataset: Dataset) -> None:
+    """Delete the store of a finished job. Raises Refusal if another job is on it, or somebody writes it."""
+    root = parts.settings.store(dataset.id)
+    if not parts.ledger.forget_dataset(owner.name, job.id):
+        raise Refusal(409, "another job is on the same store; it is kept")
+    if not root.exists():
+        return
+    try:
+        with Lock(root):
+            grave = root.with_name(f"{TRASH}-{token_hex(8)}")
+            root.rename(grave)
+    except StoreBusy as busy:
+        raise Refusal(409, str(busy), headers={"Retry-After": "5"}) from None
+    shutil.rmtree(grave)

@@ -1,0 +1,59 @@
+"""What can be asked for: families, with their JSON Schema, and presets."""
+
+from __future__ import annotations
+
+import inspect
+from typing import Any
+
+from fastapi import APIRouter
+
+from pdemill.spec.load import load_preset, preset_names, preset_text
+from pdemill.spec.problem import families
+from pdemill.spec.schema import family_schema
+from service.problems import Refusal, documented
+from service.state import TheOwner
+from service.views import PREFIX, Family, Preset
+
+router = APIRouter(tags=["catalogue"], responses=documented(401, 421, 503))
+
+
+@router.get("/problems", summary="The families of equations")
+def problems(owner: TheOwner) -> list[Family]:
+    """Every family with its equation."""
+    return [
+        Family(
+            family=name,
+            summary=(inspect.getdoc(family) or "").partition("\n")[0],
+            schema_url=f"{PREFIX}/problems/{name}/schema",
+        )
+        for name, family in families.items()
+    ]
+
+
+@router.get("/problems/{family}/schema", responses=documented(404, 422), summary="The JSON Schema of a family")
+def schema(family: str, owner: TheOwner) -> dict[str, Any]:
+    """The schema of the ``problem`` part of a spec."""
+    if family not in families:
+        raise Refusal(404, f"there is no such family; choose one of {', '.join(families)}")
+    return family_schema(family)
+
+
+@router.get("/presets", summary="The specs that ship with pdemill")
+def presets(owner: TheOwner) -> list[Preset]:
+    """Every preset with what it reproduces."""
+    return [
+        Preset(
+            preset=name,
+            summary=preset_text(name).partition("\n")[0].removeprefix("# "),
+            url=f"{PREFIX}/presets/{name}",
+        )
+        for name in preset_names()
+    ]
+
+
+@router.get("/presets/{preset}", responses=documented(404, 422), summary="A preset, as a spec to submit")
+def preset(preset: str, owner: TheOwner) -> dict[str, Any]:
+    """The spec of a preset, all defaults written out."""
+    if preset not in preset_names():
+        raise Refusal(404, f"there is no such preset; choose one of {', '.join(preset_names())}")
+    return load_preset(preset).model_dump(mode="json")

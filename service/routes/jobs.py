@@ -1,0 +1,194 @@
+"""Jobs: submit, list, follow, cancel, and what came of them."""
+
+from __future__ import annotations
+
+import asyncio
+from base64 import urlsafe_b64decode, urlsafe_b64encode
+from collections.abc import AsyncIterator
+from hashlib import sha256
+from typing import Annotated
+
+from fastapi import APIRouter, Header, Query, Request, Response
+from fastapi.sse import EventSourceResponse, ServerSentEvent
+
+from service.body import JsonObject
+from service.keys import Owner
+from service.ledger import UNFINISHED, Status
+from service.problems import Detail, Refusal, documented
+from service.results import delete_store, results_view
+from service.samples import sample_view
+from service.state import Parts, TheOwner, TheParts, find_job
+from service.submission import check, dataset_of, make_room, queued
+from service.views import PREFIX, Estimate, Job, JobPage, Results, Sample
+
+EVENT_SECONDS = 0.5
+SPEC_BODY = {
+    "requestBody": {
+        "required": True,
+        "content": {"application/json": {"schema": {"$ref": "#/components/schemas/Spec"}}},
+    }
+}
+
+router = APIRouter(prefix="/jobs", tags=["jobs"], responses=documented(401, 421, 503))
+
+
+@router.post(
+    "", status_code=202, openapi_extra=SPEC_BODY, responses=documented(400, 413, 415, 422, 429),
+    summary="Submit a data set job",
+)  # fmt: skip
+def submit(
+    body: JsonObject,
+    parts: TheParts,
+    owner: TheOwner,
+    response: Response,
+    idempotency_key: Annotated[str | None, Header(min_length=1, max_length=255)] = None,
+) -> Job:
+    """Queue a spec. The same spec is solved once, however often it is submitted; a request that is repeated with
+    the same ``Idempotency-Key`` gives the same job."""
+    spec, cost = check(parts, body)
+    dataset = queued(spec, cost)
+    make_room(parts, owner, dataset)
+    parts.ledger.reopen_if(dataset.id, gone=lambda: not parts.settings.store(dataset.id).exists())
+    job, new = parts.ledger.submit(owner.name, dataset, idempotency_key)
+    if not new and job.dataset != dataset.id:
+        raise Refusal(
+            422, "this Idempotency-Key was used for another spec",
+            [Detail(header="Idempotency-Key", detail="was used for another spec")],
+        )  # fmt: skip
+    if new:
+        parts.coordinator.wake()
+    found, its_dataset = find_job(parts, owner, job.id)
+    view = parts.view(found, its_dataset)
+    response.headers["Location"] = view.links.self
+    response.headers["Retry-After"] = "1"
+    return view
+
+
+@router.post(
+    "/validate", openapi_extra=SPEC_BODY, responses=documented(400, 413, 415, 422), summary="Check a spec; a dry run"
+)
+def validate(body: JsonObject, parts: TheParts, owner: TheOwner) -> Estimate:
+    """Check a spec and estimate what it costs, without queueing it."""
+    spec, cost = check(parts, body)
+    dataset = dataset_of(spec)
+    known = parts.ledger.dataset(dataset)
+    return Estimate(
+        spec_sha256=spec.sha256(),
+        samples=spec.samples,
+        unknowns=cost.unknowns,
+        bytes=cost.bytes,
+        method=cost.method,
+        cpu_seconds=cost.cpu_seconds,
+        dataset=dataset,
+        known=known.status if known is not None else None,
+    )
+
+
+@router.get("", responses=documented(422), summary="List jobs, newest first")
+def jobs(
+    parts: TheParts,
+    owner: TheOwner,
+    response: Response,
+    status: Annotated[Status | None, Query()] = None,
+    limit: Annotated[int, Query(ge=1, le=200)] = 50,
+    cursor: Annotated[str | None, Query(max_length=64)] = None,
+) -> JobPage:
+    """One page of your jobs; follow ``next`` for the one after it."""
+    found = parts.ledger.jobs(owner.name, status, _number(cursor), limit + 1)
+    page = [parts.view(job, dataset) for job, dataset in found[:limit]]
+    after = None
+    if len(found) > limit:
+        after = urlsafe_b64encode(str(found[limit - 1][0].seq).encode()).decode().rstrip("=")
+        chosen = f"status={status}&" if status is not None else ""
+        response.headers["Link"] = f'<{PREFIX}/jobs?{chosen}limit={limit}&cursor={after}>; rel="next"'
+    return JobPage(jobs=page, next=after)
+
+
+def _number(cursor: str | None) -> int | None:
+    """The number in a cursor that this API made."""
+    if cursor is None:
+        return None
+    try:
+        text = urlsafe_b64decode(cursor + "=" * (-len(cursor) % 4)).decode("ascii")
+        if text.isdecimal() and len(text) <= 18:
+            return int(text)
+    except ValueError:
+        pass
+    raise Refusal(422, "the cursor is not one of ours", [Detail(parameter="cursor", detail="use next of a page")])
+
+
+@router.get(
+    "/{job}", response_model=Job, responses={304: {"description": "Not modified"}, **documented(404, 422)},
+    summary="The state of a job",
+)  # fmt: skip
+async def job(
+    job: str, parts: TheParts, owner: TheOwner, if_none_match: Annotated[str | None, Header()] = None
+) -> Response:
+    """A job now. With ``If-None-Match`` the answer is 304 while nothing has changed."""
+    text, tag, unfinished = _rendered(parts, owner, job)
+    headers = {"ETag": tag, "Cache-Control": "no-cache"}
+    if unfinished:
+        headers["Retry-After"] = "1"
+    known = [mark.strip().removeprefix("W/") for mark in (if_none_match or "").split(",")]
+    if tag in known or "*" in known:
+        return Response(status_code=304, headers=headers)
+    return Response(text, media_type="application/json", headers=headers)
+
+
+def _rendered(parts: Parts, owner: Owner, job: str) -> tuple[str, str, bool]:
+    """A job as JSON, its entity tag, and whether it is still to change."""
+    row, dataset = find_job(parts, owner, job)
+    text = parts.view(row, dataset).model_dump_json()
+    return text, f'"{sha256(text.encode()).hexdigest()[:20]}"', row.status in UNFINISHED
+
+
+@router.get("/{job}/events", response_class=EventSourceResponse, responses=documented(404, 422), summary="Follow a job")
+async def events(
+    job: str, parts: TheParts, owner: TheOwner, request: Request,
+    last_event_id: Annotated[str | None, Header()] = None,
+) -> AsyncIterator[ServerSentEvent]:  # fmt: skip
+    """Server-sent events: the job, whenever it has changed, until it is finished. The id of an event is the job's
+    entity tag, so that whoever reconnects with ``Last-Event-ID`` hears of nothing twice."""
+    heard = f'"{last_event_id}"' if last_event_id else ""
+    while True:
+        text, tag, unfinished = _rendered(parts, owner, job)
+        if tag != heard:
+            heard = tag
+            yield ServerSentEvent(raw_data=text, event="job", id=tag.strip('"'), retry=1000)
+        if not unfinished:
+            return
+        await asyncio.sleep(EVENT_SECONDS)
+
+
+@router.delete("/{job}", responses=documented(404, 409, 422), summary="Cancel a job, or delete its store")
+def dismiss(
+    job: str, parts: TheParts, owner: TheOwner,
+    delete_store_too: Annotated[bool, Query(alias="delete_store")] = False,
+) -> Job:  # fmt: skip
+    """Cancel an unfinished job: workers stop between two samples, and the finished shards stay. With
+    ``delete_store=true`` the store of a finished job is deleted, unless another job is on it."""
+    row, dataset = find_job(parts, owner, job)
+    if row.status in UNFINISHED:
+        parts.ledger.dismiss(owner.name, job)
+        parts.coordinator.wake()
+    elif not delete_store_too:
+        raise Refusal(409, f"the job is {row.status}; add ?delete_store=true to delete its store")
+    else:
+        delete_store(parts, owner, row, dataset)
+    return parts.view(*find_job(parts, owner, job))
+
+
+@router.get("/{job}/results", responses=documented(404, 409, 422), summary="The finished store of a job")
+def results(job: str, parts: TheParts, owner: TheOwner, request: Request) -> Results:
+    """Where the store is, what is in it, and how to read it."""
+    row, dataset = find_job(parts, owner, job)
+    return results_view(parts, row, dataset, str(request.base_url).rstrip("/"))
+
+
+@router.get("/{job}/samples/{sample}", responses=documented(404, 409, 422), summary="A preview of one sample")
+def sample(
+    job: str, sample: int, parts: TheParts, owner: TheOwner, split: Annotated[str | None, Query()] = None
+) -> Sample:
+    """Input, solution and certificate of one sample, thinned out to at most 64 values along each axis."""
+    _row, dataset = find_job(parts, owner, job)
+    return sample_view(parts.settings.store(dataset.id), split, sample)

@@ -1,0 +1,89 @@
+"""For those who run the server: is it alive, is it ready, what does it count."""
+
+from __future__ import annotations
+
+import os
+import sqlite3
+from tempfile import TemporaryFile
+
+from fastapi import APIRouter, Response
+from redis import RedisError
+
+from pdemill import __version__
+from service.problems import documented
+from service.state import Parts, TheOwner, TheParts
+from service.views import PREFIX, Readiness
+
+LEAST_FREE = 50_000_000
+"""Bytes that must be free in the data directory."""
+
+router = APIRouter(tags=["operations"], responses=documented(421))
+
+
+@router.get("/healthz", summary="Is the process alive")
+async def healthz() -> dict[str, str]:
+    """Always ok while the process answers."""
+    return {"status": "ok", "version": __version__}
+
+
+@router.get("/readyz", responses={503: {"model": Readiness, "description": "A part is missing"}}, summary="Is it ready")
+def readyz(parts: TheParts, response: Response) -> Readiness:
+    """Whether jobs can be accepted and worked on, part by part."""
+    checks = {"ledger": _ledger, "data directory": _disk, "broker": _broker, "coordinator": _coordinator}
+    found = {name: check(parts) for name, check in checks.items()}
+    found["workers"] = _workers(parts) if found["broker"] == "ok" else "unknown: the broker is away"
+    ready = all(text == "ok" for text in found.values())
+    response.status_code = 200 if ready else 503
+    return Readiness(ready=ready, parts=found)
+
+
+def _ledger(parts: Parts) -> str:
+    try:
+        parts.ledger.load()
+    except sqlite3.Error as error:
+        return str(error)
+    return "ok"
+
+
+def _disk(parts: Parts) -> str:
+    try:
+        with TemporaryFile(dir=parts.settings.data_dir) as file:
+            file.write(b"ready?")
+            file.flush()
+        free = os.statvfs(parts.settings.data_dir)
+    except OSError as error:
+        return f"cannot be written: {error.strerror}"
+    left = free.f_bavail * free.f_frsize
+    return "ok" if left >= LEAST_FREE else f"nearly full: {left:,} bytes are free"
+
+
+def _broker(parts: Parts) -> str:
+    try:
+        parts.board.redis.ping()
+    except RedisError as error:
+        return str(error)
+    return "ok"
+
+
+def _coordinator(parts: Parts) -> str:
+    return parts.coordinator.trouble or "ok"
+
+
+def _workers(parts: Parts) -> str:
+    try:
+        return "ok" if parts.board.workers() else "none is alive"
+    except RedisError as error:
+        return str(error)
+
+
+@router.get("/metrics", response_class=Response, responses=documented(401), summary="Counters for Prometheus")
+def metrics(parts: TheParts, owner: TheOwner) -> Response:
+    """All counters, in Prometheus' text format."""
+    rate = sum(live.samples_per_second or 0.0 for live in parts.coordinator.live.values())
+    return Response(parts.metrics.text(parts.ledger.counts(), rate), media_type="text/plain; version=0.0.4")
+
+
+@router.get("/", include_in_schema=False)
+async def index() -> dict[str, str]:
+    """Where to begin."""
+    return {"service": "pdemill", "version": __version__, "jobs": f"{PREFIX}/jobs", "openapi": f"{PREFIX}/openapi.json"}

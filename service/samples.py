@@ -1,0 +1,60 @@
+"""Previews of single samples."""
+
+from __future__ import annotations
+
+from math import ceil, isfinite
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import zarr
+from numpy.typing import NDArray
+
+from pdemill.errors import CorruptStore, IncompleteStore
+from pdemill.reader import Dataset
+from pdemill.store.store import read_attributes
+from service.problems import Detail, Refusal
+from service.views import Sample
+
+SHOWN = 64
+"""Values along each axis, at most."""
+
+
+def sample_view(store: Path, split: str | None, number: int) -> Sample:
+    """Sample ``number`` of a split (the first one by default)."""
+    if not (store / "zarr.json").exists():
+        raise Refusal(409, "the store has not been begun", headers={"Retry-After": "1"})
+    names = list(read_attributes(store)["spec"]["splits"])
+    chosen = split if split is not None else names[0]
+    if chosen not in names:
+        message = f"is not a split; choose one of {', '.join(names)}"
+        raise Refusal(422, f"{chosen!r} {message}", [Detail(parameter="split", detail=message)])
+    data = Dataset(store, chosen)
+    if not 0 <= number < len(data):
+        raise Refusal(404, f"{chosen} has the samples 0 to {len(data) - 1}")
+    try:
+        values = data[number]
+    except IncompleteStore as error:
+        raise Refusal(409, str(error), headers={"Retry-After": "1"}) from None
+    except CorruptStore as error:
+        raise Refusal(409, f"{error}; pdemill verify tells more") from None
+    group: Any = zarr.open_group(store, mode="r")[chosen]
+    codes = group["method"].attrs["flag_meanings"].split()
+    estimate = float(group["error_estimate"][number])
+    stride = max(1, ceil(max(values["x"].shape[1:]) / SHOWN))
+    return Sample(
+        split=chosen,
+        sample=number,
+        stride=stride,
+        x=_thinned(values["x"], data.attributes["input_channels"], stride),
+        y=_thinned(values["y"], data.attributes["solution_channels"], stride),
+        rel_residual=float(group["rel_residual"][number]),
+        error_estimate=estimate if isfinite(estimate) else None,
+        iterations=int(group["iterations"][number]),
+        method=codes[int(group["method"][number])],
+    )
+
+
+def _thinned(values: NDArray[np.float32], channels: list[str], stride: int) -> dict[str, Any]:
+    every = (slice(None, None, stride),) * (values.ndim - 1)
+    return {channel: values[number][every].tolist() for number, channel in enumerate(channels)}

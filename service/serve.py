@@ -1,0 +1,209 @@
+"""``pdemill serve``: the broker, the workers and the API in one command, watched over."""
+
+from __future__ import annotations
+
+import fcntl
+import logging
+import os
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from types import FrameType
+
+from redis import RedisError
+
+from pdemill.board import Board
+from pdemill.errors import PdemillError
+from pdemill.process import ONE_THREAD
+from pdemill.settings import Settings
+
+LONGEST_SOCKET = 100
+"""Bytes of a socket's path; the system allows little more."""
+START_SECONDS = 60.0
+QUICK_DEATHS, QUICK_SECONDS = 5, 30.0
+"""A process that dies so often in so short a time is given up on."""
+LOG_BYTES = 20_000_000
+
+log = logging.getLogger("pdemill.serve")
+
+
+@dataclass
+class _Child:
+    """One process that is started again when it dies."""
+
+    name: str
+    command: list[str]
+    log: Path
+    environment: dict[str, str]
+    after: Callable[[int], None] = lambda pid: None
+    process: subprocess.Popen[bytes] | None = None
+    deaths: list[float] = field(default_factory=list)
+
+    def start(self) -> None:
+        if self.log.exists() and self.log.stat().st_size > LOG_BYTES:
+            self.log.replace(self.log.with_suffix(".log.1"))
+        with self.log.open("ab") as out:
+            self.process = subprocess.Popen(
+                self.command, stdin=subprocess.DEVNULL, stdout=out, stderr=out, env=self.environment,
+                start_new_session=True,
+            )  # fmt: skip
+
+    def revive(self) -> None:
+        """Start again if it has died. Raises PdemillError if it keeps dying."""
+        if self.process is None or self.process.poll() is None:
+            return
+        now = time.monotonic()
+        self.deaths = [*[then for then in self.deaths if now - then < QUICK_SECONDS], now]
+        if len(self.deaths) >= QUICK_DEATHS:
+            raise PdemillError(f"the {self.name} keeps ending; see {self.log}\n{_tail(self.log)}")
+        log.warning("the %s ended with status %s; it is started again", self.name, self.process.returncode)
+        self.after(self.process.pid)
+        self.start()
+
+    def stop(self, seconds: float) -> None:
+        """Ask it to end, and make it after a while."""
+        if self.process is None:
+            return
+        self.process.terminate()
+        try:
+            self.process.wait(seconds)
+        except subprocess.TimeoutExpired:
+            self.process.kill()
+            self.process.wait()
+
+
+class Supervisor:
+    """The processes of one server, on one data directory."""
+
+    def __init__(self, data_dir: Path, host: str, port: int, workers: int, tell: Callable[[str], None]) -> None:
+        self._host, self._port, self._tell = host, port, tell
+        self._data = data_dir.absolute()
+        self._embedded = "PDEMILL_REDIS_URL" not in os.environ
+        for folder in ("datasets", "broker", "logs"):
+            (self._data / folder).mkdir(parents=True, exist_ok=True)
+        self._lock = self._alone()
+        self._socket = self._short_socket()
+        settings = {"PDEMILL_DATA_DIR": str(self._data), "PDEMILL_PARENT": str(os.getpid())}
+        if self._embedded:
+            settings["PDEMILL_REDIS_URL"] = f"unix://{self._socket}"
+        environment = {**os.environ, **ONE_THREAD, **settings}
+        self.settings = Settings.read(environment)
+        self._board = Board.at(self.settings.redis_url)
+
+        def child(name: str, *command: str, after: Callable[[int], None] = lambda pid: None) -> _Child:
+            words = [sys.executable, "-m", *command]
+            return _Child(name, words, self._data / "logs" / f"{name}.log", environment, after)
+
+        broker = child("broker", "workers.broker", str(self._data / "broker"), str(self._socket))
+        self._api = child("api", "service", "--host", host, "--port", str(port))
+        worker = child("worker", "workers", "--concurrency", str(workers), after=self._sign_off)
+        self._children = [*([broker] if self._embedded else []), worker, self._api]
+
+    def _alone(self) -> int:
+        handle = os.open(self._data / "serve.lock", os.O_RDWR | os.O_CREAT, 0o600)
+        try:
+            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise PdemillError(
+                f"{self._data} is being served already; stop that server, or choose --data-dir"
+            ) from None
+        return handle
+
+    def _short_socket(self) -> Path:
+        socket = self._data / "broker" / "valkey.sock"
+        if len(os.fsencode(socket)) <= LONGEST_SOCKET:
+            return socket
+        return Path(tempfile.mkdtemp(prefix="pdemill-")) / "valkey.sock"
+
+    def _sign_off(self, pid: int) -> None:
+        """A worker that died holds leases; what is known of its death need not wait until they expire."""
+        try:
+            for worker in self._board.workers():
+                if worker.pid == pid:
+                    self._board.gone(worker.id)
+        except RedisError as error:
+            log.warning("could not sign the dead worker off: %s", error)
+
+    def run(self) -> None:
+        """Start everything, say where it is, and watch until told to stop."""
+        stop = _Signals()
+        try:
+            for child in self._children:
+                child.start()
+            self._await_ready(stop)
+            if not stop.told:
+                self._tell(f"pdemill serves http://{_bracketed(self._host)}:{self._port}, data in {self._data}")
+                self._tell("Ctrl-C stops it; jobs go on when it is started again")
+            while not stop.told:
+                for child in self._children:
+                    child.revive()
+                stop.wait(0.2)
+            self._tell("stopping; shards under way are done again after the next start")
+        finally:
+            self._stop()
+
+    def _await_ready(self, stop: _Signals) -> None:
+        limit = time.monotonic() + START_SECONDS
+        url = f"http://{_bracketed('127.0.0.1' if self._host == '0.0.0.0' else self._host)}:{self._port}/readyz"  # noqa: S104
+        while not stop.told and not _answers(url):
+            for child in self._children:
+                child.revive()
+            if time.monotonic() > limit:
+                raise PdemillError(f"the server did not get ready within {START_SECONDS:.0f} s; see {self._data}/logs")
+            stop.wait(0.1)
+
+    def _stop(self) -> None:
+        for child in self._children[::-1]:
+            child.stop(self.settings.stop_seconds + 10)
+        if self._socket.parent != self._data / "broker":
+            self._socket.unlink(missing_ok=True)
+            self._socket.parent.rmdir()
+        os.close(self._lock)
+
+
+class _Signals:
+    """Remembers SIGINT and SIGTERM."""
+
+    def __init__(self) -> None:
+        self.told = False
+        for number in (signal.SIGINT, signal.SIGTERM):
+            signal.signal(number, self._take)
+
+    def _take(self, number: int, frame: FrameType | None) -> None:
+        self.told = True
+
+    def wait(self, seconds: float) -> None:
+        limit = time.monotonic() + seconds
+        while not self.told and (left := limit - time.monotonic()) > 0:
+            time.sleep(min(left, 0.05))
+
+
+def _answers(url: str) -> bool:
+    try:
+        with urllib.request.urlopen(url, timeout=2) as answer:  # noqa: S310
+            return bool(answer.status == 200)
+    except (urllib.error.URLError, OSError):
+        return False
+
+
+def _bracketed(host: str) -> str:
+    return f"[{host}]" if ":" in host else host
+
+
+def _tail(path: Path) -> str:
+    return "\n".join(path.read_text(errors="replace").splitlines()[-5:])
+
+
+def serve(data_dir: str | Path, host: str, port: int, workers: int, tell: Callable[[str], None]) -> None:
+    """Serve until SIGINT or SIGTERM. Raises PdemillError if that cannot be."""
+    if host not in ("127.0.0.1", "::1", "localhost") and "PDEMILL_API_KEYS" not in os.environ:
+        raise PdemillError(f"to listen on {host}, set PDEMILL_API_KEYS; without keys only loopback is open")
+    os.environ.setdefault("PDEMILL_STOP_SECONDS", "3")
+    Supervisor(Path(data_dir), host, port, workers, tell).run()

@@ -1,0 +1,81 @@
+"""The parts of a running API, made once and handed to every route."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Annotated
+
+from fastapi import Depends, Request
+
+from pdemill.board import Board
+from pdemill.settings import Settings
+from service.coordinator import Coordinator
+from service.keys import KeyRing, Owner
+from service.ledger import Dataset, Job, Ledger
+from service.metrics import Metrics
+from service.problems import Refusal
+from service.queue import Queue
+from service.views import Job as JobView
+from service.views import job_view
+
+
+@dataclass
+class Parts:
+    """Settings, ledger, board, queue, coordinator, metrics, keys."""
+
+    settings: Settings
+    ledger: Ledger
+    board: Board
+    queue: Queue
+    metrics: Metrics
+    keys: KeyRing
+    coordinator: Coordinator
+
+    @classmethod
+    def of(cls, settings: Settings) -> Parts:
+        settings.datasets.mkdir(parents=True, exist_ok=True)
+        ledger, metrics = Ledger(settings.data_dir / "jobs.sqlite"), Metrics()
+        board, queue = Board.at(settings.redis_url), Queue(settings.redis_url)
+        coordinator = Coordinator(settings, ledger, board, queue, metrics)
+        return cls(settings, ledger, board, queue, metrics, KeyRing(settings.api_keys), coordinator)
+
+    def start(self) -> None:
+        self.coordinator.start()
+
+    def stop(self) -> None:
+        self.coordinator.stop()
+        self.queue.close()
+        self.board.redis.close()
+        self.ledger.close()
+
+    def view(self, job: Job, dataset: Dataset) -> JobView:
+        """A job as the API shows it now."""
+        return job_view(job, dataset, self.coordinator.live.get(dataset.id))
+
+
+def _parts(request: Request) -> Parts:
+    parts: Parts = request.app.state.parts
+    return parts
+
+
+def _owner(request: Request) -> Owner:
+    parts = _parts(request)
+    headers = request.headers.getlist("authorization")
+    owner = parts.keys.owner(headers[0] if len(headers) == 1 else None)
+    if owner is None:
+        raise Refusal(
+            401, "send a known key: Authorization: Bearer KEY", headers={"WWW-Authenticate": 'Bearer realm="pdemill"'}
+        )
+    return owner
+
+
+TheParts = Annotated[Parts, Depends(_parts)]
+TheOwner = Annotated[Owner, Depends(_owner)]
+
+
+def find_job(parts: Parts, owner: Owner, job: str) -> tuple[Job, Dataset]:
+    """A job of this owner, or 404."""
+    found = parts.ledger.job(owner.name, job)
+    if found is None:
+        raise Refusal(404, "there is no such job")
+    return found

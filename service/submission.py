@@ -1,0 +1,73 @@
+"""From a request's body to a data set that can be queued, within the limits."""
+
+from __future__ import annotations
+
+import json
+import time
+from hashlib import sha256
+from typing import Any
+
+from pdemill.errors import Fault, SpecError
+from pdemill.spec.job import Spec
+from pdemill.spec.load import validate
+from service.keys import Owner
+from service.ledger import Dataset
+from service.problems import Refusal
+from service.state import Parts
+from solvers.estimate import Cost, estimate
+from solvers.job import software
+
+
+def check(parts: Parts, body: dict[str, Any]) -> tuple[Spec, Cost]:
+    """The spec in a body and what it costs. Raises SpecError."""
+    spec = validate(body)
+    cost = estimate(spec)
+    if cost.bytes > parts.settings.max_bytes:
+        limit = parts.settings.max_bytes
+        message = f"its store would have {cost.bytes:,} bytes, more than the limit of {limit:,} (PDEMILL_MAX_BYTES)"
+        raise SpecError([Fault(("splits",), message)])
+    return spec, cost
+
+
+def dataset_of(spec: Spec) -> str:
+    """The id of the data set of a spec: equal for equal specs under equal software, whoever asks for it."""
+    key = json.dumps([spec.sha256(), software()], sort_keys=True)
+    return sha256(key.encode()).hexdigest()[:24]
+
+
+def queued(spec: Spec, cost: Cost) -> Dataset:
+    """The data set of a spec as it is first written down."""
+    return Dataset(
+        id=dataset_of(spec),
+        spec=spec.canonical(),
+        spec_sha256=spec.sha256(),
+        samples=spec.samples,
+        work=spec.samples * cost.unknowns,
+        status="accepted",
+        message="",
+        done=0,
+        failed=0,
+        queued=time.time(),
+        started=None,
+        finished=None,
+    )
+
+
+def make_room(parts: Parts, owner: Owner, dataset: Dataset) -> None:
+    """Raise Refusal if one more job is too many, for the server or for its owner."""
+    if parts.ledger.load().jobs >= parts.settings.max_queue:
+        raise Refusal(429, "the queue is full; try again later", headers={"Retry-After": "60"})
+    if owner.max_jobs is None and owner.max_unknowns is None:
+        return
+    load = parts.ledger.load(owner.name)
+    if owner.max_jobs is not None and load.jobs >= owner.max_jobs:
+        raise Refusal(
+            429, f"{owner.name} has {load.jobs} unfinished jobs, as many as its key allows",
+            headers={"Retry-After": "60"},
+        )  # fmt: skip
+    if owner.max_unknowns is not None and load.work + dataset.work > owner.max_unknowns:
+        raise Refusal(
+            429, f"with this job {owner.name} would have {load.work + dataset.work:,} unfinished samples x unknowns; "
+            f"its key allows {owner.max_unknowns:,}",
+            headers={"Retry-After": "60"},
+        )  # fmt: skip

@@ -1,0 +1,191 @@
+"""What the API answers, as it goes over the wire."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import Annotated, Any
+
+from pydantic import BaseModel, Field
+
+from service.coordinator import Live
+from service.ledger import UNFINISHED, Dataset, Status
+from service.ledger import Job as JobRow
+
+PREFIX = "/v1"
+
+
+class Links(BaseModel):
+    """Where to go on."""
+
+    self: str
+    events: str
+    results: str
+    store: str
+
+
+class Job(BaseModel):
+    """A data set job. ``progress`` is in percent; times are ISO 8601 in UTC."""
+
+    id: str
+    status: Status
+    progress: Annotated[float, Field(ge=0, le=100)]
+    samples_done: int
+    samples_total: int
+    samples_failed: int
+    created: datetime
+    started: datetime | None
+    finished: datetime | None
+    eta_seconds: float | None
+    samples_per_second: float | None
+    iterations_per_sample: float | None
+    shards_done: int | None
+    shards_total: int | None
+    shards_running: list[str]
+    message: str
+    dataset: str
+    spec_sha256: str
+    links: Links
+
+
+class JobPage(BaseModel):
+    """Some jobs, newest first; ``next`` is the cursor of the page after this one."""
+
+    jobs: list[Job]
+    next: str | None
+
+
+class SplitSummary(BaseModel):
+    """One split of a finished store."""
+
+    split: str
+    samples: int
+    certified: int
+    failed: int
+
+
+class ShardEntry(BaseModel):
+    """One shard: samples start..stop-1 of a split, and where its manifest is."""
+
+    name: str
+    split: str
+    start: int
+    stop: int
+    manifest: str
+
+
+class StoreLocation(BaseModel):
+    """Where a store is: a folder that workers and trainers on the same file system see, and an address."""
+
+    path: str
+    url: str
+
+
+class Results(BaseModel):
+    """A finished store."""
+
+    store: StoreLocation
+    spec: dict[str, Any]
+    spec_sha256: str
+    versions: dict[str, str]
+    plan: dict[str, Any]
+    splits: list[SplitSummary]
+    stats: dict[str, Any]
+    worst_residual: float | None
+    iterations: int
+    cpu_seconds: float
+    bytes: int
+    shards: list[ShardEntry]
+    snippets: dict[str, str]
+
+
+class Estimate(BaseModel):
+    """What a spec would cost. ``bytes`` is before compression; ``cpu_seconds`` is of one core of this kind."""
+
+    spec_sha256: str
+    samples: int
+    unknowns: int
+    bytes: int
+    method: str
+    cpu_seconds: float
+    dataset: str
+    known: Annotated[str | None, Field(description="status of the data set, if there is one already")]
+
+
+class Sample(BaseModel):
+    """A preview of one sample: every ``stride``-th value along each axis, and the certificate."""
+
+    split: str
+    sample: int
+    stride: int
+    x: dict[str, Any]
+    y: dict[str, Any]
+    rel_residual: float
+    error_estimate: float | None
+    iterations: int
+    method: str
+
+
+class Family(BaseModel):
+    """A family of equations."""
+
+    family: str
+    summary: str
+    schema_url: str
+
+
+class Preset(BaseModel):
+    """A spec that ships with pdemill."""
+
+    preset: str
+    summary: str
+    url: str
+
+
+class Readiness(BaseModel):
+    """Whether the server can do its work, part by part; the text says what is wrong."""
+
+    ready: bool
+    parts: dict[str, str]
+
+
+def job_view(job: JobRow, dataset: Dataset, live: Live | None) -> Job:
+    """A job as the API shows it."""
+    unfinished = job.status in UNFINISHED
+    now = live if unfinished and live is not None else None
+    done = now.done if now else dataset.done if job.status != "accepted" else 0
+    left = dataset.samples - done
+    rate = now.samples_per_second if now else None
+    return Job(
+        id=job.id,
+        status=job.status,
+        progress=round(100 * done / dataset.samples, 2) if job.status != "successful" else 100,
+        samples_done=done,
+        samples_total=dataset.samples,
+        samples_failed=now.failed if now else dataset.failed,
+        created=_time(job.created),
+        started=_time(job.started) if job.started is not None else None,
+        finished=_time(job.finished) if job.finished is not None else None,
+        eta_seconds=round(left / rate, 1) if rate else None,
+        samples_per_second=round(rate, 3) if rate else None,
+        iterations_per_sample=round(now.iterations / now.done, 1) if now and now.done else None,
+        shards_done=now.shards_done if now else None,
+        shards_total=now.shards_total if now else None,
+        shards_running=list(now.running) if now else [],
+        message=(now.message if now else "") or job.message,
+        dataset=dataset.id,
+        spec_sha256=dataset.spec_sha256,
+        links=Links(
+            self=f"{PREFIX}/jobs/{job.id}",
+            events=f"{PREFIX}/jobs/{job.id}/events",
+            results=f"{PREFIX}/jobs/{job.id}/results",
+            store=store_url(dataset.id),
+        ),
+    )
+
+
+def store_url(dataset: str) -> str:
+    return f"{PREFIX}/datasets/{dataset}/store"
+
+
+def _time(seconds: float) -> datetime:
+    return datetime.fromtimestamp(round(seconds, 3), UTC)

@@ -1,0 +1,1 @@
+"""Celery workers: one task is one shard, solved by the code that ``pdemill generate`` runs."""

@@ -1,0 +1,29 @@
+"""``python -m workers [--concurrency N]``: a worker; ends with the process given as PDEMILL_PARENT, if any."""
+
+from __future__ import annotations
+
+import argparse
+import os
+
+from pdemill.process import ONE_THREAD, die_with_parent
+
+
+def main() -> None:
+    """Run a Celery worker with the options that its tasks rely on."""
+    parser = argparse.ArgumentParser(prog="python -m workers", description="Solve shards from the queue.")
+    parser.add_argument("--concurrency", type=int, default=1, help="shards solved at a time")
+    options = parser.parse_args()
+    if parent := os.environ.get("PDEMILL_PARENT"):
+        die_with_parent(int(parent))
+    os.environ.update(ONE_THREAD)
+    os.environ.setdefault("REMAP_SIGTERM", "SIGQUIT")
+    from workers.app import app  # late: Celery reads REMAP_SIGTERM when it is imported
+
+    app.worker_main([
+        "worker", "--pool", "prefork", "--concurrency", str(options.concurrency),
+        "--without-gossip", "--without-mingle", "--without-heartbeat", "--loglevel", "INFO",
+    ])  # fmt: skip
+
+
+if __name__ == "__main__":
+    main()

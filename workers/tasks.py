@@ -1,0 +1,209 @@
+"""The three tasks: prepare a store, solve a shard, finish the store. Each may be given out twice, and run twice."""
+
+from __future__ import annotations
+
+import json
+import logging
+import os
+from collections import OrderedDict
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from time import monotonic, sleep
+from typing import Any
+
+import zarr
+from redis import RedisError
+
+from pdemill.board import FINISH, PREPARE, SHARD_TASK, TASKS, Board, Fault, Unit
+from pdemill.errors import StoreError
+from pdemill.process import die_with_parent
+from pdemill.settings import Settings
+from pdemill.spec.load import validate
+from pdemill.store.disk import LocalDisk, Lock, sweep
+from pdemill.store.layout import Shard
+from pdemill.store.manifest import FOLDER, Manifest, name_of, read
+from pdemill.store.store import ShardData, Store
+from solvers.job import Job
+from solvers.shard import Counts, Progress
+from solvers.work import open_work, work_on
+from workers import identity
+from workers.app import app
+
+ATTEMPTS, MOST_ATTEMPTS = 3, 10
+"""A unit ends the job after three failures of its own; after ten attempts, whoever was to blame."""
+REPORT_SECONDS = 0.5
+COMMIT_PATIENCE = 120.0
+BOARD_PATIENCE = 120.0
+KEPT_JOBS = 4
+
+log = logging.getLogger("pdemill.worker")
+settings = Settings.read()
+board = Board.at(settings.redis_url)
+_jobs: OrderedDict[str, tuple[Job, Store]] = OrderedDict()
+
+
+class Cancelled(Exception):
+    """Nobody wants this data set any more."""
+
+
+def start_process() -> None:
+    """Set up a process of the pool."""
+    die_with_parent(os.getppid())
+    zarr.config.set({"async.concurrency": 1, "threading.max_workers": 1})
+
+
+@app.task(name=TASKS[PREPARE])  # type: ignore[untyped-decorator]
+def prepare(dataset: str, name: str, spec: str) -> None:
+    """Create the store of a data set, or make sure that it can be gone on with."""
+
+    def body(attempt: int) -> None:
+        root = settings.store(dataset)
+        root.mkdir(parents=True, exist_ok=True)
+        with Lock(root):
+            _job, store = open_work(root, validate(json.loads(spec)))
+            sweep(store.disk)
+            store.create()
+
+    _run(Unit(dataset, name), body)
+
+
+@app.task(name=SHARD_TASK)  # type: ignore[untyped-decorator]
+def shard(dataset: str, name: str, split: str, index: int, start: int, stop: int) -> None:
+    """Solve one shard, unless it is finished."""
+    part, unit = Shard(split, index, start, stop), Unit(dataset, name)
+
+    def body(attempt: int) -> None:
+        root = settings.store(dataset)
+        with Lock(root, shared=True):
+            job, store = _open(dataset)
+            store.check_same_job()
+            if not store.finished(part):
+                work_on(job, store, part, attempt, _Reporter(unit), _commit_alone)
+
+    _run(unit, body)
+
+
+@app.task(name=TASKS[FINISH])  # type: ignore[untyped-decorator]
+def finish(dataset: str, name: str) -> None:
+    """Write the statistics of a store whose shards are all there; those that are not are told of."""
+    unit = Unit(dataset, name)
+
+    def body(attempt: int) -> None:
+        root = settings.store(dataset)
+        with Lock(root):
+            _job, store = _open(dataset)
+            sweep(store.disk)
+            store.create()
+            if damaged := store.missing():
+                for part in damaged:
+                    if store.disk.exists(name_of(part)):
+                        store.disk.remove(name_of(part))
+                board.put_fault(unit, Fault("missing", f"{len(damaged)} finished shards are damaged"))
+                return
+            store.finish()
+
+    _run(unit, body)
+
+
+def _run(unit: Unit, body: Callable[[int], None]) -> None:
+    """Do a unit under its lease; tell of what went wrong. Errors end here: Celery needs to know of none."""
+    extra: dict[str, Any] = {"dataset": unit.dataset, "unit": unit.name}
+    with _lease(unit) as held:
+        if not held:
+            log.info("another process has it", extra=extra)
+            return
+        tries = board.begin(unit, identity.worker())
+        extra["attempt"] = tries.begun
+        if tries.failures >= ATTEMPTS or tries.begun > MOST_ATTEMPTS:
+            message = f"{unit.name} killed the process that worked on it {ATTEMPTS} times; is there enough memory?"
+            board.put_fault(unit, Fault("poison", message))
+            return
+        begin = monotonic()
+        log.info("begun", extra=extra)
+        fault, own = _attempt(body, tries.begun, extra)
+        tries = _patiently(lambda: board.end(unit, failed=own))
+        if fault is not None:
+            poison = own and tries.failures >= ATTEMPTS
+            _patiently(lambda: board.put_fault(unit, Fault("poison", fault.message) if poison else fault))
+        log.info("ended", extra={**extra, "seconds": round(monotonic() - begin, 3)})
+
+
+def _attempt(body: Callable[[int], None], number: int, extra: dict[str, Any]) -> tuple[Fault | None, bool]:
+    """What went wrong, and whether that counts as the unit's own failure."""
+    try:
+        body(number)
+    except Cancelled:
+        log.info("cancelled", extra=extra)
+    except (StoreError, OSError, RedisError) as error:
+        log.warning("blocked: %s", error, extra=extra)
+        return Fault("blocked", str(error)), False
+    except Exception as error:
+        log.exception("failed", extra=extra)
+        return Fault("blocked", f"{extra['unit']}: {type(error).__name__}: {error}"), True
+    return None, False
+
+
+@contextmanager
+def _lease(unit: Unit) -> Iterator[bool]:
+    """Hold the lease of a unit if nobody alive has it and the data set is wanted."""
+    me = identity.holder(os.getpid())
+    other = _patiently(lambda: board.take(unit, me))
+    held = other in (None, me) or (identity.is_dead(other) and board.take_from(unit, other, me))
+    try:
+        yield held and not board.cancelled(unit.dataset)
+    finally:
+        if held:
+            _patiently(lambda: board.release(unit, me))
+
+
+def _patiently[T](call: Callable[[], T]) -> T:
+    """The answer of the board, which may be away for a while."""
+    limit = monotonic() + BOARD_PATIENCE
+    while True:
+        try:
+            return call()
+        except RedisError as error:
+            if monotonic() > limit:
+                raise
+            log.warning("the broker does not answer: %s", error)
+            sleep(1.0)
+
+
+def _open(dataset: str) -> tuple[Job, Store]:
+    """The job and the store of a data set; the last few are kept."""
+    if dataset not in _jobs:
+        _jobs[dataset] = open_work(settings.store(dataset))
+    _jobs.move_to_end(dataset)
+    while len(_jobs) > KEPT_JOBS:
+        _jobs.popitem(last=False)
+    return _jobs[dataset]
+
+
+def _commit_alone(store: Store, part: Shard, data: ShardData) -> Manifest:
+    """Write a shard while nobody else writes to the store: should two processes have solved it, one writes it."""
+    assert isinstance(store.disk, LocalDisk)
+    with Lock(store.disk.root / FOLDER, patience=COMMIT_PATIENCE):
+        if store.finished(part) and (manifest := read(store.disk, part)) is not None:
+            return manifest
+        return store.commit(part, data)
+
+
+class _Reporter(Counts):
+    """Tells the board how far a shard is, now and then; a board that is away does not stop the work."""
+
+    def __init__(self, unit: Unit) -> None:
+        super().__init__()
+        self._unit, self._next = unit, 0.0
+
+    def __call__(self, progress: Progress) -> None:
+        super().__call__(progress)
+        if monotonic() < self._next:
+            return
+        try:
+            cancelled = board.report(self._unit, self.numbers)
+        except RedisError as error:
+            log.warning("could not report: %s", error, extra={"dataset": self._unit.dataset, "unit": self._unit.name})
+            cancelled = False
+        self._next = monotonic() + REPORT_SECONDS
+        if cancelled:
+            raise Cancelled
