@@ -77,6 +77,16 @@ class Presence:
     version: str
 
 
+def holder_of(worker: str, pid: int) -> str:
+    """The name under which a process of a worker's pool holds leases."""
+    return f"{worker}/{pid}"
+
+
+def worker_of(holder: str) -> str:
+    """The worker to whose pool a holder belongs."""
+    return holder.rpartition("/")[0]
+
+
 def celery_url(url: str) -> str:
     """The URL as Celery spells it."""
     return url.replace("unix://", "redis+socket://", 1)
@@ -117,9 +127,14 @@ class Board:
         self.tell(unit.dataset)
 
     def leased(self, units: Sequence[Unit]) -> set[Unit]:
-        """Those of the units that somebody has."""
+        """Those of the units that a worker who is alive has."""
         found = self.redis.mget([_lease(unit) for unit in units]) if units else []
-        return {unit for unit, holder in zip(units, found, strict=True) if holder}
+        alive = {worker.id for worker in self.workers()}
+        return {unit for unit, holder in zip(units, found, strict=True) if holder and worker_of(holder) in alive}
+
+    def is_alive(self, worker: str) -> bool:
+        """Whether a worker has said so lately."""
+        return bool(self.redis.exists(_presence(worker)))
 
     # Attempts
 
@@ -130,7 +145,7 @@ class Board:
         still alive (the unit killed the process), and else the worker's misfortune.
         """
         known = self._attempts(unit)
-        blamed = bool(known.open) and bool(self.redis.exists(_presence(known.open)))
+        blamed = bool(known.open) and self.is_alive(known.open)
         now = Attempts(known.begun + 1, known.failures + blamed, worker)
         self.redis.hset(f"{PREFIX}attempts:{unit.dataset}", unit.name, json.dumps(asdict(now)))
         return now

@@ -9,8 +9,8 @@ from itertools import zip_longest
 from pdemill.board import FINISH, PREPARE, Fault, Unit
 from pdemill.store.layout import Shard
 
-GRACE_SECONDS = 10.0
-"""How long a unit must be without lease before it is handed out again."""
+GRACE_SECONDS = 7.0
+"""How long a unit must be without lease before it is handed out again; leases are renewed more often than that."""
 BACKOFF_SECONDS = (1.0, 15.0)
 SPARE = 2
 """Units in the queue beyond those that the workers can have at once, so that none waits for the coordinator."""

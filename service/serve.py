@@ -101,10 +101,9 @@ class Supervisor:
             words = [sys.executable, "-m", *command]
             return _Child(name, words, self._data / "logs" / f"{name}.log", environment, after)
 
-        broker = child("broker", "workers.broker", str(self._data / "broker"), str(self._socket))
-        self._api = child("api", "service", "--host", host, "--port", str(port))
+        self._broker = child("broker", "workers.broker", str(self._data / "broker"), str(self._socket))
         worker = child("worker", "workers", "--concurrency", str(workers), after=self._sign_off)
-        self._children = [*([broker] if self._embedded else []), worker, self._api]
+        self._others = [worker, child("api", "service", "--host", host, "--port", str(port))]
 
     def _alone(self) -> int:
         handle = os.open(self._data / "serve.lock", os.O_RDWR | os.O_CREAT, 0o600)
@@ -135,9 +134,12 @@ class Supervisor:
         """Start everything, say where it is, and watch until told to stop."""
         stop = _Signals()
         try:
-            for child in self._children:
+            if self._embedded:
+                self._broker.start()
+                self._await(stop, self._empty_board, [self._broker])
+            for child in self._others:
                 child.start()
-            self._await_ready(stop)
+            self._await(stop, self._ready, self._children)
             if not stop.told:
                 self._tell(f"pdemill serves http://{_bracketed(self._host)}:{self._port}, data in {self._data}")
                 self._tell("Ctrl-C stops it; jobs go on when it is started again")
@@ -149,11 +151,28 @@ class Supervisor:
         finally:
             self._stop()
 
-    def _await_ready(self, stop: _Signals) -> None:
+    @property
+    def _children(self) -> list[_Child]:
+        return [*([self._broker] if self._embedded else []), *self._others]
+
+    def _ready(self) -> bool:
+        host = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(self._host, self._host)  # noqa: S104
+        return _answers(f"http://{_bracketed(host)}:{self._port}/readyz")
+
+    def _empty_board(self) -> bool:
+        """Sign off the workers of the server that was here before: this broker is ours, so none can be alive."""
+        try:
+            for worker in self._board.workers():
+                self._board.gone(worker.id)
+        except RedisError:
+            return False
+        return True
+
+    def _await(self, stop: _Signals, condition: Callable[[], bool], children: list[_Child]) -> None:
+        """Wait until the children have brought something about."""
         limit = time.monotonic() + START_SECONDS
-        url = f"http://{_bracketed('127.0.0.1' if self._host == '0.0.0.0' else self._host)}:{self._port}/readyz"  # noqa: S104
-        while not stop.told and not _answers(url):
-            for child in self._children:
+        while not stop.told and not condition():
+            for child in children:
                 child.revive()
             if time.monotonic() > limit:
                 raise PdemillError(f"the server did not get ready within {START_SECONDS:.0f} s; see {self._data}/logs")

@@ -20,7 +20,7 @@ def main() -> None:
     options = {
         "port": "0", "unixsocket": socket, "unixsocketperm": "700", "dir": folder, "daemonize": "no",
         "appendonly": "yes", "appendfsync": "everysec", "aof-load-truncated": "yes", "save": "",
-        "maxmemory-policy": "noeviction",
+        "maxmemory-policy": "noeviction", "set-proc-title": "no",
     }  # fmt: skip
     os.execv(binary, [binary, *(word for key, value in options.items() for word in (f"--{key}", value))])  # noqa: S606
 

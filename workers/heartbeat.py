@@ -22,15 +22,14 @@ log = logging.getLogger("pdemill.worker")
 class Heartbeat(bootsteps.StartStopStep):  # type: ignore[misc]
     """A step of Celery's consumer; it starts again whenever the consumer has reconnected."""
 
-    requires = ("celery.worker.consumer.tasks:Tasks",)
-
     def __init__(self, consumer: Any, **options: Any) -> None:
         super().__init__(consumer, **options)
         self._timer: Any = None
         self._board = Board.at(Settings.read().redis_url)
+        self._beat(identity.presence(consumer.pool.limit))  # before any task can take a lease
 
     def start(self, consumer: Any) -> None:
-        me = identity.presence(consumer.pool.num_processes)
+        me = identity.presence(consumer.pool.limit)
         self._beat(me)
         self._timer = consumer.timer.call_repeatedly(BEAT_SECONDS, self._beat, (me,), priority=10)
 

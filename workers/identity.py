@@ -7,7 +7,7 @@ import socket
 from uuid import uuid4
 
 from pdemill import __version__
-from pdemill.board import Presence
+from pdemill.board import Presence, holder_of
 
 _WORKER = f"{socket.gethostname()}.{os.getpid()}.{uuid4().hex[:8]}"
 _PID = os.getpid()
@@ -24,7 +24,7 @@ def worker() -> str:
 
 def holder(pid: int) -> str:
     """The holder of the leases of a process of this worker's pool."""
-    return f"{_WORKER}/{pid}"
+    return holder_of(_WORKER, pid)
 
 
 def is_dead(holder: str) -> bool:

@@ -14,7 +14,7 @@ from typing import Any
 import zarr
 from redis import RedisError
 
-from pdemill.board import FINISH, PREPARE, SHARD_TASK, TASKS, Board, Fault, Unit
+from pdemill.board import FINISH, PREPARE, SHARD_TASK, TASKS, Board, Fault, Unit, worker_of
 from pdemill.errors import StoreError
 from pdemill.process import die_with_parent
 from pdemill.settings import Settings
@@ -148,12 +148,17 @@ def _lease(unit: Unit) -> Iterator[bool]:
     """Hold the lease of a unit if nobody alive has it and the data set is wanted."""
     me = identity.holder(os.getpid())
     other = _patiently(lambda: board.take(unit, me))
-    held = other in (None, me) or (identity.is_dead(other) and board.take_from(unit, other, me))
+    held = other in (None, me) or (_is_dead(other) and board.take_from(unit, other, me))
     try:
         yield held and not board.cancelled(unit.dataset)
     finally:
         if held:
             _patiently(lambda: board.release(unit, me))
+
+
+def _is_dead(holder: str) -> bool:
+    """Whether a lease's holder is known to be gone: a process of this pool, or with all of its worker."""
+    return identity.is_dead(holder) or not board.is_alive(worker_of(holder))
 
 
 def _patiently[T](call: Callable[[], T]) -> T:

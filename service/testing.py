@@ -1,0 +1,140 @@
+"""For tests and soaks: a whole server, ``pdemill serve``, whose parts can be killed one by one."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, Self
+
+from pdemill.client import Client
+
+PARTS = {"broker": "valkey-server", "worker": "-m workers --", "api": "-m service --"}
+"""What is in the command line of each part."""
+
+
+def free_port() -> int:
+    """A port on the loopback that nobody listens on."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+def until[T](condition: Callable[[], T], seconds: float = 60.0, what: str = "") -> T:
+    """The first true value of a condition. Raises TimeoutError."""
+    limit = time.monotonic() + seconds
+    while not (value := condition()):
+        if time.monotonic() > limit:
+            raise TimeoutError(f"{what or condition} did not come true within {seconds:g} s")
+        time.sleep(0.01)
+    return value
+
+
+class Server:
+    """A server in processes of its own, on a free port; a context manager that starts and stops it."""
+
+    def __init__(self, data_dir: Path, workers: int = 2, **environment: str) -> None:
+        self.data_dir, self._workers = data_dir, workers
+        self._environment = {**os.environ, **environment}
+        self.url = f"http://127.0.0.1:{free_port()}"
+        self.process: subprocess.Popen[bytes] | None = None
+
+    def __enter__(self) -> Self:
+        self.start()
+        return self
+
+    def __exit__(self, *reason: object) -> None:
+        self.stop()
+
+    def start(self) -> None:
+        """Start it, and wait until it is ready."""
+        run = "from pdemill.cli import main; main()"
+        self.process = subprocess.Popen(
+            [sys.executable, "-c", run, "serve", "--data-dir", str(self.data_dir), "--workers", str(self._workers),
+             "--port", self.url.rpartition(":")[2]],
+            env=self._environment, stderr=subprocess.DEVNULL,
+        )  # fmt: skip
+        until(self.ready, what="the server's readiness")
+
+    def ready(self) -> bool:
+        """Whether every part is there."""
+        assert self.process is not None
+        if self.process.poll() is not None:
+            raise RuntimeError(f"the server ended with status {self.process.returncode}")
+        try:
+            with urllib.request.urlopen(f"{self.url}/readyz", timeout=5) as answer:  # noqa: S310
+                return bool(json.load(answer)["ready"])
+        except (urllib.error.URLError, OSError):
+            return False
+
+    def stop(self, with_signal: int = signal.SIGTERM) -> None:
+        """Stop it, or kill it."""
+        assert self.process is not None
+        self.process.send_signal(with_signal)
+        self.process.wait(60)
+        until(lambda: not self.family(), what="the end of all processes")
+
+    def client(self) -> Client:
+        return Client(self.url)
+
+    def family(self) -> dict[str, list[int]]:
+        """Processes by part; those of the worker's pool are ``pool``. Empty when none is left."""
+        found: dict[str, list[int]] = {}
+        for folder in Path("/proc").iterdir():
+            if folder.name.isdecimal() and (part := self._part(folder)):
+                found.setdefault(part, []).append(int(folder.name))
+        return found
+
+    def _part(self, process: Path) -> str | None:
+        try:
+            words = (process / "cmdline").read_bytes().replace(b"\0", b" ").decode(errors="replace")
+            environment = (process / "environ").read_bytes()
+            if f"PDEMILL_DATA_DIR={self.data_dir.absolute()}\0".encode() not in environment:
+                return None
+            parent = int((process / "stat").read_text().rpartition(")")[2].split()[1])
+            above = Path(f"/proc/{parent}/cmdline").read_bytes().replace(b"\0", b" ").decode(errors="replace")
+        except (FileNotFoundError, ProcessLookupError, PermissionError):
+            return None
+        part = next((name for name, mark in PARTS.items() if mark in words), None)
+        return "pool" if part == "worker" and PARTS["worker"] in above else part
+
+    def pids(self, part: str) -> list[int]:
+        """The processes of a part: broker, worker, pool or api."""
+        return self.family().get(part, [])
+
+    def kill(self, part: str, which: int = 0, with_signal: int = signal.SIGKILL) -> int:
+        """Kill a process of a part, once there is one; returns its id."""
+        pids = until(lambda: self.pids(part), what=f"a process of the {part}")
+        pid = pids[which % len(pids)]
+        os.kill(pid, with_signal)
+        return pid
+
+    def leased(self, store: Path) -> list[str]:
+        """Units that workers said they have begun and have not ended, from the worker's log."""
+        begun: list[str] = []
+        for line in self.log("worker").splitlines():
+            if f"dataset={store.stem}" in line:
+                unit = line.partition("unit=")[2].partition(" ")[0]
+                if ": begun " in line:
+                    begun.append(unit)
+                elif ": ended " in line and unit in begun:
+                    begun.remove(unit)
+        return begun
+
+    def log(self, part: str) -> str:
+        """What a part has logged."""
+        path = self.data_dir / "logs" / f"{part}.log"
+        return path.read_text(errors="replace") if path.exists() else ""
+
+    def manifests(self, dataset: str) -> dict[str, dict[str, Any]]:
+        """The manifests of a data set by shard."""
+        folder = self.data_dir / "datasets" / f"{dataset}.zarr" / "_manifest"
+        return {path.stem: json.loads(path.read_text()) for path in folder.glob("*.json")} if folder.exists() else {}

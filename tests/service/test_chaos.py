@@ -1,0 +1,156 @@
+"""Parts of a server are killed while jobs run; every job ends well, with the store that an undisturbed run gives."""
+
+from __future__ import annotations
+
+import os
+import signal
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import pdemill
+from pdemill.client import Client, Job
+from service.testing import Server, until
+
+SPEC: dict[str, Any] = {
+    "problem": {
+        "family": "helmholtz",
+        "resolution": [40, 32],
+        "wavenumber": {"uniform": [3, 9]},
+        "coefficient": {"field": "lognormal", "std": 0.3, "modes": 32},
+    },
+    "splits": {"train": 280, "test": 20},
+    "store": {"shard": 12},
+    "solver": {"method": "skr", "restart": 20, "recycle": 8},
+}
+FIRST = {**SPEC, "seed": 1}
+
+
+@pytest.fixture(scope="module")
+def undisturbed(tmp_path_factory: pytest.TempPathFactory) -> str:
+    """The content hash of the store that ``pdemill generate`` makes in peace."""
+    out = tmp_path_factory.mktemp("peace") / "store.zarr"
+    assert pdemill.generate(FIRST, out, workers=2).ok
+    found = pdemill.verify(out, samples=0)
+    assert found.ok
+    return str(found.content)
+
+
+@pytest.fixture(scope="module")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    with Server(tmp_path_factory.mktemp("server"), workers=2) as running:
+        yield running
+
+
+def _begin(server: Server, client: Client) -> Job:
+    """A job on FIRST that has some shards behind and some before it; its store was deleted if there was one."""
+    for old in client.jobs("successful"):
+        old.delete_store()
+    job = client.submit(FIRST)
+    _await_shards(server, job, 2)
+    assert not job.refresh().finished
+    return job
+
+
+def _await_shards(server: Server, job: Job, shards: int) -> None:
+    """Wait until that many shards are finished, or the job is."""
+    until(lambda: len(server.manifests(job.state["dataset"])) >= shards or job.refresh().finished, what="shards")
+
+
+def _ends_well(server: Server, job: Job, undisturbed: str) -> None:
+    job.wait(timeout=100)
+    found = pdemill.verify(job.results()["store"]["path"])
+    assert found.ok
+    assert found.content == undisturbed
+    assert job.results()["splits"] == [
+        {"split": "train", "samples": 280, "certified": 280, "failed": 0},
+        {"split": "test", "samples": 20, "certified": 20, "failed": 0},
+    ]
+    assert not list(server.data_dir.rglob("*.tmp"))
+
+
+def test_in_peace(server: Server, undisturbed: str) -> None:
+    with server.client() as client:
+        _ends_well(server, client.submit(FIRST), undisturbed)
+
+
+def test_a_process_of_the_pool_is_killed(server: Server, undisturbed: str) -> None:
+    """Again and again; the shard that it was at is done again within a few seconds."""
+    with server.client() as client:
+        job = _begin(server, client)
+        for _ in range(4):
+            server.kill("pool")
+            before, then = len(server.manifests(job.state["dataset"])), time.monotonic()
+            _await_shards(server, job, before + 1)
+            assert time.monotonic() - then < 20
+        _ends_well(server, job, undisturbed)
+
+
+def test_the_worker_is_killed(server: Server, undisturbed: str) -> None:
+    """Its shards are leased to nobody alive; they are done again in less than a minute."""
+    with server.client() as client:
+        job = _begin(server, client)
+        server.kill("worker")
+        then = time.monotonic()
+        _ends_well(server, job, undisturbed)
+        assert time.monotonic() - then < 60
+        attempts = [m["run"]["attempt"] for m in server.manifests(job.state["dataset"]).values()]
+        assert max(attempts) <= 2
+
+
+def test_the_api_is_killed(server: Server, undisturbed: str) -> None:
+    """The client waits on; nothing is forgotten."""
+    with server.client() as client:
+        job = _begin(server, client)
+        server.kill("api")
+        _ends_well(server, job, undisturbed)
+        assert job.id in [other.id for other in client.jobs()]
+
+
+def test_the_broker_is_killed(server: Server, undisturbed: str) -> None:
+    with server.client() as client:
+        job = _begin(server, client)
+        server.kill("broker")
+        _ends_well(server, job, undisturbed)
+
+
+def test_everything_is_killed_at_once(tmp_path: Path, undisturbed: str) -> None:
+    """The machine's power fails, as far as processes can tell; the next start goes on."""
+    server = Server(tmp_path, workers=2)
+    server.start()
+    with server.client() as client:
+        job = _begin(server, client)
+        server.stop(signal.SIGKILL)
+        done = len(server.manifests(job.state["dataset"]))
+        server.start()
+        try:
+            _ends_well(server, job.refresh(), undisturbed)
+            assert done >= 2
+        finally:
+            server.stop()
+
+
+def test_the_broker_pauses_for_half_a_minute(server: Server, undisturbed: str) -> None:
+    """Leases run out meanwhile; no shard that is being worked on is taken for lost."""
+    with server.client() as client:
+        job = _begin(server, client)
+        broker = server.kill("broker", with_signal=signal.SIGSTOP)
+        then = time.monotonic()
+        other = client.submit({**FIRST, "seed": 2, "splits": {"train": 4}})
+        assert other.status == "accepted"
+        until(lambda: time.monotonic() - then > 30, what="half a minute")
+        os.kill(broker, signal.SIGCONT)
+        _ends_well(server, job, undisturbed)
+        other.wait(timeout=60)
+
+
+def test_a_server_that_is_stopped_goes_on_later(tmp_path: Path, undisturbed: str) -> None:
+    server = Server(tmp_path, workers=1)
+    with server, server.client() as client:
+        job = _begin(server, client)
+    assert not server.family()
+    with server, server.client() as client:
+        _ends_well(server, client.job(job.id), undisturbed)
