@@ -8,7 +8,7 @@ PLATFORM := $(shell uname -sm)
 READY := .venv/.ready
 DEMO ?= demo.zarr
 
-.PHONY: help setup demo test check bench lock clean
+.PHONY: help setup demo test check bench soak openapi lock clean
 help:  ## list the targets
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## / \t/' | expand -t 10
 
@@ -46,6 +46,9 @@ check: $(READY)  ## lint, format, types, layer contracts, tests
 bench: $(READY)  ## run the benchmarks and print their tables
 	$(BIN)/python benchmarks/pipeline.py
 	$(BIN)/python benchmarks/recycling.py
+
+soak: $(READY)  ## kill parts of a running server 200 times (half an hour)
+	$(BIN)/python benchmarks/soak.py
 
 lock: $(READY)  ## write requirements.lock anew from pyproject.toml
 	$(BIN)/uv pip compile --quiet --python-version 3.12 --python-platform x86_64-manylinux_2_34 --generate-hashes \

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import fcntl
+import json
 import logging
 import os
 import signal
@@ -96,6 +97,7 @@ class Supervisor:
         environment = {**os.environ, **ONE_THREAD, **settings}
         self.settings = Settings.read(environment)
         self._board = Board.at(self.settings.redis_url)
+        self._missing = ""
 
         def child(name: str, *command: str, after: Callable[[int], None] = lambda pid: None) -> _Child:
             words = [sys.executable, "-m", *command]
@@ -157,7 +159,15 @@ class Supervisor:
 
     def _ready(self) -> bool:
         host = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(self._host, self._host)  # noqa: S104
-        return _answers(f"http://{_bracketed(host)}:{self._port}/readyz")
+        try:
+            with urllib.request.urlopen(f"http://{_bracketed(host)}:{self._port}/readyz", timeout=2):  # noqa: S310
+                return True
+        except urllib.error.HTTPError as error:
+            parts = json.load(error)["parts"]
+            self._missing = ", ".join(f"{part}: {text}" for part, text in parts.items() if text != "ok")
+        except OSError:
+            self._missing = "the API does not answer"
+        return False
 
     def _empty_board(self) -> bool:
         """Sign off the workers of the server that was here before: this broker is ours, so none can be alive."""
@@ -175,7 +185,8 @@ class Supervisor:
             for child in children:
                 child.revive()
             if time.monotonic() > limit:
-                raise PdemillError(f"the server did not get ready within {START_SECONDS:.0f} s; see {self._data}/logs")
+                message = f"the server did not get ready within {START_SECONDS:.0f} s; see {self._data}/logs"
+                raise PdemillError(f"{message} ({self._missing})" if self._missing else message)
             stop.wait(0.1)
 
     def _stop(self) -> None:
@@ -202,14 +213,6 @@ class _Signals:
         limit = time.monotonic() + seconds
         while not self.told and (left := limit - time.monotonic()) > 0:
             time.sleep(min(left, 0.05))
-
-
-def _answers(url: str) -> bool:
-    try:
-        with urllib.request.urlopen(url, timeout=2) as answer:  # noqa: S310
-            return bool(answer.status == 200)
-    except (urllib.error.URLError, OSError):
-        return False
 
 
 def _bracketed(host: str) -> str:
