@@ -6,7 +6,7 @@ BIN := .venv/bin
 PIP := $(BIN)/python -m pip --quiet --disable-pip-version-check install
 PLATFORM := $(shell uname -sm)
 READY := .venv/.ready
-DEMO ?= demo.zarr
+DEMO ?= demo
 
 .PHONY: help setup demo test check bench soak openapi lock clean
 help:  ## list the targets
@@ -28,10 +28,9 @@ else
 endif
 	@touch $(READY)
 
-demo: $(READY)  ## make a certified data set of 1,200 Darcy samples, and a picture of it
-	@rm -rf $(DEMO) $(DEMO:.zarr=.png)
-	$(BIN)/pdemill generate --preset fno-darcy --out $(DEMO) --workers 2
-	$(BIN)/pdemill inspect $(DEMO) --picture $(DEMO:.zarr=.png)
+demo: $(READY)  ## serve, submit 1,200 Darcy samples over HTTP, follow the job, draw a picture
+	@rm -rf $(DEMO) $(DEMO).png
+	@$(BIN)/python examples/demo.py $(DEMO)
 
 test: $(READY)  ## run the tests (under ten minutes)
 	$(BIN)/python -m pytest -n 2
@@ -55,4 +54,4 @@ lock: $(READY)  ## write requirements.lock anew from pyproject.toml
 		--no-header --no-emit-index-url --no-annotate --group dev pyproject.toml --output-file requirements.lock
 
 clean:  ## remove what the targets made
-	rm -rf .venv $(DEMO) $(DEMO:.zarr=.png)
+	rm -rf .venv $(DEMO) $(DEMO).png

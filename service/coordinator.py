@@ -100,9 +100,14 @@ class Coordinator:
         for thread in self._threads:
             thread.join(timeout=15)
 
-    def wake(self) -> None:
-        """Look at the ledger now."""
+    def news(self) -> None:
+        """Look at everything now."""
         self._news.set()
+
+    def wake(self) -> None:
+        """Look at the ledger now, unless so much is under way that nothing new can be taken up."""
+        if len(self._ways) < MOST_ACTIVE:
+            self._news.set()
 
     def _listen(self) -> None:
         """Wake up when a worker tells something."""

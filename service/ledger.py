@@ -189,19 +189,21 @@ class Ledger:
                 db.execute("UPDATE datasets SET status = 'dismissed' WHERE id = ?", (row["dataset"],))
             return wanted is None
 
-    def forget_dataset(self, owner: str, job: str) -> bool:
-        """Dismiss a finished job and its data set, unless another job that was not dismissed is on it."""
+    def give_up(self, owner: str, job: str) -> bool:
+        """Dismiss a finished job. True if that leaves its store, now written off, without any job that is on it."""
         with self._write() as db:
             row = db.execute("SELECT dataset FROM jobs WHERE id = ? AND owner = ?", (job, owner)).fetchone()
             other = db.execute(
-                "SELECT 1 FROM jobs WHERE dataset = ? AND id != ? AND status != 'dismissed' AND status != 'failed'",
+                "SELECT 1 FROM jobs WHERE dataset = ? AND id != ? AND status NOT IN ('dismissed', 'failed')",
                 (row["dataset"], job),
             ).fetchone()
-            if other is not None:
-                return False
-            db.execute("UPDATE jobs SET status = 'dismissed', message = 'its store was deleted' WHERE id = ?", (job,))
-            db.execute("UPDATE datasets SET status = 'dismissed', done = 0, failed = 0 WHERE id = ?", (row["dataset"],))
-            return True
+            message = "its store was deleted" if other is None else "given up; another job is on its store, which stays"
+            db.execute("UPDATE jobs SET status = 'dismissed', message = ? WHERE id = ?", (message, job))
+            if other is None:
+                db.execute(
+                    "UPDATE datasets SET status = 'dismissed', done = 0, failed = 0 WHERE id = ?", (row["dataset"],)
+                )
+            return other is None
 
     def load(self, owner: str | None = None) -> Load:
         """What is unfinished, of one owner or of all."""

@@ -83,11 +83,12 @@ def _snippets(root: Path, url: str, split: str) -> dict[str, str]:
 
 
 def delete_store(parts: Parts, owner: Owner, job: Job, dataset: Dataset) -> None:
-    """Delete the store of a finished job. Raises Refusal if another job is on it, or somebody writes it."""
+    """Give a finished job up, and delete its store unless another job is on it.
+
+    Raises Refusal while somebody writes it.
+    """
     root = parts.settings.store(dataset.id)
-    if not parts.ledger.forget_dataset(owner.name, job.id):
-        raise Refusal(409, "another job is on the same store; it is kept")
-    if not root.exists():
+    if not parts.ledger.give_up(owner.name, job.id) or not root.exists():
         return
     try:
         with Lock(root):

@@ -14,7 +14,7 @@ import time
 import urllib.error
 import urllib.request
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from types import FrameType
 
@@ -28,8 +28,8 @@ from pdemill.settings import Settings
 LONGEST_SOCKET = 100
 """Bytes of a socket's path; the system allows little more."""
 START_SECONDS = 60.0
-QUICK_DEATHS, QUICK_SECONDS = 5, 30.0
-"""A process that dies so often in so short a time is given up on."""
+QUICK_DEATHS, QUICK_SECONDS = 5, 5.0
+"""A process that dies so often in a row, each time so soon after its start, is given up on."""
 LOG_BYTES = 20_000_000
 
 log = logging.getLogger("pdemill.serve")
@@ -45,9 +45,11 @@ class _Child:
     environment: dict[str, str]
     after: Callable[[int], None] = lambda pid: None
     process: subprocess.Popen[bytes] | None = None
-    deaths: list[float] = field(default_factory=list)
+    quick_deaths: int = 0
+    started: float = 0.0
 
     def start(self) -> None:
+        self.started = time.monotonic()
         if self.log.exists() and self.log.stat().st_size > LOG_BYTES:
             self.log.replace(self.log.with_suffix(".log.1"))
         with self.log.open("ab") as out:
@@ -60,9 +62,8 @@ class _Child:
         """Start again if it has died. Raises PdemillError if it keeps dying."""
         if self.process is None or self.process.poll() is None:
             return
-        now = time.monotonic()
-        self.deaths = [*[then for then in self.deaths if now - then < QUICK_SECONDS], now]
-        if len(self.deaths) >= QUICK_DEATHS:
+        self.quick_deaths = self.quick_deaths + 1 if time.monotonic() - self.started < QUICK_SECONDS else 0
+        if self.quick_deaths >= QUICK_DEATHS:
             raise PdemillError(f"the {self.name} keeps ending; see {self.log}\n{_tail(self.log)}")
         log.warning("the %s ended with status %s; it is started again", self.name, self.process.returncode)
         self.after(self.process.pid)
@@ -104,7 +105,7 @@ class Supervisor:
             return _Child(name, words, self._data / "logs" / f"{name}.log", environment, after)
 
         self._broker = child("broker", "workers.broker", str(self._data / "broker"), str(self._socket))
-        worker = child("worker", "workers", "--concurrency", str(workers), after=self._sign_off)
+        worker = child("worker", "workers", "--concurrency", str(workers), "--nice", "5", after=self._sign_off)
         self._others = [worker, child("api", "service", "--host", host, "--port", str(port))]
 
     def _alone(self) -> int:
@@ -160,7 +161,7 @@ class Supervisor:
     def _ready(self) -> bool:
         host = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(self._host, self._host)  # noqa: S104
         try:
-            with urllib.request.urlopen(f"http://{_bracketed(host)}:{self._port}/readyz", timeout=2):  # noqa: S310
+            with urllib.request.urlopen(f"http://{_bracketed(host)}:{self._port}/readyz", timeout=2):
                 return True
         except urllib.error.HTTPError as error:
             parts = json.load(error)["parts"]

@@ -29,18 +29,19 @@ def check(parts: Parts, body: dict[str, Any]) -> tuple[Spec, Cost]:
     return spec, cost
 
 
-def dataset_of(spec: Spec) -> str:
+def dataset_of(spec_sha256: str) -> str:
     """The id of the data set of a spec: equal for equal specs under equal software, whoever asks for it."""
-    key = json.dumps([spec.sha256(), software()], sort_keys=True)
+    key = json.dumps([spec_sha256, software()], sort_keys=True)
     return sha256(key.encode()).hexdigest()[:24]
 
 
 def queued(spec: Spec, cost: Cost) -> Dataset:
     """The data set of a spec as it is first written down."""
+    meaning = spec.sha256()
     return Dataset(
-        id=dataset_of(spec),
+        id=dataset_of(meaning),
         spec=spec.canonical(),
-        spec_sha256=spec.sha256(),
+        spec_sha256=meaning,
         samples=spec.samples,
         work=spec.samples * cost.unknowns,
         status="accepted",

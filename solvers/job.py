@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import platform
 from collections.abc import Mapping
+from functools import cache
 from importlib.metadata import PackageNotFoundError, version
 from typing import Any
 
@@ -133,6 +134,7 @@ class Job:
         return Auto(rtol=self.method.rtol, sort="none").pick(self.problem, unknowns)
 
 
+@cache
 def software() -> dict[str, str]:
     """Versions that the bits of a store depend on."""
     found = {"pdemill": __version__, "python": platform.python_version()}

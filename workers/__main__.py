@@ -1,4 +1,4 @@
-"""``python -m workers [--concurrency N]``: a worker; ends with the process given as PDEMILL_PARENT, if any."""
+"""``python -m workers [--concurrency N] [--nice N]``: a worker; ends with the process given as PDEMILL_PARENT, if any."""
 
 from __future__ import annotations
 
@@ -12,7 +12,9 @@ def main() -> None:
     """Run a Celery worker with the options that its tasks rely on."""
     parser = argparse.ArgumentParser(prog="python -m workers", description="Solve shards from the queue.")
     parser.add_argument("--concurrency", type=int, default=1, help="shards solved at a time")
+    parser.add_argument("--nice", type=int, default=0, help="give way to the API and the broker on the same machine")
     options = parser.parse_args()
+    os.nice(options.nice)
     if parent := os.environ.get("PDEMILL_PARENT"):
         die_with_parent(int(parent))
     os.environ.update(ONE_THREAD)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from abc import abstractmethod
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Annotated, Any, ClassVar, Literal, get_args
 
 from numpy.typing import NDArray
@@ -128,7 +129,7 @@ class Problem(Model):
         """Whether a reaction term c > 0 makes the operator regular whatever the sides."""
         return False
 
-    @property
+    @cached_property
     def conditions(self) -> dict[str, Condition]:
         """The condition on every side."""
         return self.boundary.resolved(self.sides)
@@ -138,7 +139,7 @@ class Problem(Model):
         """Whether constants solve the homogeneous problem."""
         return not self.damped and not any(map(_holds, self.conditions.values()))
 
-    @property
+    @cached_property
     def properties(self) -> Properties:
         """What solvers may rely on."""
         moving = any(value.is_random for name in self.operator_fields for value in self.values(name))

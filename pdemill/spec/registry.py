@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from difflib import get_close_matches
 from importlib.metadata import entry_points
+from threading import RLock
 from typing import Any
 
 from pydantic import GetCoreSchemaHandler, GetJsonSchemaHandler
@@ -17,22 +18,26 @@ from pydantic_core import CoreSchema, core_schema
 
 from pdemill.spec.model import Model, refusal, refuse
 
+_lock = RLock()
 _loading = False
 _loaded = False
 
 
 def load_catalogue() -> None:
-    """Import every module of the entry-point group ``pdemill.catalogue``, once."""
+    """Import every module of the entry-point group ``pdemill.catalogue``, once; other threads wait meanwhile."""
     global _loading, _loaded
-    if _loaded or _loading:
+    if _loaded:
         return
-    _loading = True
-    try:
-        for entry in entry_points(group="pdemill.catalogue"):
-            entry.load()
-        _loaded = True
-    finally:
-        _loading = False
+    with _lock:
+        if _loaded or _loading:
+            return
+        _loading = True
+        try:
+            for entry in entry_points(group="pdemill.catalogue"):
+                entry.load()
+            _loaded = True
+        finally:
+            _loading = False
 
 
 class Registry[M: Model](Mapping[str, type[M]]):

@@ -57,8 +57,7 @@ def submit(
         )  # fmt: skip
     if new:
         parts.coordinator.wake()
-    found, its_dataset = find_job(parts, owner, job.id)
-    view = parts.view(found, its_dataset)
+    view = parts.view(*find_job(parts, owner, job.id))
     response.headers["Location"] = view.links.self
     response.headers["Retry-After"] = "1"
     return view
@@ -70,10 +69,11 @@ def submit(
 def validate(body: JsonObject, parts: TheParts, owner: TheOwner) -> Estimate:
     """Check a spec and estimate what it costs, without queueing it."""
     spec, cost = check(parts, body)
-    dataset = dataset_of(spec)
+    meaning = spec.sha256()
+    dataset = dataset_of(meaning)
     known = parts.ledger.dataset(dataset)
     return Estimate(
-        spec_sha256=spec.sha256(),
+        spec_sha256=meaning,
         samples=spec.samples,
         unknowns=cost.unknowns,
         bytes=cost.bytes,
@@ -166,11 +166,11 @@ def dismiss(
     delete_store_too: Annotated[bool, Query(alias="delete_store")] = False,
 ) -> Job:  # fmt: skip
     """Cancel an unfinished job: workers stop between two samples, and the finished shards stay. With
-    ``delete_store=true`` the store of a finished job is deleted, unless another job is on it."""
+    ``delete_store=true`` a finished job is given up, and its store deleted once no other job is on it."""
     row, dataset = find_job(parts, owner, job)
     if row.status in UNFINISHED:
         parts.ledger.dismiss(owner.name, job)
-        parts.coordinator.wake()
+        parts.coordinator.news()
     elif not delete_store_too:
         raise Refusal(409, f"the job is {row.status}; add ?delete_store=true to delete its store")
     else:

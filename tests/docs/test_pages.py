@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import shlex
 import subprocess
@@ -12,47 +13,112 @@ from typing import Any
 import pytest
 
 from pdemill.spec.load import parse, validate
+from service.testing import free_port
 
 ROOT = Path(__file__).parents[2]
 PAGES = sorted([ROOT / "README.md", *(ROOT / "docs").rglob("*.md")])
 FENCE = re.compile(r"^```(\w*)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
-LANGUAGES = {"yaml", "python", "console", "text"}
+LANGUAGES = {"yaml", "json", "python", "console", "text"}
 NOT_RUN = ("make ", "source ")
 """Set-up commands: a test cannot run the target that runs it; CI and the closing checks do."""
+ADDRESS = "127.0.0.1:8000"
 
 
-def _run(command: str, expected: str, latest_spec: str) -> None:
-    words = shlex.split(command)
-    assert words[0] == "pdemill", command
-    for word in words[1:]:
-        if re.fullmatch(r"[\w-]+\.yaml", word) and not Path(word).exists():
-            Path(word).write_text(latest_spec)
-    program = [sys.executable, "-c", "from pdemill.cli import main; main()"]
-    ran = subprocess.run([*program, *words[1:]], capture_output=True, text=True, check=False, timeout=120)
-    assert "Traceback" not in ran.stderr
+class Shell:
+    """A shell that keeps its variables, for the commands of one page. ``pdemill serve`` starts a server on a free
+    port, and what is said to the usual address goes there."""
+
+    def __init__(self) -> None:
+        self._port = free_port()
+        self._server: subprocess.Popen[str] | None = None
+        programs = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
+        environment = {**os.environ, "PATH": programs, "PDEMILL_SERVER": f"http://127.0.0.1:{self._port}"}
+        self._environment = environment
+        self._shell = subprocess.Popen(
+            ["bash"], stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
+            env=environment,
+        )  # fmt: skip
+
+    def run(self, command: str) -> tuple[int, str]:
+        """Exit status and output of a command."""
+        if command.startswith("pdemill serve"):
+            self._serve(command)
+            return 0, ""
+        assert self._shell.stdin is not None
+        assert self._shell.stdout is not None
+        self._shell.stdin.write(f"{self.here(command)}\nstatus=$?; echo; echo __status $status\n")
+        self._shell.stdin.flush()
+        lines: list[str] = []
+        for line in self._shell.stdout:
+            if line.startswith("__status "):
+                return int(line.split()[1]), "".join(lines)
+            lines.append(line)
+        raise AssertionError(f"the shell ended at {command}")
+
+    def here(self, text: str) -> str:
+        """A text with the usual address replaced by this shell's server."""
+        return text.replace(ADDRESS, f"127.0.0.1:{self._port}")
+
+    def _serve(self, command: str) -> None:
+        self._server = subprocess.Popen(
+            [*shlex.split(command), "--port", str(self._port)], env=self._environment, stderr=subprocess.PIPE, text=True
+        )
+        assert self._server.stderr is not None
+        for line in self._server.stderr:
+            if line.startswith("pdemill serves"):
+                return
+        raise AssertionError("the server did not start")
+
+    def close(self) -> None:
+        for process in (self._server, self._shell):
+            if process is not None:
+                process.terminate()
+                process.wait(60)
+
+
+def _run(shell: Shell, command: str, expected: str, latest_spec: str) -> None:
+    for word in shlex.split(command):
+        if re.fullmatch(r"[\w-]+\.(yaml|json)", word.lstrip("@")) and not Path(word.lstrip("@")).exists():
+            Path(word.lstrip("@")).write_text(latest_spec)
+    status, output = shell.run(command)
+    assert "Traceback" not in output, output
     told = [line for line in expected.splitlines() if line.startswith("error: ") or " failed: " in line]
     for line in told:
-        assert line.removesuffix("...").rstrip() in ran.stderr, (command, ran.stderr)
+        assert line.removesuffix("...").rstrip() in output, (command, output)
+    for line in expected.splitlines():
+        if "..." not in line and line.startswith("{"):
+            assert line in output, (command, output)
     faults = told or "fault(s)" in expected
-    assert (ran.returncode != 0) == bool(faults), (command, ran.stdout, ran.stderr)
+    assert (status != 0) == bool(faults), (command, output)
 
 
 def run_page(page: Path) -> None:
     """Run the blocks of a page in this folder."""
+    shell = Shell()
+    try:
+        _run_blocks(page, shell)
+    finally:
+        shell.close()
+
+
+def _run_blocks(page: Path, shell: Shell) -> None:
     namespace: dict[str, Any] = {"__name__": "__docs__"}
     latest_spec = ""
     for language, block in FENCE.findall(page.read_text()):
         assert language in LANGUAGES, f"a block of {page.name} has the language {language!r}"
-        if language == "yaml":
+        if language in ("yaml", "json"):
             latest_spec = block
             validate(parse(block))
         elif language == "python":
-            exec(compile(block, page.name, "exec", dont_inherit=True), namespace)
+            exec(compile(shell.here(block), page.name, "exec", dont_inherit=True), namespace)
         elif language == "console":
             for part in re.split(r"^\$ ", block, flags=re.MULTILINE)[1:]:
                 command, _, expected = part.partition("\n")
+                while command.endswith("\\"):
+                    more, _, expected = expected.partition("\n")
+                    command = command.removesuffix("\\") + more.removeprefix("> ")
                 if not command.startswith(NOT_RUN):
-                    _run(command, expected, latest_spec)
+                    _run(shell, command, expected, latest_spec)
 
 
 @pytest.mark.parametrize("page", PAGES, ids=[str(page.relative_to(ROOT)) for page in PAGES])

@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 import math
 import re
+import subprocess
+import sys
 from collections.abc import Iterator, Mapping
 from copy import deepcopy
 from pathlib import Path
@@ -388,3 +390,18 @@ def test_what_is_left_out_hashes_like_what_it_stands_for() -> None:
 def test_what_is_not_an_object_is_refused(data: Any) -> None:
     with pytest.raises(SpecError, match="should be an object"):
         validate(data)
+
+
+def test_threads_that_come_first_find_every_family() -> None:
+    """In a process of its own: the catalogue is loaded when it is first asked for, here by many at once."""
+    check = (
+        "from concurrent.futures import ThreadPoolExecutor as Pool\n"
+        "from threading import Barrier\n"
+        "from pdemill.spec import load_preset\n"
+        "together = Barrier(8)\n"
+        "with Pool(8) as pool:\n"
+        "    found = list(pool.map(lambda name: (together.wait(), load_preset(name)), ['fno-darcy', 'skr-thermal'] * 4))\n"
+        "assert len(found) == 8\n"
+    )
+    ran = subprocess.run([sys.executable, "-c", check], capture_output=True, text=True, check=False)
+    assert ran.returncode == 0, ran.stderr

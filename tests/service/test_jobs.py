@@ -1,0 +1,323 @@
+"""Jobs on a real server: what is promised of submitting, following, cancelling, failing, and reading stores."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Iterator
+from itertools import pairwise
+from pathlib import Path
+from textwrap import dedent
+from typing import Any
+
+import httpx
+import numpy as np
+import pytest
+import zarr
+
+import pdemill
+from pdemill.client import Client, Job
+from pdemill.errors import JobError, ServerError, SpecError
+from pdemill.progress import Tally
+from service.testing import Server, until
+
+SMALL: dict[str, Any] = {
+    "problem": {"family": "poisson", "resolution": [16, 12], "source": {"field": "bumps"}},
+    "splits": {"train": 20, "test": 5},
+    "store": {"shard": 8},
+}
+PLUGIN = '''
+import os, signal, time
+from typing import Literal
+from pdemill.spec.field import Function, Scalar
+
+class Deadly(Scalar):
+    """A number that, when it is evaluated, kills the process, raises an error, or takes its time."""
+
+    deadly: Literal["kill", "raise", "slow"]
+
+    def realise(self, draw):
+        return Function(lambda points: self.act(), True, lambda points: draw.normal(1), {"": 1.0})
+
+    def act(self):
+        if self.deadly == "kill":
+            os.kill(os.getpid(), signal.SIGKILL)
+        if self.deadly == "raise":
+            raise RuntimeError("this number is deadly")
+        time.sleep(0.1)
+        return 1.0
+
+    def bounds(self):
+        return 1.0, 1.0
+'''
+
+
+@pytest.fixture(scope="module")
+def plugins(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with a distribution that adds a deadly number to the catalogue."""
+    folder = tmp_path_factory.mktemp("plugins")
+    (folder / "deadly.py").write_text(dedent(PLUGIN))
+    info = folder / "deadly-1.dist-info"
+    info.mkdir()
+    (info / "METADATA").write_text("Metadata-Version: 2.1\nName: deadly\nVersion: 1\n")
+    (info / "entry_points.txt").write_text("[pdemill.catalogue]\ndeadly = deadly\n")
+    return folder
+
+
+@pytest.fixture(scope="module")
+def server(tmp_path_factory: pytest.TempPathFactory, plugins: Path) -> Iterator[Server]:
+    path = os.pathsep.join([str(plugins), *os.environ.get("PYTHONPATH", "").split(os.pathsep)])
+    with Server(tmp_path_factory.mktemp("server"), workers=2, PYTHONPATH=path) as running:
+        yield running
+
+
+@pytest.fixture
+def client(server: Server) -> Iterator[Client]:
+    with server.client() as found:
+        yield found
+
+
+@pytest.fixture(scope="module")
+def finished(server: Server) -> Iterator[Job]:
+    """A job on SMALL that has ended."""
+    with server.client() as client:
+        yield client.submit(SMALL).wait(60)
+
+
+def _deadly(how: str, **changes: Any) -> dict[str, Any]:
+    problem = {**SMALL["problem"], "source": {"deadly": how}}
+    return {"problem": problem, "samples": 8, "solver": {"method": "direct"}, "certify": {"refine": 0}, **changes}
+
+
+def test_a_job_gives_what_generate_gives(finished: Job, tmp_path: Path) -> None:
+    pdemill.generate(SMALL, tmp_path / "here.zarr")
+    there = pdemill.verify(finished.results()["store"]["path"])
+    assert there.ok
+    assert there.content == pdemill.verify(tmp_path / "here.zarr").content
+
+
+def test_the_answer_to_a_submission_says_where_to_go(server: Server) -> None:
+    answer = httpx.post(f"{server.url}/v1/jobs", json={**SMALL, "seed": 1})
+    assert answer.status_code == 202
+    assert answer.headers["Location"] == f"/v1/jobs/{answer.json()['id']}"
+    assert answer.headers["Retry-After"] == "1"
+    fields = {
+        "id", "status", "progress", "samples_done", "samples_total", "created", "started", "finished", "eta_seconds",
+        "message",
+    }  # fmt: skip
+    assert fields <= set(answer.json())
+
+
+def test_progress_grows_to_a_hundred(client: Client) -> None:
+    tallies: list[Tally] = []
+    client.submit({**SMALL, "seed": 2}).wait(60, tallies.append, every=0.01)
+    done = [tally.done for tally in tallies]
+    assert done == sorted(done)
+    assert (done[0], done[-1]) == (0, 25)
+
+
+def test_the_same_spec_is_solved_once(client: Client, server: Server, finished: Job) -> None:
+    """Written otherwise, too; the second job is there at once, and no shard is touched."""
+    before = server.manifests(finished.state["dataset"])
+    same = {**SMALL, "splits": {"test": 5, "train": 20}, "seed": 0, "solver": {"method": "auto"}}
+    second = client.submit(same)
+    assert (second.status, second.state["progress"]) == ("successful", 100)
+    assert second.id != finished.id
+    assert second.state["dataset"] == finished.state["dataset"]
+    assert server.manifests(finished.state["dataset"]) == before
+
+
+def test_two_jobs_at_once_share_one_data_set(client: Client) -> None:
+    """The first is cancelled; the second does not mind."""
+    spec = _deadly("slow", samples=30, store={"shard": 5})
+    first, second = client.submit(spec), client.submit(spec)
+    until(lambda: second.refresh().status == "running")
+    assert first.cancel().status == "dismissed"
+    assert second.wait(60).state["samples_done"] == 30
+
+
+def test_a_repeated_request_gives_the_same_job(server: Server) -> None:
+    headers = {"Idempotency-Key": "once"}
+    first, again = (httpx.post(f"{server.url}/v1/jobs", json=SMALL, headers=headers) for _ in range(2))
+    assert first.json()["id"] == again.json()["id"]
+    other = httpx.post(f"{server.url}/v1/jobs", json={**SMALL, "seed": 9}, headers=headers)
+    assert other.status_code == 422
+    assert other.json()["errors"] == [{"detail": "was used for another spec", "header": "Idempotency-Key"}]
+
+
+def test_a_spec_that_is_refused_comes_back_as_it_would_here(client: Client) -> None:
+    bad = {**SMALL, "problem": {**SMALL["problem"], "resolution": [16, -1], "colour": "red"}, "seed": -1}
+    with pytest.raises(SpecError) as there:
+        client.submit(bad)
+    with pytest.raises(SpecError) as here:
+        pdemill.generate(bad, "nowhere.zarr")
+    assert there.value.faults == here.value.faults
+
+
+def test_an_unchanged_job_is_not_sent_twice(server: Server, finished: Job) -> None:
+    url = f"{server.url}/v1/jobs/{finished.id}"
+    first = httpx.get(url)
+    assert httpx.get(url, headers={"If-None-Match": first.headers["ETag"]}).status_code == 304
+    assert httpx.get(url, headers={"If-None-Match": '"other"'}).status_code == 200
+
+
+def test_events_end_with_the_job_and_go_on_after_a_restart(server: Server, client: Client) -> None:
+    job = client.submit(_deadly("slow", samples=40, seed=3, store={"shard": 10}))
+    until(lambda: job.refresh().state["samples_done"] > 0)
+    heard: list[tuple[str, dict[str, Any]]] = []
+    with pytest.raises(httpx.HTTPError):
+        for event in _events(server, job, ""):
+            heard.append(event)
+            if len(heard) == 2:
+                server.kill("api")
+    until(server.ready)
+    heard += _events(server, job, last=heard[-1][0])
+    states = [state for _, state in heard]
+    assert (states[-1]["status"], states[-1]["samples_done"]) == ("successful", 40)
+    assert all(one != other for one, other in pairwise(states))
+
+
+def _events(server: Server, job: Job, last: str) -> Iterator[tuple[str, dict[str, Any]]]:
+    """The events of a job: id and state."""
+    headers = {"Last-Event-ID": last} if last else {}
+    number = ""
+    with httpx.stream("GET", f"{server.url}/v1/jobs/{job.id}/events", headers=headers, timeout=60) as stream:
+        for line in stream.iter_lines():
+            if line.startswith("id: "):
+                number = line.removeprefix("id: ")
+            elif line.startswith("data: "):
+                data = line.removeprefix("data: ")
+            elif not line and number:
+                yield number, json.loads(data)
+                number = ""
+
+
+def test_pages_have_every_job_once(client: Client) -> None:
+    ids = [client.submit({**SMALL, "seed": 100 + number, "splits": {"train": 1}}).id for number in range(7)]
+    answer = client._ask("GET", "/v1/jobs", params={"limit": 3})
+    seen = [job["id"] for job in answer.json()["jobs"]]
+    while answer.json()["next"]:
+        path = answer.headers["Link"].partition(">")[0].removeprefix("<")
+        answer = client._ask("GET", path)
+        seen += [job["id"] for job in answer.json()["jobs"]]
+    assert len(seen) == len(set(seen))
+    assert seen[:7] == ids[::-1]
+
+
+def test_cancelling_stops_between_two_samples(client: Client, server: Server) -> None:
+    """A shard of a hundred seconds is left within a few; what is finished stays, and can be gone on with."""
+    job = client.submit(_deadly("slow", samples=1000, store={"shard": 1000}))
+    until(lambda: job.refresh().state["samples_done"] > 0)
+    assert job.cancel().status == "dismissed"
+    dataset = job.state["dataset"]
+    until(lambda: f"cancelled dataset={dataset}" in server.log("worker"), 5, "the worker leaving the shard")
+    assert not server.manifests(dataset)
+    with pytest.raises(JobError, match="dismissed"):
+        job.wait()
+
+
+@pytest.mark.parametrize(
+    ("how", "message"),
+    [
+        ("kill", "train-00000 killed the process that worked on it 3 times; is there enough memory?"),
+        ("raise", "train-00000: RuntimeError: this number is deadly"),
+    ],
+)
+def test_a_shard_that_fails_three_times_ends_the_job(client: Client, server: Server, how: str, message: str) -> None:
+    """Other jobs are none the worse."""
+    job = client.submit(_deadly(how))
+    with pytest.raises(JobError, match=message.replace("?", "\\?")):
+        job.wait(90)
+    begun = [line for line in server.log("worker").splitlines() if f"begun dataset={job.state['dataset']}" in line]
+    assert len([line for line in begun if "unit=train-00000" in line]) == 3
+    client.submit({**SMALL, "seed": 77}).wait(60)
+
+
+def test_samples_without_a_solution_fail_the_job_and_keep_the_store(client: Client) -> None:
+    """An indefinite coefficient is found out when it is drawn."""
+    problem = {"family": "darcy", "resolution": [8, 8], "coefficient": {"field": "chebyshev"}}
+    job = client.submit({"problem": problem, "samples": 4})
+    with pytest.raises(JobError, match="4 of 4 samples have no certified solution; the store has the others"):
+        job.wait(60)
+    assert job.results()["splits"] == [{"split": "train", "samples": 4, "certified": 0, "failed": 4}]
+
+
+def test_zarr_reads_the_store_from_afar(server: Server, finished: Job) -> None:
+    results = finished.results()
+    there: Any = zarr.open_group(server.url + results["store"]["url"], mode="r")
+    here: Any = zarr.open_group(results["store"]["path"], mode="r")
+    for name in ("train/solution", "test/input", "train/rel_residual"):
+        assert np.array_equal(there[name][...], here[name][...])
+    assert there.attrs["complete"]
+
+
+def test_ranges_of_a_file(server: Server, finished: Job) -> None:
+    results = finished.results()
+    name = "train/solution/c/0/0/0/0"
+    whole = (Path(results["store"]["path"]) / name).read_bytes()
+    url = f"{server.url}{results['store']['url']}/{name}"
+    for header, part in (("bytes=0-9", whole[:10]), ("bytes=-20", whole[-20:]), ("bytes=100-", whole[100:])):
+        answer = httpx.get(url, headers={"Range": header})
+        assert (answer.status_code, answer.content) == (206, part)
+    assert httpx.head(url).headers["Content-Length"] == str(len(whole))
+
+
+def test_a_copy_is_the_store(finished: Job, tmp_path: Path) -> None:
+    copy = finished.download(tmp_path / "copy.zarr")
+    assert pdemill.verify(copy).content == pdemill.verify(finished.results()["store"]["path"]).content
+    data = finished.open("test")
+    assert np.array_equal(data[4]["y"], pdemill.open(copy, "test")[4]["y"])
+
+
+def test_a_preview_has_the_certificate(server: Server, finished: Job) -> None:
+    sample = httpx.get(f"{server.url}/v1/jobs/{finished.id}/samples/3?split=test").json()
+    values = finished.open("test")[3]
+    assert np.array_equal(np.array(sample["y"]["u"], dtype=np.float32), values["y"][0])
+    assert 0 < sample["rel_residual"] <= 1e-8
+    assert sample["method"] == "direct"
+
+
+def test_a_store_is_deleted_on_request_only(client: Client) -> None:
+    spec = {**SMALL, "seed": 50}
+    first = client.submit(spec).wait(60)
+    second = client.submit(spec)
+    path = Path(first.results()["store"]["path"])
+    with pytest.raises(ServerError, match="add \\?delete_store=true"):
+        first.cancel()
+    assert first.delete_store().state["message"] == "given up; another job is on its store, which stays"
+    assert path.exists()
+    assert second.delete_store().state["message"] == "its store was deleted"
+    assert not path.exists()
+    assert client.submit(spec).wait(60).open("test")[4]["y"].shape == (1, 16, 12)
+
+
+def test_readiness_names_the_part_that_is_missing(server: Server) -> None:
+    server.kill("worker")
+    found = until(lambda: _not_ready(server))
+    assert found["parts"] == {**found["parts"], "broker": "ok", "workers": "none is alive"}
+    until(server.ready)
+
+
+def _not_ready(server: Server) -> dict[str, Any]:
+    """What is said of the parts while one is missing."""
+    answer = httpx.get(f"{server.url}/readyz")
+    return dict(answer.json()) if answer.status_code == 503 else {}
+
+
+def test_metrics_count_what_was_done(server: Server, finished: Job) -> None:
+    until(lambda: _metrics(server)["pdemill_worker_slots"] == 2)
+    before = _metrics(server)
+    finished._client.submit({**SMALL, "seed": 60, "solver": {"method": "cg"}}).wait(60)
+    after = _metrics(server)
+    grown = {name: after[name] - before.get(name, 0) for name in after}
+    assert grown['pdemill_samples_total{result="certified"}'] == 25
+    assert grown["pdemill_shard_seconds_count"] == 4
+    assert grown["pdemill_iterations_total"] > 25
+    assert grown['pdemill_jobs{status="successful"}'] == 1
+    assert after["pdemill_queue_depth"] == 0
+    assert "pdemill_leases_lost_total" in after
+
+
+def _metrics(server: Server) -> dict[str, float]:
+    lines = httpx.get(f"{server.url}/metrics").text.splitlines()
+    return {name: float(value) for name, value in (line.rsplit(" ", 1) for line in lines if not line.startswith("#"))}
