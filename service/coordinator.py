@@ -69,6 +69,11 @@ class _Way:
     progress: dict[str, dict[str, int]] = field(default_factory=dict)
     history: deque[tuple[float, int]] = field(default_factory=deque)
 
+    def restart(self) -> None:
+        """Forget what was counted: the manifests are to be read anew."""
+        self.track.finished.clear()
+        self.done = self.failed = self.iterations = 0
+
     def rate(self, now: float, done: int) -> float | None:
         """Samples per second over the last minute."""
         self.history.append((now, done))
@@ -182,11 +187,13 @@ class Coordinator:
             way.message = f"waiting: {fault.message}"
             track.fault(name, fault, now)
             if fault.kind == "missing":
-                track.finished.clear()
-                way.done = way.failed = way.iterations = 0
+                way.restart()
         way.progress = self._board.progress(dataset)
         root = self._settings.store(dataset)
         if not (root / "zarr.json").exists():
+            if track.shards is not None:
+                track.shards = None
+                way.restart()
             return
         try:
             attributes = read_attributes(root)

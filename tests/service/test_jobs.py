@@ -165,11 +165,15 @@ def test_events_end_with_the_job_and_go_on_after_a_restart(server: Server, clien
     job = client.submit(_deadly("slow", samples=40, seed=3, store={"shard": 10}))
     until(lambda: job.refresh().state["samples_done"] > 0)
     heard: list[tuple[str, dict[str, Any]]] = []
-    with pytest.raises(httpx.HTTPError):
+
+    def listen() -> None:
         for event in _events(server, job, ""):
             heard.append(event)
             if len(heard) == 2:
                 server.kill("api")
+
+    with pytest.raises(httpx.HTTPError):
+        listen()
     until(server.ready)
     heard += _events(server, job, last=heard[-1][0])
     states = [state for _, state in heard]
@@ -214,6 +218,25 @@ def test_cancelling_stops_between_two_samples(client: Client, server: Server) ->
     assert not server.manifests(dataset)
     with pytest.raises(JobError, match="dismissed"):
         job.wait()
+
+
+def test_a_store_that_vanishes_is_made_anew(client: Client, server: Server) -> None:
+    job = client.submit(_deadly("slow", samples=40, seed=4, store={"shard": 5}))
+    until(lambda: len(server.manifests(job.state["dataset"])) >= 2)
+    store = server.data_dir / "datasets" / f"{job.state['dataset']}.zarr"
+    store.rename(server.data_dir / "moved-away.zarr")
+    assert job.wait(60).open("train")[0:40]["y"].shape == (40, 1, 16, 12)
+
+
+def test_a_finished_shard_that_is_damaged_is_solved_again(client: Client, server: Server) -> None:
+    """It is found out before the store is finished."""
+    job = client.submit(_deadly("slow", samples=40, seed=5, store={"shard": 5}))
+    dataset = job.state["dataset"]
+    until(lambda: "train-00000" in server.manifests(dataset))
+    file = server.data_dir / "datasets" / f"{dataset}.zarr" / "train" / "solution" / "c" / "0" / "0" / "0" / "0"
+    file.write_bytes(file.read_bytes()[:100])
+    assert job.wait(60).open("train")[0:40]["y"].shape == (40, 1, 16, 12)
+    assert file.stat().st_size > 100
 
 
 @pytest.mark.parametrize(
