@@ -7,6 +7,8 @@ PIP := $(BIN)/python -m pip --quiet --disable-pip-version-check install
 PLATFORM := $(shell uname -sm)
 READY := .venv/.ready
 DEMO ?= demo
+COMPILE := $(BIN)/uv pip compile --quiet --python-version 3.12 --python-platform x86_64-manylinux_2_34 --generate-hashes \
+	--no-header --no-emit-index-url --no-annotate
 
 .PHONY: help setup demo test check bench soak openapi lock clean
 help:  ## list the targets
@@ -50,9 +52,10 @@ bench: $(READY)  ## run the benchmarks and print their tables
 soak: $(READY)  ## kill parts of a running server 200 times (half an hour)
 	$(BIN)/python benchmarks/soak.py
 
-lock: $(READY)  ## write requirements.lock anew from pyproject.toml
-	$(BIN)/uv pip compile --quiet --python-version 3.12 --python-platform x86_64-manylinux_2_34 --generate-hashes \
-		--no-header --no-emit-index-url --no-annotate --group dev pyproject.toml --output-file requirements.lock
+lock: $(READY)  ## write the locks anew from pyproject.toml
+	$(COMPILE) --group dev pyproject.toml --output-file requirements.lock
+	$(COMPILE) --constraint requirements.lock pyproject.toml --output-file docker/run.lock
+	echo hatchling | $(COMPILE) --constraint requirements.lock - --output-file docker/build.lock
 
 clean:  ## remove what the targets made
 	rm -rf .venv $(DEMO) $(DEMO).png

@@ -8,12 +8,14 @@
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from pdemill import errors
-from pdemill.client import Client, Job
 from pdemill.progress import Failure, Summary, Tally, Watcher
 from pdemill.reader import Dataset, open
+
+if TYPE_CHECKING:
+    from pdemill.client import Client, Job
 
 __version__ = "0.1.0"
 
@@ -52,3 +54,12 @@ def verify(store: str | Path, samples: int | None = None) -> Any:
     from pdemill.engine import engine
 
     return engine("verify")(store, samples)
+
+
+def __getattr__(name: str) -> Any:
+    """Load the client when it is asked for: who only reads stores need not wait for an HTTP library."""
+    if name not in ("Client", "Job"):
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    from pdemill import client
+
+    return getattr(client, name)

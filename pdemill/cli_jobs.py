@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import sys
 from collections.abc import Callable
 from hashlib import sha256
@@ -109,6 +110,8 @@ def list_jobs(status: str | None, limit: int, server: str, api_key: str | None) 
 @click.argument("name")
 def key(name: str) -> None:
     """Make an API key for NAME: the key goes to its user, the entry into the file that PDEMILL_API_KEYS names."""
+    if not re.fullmatch(r"[A-Za-z0-9._-]{1,64}", name):
+        raise click.BadParameter("use up to 64 letters, digits, dots, - and _", param_hint="NAME")
     secret = token_urlsafe(32)
     console.errors.print(f"key (shown once): {secret}")
     console.out.print(f"- {{name: {name}, sha256: {sha256(secret.encode()).hexdigest()}}}")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from dataclasses import dataclass
 from hashlib import sha256
 from hmac import compare_digest
@@ -31,6 +32,8 @@ ANYONE = Owner(name="anyone", sha256="0" * 64)
 
 _FILE = TypeAdapter(list[Owner])
 
+log = logging.getLogger("pdemill.api")
+
 
 @dataclass
 class _Loaded:
@@ -44,8 +47,9 @@ class KeyRing:
     def __init__(self, path: Path | None) -> None:
         self._path = path
         self._loaded: _Loaded | None = None
+        self.trouble = ""
         if path is not None:
-            self._owners(path)
+            self._load(path)
 
     @property
     def open(self) -> bool:
@@ -67,6 +71,17 @@ class KeyRing:
         return found
 
     def _owners(self, path: Path) -> list[Owner]:
+        """The owners; those known so far while the file cannot be read."""
+        try:
+            owners, self.trouble = self._load(path), ""
+        except PdemillError as error:
+            if not self.trouble:
+                log.warning("%s", error)
+            owners, self.trouble = (self._loaded.owners if self._loaded is not None else []), str(error)
+        return owners
+
+    def _load(self, path: Path) -> list[Owner]:
+        """The owners in the file. Raises PdemillError if it is not a file of keys."""
         try:
             stat = path.stat()
             stamp = (stat.st_mtime_ns, stat.st_size)

@@ -15,10 +15,8 @@ from pdemill.store.store import read_attributes
 from service.keys import Owner
 from service.ledger import UNFINISHED, Dataset, Job
 from service.problems import Refusal
-from service.state import Parts
+from service.state import TRASH, Parts
 from service.views import Results, ShardEntry, SplitSummary, StoreLocation, store_url
-
-TRASH = ".trash"
 
 
 def results_view(parts: Parts, job: Job, dataset: Dataset, base: str) -> Results:

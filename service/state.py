@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from dataclasses import dataclass
 from typing import Annotated
 
@@ -17,6 +18,9 @@ from service.problems import Refusal
 from service.queue import Queue
 from service.views import Job as JobView
 from service.views import job_view
+
+TRASH = ".trash"
+"""How the name of a store begins that is being deleted."""
 
 
 @dataclass
@@ -40,6 +44,8 @@ class Parts:
         return cls(settings, ledger, board, queue, metrics, KeyRing(settings.api_keys), coordinator)
 
     def start(self) -> None:
+        for grave in self.settings.datasets.glob(f"{TRASH}-*"):
+            shutil.rmtree(grave)
         self.coordinator.start()
 
     def stop(self) -> None:

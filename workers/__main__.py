@@ -1,4 +1,4 @@
-"""``python -m workers [--concurrency N] [--nice N]``: a worker; ends with the process given as PDEMILL_PARENT, if any."""
+"""``python -m workers [--concurrency N]``: a worker; ends with the process given as PDEMILL_PARENT, if any."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ def main() -> None:
     from workers.app import app  # late: Celery reads REMAP_SIGTERM when it is imported
 
     app.worker_main([
-        "worker", "--pool", "prefork", "--concurrency", str(options.concurrency),
+        "--quiet", "worker", "--pool", "prefork", "--concurrency", str(options.concurrency),
         "--without-gossip", "--without-mingle", "--without-heartbeat", "--loglevel", "INFO",
     ])  # fmt: skip
 

@@ -45,7 +45,7 @@ def _or_samples(schema: dict[str, Any]) -> None:
 
 
 def _limit() -> int:
-    text = os.environ.get("PDEMILL_MAX_UNKNOWNS", str(DEFAULT_LIMIT))
+    text = os.environ.get("PDEMILL_MAX_UNKNOWNS") or str(DEFAULT_LIMIT)
     if not text.isdecimal():
         raise refuse((), f"the environment variable PDEMILL_MAX_UNKNOWNS should be a whole number, not {text!r}", text)
     return int(text)

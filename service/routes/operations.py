@@ -29,7 +29,9 @@ async def healthz() -> dict[str, str]:
 @router.get("/readyz", responses={503: {"model": Readiness, "description": "A part is missing"}}, summary="Is it ready")
 def readyz(parts: TheParts, response: Response) -> Readiness:
     """Whether jobs can be accepted and worked on, part by part."""
-    checks = {"ledger": _ledger, "data directory": _disk, "broker": _broker, "coordinator": _coordinator}
+    checks = {
+        "ledger": _ledger, "data directory": _disk, "keys": _keys, "broker": _broker, "coordinator": _coordinator,
+    }  # fmt: skip
     found = {name: check(parts) for name, check in checks.items()}
     found["workers"] = _workers(parts) if found["broker"] == "ok" else "unknown: the broker is away"
     ready = all(text == "ok" for text in found.values())
@@ -55,6 +57,10 @@ def _disk(parts: Parts) -> str:
         return f"cannot be written: {error.strerror}"
     left = free.f_bavail * free.f_frsize
     return "ok" if left >= LEAST_FREE else f"nearly full: {left:,} bytes are free"
+
+
+def _keys(parts: Parts) -> str:
+    return parts.keys.trouble or "ok"
 
 
 def _broker(parts: Parts) -> str:

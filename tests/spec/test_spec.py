@@ -400,7 +400,7 @@ def test_threads_that_come_first_find_every_family() -> None:
         "from pdemill.spec import load_preset\n"
         "together = Barrier(8)\n"
         "with Pool(8) as pool:\n"
-        "    found = list(pool.map(lambda name: (together.wait(), load_preset(name)), ['fno-darcy', 'skr-thermal'] * 4))\n"
+        "    found = list(pool.map(lambda n: (together.wait(), load_preset(n)), ['fno-darcy', 'skr-thermal'] * 4))\n"
         "assert len(found) == 8\n"
     )
     ran = subprocess.run([sys.executable, "-c", check], capture_output=True, text=True, check=False)
