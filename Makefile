@@ -52,6 +52,9 @@ bench: $(READY)  ## run the benchmarks and print their tables
 soak: $(READY)  ## kill parts of a running server 200 times (half an hour)
 	$(BIN)/python benchmarks/soak.py
 
+openapi: $(READY)  ## write docs/openapi.json anew
+	$(BIN)/python -m service.openapi > docs/openapi.json
+
 lock: $(READY)  ## write the locks anew from pyproject.toml
 	$(COMPILE) --group dev pyproject.toml --output-file requirements.lock
 	$(COMPILE) --constraint requirements.lock pyproject.toml --output-file docker/run.lock

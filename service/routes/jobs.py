@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 from base64 import urlsafe_b64decode, urlsafe_b64encode
 from collections.abc import AsyncIterator
 from hashlib import sha256
@@ -29,6 +30,7 @@ SPEC_BODY = {
     }
 }
 
+log = logging.getLogger("pdemill.api")
 router = APIRouter(prefix="/jobs", tags=["jobs"], responses=documented(401, 421, 503))
 
 
@@ -56,6 +58,7 @@ def submit(
             [Detail(header="Idempotency-Key", detail="was used for another spec")],
         )  # fmt: skip
     if new:
+        log.info("submitted", extra={"job": job.id, "dataset": dataset.id, "owner": owner.name})
         parts.coordinator.wake()
     view = parts.view(*find_job(parts, owner, job.id))
     response.headers["Location"] = view.links.self
@@ -170,11 +173,13 @@ def dismiss(
     row, dataset = find_job(parts, owner, job)
     if row.status in UNFINISHED:
         parts.ledger.dismiss(owner.name, job)
+        log.info("dismissed", extra={"job": job, "dataset": dataset.id, "owner": owner.name})
         parts.coordinator.news()
     elif not delete_store_too:
         raise Refusal(409, f"the job is {row.status}; add ?delete_store=true to delete its store")
     else:
         delete_store(parts, owner, row, dataset)
+        log.info("given up", extra={"job": job, "dataset": dataset.id, "owner": owner.name})
     return parts.view(*find_job(parts, owner, job))
 
 
