@@ -65,11 +65,13 @@ def openapi(app: FastAPI) -> dict[str, Any]:
         schemas |= {name: part for name, part in spec.pop("$defs").items() if name not in schemas}
         spec.pop("$schema")
         schemas["Spec"] = spec
-        problem = problems.Problem.model_json_schema(ref_template="#/components/schemas/{model}")
+        problem = problems.ProblemDetails.model_json_schema(ref_template="#/components/schemas/{model}")
         schemas |= problem.pop("$defs")
-        schemas["Problem"] = problem
+        schemas["ProblemDetails"] = problem
         for unused in ("HTTPValidationError", "ValidationError"):
             schemas.pop(unused, None)
+        events = schema["paths"][f"{PREFIX}/jobs/{{job}}/events"]["get"]["responses"]["200"]["content"]
+        events["text/event-stream"] = {"schema": {"type": "string"}}  # OpenAPI 3.1 knows no items of a stream
         components["securitySchemes"] = {"key": {"type": "http", "scheme": "bearer"}}
         schema["security"] = [{"key": []}, {}]
         app.openapi_schema = schema

@@ -32,6 +32,8 @@ ANYONE = Owner(name="anyone", sha256="0" * 64)
 
 _FILE = TypeAdapter(list[Owner])
 
+TROUBLE = "not a file of keys; those known before are used, and the log says what is wrong"
+
 log = logging.getLogger("pdemill.api")
 
 
@@ -77,7 +79,7 @@ class KeyRing:
         except PdemillError as error:
             if not self.trouble:
                 log.warning("%s", error)
-            owners, self.trouble = (self._loaded.owners if self._loaded is not None else []), str(error)
+            owners, self.trouble = (self._loaded.owners if self._loaded is not None else []), TROUBLE
         return owners
 
     def _load(self, path: Path) -> list[Owner]:
@@ -88,8 +90,19 @@ class KeyRing:
             if self._loaded is None or self._loaded.stamp != stamp:
                 self._loaded = _Loaded(stamp, _parse(yaml.safe_load(path.read_text())))
         except (OSError, UnicodeDecodeError, yaml.YAMLError, ValidationError) as error:
-            raise PdemillError(f"PDEMILL_API_KEYS: {path} is not a file of keys: {error}") from None
+            raise PdemillError(f"PDEMILL_API_KEYS: {path} is not a file of keys: {_reason(error)}") from None
         return self._loaded.owners
+
+
+def _reason(error: Exception) -> str:
+    """What is wrong, in one line, without what the file says."""
+    if isinstance(error, ValidationError):
+        faults = error.errors(include_url=False, include_input=False)
+        return "; ".join(f"{'.'.join(map(str, fault['loc'])) or 'file'}: {fault['msg']}" for fault in faults[:3])
+    if isinstance(error, OSError):
+        return error.strerror or "it cannot be read"
+    mark = getattr(error, "problem_mark", None)
+    return f"line {mark.line + 1} is not YAML" if mark is not None else "it is not YAML text"
 
 
 def _parse(data: Any) -> list[Owner]:

@@ -105,15 +105,18 @@ class Ledger:
 
     # Jobs
 
-    def submit(self, owner: str, dataset: Dataset, idempotency: str | None) -> tuple[Job, bool]:
+    def submit(
+        self, owner: str, dataset: Dataset, idempotency: str | None, admit: Callable[[], None] = lambda: None
+    ) -> tuple[Job, bool]:
         """A new job for a data set, or the job that this owner made with the same idempotency key.
 
-        The data set is made if it is not there, and begun again if it ended badly. The flag says whether the
-        job is new.
+        The data set is made if it is not there, and begun again if it ended badly. ``admit`` may raise if there is
+        no room for a new job; nobody else submits meanwhile. The flag says whether the job is new.
         """
         with self._write() as db:
             if idempotency is not None and (known := self._find(db, owner, idempotency)) is not None:
                 return known, False
+            admit()
             row = db.execute("SELECT status, message FROM datasets WHERE id = ?", (dataset.id,)).fetchone()
             now, status, message = time.time(), dataset.status, ""
             if row is None:

@@ -31,7 +31,7 @@ class Detail(BaseModel):
     header: str | None = None
 
 
-class Problem(BaseModel):
+class ProblemDetails(BaseModel):
     """What went wrong, and what to do about it."""
 
     type: str = "about:blank"
@@ -55,7 +55,9 @@ def respond(
     status: int, detail: str, errors: Sequence[Detail] = (), headers: Mapping[str, str] | None = None
 ) -> Response:
     """The response that tells of a problem."""
-    problem = Problem(title=HTTPStatus(status).phrase, status=status, detail=detail, errors=list(errors[:MOST_ERRORS]))
+    problem = ProblemDetails(
+        title=HTTPStatus(status).phrase, status=status, detail=detail, errors=list(errors[:MOST_ERRORS])
+    )
     return JSONResponse(
         problem.model_dump(exclude_none=True), status_code=status, headers=dict(headers or {}), media_type=MEDIA_TYPE
     )
@@ -63,7 +65,7 @@ def respond(
 
 def documented(*statuses: int) -> dict[int | str, dict[str, Any]]:
     """The entries of an operation's responses for these statuses."""
-    schema = {"$ref": "#/components/schemas/Problem"}
+    schema = {"$ref": "#/components/schemas/ProblemDetails"}
     return {
         status: {"description": HTTPStatus(status).phrase, "content": {MEDIA_TYPE: {"schema": schema}}}
         for status in statuses

@@ -86,12 +86,16 @@ def delete_store(parts: Parts, owner: Owner, job: Job, dataset: Dataset) -> None
     Raises Refusal while somebody writes it.
     """
     root = parts.settings.store(dataset.id)
-    if not parts.ledger.give_up(owner.name, job.id) or not root.exists():
+    if not root.exists():
+        parts.ledger.give_up(owner.name, job.id)
         return
     try:
-        with Lock(root):
-            grave = root.with_name(f"{TRASH}-{token_hex(8)}")
-            root.rename(grave)
-    except StoreBusy as busy:
-        raise Refusal(409, str(busy), headers={"Retry-After": "5"}) from None
+        lock = Lock(root)
+    except StoreBusy:
+        raise Refusal(409, "the store is being written; try again later", headers={"Retry-After": "5"}) from None
+    with lock:
+        if not parts.ledger.give_up(owner.name, job.id):
+            return
+        grave = root.with_name(f"{TRASH}-{token_hex(8)}")
+        root.rename(grave)
     shutil.rmtree(grave)

@@ -79,6 +79,15 @@ TheParts = Annotated[Parts, Depends(_parts)]
 TheOwner = Annotated[Owner, Depends(_owner)]
 
 
+def _job_id(job: str, parts: TheParts, owner: TheOwner) -> str:
+    find_job(parts, owner, job)
+    return job
+
+
+TheJobId = Annotated[str, Depends(_job_id)]
+"""The id of a job of this owner, or 404 before any answer is begun."""
+
+
 def find_job(parts: Parts, owner: Owner, job: str) -> tuple[Job, Dataset]:
     """A job of this owner, or 404."""
     found = parts.ledger.job(owner.name, job)

@@ -54,7 +54,7 @@ def queued(spec: Spec, cost: Cost) -> Dataset:
     )
 
 
-def make_room(parts: Parts, owner: Owner, dataset: Dataset) -> None:
+def check_room(parts: Parts, owner: Owner, dataset: Dataset) -> None:
     """Raise Refusal if one more job is too many, for the server or for its owner."""
     if parts.ledger.load().jobs >= parts.settings.max_queue:
         raise Refusal(429, "the queue is full; try again later", headers={"Retry-After": "60"})

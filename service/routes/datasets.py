@@ -21,7 +21,7 @@ router = APIRouter(prefix="/datasets", tags=["datasets"], responses=documented(4
     "/{dataset}/store/{path:path}", response_class=FileResponse,
     responses={
         200: {"description": "The file", "content": {"application/octet-stream": {}}},
-        206: {"description": "A part of the file"},
+        206: {"description": "A part of the file", "content": {"application/octet-stream": {}}},
         **documented(400, 404, 416, 422),
     },
     summary="A file of a store",

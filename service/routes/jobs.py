@@ -6,6 +6,7 @@ import asyncio
 import logging
 from base64 import urlsafe_b64decode, urlsafe_b64encode
 from collections.abc import AsyncIterator
+from functools import partial
 from hashlib import sha256
 from typing import Annotated
 
@@ -18,8 +19,8 @@ from service.ledger import UNFINISHED, Status
 from service.problems import Detail, Refusal, documented
 from service.results import delete_store, results_view
 from service.samples import sample_view
-from service.state import Parts, TheOwner, TheParts, find_job
-from service.submission import check, dataset_of, make_room, queued
+from service.state import Parts, TheJobId, TheOwner, TheParts, find_job
+from service.submission import check, check_room, dataset_of, queued
 from service.views import PREFIX, Estimate, Job, JobPage, Results, Sample
 
 EVENT_SECONDS = 0.5
@@ -39,9 +40,9 @@ router = APIRouter(prefix="/jobs", tags=["jobs"], responses=documented(401, 421,
     summary="Submit a data set job",
 )  # fmt: skip
 def submit(
+    owner: TheOwner,
     body: JsonObject,
     parts: TheParts,
-    owner: TheOwner,
     response: Response,
     idempotency_key: Annotated[str | None, Header(min_length=1, max_length=255)] = None,
 ) -> Job:
@@ -49,9 +50,9 @@ def submit(
     the same ``Idempotency-Key`` gives the same job."""
     spec, cost = check(parts, body)
     dataset = queued(spec, cost)
-    make_room(parts, owner, dataset)
     parts.ledger.reopen_if(dataset.id, gone=lambda: not parts.settings.store(dataset.id).exists())
-    job, new = parts.ledger.submit(owner.name, dataset, idempotency_key)
+    admit = partial(check_room, parts, owner, dataset)
+    job, new = parts.ledger.submit(owner.name, dataset, idempotency_key, admit)
     if not new and job.dataset != dataset.id:
         raise Refusal(
             422, "this Idempotency-Key was used for another spec",
@@ -69,7 +70,7 @@ def submit(
 @router.post(
     "/validate", openapi_extra=SPEC_BODY, responses=documented(400, 413, 415, 422), summary="Check a spec; a dry run"
 )
-def validate(body: JsonObject, parts: TheParts, owner: TheOwner) -> Estimate:
+def validate(owner: TheOwner, body: JsonObject, parts: TheParts) -> Estimate:
     """Check a spec and estimate what it costs, without queueing it."""
     spec, cost = check(parts, body)
     meaning = spec.sha256()
@@ -147,9 +148,8 @@ def _rendered(parts: Parts, owner: Owner, job: str) -> tuple[str, str, bool]:
 
 @router.get("/{job}/events", response_class=EventSourceResponse, responses=documented(404, 422), summary="Follow a job")
 async def events(
-    job: str, parts: TheParts, owner: TheOwner, request: Request,
-    last_event_id: Annotated[str | None, Header()] = None,
-) -> AsyncIterator[ServerSentEvent]:  # fmt: skip
+    job: TheJobId, parts: TheParts, owner: TheOwner, last_event_id: Annotated[str | None, Header()] = None
+) -> AsyncIterator[ServerSentEvent]:
     """Server-sent events: the job, whenever it has changed, until it is finished. The id of an event is the job's
     entity tag, so that whoever reconnects with ``Last-Event-ID`` hears of nothing twice."""
     heard = f'"{last_event_id}"' if last_event_id else ""

@@ -8,6 +8,7 @@ from tempfile import TemporaryFile
 
 from fastapi import APIRouter, Response
 from redis import RedisError
+from starlette.responses import PlainTextResponse
 
 from pdemill import __version__
 from service.problems import documented
@@ -82,11 +83,13 @@ def _workers(parts: Parts) -> str:
         return str(error)
 
 
-@router.get("/metrics", response_class=Response, responses=documented(401), summary="Counters for Prometheus")
+@router.get(
+    "/metrics", response_class=PlainTextResponse, responses=documented(401, 503), summary="Counters for Prometheus"
+)
 def metrics(parts: TheParts, owner: TheOwner) -> Response:
     """All counters, in Prometheus' text format."""
     rate = sum(live.samples_per_second or 0.0 for live in parts.coordinator.live.values())
-    return Response(parts.metrics.text(parts.ledger.counts(), rate), media_type="text/plain; version=0.0.4")
+    return PlainTextResponse(parts.metrics.text(parts.ledger.counts(), rate), media_type="text/plain; version=0.0.4")
 
 
 @router.get("/", include_in_schema=False)
