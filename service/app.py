@@ -67,9 +67,14 @@ def openapi(app: FastAPI) -> dict[str, Any]:
         schemas["Spec"] = spec
         problem = problems.Problem.model_json_schema(ref_template="#/components/schemas/{model}")
         schemas |= problem.pop("$defs")
-        schemas["Problem"] = problem
+        schemas["ProblemDetails"] = problem
         for unused in ("HTTPValidationError", "ValidationError"):
             schemas.pop(unused, None)
+        for methods in schema["paths"].values():
+            for operation in methods.values():
+                for media, content in operation["responses"].get("200", {}).get("content", {}).items():
+                    if media == "text/event-stream":
+                        content["schema"] = content.pop("itemSchema")  # which OpenAPI 3.1 does not know
         components["securitySchemes"] = {"key": {"type": "http", "scheme": "bearer"}}
         schema["security"] = [{"key": []}, {}]
         app.openapi_schema = schema

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Annotated
 
 from fastapi import Depends, Request
@@ -85,3 +86,11 @@ def find_job(parts: Parts, owner: Owner, job: str) -> tuple[Job, Dataset]:
     if found is None:
         raise Refusal(404, "there is no such job")
     return found
+
+
+def find_store(parts: Parts, dataset: str) -> Path:
+    """Where a data set's store is or will be, or 404 if that is not in the data directory, but behind a link."""
+    home, store = parts.settings.data_dir, parts.settings.store(dataset)
+    if store.resolve() != home.resolve() / store.relative_to(home):
+        raise Refusal(404, "the store is not in the data directory")
+    return store

@@ -9,7 +9,7 @@ from collections.abc import AsyncIterator
 from hashlib import sha256
 from typing import Annotated
 
-from fastapi import APIRouter, Header, Query, Request, Response
+from fastapi import APIRouter, Depends, Header, Query, Request, Response
 from fastapi.sse import EventSourceResponse, ServerSentEvent
 
 from service.body import JsonObject
@@ -18,7 +18,7 @@ from service.ledger import UNFINISHED, Status
 from service.problems import Detail, Refusal, documented
 from service.results import delete_store, results_view
 from service.samples import sample_view
-from service.state import Parts, TheOwner, TheParts, find_job
+from service.state import Parts, TheOwner, TheParts, find_job, find_store
 from service.submission import check, dataset_of, make_room, queued
 from service.views import PREFIX, Estimate, Job, JobPage, Results, Sample
 
@@ -43,15 +43,14 @@ def submit(
     parts: TheParts,
     owner: TheOwner,
     response: Response,
-    idempotency_key: Annotated[str | None, Header(min_length=1, max_length=255)] = None,
+    idempotency_key: Annotated[str | None, Header(min_length=1, max_length=255, pattern="^[ -~]*$")] = None,
 ) -> Job:
     """Queue a spec. The same spec is solved once, however often it is submitted; a request that is repeated with
     the same ``Idempotency-Key`` gives the same job."""
     spec, cost = check(parts, body)
     dataset = queued(spec, cost)
-    make_room(parts, owner, dataset)
     parts.ledger.reopen_if(dataset.id, gone=lambda: not parts.settings.store(dataset.id).exists())
-    job, new = parts.ledger.submit(owner.name, dataset, idempotency_key)
+    job, new = parts.ledger.submit(owner.name, dataset, idempotency_key, room=lambda: make_room(parts, owner, dataset))
     if not new and job.dataset != dataset.id:
         raise Refusal(
             422, "this Idempotency-Key was used for another spec",
@@ -145,7 +144,15 @@ def _rendered(parts: Parts, owner: Owner, job: str) -> tuple[str, str, bool]:
     return text, f'"{sha256(text.encode()).hexdigest()[:20]}"', row.status in UNFINISHED
 
 
-@router.get("/{job}/events", response_class=EventSourceResponse, responses=documented(404, 422), summary="Follow a job")
+def _known(job: str, parts: TheParts, owner: TheOwner) -> None:
+    """Refuse before the stream begins; afterwards its status cannot change."""
+    find_job(parts, owner, job)
+
+
+@router.get(
+    "/{job}/events", response_class=EventSourceResponse, responses=documented(404, 422), summary="Follow a job",
+    dependencies=[Depends(_known)],
+)  # fmt: skip
 async def events(
     job: str, parts: TheParts, owner: TheOwner, request: Request,
     last_event_id: Annotated[str | None, Header()] = None,
@@ -196,4 +203,4 @@ def sample(
 ) -> Sample:
     """Input, solution and certificate of one sample, thinned out to at most 64 values along each axis."""
     _row, dataset = find_job(parts, owner, job)
-    return sample_view(parts.settings.store(dataset.id), split, sample)
+    return sample_view(find_store(parts, dataset.id), split, sample)

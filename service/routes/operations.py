@@ -82,7 +82,10 @@ def _workers(parts: Parts) -> str:
         return str(error)
 
 
-@router.get("/metrics", response_class=Response, responses=documented(401), summary="Counters for Prometheus")
+@router.get(
+    "/metrics", response_class=Response, summary="Counters for Prometheus",
+    responses={200: {"description": "The counters", "content": {"text/plain": {}}}, **documented(401, 503)},
+)  # fmt: skip
 def metrics(parts: TheParts, owner: TheOwner) -> Response:
     """All counters, in Prometheus' text format."""
     rate = sum(live.samples_per_second or 0.0 for live in parts.coordinator.live.values())
