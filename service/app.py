@@ -70,8 +70,11 @@ def openapi(app: FastAPI) -> dict[str, Any]:
         schemas["ProblemDetails"] = problem
         for unused in ("HTTPValidationError", "ValidationError"):
             schemas.pop(unused, None)
-        events = schema["paths"][f"{PREFIX}/jobs/{{job}}/events"]["get"]["responses"]["200"]["content"]
-        events["text/event-stream"] = {"schema": {"type": "string"}}  # OpenAPI 3.1 knows no items of a stream
+        for methods in schema["paths"].values():
+            for operation in methods.values():
+                for media, content in operation["responses"].get("200", {}).get("content", {}).items():
+                    if media == "text/event-stream":
+                        content["schema"] = content.pop("itemSchema")  # which OpenAPI 3.1 does not know
         components["securitySchemes"] = {"key": {"type": "http", "scheme": "bearer"}}
         schema["security"] = [{"key": []}, {}]
         app.openapi_schema = schema

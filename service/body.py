@@ -3,21 +3,29 @@
 from __future__ import annotations
 
 import json
+from collections import Counter
 from typing import Annotated, Any
 
 from fastapi import Depends, Request
+from starlette.requests import ClientDisconnect
 
 from service.problems import Detail, Refusal
+from service.state import TheOwner
 
 MOST_BYTES = 1_000_000
+MOST_DIGITS = 100
 
 
-async def _json_object(request: Request) -> dict[str, Any]:
+async def _json_object(request: Request, owner: TheOwner) -> dict[str, Any]:  # nothing is read for strangers
     kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
     if kind != "application/json" and not (kind.startswith("application/") and kind.endswith("+json")):
         raise Refusal(415, "send JSON, with the header Content-Type: application/json")
     try:
-        value = json.loads(await request.body(), parse_constant=_no_constant, object_pairs_hook=_no_twins)
+        value = json.loads(
+            await request.body(), parse_int=_short, parse_constant=_no_constant, object_pairs_hook=_no_twins
+        )
+    except ClientDisconnect:
+        raise Refusal(400, "the body ended early") from None
     except RecursionError:
         raise Refusal(400, "the JSON is nested too deeply") from None
     except ValueError as error:
@@ -27,6 +35,12 @@ async def _json_object(request: Request) -> dict[str, Any]:
     return value
 
 
+def _short(digits: str) -> int:
+    if len(digits) > MOST_DIGITS:
+        raise ValueError(f"a number has more than {MOST_DIGITS} digits")
+    return int(digits)
+
+
 def _no_constant(name: str) -> None:
     raise ValueError(f"{name} is not a JSON number")
 
@@ -34,8 +48,8 @@ def _no_constant(name: str) -> None:
 def _no_twins(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     found = dict(pairs)
     if len(found) < len(pairs):
-        keys = [key for key, _ in pairs]
-        raise ValueError(f"the key {next(key for key in keys if keys.count(key) > 1)!r} stands twice")
+        count = Counter(key for key, _ in pairs)
+        raise ValueError(f"the key {count.most_common(1)[0][0]!r} stands twice")
     return found
 
 

@@ -90,19 +90,16 @@ class KeyRing:
             if self._loaded is None or self._loaded.stamp != stamp:
                 self._loaded = _Loaded(stamp, _parse(yaml.safe_load(path.read_text())))
         except (OSError, UnicodeDecodeError, yaml.YAMLError, ValidationError) as error:
-            raise PdemillError(f"PDEMILL_API_KEYS: {path} is not a file of keys: {_reason(error)}") from None
+            raise PdemillError(f"PDEMILL_API_KEYS: {path.name} is not a file of keys: {_reason(error)}") from None
         return self._loaded.owners
 
 
 def _reason(error: Exception) -> str:
-    """What is wrong, in one line, without what the file says."""
+    """What is wrong, in one line and without what is in the file."""
     if isinstance(error, ValidationError):
-        faults = error.errors(include_url=False, include_input=False)
-        return "; ".join(f"{'.'.join(map(str, fault['loc'])) or 'file'}: {fault['msg']}" for fault in faults[:3])
-    if isinstance(error, OSError):
-        return error.strerror or "it cannot be read"
-    mark = getattr(error, "problem_mark", None)
-    return f"line {mark.line + 1} is not YAML" if mark is not None else "it is not YAML text"
+        faults = error.errors(include_url=False, include_context=False, include_input=False)
+        return "; ".join(f"{'.'.join(map(str, fault['loc'])) or 'file'}: {fault['msg']}" for fault in faults)
+    return str(error.strerror) if isinstance(error, OSError) else "it is not YAML"
 
 
 def _parse(data: Any) -> list[Owner]:

@@ -106,17 +106,17 @@ class Ledger:
     # Jobs
 
     def submit(
-        self, owner: str, dataset: Dataset, idempotency: str | None, admit: Callable[[], None] = lambda: None
+        self, owner: str, dataset: Dataset, idempotency: str | None, room: Callable[[], None] = lambda: None
     ) -> tuple[Job, bool]:
         """A new job for a data set, or the job that this owner made with the same idempotency key.
 
-        The data set is made if it is not there, and begun again if it ended badly. ``admit`` may raise if there is
-        no room for a new job; nobody else submits meanwhile. The flag says whether the job is new.
+        The data set is made if it is not there, and begun again if it ended badly. The flag says whether the
+        job is new. ``room`` raises if one more job is too many; nobody submits another while it looks.
         """
         with self._write() as db:
             if idempotency is not None and (known := self._find(db, owner, idempotency)) is not None:
                 return known, False
-            admit()
+            room()
             row = db.execute("SELECT status, message FROM datasets WHERE id = ?", (dataset.id,)).fetchone()
             now, status, message = time.time(), dataset.status, ""
             if row is None:

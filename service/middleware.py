@@ -71,6 +71,9 @@ def _name(host: str) -> str:
     return (name if colon and port.isdigit() else host).lower()
 
 
+METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
+
+
 class Clock:
     """Counts requests by method, route and status, and how long they take to begin to answer."""
 
@@ -87,7 +90,8 @@ class Clock:
             if message["type"] == "http.response.start":
                 route: Any = scope.get("route")
                 name = getattr(route, "path", "none")
-                self._metrics.request(scope["method"], name, message["status"], perf_counter() - begin)
+                method = scope["method"] if scope["method"] in METHODS else "other"
+                self._metrics.request(method, name, message["status"], perf_counter() - begin)
             await send(message)
 
         await self._app(scope, receive, timed)

@@ -18,6 +18,7 @@ from pdemill.errors import SpecError, StoreError
 
 MEDIA_TYPE = "application/problem+json"
 MOST_ERRORS = 100
+MOST_CHARACTERS = 500
 
 log = logging.getLogger("pdemill.api")
 
@@ -55,12 +56,17 @@ def respond(
     status: int, detail: str, errors: Sequence[Detail] = (), headers: Mapping[str, str] | None = None
 ) -> Response:
     """The response that tells of a problem."""
-    problem = ProblemDetails(
-        title=HTTPStatus(status).phrase, status=status, detail=detail, errors=list(errors[:MOST_ERRORS])
-    )
+    shown = [Detail(**{k: _shown(v) for k, v in error if v is not None}) for error in errors[:MOST_ERRORS]]
+    problem = ProblemDetails(title=HTTPStatus(status).phrase, status=status, detail=_shown(detail), errors=shown)
     return JSONResponse(
         problem.model_dump(exclude_none=True), status_code=status, headers=dict(headers or {}), media_type=MEDIA_TYPE
     )
+
+
+def _shown(text: str) -> str:
+    """Text that may hold parts of a request: not too long, and without lone surrogates, which are no UTF-8."""
+    short = text if len(text) <= MOST_CHARACTERS else f"{text[:MOST_CHARACTERS]}..."
+    return short.encode("utf-8", "replace").decode()
 
 
 def documented(*statuses: int) -> dict[int | str, dict[str, Any]]:
@@ -107,7 +113,8 @@ def install(app: FastAPI) -> None:
     @app.exception_handler(StoreError)
     def _away(request: Request, error: Exception) -> Response:
         log.warning("storage: %s", error)
-        return respond(503, f"the data directory does not answer as it should: {error}", headers={"Retry-After": "5"})
+        reason = error.strerror if isinstance(error, OSError) else error
+        return respond(503, f"the data directory does not answer as it should: {reason}", headers={"Retry-After": "5"})
 
     @app.exception_handler(Exception)
     def _broken(request: Request, error: Exception) -> Response:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+from contextlib import nullcontext
 from pathlib import Path
 from secrets import token_hex
 from textwrap import dedent
@@ -15,7 +16,7 @@ from pdemill.store.store import read_attributes
 from service.keys import Owner
 from service.ledger import UNFINISHED, Dataset, Job
 from service.problems import Refusal
-from service.state import TRASH, Parts
+from service.state import TRASH, Parts, find_store
 from service.views import Results, ShardEntry, SplitSummary, StoreLocation, store_url
 
 
@@ -23,7 +24,7 @@ def results_view(parts: Parts, job: Job, dataset: Dataset, base: str) -> Results
     """A finished store, from its attributes and manifests."""
     if job.status in UNFINISHED:
         raise Refusal(409, f"the job is {job.status}; its results are not there yet", headers={"Retry-After": "1"})
-    root = parts.settings.store(dataset.id)
+    root = find_store(parts, dataset.id)
     if not (root / "zarr.json").exists():
         raise Refusal(404, "the job has no store; it was deleted, or never begun")
     attributes = read_attributes(root)
@@ -85,17 +86,13 @@ def delete_store(parts: Parts, owner: Owner, job: Job, dataset: Dataset) -> None
 
     Raises Refusal while somebody writes it.
     """
-    root = parts.settings.store(dataset.id)
-    if not root.exists():
-        parts.ledger.give_up(owner.name, job.id)
-        return
+    root = find_store(parts, dataset.id)
+    grave = root.with_name(f"{TRASH}-{token_hex(8)}")
     try:
-        lock = Lock(root)
+        with Lock(root, patience=1.0) if root.exists() else nullcontext():
+            if parts.ledger.give_up(owner.name, job.id) and root.exists():
+                root.rename(grave)
     except StoreBusy:
-        raise Refusal(409, "the store is being written; try again later", headers={"Retry-After": "5"}) from None
-    with lock:
-        if not parts.ledger.give_up(owner.name, job.id):
-            return
-        grave = root.with_name(f"{TRASH}-{token_hex(8)}")
-        root.rename(grave)
-    shutil.rmtree(grave)
+        raise Refusal(409, "the store is being written", headers={"Retry-After": "5"}) from None
+    if grave.exists():
+        shutil.rmtree(grave)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Annotated
 
 from fastapi import Depends, Request
@@ -79,18 +80,17 @@ TheParts = Annotated[Parts, Depends(_parts)]
 TheOwner = Annotated[Owner, Depends(_owner)]
 
 
-def _job_id(job: str, parts: TheParts, owner: TheOwner) -> str:
-    find_job(parts, owner, job)
-    return job
-
-
-TheJobId = Annotated[str, Depends(_job_id)]
-"""The id of a job of this owner, or 404 before any answer is begun."""
-
-
 def find_job(parts: Parts, owner: Owner, job: str) -> tuple[Job, Dataset]:
     """A job of this owner, or 404."""
     found = parts.ledger.job(owner.name, job)
     if found is None:
         raise Refusal(404, "there is no such job")
     return found
+
+
+def find_store(parts: Parts, dataset: str) -> Path:
+    """Where a data set's store is or will be, or 404 if that is not in the data directory, but behind a link."""
+    home, store = parts.settings.data_dir, parts.settings.store(dataset)
+    if store.resolve() != home.resolve() / store.relative_to(home):
+        raise Refusal(404, "the store is not in the data directory")
+    return store

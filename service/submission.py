@@ -17,6 +17,9 @@ from service.state import Parts
 from solvers.estimate import Cost, estimate
 from solvers.job import software
 
+MOST_SHARDS = 100_000
+"""The coordinator knows every shard of the data sets under way."""
+
 
 def check(parts: Parts, body: dict[str, Any]) -> tuple[Spec, Cost]:
     """The spec in a body and what it costs. Raises SpecError."""
@@ -25,6 +28,9 @@ def check(parts: Parts, body: dict[str, Any]) -> tuple[Spec, Cost]:
     if cost.bytes > parts.settings.max_bytes:
         limit = parts.settings.max_bytes
         message = f"its store would have {cost.bytes:,} bytes, more than the limit of {limit:,} (PDEMILL_MAX_BYTES)"
+        raise SpecError([Fault(("splits",), message)])
+    if cost.shards > MOST_SHARDS:
+        message = f"its store would have {cost.shards:,} shards, more than {MOST_SHARDS:,}; choose a larger store.shard"
         raise SpecError([Fault(("splits",), message)])
     return spec, cost
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import cache
+from math import ceil
 from statistics import median
 from time import thread_time
 
@@ -18,6 +19,7 @@ import scipy.sparse.linalg
 
 from pdemill.spec.job import Spec
 from pdemill.spec.problem import Problem
+from pdemill.store.layout import shard_samples
 from solvers.certify import refined_count
 from solvers.methods.auto import Auto
 
@@ -37,6 +39,7 @@ class Cost:
     bytes: int
     cpu_seconds: float
     method: str
+    shards: int
 
 
 def estimate(spec: Spec) -> Cost:
@@ -50,8 +53,11 @@ def estimate(spec: Spec) -> Cost:
     refining = Auto(rtol=method.rtol, sort="none").pick(problem, finer) if refined else None
     if refining is not None:
         seconds += refined * _seconds(refining.seconds(problem, finer), finer)
-    values = (_channels(problem) + 1) * unknowns * np.dtype(spec.store.dtype).itemsize
-    return Cost(unknowns, spec.samples * values, round(slowness() * seconds, 3), method.method)
+    channels, size = _channels(problem), unknowns * np.dtype(spec.store.dtype).itemsize
+    shard = spec.store.shard or shard_samples(channels * size)
+    shards = sum(ceil(samples / shard) for samples in spec.splits.values())
+    bytes_ = spec.samples * (channels + 1) * size
+    return Cost(unknowns, bytes_, round(slowness() * seconds, 3), method.method, shards)
 
 
 @cache

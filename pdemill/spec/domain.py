@@ -29,7 +29,7 @@ class Box(Model):
         return dict(zip(AXES, self.lengths or (1.0,) * dimension, strict=False))
 
 
-MOST_CORNERS, MOST_HOLES = 500, 50
+MOST_CORNERS, MOST_HOLES = 1000, 50
 Coordinate = Annotated[float, Field(ge=-1e100, le=1e100), AsNumber]
 Corner = Annotated[tuple[Coordinate, Coordinate], BeforeValidator(as_tuple)]
 SideName = Annotated[str, Field(pattern="^[A-Za-z][A-Za-z0-9_-]{0,31}$")]
@@ -50,6 +50,9 @@ class Polygon(Model):
 
     @model_validator(mode="after")
     def _simple(self) -> Polygon:
+        corners = len(self.outline) + sum(map(len, self.holes))
+        if corners > MOST_CORNERS:
+            raise refuse((), f"has {corners:,} corners; at most {MOST_CORNERS:,} are possible", None)
         for path, loop in [(("outline",), self.outline)] + [(("holes", j), h) for j, h in enumerate(self.holes)]:
             xs, ys = zip(*loop, strict=True)
             if abs(signed_area(loop)) <= 1e-12 * (max(xs) - min(xs)) * (max(ys) - min(ys)):
@@ -97,6 +100,10 @@ def _between(a: Any, b: Any, p: Any) -> bool:
 
 
 def _segments_meet(a: Any, b: Any, c: Any, d: Any) -> bool:
+    if max(a[0], b[0]) < min(c[0], d[0]) or max(c[0], d[0]) < min(a[0], b[0]):
+        return False
+    if max(a[1], b[1]) < min(c[1], d[1]) or max(c[1], d[1]) < min(a[1], b[1]):
+        return False
     turns = _turn(a, b, c), _turn(a, b, d), _turn(c, d, a), _turn(c, d, b)
     if turns[0] * turns[1] < 0 and turns[2] * turns[3] < 0:
         return True

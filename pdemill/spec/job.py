@@ -14,6 +14,7 @@ from pdemill.spec.method import AnyMethod, methods
 from pdemill.spec.model import AsNumber, Model, refuse
 from pdemill.spec.problem import AnyProblem
 
+MOST_SPLITS = 100
 RESERVED = ("x", "y", "z", "points", "cells", "facets", "facet_sides")
 DEFAULT_LIMIT = 10**11
 """samples x unknowns of one job, unless PDEMILL_MAX_UNKNOWNS says otherwise."""
@@ -80,6 +81,8 @@ class Spec(Model):
     def _split_names(cls, splits: dict[str, int]) -> dict[str, int]:
         if not splits:
             raise refuse((), "needs at least one split, for example {train: 1000}", splits)
+        if len(splits) > MOST_SPLITS:
+            raise refuse((), f"has {len(splits):,} splits; at most {MOST_SPLITS} are possible", splits)
         for name in splits:
             if not re.fullmatch(r"[A-Za-z][A-Za-z0-9_-]{0,31}", name) or name in RESERVED:
                 raise refuse((name,), "is not a name for a split: use letters, digits, - and _", name)

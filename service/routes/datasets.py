@@ -4,41 +4,69 @@ from __future__ import annotations
 
 import re
 from pathlib import Path
+from typing import Any
 
 from fastapi import APIRouter
+from starlette.datastructures import Headers
 from starlette.responses import FileResponse, Response
+from starlette.types import Message, Receive, Scope, Send
 
-from service.problems import Refusal, documented
-from service.state import TheOwner, TheParts
+from service.problems import Detail, Refusal, documented, respond
+from service.state import TheOwner, TheParts, find_store
 
-NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]*")
+NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,254}")
+LONGEST_PATH = 1000
+KINDS: dict[str, Any] = {"application/json": {}, "application/octet-stream": {}}
+RANGE = {"name": "Range", "in": "header", "schema": {"type": "string"}, "description": "for example bytes=0-99"}
 
 router = APIRouter(prefix="/datasets", tags=["datasets"], responses=documented(401, 421, 503))
+
+
+class StoreFile(FileResponse):
+    """A file; ranges that cannot be served are told of as all other errors are."""
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        refused = False
+
+        async def watched(message: Message) -> None:
+            nonlocal refused
+            if message["type"] == "http.response.start" and message["status"] >= 400:
+                refused = True
+                fault = Detail(header="Range", detail="should be bytes=FIRST-LAST, within the file")
+                size = Headers(raw=message["headers"]).get("content-range")
+                answer = respond(
+                    message["status"], "the range cannot be served", [fault], {"Content-Range": size} if size else None
+                )
+                await answer(scope, receive, send)
+            elif not refused:
+                await send(message)
+
+        await super().__call__(scope, receive, watched)
 
 
 @router.head("/{dataset}/store/{path:path}", include_in_schema=False)
 @router.get(
     "/{dataset}/store/{path:path}", response_class=FileResponse,
     responses={
-        200: {"description": "The file", "content": {"application/octet-stream": {}}},
-        206: {"description": "A part of the file", "content": {"application/octet-stream": {}}},
+        200: {"description": "The file", "content": KINDS},
+        206: {"description": "A part of the file, or several", "content": KINDS | {"multipart/byteranges": {}}},
         **documented(400, 404, 416, 422),
     },
-    summary="A file of a store",
+    summary="A file of a store", openapi_extra={"parameters": [RANGE]},
 )  # fmt: skip
 def file(dataset: str, path: str, parts: TheParts, owner: TheOwner) -> Response:
     """A file of a store, or the range of it that is asked for."""
-    place = parts.ledger.may_read(owner.name, dataset) and _file(parts.settings.store(dataset), path)
+    place = parts.ledger.may_read(owner.name, dataset) and _file(find_store(parts, dataset), path)
     if not place:
         raise Refusal(404, "there is no such file")
     kind = "application/json" if place.suffix == ".json" else "application/octet-stream"
-    return FileResponse(place, media_type=kind, headers={"Cache-Control": "no-cache"})
+    return StoreFile(place, media_type=kind, headers={"Cache-Control": "no-cache"})
 
 
 def _file(store: Path, path: str) -> Path | None:
     """The file at ``path`` below a store, if it is one: no way out of it, through dots or links, is followed."""
     names = path.split("/")
-    if not all(NAME.fullmatch(name) for name in names):
+    if len(path) > LONGEST_PATH or not all(NAME.fullmatch(name) for name in names):
         return None
     place = store.joinpath(*names)
     real = store.resolve().joinpath(*names)

@@ -10,7 +10,7 @@ from functools import partial
 from hashlib import sha256
 from typing import Annotated
 
-from fastapi import APIRouter, Header, Query, Request, Response
+from fastapi import APIRouter, Depends, Header, Query, Request, Response
 from fastapi.sse import EventSourceResponse, ServerSentEvent
 
 from service.body import JsonObject
@@ -19,7 +19,7 @@ from service.ledger import UNFINISHED, Status
 from service.problems import Detail, Refusal, documented
 from service.results import delete_store, results_view
 from service.samples import sample_view
-from service.state import Parts, TheJobId, TheOwner, TheParts, find_job
+from service.state import Parts, TheOwner, TheParts, find_job, find_store
 from service.submission import check, check_room, dataset_of, queued
 from service.views import PREFIX, Estimate, Job, JobPage, Results, Sample
 
@@ -44,15 +44,15 @@ def submit(
     body: JsonObject,
     parts: TheParts,
     response: Response,
-    idempotency_key: Annotated[str | None, Header(min_length=1, max_length=255)] = None,
+    idempotency_key: Annotated[str | None, Header(min_length=1, max_length=255, pattern="^[ -~]*$")] = None,
 ) -> Job:
     """Queue a spec. The same spec is solved once, however often it is submitted; a request that is repeated with
     the same ``Idempotency-Key`` gives the same job."""
     spec, cost = check(parts, body)
     dataset = queued(spec, cost)
     parts.ledger.reopen_if(dataset.id, gone=lambda: not parts.settings.store(dataset.id).exists())
-    admit = partial(check_room, parts, owner, dataset)
-    job, new = parts.ledger.submit(owner.name, dataset, idempotency_key, admit)
+    room = partial(check_room, parts, owner, dataset)
+    job, new = parts.ledger.submit(owner.name, dataset, idempotency_key, room)
     if not new and job.dataset != dataset.id:
         raise Refusal(
             422, "this Idempotency-Key was used for another spec",
@@ -146,9 +146,17 @@ def _rendered(parts: Parts, owner: Owner, job: str) -> tuple[str, str, bool]:
     return text, f'"{sha256(text.encode()).hexdigest()[:20]}"', row.status in UNFINISHED
 
 
-@router.get("/{job}/events", response_class=EventSourceResponse, responses=documented(404, 422), summary="Follow a job")
+def _known(job: str, parts: TheParts, owner: TheOwner) -> None:
+    """Refuse before the stream begins; afterwards its status cannot change."""
+    find_job(parts, owner, job)
+
+
+@router.get(
+    "/{job}/events", response_class=EventSourceResponse, responses=documented(404, 422), summary="Follow a job",
+    dependencies=[Depends(_known)],
+)  # fmt: skip
 async def events(
-    job: TheJobId, parts: TheParts, owner: TheOwner, last_event_id: Annotated[str | None, Header()] = None
+    job: str, parts: TheParts, owner: TheOwner, last_event_id: Annotated[str | None, Header()] = None
 ) -> AsyncIterator[ServerSentEvent]:
     """Server-sent events: the job, whenever it has changed, until it is finished. The id of an event is the job's
     entity tag, so that whoever reconnects with ``Last-Event-ID`` hears of nothing twice."""
@@ -196,4 +204,4 @@ def sample(
 ) -> Sample:
     """Input, solution and certificate of one sample, thinned out to at most 64 values along each axis."""
     _row, dataset = find_job(parts, owner, job)
-    return sample_view(parts.settings.store(dataset.id), split, sample)
+    return sample_view(find_store(parts, dataset.id), split, sample)

@@ -84,8 +84,9 @@ def _workers(parts: Parts) -> str:
 
 
 @router.get(
-    "/metrics", response_class=PlainTextResponse, responses=documented(401, 503), summary="Counters for Prometheus"
-)
+    "/metrics", response_class=Response, summary="Counters for Prometheus",
+    responses={200: {"description": "The counters", "content": {"text/plain": {}}}, **documented(401, 503)},
+)  # fmt: skip
 def metrics(parts: TheParts, owner: TheOwner) -> Response:
     """All counters, in Prometheus' text format."""
     rate = sum(live.samples_per_second or 0.0 for live in parts.coordinator.live.values())

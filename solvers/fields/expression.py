@@ -18,7 +18,7 @@ from pdemill.points import AXES, Array, Points
 from pdemill.spec.field import AnyScalar, Field, Function, Scalar
 from pdemill.spec.model import refusal, refuse
 
-MAX_LENGTH, MAX_NODES, MAX_POWER = 1000, 200, 64
+MAX_LENGTH, MAX_NODES, MAX_POWER, MAX_SCALARS = 1000, 200, 64, 100
 
 _BINARY: dict[type[ast.operator], Callable[[Any, Any], Any]] = {
     ast.Add: operator.add, ast.Sub: operator.sub, ast.Mult: operator.mul, ast.Div: np.divide, ast.Pow: np.power,
@@ -42,7 +42,7 @@ class Expression(Field):
 
     field: Literal["expression"]
     formula: Annotated[str, Limits(min_length=1, max_length=MAX_LENGTH)]
-    where: dict[str, AnyScalar] = Limits(default_factory=dict)
+    where: dict[str, AnyScalar] = Limits(default_factory=dict, max_length=MAX_SCALARS)
 
     @field_validator("where")
     @classmethod
