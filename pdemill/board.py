@@ -11,6 +11,7 @@ import json
 from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass, replace
 from typing import Any, NamedTuple
+from uuid import uuid4
 
 PREFIX = "pdemill:"
 QUEUE = "work"
@@ -32,7 +33,10 @@ TRANSPORT = {
 }
 """Options of Celery's Redis transport, which sender and receivers must share."""
 
-_RENEW = "if redis.call('get', KEYS[1]) == ARGV[1] then return redis.call('pexpire', KEYS[1], ARGV[2]) end return 0"
+_RENEW = (
+    "local holder = redis.call('get', KEYS[1]) if holder and holder ~= ARGV[1] then return 0 end "
+    "redis.call('set', KEYS[1], ARGV[1], 'px', ARGV[2]) return 1"
+)
 _RELEASE = "if redis.call('get', KEYS[1]) == ARGV[1] then return redis.call('del', KEYS[1]) end return 0"
 _STEAL = (
     "if redis.call('get', KEYS[1]) == ARGV[1] then redis.call('set', KEYS[1], ARGV[2], 'px', ARGV[3]) return 1 end "
@@ -87,6 +91,17 @@ def worker_of(holder: str) -> str:
     return holder.rpartition("/")[0]
 
 
+def task_id(unit: Unit) -> str:
+    """An id for one task that does a unit."""
+    return f"{unit.dataset}/{unit.name}/{uuid4().hex}"
+
+
+def unit_of(task: str) -> Unit:
+    """The unit that the task of this id does."""
+    dataset, name, _ = task.split("/")
+    return Unit(dataset, name)
+
+
 def celery_url(url: str) -> str:
     """The URL as Celery spells it."""
     return url.replace("unix://", "redis+socket://", 1)
@@ -118,7 +133,7 @@ class Board:
         return bool(self._steal(keys=[_lease(unit)], args=[dead, holder, _milliseconds()]))
 
     def renew(self, unit: Unit, holder: str) -> bool:
-        """Extend a lease; False if it is not the holder's any more."""
+        """Extend a lease, or take it again where it ran out while the broker was away; False if another has it."""
         return bool(self._renew(keys=[_lease(unit)], args=[holder, _milliseconds()]))
 
     def release(self, unit: Unit, holder: str) -> None:
@@ -126,10 +141,10 @@ class Board:
         self._release(keys=[_lease(unit)], args=[holder])
         self.tell(unit.dataset)
 
-    def leased(self, units: Sequence[Unit]) -> set[Unit]:
-        """Those of the units that a worker who is alive has."""
+    def leased(self, units: Sequence[Unit], workers: Iterable[Presence]) -> set[Unit]:
+        """Those of the units that one of these workers has."""
         found = self.redis.mget([_lease(unit) for unit in units]) if units else []
-        alive = {worker.id for worker in self.workers()}
+        alive = {worker.id for worker in workers}
         return {unit for unit, holder in zip(units, found, strict=True) if holder and worker_of(holder) in alive}
 
     def is_alive(self, worker: str) -> bool:
@@ -238,9 +253,10 @@ class Board:
     def tell(self, dataset: str) -> None:
         self.redis.publish(NEWS, dataset)
 
-    def waiting(self) -> int:
-        """Tasks in the queue that no worker has taken."""
-        return int(self.redis.llen(f"{PREFIX}{QUEUE}"))
+    def waiting(self) -> set[Unit]:
+        """Units in the queue that no worker has taken; there are never many."""
+        messages = self.redis.lrange(f"{PREFIX}{QUEUE}", 0, -1)
+        return {unit_of(json.loads(message)["headers"]["id"]) for message in messages}
 
 
 def _lease(unit: Unit) -> str:

@@ -18,6 +18,8 @@ from pdemill.engine import engine
 from pdemill.errors import JobError
 from pdemill.spec.load import read_preset, read_spec
 
+STATUSES = ("accepted", "running", "successful", "failed", "dismissed")
+
 
 def chosen(spec: str | None, preset: str | None) -> dict[str, Any]:
     """The spec in a file or a preset, whichever was given."""
@@ -64,8 +66,11 @@ def submit(
         job = client.submit(chosen(spec, preset), settings)
         console.errors.print(f"job {job.id} ({job.status})")
         if wait:
-            with console.Bar() as bar:
-                job.wait(watcher=bar)
+            try:
+                with console.Bar() as bar:
+                    job.wait(watcher=bar)
+            except KeyboardInterrupt:
+                raise JobError(f"not waiting any more; job {job.id} goes on (pdemill cancel {job.id})") from None
             console.print_results(job.results())
         else:
             console.out.print(job.id)
@@ -96,7 +101,7 @@ def cancel(job: str, server: str, api_key: str | None) -> None:
 
 
 @click.command(name="list")
-@click.option("--status", metavar="WORD", help="Only accepted, running, successful, failed or dismissed jobs.")
+@click.option("--status", type=click.Choice(STATUSES), help="Only jobs of this status.")
 @click.option("--limit", default=20, show_default=True, type=click.IntRange(min=1), help="At most so many.")
 @_server
 def list_jobs(status: str | None, limit: int, server: str, api_key: str | None) -> None:

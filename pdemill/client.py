@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 from uuid import uuid4
 
 import httpx
@@ -18,20 +19,22 @@ from pdemill.spec.job import Spec
 from pdemill.spec.load import override, read_spec
 
 UNFINISHED = ("accepted", "running")
-PATIENCE = 120.0
-"""Seconds for which a server that does not answer is asked again."""
+PATIENCE, FIRST_PATIENCE = 120.0, 5.0
+"""Seconds for which a server that does not answer is asked again: one that has answered before, and one that never
+has."""
 TRANSIENT = (429, 502, 503, 504)
 
 
 class Client:
     """A pdemill server.
 
-    ``url``: its address; ``api_key``: the bearer key, where one is needed. A server that is away is asked again for
+    ``url``: its address; ``api_key``: the bearer key, where one is needed. A server that goes away is asked again for
     two minutes. Raises SpecError for a spec that it refuses, ServerError for everything else.
     """
 
     def __init__(self, url: str = "http://127.0.0.1:8000", api_key: str | None = None) -> None:
         headers = {"Authorization": f"Bearer {api_key}"} if api_key else {}
+        self._answered = False
         self._http = httpx.Client(base_url=url.rstrip("/"), headers=headers, timeout=30.0)
 
     def __enter__(self) -> Client:
@@ -57,7 +60,7 @@ class Client:
 
     def job(self, job: str) -> Job:
         """The job with this id."""
-        return Job(self, self._ask("GET", f"/v1/jobs/{job}").json())
+        return Job(self, self._ask("GET", f"/v1/jobs/{quote(job, safe='')}").json())
 
     def jobs(self, status: str | None = None) -> Iterator[Job]:
         """Your jobs, newest first."""
@@ -71,13 +74,14 @@ class Client:
 
     def _ask(self, method: str, path: str, **details: Any) -> httpx.Response:
         """Ask until there is an answer that is final. Raises SpecError, ServerError."""
-        limit = time.monotonic() + PATIENCE
+        begin = time.monotonic()
         pause = 0.2
         while True:
             answer = self._once(method, path, details)
             if isinstance(answer, httpx.Response):
                 return answer
-            if not answer.transient or time.monotonic() + pause > limit:
+            patience = PATIENCE if self._answered else FIRST_PATIENCE
+            if not answer.transient or time.monotonic() + pause > begin + patience:
                 raise answer.error
             time.sleep(pause)
             pause = min(2 * pause, 5.0)
@@ -87,8 +91,10 @@ class Client:
             answer = self._http.request(method, path, **details)
         except httpx.HTTPError as error:
             message = f"no answer from {self._http.base_url}: {error}; is 'pdemill serve' running?"
-            return _Failure(ServerError(message), isinstance(error, httpx.TransportError))
-        return answer if answer.status_code < 400 else _Failure(_error(answer), answer.status_code in TRANSIENT)
+            wrong = isinstance(error, httpx.UnsupportedProtocol | httpx.LocalProtocolError)
+            return _Failure(ServerError(message), isinstance(error, httpx.TransportError) and not wrong)
+        self._answered = True
+        return answer if answer.is_success else _Failure(_error(answer), answer.status_code in TRANSIENT)
 
 
 @dataclass(frozen=True)
@@ -105,9 +111,11 @@ def _error(answer: httpx.Response) -> SpecError | ServerError:
         problem = answer.json()
         detail, errors = problem["detail"], problem.get("errors", [])
     except (ValueError, KeyError, TypeError):
-        return ServerError(f"the server answered {answer.status_code} without saying why", answer.status_code)
+        text = f"{answer.url} answered {answer.status_code} without saying why; is it a pdemill server?"
+        return ServerError(text, answer.status_code)
     faults = [Fault(_path(e["pointer"]), e["detail"]) for e in errors if "pointer" in e]
-    return SpecError(faults) if faults else ServerError(detail, answer.status_code)
+    named = [f"{e.get('parameter') or e.get('header')}: {e['detail']}" for e in errors if "pointer" not in e]
+    return SpecError(faults) if faults else ServerError("; ".join(named) or detail, answer.status_code)
 
 
 def _path(pointer: str) -> tuple[str | int, ...]:

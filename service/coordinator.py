@@ -21,7 +21,7 @@ from kombu.exceptions import OperationalError
 from redis import RedisError
 
 from pdemill.board import NEWS, PREPARE, Board, Unit
-from pdemill.errors import CorruptStore, StoreError
+from pdemill.errors import CorruptStore, PdemillError
 from pdemill.settings import Settings
 from pdemill.store.disk import LocalDisk
 from pdemill.store.layout import cut
@@ -150,15 +150,23 @@ class Coordinator:
         slots = sum(worker.slots for worker in workers)
         self._admit(max(MOST_ACTIVE, 2 * slots))
         for way in list(self._ways.values()):
-            self._look(way, now)
+            try:
+                self._look(way, now)
+            except (RedisError, sqlite3.Error):
+                raise
+            except (PdemillError, OSError, KeyError, TypeError) as error:  # one store must not stop the others
+                if not way.message:
+                    log.warning("cannot look at the store: %s", error, extra={"dataset": way.dataset.id})
+                way.message = f"waiting: its store cannot be read: {error}"
         units = [Unit(way.dataset.id, name) for way in self._ways.values() for name in way.track.issued]
-        leased, waiting = self._board.leased(units), self._board.waiting()
+        waiting = self._board.waiting()
+        leased = self._board.leased(units, workers)
         for way in self._ways.values():
-            self._miss(way, leased, waiting == 0, now)
+            self._miss(way, leased, waiting, now)
         for unit in next_units([way.track for way in self._ways.values()], slots, now):
             self._issue(unit, now)
         self._publish(leased, now)
-        self._metrics.board(len(workers), slots, waiting)
+        self._metrics.board(len(workers), slots, len(waiting))
 
     def _admit(self, most: int) -> None:
         """Take up the data sets that have waited longest."""
@@ -178,8 +186,10 @@ class Coordinator:
         row = self._ledger.dataset(dataset)
         if row is None or row.status not in UNFINISHED:
             self._board.cancel(dataset)
+            self._board.close_dataset(dataset)
             del self._ways[dataset]
             return
+        way.begun = row.status == "running"
         for name, fault in self._board.take_faults(dataset).items():
             if fault.kind == "poison":
                 self._end(way, "failed", fault.message)
@@ -195,13 +205,9 @@ class Coordinator:
                 track.shards = None
                 way.restart()
             return
-        try:
-            attributes = read_attributes(root)
-            if track.shards is None:
-                track.prepared(cut(attributes["spec"]["splits"], int(attributes["shard_samples"])))
-        except StoreError as error:
-            self._end(way, "failed", str(error))
-            return
+        attributes = read_attributes(root)
+        if track.shards is None:
+            track.prepared(cut(attributes["spec"]["splits"], int(attributes["shard_samples"])))
         self._read_manifests(way, root)
         assert track.shards is not None
         if attributes["complete"] and len(track.finished) == len(track.shards):
@@ -213,9 +219,7 @@ class Coordinator:
         """Take up the shards that were finished since the last look."""
         track = way.track
         assert track.shards is not None
-        known = {
-            entry.name.removesuffix(".json") for entry in os.scandir(root / FOLDER) if entry.name.endswith(".json")
-        }
+        known = {path.stem for path in (root / FOLDER).glob("*.json")}
         for name in known - track.finished:
             if (shard := track.shards.get(name)) is None:
                 continue
@@ -245,8 +249,8 @@ class Coordinator:
         self._board.close_dataset(dataset)
         del self._ways[dataset]
 
-    def _miss(self, way: _Way, leased: set[Unit], queue_is_empty: bool, now: float) -> None:
-        for name in way.track.lost(leased, queue_is_empty, now):
+    def _miss(self, way: _Way, leased: set[Unit], waiting: set[Unit], now: float) -> None:
+        for name in way.track.lost(leased, waiting, now):
             self._metrics.lease_lost()
             log.warning("lost, handed out again", extra={"dataset": way.dataset.id, "unit": name})
         if not way.begun and any(issue.leased for issue in way.track.issued.values()):

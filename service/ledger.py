@@ -197,7 +197,7 @@ class Ledger:
         with self._write() as db:
             row = db.execute("SELECT dataset FROM jobs WHERE id = ? AND owner = ?", (job, owner)).fetchone()
             other = db.execute(
-                "SELECT 1 FROM jobs WHERE dataset = ? AND id != ? AND status NOT IN ('dismissed', 'failed')",
+                "SELECT 1 FROM jobs WHERE dataset = ? AND id != ? AND status != 'dismissed'",
                 (row["dataset"], job),
             ).fetchone()
             message = "its store was deleted" if other is None else "given up; another job is on its store, which stays"
@@ -231,7 +231,7 @@ class Ledger:
         return [dataset for dataset in map(_dataset, rows) if dataset is not None]
 
     def reopen_if(self, dataset: str, gone: Callable[[], bool]) -> None:
-        """Make a data set that ended well solvable anew if its store is gone."""
+        """Make a data set that ended well solvable anew if its store, or a part of it, is gone."""
         known = self.dataset(dataset)
         if known is not None and known.status == "successful" and gone():
             with self._write() as db:

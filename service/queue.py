@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from celery import Celery
 
-from pdemill.board import QUEUE, SHARD_TASK, TASKS, TRANSPORT, Unit, celery_url
+from pdemill.board import QUEUE, SHARD_TASK, TASKS, TRANSPORT, Unit, celery_url, task_id
 from pdemill.store.layout import Shard
 
 
@@ -21,14 +23,14 @@ class Queue:
         )
 
     def put_shard(self, unit: Unit, shard: Shard) -> None:
-        self._send(SHARD_TASK, [*unit, shard.split, shard.index, shard.start, shard.stop])
+        self._send(unit, SHARD_TASK, [shard.split, shard.index, shard.start, shard.stop])
 
     def put(self, unit: Unit, *details: str) -> None:
         """Queue ``prepare`` (with the spec) or ``finish``."""
-        self._send(TASKS[unit.name], [*unit, *details])
+        self._send(unit, TASKS[unit.name], list(details))
 
-    def _send(self, task: str, arguments: list[str | int]) -> None:
-        self._app.send_task(task, arguments, retry=False)
+    def _send(self, unit: Unit, task: str, details: Sequence[str | int]) -> None:
+        self._app.send_task(task, [*unit, *details], task_id=task_id(unit), retry=False)
 
     def close(self) -> None:
         self._app.close()

@@ -11,7 +11,7 @@ from textwrap import dedent
 from pdemill.errors import StoreBusy
 from pdemill.store.disk import LocalDisk, Lock
 from pdemill.store.layout import cut
-from pdemill.store.manifest import Manifest, name_of, read_all
+from pdemill.store.manifest import Manifest, is_finished, name_of, read_all
 from pdemill.store.store import read_attributes
 from service.keys import Owner
 from service.ledger import UNFINISHED, Dataset, Job
@@ -79,6 +79,19 @@ def _snippets(root: Path, url: str, split: str) -> dict[str, str]:
             """),
         "curl": f"curl -s {url}/zarr.json\n",
     }
+
+
+def take_out_damage(root: Path) -> bool:
+    """Whether a finished store has shards that are gone or cut short; their manifests, if any, are taken out."""
+    if not (root / "zarr.json").exists():
+        return True
+    attributes, disk = read_attributes(root), LocalDisk(root)
+    damaged = False
+    for shard in cut(attributes["spec"]["splits"], int(attributes["shard_samples"])):
+        if not is_finished(disk, shard):
+            damaged = True
+            (root / name_of(shard)).unlink(missing_ok=True)
+    return damaged
 
 
 def delete_store(parts: Parts, owner: Owner, job: Job, dataset: Dataset) -> None:

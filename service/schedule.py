@@ -30,6 +30,7 @@ class Track:
 
     dataset: str
     shards: Mapping[str, Shard] | None = None
+    served: float = float("-inf")
     finished: set[str] = field(default_factory=set)
     issued: dict[str, Issue] = field(default_factory=dict)
     blocked: dict[str, tuple[int, float]] = field(default_factory=dict)
@@ -57,6 +58,7 @@ class Track:
     def issue(self, name: str, now: float) -> None:
         """Note that a unit was handed out."""
         self.issued[name] = Issue(now)
+        self.served = now
 
     def done(self, names: Iterable[str]) -> None:
         """Note that units have ended well."""
@@ -72,16 +74,12 @@ class Track:
         first, longest = BACKOFF_SECONDS
         self.blocked[name] = (times + 1, now + min(first * 2**times, longest))
 
-    def lost(self, leased: set[Unit], queue_is_empty: bool, now: float) -> list[str]:
-        """Forget the units that nobody has any more, and name them.
-
-        A unit that was leased is lost when it has had no lease for a while, one that never was when the queue has
-        been empty for a while.
-        """
+    def lost(self, leased: set[Unit], waiting: set[Unit], now: float) -> list[str]:
+        """Forget the units that have been neither leased nor waiting in the queue for a while, and name them."""
         for name, issue in self.issued.items():
-            if Unit(self.dataset, name) in leased:
-                issue.leased, issue.alive = True, now
-            elif not issue.leased and not queue_is_empty:
+            unit = Unit(self.dataset, name)
+            issue.leased |= unit in leased
+            if unit in leased or unit in waiting:
                 issue.alive = now
         gone = [name for name, issue in self.issued.items() if now - issue.alive > GRACE_SECONDS]
         for name in gone:
@@ -90,9 +88,10 @@ class Track:
 
 
 def next_units(tracks: Sequence[Track], slots: int, now: float) -> list[Unit]:
-    """The units to hand out, one data set after the other in turn, as many as keep ``slots`` busy."""
+    """The units to hand out, as many as keep ``slots`` busy: one data set after the other, beginning with the one
+    whose turn was longest ago."""
     room = slots + SPARE + min(slots, SPARE) - sum(len(track.issued) for track in tracks)
-    turns = zip_longest(*(track.ready(now) for track in tracks))
+    turns = zip_longest(*(track.ready(now) for track in sorted(tracks, key=lambda track: track.served)))
     found: list[Unit] = []
     for turn in turns:
         for unit in turn:

@@ -7,14 +7,14 @@ import json
 import logging
 import os
 import signal
+import socket
 import subprocess
 import sys
 import tempfile
 import time
-import urllib.error
-import urllib.request
 from collections.abc import Callable
 from dataclasses import dataclass
+from http.client import HTTPConnection, HTTPException
 from pathlib import Path
 from types import FrameType
 
@@ -88,8 +88,12 @@ class Supervisor:
         self._host, self._port, self._tell = host, port, tell
         self._data = data_dir.absolute()
         self._embedded = not os.environ.get("PDEMILL_REDIS_URL", "").strip()
-        for folder in ("datasets", "broker", "logs"):
-            (self._data / folder).mkdir(parents=True, exist_ok=True)
+        try:
+            for folder in ("datasets", "broker", "logs"):
+                (self._data / folder).mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise PdemillError(f"cannot write to {self._data}: {error.strerror}; choose another --data-dir") from None
+        _check_port(host, port)
         self._lock = self._alone()
         self._socket = self._short_socket()
         settings = {"PDEMILL_DATA_DIR": str(self._data), "PDEMILL_PARENT": str(os.getpid())}
@@ -119,16 +123,16 @@ class Supervisor:
         return handle
 
     def _short_socket(self) -> Path:
-        socket = self._data / "broker" / "valkey.sock"
-        if len(os.fsencode(socket)) <= LONGEST_SOCKET:
-            return socket
+        path = self._data / "broker" / "valkey.sock"
+        if len(os.fsencode(path)) <= LONGEST_SOCKET:
+            return path
         return Path(tempfile.mkdtemp(prefix="pdemill-")) / "valkey.sock"
 
     def _sign_off(self, pid: int) -> None:
         """A worker that died holds leases; what is known of its death need not wait until they expire."""
         try:
             for worker in self._board.workers():
-                if worker.pid == pid:
+                if worker.pid == pid and worker.host == socket.gethostname():
                     self._board.gone(worker.id)
         except RedisError as error:
             log.warning("could not sign the dead worker off: %s", error)
@@ -140,6 +144,8 @@ class Supervisor:
             if self._embedded:
                 self._broker.start()
                 self._await(stop, self._empty_board, [self._broker])
+            else:
+                self._ping()
             for child in self._others:
                 child.start()
             self._await(stop, self._ready, self._children)
@@ -161,14 +167,20 @@ class Supervisor:
     def _ready(self) -> bool:
         host = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(self._host, self._host)  # noqa: S104
         try:
-            with urllib.request.urlopen(f"http://{_bracketed(host)}:{self._port}/readyz", timeout=2):
-                return True
-        except urllib.error.HTTPError as error:
-            parts = json.load(error)["parts"]
-            self._missing = ", ".join(f"{part}: {text}" for part, text in parts.items() if text != "ok")
-        except OSError:
+            api = HTTPConnection(host, self._port, timeout=2)
+            api.request("GET", "/readyz", headers={"Host": self.settings.allowed_hosts[0].replace("*", host)})
+            parts = json.load(api.getresponse())["parts"]
+        except (OSError, HTTPException, ValueError, KeyError):
             self._missing = "the API does not answer"
-        return False
+            return False
+        self._missing = ", ".join(f"{part}: {text}" for part, text in parts.items() if text != "ok")
+        return not self._missing
+
+    def _ping(self) -> None:
+        try:
+            self._board.redis.ping()
+        except RedisError as error:
+            raise PdemillError(f"PDEMILL_REDIS_URL: {self.settings.redis_url} does not answer: {error}") from None
 
     def _empty_board(self) -> bool:
         """Sign off the workers of the server that was here before: this broker is ours, so none can be alive."""
@@ -214,6 +226,17 @@ class _Signals:
         limit = time.monotonic() + seconds
         while not self.told and (left := limit - time.monotonic()) > 0:
             time.sleep(min(left, 0.05))
+
+
+def _check_port(host: str, port: int) -> None:
+    """Raise PdemillError unless the API will be able to listen there."""
+    try:
+        family, kind, protocol, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
+        with socket.socket(family, kind, protocol) as probe:
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            probe.bind(address)
+    except OSError as error:
+        raise PdemillError(f"cannot listen on {host}:{port}: {error.strerror}; choose another --port") from None
 
 
 def _bracketed(host: str) -> str:

@@ -6,6 +6,7 @@ It beats in the worker's own process, so that a solver that computes for minutes
 from __future__ import annotations
 
 import logging
+from threading import Event, Thread
 from typing import Any
 
 from celery import bootsteps
@@ -20,40 +21,51 @@ log = logging.getLogger("pdemill.worker")
 
 
 class Heartbeat(bootsteps.StartStopStep):  # type: ignore[misc]
-    """A step of Celery's consumer; it starts again whenever the consumer has reconnected."""
+    """A step of Celery's consumer. It beats in a thread, for the main one sleeps while it waits for shards to end."""
 
     def __init__(self, consumer: Any, **options: Any) -> None:
         super().__init__(consumer, **options)
-        self._timer: Any = None
+        self._me = identity.presence(consumer.pool.limit)
         self._board = Board.at(Settings.read().redis_url)
-        self._beat(identity.presence(consumer.pool.limit))  # before any task can take a lease
+        self._end = Event()
+        self._thread: Thread | None = None
+        self._beat()  # before any task can take a lease
 
     def start(self, consumer: Any) -> None:
-        me = identity.presence(consumer.pool.limit)
-        self._beat(me)
-        self._timer = consumer.timer.call_repeatedly(BEAT_SECONDS, self._beat, (me,), priority=10)
+        if self._thread is None:
+            self._thread = Thread(target=self._live, daemon=True)
+            self._thread.start()
 
     def stop(self, consumer: Any) -> None:
-        if self._timer is not None:
-            self._timer.cancel()
+        """Go on: the consumer also stops to connect again."""
 
     def shutdown(self, consumer: Any) -> None:
-        self.stop(consumer)
+        self._end.set()
         try:
             self._board.gone(identity.worker())
         except RedisError as error:
             log.warning("could not sign off: %s", error)
 
-    def _beat(self, me: Any) -> None:
-        held = [
-            (Unit(*request.args[:2]), identity.holder(request.worker_pid))
-            for request in list(state.active_requests)
-            if request.worker_pid
-        ]
+    def _live(self) -> None:
+        while not self._end.wait(BEAT_SECONDS):
+            self._beat()
+
+    def _beat(self) -> None:
         try:
-            lost = self._board.beat(me, held)
+            lost = self._board.beat(self._me, _held())
         except RedisError as error:
             log.warning("no pulse, the broker does not answer: %s", error)
             return
         for unit in lost:
             log.info("the lease is not ours", extra={"dataset": unit.dataset, "unit": unit.name})
+
+
+def _held() -> list[tuple[Unit, str]]:
+    """What the processes of the pool are at, and under which names."""
+    while True:
+        try:
+            requests = list(state.active_requests)
+        except RuntimeError:  # it grew or shrank meanwhile
+            continue
+        pids = [(request, request.worker_pid) for request in requests]
+        return [(Unit(*request.args[:2]), identity.holder(pid)) for request, pid in pids if pid]

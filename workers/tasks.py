@@ -12,6 +12,7 @@ from time import monotonic, sleep
 from typing import Any
 
 import zarr
+from celery.exceptions import SoftTimeLimitExceeded
 from redis import RedisError
 
 from pdemill.board import FINISH, PREPARE, SHARD_TASK, TASKS, Board, Fault, Unit, worker_of
@@ -19,7 +20,7 @@ from pdemill.errors import StoreError
 from pdemill.process import die_with_parent
 from pdemill.settings import Settings
 from pdemill.spec.load import validate
-from pdemill.store.disk import LocalDisk, Lock, sweep
+from pdemill.store.disk import LocalDisk, Lock, make_folders, sweep
 from pdemill.store.layout import Shard
 from pdemill.store.manifest import FOLDER, Manifest, name_of, read
 from pdemill.store.store import ShardData, Store
@@ -27,10 +28,10 @@ from solvers.job import Job
 from solvers.shard import Counts, Progress
 from solvers.work import open_work, work_on
 from workers import identity
-from workers.app import app
+from workers.app import SOFT_SECONDS, app
 
-ATTEMPTS, MOST_ATTEMPTS = 3, 10
-"""A unit ends the job after three failures of its own; after ten attempts, whoever was to blame."""
+ATTEMPTS = 3
+"""A unit that has failed so often by its own fault ends the job."""
 REPORT_SECONDS = 0.5
 COMMIT_PATIENCE = 120.0
 BOARD_PATIENCE = 120.0
@@ -77,6 +78,7 @@ def shard(dataset: str, name: str, split: str, index: int, start: int, stop: int
         with Lock(root, shared=True):
             job, store = _open(dataset)
             store.check_same_job()
+            make_folders(store.disk, FOLDER)
             if not store.finished(part):
                 work_on(job, store, part, attempt, _Reporter(unit), _commit_alone)
 
@@ -114,7 +116,7 @@ def _run(unit: Unit, body: Callable[[int], None]) -> None:
             return
         tries = board.begin(unit, identity.worker())
         extra["attempt"] = tries.begun
-        if tries.failures >= ATTEMPTS or tries.begun > MOST_ATTEMPTS:
+        if tries.failures >= ATTEMPTS:
             message = f"{unit.name} killed the process that worked on it {ATTEMPTS} times; is there enough memory?"
             board.put_fault(unit, Fault("poison", message))
             return
@@ -123,7 +125,7 @@ def _run(unit: Unit, body: Callable[[int], None]) -> None:
         fault, own = _attempt(body, tries.begun, extra)
         tries = _patiently(lambda: board.end(unit, failed=own))
         if fault is not None:
-            poison = own and tries.failures >= ATTEMPTS
+            poison = fault.kind == "poison" or (own and tries.failures >= ATTEMPTS)
             _patiently(lambda: board.put_fault(unit, Fault("poison", fault.message) if poison else fault))
         log.info("ended", extra={**extra, "seconds": round(monotonic() - begin, 3)})
 
@@ -134,6 +136,9 @@ def _attempt(body: Callable[[int], None], number: int, extra: dict[str, Any]) ->
         body(number)
     except Cancelled:
         log.info("cancelled", extra=extra)
+    except SoftTimeLimitExceeded:
+        minutes = f"{extra['unit']} took more than {SOFT_SECONDS // 60} minutes"
+        return Fault("poison", f"{minutes}; set store.shard to fewer samples"), True
     except (StoreError, OSError, RedisError) as error:
         log.warning("blocked: %s", error, extra=extra)
         return Fault("blocked", str(error)), False

@@ -75,6 +75,17 @@ def read(disk: Disk, shard: Shard) -> Manifest | None:
     return manifest
 
 
+def is_finished(disk: Disk, shard: Shard) -> bool:
+    """Whether a shard has a readable manifest and all its files in full length."""
+    try:
+        manifest = read(disk, shard)
+    except CorruptStore:
+        return False
+    return manifest is not None and all(
+        disk.size(name) == known["bytes"] for name, known in manifest.all_files().items()
+    )
+
+
 def read_all(disk: Disk, shards: Iterator[Shard]) -> Iterator[tuple[Shard, Manifest | None]]:
     """Every shard with its manifest, where there is one."""
     for shard in shards:

@@ -92,13 +92,7 @@ class Store:
 
     def finished(self, shard: Shard) -> bool:
         """Whether a shard has a readable manifest and all its files in full length."""
-        try:
-            manifest = manifests.read(self.disk, shard)
-        except CorruptStore:
-            return False
-        return manifest is not None and all(
-            self.disk.size(name) == known["bytes"] for name, known in manifest.all_files().items()
-        )
+        return manifests.is_finished(self.disk, shard)
 
     def commit(self, shard: Shard, data: ShardData) -> Manifest:
         """Encode and write a shard; it exists from the moment its manifest does.

@@ -17,7 +17,7 @@ from service.body import JsonObject
 from service.keys import Owner
 from service.ledger import UNFINISHED, Status
 from service.problems import Detail, Refusal, documented
-from service.results import delete_store, results_view
+from service.results import delete_store, results_view, take_out_damage
 from service.samples import sample_view
 from service.state import Parts, TheOwner, TheParts, find_job, find_store
 from service.submission import check, check_room, dataset_of, queued
@@ -50,7 +50,7 @@ def submit(
     the same ``Idempotency-Key`` gives the same job."""
     spec, cost = check(parts, body)
     dataset = queued(spec, cost)
-    parts.ledger.reopen_if(dataset.id, gone=lambda: not parts.settings.store(dataset.id).exists())
+    parts.ledger.reopen_if(dataset.id, gone=lambda: take_out_damage(find_store(parts, dataset.id)))
     room = partial(check_room, parts, owner, dataset)
     job, new = parts.ledger.submit(owner.name, dataset, idempotency_key, room)
     if not new and job.dataset != dataset.id:
@@ -183,9 +183,9 @@ def dismiss(
         parts.ledger.dismiss(owner.name, job)
         log.info("dismissed", extra={"job": job, "dataset": dataset.id, "owner": owner.name})
         parts.coordinator.news()
-    elif not delete_store_too:
+    elif not delete_store_too and row.status != "dismissed":
         raise Refusal(409, f"the job is {row.status}; add ?delete_store=true to delete its store")
-    else:
+    elif delete_store_too:
         delete_store(parts, owner, row, dataset)
         log.info("given up", extra={"job": job, "dataset": dataset.id, "owner": owner.name})
     return parts.view(*find_job(parts, owner, job))

@@ -145,6 +145,7 @@ def test_the_broker_pauses_for_half_a_minute(server: Server, undisturbed: str) -
         os.kill(broker, signal.SIGCONT)
         _ends_well(server, job, undisturbed)
         other.wait(timeout=60)
+        assert {m["run"]["attempt"] for m in server.manifests(job.state["dataset"]).values()} == {1}
 
 
 def test_a_server_that_is_stopped_goes_on_later(tmp_path: Path, undisturbed: str) -> None:

@@ -228,6 +228,17 @@ def test_a_store_that_vanishes_is_made_anew(client: Client, server: Server) -> N
     assert job.wait(60).open("train")[0:40]["y"].shape == (40, 1, 16, 12)
 
 
+def test_a_damaged_store_is_repaired_by_submitting_again(client: Client) -> None:
+    spec = {**SMALL, "seed": 6}
+    job = client.submit(spec).wait(60)
+    store = Path(job.results()["store"]["path"])
+    before = pdemill.verify(store).content
+    (store / "train" / "solution" / "c" / "1" / "0" / "0" / "0").unlink()
+    assert not pdemill.verify(store).ok
+    client.submit(spec).wait(60)
+    assert pdemill.verify(store).content == before
+
+
 def test_a_finished_shard_that_is_damaged_is_solved_again(client: Client, server: Server) -> None:
     """It is found out before the store is finished."""
     job = client.submit(_deadly("slow", samples=40, seed=5, store={"shard": 5}))

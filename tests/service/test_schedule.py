@@ -57,23 +57,38 @@ def test_nothing_is_handed_out_twice() -> None:
     assert not set(first) & set(next_units([track], slots=9, now=1.0))
 
 
+def test_everyone_gets_a_turn() -> None:
+    """One place becomes free at a time; a job that came later does not wait until those before it are done."""
+    tracks = [_prepared(name, 100) for name in "abc"]
+    served = []
+    for now in range(30):
+        unit, *_ = next_units(tracks, slots=1, now=float(now))
+        track = tracks["abc".index(unit.dataset)]
+        track.issue(unit.name, float(now))
+        track.done([unit.name])
+        served.append(unit.dataset)
+    assert [served.count(name) for name in "abc"] == [10, 10, 10]
+
+
 def test_a_unit_without_lease_is_lost_after_a_while() -> None:
     track = _prepared("a", 1)
     track.issue("train-00000", 0.0)
     unit = Unit("a", "train-00000")
-    assert track.lost({unit}, queue_is_empty=True, now=100.0) == []
-    assert track.lost(set(), queue_is_empty=True, now=100.0 + GRACE_SECONDS) == []
-    assert track.lost(set(), queue_is_empty=True, now=100.1 + GRACE_SECONDS) == ["train-00000"]
+    assert track.lost({unit}, set(), now=100.0) == []
+    assert track.lost(set(), set(), now=100.0 + GRACE_SECONDS) == []
+    assert track.lost(set(), set(), now=100.1 + GRACE_SECONDS) == ["train-00000"]
     assert _names(next_units([track], 1, 200.0)) == ["a:train-00000"]
 
 
 def test_a_unit_that_waits_in_the_queue_is_not_lost() -> None:
-    """Only when the queue is empty can a message that no worker began have vanished."""
-    track = _prepared("a", 1)
-    track.issue("train-00000", 0.0)
-    assert track.lost(set(), queue_is_empty=False, now=1000.0) == []
-    assert track.lost(set(), queue_is_empty=True, now=1000.0 + GRACE_SECONDS) == []
-    assert track.lost(set(), queue_is_empty=True, now=1000.1 + GRACE_SECONDS) == ["train-00000"]
+    """But one that does not, and has never been leased, is, whatever else waits: its worker died as it took it."""
+    track = _prepared("a", 2)
+    for name in ("train-00000", "train-00001"):
+        track.issue(name, 0.0)
+    waiting = {Unit("a", "train-00000")}
+    assert track.lost(set(), waiting, now=1000.0) == ["train-00001"]
+    assert track.lost(set(), waiting, now=2000.0) == []
+    assert track.lost(set(), set(), now=2000.1 + GRACE_SECONDS) == ["train-00000"]
 
 
 @pytest.mark.parametrize(("faults", "pause"), [(1, 1.0), (2, 2.0), (4, 8.0), (10, 15.0)])
