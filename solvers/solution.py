@@ -21,6 +21,10 @@ class Result(Enum):
     BREAKDOWN = "the iteration broke down: the matrix does not suit the method; use solver.method gmres or direct"
     NOT_FINITE = "the solution is not finite: the coefficients of this sample overflow or its matrix is singular"
     SINGULAR = "the matrix is singular: the problem has no unique solution for this sample (an eigenvalue?)"
+    NOT_SEPARABLE = (
+        "the assembled matrix is not that of constant coefficients on a grid: use solver.method direct, or report this "
+        "if the equation has constant coefficients"
+    )
     MISSED_TOLERANCE = (
         "the recomputed residual is above solver.rtol: the matrix is too ill-conditioned for this tolerance"
     )

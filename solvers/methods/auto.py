@@ -8,6 +8,7 @@ from pdemill.spec.method import Method
 from pdemill.spec.problem import Problem
 from solvers.methods.cg import Cg
 from solvers.methods.direct import Direct
+from solvers.methods.fft import Fft
 
 LARGE_FACTOR = 60_000
 """Unknowns above which the factors of a 3D matrix cost more than multigrid iterations."""
@@ -16,7 +17,8 @@ LARGEST_FACTOR = 250_000
 
 
 class Auto(Method):
-    """Direct, except for definite operators in 3D with more than 60,000 unknowns: CG with algebraic multigrid."""
+    """Fast transforms where the coefficients are constant on a box; else direct, except for definite operators in 3D
+    with more than 60,000 unknowns: CG with algebraic multigrid."""
 
     method: Literal["auto"] = "auto"
 
@@ -25,6 +27,9 @@ class Auto(Method):
 
     def pick(self, problem: Problem, unknowns: int) -> Method | None:
         """The method for a problem of this kind and size; None where none is known to fit."""
+        transforms = self._as(Fft)
+        if transforms.objection(problem) is None:
+            return transforms
         if problem.dimension < 3 or unknowns <= LARGE_FACTOR:
             return self._as(Direct)
         if problem.symmetric and problem.definite:

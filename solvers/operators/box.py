@@ -214,4 +214,4 @@ def _pattern(shape: tuple[int, ...], periodic: tuple[bool, ...]) -> tuple[Patter
     column = np.take_along_axis(column, order, axis=1)
     present = column >= 0
     indptr = np.concatenate([[0], np.cumsum(present.sum(axis=1))]).astype(np.int32)
-    return Pattern(indptr, np.ascontiguousarray(column[present])), np.ascontiguousarray(place[present])
+    return Pattern(indptr, np.ascontiguousarray(column[present]), shape), np.ascontiguousarray(place[present])

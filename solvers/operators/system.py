@@ -20,10 +20,14 @@ from solvers.instance import Instance
 
 @dataclass(frozen=True, eq=False)
 class Pattern:
-    """The sparsity of a job's matrices: rows in ``indptr``, sorted columns in ``indices``, all diagonals present."""
+    """The sparsity of a job's matrices: rows in ``indptr``, sorted columns in ``indices``, all diagonals present.
+
+    ``shape``: cells along each axis where the unknowns form a grid, the last axis running fastest; else empty.
+    """
 
     indptr: NDArray[np.int32]
     indices: NDArray[np.int32]
+    shape: tuple[int, ...] = ()
 
     @property
     def size(self) -> int:

@@ -27,17 +27,23 @@ SYSTEMS: dict[str, dict[str, Any]] = {
         "coefficient": {"field": "lognormal", "modes": 8, "boundary": "periodic"},
         "source": {"field": "gaussian", "modes": 8, "boundary": "periodic"}, "boundary": {"default": "periodic"},
     },
+    "constant": {
+        "family": "darcy", "resolution": [7, 8, 9], "domain": {"lengths": [2, 1, 1]},
+        "coefficient": {"diagonal": [{"uniform": [1, 5]}, 1, 2]},
+        "boundary": {"left": {"neumann": {"uniform": [0, 1]}}, "bottom": "periodic", "top": "periodic"},
+    },
     "mesh": {
         "family": "thermal", "resolution": {"h": 0.1},
         "boundary": {"edge0": {"dirichlet": {"uniform": [0, 1]}}, "default": {"neumann": 1}},
         "domain": {"shape": "polygon", "outline": [[0, 0], [1, 0], [1, 1], [0, 1]]},
     },
 }  # fmt: skip
-ANY = ("definite", "definite 3D", "indefinite", "nonsymmetric", "singular", "periodic", "mesh")
-SPD = ("definite", "definite 3D", "singular", "periodic", "mesh")
+ANY = ("definite", "definite 3D", "indefinite", "nonsymmetric", "singular", "periodic", "constant", "mesh")
+SPD = ("definite", "definite 3D", "singular", "periodic", "constant", "mesh")
 ROWS: list[tuple[dict[str, Any], tuple[str, ...]]] = [
     ({"method": "direct"}, ANY),
     ({"method": "auto"}, ANY),
+    ({"method": "fft"}, ("indefinite", "singular", "constant")),
     *[({"method": "cg", "preconditioner": p}, SPD) for p in ("none", "jacobi", "bjacobi", "sor", "icc", "gamg")],
     *[({"method": "gmres", "preconditioner": p}, ANY) for p in ("none", "jacobi", "bjacobi", "sor", "ilu", "asm")],
     ({"method": "gmres", "preconditioner": "gamg"}, ("definite", "definite 3D", "mesh")),
@@ -74,9 +80,10 @@ def test_every_sample_is_solved_to_the_tolerance(method: dict[str, Any], kind: s
         assert np.linalg.norm(found - expected) <= 1e-6 * np.linalg.norm(expected)
 
 
-@pytest.mark.parametrize("method", ["direct", "cg", "gmres", "skr"])
+@pytest.mark.parametrize("method", ["direct", "fft", "cg", "gmres", "skr"])
 def test_a_zero_right_hand_side_has_the_zero_solution(method: str) -> None:
-    spec = validate({"problem": {**SYSTEMS["definite"], "source": 0}, "samples": 1, "solver": {"method": method}})
+    kind = "singular" if method == "fft" else "definite"
+    spec = validate({"problem": {**SYSTEMS[kind], "source": 0}, "samples": 1, "solver": {"method": method}})
     job = Job(spec)
     solver = job.method.solver()
     solution = solver.solve(job.discretisation.assemble(job.instance("train", 0)), solver.start())

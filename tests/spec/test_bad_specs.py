@@ -196,6 +196,14 @@ BAD: dict[str, tuple[Json, str, str]] = {
         changed(DARCY, {"solver": {"method": "skr", "restart": 20, "recycle": 19}}),
         "solver.recycle", "at most restart - 2 = 18"),
     "cg on helmholtz": (changed(HELMHOLTZ, {"solver.method": "cg"}), "solver.method", "needs a definite operator"),
+    "fft on a field": (changed(DARCY, {"solver.method": "fft"}), "solver.method", "constant in space, and coefficient"),
+    "fft with convection": (changed(CONVECTION, {"solver.method": "fft"}), "solver.method", "has convection: use"),
+    "fft on a mesh": (changed(THERMAL, {"solver": {"method": "fft"}}), "solver.method", "a box grid, and thermal"),
+    "fft on robin": (
+        changed(
+            darcy(coefficient=1, boundary={"left": {"robin": {"coefficient": 1, "value": 0}}}), {"solver.method": "fft"}
+        ),
+        "solver.method", "periodic sides, and left is robin: use direct or auto"),
     "cg with convection": (changed(CONVECTION, {"solver.method": "cg"}), "solver.method", "needs a symmetric operator"),
     "icc on helmholtz": (
         changed(HELMHOLTZ, {"solver": {"method": "gmres", "preconditioner": "icc"}}),
