@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +12,7 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 from rich.table import Table
 
-from pdemill.inspect import SplitReport
+from pdemill.inspect import SplitReport, is_pointwise
 from pdemill.progress import Summary, Tally
 
 out = Console(highlight=False, soft_wrap=True, emoji=False, markup=False)
@@ -73,17 +73,38 @@ def print_summary(summary: Summary, attributes: dict[str, Any], reports: list[Sp
         f"{certified} of {summary.total} samples certified in {summary.seconds:.1f} s"
         + (f" (CPU s: {steps})" if steps else "")
     )
-    residuals, estimates = (np.concatenate([r.columns[c] for r in reports]) for c in ("rel_residual", "error_estimate"))
-    tolerance = attributes["plan"]["rtol"]
-    out.print(f"relative residual: median {_median(residuals)}, worst {_worst(residuals)}, tolerance {tolerance:.1e}")
-    known = int(np.isfinite(estimates).sum())
-    out.print(
-        f"discretisation error, estimated on {known} samples: median {_median(estimates)}, worst {_worst(estimates)}"
-        if known
-        else "discretisation error: not estimated"
-    )
+    for line in _points_lines(reports) if is_pointwise(attributes) else _fields_lines(attributes, reports):
+        out.print(line)
     print_failures([(f.split, f.sample, f.reason) for f in summary.failures])
     out.print(f"store: {summary.store}")
+
+
+def _fields_lines(attributes: dict[str, Any], reports: list[SplitReport]) -> Iterator[str]:
+    residuals, estimates = (_column(reports, name) for name in ("rel_residual", "error_estimate"))
+    tolerance = attributes["plan"]["rtol"]
+    yield f"relative residual: median {_median(residuals)}, worst {_worst(residuals)}, tolerance {tolerance:.1e}"
+    known = int(np.isfinite(estimates).sum())
+    spread = f"median {_median(estimates)}, worst {_worst(estimates)}"
+    yield (
+        f"discretisation error, estimated on {known} samples: {spread}"
+        if known
+        else ("discretisation error: not estimated")
+    )
+    audits = _column(reports, "audit_error") if "audit_error" in reports[0].columns else np.empty(0)
+    if np.isfinite(audits).any():
+        walked = f"median {_median(audits)}, worst {_worst(audits)}"
+        yield f"error against the continuous equation, audited on {int(np.isfinite(audits).sum())} samples: {walked}"
+
+
+def _points_lines(reports: list[SplitReport]) -> Iterator[str]:
+    errors_, weights = (_column(reports, name) for name in ("error_estimate", "largest_weight"))
+    yield f"standard error relative to u: median {_median(errors_)}, worst {_worst(errors_)}"
+    if weights.size and weights.max() > 1:
+        yield f"largest weight of a walk: {weights.max():.1f}"
+
+
+def _column(reports: list[SplitReport], name: str) -> NDArray[Any]:
+    return np.concatenate([report.columns[name] for report in reports])
 
 
 def print_failures(failures: list[tuple[str, int, str]]) -> None:
@@ -97,9 +118,12 @@ def print_failures(failures: list[tuple[str, int, str]]) -> None:
 def print_report(store: str | Path, attributes: dict[str, Any], reports: list[SplitReport]) -> None:
     """The tables of ``inspect``."""
     problem, plan = attributes["spec"]["problem"], attributes["plan"]
-    resolution = problem["resolution"]
-    grid = " x ".join(map(str, resolution)) if isinstance(resolution, list) else f"h = {resolution['h']}"
-    out.print(f"{store}: {problem['family']}, {grid}, {attributes['unknowns']} unknowns")
+    if is_pointwise(attributes):
+        out.print(f"{store}: {problem['family']}, {problem['domain']['shape']}, {attributes['unknowns']} points")
+    else:
+        resolution = problem["resolution"]
+        grid = " x ".join(map(str, resolution)) if isinstance(resolution, list) else f"h = {resolution['h']}"
+        out.print(f"{store}: {problem['family']}, {grid}, {attributes['unknowns']} unknowns")
     out.print(f"spec: {attributes['spec_sha256']}")
     options = ", ".join(f"{key} {value}" for key, value in plan.items() if key != "method")
     out.print(f"method: {plan['method']} ({options})")
@@ -107,7 +131,7 @@ def print_report(store: str | Path, attributes: dict[str, Any], reports: list[Sp
     table.add_column("split")
     for row in reports:
         table.add_column(row.split, justify="right")
-    for name, value in _LINES.items():
+    for name, value in (_COUNTS | (_POINTS if is_pointwise(attributes) else _FIELDS)).items():
         table.add_row(name, *map(value, reports))
     out.print(table)
     print_failures([(f.split, f.sample, f.reason) for row in reports for f in row.failures])
@@ -123,11 +147,19 @@ def print_report(store: str | Path, attributes: dict[str, Any], reports: list[Sp
     out.print(stats)
 
 
-_LINES: dict[str, Callable[[SplitReport], str]] = {
+_COUNTS: dict[str, Callable[[SplitReport], str]] = {
     "samples": lambda row: str(row.samples),
     "certified": lambda row: str(row.certified),
     "failed": lambda row: str(len(row.failures)),
     "missing": lambda row: str(row.missing),
+}
+_POINTS: dict[str, Callable[[SplitReport], str]] = {
+    "standard error relative to u, median": lambda row: _median(row.columns["error_estimate"]),
+    "standard error relative to u, worst": lambda row: _worst(row.columns["error_estimate"]),
+    "largest weight of a walk": lambda row: _worst(row.columns["largest_weight"]),
+    "milliseconds per solve, median": lambda row: _median(1e3 * row.columns["solve_seconds"], "{:.3g}"),
+}
+_FIELDS: dict[str, Callable[[SplitReport], str]] = {
     "relative residual, median": lambda row: _median(row.columns["rel_residual"]),
     "relative residual, worst": lambda row: _worst(row.columns["rel_residual"]),
     "discretisation error (estimated), median": lambda row: _median(row.columns["error_estimate"]),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -16,7 +17,10 @@ from pdemill.store.disk import LocalDisk
 from pdemill.store.layout import cut
 from pdemill.store.store import read_attributes
 
-COLUMNS = ("rel_residual", "error_estimate", "iterations", "solve_seconds", "method")
+COLUMNS = (
+    "rel_residual", "error_estimate", "audit_error", "audit_interval", "largest_weight", "iterations",
+    "solve_seconds", "method",
+)  # fmt: skip
 
 
 @dataclass
@@ -34,6 +38,11 @@ class SplitReport:
         return self.samples - self.certified - len(self.failures)
 
 
+def is_pointwise(attributes: Mapping[str, Any]) -> bool:
+    """Whether a store holds values at points instead of whole fields."""
+    return attributes.get("layout") == "pointwise"
+
+
 def report(store: str | Path) -> tuple[dict[str, Any], list[SplitReport]]:
     """The attributes of a store and a report per split."""
     attributes = read_attributes(store)
@@ -47,7 +56,8 @@ def report(store: str | Path) -> tuple[dict[str, Any], list[SplitReport]]:
         row.failures += [Failure(shard.split, f["sample"], f"{f['result']}: {f['reason']}") for f in manifest.failures]
     root = zarr.open_group(store, mode="r")
     for split, row in reports.items():
-        values = {name: np.asarray(root[f"{split}/{name}"][...]) for name in COLUMNS}  # type: ignore[index]
+        group: Any = root[split]
+        values = {name: np.asarray(group[name][...]) for name in COLUMNS if name in group}
         good = values["method"] > 0
         row.columns = {name: column[good] for name, column in values.items()}
     return attributes, list(reports.values())

@@ -12,6 +12,14 @@ from numpy.typing import NDArray
 type Array = NDArray[np.float64]
 
 AXES = ("x", "y", "z")
+MOST_AXES = 20
+FAR_AXES = tuple(f"x{number}" for number in range(1, MOST_AXES + 1))
+"""Names of the axes where there are more than three."""
+
+
+def axis_names(dimension: int) -> tuple[str, ...]:
+    """x, y, z; from four dimensions on x1, x2, ..."""
+    return AXES[:dimension] if dimension <= len(AXES) else FAR_AXES[:dimension]
 
 
 class Basis(ABC):
@@ -34,6 +42,10 @@ class Points(ABC):
     """
 
     dimension: int
+    free: tuple[str, ...]
+    """Names of the axes along which the points spread: those of the series."""
+    lasting = True
+    """Whether they are used again and again, so that functions remember their values on them."""
     shape: tuple[int, ...]
     extent: tuple[float, ...]
     """Length of each axis of the series."""
@@ -71,7 +83,8 @@ class Points(ABC):
 class TensorPoints(Points):
     """The product of one-dimensional point sets; ``fixed`` holds the coordinates of a face of a box.
 
-    ``centres`` says that the points of every axis are the centres of equal cells.
+    ``centres`` says that the points of every axis are the centres of equal cells; ``origin`` is the box's lower corner,
+    by default 0.
     """
 
     def __init__(
@@ -80,13 +93,16 @@ class TensorPoints(Points):
         lengths: Mapping[str, float],
         fixed: Mapping[str, float] | None = None,
         centres: bool = False,
+        origin: Mapping[str, float] | None = None,
     ) -> None:
         super().__init__()
         self.centres = centres
+        self._origin = dict(origin or {})
         self.axes, self.fixed, self._lengths = dict(axes), dict(fixed or {}), dict(lengths)
+        self.free = tuple(self.axes)
         self.extent = tuple(lengths[name] for name in self.axes)
         self.dimension = len(self.axes)
-        self.lower = (0.0,) * self.dimension
+        self.lower = tuple(self._origin.get(name, 0.0) for name in self.axes)
         self.shape = tuple(len(points) for points in self.axes.values())
 
     @cached_property
@@ -96,10 +112,10 @@ class TensorPoints(Points):
         return moving | {name: np.asarray(value) for name, value in self.fixed.items()}
 
     def fraction(self, name: str) -> Array:
-        return np.asarray(self.coordinates[name] / self._lengths[name])
+        return np.asarray((self.coordinates[name] - self._origin.get(name, 0.0)) / self._lengths[name])
 
     def unit(self, axis: int) -> Array:
-        return list(self.axes.values())[axis] / self.extent[axis]
+        return (list(self.axes.values())[axis] - self.lower[axis]) / self.extent[axis]
 
     def expand(self, basis: Basis, coefficients: Array) -> Array:
         if self.centres and (values := basis.at_centres(coefficients, self.shape)) is not None:
@@ -112,26 +128,42 @@ class TensorPoints(Points):
 
 
 class CloudPoints(Points):
-    """Any points in the plane, inside a bounding box: ``positions`` has shape (2, ...)."""
+    """Any points inside a bounding box: ``positions`` has shape (axes, ...).
 
-    def __init__(self, positions: Array, origin: tuple[float, float], lengths: tuple[float, float]) -> None:
+    ``fixed`` numbers an axis along which the points do not spread, for points on a side of a box; ``lasting`` False
+    says that they are used once.
+    """
+
+    def __init__(
+        self,
+        positions: Array,
+        origin: tuple[float, ...],
+        lengths: tuple[float, ...],
+        fixed: int | None = None,
+        lasting: bool = True,
+    ) -> None:
         super().__init__()
-        self.positions, self.lower, self.extent = positions, origin, lengths
-        self.dimension = 2
+        self.positions, self.lasting = positions, lasting
+        self._box = dict(zip(axis_names(len(positions)), zip(origin, lengths, strict=True), strict=True))
+        self.free = tuple(name for axis, name in enumerate(self._box) if axis != fixed)
+        self.lower, self.extent = (tuple(self._box[name][end] for name in self.free) for end in (0, 1))
+        self.dimension = len(self.free)
         self.shape = positions.shape[1:]
 
     @cached_property
     def coordinates(self) -> Mapping[str, Array]:
-        return dict(zip(AXES, self.positions, strict=False))
+        return dict(zip(self._box, self.positions, strict=True))
 
     def fraction(self, name: str) -> Array:
-        axis = AXES.index(name)
-        return np.asarray((self.positions[axis] - self.lower[axis]) / self.extent[axis])
+        lower, length = self._box[name]
+        return np.asarray((self.coordinates[name] - lower) / length)
 
     def unit(self, axis: int) -> Array:
-        return np.asarray((self.positions[axis].ravel() - self.lower[axis]) / self.extent[axis])
+        return np.asarray(self.fraction(self.free[axis]).ravel())
 
     def expand(self, basis: Basis, coefficients: Array) -> Array:
-        first = self.matrix(0, basis, coefficients.shape[0])
-        second = self.matrix(1, basis, coefficients.shape[1])
-        return np.asarray(np.einsum("pm,pm->p", first @ coefficients, second)).reshape(self.shape)
+        total = self.matrix(0, basis, coefficients.shape[0]) @ coefficients.reshape(coefficients.shape[0], -1)
+        for axis in range(1, self.dimension):
+            modes = coefficients.shape[axis]
+            total = np.einsum("pm,pmr->pr", self.matrix(axis, basis, modes), total.reshape(len(total), modes, -1))
+        return np.asarray(total).reshape(self.shape)

@@ -10,18 +10,24 @@ import zarr
 from numpy.typing import NDArray
 
 from pdemill.errors import CorruptStore, IncompleteStore, StoreError
+from pdemill.inspect import is_pointwise
 from pdemill.store.disk import LocalDisk
 from pdemill.store.layout import Shard
 from pdemill.store.manifest import name_of
 from pdemill.store.store import read_attributes
 
+POINTWISE = {name: name for name in ("points", "stderr", "boundary_points", "gradient")} | {
+    "boundary": "boundary_input"
+}
 type Sample = dict[str, NDArray[np.float32]]
 
 
 class Dataset:
     """One split of a store: ``len(data)``, ``data[i]``, ``data[a:b]``.
 
-    ``data[i]`` is ``{"x": [Cin, ...], "y": [Cout, ...]}`` in float32; a slice has the sample on axis 0.
+    ``data[i]`` is ``{"x": [Cin, ...], "y": [Cout, ...]}`` in float32; a slice has the sample on axis 0. A pointwise
+    store adds ``points`` [P, d], ``stderr`` [P], and where there are any ``boundary_points`` [B, d], ``boundary``
+    [K, B] and ``gradient`` [P, d]; its x and y are [Cin, P] and [1, P].
     Raises IncompleteStore for a sample whose shard is not finished or that has no certified solution,
     rather than handing out what is not there, and CorruptStore for bytes that fail their checksum.
     """
@@ -68,6 +74,8 @@ class Dataset:
         if stop > start:
             self._require_finished(start, stop)
         names = {"x": "input", "y": "solution"}
+        if is_pointwise(self.attributes):
+            names |= {name: array for name, array in POINTWISE.items() if array in self._group}
         with zarr.config.set({"array.read_missing_chunks": False}):
             try:
                 arrays = {name: self._array(self._group, source)[start:stop] for name, source in names.items()}
@@ -78,6 +86,8 @@ class Dataset:
             raise IncompleteStore(
                 f"sample {start + bad[0]} of {self.split} has no certified solution; see pdemill inspect {self.store}"
             )
+        if is_pointwise(self.attributes):
+            arrays["y"] = arrays["y"][:, None]
         return {name: np.asarray(values, dtype=np.float32) for name, values in arrays.items()}
 
     @staticmethod

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from math import ceil, isfinite
+from math import ceil, isfinite, nan
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +11,7 @@ import zarr
 from numpy.typing import NDArray
 
 from pdemill.errors import CorruptStore, IncompleteStore
+from pdemill.inspect import is_pointwise
 from pdemill.reader import Dataset
 from pdemill.store.store import read_attributes
 from service.problems import Detail, Refusal
@@ -40,7 +41,7 @@ def sample_view(store: Path, split: str | None, number: int) -> Sample:
         raise Refusal(409, f"{error}; pdemill verify tells more") from None
     group: Any = zarr.open_group(store, mode="r")[chosen]
     codes = group["method"].attrs["flag_meanings"].split()
-    estimate = float(group["error_estimate"][number])
+    pointwise = is_pointwise(data.attributes)
     stride = max(1, ceil(max(values["x"].shape[1:]) / SHOWN))
     return Sample(
         split=chosen,
@@ -48,11 +49,18 @@ def sample_view(store: Path, split: str | None, number: int) -> Sample:
         stride=stride,
         x=_thinned(values["x"], data.attributes["input_channels"], stride),
         y=_thinned(values["y"], data.attributes["solution_channels"], stride),
-        rel_residual=float(group["rel_residual"][number]),
-        error_estimate=estimate if isfinite(estimate) else None,
-        iterations=int(group["iterations"][number]),
+        points=values["points"][::stride].tolist() if pointwise else None,
+        stderr=values["stderr"][::stride].tolist() if pointwise else None,
+        rel_residual=_number(group, "rel_residual", number),
+        error_estimate=_number(group, "error_estimate", number),
+        iterations=int(group["iterations"][number]) if "iterations" in group else 0,
         method=codes[int(group["method"][number])],
     )
+
+
+def _number(group: Any, column: str, row: int) -> float | None:
+    value = float(group[column][row]) if column in group else nan
+    return value if isfinite(value) else None
 
 
 def _thinned(values: NDArray[np.float32], channels: list[str], stride: int) -> dict[str, Any]:

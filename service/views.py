@@ -112,14 +112,19 @@ class Estimate(BaseModel):
 
 
 class Sample(BaseModel):
-    """A preview of one sample: every ``stride``-th value along each axis, and the certificate."""
+    """A preview of one sample: every ``stride``-th value along each axis, and the certificate.
+
+    A pointwise sample has ``points`` and the standard error ``stderr`` of y at each, and no residual.
+    """
 
     split: str
     sample: int
     stride: int
     x: dict[str, Any]
     y: dict[str, Any]
-    rel_residual: float
+    points: list[list[float]] | None
+    stderr: list[float] | None
+    rel_residual: float | None
     error_estimate: float | None
     iterations: int
     method: str

@@ -18,6 +18,7 @@ import scipy.sparse
 import scipy.sparse.linalg
 
 from pdemill.spec.job import Spec
+from pdemill.spec.method import LinearMethod
 from pdemill.spec.problem import Problem
 from pdemill.store.layout import shard_samples
 from solvers.certify import refined_count
@@ -26,7 +27,8 @@ from solvers.methods.auto import Auto
 SAMPLE_SECONDS, UNKNOWN_SECONDS = 0.8e-3, 0.9e-7
 """Drawing, assembling, certifying and writing: per sample, and per unknown of it."""
 
-
+POINT_BYTES = 20
+"""Standard error, walks, truncated walks, epsilon and steps of a point."""
 YARDSTICK_SECONDS = 0.0200
 """What the yardstick took where the constants were fitted."""
 
@@ -44,9 +46,25 @@ class Cost:
 
 def estimate(spec: Spec) -> Cost:
     """The cost of a job."""
+    return _of_points(spec) if spec.problem.pointwise else _of_fields(spec)
+
+
+def _of_points(spec: Spec) -> Cost:
+    problem, method = spec.problem, spec.solver.resolve(spec.problem)
+    points = problem.unknowns
+    seconds = spec.samples * (method.seconds(problem, points) + SAMPLE_SECONDS)
+    width = np.dtype(spec.store.dtype).itemsize
+    size = points * (8 * problem.dimension + width * (_channels(problem) + 1) + POINT_BYTES)
+    shard = spec.store.shard or shard_samples(size)
+    shards = sum(ceil(samples / shard) for samples in spec.splits.values())
+    return Cost(points, spec.samples * size, round(slowness() * seconds, 3), method.method, shards)
+
+
+def _of_fields(spec: Spec) -> Cost:
     problem = spec.problem
     unknowns = problem.unknowns
     method = spec.solver.resolve(problem)
+    assert isinstance(method, LinearMethod)
     seconds = spec.samples * _seconds(method.seconds(problem, unknowns), unknowns)
     refined = sum(refined_count(spec, split) for split in spec.splits)
     finer = unknowns * 2**problem.dimension

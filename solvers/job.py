@@ -16,7 +16,7 @@ from pdemill.draws import SCHEME, Draw
 from pdemill.points import Array
 from pdemill.spec.field import Function
 from pdemill.spec.job import Spec
-from pdemill.spec.method import Method
+from pdemill.spec.method import LinearMethod
 from pdemill.store.layout import SCHEMA, ArrayLayout, StoreLayout, shard_samples
 from solvers.instance import Instance
 from solvers.methods.auto import Auto
@@ -36,7 +36,9 @@ class Job:
         self.spec = spec
         self.problem = spec.problem
         self.discretisation: Discretisation = self.problem.discretise(stored)
-        self.method = spec.solver.resolve(self.problem)
+        method = spec.solver.resolve(self.problem)
+        assert isinstance(method, LinearMethod)
+        self.method = method
         self._fixed: dict[str, Function] = {}
         first = self.instance(next(iter(spec.splits)), 0)
         self.channels = self._channels([name for name, _ in first.named()])
@@ -130,7 +132,7 @@ class Job:
         names = self.method_names()
         return (("flag_values", tuple(range(len(names)))), ("flag_meanings", " ".join(names)))
 
-    def refined_method(self) -> Method | None:
+    def refined_method(self) -> LinearMethod | None:
         """How the refined problem is solved: as ``auto`` would; None where that takes too much memory."""
         unknowns = self.discretisation.pattern.size * 2**self.problem.dimension
         return Auto(rtol=self.method.rtol, sort="none").pick(self.problem, unknowns)

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pdemill.points import Array
-from pdemill.spec.method import Method
+from pdemill.spec.method import LinearMethod
 from pdemill.store.layout import Shard
 from pdemill.store.store import ShardData
 from solvers.certify import discretisation_error, refined_samples, relative_residual
@@ -62,7 +62,7 @@ class Label:
 class Sequence:
     """A solver with the state that it carries from one system to the next, and a direct solver to fall back on."""
 
-    def __init__(self, method: Method) -> None:
+    def __init__(self, method: LinearMethod) -> None:
         self.method = method
         self._solver: Solver[Any] = method.solver()
         self._state: Any = self._solver.start()

@@ -28,6 +28,10 @@ class Result(Enum):
     MISSED_TOLERANCE = (
         "the recomputed residual is above solver.rtol: the matrix is too ill-conditioned for this tolerance"
     )
+    TRUNCATED = "more than one walk in a thousand was cut short: raise solver.max_steps or solver.epsilon"
+    HEAVY = "the weights of walks grow too large, because the coefficient varies too much: use problem.resolution"
+    MISSED_STDERR = "the standard error is above solver.target_stderr: raise solver.max_walks"
+    DISAGREES = "walks on the continuous equation disagree with the solution by more than their interval and tolerance"
     INVALID = "the drawn coefficients do not make an equation of this family"
 
     @property

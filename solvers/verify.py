@@ -21,6 +21,8 @@ from pdemill.store.manifest import Manifest
 from pdemill.store.store import ROOT, Store, check_files, read_attributes
 from solvers.certify import relative_residual, rounding_residual
 from solvers.job import Job
+from solvers.walks.check import check_labels
+from solvers.walks.job import PointJob
 from solvers.work import open_work
 
 
@@ -49,6 +51,7 @@ class Verification:
 def verify(store: str | Path, samples: int | None = None) -> Verification:
     """Check hashes of all files, then draw and assemble samples anew and recompute their residuals.
 
+    Of a pointwise store, the labels at CHECKED_POINTS points of each sample are walked anew and must be the same bits.
     A stored solution u, rounded to the store's type, passes when ||b - A u|| / ||b|| is at most
     rtol + eps || |A||u| || / ||b||, the most that rounding can add.
     ``samples``: how many per split, spread evenly; default all.
@@ -76,7 +79,8 @@ def verify(store: str | Path, samples: int | None = None) -> Verification:
             continue
         chosen = _chosen(shard, manifest, samples, making.layout.splits[shard.split])
         done += len(chosen)
-        faults += _check_certificates(job, group, shard, chosen)
+        check = check_labels if isinstance(job, PointJob) else _check_certificates
+        faults += check(job, group, shard, chosen)  # type: ignore[operator]
     if attributes["complete"] and disk.read(ROOT) != Store(disk, layout).finished_root(finished):
         faults.append(f"{ROOT} is not as it was written: its attributes do not follow from spec and manifests")
     return Verification(total, done, tuple(faults), content_hash(disk))

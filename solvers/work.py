@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from time import perf_counter
 from typing import Any
@@ -17,8 +17,11 @@ from pdemill.store.disk import Disk, LocalDisk
 from pdemill.store.layout import Shard
 from pdemill.store.manifest import Manifest
 from pdemill.store.store import ShardData, Store, read_attributes
+from solvers.families.pointwise import PointProblem
 from solvers.job import Job
 from solvers.shard import Progress, solve_shard
+from solvers.walks.job import PointJob
+from solvers.walks.shard import solve_points
 
 SHARED = ("points", "cells", "facets", "facet_sides")
 
@@ -37,14 +40,22 @@ def shared_arrays(root: Path) -> dict[str, NDArray[Any]] | None:
     return {name: np.asarray(array[...]) for name, array in found.items() if isinstance(array, zarr.Array)} or None
 
 
-def open_work(root: Path, spec: Spec | None = None, disk: Disk | None = None) -> tuple[Job, Store]:
+type AnyJob = Job | PointJob
+
+
+def open_job(spec: Spec, stored: Mapping[str, NDArray[Any]] | None = None) -> AnyJob:
+    """The job of a spec: whole fields by linear systems, or values at points by walks."""
+    return PointJob(spec) if isinstance(spec.problem, PointProblem) else Job(spec, stored)
+
+
+def open_work(root: Path, spec: Spec | None = None, disk: Disk | None = None) -> tuple[AnyJob, Store]:
     """The job and the writing side of a store; ``spec`` begins one that is not there yet."""
-    job = Job(spec or stored_spec(root), shared_arrays(root))
+    job = open_job(spec or stored_spec(root), shared_arrays(root))
     return job, Store(disk or LocalDisk(root), job.layout())
 
 
 def work_on(
-    job: Job,
+    job: AnyJob,
     store: Store,
     shard: Shard,
     attempt: int,
@@ -53,7 +64,8 @@ def work_on(
 ) -> Manifest:
     """Solve, certify and write one shard; ``commit`` may surround the writing with a lock."""
     begin = perf_counter()
-    data, watch = solve_shard(job, shard, report)
+    solved = solve_points(job, shard, report) if isinstance(job, PointJob) else solve_shard(job, shard, report)
+    data, watch = solved
     seconds = {name: round(value, 6) for name, value in watch.seconds.items()}
     run = {"attempt": attempt, "cpu_seconds": seconds, "solve_wall_seconds": perf_counter() - begin}
     return commit(store, shard, ShardData(data.arrays, data.failures, data.summary, run))

@@ -8,25 +8,32 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BeforeValidator, Field, model_validator
 
-from pdemill.points import AXES
+from pdemill.points import MOST_AXES, axis_names
 from pdemill.spec.model import AsNumber, Model, Positive, as_tuple, refusal, refuse
 
 BOX_SIDES = (("left", "right"), ("bottom", "top"), ("back", "front"))
 """Names of the low and high side of the x, y and z axis."""
 
 
+def box_sides(dimension: int) -> tuple[tuple[str, str], ...]:
+    """Names of the low and high side of every axis; from four dimensions on x1_low, x1_high, x2_low, ..."""
+    if dimension <= len(BOX_SIDES):
+        return BOX_SIDES[:dimension]
+    return tuple((f"{axis}_low", f"{axis}_high") for axis in axis_names(dimension))
+
+
 class Box(Model):
     """The box [0, L_x] x [0, L_y] x ...; ``lengths`` are its sides, one per axis (default 1)."""
 
     shape: Literal["box"] = "box"
-    lengths: Annotated[tuple[Positive, ...], BeforeValidator(as_tuple)] | None = None
+    lengths: Annotated[tuple[Positive, ...], Field(max_length=MOST_AXES), BeforeValidator(as_tuple)] | None = None
 
     def side_names(self, dimension: int) -> tuple[str, ...]:
-        return tuple(name for pair in BOX_SIDES[:dimension] for name in pair)
+        return tuple(name for pair in box_sides(dimension) for name in pair)
 
     def sizes(self, dimension: int) -> dict[str, float]:
         """The length of each axis, by name."""
-        return dict(zip(AXES, self.lengths or (1.0,) * dimension, strict=False))
+        return dict(zip(axis_names(dimension), self.lengths or (1.0,) * dimension, strict=False))
 
 
 MOST_CORNERS, MOST_HOLES = 1000, 50

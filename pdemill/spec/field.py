@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import sys
 from abc import abstractmethod
 from collections.abc import Callable, Iterator, Mapping
@@ -12,7 +13,7 @@ import numpy as np
 from pydantic import AfterValidator
 
 from pdemill.draws import Draw
-from pdemill.points import Array, Points
+from pdemill.points import AXES, Array, Points
 from pdemill.spec.model import Model, refusal
 from pdemill.spec.registry import Registry, Slot
 
@@ -39,7 +40,7 @@ class Function:
         if known is not None and known[0] is points:
             return known[1]
         values = self.evaluate(points)
-        if isinstance(values, np.ndarray):
+        if isinstance(values, np.ndarray) and points.lasting:
             self._values[id(points)] = points, values
         return values
 
@@ -52,6 +53,9 @@ class Field(Model):
     """Base of all fields. A subclass is one file with its distribution and one method, ``realise``."""
 
     random: ClassVar[bool] = True
+    smooth: ClassVar[bool] = True
+    """Whether draws have continuous derivatives wherever they are defined."""
+    most_axes: ClassVar[int] = len(AXES)
 
     @abstractmethod
     def realise(self, draw: Draw) -> Function:
@@ -66,12 +70,21 @@ class Field(Model):
         """Whether two samples can differ."""
         return self.random
 
+    @property
+    def is_smooth(self) -> bool:
+        """Whether the field and all that it is made of are smooth."""
+        return self.smooth and all(part.is_smooth for _, part in self.parts())
+
     def fixed_mean(self) -> float | None:
         """The mean over a box that every draw shares, or None where draws differ or it is not known."""
         return None
 
     def objection(self, dimension: int, axes: tuple[str, ...]) -> str | None:
         """Why the field cannot be drawn on ``dimension`` free axes of a domain with ``axes``; None when it can."""
+        if dimension > self.most_axes:
+            return (
+                f"exists in up to {self.most_axes} dimensions, and this is in {dimension}: give a number or expression"
+            )
         return None if dimension else "a side of a one-dimensional domain is a point: give a number"
 
     def parts(self) -> Iterator[tuple[tuple[str, ...], Field]]:
@@ -154,6 +167,12 @@ def _not_negative(value: Field) -> Field:
     if bounds is not None and bounds[0] < 0:
         raise refusal(f"must not be negative, but reaches down to {bounds[0]:g}")
     return value
+
+
+def at_least(value: Field) -> float:
+    """A number that no value of the field is below; minus infinity where the spec does not tell."""
+    bounds = value.bounds()
+    return -math.inf if bounds is None else bounds[0]
 
 
 PositiveField = Annotated[AnyField, AfterValidator(positive)]

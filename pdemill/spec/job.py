@@ -10,7 +10,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BeforeValidator, ConfigDict, Field, field_validator, model_validator
 
-from pdemill.spec.method import AnyMethod, methods
+from pdemill.spec.method import AnyMethod, LinearMethod, methods
 from pdemill.spec.model import AsNumber, Model, refuse
 from pdemill.spec.problem import AnyProblem
 
@@ -105,6 +105,9 @@ class Spec(Model):
 
     @model_validator(mode="after")
     def _method_fits(self) -> Spec:
+        if self.problem.pointwise and isinstance(self.solver, LinearMethod) and self.solver.method != "auto":
+            message = "solves for whole fields: give problem.resolution instead of problem.points, or use walks"
+            raise refuse(("solver", "method"), message, self.solver.method)
         if objection := self.solver.objection(self.problem):
             raise refuse(("solver", *objection.path), objection.message, self.solver.method)
         return self

@@ -16,17 +16,9 @@ Preconditioner = Literal["none", "jacobi", "bjacobi", "sor", "icc", "ilu", "asm"
 
 
 class Method(Model):
-    """Base of all methods. A subclass is one file: its options, whom it admits, and how it is made.
-
-    ``rtol`` bounds the relative residual ||b - A u|| / ||b|| (2-norm) of every certified sample.
-    ``sort`` is the order in which a shard is solved: greedy nearest neighbours, Hilbert curve, or as drawn.
-    """
+    """Base of all methods. A subclass is one file: its options, whom it admits, and how it is made."""
 
     method: str
-    rtol: Annotated[float, Field(ge=1e-13, le=1e-1), AsNumber] = 1e-8
-    sort: Literal["auto", "greedy", "hilbert", "none"] = "auto"
-    recycles: ClassVar[bool] = False
-    """Whether solving similar systems one after another makes it faster."""
 
     def objection(self, problem: Problem) -> Fault | None:
         """Why this method cannot solve the problem, with what to choose instead; None when it can."""
@@ -40,16 +32,29 @@ class Method(Model):
         """About how many CPU seconds one system of this size takes; may be off by several times."""
         return 1e-5 * unknowns
 
-    @abstractmethod
-    def solver(self) -> Any:
-        """A new solver with these options."""
-
     @classmethod
     def __pydantic_init_subclass__(cls, **kwargs: Any) -> None:
         super().__pydantic_init_subclass__(**kwargs)
         annotation = cls.model_fields["method"].annotation
         if annotation is not str:
             methods.add(get_args(annotation)[0], cls)
+
+
+class LinearMethod(Method):
+    """Base of the methods that solve linear systems A u = b.
+
+    ``rtol`` bounds the relative residual ||b - A u|| / ||b|| (2-norm) of every certified sample.
+    ``sort`` is the order in which a shard is solved: greedy nearest neighbours, Hilbert curve, or as drawn.
+    """
+
+    rtol: Annotated[float, Field(ge=1e-13, le=1e-1), AsNumber] = 1e-8
+    sort: Literal["auto", "greedy", "hilbert", "none"] = "auto"
+    recycles: ClassVar[bool] = False
+    """Whether solving similar systems one after another makes it faster."""
+
+    @abstractmethod
+    def solver(self) -> Any:
+        """A new solver with these options."""
 
 
 methods: Registry[Method] = Registry("method", "method")

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from pydantic import BeforeValidator, model_validator
 from pydantic import Field as Limits
 
-from pdemill.points import AXES
+from pdemill.points import axis_names
 from pdemill.spec.boundary import Boundary, Condition, Dirichlet, Neumann, Periodic, Robin, data_of
 from pdemill.spec.field import AnyField, Field, Function, PositiveField, choose_field, fields, positive
 from pdemill.spec.model import Model, as_tuple, refuse
@@ -77,6 +77,8 @@ class Problem(Model):
     family: str
     boundary: Boundary = Boundary({})
     compatibility: Literal["refuse", "project"] = "refuse"
+    pointwise: ClassVar[bool] = False
+    """Whether u is wanted at points, not on a grid or mesh."""
     symmetric: ClassVar[bool] = True
     operator_fields: ClassVar[tuple[str, ...]] = ()
     positive: ClassVar[tuple[str, ...]] = ()
@@ -109,6 +111,11 @@ class Problem(Model):
     @abstractmethod
     def structured(self) -> bool:
         """Whether the unknowns form a grid."""
+
+    @property
+    def flat_sides(self) -> bool:
+        """Whether data on a side is a function of the other axes alone."""
+        return self.structured
 
     @property
     @abstractmethod
@@ -193,8 +200,8 @@ class Problem(Model):
 
     @model_validator(mode="after")
     def _dimensions_fit(self) -> Problem:
-        axes = AXES[: self.dimension]
-        free = self.dimension - 1 if self.structured else self.dimension
+        axes = axis_names(self.dimension)
+        free = self.dimension - 1 if self.flat_sides else self.dimension
         for path, value in self.slots():
             self._check_field(path, value, self.dimension, axes)
             if len(path) > 1 and not self._per_axis(path[0]):
@@ -256,11 +263,28 @@ class Problem(Model):
         super().__pydantic_init_subclass__(**kwargs)
         annotation = cls.model_fields["family"].annotation
         if annotation is not str:
-            families.add(get_args(annotation)[0], cls)
+            (pointwise if cls.pointwise else families).add(get_args(annotation)[0], cls)
 
 
 families: Registry[Problem] = Registry("family", "family")
-AnyProblem = Annotated[Problem, Slot(families, Problem, "Problem")]
+pointwise: Registry[Problem] = Registry("family with points", "family")
+"""The pointwise forms of families: those that ``points`` asks for."""
+
+
+class _ProblemSlot(Slot):
+    def _validate(self, value: Any) -> Any:
+        if isinstance(value, Mapping) and "points" in value and "resolution" in value:
+            raise refuse(("points",), "give either points (values at points) or resolution (whole fields)", None)
+        if isinstance(value, Mapping) and "points" in value and value.get("family") in set(families) - set(pointwise):
+            known = ", ".join(pointwise)
+            raise refuse(
+                ("points",), f"{value['family']} gives whole fields only; pointwise families are {known}", None
+            )
+        registry = pointwise if isinstance(value, Mapping) and "points" in value else families
+        return value if isinstance(value, Problem) else registry.choose(value)
+
+
+AnyProblem = Annotated[Problem, _ProblemSlot(families, Problem, "Problem")]
 
 
 def _holds(condition: Condition) -> bool:

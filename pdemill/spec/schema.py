@@ -8,7 +8,7 @@ from pdemill.spec.field import fields, scalars
 from pdemill.spec.job import Spec
 from pdemill.spec.method import methods
 from pdemill.spec.model import Model
-from pdemill.spec.problem import Diagonal, families
+from pdemill.spec.problem import Diagonal, families, pointwise
 
 
 def _link(node: Any) -> Any:
@@ -43,7 +43,7 @@ def _slots() -> dict[str, tuple[list[type[Any]], list[dict[str, Any]]]]:
         "Scalar": (simple, number),
         "Value": (simple + list(fields.values()), number),
         "Coefficient": ([Diagonal], [{"$ref": "#/$defs/Value"}]),
-        "Problem": (list(families.values()), []),
+        "Problem": (list(families.values()) + list(pointwise.values()), []),
         "Method": (list(methods.values()), []),
     }
 
@@ -54,5 +54,13 @@ def spec_schema() -> dict[str, Any]:
 
 
 def family_schema(name: str) -> dict[str, Any]:
-    """The schema of one family's ``problem`` part."""
-    return _assemble(families[name], {key: _slots()[key] for key in ("Scalar", "Value", "Coefficient")})
+    """The schema of one family's ``problem`` part: whole fields, or values at points where the family offers them."""
+    slots = {key: _slots()[key] for key in ("Scalar", "Value", "Coefficient")}
+    whole = _assemble(families[name], slots)
+    if name not in pointwise:
+        return whole
+    at_points = _assemble(pointwise[name], slots)
+    definitions = whole.pop("$defs") | at_points.pop("$defs")
+    dialect = whole.pop("$schema")
+    del at_points["$schema"]
+    return {"$schema": dialect, "$defs": definitions, "title": whole["title"], "oneOf": [whole, at_points]}

@@ -29,6 +29,8 @@ class ArrayLayout:
     dimensions: tuple[str, ...] = ()
     fill: float | int = float("nan")
     attributes: tuple[tuple[str, Any], ...] = ()
+    is_field: bool | None = None
+    """Whether it is read sample by sample; by default everything with two or more axes behind the sample's is."""
 
     @property
     def sample_bytes(self) -> int:
@@ -37,7 +39,7 @@ class ArrayLayout:
     @property
     def chunked_by_sample(self) -> bool:
         """Fields are read sample by sample; the short columns beside them are one chunk per shard."""
-        return len(self.shape) > 1
+        return len(self.shape) > 1 if self.is_field is None else self.is_field
 
 
 @dataclass(frozen=True)

@@ -126,11 +126,13 @@ class Store:
 
     def _moments(self, data: ShardData) -> dict[str, dict[str, Any]]:
         good = np.setdiff1d(np.arange(len(data.arrays["sample_id"])), [f["row"] for f in data.failures])
-        return {
-            f"{name}/{channel}": Moments.of(data.arrays[name][row, number] for row in good).to_json()
-            for name in ("input", "solution")
-            for number, channel in enumerate(self.layout.attributes[f"{name}_channels"])
-        }
+        found = {}
+        for name in ("input", "solution"):
+            channels = self.layout.attributes[f"{name}_channels"]
+            values = data.arrays[name].reshape(len(data.arrays[name]), len(channels), -1)
+            for number, channel in enumerate(channels):
+                found[f"{name}/{channel}"] = Moments.of(values[row, number] for row in good).to_json()
+        return found
 
     def finish(self) -> list[Manifest]:
         """Write the statistics of the whole store into its root, once no shard is missing."""

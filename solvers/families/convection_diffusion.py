@@ -5,11 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import ClassVar, Literal
 
-from pdemill.spec.field import AnyField, Function, NonNegativeField
+from pdemill.spec.field import AnyField, Function, NonNegativeField, at_least
 from pdemill.spec.problem import Coefficient, Terms, Vector
 from solvers.families.grid import GridProblem
-from solvers.families.poisson import UNIT
-from solvers.fields.constant import Constant
+from solvers.families.poisson import UNIT, ZERO
 
 
 class ConvectionDiffusion(GridProblem):
@@ -24,7 +23,7 @@ class ConvectionDiffusion(GridProblem):
     family: Literal["convection_diffusion"]
     coefficient: Coefficient = UNIT
     velocity: Vector
-    reaction: NonNegativeField = Constant(constant=0.0)
+    reaction: NonNegativeField = ZERO
     source: AnyField = UNIT
     symmetric: ClassVar[bool] = False
     operator_fields: ClassVar[tuple[str, ...]] = ("coefficient", "velocity", "reaction")
@@ -33,8 +32,7 @@ class ConvectionDiffusion(GridProblem):
 
     @property
     def damped(self) -> bool:
-        bounds = self.reaction.bounds()
-        return bounds is not None and bounds[0] > 0
+        return at_least(self.reaction) > 0
 
     def terms(self, drawn: Callable[[str], tuple[Function, ...]]) -> Terms:
         (reaction,), (source,) = drawn("reaction"), drawn("source")

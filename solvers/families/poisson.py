@@ -8,9 +8,11 @@ from typing import Literal
 from pdemill.spec.field import AnyField, Function
 from pdemill.spec.problem import Terms
 from solvers.families.grid import GridProblem
+from solvers.families.pointwise import PointProblem
 from solvers.fields.constant import Constant
 
 UNIT = Constant(constant=1.0)
+ZERO = Constant(constant=0.0)
 
 
 class Poisson(GridProblem):
@@ -19,6 +21,20 @@ class Poisson(GridProblem):
     Input: the source f and the data on the sides, those that are random. Output: u, in the units of
     f × length². Operator: symmetric, definite, the same for every sample.
     Defaults: f = 1, u = 0 on all sides. Second order in the cell size.
+    """
+
+    family: Literal["poisson"]
+    source: AnyField = UNIT
+
+    def terms(self, drawn: Callable[[str], tuple[Function, ...]]) -> Terms:
+        (source,) = drawn("source")
+        return Terms(diffusion=(UNIT_FUNCTION,), source=source)
+
+
+class PoissonAtPoints(PointProblem):
+    """-∇²u = f, u at points of any domain that walks know.
+
+    As poisson on a grid, with ``points`` and ``domain`` instead of ``resolution``.
     """
 
     family: Literal["poisson"]

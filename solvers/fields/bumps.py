@@ -9,7 +9,7 @@ from pydantic import BeforeValidator, model_validator
 from pydantic import Field as Limits
 
 from pdemill.draws import Draw
-from pdemill.points import AXES, Array, Points
+from pdemill.points import Array, Points
 from pdemill.spec.field import Field, Function
 from pdemill.spec.model import AsNumber, Model, Pair, Positive, as_tuple, refusal, refuse
 
@@ -71,11 +71,7 @@ class Bumps(Field):
 
         def evaluate(points: Points) -> Array:
             total = np.zeros(points.shape)
-            moving = [
-                points.coordinates[name]
-                for name in AXES
-                if name in points.coordinates and np.ndim(points.coordinates[name])
-            ]
+            moving = [points.coordinates[name] for name in points.free]
             for amplitude, width, centre in zip(amplitudes, widths, centres(points), strict=True):
                 bump: Any = amplitude
                 for axis, x in enumerate(moving):

@@ -9,7 +9,7 @@ from pydantic import Field as Limits
 from pydantic import field_validator
 
 from pdemill.draws import Draw
-from pdemill.points import AXES, Array, Points
+from pdemill.points import Array, Points
 from pdemill.spec.field import Field, Function
 from pdemill.spec.model import Pair, Positive, refusal
 
@@ -42,7 +42,7 @@ class Chebyshev(Field):
     def _axes(self, points: Points) -> list[str]:
         if self.along is not None:
             return [self.along]
-        return [name for name in AXES if name in points.coordinates and np.ndim(points.coordinates[name])]
+        return list(points.free)
 
     def realise(self, draw: Draw) -> Function:
         def coefficients(points: Points) -> Array:

@@ -7,14 +7,14 @@ import operator
 import warnings
 from collections.abc import Callable, Iterator, Mapping
 from functools import cached_property
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, ClassVar, Literal
 
 import numpy as np
 from pydantic import Field as Limits
 from pydantic import field_validator, model_validator
 
 from pdemill.draws import Draw
-from pdemill.points import AXES, Array, Points
+from pdemill.points import AXES, FAR_AXES, MOST_AXES, Array, Points
 from pdemill.spec.field import AnyScalar, Field, Function, Scalar
 from pdemill.spec.model import refusal, refuse
 
@@ -31,10 +31,12 @@ _FUNCTIONS: dict[str, tuple[int, Callable[..., Any]]] = {
     "atan2": (2, np.arctan2),
 }
 _CONSTANTS = {"pi": np.pi, "e": np.e}
+_AXES = (*AXES, *FAR_AXES)
 
 
 class Expression(Field):
-    """A formula such as ``a * sin(pi * x) + 1`` with x, y, z, pi, e, and the scalars of ``where``.
+    """A formula such as ``a * sin(pi * x) + 1`` with x, y, z (from four dimensions on x1, x2, ...), pi, e, and the
+    scalars of ``where``.
 
     Operators + - * / **; functions sin cos tan exp log sqrt tanh abs sign min max atan2. The formula is
     parsed and walked node by node; nothing is ever handed to Python's evaluator.
@@ -43,19 +45,20 @@ class Expression(Field):
     field: Literal["expression"]
     formula: Annotated[str, Limits(min_length=1, max_length=MAX_LENGTH)]
     where: dict[str, AnyScalar] = Limits(default_factory=dict, max_length=MAX_SCALARS)
+    most_axes: ClassVar[int] = MOST_AXES
 
     @field_validator("where")
     @classmethod
     def _names(cls, where: dict[str, Scalar]) -> dict[str, Scalar]:
         for name in where:
-            if not name.isidentifier() or name in (*AXES, *_CONSTANTS, *_FUNCTIONS):
+            if not name.isidentifier() or name in (*_AXES, *_CONSTANTS, *_FUNCTIONS):
                 raise refuse((name,), "is not a free name", name)
         return where
 
     @model_validator(mode="after")
     def _parses(self) -> Expression:
         try:
-            _check(self._tree, {*AXES, *_CONSTANTS, *self.where})
+            _check(self._tree, {*_AXES, *_CONSTANTS, *self.where})
         except _Refused as fault:
             raise refuse(("formula",), str(fault), self.formula) from None
         return self
@@ -79,8 +82,13 @@ class Expression(Field):
 
     def objection(self, dimension: int, axes: tuple[str, ...]) -> str | None:
         used = {node.id for node in ast.walk(self._tree) if isinstance(node, ast.Name)}
-        missing = (used & set(AXES)) - set(axes)
+        missing = (used & set(_AXES)) - set(axes)
         return f"uses {', '.join(sorted(missing))}, but the domain has only {', '.join(axes)}" if missing else None
+
+    @property
+    def is_smooth(self) -> bool:
+        kinks = ("abs", "sign", "min", "max")
+        return not any(isinstance(node, ast.Name) and node.id in kinks for node in ast.walk(self._tree))
 
     def realise(self, draw: Draw) -> Function:
         drawn = {name: scalar.realise(draw.at(name)) for name, scalar in self.where.items()}

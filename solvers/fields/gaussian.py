@@ -54,7 +54,7 @@ class Spectrum(Field):
         return Function(lambda points: self._sum(draw, points), True, lambda points: self._features(draw, points))
 
     def objection(self, dimension: int, axes: tuple[str, ...]) -> str | None:
-        if dimension and self._count(dimension) ** dimension > MAX_TABLE:
+        if 0 < dimension <= self.most_axes and self._count(dimension) ** dimension > MAX_TABLE:
             return f"modes: {self.modes} per axis are more than {MAX_TABLE:,} in all"
         return super().objection(dimension, axes)
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Literal
+from typing import ClassVar, Literal
 
 import numpy as np
 
@@ -20,6 +20,7 @@ class Threshold(Field):
     high: Number
     at: Number = 0.0
     of: AnyField
+    smooth: ClassVar[bool] = False
 
     @property
     def is_random(self) -> bool:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any, Literal, get_args
 
-from pdemill.spec.method import Method
+from pdemill.spec.method import LinearMethod, Method
 from pdemill.spec.problem import Problem
 from solvers.methods.cg import Cg
 from solvers.methods.direct import Direct
@@ -16,16 +16,16 @@ LARGEST_FACTOR = 250_000
 """Unknowns above which the factors of a 3D matrix do not fit a worker."""
 
 
-class Auto(Method):
-    """Fast transforms where the coefficients are constant on a box; else direct, except for definite operators in 3D
-    with more than 60,000 unknowns: CG with algebraic multigrid."""
+class Auto(LinearMethod):
+    """Walks where u is wanted at points. Fast transforms where the coefficients are constant on a box; else direct,
+    except for definite operators in 3D with more than 60,000 unknowns: CG with algebraic multigrid."""
 
     method: Literal["auto"] = "auto"
 
     def resolve(self, problem: Problem) -> Method:
         return self.pick(problem, problem.unknowns) or self._as(Direct)
 
-    def pick(self, problem: Problem, unknowns: int) -> Method | None:
+    def pick(self, problem: Problem, unknowns: int) -> LinearMethod | None:
         """The method for a problem of this kind and size; None where none is known to fit."""
         transforms = self._as(Fft)
         if transforms.objection(problem) is None:
@@ -36,7 +36,7 @@ class Auto(Method):
             return self._as(Cg, preconditioner="gamg")
         return self._as(Direct) if unknowns <= LARGEST_FACTOR else None
 
-    def _as(self, kind: type[Method], **options: str) -> Method:
+    def _as(self, kind: type[LinearMethod], **options: str) -> LinearMethod:
         name = kind.model_fields["method"].annotation
         return kind(method=get_args(name)[0], rtol=self.rtol, sort=self.sort, **options)
 

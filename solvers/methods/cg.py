@@ -8,12 +8,12 @@ from typing import Annotated, Literal
 from pydantic import Field
 
 from pdemill.errors import Fault
-from pdemill.spec.method import Method, Preconditioner, krylov_seconds
+from pdemill.spec.method import LinearMethod, Preconditioner, krylov_seconds
 from pdemill.spec.problem import Problem
 from solvers.methods.gmres import KrylovSolver
 
 
-class Cg(Method):
+class Cg(LinearMethod):
     """Conjugate gradients, Hestenes and Stiefel 1952, by PETSc. Symmetric positive definite matrices only."""
 
     method: Literal["cg"]

@@ -6,13 +6,13 @@ from collections.abc import Callable
 from typing import Literal, Protocol
 
 from pdemill.points import Array
-from pdemill.spec.method import Method
+from pdemill.spec.method import LinearMethod
 from pdemill.spec.problem import Problem
 from solvers.operators.system import Matrix, Pattern, System
 from solvers.solution import Result, Solution, Solver, Stats
 
 
-class Direct(Method):
+class Direct(LinearMethod):
     """Cholesky, LDL^T or LU factorisation by MUMPS (Amestoy et al. 2001), through PETSc.
 
     The pattern is analysed once per shard; a matrix that does not change is factorised once. Work grows as

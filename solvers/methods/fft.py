@@ -10,14 +10,14 @@ from pdemill.errors import Fault
 from pdemill.points import Array
 from pdemill.spec.boundary import Robin
 from pdemill.spec.field import Scalar
-from pdemill.spec.method import Method
+from pdemill.spec.method import LinearMethod
 from pdemill.spec.problem import Problem
 from solvers.operators.separable import Separable
 from solvers.operators.system import Matrix, System
 from solvers.solution import Result, Solution, Solver, Stats
 
 
-class Fft(Method):
+class Fft(LinearMethod):
     """Sine, cosine and Fourier transforms along the axes of a box grid, one for every kind of side but Robin: they
     diagonalise the assembled matrix when its coefficients are constant in space. Buzbee, Golub, Nielson 1970.
 

@@ -10,13 +10,13 @@ from pydantic import Field
 
 from pdemill.errors import Fault
 from pdemill.points import Array
-from pdemill.spec.method import Method, Preconditioner, krylov_seconds, needs_symmetry
+from pdemill.spec.method import LinearMethod, Preconditioner, krylov_seconds, needs_symmetry
 from pdemill.spec.problem import Problem
 from solvers.operators.system import Matrix, Pattern, System
 from solvers.solution import Result, Solution, Solver, Stats
 
 
-class Gmres(Method):
+class Gmres(LinearMethod):
     """GMRES(restart), Saad and Schultz 1986, with right preconditioning, by PETSc. Any matrix; no recycling."""
 
     method: Literal["gmres"]

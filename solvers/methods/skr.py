@@ -11,7 +11,7 @@ from pydantic import Field, model_validator
 
 from pdemill.errors import Fault
 from pdemill.points import Array
-from pdemill.spec.method import Method, Preconditioner, krylov_seconds, needs_symmetry
+from pdemill.spec.method import LinearMethod, Preconditioner, krylov_seconds, needs_symmetry
 from pdemill.spec.model import refuse
 from pdemill.spec.problem import Problem
 from solvers.krylov.gcrodr import RecycleSpace, RightPreconditioned, gcrodr
@@ -19,7 +19,7 @@ from solvers.operators.system import Pattern, System
 from solvers.solution import Result, Solution, Solver, Stats
 
 
-class Skr(Method):
+class Skr(LinearMethod):
     """Sorted GCRO-DR(restart, recycle): similar samples are solved one after another, each starting from the
     deflation space of the one before. Wang et al. 2024, "Accelerating data generation for neural operators via
     Krylov subspace recycling" (ICLR), algorithm 1 and appendix B; Parks et al. 2006.

@@ -1,0 +1,1 @@
+"""Walk-on-Spheres: domains, kernels, estimators."""

@@ -1,0 +1,77 @@
+"""The equation of one sample as walks see it: constant coefficients, or a medium that varies."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from pdemill.points import Array, CloudPoints, Points, TensorPoints, axis_names
+from pdemill.spec.field import Function
+from pdemill.spec.problem import Terms
+from solvers.instance import InvalidSample
+from solvers.walks.geometry import Geometry
+from solvers.walks.medium import Medium
+
+PLACES = {2: 257, 3: 65}
+"""Places per axis at which a coefficient that varies is read."""
+
+
+@dataclass(frozen=True)
+class Equation:
+    """-∇·(k ∇u) + c u = f. Either ``medium``, or the constants ``k`` and ``c``."""
+
+    k: float = 1.0
+    c: float = 0.0
+    medium: Medium | None = None
+
+    @property
+    def screening(self) -> float:
+        """λ of -Δu + λ u = f / k, where k and c are constants."""
+        return self.c / self.k
+
+    def applied(self, places: Array, value: Array, gradient: Array, laplacian: Array) -> Array:
+        """-∇·(k ∇v) + c v at places [n, d], from v [n], ∇v [n, d] and Δv [n] there."""
+        if self.medium is None:
+            return np.asarray(self.c * value - self.k * laplacian)
+        q = self.medium.q
+        k = np.exp(q(places))
+        found = -k * (laplacian + (q.gradient(places) * gradient).sum(axis=-1))
+        return np.asarray(found if self.medium.c is None else found + self.medium.c(places) * value)
+
+
+def equation_of(terms: Terms, geometry: Geometry) -> Equation:
+    """The equation of a sample; raises InvalidSample where a coefficient that varies is no function on the box."""
+    if len(terms.diffusion) != 1:
+        raise TypeError("walks take one coefficient k for all axes")
+    (diffusion,), reaction = terms.diffusion, terms.reaction
+    lower, extent = tuple(map(float, geometry.lower)), tuple(map(float, geometry.extent))
+    somewhere = CloudPoints(geometry.interior(1, (0, 0)).T, lower, extent, lasting=False)
+    k, c = _number(diffusion, somewhere), 0.0 if reaction is None else _number(reaction, somewhere)
+    if k is not None and c is not None:
+        return Equation(k, c)
+    grid = _Axes(geometry, PLACES[geometry.dimension])
+    tables = [np.broadcast_to(f(grid), grid.shape) for f in (diffusion, reaction) if f is not None]
+    if not all(np.isfinite(table).all() for table in tables):
+        raise InvalidSample("a coefficient is not finite everywhere in the bounding box of the domain")
+    return Equation(medium=Medium(grid.places, *tables))
+
+
+def _number(function: Function, points: Points) -> float | None:
+    """The value of a function that is the same everywhere; None of one that varies."""
+    value = function(points)
+    return None if isinstance(value, np.ndarray) else float(value)
+
+
+class _Axes(TensorPoints):
+    """A tensor grid over the bounding box of a domain, its ends included."""
+
+    lasting = False
+
+    def __init__(self, geometry: Geometry, places: int) -> None:
+        names = axis_names(geometry.dimension)
+        ends = np.linspace(0.0, 1.0, places)
+        self.places = [low + size * ends for low, size in zip(geometry.lower, geometry.extent, strict=True)]
+        lengths = dict(zip(names, map(float, geometry.extent), strict=True))
+        origin = dict(zip(names, map(float, geometry.lower), strict=True))
+        super().__init__(dict(zip(names, self.places, strict=True)), lengths, origin=origin)

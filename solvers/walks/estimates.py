@@ -1,0 +1,136 @@
+"""Means of independent walks: batches until the wanted number or standard error is reached."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from pdemill.points import Array
+from solvers.methods.walks import BATCH, DEFAULT_WALKS, LEAST_ADAPTIVE, Walks
+from solvers.walks.statistics import Running
+
+POINTS_AT_ONCE = 512
+"""Points whose walks of one batch are in memory together."""
+GROWTH = 1.5
+"""By how much the walks of a point grow from one look at its standard error to the next."""
+
+type Rows = NDArray[np.intp]
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """Walks [p, k]: what each is worth, its steps, whether it was cut short, and the largest weight of all.
+
+    ``slopes`` [p, k, d]: what each is worth for the gradient, where that was asked for.
+    """
+
+    values: Array
+    steps: NDArray[np.integer]
+    truncated: NDArray[np.bool_]
+    weight: float = 1.0
+    slopes: Array | None = None
+
+
+type Walking = Callable[[Rows, int, int], Outcome]
+"""Walks first..first+count-1 of some points, by their numbers."""
+
+
+@dataclass(frozen=True)
+class Estimate:
+    """u at the points of one sample, [P] each; ``batches`` [B, P] and ``gradient`` [P, d] where they were asked for."""
+
+    value: Array
+    stderr: Array
+    walks: NDArray[np.int64]
+    truncated: NDArray[np.int64]
+    steps: Array
+    weight: float = 1.0
+    batches: Array | None = None
+    gradient: Array | None = None
+    gradient_stderr: Array | None = None
+
+
+class _Tally:
+    """What is known of the points so far."""
+
+    def __init__(self, points: int, blockwise: bool) -> None:
+        self._blockwise = blockwise
+        self._values = Running(points)
+        self._slopes: list[Running] = []
+        self.walks = np.zeros(points, dtype=np.int64)
+        self.steps = np.zeros(points, dtype=np.int64)
+        self.truncated = np.zeros(points, dtype=np.int64)
+        self.weight = 1.0
+
+    def take(self, rows: Rows, outcome: Outcome) -> Array:
+        """Count one batch in; the batch's mean per row."""
+        means = outcome.values.mean(axis=1)
+        self._values.add(rows, means[:, None] if self._blockwise else outcome.values)
+        if outcome.slopes is not None:
+            axes = outcome.slopes.shape[2]
+            self._slopes = self._slopes or [Running(len(self.walks)) for _ in range(axes)]
+            for axis, running in enumerate(self._slopes):
+                slopes = np.ascontiguousarray(outcome.slopes[:, :, axis])
+                running.add(rows, slopes.mean(axis=1)[:, None] if self._blockwise else slopes)
+        self.walks[rows] += outcome.values.shape[1]
+        self.steps[rows] += outcome.steps.sum(axis=1)
+        self.truncated[rows] += outcome.truncated.sum(axis=1)
+        self.weight = max(self.weight, outcome.weight)
+        return np.asarray(means)
+
+    @property
+    def stderr(self) -> Array:
+        return self._values.stderr
+
+    def result(self) -> Estimate:
+        steps = self.steps / np.maximum(self.walks, 1)
+        found = Estimate(self._values.mean, self.stderr, self.walks, self.truncated, steps, self.weight)
+        if not self._slopes:
+            return found
+        gradient = np.stack([running.mean for running in self._slopes], axis=1)
+        return replace(found, gradient=gradient, gradient_stderr=np.stack([r.stderr for r in self._slopes], axis=1))
+
+
+def estimate(walking: Walking, points: int, options: Walks) -> Estimate:
+    """u at points 0..points-1, by a fixed number of walks or until ``target_stderr``.
+
+    Walks come in batches of 256, whose means are merged in order; with ``sobol`` batches are the independent units.
+    Looking at a standard error to decide when to stop makes it come out too small; that is why a point is looked at
+    only after 512 walks and whenever its walks have grown by half.
+    """
+    tally = _Tally(points, options.sobol)
+    means: list[Array] = []
+    if options.target_stderr is None:
+        total = options.walks or DEFAULT_WALKS
+        everyone = np.arange(points)
+        for first in range(0, total, BATCH):
+            means.append(_walk(walking, tally, everyone, first, min(BATCH, total - first)))
+    else:
+        _walk_until(walking, tally, options)
+    found = tally.result()
+    return replace(found, batches=np.stack(means)) if options.returned == "per_batch" else found
+
+
+def _walk_until(walking: Walking, tally: _Tally, options: Walks) -> None:
+    target = float(options.target_stderr or 0.0)
+    done, goal = 0, LEAST_ADAPTIVE
+    active = np.arange(len(tally.walks))
+    while active.size:
+        for first in range(done, goal, BATCH):
+            _walk(walking, tally, active, first, min(BATCH, goal - first))
+        done = goal
+        if done >= options.max_walks:
+            return
+        active = active[tally.stderr[active] > target]
+        goal = min(options.max_walks, BATCH * round(GROWTH * done / BATCH))
+
+
+def _walk(walking: Walking, tally: _Tally, rows: Rows, first: int, count: int) -> Array:
+    means = [np.empty(0)]
+    for begin in range(0, len(rows), POINTS_AT_ONCE):
+        some = rows[begin : begin + POINTS_AT_ONCE]
+        means.append(tally.take(some, walking(some, first, count)))
+    return np.concatenate(means)

@@ -1,0 +1,221 @@
+"""What all shards of a pointwise job share: the domain, the points, the layout of the store."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from functools import cached_property
+from hashlib import sha256
+from math import log2
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from pdemill.draws import SCHEME, Draw
+from pdemill.points import Array
+from pdemill.spec.field import Function
+from pdemill.spec.job import Spec
+from pdemill.store.layout import SCHEMA, ArrayLayout, StoreLayout, shard_samples
+from solvers.families.pointwise import GridPoints, PointProblem, RandomPoints
+from solvers.instance import InvalidSample
+from solvers.job import FAILED, software
+from solvers.methods.walks import BATCH, DEFAULT_WALKS, Walks
+from solvers.walks.admission import harmonic_fits
+from solvers.walks.data import Data
+from solvers.walks.domains import geometry_of
+from solvers.walks.geometry import Geometry
+from solvers.walks.philox import Key
+from solvers.walks.sample import PointSample
+
+SHARD_SECONDS = 30.0
+"""A shard is about so long, for progress; its size never changes what is in it."""
+WALK_SCHEME = "philox4x32-10; key = sha256(seed, split, purpose); counter = (step, walk, point, sample)"
+
+
+def key_of(seed: int, split: str, purpose: str) -> Key:
+    """The two words under which the walks of a split are drawn."""
+    digest = sha256(f"{seed}/{split}/{purpose}".encode()).digest()
+    return int.from_bytes(digest[:4], "little"), int.from_bytes(digest[4:8], "little")
+
+
+class PointJob:
+    """A pointwise spec, ready to be solved. ``stored`` is not needed: such stores share no arrays."""
+
+    def __init__(self, spec: Spec, stored: Mapping[str, NDArray[Any]] | None = None) -> None:
+        assert isinstance(spec.problem, PointProblem)
+        self.spec, self.problem = spec, spec.problem
+        method = spec.solver.resolve(self.problem)
+        assert isinstance(method, Walks)
+        self.method = method
+        self._fixed: dict[str, Function] = {}
+        self._geometry: Geometry | None = None
+        self._points: Array | None = None
+        first = self.sample(next(iter(spec.splits)), 0)
+        _ = first.terms
+        inside = [name for name, _ in first.named() if name in self._inside(first)]
+        self.channels = tuple(inside or ["source"])
+        self.parameters = tuple(first.parameters())
+        moving = self.problem.random_domain or any(f.random for fs in first.sides.values() for f in fs.values())
+        self._sensors = self.problem.sensors if moving else 0
+        self.kinds = tuple(dict.fromkeys(name for functions in first.sides.values() for name in functions))
+
+    @cached_property
+    def sensors(self) -> int:
+        """Places on the boundary at which side data is stored: at least one per side."""
+        if not self._sensors or self.problem.random_domain:
+            return self._sensors
+        return len(self.geometry(self.sample(next(iter(self.spec.splits)), 0)).boundary(self._sensors)[0])
+
+    @staticmethod
+    def _inside(sample: PointSample) -> dict[str, Function]:
+        """The functions on the domain, by the name of their channel."""
+        sides = {f"{side}_{name}" for side, functions in sample.sides.items() for name in functions}
+        found = {name: f for name, f in sample.named() if name not in sides and not name.startswith("domain.")}
+        return {"source": sample.terms.source, **found}
+
+    def sample(self, split: str, number: int) -> PointSample:
+        """Sample ``number`` of a split."""
+        return PointSample(self.problem, Draw(self.spec.seed, split, number), self._fixed)
+
+    def geometry(self, sample: PointSample) -> Geometry:
+        """The domain of a sample; raises InvalidSample where the drawn measures make none."""
+        if self._geometry is not None:
+            return self._geometry
+        walks = self.problem.unknowns * (self.method.walks or DEFAULT_WALKS)
+        geometry = geometry_of(self.problem.domain, self.problem.dimension, sample.measures, walks)
+        if not self.problem.random_domain:
+            self._geometry = geometry
+        return geometry
+
+    def epsilon(self, geometry: Geometry) -> float:
+        """Distance from the boundary at which walks end, in length units."""
+        return min(self.method.epsilon * geometry.diameter, geometry.largest_epsilon)
+
+    def points(self, sample: PointSample, geometry: Geometry) -> Array:
+        """Where u is wanted, [P, d]; raises InvalidSample for points that are not inside."""
+        if self._points is not None:
+            return self._points
+        points = self._place(sample, geometry)
+        if self.problem.shared_points:
+            self._points = points
+        return points
+
+    def _place(self, sample: PointSample, geometry: Geometry) -> Array:
+        wanted, epsilon = self.problem.points, self.epsilon(geometry)
+        if isinstance(wanted, RandomPoints):
+            split, stream = ("", 0) if wanted.shared else (sample.draw.split, sample.draw.sample)
+            return geometry.interior(wanted.random, key_of(self.spec.seed, split, "points"), stream, epsilon)
+        if isinstance(wanted, GridPoints):
+            axes = [(np.arange(n) + 0.5) / n for n in wanted.grid]
+            cells = np.stack([axis.ravel() for axis in np.meshgrid(*axes, indexing="ij")], axis=1)
+            places = geometry.lower + geometry.extent * cells
+            return np.asarray(places[geometry.distance(places) > epsilon])
+        places = np.array(wanted.list, dtype=float)
+        far = geometry.distance(places) > epsilon
+        if not far.all():
+            number = int(np.flatnonzero(~far)[0])
+            where = f"outside the domain or within epsilon ({epsilon:.2g}) of its boundary"
+            raise InvalidSample(f"points.list.{number} {places[number].tolist()} is {where}")
+        return places
+
+    def inputs(self, sample: PointSample, data: Data, points: Array) -> Array:
+        """The channels inside, at the points: [C, P]."""
+        functions = self._inside(sample)
+        return np.stack([data.evaluate(functions[name], points) for name in self.channels])
+
+    def at_sensors(self, sample: PointSample, data: Data) -> tuple[Array, Array]:
+        """Places on the boundary [B, d], and data of each kind there [K, B], 0 on sides of another kind."""
+        places, sides = data.geometry.boundary(self._sensors)
+        names = [next(iter(sample.sides[side])) for side in data.geometry.sides]
+        of_kind = [np.array([name == kind for name in names])[sides] for kind in self.kinds]
+        values = data.on_sides(places, sides)
+        return places, np.stack([np.where(mask, values, 0.0) for mask in of_kind])
+
+    def layout(self) -> StoreLayout:
+        """The layout of the store."""
+        dtype, count, axes = self.spec.store.dtype, self._count(), self.problem.dimension
+        at = ("point",)
+        options = self.method
+        parts = [
+            ArrayLayout("points", "float64", (count, axes), (*at, "axis")),
+            ArrayLayout("input", dtype, (len(self.channels), count), ("channel", *at)),
+            ArrayLayout("solution", dtype, (count,), at, is_field=True),
+            ArrayLayout("stderr", "float32", (count,), at, is_field=True),
+            ArrayLayout("walks", "int32", (count,), at, fill=-1, is_field=True),
+            ArrayLayout("truncated", "int32", (count,), at, fill=-1, is_field=True),
+            ArrayLayout("epsilon", "float32", (count,), at, is_field=True),
+            ArrayLayout("steps", "float32", (count,), at, is_field=True),
+        ]
+        if options.gradients:
+            parts.append(ArrayLayout("gradient", dtype, (count, axes), (*at, "axis")))
+            parts.append(ArrayLayout("gradient_stderr", "float32", (count, axes), (*at, "axis")))
+        if options.returned == "per_batch":
+            number = -(-(options.walks or DEFAULT_WALKS) // BATCH)
+            parts.append(ArrayLayout("batches", dtype, (number, count), ("batch", *at)))
+        if self.sensors:
+            parts.append(ArrayLayout("boundary_points", "float64", (self.sensors, axes), ("sensor", "axis")))
+            parts.append(ArrayLayout("boundary_input", dtype, (len(self.kinds), self.sensors), ("kind", "sensor")))
+        if self.parameters:
+            parts.append(ArrayLayout("params", "float64", (len(self.parameters),), ("parameter",)))
+        parts += [
+            ArrayLayout("error_estimate", "float32"),
+            ArrayLayout("largest_weight", "float32"),
+            ArrayLayout("solve_seconds", "float32"),
+            ArrayLayout("method", "int8", fill=-1, attributes=self.flags()),
+            ArrayLayout("sample_id", "int64", fill=-1),
+        ]
+        samples = self.spec.store.shard or self._shard_samples(max(part.sample_bytes for part in parts))
+        return StoreLayout(self.spec.splits, samples, tuple(parts), {}, self._attributes(samples))
+
+    def _count(self) -> int:
+        if isinstance(self.problem.points, RandomPoints):
+            return self.problem.points.random
+        sample = self.sample(next(iter(self.spec.splits)), 0)
+        return len(self.points(sample, self.geometry(sample)))
+
+    def _shard_samples(self, sample_bytes: int) -> int:
+        seconds = self.method.seconds(self.problem, self.problem.unknowns)
+        fitting = 2 ** max(0, int(log2(max(SHARD_SECONDS / seconds, 1.0))))
+        return min(shard_samples(sample_bytes), fitting)
+
+    def _attributes(self, samples: int) -> dict[str, Any]:
+        return {
+            "schema": SCHEMA,
+            "layout": "pointwise",
+            "spec": self.spec.model_dump(mode="json"),
+            "spec_sha256": self.spec.sha256(),
+            "versions": software(),
+            "seed_scheme": f"{SCHEME}; walks: {WALK_SCHEME}",
+            "plan": self.plan(),
+            "input_channels": list(self.channels),
+            "solution_channels": ["u"],
+            "boundary_channels": list(self.kinds) if self.sensors else [],
+            "parameters": list(self.parameters),
+            "boundary": {s: c.model_dump(mode="json") for s, c in self.problem.conditions.items()},
+            "sides": list(self.problem.sides),
+            "unknowns": self._count(),
+            "shard_samples": samples,
+            "complete": False,
+        }
+
+    @cached_property
+    def control(self) -> str:
+        """The control variate, ``auto`` resolved."""
+        if self.method.control_variate != "auto":
+            return self.method.control_variate
+        alone = self.method.estimator != "shared" and not self.problem.random_domain
+        return "harmonic" if alone and harmonic_fits(self.problem) else "none"
+
+    def plan(self) -> dict[str, Any]:
+        """The method as it runs, ``auto`` resolved."""
+        estimator = "shared" if self.method.estimator == "shared" else "independent"
+        return self.method.model_dump(mode="json") | {"estimator": estimator, "control_variate": self.control}
+
+    def method_names(self) -> list[str]:
+        """What the codes of the ``method`` column stand for."""
+        return [FAILED, self.method.method]
+
+    def flags(self) -> tuple[tuple[str, Any], ...]:
+        """The codes as attributes, after the CF convention for flags."""
+        names = self.method_names()
+        return (("flag_values", tuple(range(len(names)))), ("flag_meanings", " ".join(names)))

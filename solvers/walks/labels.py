@@ -1,0 +1,77 @@
+"""From a drawn sample to labels with standard errors."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from pdemill.points import Array
+from solvers.walks.control import Control, Harmonic, Sources, solved_on_grid
+from solvers.walks.data import Data
+from solvers.walks.equation import Equation, equation_of
+from solvers.walks.estimates import Estimate, Walking, estimate
+from solvers.walks.geometry import Geometry
+from solvers.walks.independent import Slopes, Start, Walked, walker_of
+from solvers.walks.job import PointJob, key_of
+from solvers.walks.sample import PointSample
+
+
+@dataclass(frozen=True)
+class Drawn:
+    """A sample with its domain, its data and its points."""
+
+    sample: PointSample
+    geometry: Geometry
+    data: Data
+    points: Array
+    epsilon: float
+
+
+class Labeller:
+    """Labels samples of one split; ``epoch`` chooses fresh walks for the same samples.
+
+    What a sample gets depends on the spec, its number and the epoch alone.
+    """
+
+    def __init__(self, job: PointJob, split: str, epoch: int = 0) -> None:
+        self.job, self.split = job, split
+        self._key = key_of(job.spec.seed, split, "walks" if epoch == 0 else f"walks of epoch {epoch}")
+        self._sources: Sources | None = None
+
+    def draw(self, number: int) -> Drawn:
+        """Sample ``number``; raises InvalidSample."""
+        sample = self.job.sample(self.split, number)
+        geometry = self.job.geometry(sample)
+        points = self.job.points(sample, geometry)
+        return Drawn(sample, geometry, Data(sample, geometry), points, self.job.epsilon(geometry))
+
+    def label(self, drawn: Drawn) -> Estimate:
+        """u at the points of a sample; raises InvalidSample."""
+        everyone = np.arange(len(drawn.points))
+        return self.label_at(drawn, drawn.points, everyone)
+
+    def label_at(self, drawn: Drawn, points: Array, ids: NDArray[np.intp]) -> Estimate:
+        """u at some of the points, by their numbers: what ``label`` gives there, to the bit."""
+        return estimate(self._walking(drawn, points, ids), len(points), self.job.method)
+
+    def _walking(self, drawn: Drawn, points: Array, ids: NDArray[np.intp]) -> Walking:
+        job, geometry, data = self.job, drawn.geometry, drawn.data
+        stream = drawn.sample.draw.sample
+        start = Start(geometry, points, ids, drawn.epsilon, job.method.max_steps, self._key, stream, job.method.sobol)
+        equation = equation_of(drawn.sample.terms, geometry)
+        control = self._control(drawn, equation)
+        source = (control is not None and not isinstance(control, Harmonic)) or not data.source_is_zero
+        slopes = Slopes(start, equation, data) if job.method.gradients else None
+        return Walked(walker_of(start, equation, data, source), data, points, control, slopes)
+
+    def _control(self, drawn: Drawn, equation: Equation) -> Control | None:
+        match self.job.control:
+            case "harmonic":
+                if self._sources is None or self.job.problem.random_domain:
+                    self._sources = Sources(drawn.geometry)
+                return self._sources.fitted(drawn.data)
+            case "grid":
+                return solved_on_grid(drawn.data, equation, self.job.problem.properties, drawn.sample)
+        return None
