@@ -47,16 +47,15 @@ def walk2(
             a = b = c = d = uint32(0)
             while radius > epsilon and k < max_steps:
                 if source is None:
-                    turn_of = k & 3
-                    if turn_of == 0:
+                    if k & 3 == 0:
                         a, b, c, d = philox(uint32(k >> 2), number, point, stream, k0, k1)
-                    word = a if turn_of == 0 else b if turn_of == 1 else c if turn_of == 2 else d
+                    else:
+                        a, b, c = b, c, d
                 else:
                     a, b, c, d = philox(uint32(k), number, point, stream, k0, k1)
-                    word = a
                 if k < quasi:
-                    word = net[row, k] ^ shifts[p, block, k]
-                sine, cosine = turn(word)
+                    a = net[row, k] ^ shifts[p, block, k]
+                sine, cosine = turn(a)
                 if k == 0 and len(direction) > 0:
                     direction[p, w, 0], direction[p, w, 1] = cosine, sine
                 else:

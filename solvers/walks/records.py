@@ -63,6 +63,6 @@ class GradientRecords:
     def values(
         self, g: Array, f: Array | float = 0.0, f_ball: Array | float = 0.0, centre: Array | float = 0.0
     ) -> Array:
-        """[P, W, d]: estimates of ∇u from g and f as in ``Records.values``, f at ``ball`` and a number per point [P]."""
+        """[P, W, d]: estimates of ∇u from g and f as in ``Records.values``, f at ``ball``, and a number per point."""
         value = self.walks.values(g, f) - np.broadcast_to(centre, len(self.slope))[:, None]
         return np.asarray(self.direction * (self.slope[:, None] * value + self.ball_weight * f_ball)[..., None])

@@ -108,7 +108,8 @@ def _inside(geometry: Geometry, points: ArrayLike, epsilon: float) -> tuple[Arra
         where = "outside the domain" if not distance[bad[0]] >= 0.0 else f"within epsilon = {epsilon:g} of the boundary"
         place = ", ".join(f"{value:g}" for value in x[bad[0]])
         raise SolverError(
-            f"{bad.size:,} of {len(x):,} points cannot be walked from; the first, number {bad[0]} at ({place}), is {where}"
+            f"{bad.size:,} of {len(x):,} points cannot be walked from; "
+            f"the first, number {bad[0]} at ({place}), is {where}"
         )
     return x, distance
 

@@ -33,8 +33,8 @@ def sphere_points(dimension: int, count: int) -> Array:
         z = 1.0 - (2.0 * i + 1.0) / count
         angle, ring = 2.0 * np.pi * GOLDEN * i, np.sqrt(1.0 - z * z)
         return np.stack([ring * np.cos(angle), ring * np.sin(angle), z], axis=1)
-    normals: Array = ndtri(levels((0, 0), 0, count, dimension))
-    return np.asarray(normals / np.linalg.norm(normals, axis=1, keepdims=True), np.float64)
+    normals: Array = np.asarray(ndtri(levels((0, 0), 0, count, dimension)), np.float64)
+    return np.asarray(normals / np.linalg.norm(normals, axis=1, keepdims=True))
 
 
 def in_shell(uniforms: Array, inner: float, outer: float) -> Array:
