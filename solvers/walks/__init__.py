@@ -1,1 +1,1 @@
-"""Walk-on-Spheres: domains, kernels, estimators."""
+"""Walk-on-Spheres: -Δu + λ u = f at single points, on domains that no grid reaches."""

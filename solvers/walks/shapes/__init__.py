@@ -1,0 +1,1 @@
+"""The domains that walks know, one file each."""
