@@ -21,9 +21,7 @@ from pdemill.store.manifest import Manifest
 from pdemill.store.store import ROOT, Store, check_files, read_attributes
 from solvers.certify import relative_residual, rounding_residual
 from solvers.job import Job
-from solvers.walks.check import check_labels
-from solvers.walks.job import PointJob
-from solvers.work import open_work
+from solvers.work import AnyJob, open_work
 
 
 @dataclass(frozen=True)
@@ -79,8 +77,7 @@ def verify(store: str | Path, samples: int | None = None) -> Verification:
             continue
         chosen = _chosen(shard, manifest, samples, making.layout.splits[shard.split])
         done += len(chosen)
-        check = check_labels if isinstance(job, PointJob) else _check_certificates
-        faults += check(job, group, shard, chosen)  # type: ignore[operator]
+        faults += _check(job, group, shard, chosen)
     if attributes["complete"] and disk.read(ROOT) != Store(disk, layout).finished_root(finished):
         faults.append(f"{ROOT} is not as it was written: its attributes do not follow from spec and manifests")
     return Verification(total, done, tuple(faults), content_hash(disk))
@@ -102,6 +99,14 @@ def _chosen(shard: Shard, manifest: Manifest, samples: int | None, of: int) -> N
         return rows
     wanted = np.unique(np.linspace(0, of - 1, samples).round().astype(int)) if samples else np.empty(0, dtype=int)
     return np.intersect1d(rows, wanted - shard.start)
+
+
+def _check(job: AnyJob, group: zarr.Group, shard: Shard, rows: NDArray[np.intp]) -> list[str]:
+    if isinstance(job, Job):
+        return _check_certificates(job, group, shard, rows)
+    from solvers.walks.check import check_labels  # late: only pointwise stores load compiled walks
+
+    return check_labels(job, group, shard, rows)
 
 
 def _check_certificates(job: Job, group: zarr.Group, shard: Shard, rows: NDArray[np.intp]) -> list[str]:

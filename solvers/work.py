@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from time import perf_counter
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import zarr
@@ -20,8 +20,10 @@ from pdemill.store.store import ShardData, Store, read_attributes
 from solvers.families.pointwise import PointProblem
 from solvers.job import Job
 from solvers.shard import Progress, solve_shard
-from solvers.walks.job import PointJob
-from solvers.walks.shard import solve_points
+from solvers.stopwatch import Stopwatch
+
+if TYPE_CHECKING:
+    from solvers.walks.job import PointJob
 
 SHARED = ("points", "cells", "facets", "facet_sides")
 
@@ -45,7 +47,11 @@ type AnyJob = Job | PointJob
 
 def open_job(spec: Spec, stored: Mapping[str, NDArray[Any]] | None = None) -> AnyJob:
     """The job of a spec: whole fields by linear systems, or values at points by walks."""
-    return PointJob(spec) if isinstance(spec.problem, PointProblem) else Job(spec, stored)
+    if not isinstance(spec.problem, PointProblem):
+        return Job(spec, stored)
+    from solvers.walks.job import PointJob  # late: only pointwise jobs load compiled walks
+
+    return PointJob(spec)
 
 
 def open_work(root: Path, spec: Spec | None = None, disk: Disk | None = None) -> tuple[AnyJob, Store]:
@@ -64,8 +70,15 @@ def work_on(
 ) -> Manifest:
     """Solve, certify and write one shard; ``commit`` may surround the writing with a lock."""
     begin = perf_counter()
-    solved = solve_points(job, shard, report) if isinstance(job, PointJob) else solve_shard(job, shard, report)
-    data, watch = solved
+    data, watch = _solve(job, shard, report)
     seconds = {name: round(value, 6) for name, value in watch.seconds.items()}
     run = {"attempt": attempt, "cpu_seconds": seconds, "solve_wall_seconds": perf_counter() - begin}
     return commit(store, shard, ShardData(data.arrays, data.failures, data.summary, run))
+
+
+def _solve(job: AnyJob, shard: Shard, report: Callable[[Progress], None]) -> tuple[ShardData, Stopwatch]:
+    if isinstance(job, Job):
+        return solve_shard(job, shard, report)
+    from solvers.walks.shard import solve_points  # late: see open_job
+
+    return solve_points(job, shard, report)

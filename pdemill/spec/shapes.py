@@ -8,7 +8,7 @@ from typing import Annotated, Literal
 from pydantic import AfterValidator, BeforeValidator, Field, model_validator
 
 from pdemill.points import MOST_AXES
-from pdemill.spec.domain import Coordinate
+from pdemill.spec.domain import Box, Coordinate, Polygon
 from pdemill.spec.field import AnyScalar, Scalar, positive
 from pdemill.spec.model import AsNumber, Model, as_tuple, refuse
 
@@ -169,3 +169,4 @@ class Surface(Shape):
 
 
 SHAPES = (Disk, Ball, Annulus, Shell, Star, Surface)
+type Domain = Box | Polygon | Disk | Ball | Annulus | Shell | Star | Surface

@@ -15,7 +15,7 @@ from pdemill.spec.domain import Box, Coordinate, Polygon, choose_domain, signed_
 from pdemill.spec.field import Scalar
 from pdemill.spec.model import Model, as_tuple, refusal, refuse
 from pdemill.spec.problem import Problem
-from pdemill.spec.shapes import SHAPES, Shape
+from pdemill.spec.shapes import SHAPES, Domain, Shape
 
 MOST_POINTS = 1_000_000
 Count = Annotated[int, Field(ge=1, le=MOST_POINTS)]
@@ -66,7 +66,7 @@ class PointProblem(Problem):
     """
 
     pointwise: ClassVar[bool] = True
-    domain: Annotated[Box | Polygon | Shape, BeforeValidator(lambda value: choose_domain(value, Box, Polygon, *SHAPES))]
+    domain: Annotated[Domain, BeforeValidator(lambda value: choose_domain(value, Box, Polygon, *SHAPES))]
     points: Wanted
     sensors: Annotated[int, Field(ge=0, le=10_000)] = 128
 

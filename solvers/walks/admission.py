@@ -10,7 +10,7 @@ from pdemill.spec.boundary import Neumann
 from pdemill.spec.domain import Box, Polygon
 from pdemill.spec.field import Field, Scalar
 from pdemill.spec.problem import Problem
-from pdemill.spec.shapes import Ball, Shape, Star, Surface
+from pdemill.spec.shapes import Ball, Domain, Star, Surface
 
 
 class Options(Protocol):
@@ -98,9 +98,9 @@ def _options(options: Options, problem: Problem) -> Fault | None:
     return None
 
 
-def domain_of(problem: Problem) -> Box | Polygon | Shape:
+def domain_of(problem: Problem) -> Domain:
     """The domain of a pointwise problem."""
-    domain: Box | Polygon | Shape = problem.domain  # type: ignore[attr-defined]
+    domain: Domain = problem.domain  # type: ignore[attr-defined]
     return domain
 
 

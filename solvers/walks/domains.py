@@ -1,3 +1,47 @@
 """From the domain of a spec, and the measures drawn for it, to the domain of walks."""
 
 from __future__ import annotations
+
+from collections.abc import Mapping
+
+import numpy as np
+
+from pdemill.errors import SolverError
+from pdemill.spec import domain as plain
+from pdemill.spec import shapes as spec
+from solvers.instance import InvalidSample
+from solvers.walks.geometry import Geometry
+from solvers.walks.shapes.ball import Ball
+from solvers.walks.shapes.box import Box
+from solvers.walks.shapes.polygon import Polygon
+from solvers.walks.shapes.star import Star
+
+FINE, COARSE, MANY = 256, 64, 500_000
+"""Cells per axis of a polygon's grid of distances: the fine one pays from so many walks on."""
+
+type Measures = Mapping[tuple[str, ...], float]
+
+
+def geometry_of(domain: spec.Domain, dimension: int, measures: Measures, walks: int) -> Geometry:
+    """The domain of a sample, for about so many ``walks``; raises InvalidSample where the measures make none."""
+    try:
+        return _build(domain, dimension, measures, FINE if walks >= MANY else COARSE)
+    except SolverError as fault:
+        raise InvalidSample(f"domain: {fault}") from None
+
+
+def _build(domain: spec.Domain, dimension: int, measures: Measures, resolution: int) -> Geometry:
+    match domain:
+        case plain.Box():
+            return Box(np.zeros(dimension), tuple(domain.sizes(dimension).values()))
+        case plain.Polygon(outline=outline, holes=holes):
+            return Polygon(outline, holes, domain.edge_names(), resolution)
+        case spec.Disk() | spec.Ball():
+            return Ball(np.zeros(dimension), measures["radius",])
+        case spec.Star(harmonics=harmonics, edges=edges):
+            cosines, sines = np.zeros((2, max(harmonic.order for harmonic in harmonics)))
+            for number, harmonic in enumerate(harmonics):
+                cosines[harmonic.order - 1] += measures["harmonics", str(number), "cosine"]
+                sines[harmonic.order - 1] += measures["harmonics", str(number), "sine"]
+            return Star(cosines, sines, measures["radius",], edges=edges, resolution=resolution)
+    raise TypeError(f"walks do not know the domain {type(domain).__name__}")

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,7 +11,7 @@ from numpy.typing import NDArray
 from pdemill.points import Array
 from solvers.walks.control import Control
 from solvers.walks.data import Data
-from solvers.walks.delta import delta_walks, majorant
+from solvers.walks.delta import delta_walk, majorant
 from solvers.walks.equation import Equation
 from solvers.walks.estimates import Outcome, Rows
 from solvers.walks.geometry import Geometry
@@ -39,21 +38,24 @@ class Start:
 
 
 @dataclass(frozen=True)
-class Places:
-    """What walks [p, k] collected: u(x) = E[sum over parts of weight times data at the place].
+class Deposit:
+    """Places [p, k, d] where data counts with weights [p, k]; ``sides`` [p, k] on the boundary, -1 for none."""
 
-    ``exits`` on the boundary with ``sides`` (-1: cut short), ``sources`` inside, ``fluxes`` on Neumann sides.
-    """
-
-    exits: Array
-    sides: NDArray[np.intp]
+    places: Array
     weights: Array
+    sides: NDArray[np.intp] | None = None
+
+
+@dataclass(frozen=True)
+class Trip:
+    """What walks [p, k] collect: u(x) is the mean of the sum of their deposits, u where they ended, f where they
+    passed, k du/dn on Neumann sides they touched. ``largest``: the largest weight on the way."""
+
+    exits: Deposit
     steps: NDArray[np.int32]
-    sources: Array | None = None
-    source_weights: Array | None = None
-    fluxes: Array | None = None
-    flux_sides: NDArray[np.intp] | None = None
-    flux_weights: Array | None = None
+    truncated: NDArray[np.bool_]
+    sources: Deposit | None = None
+    fluxes: Deposit | None = None
     largest: float = 1.0
 
 
@@ -63,15 +65,17 @@ class Plain:
     def __init__(self, start: Start, equation: Equation, source: bool) -> None:
         self._start, self._equation, self._source = start, equation, source
 
-    def __call__(self, rows: Rows, first: int, count: int) -> Places:
+    def __call__(self, rows: Rows, first: int, count: int) -> Trip:
         s, k = self._start, self._equation.k
         found = walk(
             s.geometry, s.points[rows], s.ids[rows], first, count, s.epsilon, s.max_steps, s.key, s.stream,
             self._equation.screening, self._source, s.sobol,
         )  # fmt: skip
-        weights = None if found.source_weight is None else found.source_weight / k
-        sides = s.geometry.side_of(found.element)
-        return Places(found.exit, sides, found.weight, found.steps, found.source, weights)
+        exits = Deposit(found.exit, found.weight, s.geometry.side_of(found.element))
+        sources = None
+        if found.source is not None and found.source_weight is not None:
+            sources = Deposit(found.source, found.source_weight / k)
+        return Trip(exits, found.steps, found.element < 0, sources)
 
 
 class Varying:
@@ -82,17 +86,18 @@ class Varying:
         self._start, self._medium = start, equation.medium
         self._sigma = majorant(equation.medium)
 
-    def __call__(self, rows: Rows, first: int, count: int) -> Places:
+    def __call__(self, rows: Rows, first: int, count: int) -> Trip:
         s = self._start
-        found = delta_walks(
+        found = delta_walk(
             s.geometry, self._medium, s.points[rows], s.ids[rows].astype(np.uint32), first, count, epsilon=s.epsilon,
             max_steps=s.max_steps, key=s.key, stream=s.stream, sigma=self._sigma,
         )  # fmt: skip
-        sides, largest = s.geometry.side_of(found.element), float(found.largest.max(initial=1.0))
-        return Places(found.exit, sides, found.weight, found.steps, found.source, found.source_weight, largest=largest)
+        exits = Deposit(found.exit, found.weight, s.geometry.side_of(found.element))
+        sources = Deposit(found.source, found.source_weight)
+        return Trip(exits, found.steps, found.element < 0, sources, largest=float(found.largest.max(initial=1.0)))
 
 
-def walker_of(start: Start, equation: Equation, data: Data, source: bool) -> Callable[[Rows, int, int], Places]:
+def walker_of(start: Start, equation: Equation, data: Data, source: bool) -> Callable[[Rows, int, int], Trip]:
     """The walks for an equation; ``source`` says whether there is anything to collect inside."""
     if equation.medium is not None:
         return Varying(start, equation)
@@ -104,7 +109,7 @@ class Walked:
 
     def __init__(
         self,
-        walker: Callable[[Rows, int, int], Places],
+        walker: Callable[[Rows, int, int], Trip],
         data: Data,
         points: Array,
         control: Control | None = None,
@@ -113,16 +118,16 @@ class Walked:
         self._walker, self._data, self._points, self._control, self._slopes = walker, data, points, control, slopes
 
     def __call__(self, rows: Rows, first: int, count: int) -> Outcome:
-        found = self._walker(rows, first, count)
-        values = found.weights * _shaped(self._on_sides, found.exits, found.sides)
-        if found.sources is not None:
-            values = values + found.source_weights * _shaped(self._source, found.sources)
-        if found.fluxes is not None:
-            values = values + found.flux_weights * _shaped(self._data.on_sides, found.fluxes, found.flux_sides)
+        trip = self._walker(rows, first, count)
+        values = _worth(trip.exits, self._on_sides)
+        if trip.sources is not None:
+            values = values + _worth(trip.sources, self._source)
+        if trip.fluxes is not None:
+            values = values + _worth(trip.fluxes, self._data.on_sides)
         if self._control is not None:
             values = values + self._control.value(self._points[rows])[:, None]
         slopes = None if self._slopes is None else self._slopes(rows, first, count)
-        return Outcome(np.asarray(values), found.steps, found.sides < 0, found.largest, slopes)
+        return Outcome(values, trip.steps, trip.truncated, trip.largest, slopes)
 
     def _on_sides(self, places: Array, sides: NDArray[np.intp]) -> Array:
         values = self._data.on_sides(places, sides)
@@ -145,17 +150,18 @@ class Slopes:
         pilots = walk(s.geometry, s.points[rows], s.ids[rows], WORD // 2, PILOTS, *arguments)
         centre = pilots.values(*self._values(pilots)).mean(axis=1)
         found = gradient_walk(s.geometry, s.points[rows], s.ids[rows], first, count, *arguments, s.sobol)
-        ball = _shaped(self._data.source, found.ball) / self._equation.k
+        ball = _worth(Deposit(found.ball, np.ones(1)), self._data.source) / self._equation.k
         return found.values(*self._values(found.walks), ball, centre)
 
     def _values(self, records: Records) -> tuple[Array, Array]:
         assert records.source is not None
-        sides = self._start.geometry.side_of(records.element)
-        source = _shaped(self._data.source, records.source) / self._equation.k
-        return _shaped(self._data.on_sides, records.exit, sides), source
+        ends = Deposit(records.exit, np.ones(1), self._start.geometry.side_of(records.element))
+        passed = Deposit(records.source, np.ones(1))
+        return _worth(ends, self._data.on_sides), _worth(passed, self._data.source) / self._equation.k
 
 
-def _shaped(function: Callable[..., Array], places: Array, *others: NDArray[Any]) -> Array:
-    """A function of places [n, d] at places [p, k, d]: shape [p, k]."""
-    flat = [other.ravel() for other in others]
-    return function(places.reshape(-1, places.shape[2]), *flat).reshape(places.shape[:2])
+def _worth(deposit: Deposit, function: Callable[..., Array]) -> Array:
+    """Weights times data, [p, k]; the data are a function of places [n, d], and of sides [n] where there are any."""
+    flat = deposit.places.reshape(-1, deposit.places.shape[2])
+    values = function(flat) if deposit.sides is None else function(flat, deposit.sides.ravel())
+    return np.asarray(deposit.weights * values.reshape(deposit.places.shape[:2]))

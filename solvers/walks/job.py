@@ -175,7 +175,7 @@ class PointJob:
 
     def _shard_samples(self, sample_bytes: int) -> int:
         seconds = self.method.seconds(self.problem, self.problem.unknowns)
-        fitting = 2 ** max(0, int(log2(max(SHARD_SECONDS / seconds, 1.0))))
+        fitting = 1 << max(0, int(log2(max(SHARD_SECONDS / seconds, 1.0))))
         return min(shard_samples(sample_bytes), fitting)
 
     def _attributes(self, samples: int) -> dict[str, Any]:

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from pdemill.points import Array
-from pdemill.spec.domain import BOX_SIDES
+from pdemill.spec.domain import box_sides
 from solvers.walks.geometry import Geometry, implements, reach, reach2, reach3, touch, touch2, touch3
 from solvers.walks.shapes.lattice import lattice, shares
 
@@ -19,19 +19,13 @@ class BoxShape(NamedTuple):
     upper: Array
 
 
-def box_sides(dimension: int) -> tuple[str, ...]:
-    """Names of the faces: those of the spec's boxes for the first three axes, then x4_low, x4_high, x5_low, ..."""
-    beyond = ((f"x{i}_low", f"x{i}_high") for i in range(4, dimension + 1))
-    return tuple(name for pair in (*BOX_SIDES[:dimension], *beyond) for name in pair)
-
-
 class Box(Geometry):
     """The box lower < x < lower + extent; the dimension is the length of ``lower``."""
 
     def __init__(self, lower: ArrayLike = (0.0, 0.0), extent: ArrayLike = (1.0, 1.0)) -> None:
         self.lower, self.extent = np.array(lower, np.float64), np.array(extent, np.float64)
         self.dimension = len(self.lower)
-        self.sides = box_sides(self.dimension)
+        self.sides = tuple(name for pair in box_sides(self.dimension) for name in pair)
         self.shape = BoxShape(self.lower, self.lower + self.extent)
         self.volume = float(np.prod(self.extent))
 
