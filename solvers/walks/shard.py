@@ -27,28 +27,33 @@ MOST_WEIGHT = 100.0
 def solve_points(job: PointJob, shard: Shard, report: Callable[[Progress], None]) -> tuple[ShardData, Stopwatch]:
     """The rows of a shard; a sample without an honest label is a failure in them, never an exception."""
     watch = Stopwatch()
-    rows = _Rows(job, shard)
+    rows = Rows(job, shard)
     labeller = Labeller(job, shard.split)
     for done, number in enumerate(range(shard.start, shard.stop), start=1):
-        row, result, reason = number - shard.start, Result.CONVERGED, ""
-        try:
-            with watch.step("sample"):
-                drawn = labeller.draw(number)
-            with watch.step("store"):
-                rows.put_inputs(row, drawn)
-            before = watch.seconds["solve"]
-            with watch.step("solve"):
-                found = labeller.label(drawn)
-            with watch.step("certify"):
-                result, reason = judged(job, found)
-            with watch.step("store"):
-                rows.put_label(row, drawn, found, watch.seconds["solve"] - before)
-        except InvalidSample as fault:
-            result, reason = Result.INVALID, str(fault)
+        result, reason = solve_sample(labeller, rows, number, watch)
         if not result.ok:
-            rows.fail(row, result, reason)
+            rows.fail(number - shard.start, result, reason)
         report(Progress(done, 0, not result.ok))
     return rows.finished(), watch
+
+
+def solve_sample(labeller: Labeller, rows: Rows, number: int, watch: Stopwatch | None = None) -> tuple[Result, str]:
+    """Put sample ``number`` into its row, and tell whether it has an honest label."""
+    watch = watch or Stopwatch()
+    row = number - rows.start
+    try:
+        with watch.step("sample"):
+            drawn = labeller.draw(number)
+        with watch.step("store"):
+            rows.put_inputs(row, drawn)
+        before = watch.seconds["solve"]
+        with watch.step("solve"):
+            found = labeller.label(drawn)
+        with watch.step("store"):
+            rows.put_label(row, drawn, found, watch.seconds["solve"] - before)
+    except InvalidSample as fault:
+        return Result.INVALID, str(fault)
+    return judged(labeller.job, found)
 
 
 def judged(job: PointJob, found: Estimate) -> tuple[Result, str]:
@@ -65,11 +70,11 @@ def judged(job: PointJob, found: Estimate) -> tuple[Result, str]:
     return Result.CONVERGED, ""
 
 
-class _Rows:
+class Rows:
     """The arrays of a shard while they fill."""
 
     def __init__(self, job: PointJob, shard: Shard) -> None:
-        self.job = job
+        self.job, self.start = job, shard.start
         self.failures: list[dict[str, Any]] = []
         self.arrays: dict[str, NDArray[Any]] = {
             part.name: np.full((len(shard), *part.shape), part.fill, dtype=part.dtype) for part in job.layout().arrays
