@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any, Literal, get_args
 
+from pdemill.errors import Fault
 from pdemill.spec.method import LinearMethod, Method
 from pdemill.spec.problem import Problem
 from solvers.methods.cg import Cg
@@ -22,7 +23,12 @@ class Auto(LinearMethod):
 
     method: Literal["auto"] = "auto"
 
+    def objection(self, problem: Problem) -> Fault | None:
+        return Walks(method="walks").objection(problem) if problem.pointwise else None
+
     def resolve(self, problem: Problem) -> Method:
+        if problem.pointwise:
+            return Walks(method="walks")
         return self.pick(problem, problem.unknowns) or self._as(Direct)
 
     def pick(self, problem: Problem, unknowns: int) -> LinearMethod | None:

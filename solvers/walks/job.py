@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pdemill.draws import SCHEME, Draw
+from pdemill.errors import Fault, SpecError
 from pdemill.points import Array
 from pdemill.spec.field import Function
 from pdemill.spec.job import Spec
@@ -57,7 +58,22 @@ class PointJob:
         self.parameters = tuple(first.parameters())
         moving = self.problem.random_domain or any(f.random for fs in first.sides.values() for f in fs.values())
         self._sensors = self.problem.sensors if moving else 0
+        if not self.problem.random_domain:
+            self._check_domain(first)
         self.kinds = tuple(dict.fromkeys(name for functions in first.sides.values() for name in functions))
+
+    def _check_domain(self, first: PointSample) -> None:
+        """Refuse a fixed domain that is none, and fixed points that are not in it."""
+        try:
+            geometry = self.geometry(first)
+        except InvalidSample as fault:
+            raise SpecError([Fault(("problem", "domain"), str(fault).removeprefix("domain: "))]) from None
+        try:
+            count = len(self.points(first, geometry))
+        except InvalidSample as fault:
+            raise SpecError([Fault(("problem", "points"), str(fault))]) from None
+        if not count:
+            raise SpecError([Fault(("problem", "points"), "none of them is inside the domain")])
 
     @cached_property
     def sensors(self) -> int:
@@ -115,7 +131,7 @@ class PointJob:
         if not far.all():
             number = int(np.flatnonzero(~far)[0])
             where = f"outside the domain or within epsilon ({epsilon:.2g}) of its boundary"
-            raise InvalidSample(f"points.list.{number} {places[number].tolist()} is {where}")
+            raise InvalidSample(f"number {number}, {places[number].tolist()}, is {where}")
         return places
 
     def inputs(self, sample: PointSample, data: Data, points: Array) -> Array:
