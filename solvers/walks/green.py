@@ -8,7 +8,7 @@ and ρ = sr,
 
 and without screening ln(R/r) / 2π and (1/r - 1/R) / 4π. A walker that is absorbed at the rate σ ends at a point with
 density σ G, or leaves through a uniform point of the sphere. Source: Sawhney, Seyb, Jarosz and Crane 2022, appendix B.
-Bessel functions are right to 1e-13 of their value; nothing overflows, whatever z is.
+Bessel functions are right to 1e-13 of their value, K₀ / I₀ to 2e-11; nothing overflows, whatever z is.
 
 In the whole plane or space a walker is absorbed at a distance that is drawn in closed form. Did it leave the ball on
 its way? The ratio of the Green's functions with and without the sphere answers that, so that one draw decides between
@@ -24,7 +24,9 @@ from typing import Any
 import numpy as np
 from numba import njit
 from numpy.polynomial import Chebyshev, Polynomial
+from scipy.special import i0 as _i0
 from scipy.special import i0e as _i0e
+from scipy.special import k0 as _k0
 from scipy.special import k0e as _k0e
 
 from pdemill.points import Array
@@ -33,19 +35,25 @@ WIDE = 3.0
 """From this z on, a source is sampled from the density of the plane or space, not from that of the unscreened ball."""
 
 
-def _fit(function: Callable[[Array], Array], upper: float, degree: int) -> tuple[float, ...]:
-    """Coefficients, highest first, of a polynomial in [-1, 1] that follows √x · function(x) in 1/x over (0, upper]."""
+FAR = 300.0
+"""From here on K₀ / I₀ is π exp(-2x) for what it is needed for; it would become 0."""
 
-    def scaled(t: Array) -> Array:
-        x = 2 / (upper * (1 + t))
-        return np.asarray(np.sqrt(x) * function(x))
 
-    return tuple(Chebyshev.interpolate(scaled, degree).convert(kind=Polynomial).coef[::-1].tolist())
+def _fit(function: Callable[[Array], Array], degree: int) -> tuple[float, ...]:
+    """Coefficients, highest first, of a polynomial that follows the function over [-1, 1]."""
+    return tuple(Chebyshev.interpolate(function, degree).convert(kind=Polynomial).coef[::-1].tolist())
+
+
+def _far(function: Callable[[Array], Array], start: float, degree: int) -> tuple[float, ...]:
+    """A fit over x >= start, in t = 2 start / x - 1."""
+    return _fit(lambda t: function(2 * start / (1 + t)), degree)
 
 
 I_SPLIT, K_SPLIT = 8.0, 2.0
-I_FAR = _fit(_i0e, 1 / I_SPLIT, 18)
-K_FAR = _fit(_k0e, 1 / K_SPLIT, 22)
+I_FAR = _far(lambda x: np.sqrt(x) * _i0e(x), I_SPLIT, 18)
+K_FAR = _far(lambda x: np.sqrt(x) * _k0e(x), K_SPLIT, 22)
+RATIO_FAR = _far(lambda x: _k0e(x) / _i0e(x), K_SPLIT, 28)
+RATIO_NEAR = _fit(lambda t: _k0(np.sqrt(2 + 2 * t)) / _i0(np.sqrt(2 + 2 * t)) + np.log(np.sqrt(2 + 2 * t) / 2), 15)
 I_NEAR = tuple(1 / math.factorial(n) ** 2 for n in reversed(range(26)))
 K_NEAR = tuple(sum(1 / m for m in range(1, n + 1)) / math.factorial(n) ** 2 for n in reversed(range(14)))
 
@@ -76,6 +84,14 @@ def k0e(x: float) -> Any:
 
 
 @njit(cache=True, nogil=True)
+def ratio(x: float) -> Any:
+    """K₀(x) / I₀(x) for x > 0: -ln(x/2) and a fit in x² below 2, exp(-2x) and a fit in 1/x above."""
+    if x <= K_SPLIT:
+        return _horner(RATIO_NEAR, 0.5 * x * x - 1.0) - math.log(0.5 * x)
+    return math.exp(-2.0 * x) * _horner(RATIO_FAR, 2 * K_SPLIT / x - 1)
+
+
+@njit(cache=True, nogil=True)
 def throughput_2d(z: float) -> Any:
     """1 / I₀(z): the share of walkers that reach the circle."""
     return math.exp(-z) / i0e(z)
@@ -91,10 +107,9 @@ def throughput_3d(z: float) -> Any:
 def screened_2d(radius: float, root: float, r: float) -> Any:
     """G(r) with screening root², over G(r) without: in (0, 1]."""
     z, x = root * radius, root * r
-    if z < 1e-6:
-        return 1.0
-    outer = k0e(z) / i0e(z) * math.exp(2.0 * (x - z))
-    return math.exp(-x) * (k0e(x) - i0e(x) * outer) / math.log(radius / r)
+    if z < 1e-6 or x > FAR:
+        return 1.0 if z < 1e-6 else 0.0
+    return math.exp(x) * i0e(x) * (ratio(x) - ratio(z)) / math.log(radius / r)
 
 
 @njit(cache=True, nogil=True)
@@ -107,33 +122,33 @@ def screened_3d(radius: float, root: float, r: float) -> Any:
 
 
 @njit(cache=True, nogil=True)
-def _left_2d(z: float, x: float) -> Any:
-    """The probability that a walker absorbed at x in the whole plane had left the circle z before."""
-    return i0e(x) * k0e(z) / (k0e(x) * i0e(z)) * math.exp(2.0 * (x - z))
+def flight_2d(z: float, a: float, b: float) -> Any:
+    """s times the distance at which a walker in the whole plane is absorbed, or any number >= z if that is >= z.
+
+    a, b: uniform numbers in (0, 1). Its time is exponential, its displacement after it normal in both coordinates: the
+    density is x K₀(x). Small balls need no logarithm, as -ln a > 1 - a.
+    """
+    if 4.0 * (1.0 - a) * (1.0 - b) >= z * z:
+        return z
+    return 2.0 * math.sqrt(math.log(a) * math.log(b))
 
 
 @njit(cache=True, nogil=True)
-def _left_3d(z: float, x: float) -> Any:
+def flight_3d(z: float, a: float, b: float) -> Any:
+    """The same in space: the density is x exp(-x)."""
+    return z if 1.0 - a * b >= z else -math.log(a * b)
+
+
+@njit(cache=True, nogil=True)
+def left_2d(z: float, x: float) -> Any:
+    """The probability that a walker absorbed at x < z in the whole plane had left the circle z before."""
+    return ratio(z) / ratio(x) if x < FAR else math.exp(2.0 * (x - z))
+
+
+@njit(cache=True, nogil=True)
+def left_3d(z: float, x: float) -> Any:
     """The same in space, for the sphere z."""
     return 1.0 - math.expm1(2.0 * (x - z)) / math.expm1(-2.0 * z)
-
-
-@njit(cache=True, nogil=True)
-def absorbed_2d(radius: float, root: float, a: float, b: float, c: float) -> Any:
-    """The distance at which a walker from the centre is absorbed at the rate root² > 0, or ``radius`` if it gets out.
-
-    The density of the distance is 2π r root² G(r). a, b, c: independent uniform numbers in (0, 1). In the plane the
-    walker is absorbed after an exponential time, normally distributed in both coordinates.
-    """
-    x, z = 2.0 * math.sqrt(math.log(a) * math.log(b)), root * radius
-    return x / root if x < z and c > _left_2d(z, x) else radius
-
-
-@njit(cache=True, nogil=True)
-def absorbed_3d(radius: float, root: float, a: float, b: float, c: float) -> Any:
-    """The same in space: density 4π r² root² G(r); in the whole space the distance has a gamma distribution."""
-    x, z = -math.log(a * b), root * radius
-    return x / root if x < z and c > _left_3d(z, x) else radius
 
 
 @njit(cache=True, nogil=True)
@@ -145,8 +160,8 @@ def source_2d(radius: float, root: float, a: float, b: float) -> Any:
     if root * radius < WIDE:
         r = radius * math.sqrt(a * b)
         return r, 0.25 * radius * radius * (screened_2d(radius, root, r) if root > 0.0 else 1.0)
-    x, z = 2.0 * math.sqrt(math.log(a) * math.log(b)), root * radius
-    return (x / root, (1.0 - _left_2d(z, x)) / (root * root)) if x < z else (radius, 0.0)
+    x, z = flight_2d(root * radius, a, b), root * radius
+    return (x / root, (1.0 - left_2d(z, x)) / (root * root)) if x < z else (radius, 0.0)
 
 
 @njit(cache=True, nogil=True)
@@ -155,5 +170,5 @@ def source_3d(radius: float, root: float, a: float, b: float) -> Any:
     if root * radius < WIDE:
         r = radius * math.sqrt(a) * b ** (1.0 / 3.0)
         return r, radius * radius / 6.0 * (screened_3d(radius, root, r) if root > 0.0 else 1.0)
-    x, z = -math.log(a * b), root * radius
-    return (x / root, (1.0 - _left_3d(z, x)) / (root * root)) if x < z else (radius, 0.0)
+    x, z = flight_3d(root * radius, a, b), root * radius
+    return (x / root, (1.0 - left_3d(z, x)) / (root * root)) if x < z else (radius, 0.0)
