@@ -10,6 +10,8 @@ from typing import Literal
 
 from pdemill.errors import PdemillError
 
+LOOPBACK = ("127.0.0.1", "::1", "localhost")
+
 type LogFormat = Literal["text", "json"]
 
 
@@ -49,6 +51,11 @@ class Settings:
             stop_seconds=source.number("STOP_SECONDS", cls.stop_seconds),
             log=source.log_format(),
         )
+
+    def check_host(self, host: str) -> None:
+        """Raise PdemillError for an address beyond the loopback while there are no keys."""
+        if host not in LOOPBACK and self.api_keys is None:
+            raise PdemillError(f"to listen on {host}, set PDEMILL_API_KEYS; without keys only loopback is open")
 
     @property
     def datasets(self) -> Path:

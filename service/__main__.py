@@ -14,8 +14,6 @@ from pdemill.process import die_with_parent
 from pdemill.settings import Settings
 from service.app import create
 
-LOOPBACK = ("127.0.0.1", "::1", "localhost")
-
 
 def main() -> None:
     """Serve the API until told to stop."""
@@ -27,8 +25,7 @@ def main() -> None:
         die_with_parent(int(parent))
     try:
         settings = Settings.read()
-        if options.host not in LOOPBACK and settings.api_keys is None:
-            raise PdemillError(f"to listen on {options.host}, set PDEMILL_API_KEYS; without keys only loopback is open")
+        settings.check_host(options.host)
         set_up_logs(settings.log)
         app = create(settings)
     except PdemillError as error:

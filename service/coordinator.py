@@ -12,6 +12,8 @@ import os
 import sqlite3
 import time
 from collections import deque
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from threading import Event, Thread
@@ -288,20 +290,21 @@ class Coordinator:
         self.live = live
 
 
-class _alone:  # noqa: N801 - used like a function
+@contextmanager
+def _alone(path: Path, stop: Event) -> Iterator[None]:
     """Hold a lock file while the block runs; wait for it until told to stop."""
+    handle = os.open(path, os.O_RDWR | os.O_CREAT, 0o600)
+    try:
+        while not stop.is_set() and not _locked(handle):
+            stop.wait(TICK_SECONDS)
+        yield
+    finally:
+        os.close(handle)
 
-    def __init__(self, path: Path, stop: Event) -> None:
-        self._path, self._stop = path, stop
 
-    def __enter__(self) -> None:
-        self._handle = os.open(self._path, os.O_RDWR | os.O_CREAT, 0o600)
-        while not self._stop.is_set():
-            try:
-                fcntl.flock(self._handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-                return
-            except BlockingIOError:
-                self._stop.wait(TICK_SECONDS)
-
-    def __exit__(self, *reason: object) -> None:
-        os.close(self._handle)
+def _locked(handle: int) -> bool:
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True

@@ -249,7 +249,6 @@ def _tail(path: Path) -> str:
 
 def serve(data_dir: str | Path, host: str, port: int, workers: int, tell: Callable[[str], None]) -> None:
     """Serve until SIGINT or SIGTERM. Raises PdemillError if that cannot be."""
-    if host not in ("127.0.0.1", "::1", "localhost") and Settings.read().api_keys is None:
-        raise PdemillError(f"to listen on {host}, set PDEMILL_API_KEYS; without keys only loopback is open")
+    Settings.read().check_host(host)
     os.environ.setdefault("PDEMILL_STOP_SECONDS", "3")
     Supervisor(Path(data_dir), host, port, workers, tell).run()

@@ -117,18 +117,6 @@ class Server:
         os.kill(pid, with_signal)
         return pid
 
-    def leased(self, store: Path) -> list[str]:
-        """Units that workers said they have begun and have not ended, from the worker's log."""
-        begun: list[str] = []
-        for line in self.log("worker").splitlines():
-            if f"dataset={store.stem}" in line:
-                unit = line.partition("unit=")[2].partition(" ")[0]
-                if ": begun " in line:
-                    begun.append(unit)
-                elif ": ended " in line and unit in begun:
-                    begun.remove(unit)
-        return begun
-
     def log(self, part: str) -> str:
         """What a part has logged."""
         path = self.data_dir / "logs" / f"{part}.log"

@@ -24,7 +24,9 @@ from solvers.operators.system import Discretisation, System
 from solvers.ordering.order import resolve_sort
 
 FAILED, FALLBACK = "failed", "direct"
-RECORDED = ("numpy", "scipy", "zarr", "scikit-fem", "netgen-mesher", "dolfinx-solver-real", "petsc")
+RECORDED = (
+    "numpy", "scipy", "zarr", "scikit-fem", "netgen-mesher", "dolfinx-solver-real", "petsc", "numba", "llvmlite",
+)  # fmt: skip
 
 
 class Job:

@@ -14,12 +14,16 @@ import numpy as np
 if importlib.util.find_spec("dolfinx_solver"):
     import dolfinx_solver  # noqa: F401 - the binary wheel: orders MPI before PETSc
 
-from petsc4py import PETSc as _PETSc
+import petsc4py
 
-from pdemill.points import Array
-from solvers.krylov.product import Handles, Product
-from solvers.operators.system import Matrix, Pattern
-from solvers.solution import Result
+petsc4py.init(["pdemill", "-no_signal_handler"])  # PETSc's ends the process when a socket is closed, among others
+
+from petsc4py import PETSc as _PETSc  # noqa: E402
+
+from pdemill.points import Array  # noqa: E402
+from solvers.krylov.product import Handles, Product  # noqa: E402
+from solvers.operators.system import Matrix, Pattern  # noqa: E402
+from solvers.solution import Result  # noqa: E402
 
 PETSc: Any = _PETSc
 """Without its stubs, which know less than the library."""

@@ -25,6 +25,7 @@ from pdemill.spec.load import load_spec
 from service.app import create
 from service.state import Parts
 from service.submission import queued
+from service.testing import until
 from solvers.estimate import estimate
 
 type Headers = Sequence[tuple[str, str]]
@@ -149,11 +150,8 @@ def serving(settings: Settings) -> Iterator[Api]:
     thread = Thread(target=server.run)
     thread.start()
     try:
-        limit = time.monotonic() + SECONDS
-        while not server.started:
-            assert thread.is_alive(), "the API does not start"
-            assert time.monotonic() < limit, "the API does not start in time"
-            time.sleep(0.01)
+        until(lambda: server.started or not thread.is_alive(), SECONDS, "the API's start")
+        assert server.started
         yield Api(settings, app.state.parts, server.servers[0].sockets[0].getsockname()[1])
     finally:
         server.should_exit = True

@@ -7,8 +7,7 @@ import os
 import subprocess
 import sys
 import tempfile
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from copy import deepcopy
 from itertools import islice
 from pathlib import Path
@@ -33,6 +32,7 @@ from schemathesis.specs.openapi.checks import (
 from pdemill.settings import Settings
 from pdemill.spec.load import load_spec, preset_names, read_preset
 from service.submission import queued
+from service.testing import until
 from solvers.estimate import estimate
 from tests.conftest import DARCY
 from tests.service.api import SECONDS, Api, serving
@@ -69,21 +69,16 @@ def broker() -> Iterator[str]:
         environment = {**os.environ, "PDEMILL_PARENT": str(os.getpid())}
         with subprocess.Popen(command, env=environment, stdout=subprocess.DEVNULL) as process:
             with Redis(unix_socket_path=socket) as redis:
-                _await_answer(redis.ping)
+                until(lambda: _answers(redis), SECONDS, "the broker")
             yield f"unix://{socket}"
             process.terminate()
 
 
-def _await_answer(ping: Callable[[], Any]) -> None:
-    limit = time.monotonic() + SECONDS
-    while True:
-        try:
-            ping()
-        except RedisError:
-            assert time.monotonic() < limit, "the broker does not start"
-            time.sleep(0.02)
-        else:
-            return
+def _answers(redis: Redis) -> bool:
+    try:
+        return bool(redis.ping())
+    except RedisError:
+        return False
 
 
 @pytest.fixture(scope="module")

@@ -4,17 +4,16 @@ from __future__ import annotations
 
 import gzip
 import json
-import logging
 import re
 import socket
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from contextlib import ExitStack
 from typing import Any
 
 import pytest
 
-from tests.service.api import Api, Headers, serving, without_broker
+from tests.service.api import Api, Headers
 
 type Json = dict[str, Any]
 
@@ -26,17 +25,7 @@ QUICKLY = 15.0
 """Seconds for the worst body; the API must not be kept from its other callers for longer."""
 
 
-@pytest.fixture(scope="module")
-def api(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Api]:
-    with serving(without_broker(tmp_path_factory.mktemp("bodies") / "data")) as api:
-        yield api
-
-
-@pytest.fixture(autouse=True)
-def _unharmed(api: Api, caplog: pytest.LogCaptureFixture) -> Iterator[None]:
-    yield
-    assert api.get("/healthz").status == 200
-    assert not [record for record in caplog.get_records("call") if record.levelno >= logging.ERROR]
+pytestmark = pytest.mark.usefixtures("unharmed")
 
 
 # Length

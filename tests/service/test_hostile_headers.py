@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import logging
 import re
 from base64 import urlsafe_b64encode
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -17,23 +15,7 @@ JOBS = "GET /v1/jobs HTTP/1.1\r\n"
 CLOSE = "Connection: close\r\n\r\n"
 
 
-@pytest.fixture(scope="module")
-def api(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Api]:
-    with serving(without_broker(tmp_path_factory.mktemp("headers") / "data")) as api:
-        yield api
-
-
-@pytest.fixture(autouse=True)
-def _unharmed(api: Api, caplog: pytest.LogCaptureFixture) -> Iterator[None]:
-    yield
-    assert api.get("/healthz").status == 200
-    assert not [record for record in caplog.get_records("call") if record.levelno >= logging.ERROR]
-
-
-@pytest.fixture(scope="module")
-def finished(api: Api, darcy_store: Path) -> tuple[str, str]:
-    """A job and its data set."""
-    return api.finished(darcy_store)
+pytestmark = pytest.mark.usefixtures("unharmed")
 
 
 # Hosts

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import logging
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from shutil import move
 
@@ -43,23 +42,7 @@ PATHS = {
 }  # fmt: skip
 
 
-@pytest.fixture(scope="module")
-def api(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Api]:
-    with serving(without_broker(tmp_path_factory.mktemp("paths") / "data")) as api:
-        yield api
-
-
-@pytest.fixture(autouse=True)
-def _unharmed(api: Api, caplog: pytest.LogCaptureFixture) -> Iterator[None]:
-    yield
-    assert api.get("/healthz").status == 200
-    assert not [record for record in caplog.get_records("call") if record.levelno >= logging.ERROR]
-
-
-@pytest.fixture(scope="module")
-def finished(api: Api, darcy_store: Path) -> tuple[str, str]:
-    """A job and its data set."""
-    return api.finished(darcy_store)
+pytestmark = pytest.mark.usefixtures("unharmed")
 
 
 @pytest.mark.parametrize("case", IDS)

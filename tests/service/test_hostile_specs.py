@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import logging
 import math
 import time
 from collections.abc import Iterator
@@ -13,7 +12,7 @@ from typing import Any
 import pytest
 
 from pdemill.spec.load import preset_names, read_preset
-from tests.service.api import Api, serving, without_broker
+from tests.service.api import Api
 
 type Json = dict[str, Any]
 
@@ -23,17 +22,7 @@ QUICKLY = 15.0
 """Seconds for the worst spec; the API must not be kept from its other callers for longer."""
 
 
-@pytest.fixture(scope="module")
-def api(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Api]:
-    with serving(without_broker(tmp_path_factory.mktemp("specs") / "data")) as api:
-        yield api
-
-
-@pytest.fixture(autouse=True)
-def _unharmed(api: Api, caplog: pytest.LogCaptureFixture) -> Iterator[None]:
-    yield
-    assert api.get("/healthz").status == 200
-    assert not [record for record in caplog.get_records("call") if record.levelno >= logging.ERROR]
+pytestmark = pytest.mark.usefixtures("unharmed")
 
 
 def darcy(**problem: Any) -> Json:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from typing import Any
 
 import numpy as np
@@ -134,3 +136,19 @@ def test_the_recycled_space_satisfies_its_definition() -> None:
             out[:] = -operator.residual(operator.precondition(row), np.zeros_like(row))
         assert np.abs(image - state.C).max() <= 1e-8
         assert np.abs(state.C @ state.C.T - np.eye(len(state.C))).max() <= 1e-9
+
+
+def test_solvers_leave_signals_alone() -> None:
+    """A closed socket or pipe is an error that Python raises, also after PETSc was loaded; it must not end the
+    process. In a process of its own."""
+    check = (
+        "import os, solvers.petsc\n"
+        "reading, writing = os.pipe()\n"
+        "os.close(reading)\n"
+        "try:\n"
+        "    os.write(writing, b'x')\n"
+        "except BrokenPipeError:\n"
+        "    print('told')\n"
+    )
+    ran = subprocess.run([sys.executable, "-c", check], capture_output=True, text=True, check=False)
+    assert (ran.returncode, ran.stdout) == (0, "told\n"), ran.stderr
