@@ -7,7 +7,7 @@ from typing import Protocol
 import numpy as np
 
 from pdemill.points import Array
-from solvers.krylov.arnoldi import arnoldi_cycle, products
+from solvers.krylov.arnoldi import arnoldi_cycle, products, work_rows
 from solvers.krylov.learning import Learning
 from solvers.krylov.orthonormal import blocks, combine, has_drifted, orthonormalise
 from solvers.krylov.product import Handles, Product, check
@@ -36,9 +36,8 @@ class Basis:
 
     def __init__(self, operator: RightPreconditioned, size: int, restart: int, recycle: int) -> None:
         self._size, self._recycle, self._product = size, recycle, operator.product
-        pitch = size + 24 if size % 512 == 0 else size  # rows 4 KiB apart would compete for places in the cache
-        self._rows = np.zeros((restart + 1, pitch))
-        self.W, self.U = self._rows[:, :size], np.zeros((recycle, pitch))[:, :size]
+        self._rows = work_rows(restart + 1, size)
+        self.W, self.U = self._rows[:, :size], work_rows(recycle, size)[:, :size]
         self._W_handles, self._U_handles = operator.handles([*self.W]), operator.handles([*self.U])
         self.y, self.r = np.zeros(size), np.zeros(size)
         self._forget()

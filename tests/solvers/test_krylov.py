@@ -11,7 +11,7 @@ from scipy.linalg import eig, subspace_angles
 
 from pdemill.points import Array
 from pdemill.spec.problem import Properties
-from solvers.krylov.arnoldi import arnoldi_cycle
+from solvers.krylov.arnoldi import arnoldi_cycle, work_rows
 from solvers.krylov.learning import Learning
 from solvers.krylov.orthonormal import has_drifted, orthonormalise
 from solvers.krylov.product import LibraryError, check
@@ -75,10 +75,11 @@ def test_a_cycle_satisfies_the_arnoldi_relation() -> None:
     A, k, m = _dense(2), 5, 17
     operator = Preconditioned(PATTERN, "none")
     operator.load(_matrix(A))
-    W = np.zeros((m + 1, N))
+    rows = work_rows(m + 1, N)
+    W = rows[:, :N]
     handles = operator.handles([*W])
     W[: k + 1] = np.linalg.qr(rng.standard_normal((N, k + 1)))[0].T
-    T, z, stuck = arnoldi_cycle(operator.product, W, N, handles, k, 2.0, 0.0)
+    T, z, stuck = arnoldi_cycle(operator.product, rows, N, handles, k, 2.0, 0.0)
     assert T.shape == (m + 1, m - k)
     assert not stuck
     assert np.abs(W @ W.T - np.eye(m + 1)).max() <= 1e-13
@@ -91,13 +92,13 @@ def test_a_cycle_satisfies_the_arnoldi_relation() -> None:
 def test_a_cycle_stops_at_its_goal_and_at_an_invariant_space() -> None:
     operator = Preconditioned(PATTERN, "none")
     operator.load(_matrix(np.diag(np.repeat([1.0, 2.0, 5.0], N // 3))))
-    W = np.zeros((12, N))
-    handles = operator.handles([*W])
-    W[0] = 1.0 / np.sqrt(N)
-    T, z, stuck = arnoldi_cycle(operator.product, W, N, handles, 0, 1.0, 0.0)
+    rows = work_rows(12, N)
+    handles = operator.handles([*rows[:, :N]])
+    rows[0] = 1.0 / np.sqrt(N)
+    T, z, stuck = arnoldi_cycle(operator.product, rows, N, handles, 0, 1.0, 0.0)
     assert stuck
     assert len(z) == 3
-    T, z, stuck = arnoldi_cycle(operator.product, W, N, handles, 0, 1.0, 0.5)
+    T, z, stuck = arnoldi_cycle(operator.product, rows, N, handles, 0, 1.0, 0.5)
     e = np.eye(len(z) + 1)[0]
     assert np.linalg.norm(e - T @ z) <= 0.5
     assert len(z) < 3
