@@ -19,6 +19,7 @@ from pdemill.store.manifest import Manifest
 from pdemill.store.store import ShardData, Store, read_attributes
 from solvers.job import Job
 from solvers.shard import Progress, solve_shard
+from solvers.threads import one_thread
 
 SHARED = ("points", "cells", "facets", "facet_sides")
 
@@ -37,12 +38,14 @@ def shared_arrays(root: Path) -> dict[str, NDArray[Any]] | None:
     return {name: np.asarray(array[...]) for name, array in found.items() if isinstance(array, zarr.Array)} or None
 
 
+@one_thread()
 def open_work(root: Path, spec: Spec | None = None, disk: Disk | None = None) -> tuple[Job, Store]:
     """The job and the writing side of a store; ``spec`` begins one that is not there yet."""
     job = Job(spec or stored_spec(root), shared_arrays(root))
     return job, Store(disk or LocalDisk(root), job.layout())
 
 
+@one_thread()
 def work_on(
     job: Job,
     store: Store,
