@@ -10,6 +10,7 @@ from pdemill.spec.problem import Problem
 from solvers.methods.cg import Cg
 from solvers.methods.direct import Direct
 from solvers.methods.fft import Fft
+from solvers.methods.walks import Walks
 
 LARGE_FACTOR = 60_000
 """Unknowns above which the factors of a 3D matrix cost more than multigrid iterations."""

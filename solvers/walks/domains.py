@@ -10,6 +10,7 @@ from pdemill.errors import SolverError
 from pdemill.spec import domain as plain
 from pdemill.spec import shapes as spec
 from solvers.instance import InvalidSample
+from solvers.walks.folding import FoldedBox
 from solvers.walks.geometry import Geometry
 from solvers.walks.shapes.ball import Ball
 from solvers.walks.shapes.box import Box
@@ -33,7 +34,8 @@ def geometry_of(domain: spec.Domain, dimension: int, measures: Measures, walks: 
 def _build(domain: spec.Domain, dimension: int, measures: Measures, resolution: int) -> Geometry:
     match domain:
         case plain.Box():
-            return Box(np.zeros(dimension), tuple(domain.sizes(dimension).values()))
+            extent = tuple(domain.sizes(dimension).values())
+            return FoldedBox(np.zeros(dimension), extent, insulated) if insulated else Box(np.zeros(dimension), extent)
         case plain.Polygon(outline=outline, holes=holes):
             return Polygon(outline, holes, domain.edge_names(), resolution)
         case spec.Disk() | spec.Ball():

@@ -89,9 +89,7 @@ def _wanted(spec: Spec, epochs: Iterable[int], split: str, shuffle: bool) -> Ite
             yield epoch, number
 
 
-def _from_pool(
-    spec: Spec, wanted: Iterator[tuple[int, int]], split: str, workers: int, ahead: int
-) -> Iterator[Sample]:
+def _from_pool(spec: Spec, wanted: Iterator[tuple[int, int]], split: str, workers: int, ahead: int) -> Iterator[Sample]:
     """Requests go round the workers, and answers are taken in the same order."""
     pool = [_Worker(spec) for _ in range(workers)]
     asked = taken = 0

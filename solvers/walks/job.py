@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from pdemill.draws import SCHEME, Draw
 from pdemill.errors import Fault, SpecError
 from pdemill.points import Array
+from pdemill.spec.boundary import Neumann
 from pdemill.spec.field import Function
 from pdemill.spec.job import Spec
 from pdemill.store.layout import SCHEMA, ArrayLayout, StoreLayout, shard_samples
@@ -98,7 +99,8 @@ class PointJob:
         if self._geometry is not None:
             return self._geometry
         walks = self.problem.unknowns * (self.method.walks or DEFAULT_WALKS)
-        geometry = geometry_of(self.problem.domain, self.problem.dimension, sample.measures, walks)
+        insulated = [side for side, c in self.problem.conditions.items() if isinstance(c, Neumann)]
+        geometry = geometry_of(self.problem.domain, self.problem.dimension, sample.measures, walks, insulated)
         if not self.problem.random_domain:
             self._geometry = geometry
         return geometry

@@ -9,7 +9,7 @@ import json
 import os
 import pickle
 import sys
-from typing import Any, BinaryIO
+from typing import IO, Any
 
 from pdemill.errors import PdemillError
 from pdemill.process import die_with_parent
@@ -19,19 +19,19 @@ from solvers.walks.fresh import Fresh
 WIDTH = 8
 
 
-def write_frame(out: BinaryIO, content: Any) -> None:
+def write_frame(out: IO[bytes], content: Any) -> None:
     """Send something to the parent."""
     data = pickle.dumps(content, protocol=pickle.HIGHEST_PROTOCOL)
     out.write(len(data).to_bytes(WIDTH, "little") + data)
     out.flush()
 
 
-def read_frame(source: BinaryIO) -> Any:
+def read_frame(source: IO[bytes]) -> Any:
     """What a worker sent; EOFError where it has ended."""
     size = source.read(WIDTH)
     if len(size) < WIDTH:
         raise EOFError
-    return pickle.loads(source.read(int.from_bytes(size, "little")))  # noqa: S301 - written by our own process
+    return pickle.loads(source.read(int.from_bytes(size, "little")))
 
 
 def main() -> None:

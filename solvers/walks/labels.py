@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pdemill.points import Array
+from solvers.walks.admission import fluxes
 from solvers.walks.control import Control, Harmonic, Sources, solved_on_grid
 from solvers.walks.data import Data
 from solvers.walks.equation import Equation, equation_of
@@ -39,6 +40,7 @@ class Labeller:
         self.job, self.split = job, split
         self._key = key_of(job.spec.seed, split, "walks" if epoch == 0 else f"walks of epoch {epoch}")
         self._sources: Sources | None = None
+        self._flux = any(value.bounds() != (0.0, 0.0) for value in fluxes(job.problem))
 
     def draw(self, number: int) -> Drawn:
         """Sample ``number``; raises InvalidSample."""
@@ -64,7 +66,7 @@ class Labeller:
         control = self._control(drawn, equation)
         source = (control is not None and not isinstance(control, Harmonic)) or not data.source_is_zero
         slopes = Slopes(start, equation, data) if job.method.gradients else None
-        return Walked(walker_of(start, equation, data, source), data, points, control, slopes)
+        return Walked(walker_of(start, equation, source, self._flux), data, points, control, slopes)
 
     def _control(self, drawn: Drawn, equation: Equation) -> Control | None:
         match self.job.control:

@@ -52,24 +52,24 @@ class Medium:
         self.dimension = len(axes)
         places = [np.asarray(axis, float) for axis in axes]
         self.lower, self.upper = np.array([p.min() for p in places]), np.array([p.max() for p in places])
-        self._q = Spline(axes, np.log(conductivity))
-        self._c = None if c is None else Spline(axes, c)
+        self.q = Spline(axes, np.log(conductivity))
+        self.c = None if c is None else Spline(axes, c)
 
     def root(self, points: ArrayLike) -> Array:
         """√k at points [..., d]; shape [...]."""
-        return np.exp(0.5 * self._q(points))
+        return np.exp(0.5 * self.q(points))
 
     def root_on(self, axes: Sequence[Array]) -> Array:
         """√k on a tensor grid."""
-        return np.exp(0.5 * self._q.on(axes))
+        return np.exp(0.5 * self.q.on(axes))
 
     def sigma(self, axes: Sequence[Array]) -> Array:
         """σ' on a tensor grid."""
-        q = self._q
+        q = self.q
         units = np.eye(self.dimension, dtype=int).tolist()
         sigma = sum(q.on(axes, [2 * i for i in unit]) / 2 + q.on(axes, unit) ** 2 / 4 for unit in units)
-        if self._c is not None:
-            sigma = sigma + self._c.on(axes) * np.exp(-q.on(axes))
+        if self.c is not None:
+            sigma = sigma + self.c.on(axes) * np.exp(-q.on(axes))
         return np.asarray(sigma)
 
     @cached_property

@@ -261,7 +261,11 @@ def test_control_variates_lower_the_error_and_keep_it_honest(kind: str, tmp_path
     }  # fmt: skip
     errors = {}
     for control in ("none", kind):
-        spec = {"problem": problem, "samples": 10, "solver": {"method": "walks", "epsilon": 1e-4, "control_variate": control}}
+        spec = {
+            "problem": problem,
+            "samples": 10,
+            "solver": {"method": "walks", "epsilon": 1e-4, "control_variate": control},
+        }
         out = tmp_path / f"{control}.zarr"
         content(spec, out)
         group: Any = zarr.open_group(out, mode="r")["train"]
