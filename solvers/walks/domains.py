@@ -23,15 +23,22 @@ FINE, COARSE, MANY = 256, 64, 500_000
 type Measures = Mapping[tuple[str, ...], float]
 
 
-def geometry_of(domain: spec.Domain, dimension: int, measures: Measures, walks: int) -> Geometry:
-    """The domain of a sample, for about so many ``walks``; raises InvalidSample where the measures make none."""
+def geometry_of(
+    domain: spec.Domain, dimension: int, measures: Measures, walks: int, insulated: Sequence[str] = ()
+) -> Geometry:
+    """The domain of a sample, for about so many ``walks``; raises InvalidSample where the measures make none.
+
+    ``insulated``: the sides with a flux instead of a value.
+    """
     try:
-        return _build(domain, dimension, measures, FINE if walks >= MANY else COARSE)
+        return _build(domain, dimension, measures, FINE if walks >= MANY else COARSE, insulated)
     except SolverError as fault:
         raise InvalidSample(f"domain: {fault}") from None
 
 
-def _build(domain: spec.Domain, dimension: int, measures: Measures, resolution: int) -> Geometry:
+def _build(
+    domain: spec.Domain, dimension: int, measures: Measures, resolution: int, insulated: Sequence[str]
+) -> Geometry:
     match domain:
         case plain.Box():
             extent = tuple(domain.sizes(dimension).values())

@@ -78,17 +78,13 @@ def walker_of(start: Start, equation: Equation, source: bool, flux: bool) -> Wal
     def folded(rows: Rows, first: int, count: int) -> Trip:
         assert isinstance(s.geometry, FoldedBox)
         options = (equation.screening, source, flux)
-        return _trip(
-            folded_walk(s.geometry, s.points[rows], s.ids[rows], first, count, *shared, *options),
-            s.geometry,
-            equation.k,
-        )
+        found = folded_walk(s.geometry, s.points[rows], s.ids[rows], first, count, *shared, *options)
+        return _trip(found, s.geometry, equation.k)
 
     def plain(rows: Rows, first: int, count: int) -> Trip:
         options = (equation.screening, source, s.sobol)
-        return _trip(
-            walk(s.geometry, s.points[rows], s.ids[rows], first, count, *shared, *options), s.geometry, equation.k
-        )
+        found = walk(s.geometry, s.points[rows], s.ids[rows], first, count, *shared, *options)
+        return _trip(found, s.geometry, equation.k)
 
     if equation.medium is not None:
         return varying
@@ -102,7 +98,8 @@ def _trip(found: Records, geometry: Geometry, k: float, largest: float = 1.0) ->
     if found.source is not None and found.source_weight is not None:
         sources = Deposit(found.source, found.source_weight / k)
     if isinstance(found, MixedRecords) and found.flux is not None:
-        assert found.flux_weight is not None and found.flux_element is not None
+        assert found.flux_weight is not None
+        assert found.flux_element is not None
         fluxes = Deposit(found.flux, found.flux_weight / k, geometry.side_of(found.flux_element))
     return Trip(exits, found.steps, found.element < 0, sources, fluxes, largest)
 
