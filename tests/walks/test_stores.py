@@ -178,7 +178,10 @@ def test_samples_without_an_honest_label_fail_with_a_reason(change: Json, words:
             {"points": {"list": [[0, 0], [0.899, 0]]}, "domain": {"shape": "disk", "radius": 0.9}},
             r"problem.points: number 1, \[0.899, 0.0\], is outside the domain or within epsilon",
         ),
-        ({"points": {"grid": [2, 2]}, "domain": {"shape": "annulus", "inner": 0.8}}, "points: none of them is inside"),
+        (
+            {"points": {"grid": [2, 2]}, "domain": {"shape": "annulus", "inner": 0.8}, "boundary": {}},
+            "points: none of them is inside",
+        ),
         (
             {"domain": {"shape": "star", "harmonics": [{"order": 2, "cosine": 1.1}]}},
             "problem.domain: a star's radius falls to",
