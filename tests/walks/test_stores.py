@@ -25,7 +25,9 @@ RANDOM_DISK: Json = {
         "points": {"random": 40},
         "sensors": 16,
         "source": {"uniform": [1, 4]},
-        "boundary": {"boundary": {"dirichlet": {"field": "expression", "formula": "a*x", "where": {"a": {"normal": [0, 1]}}}}},
+        "boundary": {
+            "boundary": {"dirichlet": {"field": "expression", "formula": "a*x", "where": {"a": {"normal": [0, 1]}}}},
+        },
     },
     "splits": {"train": 20, "test": 5},
     "seed": 3,
