@@ -10,7 +10,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from pdemill.points import Array
 from solvers.walks.geometry import Geometry, implements, reach3, touch3
-from solvers.walks.grid import FAR, Grid, cell_of3, half_diagonal, make_grid
+from solvers.walks.grid import Grid, cell_of3, half_diagonal, make_grid
 from solvers.walks.shapes.lattice import lattice
 from solvers.walks.shapes.triangles import (
     Triangles,
