@@ -143,7 +143,7 @@ Corners = Annotated[tuple[Index, Index, Index], BeforeValidator(as_tuple)]
 
 
 class Surface(Shape):
-    """The inside of a closed triangle mesh; side ``surface``.
+    """The inside of a closed triangle mesh; side ``boundary``.
 
     Either ``vertices`` and ``triangles`` (corners anticlockwise from outside), or ``blob``. In a spec file,
     ``file: NAME.obj`` or ``NAME.stl`` stands for vertices and triangles; it is read when the spec is.
@@ -159,9 +159,6 @@ class Surface(Shape):
         if (self.blob is None) != bool(self.vertices and self.triangles):
             raise refuse((), "needs either vertices and triangles (or a file), or blob", None)
         return self
-
-    def side_names(self) -> tuple[str, ...]:
-        return ("surface",)
 
     @property
     def axes(self) -> int:

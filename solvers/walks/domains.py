@@ -14,11 +14,16 @@ from solvers.walks.folding import FoldedBox
 from solvers.walks.geometry import Geometry
 from solvers.walks.shapes.ball import Ball
 from solvers.walks.shapes.box import Box
+from solvers.walks.shapes.mesh import Mesh
 from solvers.walks.shapes.polygon import Polygon
 from solvers.walks.shapes.star import Star
+from solvers.walks.surface import Surface, blob
 
 FINE, COARSE, MANY = 256, 64, 500_000
 """Cells per axis of a polygon's grid of distances: the fine one pays from so many walks on."""
+
+BUMPS = (0.8, 0.6, 0.2)
+"""Shares of a blob's waves in its amplitude."""
 
 type Measures = Mapping[tuple[str, ...], float]
 
@@ -47,6 +52,10 @@ def _build(
             return Polygon(outline, holes, domain.edge_names(), resolution)
         case spec.Disk() | spec.Ball():
             return Ball(np.zeros(dimension), measures["radius",])
+        case spec.Surface(blob=None, vertices=vertices, triangles=triangles):
+            return Mesh(Surface(np.array(vertices), np.array(triangles, dtype=np.int32)))
+        case spec.Surface(blob=spec.Blob(subdivisions=subdivisions, amplitude=amplitude)):
+            return Mesh(blob(subdivisions, tuple(amplitude * share for share in BUMPS)))
         case spec.Star(harmonics=harmonics, edges=edges):
             cosines, sines = np.zeros((2, max(harmonic.order for harmonic in harmonics)))
             for number, harmonic in enumerate(harmonics):

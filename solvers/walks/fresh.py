@@ -20,6 +20,7 @@ from pdemill.process import ONE_THREAD
 from pdemill.spec.job import Spec
 from pdemill.store.layout import Shard
 from solvers.families.pointwise import PointProblem
+from solvers.stopwatch import Stopwatch
 
 type Sample = dict[str, Any]
 
@@ -37,7 +38,7 @@ class Fresh:
 
     def sample(self, split: str, epoch: int, number: int) -> Sample:
         """One sample as ``pdemill.open`` gives it, and ``sample`` and ``epoch``. Raises SolverError where it fails."""
-        from solvers.walks.shard import Rows, solve_sample
+        from solvers.walks.shard import Rows, solve_samples
 
         key = (split, epoch)
         if key not in self._labellers:
@@ -45,7 +46,7 @@ class Fresh:
 
             self._labellers = {key: Labeller(self.job, split, epoch)}
         rows = Rows(self.job, Shard(split, 0, number, number + 1))
-        result, reason = solve_sample(self._labellers[key], rows, number)
+        ((_, (result, reason)),) = solve_samples(self._labellers[key], rows, [number], Stopwatch())
         if not result.ok:
             raise SolverError(f"sample {number} of {split} has no label in epoch {epoch}: {reason}")
         arrays = {name: np.asarray(values[0]) for name, values in rows.arrays.items()}

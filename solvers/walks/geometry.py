@@ -112,8 +112,8 @@ class Geometry(ABC):
     def boundary(self, count: int) -> tuple[Array, NDArray[np.intp]]:
         """About ``count`` points spread evenly over the boundary, the same at every call.
 
-        Returns positions [m, d] and their sides' numbers [m]; m = count, except that faces of boxes and triangles
-        get at least as many points as their shape says.
+        Returns positions [m, d] and their sides' numbers [m]; m = count, except that each face of a box beyond two
+        dimensions has at least one.
         """
 
     def side_of(self, element: ArrayLike) -> NDArray[np.intp]:

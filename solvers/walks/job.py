@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from functools import cached_property
 from hashlib import sha256
@@ -28,6 +29,7 @@ from solvers.walks.domains import geometry_of
 from solvers.walks.geometry import Geometry
 from solvers.walks.philox import Key
 from solvers.walks.sample import PointSample
+from solvers.walks.shared import Shared
 
 SHARD_SECONDS = 30.0
 """A shard is about so long, for progress; its size never changes what is in it."""
@@ -52,6 +54,7 @@ class PointJob:
         self._fixed: dict[str, Function] = {}
         self._geometry: Geometry | None = None
         self._points: Array | None = None
+        self._shared: tuple[int, Shared] | None = None
         first = self.sample(next(iter(spec.splits)), 0)
         _ = first.terms
         inside = [name for name, _ in first.named() if name in self._inside(first)]
@@ -224,10 +227,27 @@ class PointJob:
         alone = self.method.estimator != "shared" and not self.problem.random_domain
         return "harmonic" if alone and harmonic_fits(self.problem) else "none"
 
+    def shared(self, epoch: int) -> Shared:
+        """The walks that all samples share, made once per process and epoch."""
+        if self._shared is None or self._shared[0] != epoch:
+            self._shared = epoch, Shared(self, key_of(self.spec.seed, "", f"shared walks of epoch {epoch}"))
+        return self._shared[1]
+
+    def bank_id(self) -> str:
+        """What tells banks of walks apart: equal for two stores whose labels come from the same walks."""
+        domain, points = (self.spec.model_dump(mode="json")["problem"][key] for key in ("domain", "points"))
+        m = self.method
+        text = json.dumps([domain, points, self.spec.seed, m.walks, m.epsilon, m.max_steps], sort_keys=True)
+        return sha256(text.encode()).hexdigest()[:16]
+
     def plan(self) -> dict[str, Any]:
         """The method as it runs, ``auto`` resolved."""
         estimator = "shared" if self.method.estimator == "shared" else "independent"
-        return self.method.model_dump(mode="json") | {"estimator": estimator, "control_variate": self.control}
+        resolved: dict[str, Any] = {"estimator": estimator, "control_variate": self.control}
+        if estimator == "shared":
+            walks = self.method.walks or DEFAULT_WALKS
+            resolved["bank"] = {"id": self.bank_id(), "walks": walks, "points": self._count()}
+        return self.method.model_dump(mode="json") | resolved
 
     def method_names(self) -> list[str]:
         """What the codes of the ``method`` column stand for."""

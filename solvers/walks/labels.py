@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -17,6 +18,7 @@ from solvers.walks.geometry import Geometry
 from solvers.walks.independent import Slopes, Start, Walked, walker_of
 from solvers.walks.job import PointJob, key_of
 from solvers.walks.sample import PointSample
+from solvers.walks.shared import LANES
 
 
 @dataclass(frozen=True)
@@ -40,7 +42,13 @@ class Labeller:
         self.job, self.split = job, split
         self._key = key_of(job.spec.seed, split, "walks" if epoch == 0 else f"walks of epoch {epoch}")
         self._sources: Sources | None = None
+        self._shared = job.shared(epoch) if job.method.estimator == "shared" else None
         self._flux = any(value.bounds() != (0.0, 0.0) for value in fluxes(job.problem))
+
+    @property
+    def together(self) -> int:
+        """How many samples it likes to label at once."""
+        return LANES if self._shared is not None else 1
 
     def draw(self, number: int) -> Drawn:
         """Sample ``number``; raises InvalidSample."""
@@ -51,11 +59,18 @@ class Labeller:
 
     def label(self, drawn: Drawn) -> Estimate:
         """u at the points of a sample; raises InvalidSample."""
-        everyone = np.arange(len(drawn.points))
-        return self.label_at(drawn, drawn.points, everyone)
+        if self._shared is not None:
+            return self._shared.labels([drawn])[0]
+        return self.label_at(drawn, drawn.points, np.arange(len(drawn.points)))
+
+    def labels(self, samples: Sequence[Drawn]) -> list[Estimate]:
+        """The labels of many samples: faster than one by one where they share walks."""
+        return self._shared.labels(samples) if self._shared is not None else [self.label(drawn) for drawn in samples]
 
     def label_at(self, drawn: Drawn, points: Array, ids: NDArray[np.intp]) -> Estimate:
         """u at some of the points, by their numbers: what ``label`` gives there, to the bit."""
+        if self._shared is not None:
+            return self._shared.labels([drawn])[0].at(ids)
         return estimate(self._walking(drawn, points, ids), len(points), self.job.method)
 
     def _walking(self, drawn: Drawn, points: Array, ids: NDArray[np.intp]) -> Walking:

@@ -25,7 +25,9 @@ RANDOM_DISK: Json = {
         "points": {"random": 40},
         "sensors": 16,
         "source": {"uniform": [1, 4]},
-        "boundary": {"boundary": {"dirichlet": {"field": "expression", "formula": "a*x", "where": {"a": {"normal": [0, 1]}}}}},
+        "boundary": {
+            "boundary": {"dirichlet": {"field": "expression", "formula": "a*x", "where": {"a": {"normal": [0, 1]}}}},
+        },
     },
     "splits": {"train": 20, "test": 5},
     "seed": 3,
@@ -81,7 +83,7 @@ def test_a_store_holds_what_came_of_every_point(disks: Path) -> None:
     assert np.allclose(group["epsilon"][:], 2e-3 * radius[:, None])
     rim = group["boundary_points"][:]
     assert np.allclose(np.hypot(*np.moveaxis(rim, 2, 0)), radius[:, None])
-    assert np.allclose(group["boundary_input"][:, 0], group["params"][:, 1, None] * rim[:, :, 0], atol=1e-6)
+    assert np.allclose(group["boundary_input"][:, 0], group["params"][:][:, 1, None] * rim[:, :, 0], atol=1e-6)
     tree = xarray.open_datatree(str(disks), engine="zarr", consolidated=True)
     assert tree["train"]["stderr"].dims == ("sample", "point")
 
