@@ -90,4 +90,4 @@ def levels(key: Key, first: int, count: int, width: int, point: int = 0, stream:
     rows = np.arange(first, first + count)[:, None]
     blocks = np.arange(-(-width // 4))[None, :]
     found = words(key, blocks, rows, point, stream).reshape(count, -1)[:, :width]
-    return (found + 0.5) * (1.0 / WORD)
+    return np.asarray((found + 0.5) * (1.0 / WORD))

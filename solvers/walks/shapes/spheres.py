@@ -31,10 +31,10 @@ def sphere_points(dimension: int, count: int) -> Array:
         return np.stack([np.cos(angle), np.sin(angle)], axis=1)
     if dimension == 3:
         z = 1.0 - (2.0 * i + 1.0) / count
-        angle, ring = 2.0 * np.pi * GOLDEN * i, np.sqrt(1.0 - z * z)
-        return np.stack([ring * np.cos(angle), ring * np.sin(angle), z], axis=1)
-    normals: Array = np.asarray(ndtri(levels((0, 0), 0, count, dimension)), np.float64)
-    return np.asarray(normals / np.linalg.norm(normals, axis=1, keepdims=True))
+        longitude, ring = 2.0 * np.pi * GOLDEN * i, np.sqrt(1.0 - z * z)
+        return np.stack([ring * np.cos(longitude), ring * np.sin(longitude), z], axis=1)
+    drawn: Array = np.asarray(ndtri(levels((0, 0), 0, count, dimension)), np.float64)
+    return np.asarray(drawn / np.linalg.norm(drawn, axis=1, keepdims=True))
 
 
 def in_shell(uniforms: Array, inner: float, outer: float) -> Array:
@@ -43,7 +43,7 @@ def in_shell(uniforms: Array, inner: float, outer: float) -> Array:
     Normal numbers give the direction; the law of their length gives a uniform number for the radius.
     """
     d = uniforms.shape[1]
-    normals: Array = ndtri(uniforms)
+    normals: Array = np.asarray(ndtri(uniforms), np.float64)
     length = np.linalg.norm(normals, axis=1, keepdims=True)
     low = (inner / outer) ** d
     radius = outer * (low + (1.0 - low) * gammainc(d / 2, length**2 / 2)) ** (1.0 / d)
