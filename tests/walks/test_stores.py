@@ -298,3 +298,21 @@ def test_attributes_tell_the_plan(disks: Path) -> None:
 def test_auto_walks_where_points_are_wanted() -> None:
     spec = validate(RANDOM_DISK | {"solver": {}})
     assert spec.solver.resolve(spec.problem).method == "walks"
+
+
+@pytest.mark.parametrize(
+    "domain",
+    [
+        {"shape": "disk", "radius": {"uniform": [0.5, 1.0]}},
+        {"shape": "annulus", "inner": 0.6},
+        {"shape": "ball"},
+        {"shape": "box", "lengths": [1, 1, 1, 1]},
+    ],
+    ids=lambda domain: str(domain["shape"]),
+)
+def test_a_store_is_drawn_in_any_dimension(domain: Json, tmp_path: Path) -> None:
+    from pdemill.picture import draw
+
+    spec = changed(RANDOM_DISK, problem={"domain": domain, "boundary": {}}, solver={"walks": 16})
+    assert pdemill.generate(spec | {"splits": {"train": 2}}, tmp_path / "a.zarr", workers=0).ok
+    assert draw(tmp_path / "a.zarr", tmp_path / "a.png").read_bytes().startswith(b"\x89PNG")

@@ -1,0 +1,69 @@
+"""Whole fields as pictures: planes, the middle planes of volumes, lines, triangle meshes."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import zarr
+from matplotlib.tri import Triangulation
+from numpy.typing import NDArray
+
+from pdemill.inspect import SplitReport
+from pdemill.picture_panels import INPUT, MAX_CHANNELS, SOLUTION, Distribution, Panels, colour_bar, number
+
+
+class Fields(Panels):
+    """The fields of a grid or mesh, with residuals and error estimates."""
+
+    results = ("u",)
+
+    def __init__(self, attributes: dict[str, Any], root: zarr.Group, group: Any, reports: list[SplitReport]) -> None:
+        self._attributes, self._root, self._group, self._reports = attributes, root, group, reports
+        self.kind = {}
+
+    def draw(self, figure: Any, axes: Any, sample: int) -> None:
+        inputs = np.asarray(self._group["input"][sample])[:MAX_CHANNELS]
+        for ax, values in zip(axes, inputs, strict=False):
+            self._field(figure, ax, values, INPUT)
+        self._field(figure, axes[-1], np.asarray(self._group["solution"][sample, 0]), SOLUTION)
+
+    def _field(self, figure: Any, ax: Any, values: NDArray[Any], colours: str) -> None:
+        ax.set_xticks([])
+        ax.set_yticks([])
+        if np.ptp(values) == 0:
+            number(ax, values.flat[0])
+            return
+        if "cells" in self._root:
+            points, corners = self._array("points"), self._array("cells")[:, :3]
+            triangles = Triangulation(points[:, 0], points[:, 1], corners)
+            shown = ax.tripcolor(triangles, values, shading="gouraud", cmap=colours)
+            ax.set_aspect("equal")
+        elif values.ndim == 1:
+            ax.plot(self._array("x"), values, color="tab:red" if colours == SOLUTION else "tab:blue")
+            ax.set_yticks([values.min(), values.max()], [f"{values.min():.2g}", f"{values.max():.2g}"], fontsize=7)
+            return
+        else:
+            plane = values[:, :, values.shape[2] // 2] if values.ndim == 3 else values
+            x, y = self._array("x"), self._array("y")
+            shown = ax.imshow(plane.T, origin="lower", extent=(0, x[0] + x[-1], 0, y[0] + y[-1]), cmap=colours)
+        colour_bar(figure, ax, shown)
+
+    def _array(self, name: str) -> NDArray[Any]:
+        found: Any = self._root[name]
+        return np.asarray(found[...])
+
+    def caption(self, sample: int) -> str:
+        return f"residual {self._group['rel_residual'][sample]:.1e}"
+
+    def distributions(self) -> list[Distribution]:
+        """Over all splits: residual against its tolerance, error estimate, iterations or time."""
+        columns = self._reports[0].columns
+        together = {name: np.concatenate([row.columns[name] for row in self._reports]) for name in columns}
+        cost = ("iterations", "iterations") if together["iterations"].any() else ("solve_seconds", "seconds per solve")
+        rtol = ("rtol", float(self._attributes["plan"]["rtol"]))
+        return [
+            Distribution(together["rel_residual"], "relative residual", "samples", rtol),
+            Distribution(together["error_estimate"], "discretisation error (estimated)", "samples"),
+            Distribution(together[cost[0]], cost[1], "samples"),
+        ]
