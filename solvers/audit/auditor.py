@@ -26,7 +26,7 @@ from solvers.walks.control import Control, OnGrid
 from solvers.walks.data import Data
 from solvers.walks.domains import geometry_of
 from solvers.walks.equation import Equation, equation_of
-from solvers.walks.estimates import estimate
+from solvers.walks.estimates import Outcome, Rows, Walking, estimate
 from solvers.walks.geometry import Geometry
 from solvers.walks.independent import Start, Walked, walker_of
 from solvers.walks.job import key_of
@@ -82,8 +82,9 @@ class Auditor:
             instance.draw.sample,
         )  # fmt: skip
         walker = walker_of(start, equation, data, source=True)
-        found = estimate(Walked(walker, data, points, control), count, self._walks)
-        if found.weight > MOST_WEIGHT:
+        try:
+            found = estimate(_light(Walked(walker, data, points, control)), count, self._walks)
+        except _TooHeavy:
             return None
         size = float(np.sqrt(np.mean(values[self._inside] ** 2)))
         differences = values[chosen] - found.value
@@ -126,6 +127,22 @@ class Auditor:
         from solvers.audit.surrogate import Fit  # late: grids need no sparse factors
 
         return Fit(self._places, self.job.problem.domain, self.job.problem.volume)  # type: ignore[attr-defined]
+
+
+class _TooHeavy(Exception):
+    """Weights grew."""
+
+
+def _light(walking: Walking) -> Walking:
+    """Walks that raise _TooHeavy as soon as a batch has a heavy weight: such media also make walks long."""
+
+    def checked(rows: Rows, first: int, count: int) -> Outcome:
+        outcome = walking(rows, first, count)
+        if outcome.weight > MOST_WEIGHT:
+            raise _TooHeavy
+        return outcome
+
+    return checked
 
 
 def _places(points: Points) -> Array:

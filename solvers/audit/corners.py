@@ -29,7 +29,7 @@ LEAST_OPENING = 1.15 * pi
 
 @dataclass(frozen=True)
 class Singular:
-    """One singular function. ``corner``: x + i y; ``turn``: the unit number that turns the bisector to the real axis."""
+    """One singular function. ``corner``: x + i y; ``turn``: the unit number that turns the bisector to the x axis."""
 
     corner: complex
     turn: complex
