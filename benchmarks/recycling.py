@@ -2,13 +2,16 @@
 
 Where it should pay (one matrix that converges slowly; indefinite waves with few parameters) and where it should not
 (independent random fields). All methods solve the same systems in one process to 1e-8; time is the median over systems
-of solve and set-up, iterations are means. ``python benchmarks/recycling.py [--samples N]``
+of solve and set-up, iterations are means. The first table compares the kernels: repeated runs of both in turn, medians
+over the repetitions, means over the systems. ``python benchmarks/recycling.py [--samples N]``
 """
 
 from __future__ import annotations
 
 import argparse
 import os
+from dataclasses import dataclass
+from typing import Any
 
 for _name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS"):
     os.environ[_name] = "1"
@@ -18,8 +21,10 @@ from time import process_time  # noqa: E402
 
 import numpy as np  # noqa: E402
 
+from pdemill.points import Array  # noqa: E402
 from pdemill.spec import Spec, load_preset, load_spec  # noqa: E402
 from solvers.job import Job  # noqa: E402
+from solvers.operators.system import System  # noqa: E402
 from solvers.ordering.order import resolve_sort, solve_order  # noqa: E402
 
 WAVES = Path(__file__).with_name("waves.yaml")
@@ -42,6 +47,67 @@ def measure(spec: Spec, method: str, samples: int, carried: bool = True) -> tupl
         missed += not solution.result.ok
         state = solution.state if carried else solver.start()
     return float(np.mean(iterations)), 1e3 * float(np.median(seconds)), missed
+
+
+@dataclass(frozen=True)
+class Run:
+    """Milliseconds and iterations of every system of a sequence."""
+
+    milliseconds: Array
+    iterations: Array
+
+
+def kernel(preconditioners: tuple[str, ...], systems: int = 12, repeats: int = 5) -> None:
+    """skr-thermal: GCRO-DR against GMRES(40), over all systems, after the first six, and per iteration."""
+    spec = load_preset("skr-thermal")
+    job = Job(spec)
+    sequence = [job.discretisation.assemble(job.instance("train", i)) for i in range(systems)]
+    print(f"\n### The kernel: skr-thermal, n = {sequence[0].matrix.pattern.size:,}, {systems} systems\n")
+    print(
+        "| preconditioner | method | ms | iterations | faster | fewer iterations | after six | cost of an iteration |"
+    )
+    print("|---|---|---|---|---|---|---|---|")
+    for preconditioner in preconditioners:
+        methods = {"GMRES(40)": f"{{method: gmres, restart: 40, preconditioner: {preconditioner}}}"}
+        for restart, recycle in ((40, 20), (60, 30)):
+            options = f"method: skr, restart: {restart}, recycle: {recycle}, preconditioner: {preconditioner}"
+            methods[f"GCRO-DR({restart}, {recycle})"] = f"{{{options}}}"
+        solvers = {name: Job(load_spec(spec, [f"solver={method}"])).method for name, method in methods.items()}
+        solve_all(solvers["GCRO-DR(40, 20)"].solver(), sequence[:1])  # compiles, or loads what was compiled
+        runs: dict[str, list[Run]] = {name: [] for name in methods}
+        for _ in range(repeats):
+            for name, method in solvers.items():
+                runs[name].append(solve_all(method.solver(), sequence))
+        found = {
+            name: Run(np.median([run.milliseconds for run in some], axis=0), some[0].iterations)
+            for name, some in runs.items()
+        }
+        base = found["GMRES(40)"]
+        for name, run in found.items():
+            mean, each = run.milliseconds.mean(), run.milliseconds.sum() / run.iterations.sum()
+            late = base.milliseconds[6:].mean() / run.milliseconds[6:].mean()
+            cost = each / (base.milliseconds.sum() / base.iterations.sum())
+            fewer = base.iterations.mean() / run.iterations.mean()
+            faster = base.milliseconds.mean() / mean
+            print(
+                f"| {preconditioner} | {name} | {mean:.1f} | {run.iterations.mean():.0f} | {faster:.1f} | {fewer:.1f} "
+                f"| {late:.1f} | {cost:.2f} |",
+                flush=True,
+            )
+
+
+def solve_all(solver: Any, sequence: list[System]) -> Run:
+    """One system after another; each must converge."""
+    state, milliseconds, iterations = solver.start(), [], []
+    for system in sequence:
+        begin = process_time()
+        solution = solver.solve(system, state)
+        milliseconds.append(1e3 * (process_time() - begin))
+        if not solution.result.ok:
+            raise RuntimeError(solution.result.value)
+        iterations.append(solution.stats.iterations)
+        state = solution.state
+    return Run(np.array(milliseconds), np.array(iterations))
 
 
 def table(title: str, spec: Spec, rows: list[tuple[str, str, bool]], samples: int) -> None:
@@ -77,6 +143,7 @@ def main() -> None:
     mumps = ("MUMPS", "{method: direct}")
     cg = ("CG + icc", "{method: cg, preconditioner: icc}")
     gamg = ("CG + gamg", "{method: cg, preconditioner: gamg}")
+    kernel(("none", "jacobi", "sor", "icc", "ilu"))
     thermal = load_preset("skr-thermal")
     for preconditioner in ("none", "jacobi", "sor", "icc", "ilu"):
         table(f"skr-thermal, n = 11,024, {preconditioner}", thermal, rows(preconditioner), samples)

@@ -6,7 +6,7 @@
 >>> pdemill.Client().submit(spec).wait().open("train")       # doctest: +SKIP
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -19,7 +19,10 @@ if TYPE_CHECKING:
 
 __version__ = "0.1.0"
 
-__all__ = ["Client", "Dataset", "Failure", "Job", "Summary", "Tally", "errors", "generate", "open", "preset", "verify"]
+__all__ = [
+    "Client", "Dataset", "Failure", "Job", "Summary", "Tally", "errors", "generate", "open", "preset", "verify",
+    "walk_labels",
+]  # fmt: skip
 
 
 def generate(
@@ -47,6 +50,33 @@ def preset(name: str, settings: Sequence[str] = ()) -> dict[str, Any]:
 
     spec: dict[str, Any] = load_preset(name, settings).model_dump(mode="json")
     return spec
+
+
+def walk_labels(
+    spec: str | Path | Mapping[str, Any],
+    epoch: int | Iterable[int] = 0,
+    split: str = "train",
+    workers: int = 1,
+    ahead: int = 16,
+    shuffle: bool = False,
+    settings: Sequence[str] = (),
+) -> Iterator[dict[str, Any]]:
+    """Fresh noisy labels of a pointwise spec for weak supervision: its samples, walked anew in every epoch.
+
+    Yields what ``open`` gives, and ``sample`` and ``epoch``. Epoch 0 holds the numbers that ``generate`` stores; every
+    other one has walks of its own for the same samples and points. ``epoch`` may be many, such as ``range(100)``:
+    ``workers`` processes then stay up to ``ahead`` samples ahead of the training loop throughout. ``shuffle`` takes
+    another order in each epoch. What a sample holds depends on spec, sample and epoch alone. Raises SpecError, and
+    SolverError for a sample without a label.
+    """
+    from pdemill.engine import engine
+    from pdemill.spec import load_spec
+
+    epochs = [epoch] if isinstance(epoch, int) else epoch
+    labels: Iterator[dict[str, Any]] = engine("walk_labels")(
+        load_spec(spec, settings), epochs, split, workers, ahead, shuffle
+    )
+    return labels
 
 
 def verify(store: str | Path, samples: int | None = None, audit: int = 0) -> Any:

@@ -5,6 +5,7 @@ Nothing here knows of samples or specs. All objects live on one process; values 
 
 from __future__ import annotations
 
+import ctypes
 import importlib.util
 from typing import Any
 
@@ -20,6 +21,7 @@ petsc4py.init(["pdemill", "-no_signal_handler"])  # PETSc's ends the process whe
 from petsc4py import PETSc as _PETSc  # noqa: E402
 
 from pdemill.points import Array  # noqa: E402
+from solvers.krylov.product import Handles, Product  # noqa: E402
 from solvers.operators.system import Matrix, Pattern  # noqa: E402
 from solvers.solution import Result  # noqa: E402
 
@@ -176,7 +178,7 @@ class Direct:
 
 
 class Preconditioned:
-    """The operator A M^-1 of right preconditioning, and M^-1 alone, on numpy vectors."""
+    """The operator A M^-1 of right preconditioning for compiled code, and M^-1 and A alone on numpy vectors."""
 
     def __init__(self, pattern: Pattern, preconditioner: str) -> None:
         self.matrix = LoadedMatrix(pattern)
@@ -185,6 +187,17 @@ class Preconditioned:
         _configure(self.pc, preconditioner)
         self._arrays = [np.zeros(pattern.size) for _ in range(3)]
         self._vectors = [_vector(array) for array in self._arrays]
+        self._rows: list[Any] = []
+        between = self._vectors[1].handle
+        self.product = Product(
+            _address("PCApply"), self.pc.handle, _address("MatMult"), self.matrix.mat.handle, between
+        )
+
+    def handles(self, rows: list[Array]) -> Handles:
+        """Vectors over the rows, which live as long as this object."""
+        vectors = [_vector(row) for row in rows]
+        self._rows += vectors
+        return np.array([vector.handle for vector in vectors], dtype=np.intp)
 
     def load(self, matrix: Matrix) -> bool:
         """Take a matrix and set up its preconditioner; False when that cannot be done (a zero pivot)."""
@@ -199,15 +212,16 @@ class Preconditioned:
         self.pc.apply(self._vectors[0], self._vectors[1])
         return self._arrays[1].copy()
 
-    def apply(self, y: Array, out: Array) -> None:
-        """out = A M^-1 y."""
-        self._arrays[0][:] = y
-        self.pc.apply(self._vectors[0], self._vectors[1])
-        self.matrix.mat.mult(self._vectors[1], self._vectors[2])
-        out[:] = self._arrays[2]
-
     def residual(self, x: Array, b: Array) -> Array:
         """b - A x."""
         self._arrays[1][:] = x
         self.matrix.mat.mult(self._vectors[1], self._vectors[2])
         return np.asarray(b - self._arrays[2])
+
+
+def _address(function: str) -> int:
+    """Where a function of the PETSc that petsc4py was linked to begins."""
+    return int(ctypes.cast(getattr(_library, function), ctypes.c_void_p).value or 0)
+
+
+_library = ctypes.CDLL(_PETSc.__file__)

@@ -21,6 +21,7 @@ from solvers.families.pointwise import PointProblem
 from solvers.job import Job
 from solvers.shard import Progress, solve_shard
 from solvers.stopwatch import Stopwatch
+from solvers.threads import one_thread
 
 if TYPE_CHECKING:
     from solvers.walks.job import PointJob
@@ -54,12 +55,14 @@ def open_job(spec: Spec, stored: Mapping[str, NDArray[Any]] | None = None) -> An
     return PointJob(spec)
 
 
+@one_thread()
 def open_work(root: Path, spec: Spec | None = None, disk: Disk | None = None) -> tuple[AnyJob, Store]:
     """The job and the writing side of a store; ``spec`` begins one that is not there yet."""
     job = open_job(spec or stored_spec(root), shared_arrays(root))
     return job, Store(disk or LocalDisk(root), job.layout())
 
 
+@one_thread()
 def work_on(
     job: AnyJob,
     store: Store,

@@ -6,7 +6,8 @@ from typing import Annotated
 
 from pydantic import Field
 
-from pdemill.spec.boundary import Dirichlet
+from pdemill.spec.boundary import Dirichlet, Neumann
+from pdemill.spec.field import Scalar
 from pdemill.spec.model import AsNumber, Model
 from pdemill.spec.problem import Problem
 
@@ -41,10 +42,20 @@ def objection(problem: Problem) -> str | None:
         return "is not possible with convection: walks know -div(k grad u) + c u = f only"
     if not problem.definite:
         return "is not possible for an indefinite operator: walks need a reaction c >= 0"
+    return _sides(problem) or _coefficients(problem) or _resolution(problem)
+
+
+def _sides(problem: Problem) -> str | None:
+    constant = all(isinstance(value, Scalar) for name in problem.operator_fields for value in problem.values(name))
     for side, condition in problem.conditions.items():
-        if not isinstance(condition, Dirichlet):
-            return f"needs dirichlet on every side, and {side} has {next(iter(type(condition).model_fields))}"
-    return _coefficients(problem) or _resolution(problem)
+        if isinstance(condition, Dirichlet) or (isinstance(condition, Neumann) and problem.structured and constant):
+            continue
+        kind = next(iter(type(condition).model_fields))
+        asked = "dirichlet on every side (on a grid with coefficients constant in space, neumann on some)"
+        return f"needs {asked}, and {side} has {kind}"
+    if not any(isinstance(condition, Dirichlet) for condition in problem.conditions.values()):
+        return "needs dirichlet on one side or more"
+    return None
 
 
 def _coefficients(problem: Problem) -> str | None:

@@ -17,6 +17,8 @@ from pdemill.draws import Draw
 from pdemill.errors import PdemillError
 from pdemill.points import Array, Points
 from pdemill.spec.audit import Audit, objection
+from pdemill.spec.boundary import Neumann
+from solvers.audit.flux import WithFlux
 from solvers.audit.verdict import Verdict, judge
 from solvers.instance import Instance, InvalidSample
 from solvers.job import Job
@@ -49,8 +51,9 @@ class Auditor:
             raise PdemillError(f"an audit {complaint}")
         self.job, self.split, self.options = job, split, options
         problem = job.problem
-        total = options.walks * options.probes
-        self._geometry: Geometry = geometry_of(problem.domain, problem.dimension, {}, total)  # type: ignore[attr-defined]
+        self._insulated = [name for name, side in problem.conditions.items() if isinstance(side, Neumann)]
+        total, domain = options.walks * options.probes, problem.domain  # type: ignore[attr-defined]
+        self._geometry: Geometry = geometry_of(domain, problem.dimension, {}, total, self._insulated)
         self._epsilon = min(options.epsilon * self._geometry.diameter, self._geometry.largest_epsilon)
         self._places = _places(job.discretisation.points)
         self._inside = np.flatnonzero(self._geometry.distance(self._places) > self._epsilon)
@@ -77,11 +80,13 @@ class Auditor:
         chosen = self.probes(instance.draw.sample)
         points, count = self._places[chosen], len(chosen)
         control = self._surrogate(values if guide is None else guide.ravel(), equation)
+        if self._insulated and isinstance(control, OnGrid):
+            data = WithFlux(instance, self._geometry, control, equation.k)
         start = Start(
             self._geometry, points, np.arange(count), self._epsilon, self._walks.max_steps, self._key,
             instance.draw.sample,
         )  # fmt: skip
-        walker = walker_of(start, equation, data, source=True)
+        walker = walker_of(start, equation, source=True, flux=bool(self._insulated))
         try:
             found = estimate(_light(Walked(walker, data, points, control)), count, self._walks)
         except _TooHeavy:

@@ -1,1 +1,7 @@
-"""Krylov methods with recycling, written here because they are what the project is about."""
+"""Krylov methods with recycling, written here because they are what the project is about.
+
+``gcrodr`` is the run, and ``solver`` puts it behind the contract of all solvers. From the inside out: ``product`` is
+the library's A M⁻¹ v, ``arnoldi`` a compiled cycle of them, ``selection`` picks the vectors worth keeping from small
+matrices, ``learning`` decides when that is done, ``space`` is what one system leaves to the next, ``orthonormal`` keeps
+its images orthonormal, and ``basis`` holds the long vectors of a run.
+"""

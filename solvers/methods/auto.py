@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from typing import Any, Literal, get_args
 
+from pdemill.errors import Fault
 from pdemill.spec.method import LinearMethod, Method
 from pdemill.spec.problem import Problem
 from solvers.methods.cg import Cg
 from solvers.methods.direct import Direct
 from solvers.methods.fft import Fft
+from solvers.methods.walks import Walks
 
 LARGE_FACTOR = 60_000
 """Unknowns above which the factors of a 3D matrix cost more than multigrid iterations."""
@@ -22,7 +24,12 @@ class Auto(LinearMethod):
 
     method: Literal["auto"] = "auto"
 
+    def objection(self, problem: Problem) -> Fault | None:
+        return Walks(method="walks").objection(problem) if problem.pointwise else None
+
     def resolve(self, problem: Problem) -> Method:
+        if problem.pointwise:
+            return Walks(method="walks")
         return self.pick(problem, problem.unknowns) or self._as(Direct)
 
     def pick(self, problem: Problem, unknowns: int) -> LinearMethod | None:

@@ -2,21 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from functools import partial
-from typing import Annotated, ClassVar, Literal
+from typing import TYPE_CHECKING, Annotated, ClassVar, Literal
 
-import numpy as np
 from pydantic import Field, model_validator
 
 from pdemill.errors import Fault
-from pdemill.points import Array
 from pdemill.spec.method import LinearMethod, Preconditioner, krylov_seconds, needs_symmetry
 from pdemill.spec.model import refuse
 from pdemill.spec.problem import Problem
-from solvers.krylov.gcrodr import RecycleSpace, RightPreconditioned, gcrodr
-from solvers.operators.system import Pattern, System
-from solvers.solution import Result, Solution, Solver, Stats
+
+if TYPE_CHECKING:
+    from solvers.krylov.solver import SkrSolver
 
 
 class Skr(LinearMethod):
@@ -48,36 +45,8 @@ class Skr(LinearMethod):
         return krylov_seconds(self.preconditioner, problem, unknowns, per_step=4e-8)
 
     def solver(self) -> SkrSolver:
-        from solvers import petsc  # late: a spec must not load PETSc
+        from solvers import petsc  # late: a spec must load neither PETSc nor a compiler
+        from solvers.krylov.solver import SkrSolver
 
-        return SkrSolver(self, partial(petsc.Preconditioned, preconditioner=self.preconditioner))
-
-
-class SkrSolver(Solver[RecycleSpace | None]):
-    """State: the recycled space, or none before the first system and after a failure."""
-
-    def __init__(self, options: Skr, make: Callable[[Pattern], RightPreconditioned]) -> None:
-        self._options, self._make = options, make
-        self._operator: RightPreconditioned | None = None
-        self._work: Array = np.empty((0, 0))
-
-    def start(self) -> None:
-        return None
-
-    def solve(self, system: System, state: RecycleSpace | None) -> Solution[RecycleSpace | None]:
-        if self._operator is None:
-            self._operator = self._make(system.matrix.pattern)
-            self._work = np.zeros((self._options.restart + 1, system.matrix.pattern.size))
-        if not self._operator.load(system.matrix):
-            return Solution(np.full_like(system.rhs, np.nan), Result.SINGULAR, Stats(), None)
-        value, result, iterations, space = gcrodr(
-            self._operator,
-            system.matrix,
-            system.rhs,
-            state,
-            self._work,
-            self._options.recycle,
-            self._options.rtol,
-            self._options.max_iterations,
-        )
-        return Solution(value, result, Stats(iterations), space)
+        make = partial(petsc.Preconditioned, preconditioner=self.preconditioner)
+        return SkrSolver(make, self.restart, self.recycle, self.rtol, self.max_iterations)

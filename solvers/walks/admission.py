@@ -89,6 +89,8 @@ def _options(options: Options, problem: Problem) -> Fault | None:
             )
         if problem.dimension > 3 or fluxes(problem):
             return Fault(("estimator",), "shared walks are possible in 2 and 3 dimensions with dirichlet sides")
+        if problem.damped and not varies(problem) and any(value.is_random for _, value in operator_of(problem)):
+            return Fault(("estimator",), "shared walks need the same reaction in all samples, and it is drawn")
     if options.control_variate == "harmonic" and not harmonic_fits(problem):
         needs = "constant coefficients, no reaction and dirichlet sides, in 2 or 3 dimensions"
         return Fault(("control_variate",), f"harmonic needs {needs}")

@@ -46,7 +46,7 @@ class OnGrid(Control):
     """The quintic spline through values at the centres of a box's cells."""
 
     def __init__(self, grid: BoxGrid, values: Array, equation: Equation) -> None:
-        axes = [np.asarray(axis) for axis in grid.points.axes.values()]
+        axes = [grid.points.coordinates[name].ravel() for name in grid.axes]
         self._spline = Spline(axes, values.reshape(grid.shape))
         self._equation = equation
 
@@ -57,6 +57,10 @@ class OnGrid(Control):
         spline = self._spline
         return self._equation.applied(places, spline(places), spline.gradient(places), spline.laplacian(places))
 
+    def gradient(self, places: Array) -> Array:
+        """∇v at places [n, d], [n, d]."""
+        return self._spline.gradient(places)
+
 
 def solved_on_grid(data: Data, equation: Equation, properties: Properties, sample: PointSample) -> OnGrid:
     """The solution of a sample on a box grid of CELLS per axis, as a control variate."""
@@ -64,8 +68,7 @@ def solved_on_grid(data: Data, equation: Equation, properties: Properties, sampl
     shape = (CELLS[geometry.dimension],) * geometry.dimension
     grid = BoxGrid(shape, tuple(map(float, geometry.extent)), (False,) * geometry.dimension, properties)
     system = grid.assemble(sample)
-    solver = Direct(method="direct").solver()
-    solution = solver.solve(system, solver.start())
+    solution = Direct(method="direct").solver().solve(system, None)
     if not solution.result.ok:
         raise InvalidSample(f"the grid solution that walks start from failed: {solution.result.value}")
     return OnGrid(grid, solution.value, equation)

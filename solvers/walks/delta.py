@@ -1,7 +1,7 @@
 """Delta tracking: walks on spheres through a medium that varies, without a grid and without bias.
 
 σ' of ``medium`` is completed to a constant σ̄, and what was added is taken away again by weights: a walker absorbed at
-the rate σ̄ goes on from where it was, with its weight times 1 - σ'/σ̄ (Sawhney, Seyb, Jarosz and Crane 2022, "Grid-free
+the rate σ̄ goes on from where it was, with its weight times 1 - σ'/σ̄ (Sawhney, Seyb, Jarosz and Crane 2022, "Raster-free
 Monte Carlo for PDEs with spatially varying coefficients", equations 17 to 20). Weights may be negative.
 
     u(x) = E[√k(exit) W g(exit) + Σ W f(y) / (σ̄ √k(y))] / √k(x)    over the points y of absorption
@@ -48,8 +48,8 @@ class DeltaRecords(Records):
 def majorant(medium: Medium) -> float:
     """σ̄: the largest |σ'| or the range of σ', whichever is more, and at least what fits a ball in the domain.
 
-    Weights then grow only where σ' < 0, by 1 + |σ'|/σ̄ at most. The sum of squared weights times the cost of a walk is flat
-    about this value (within a tenth from half to twice of it, contrasts of 2 to 7).
+    Weights then grow only where σ' < 0, by 1 + |σ'|/σ̄ at most. Variance times the cost of a walk is flat about this
+    value: within a fifth from half of it to twice it, at contrasts of 2 to 7.
     """
     high, low = medium.extremes
     return max(high, high - low, FLOOR / float((medium.upper - medium.lower).min()) ** 2)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 
@@ -10,6 +10,7 @@ from pdemill.errors import SolverError
 from pdemill.spec import domain as plain
 from pdemill.spec import shapes as spec
 from solvers.instance import InvalidSample
+from solvers.walks.folding import FoldedBox
 from solvers.walks.geometry import Geometry
 from solvers.walks.shapes.ball import Ball
 from solvers.walks.shapes.box import Box
@@ -22,18 +23,26 @@ FINE, COARSE, MANY = 256, 64, 500_000
 type Measures = Mapping[tuple[str, ...], float]
 
 
-def geometry_of(domain: spec.Domain, dimension: int, measures: Measures, walks: int) -> Geometry:
-    """The domain of a sample, for about so many ``walks``; raises InvalidSample where the measures make none."""
+def geometry_of(
+    domain: spec.Domain, dimension: int, measures: Measures, walks: int, insulated: Sequence[str] = ()
+) -> Geometry:
+    """The domain of a sample, for about so many ``walks``; raises InvalidSample where the measures make none.
+
+    ``insulated``: the sides with a flux instead of a value.
+    """
     try:
-        return _build(domain, dimension, measures, FINE if walks >= MANY else COARSE)
+        return _build(domain, dimension, measures, FINE if walks >= MANY else COARSE, insulated)
     except SolverError as fault:
         raise InvalidSample(f"domain: {fault}") from None
 
 
-def _build(domain: spec.Domain, dimension: int, measures: Measures, resolution: int) -> Geometry:
+def _build(
+    domain: spec.Domain, dimension: int, measures: Measures, resolution: int, insulated: Sequence[str]
+) -> Geometry:
     match domain:
         case plain.Box():
-            return Box(np.zeros(dimension), tuple(domain.sizes(dimension).values()))
+            extent = tuple(domain.sizes(dimension).values())
+            return FoldedBox(np.zeros(dimension), extent, insulated) if insulated else Box(np.zeros(dimension), extent)
         case plain.Polygon(outline=outline, holes=holes):
             return Polygon(outline, holes, domain.edge_names(), resolution)
         case spec.Disk() | spec.Ball():

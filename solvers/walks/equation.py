@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -9,7 +10,6 @@ import numpy as np
 from pdemill.points import Array, CloudPoints, Points, TensorPoints, axis_names
 from pdemill.spec.field import Function
 from pdemill.spec.problem import Terms
-from solvers.instance import InvalidSample
 from solvers.walks.geometry import Geometry
 from solvers.walks.medium import Medium
 
@@ -41,7 +41,7 @@ class Equation:
 
 
 def equation_of(terms: Terms, geometry: Geometry) -> Equation:
-    """The equation of a sample; raises InvalidSample where a coefficient that varies is no function on the box."""
+    """The equation of a sample; raises InvalidSample where a coefficient is not finite all over the bounding box."""
     if len(terms.diffusion) != 1:
         raise TypeError("walks take one coefficient k for all axes")
     (diffusion,), reaction = terms.diffusion, terms.reaction
@@ -50,11 +50,10 @@ def equation_of(terms: Terms, geometry: Geometry) -> Equation:
     k, c = _number(diffusion, somewhere), 0.0 if reaction is None else _number(reaction, somewhere)
     if k is not None and c is not None:
         return Equation(k, c)
-    grid = _Axes(geometry, PLACES[geometry.dimension])
-    tables = [np.broadcast_to(f(grid), grid.shape) for f in (diffusion, reaction) if f is not None]
-    if not all(np.isfinite(table).all() for table in tables):
-        raise InvalidSample("a coefficient is not finite everywhere in the bounding box of the domain")
-    return Equation(medium=Medium(grid.places, *tables))
+    unit = np.linspace(0.0, 1.0, PLACES[geometry.dimension])
+    axes = [low + size * unit for low, size in zip(geometry.lower, geometry.extent, strict=True)]
+    tables = [on_axes(f, geometry, axes) for f in (diffusion, reaction) if f is not None]
+    return Equation(medium=Medium(axes, *tables))
 
 
 def _number(function: Function, points: Points) -> float | None:
@@ -63,15 +62,10 @@ def _number(function: Function, points: Points) -> float | None:
     return None if isinstance(value, np.ndarray) else float(value)
 
 
-class _Axes(TensorPoints):
-    """A tensor grid over the bounding box of a domain, its ends included."""
-
-    lasting = False
-
-    def __init__(self, geometry: Geometry, places: int) -> None:
-        names = axis_names(geometry.dimension)
-        ends = np.linspace(0.0, 1.0, places)
-        self.places = [low + size * ends for low, size in zip(geometry.lower, geometry.extent, strict=True)]
-        lengths = dict(zip(names, map(float, geometry.extent), strict=True))
-        origin = dict(zip(names, map(float, geometry.lower), strict=True))
-        super().__init__(dict(zip(names, self.places, strict=True)), lengths, origin=origin)
+def on_axes(function: Function, geometry: Geometry, axes: Sequence[Array]) -> Array:
+    """Values of a function on the tensor product of axes, which may reach beyond the bounding box."""
+    names = axis_names(geometry.dimension)
+    sizes, origin = (dict(zip(names, map(float, end), strict=True)) for end in (geometry.extent, geometry.lower))
+    points = TensorPoints(dict(zip(names, axes, strict=True)), sizes, origin=origin)
+    points.lasting = False
+    return np.array(np.broadcast_to(function(points), points.shape), dtype=float)

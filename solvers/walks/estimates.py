@@ -52,6 +52,12 @@ class Estimate:
     gradient: Array | None = None
     gradient_stderr: Array | None = None
 
+    def at(self, rows: Rows) -> Estimate:
+        """Value, standard error and counts of some points."""
+        return Estimate(
+            self.value[rows], self.stderr[rows], self.walks[rows], self.truncated[rows], self.steps[rows], self.weight
+        )
+
 
 class _Tally:
     """What is known of the points so far."""

@@ -59,10 +59,13 @@ def touch(shape: Any, hint: Any, x: Any) -> Any:
 
 
 def implements[F: Callable[..., Any]](operation: Callable[..., Any], shape: type) -> Callable[[F], F]:
-    """Register a function as the compiled ``operation`` of a shape's NamedTuple."""
+    """Register a function as the compiled ``operation`` of a shape's NamedTuple.
+
+    It is inlined, because passing a tuple of many arrays costs as much as a step of a walk.
+    """
 
     def register(function: F) -> F:
-        @overload(operation, jit_options={"fastmath": FAST}, strict=False)
+        @overload(operation, jit_options={"fastmath": FAST, "forceinline": True}, strict=False)
         def _choose(kind: Any, *_: Any) -> Callable[..., Any] | None:
             return function if getattr(kind, "instance_class", None) is shape else None
 
@@ -109,7 +112,8 @@ class Geometry(ABC):
     def boundary(self, count: int) -> tuple[Array, NDArray[np.intp]]:
         """About ``count`` points spread evenly over the boundary, the same at every call.
 
-        Returns positions [m, d] and their sides' numbers [m]; m = count, unless a side would go without a point.
+        Returns positions [m, d] and their sides' numbers [m]; m = count, except that each face of a box beyond two
+        dimensions has at least one.
         """
 
     def side_of(self, element: ArrayLike) -> NDArray[np.intp]:

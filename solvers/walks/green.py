@@ -109,6 +109,8 @@ def screened_2d(radius: float, root: float, r: float) -> Any:
     z, x = root * radius, root * r
     if z < 1e-6 or x > FAR:
         return 1.0 if z < 1e-6 else 0.0
+    if r > (1.0 - 1e-9) * radius:
+        return throughput_2d(z)
     return math.exp(x) * i0e(x) * (ratio(x) - ratio(z)) / math.log(radius / r)
 
 

@@ -2,8 +2,8 @@
 
 A cell far from the boundary holds the distance of its centre, c: then |x - c| less is a safe radius at x. A cell near
 it lists the elements that can be nearest to a point of the cell: those whose distance from the centre is at most the
-least one plus the cell's diagonal. The lists are found by halving the grid again and again, and testing for each part
-only the elements listed for the whole.
+least one plus the cell's diagonal, nearest first, so that a search can stop before the end of the list. The lists are
+found by halving the grid again and again, and testing for each part only the elements listed for the whole.
 """
 
 from __future__ import annotations
@@ -21,9 +21,12 @@ from solvers.walks.philox import FAST
 FAR = 8.0
 """Cells whose centre is this many half diagonals from the boundary are far."""
 
+WHOLE = 12.0
+"""Parts of the grid this many half diagonals away are not divided further: their cells get safe bounds."""
+
 
 class Grid(NamedTuple):
-    """Cells are numbered row by row, the last axis fastest; in the plane the third axis has one cell of no thickness."""
+    """Cells are numbered row by row, the last axis fastest; in the plane the third axis is one cell of no thickness."""
 
     origin: Array
     """Lower corner, [3]."""
@@ -37,6 +40,8 @@ class Grid(NamedTuple):
     """Where the list of a near cell begins and ends, [cells, 2]."""
     listed: NDArray[np.int32]
     """The lists, one after the other."""
+    away: NDArray[np.float32]
+    """Distances of the listed elements from the centre of the cell, rounded down."""
 
 
 def square_distance(elements: Any, i: Any, x: Any, y: Any, z: Any) -> Any:
@@ -57,8 +62,8 @@ def make_grid(elements: Any, number: int, lower: Array, extent: Array, resolutio
     origin = np.zeros(3)
     origin[: len(lower)] = lower + 0.5 * extent - 0.5 * h * counts[: len(extent)]
     bound, span = np.full(counts.prod(), -1.0, np.float32), np.zeros((counts.prod(), 2), np.int32)
-    listed = _fill(elements, number, origin, h, counts, len(extent) == 2, far, bound, span)
-    return Grid(origin, h, counts, bound, span, listed)
+    listed, away = _fill(elements, number, origin, h, counts, len(extent) == 2, far, bound, span)
+    return Grid(origin, h, counts, bound, span, listed, away)
 
 
 @njit(cache=True, nogil=True, fastmath=FAST)
@@ -73,8 +78,9 @@ def _fill(
     lists, squares = np.empty(number * (depth + 1), np.int32), np.empty(number)
     lists[:number] = np.arange(number)
     listed, top = np.empty(16 * len(bound) + number, np.int32), 0
+    away = np.empty(len(listed), np.float32)
     parts[0, :3], parts[0, 3:6], parts[0, 6:] = 0, counts, (0, number)
-    waiting = 1
+    waiting, leaf = 1, 0.5 * h * math.sqrt(2 if flat else 3)
     while waiting > 0:
         waiting -= 1
         i0, j0, k0, i1, j1, k1, begin, end = parts[waiting]
@@ -86,25 +92,27 @@ def _fill(
         for n in range(begin, end):
             squares[n - begin] = square_distance(elements, lists[n], x, y, z)
             least = min(least, squares[n - begin])
-        distance = math.sqrt(least)
-        single = wx * wy * wz == 1
-        if single and distance >= far * radius:
-            bound[(i0 * counts[1] + j0) * counts[2] + k0] = np.float32(distance * (1.0 - 2e-7))
+        distance, single = math.sqrt(least), wx * wy * wz == 1
+        # Where the centres of the cells are, as seen from the centre of the part.
+        spread = 0.5 * h * math.sqrt((wx - 1) ** 2 + (wy - 1) ** 2 + (wz - 1) ** 2)
+        all_far = distance - spread >= far * leaf
+        if all_far and (single or distance >= WHOLE * radius):
+            _settle(bound, counts, h, i0, j0, k0, i1, j1, k1, distance)
             continue
-        limit, kept = ((distance + 2.0 * radius) * (1.0 + 1e-9)) ** 2, end
+        limit, kept = ((distance + 2.0 * (spread if all_far else radius)) * (1.0 + 1e-9)) ** 2, end
         for n in range(begin, end):
             if squares[n - begin] <= limit:
-                lists[kept] = lists[n]
+                lists[kept], squares[kept - end] = lists[n], squares[n - begin]
                 kept += 1
         if single:
             if top + kept - end > len(listed):
-                longer = np.empty(2 * len(listed) + kept - end, np.int32)
-                longer[:top] = listed[:top]
-                listed = longer
-            listed[top : top + kept - end] = lists[end:kept]
+                listed, away = _longer(listed, kept - end), _longer(away, kept - end)
+            _sort(lists[end:kept], squares)
             cell = (i0 * counts[1] + j0) * counts[2] + k0
             span[cell, 0], span[cell, 1] = top, top + kept - end
-            top += kept - end
+            for n in range(kept - end):
+                listed[top], away[top] = lists[end + n], math.sqrt(squares[n]) * (1.0 - 2e-7)
+                top += 1
             continue
         for half in range(2):
             parts[waiting, :6], parts[waiting, 6:] = (i0, j0, k0, i1, j1, k1), (end, kept)
@@ -112,7 +120,40 @@ def _fill(
             middle = (parts[waiting, axis] + parts[waiting, 3 + axis]) // 2
             parts[waiting, axis if half else 3 + axis] = middle
             waiting += 1
-    return listed[:top].copy()
+    return listed[:top].copy(), away[:top].copy()
+
+
+@njit(cache=True, nogil=True)
+def _settle(
+    bound: Any, counts: Any, h: float, i0: int, j0: int, k0: int, i1: int, j1: int, k1: int, distance: float
+) -> None:
+    """Give the cells of a part, whose centre is at ``distance``, what is left of that at their own centres."""
+    for i in range(i0, i1):
+        for j in range(j0, j1):
+            for k in range(k0, k1):
+                a, b, c = 2 * i + 1 - i0 - i1, 2 * j + 1 - j0 - j1, 2 * k + 1 - k0 - k1
+                off = 0.5 * h * math.sqrt(a * a + b * b + c * c)
+                bound[(i * counts[1] + j) * counts[2] + k] = (distance - off) * (1.0 - 2e-7)
+
+
+@njit(cache=True, nogil=True)
+def _longer(array: Any, least: int) -> Any:
+    """A copy with room for as many again, and ``least`` more."""
+    longer = np.empty(2 * len(array) + least, array.dtype)
+    longer[: len(array)] = array
+    return longer
+
+
+@njit(cache=True, nogil=True)
+def _sort(numbers: Any, keys: Any) -> None:
+    """Put numbers [n] and the first n keys in order of the keys (Shell's sort with the gaps of Ciura 2001)."""
+    for gap in (1750, 701, 301, 132, 57, 23, 10, 4, 1):
+        for n in range(gap, len(numbers)):
+            number, key, m = numbers[n], keys[n], n
+            while m >= gap and keys[m - gap] > key:
+                numbers[m], keys[m] = numbers[m - gap], keys[m - gap]
+                m -= gap
+            numbers[m], keys[m] = number, key
 
 
 @njit(fastmath=FAST)

@@ -11,10 +11,12 @@ from numpy.typing import NDArray
 from pdemill.points import Array
 from solvers.walks.control import Control
 from solvers.walks.data import Data
-from solvers.walks.delta import delta_walk, majorant
+from solvers.walks.delta import delta_walk
 from solvers.walks.equation import Equation
 from solvers.walks.estimates import Outcome, Rows
+from solvers.walks.folding import FoldedBox, folded_walk
 from solvers.walks.geometry import Geometry
+from solvers.walks.mixed import MixedRecords
 from solvers.walks.philox import WORD, Key
 from solvers.walks.records import Records
 from solvers.walks.walk import gradient_walk, walk
@@ -59,49 +61,47 @@ class Trip:
     largest: float = 1.0
 
 
-class Plain:
-    """Walks with constant coefficients and Dirichlet sides."""
-
-    def __init__(self, start: Start, equation: Equation, source: bool) -> None:
-        self._start, self._equation, self._source = start, equation, source
-
-    def __call__(self, rows: Rows, first: int, count: int) -> Trip:
-        s, k = self._start, self._equation.k
-        found = walk(
-            s.geometry, s.points[rows], s.ids[rows], first, count, s.epsilon, s.max_steps, s.key, s.stream,
-            self._equation.screening, self._source, s.sobol,
-        )  # fmt: skip
-        exits = Deposit(found.exit, found.weight, s.geometry.side_of(found.element))
-        sources = None
-        if found.source is not None and found.source_weight is not None:
-            sources = Deposit(found.source, found.source_weight / k)
-        return Trip(exits, found.steps, found.element < 0, sources)
+type Walker = Callable[[Rows, int, int], Trip]
+"""Walks first..first+count-1 of some points."""
 
 
-class Varying:
-    """Delta tracking where coefficients vary."""
+def walker_of(start: Start, equation: Equation, source: bool, flux: bool) -> Walker:
+    """The walks for an equation; ``source`` and ``flux`` say whether there is anything to collect on the way."""
+    s = start
+    shared = (s.epsilon, s.max_steps, s.key, s.stream)
 
-    def __init__(self, start: Start, equation: Equation) -> None:
+    def varying(rows: Rows, first: int, count: int) -> Trip:
         assert equation.medium is not None
-        self._start, self._medium = start, equation.medium
-        self._sigma = majorant(equation.medium)
+        found = delta_walk(s.geometry, equation.medium, s.points[rows], s.ids[rows], first, count, *shared)
+        return _trip(found, s.geometry, 1.0, float(found.largest.max(initial=1.0)))
 
-    def __call__(self, rows: Rows, first: int, count: int) -> Trip:
-        s = self._start
-        found = delta_walk(
-            s.geometry, self._medium, s.points[rows], s.ids[rows].astype(np.uint32), first, count, epsilon=s.epsilon,
-            max_steps=s.max_steps, key=s.key, stream=s.stream, sigma=self._sigma,
-        )  # fmt: skip
-        exits = Deposit(found.exit, found.weight, s.geometry.side_of(found.element))
-        sources = Deposit(found.source, found.source_weight)
-        return Trip(exits, found.steps, found.element < 0, sources, largest=float(found.largest.max(initial=1.0)))
+    def folded(rows: Rows, first: int, count: int) -> Trip:
+        assert isinstance(s.geometry, FoldedBox)
+        options = (equation.screening, source, flux)
+        found = folded_walk(s.geometry, s.points[rows], s.ids[rows], first, count, *shared, *options)
+        return _trip(found, s.geometry, equation.k)
 
+    def plain(rows: Rows, first: int, count: int) -> Trip:
+        options = (equation.screening, source, s.sobol)
+        found = walk(s.geometry, s.points[rows], s.ids[rows], first, count, *shared, *options)
+        return _trip(found, s.geometry, equation.k)
 
-def walker_of(start: Start, equation: Equation, data: Data, source: bool) -> Callable[[Rows, int, int], Trip]:
-    """The walks for an equation; ``source`` says whether there is anything to collect inside."""
     if equation.medium is not None:
-        return Varying(start, equation)
-    return Plain(start, equation, source)
+        return varying
+    return folded if isinstance(s.geometry, FoldedBox) else plain
+
+
+def _trip(found: Records, geometry: Geometry, k: float, largest: float = 1.0) -> Trip:
+    """Records with their weights divided by k where the data are f and k ∂u/∂n."""
+    exits = Deposit(found.exit, found.weight, geometry.side_of(found.element))
+    sources = fluxes = None
+    if found.source is not None and found.source_weight is not None:
+        sources = Deposit(found.source, found.source_weight / k)
+    if isinstance(found, MixedRecords) and found.flux is not None:
+        assert found.flux_weight is not None
+        assert found.flux_element is not None
+        fluxes = Deposit(found.flux, found.flux_weight / k, geometry.side_of(found.flux_element))
+    return Trip(exits, found.steps, found.element < 0, sources, fluxes, largest)
 
 
 class Walked:
@@ -109,7 +109,7 @@ class Walked:
 
     def __init__(
         self,
-        walker: Callable[[Rows, int, int], Trip],
+        walker: Walker,
         data: Data,
         points: Array,
         control: Control | None = None,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from functools import cached_property
 from hashlib import sha256
@@ -12,7 +13,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pdemill.draws import SCHEME, Draw
+from pdemill.errors import Fault, SpecError
 from pdemill.points import Array
+from pdemill.spec.boundary import Neumann
 from pdemill.spec.field import Function
 from pdemill.spec.job import Spec
 from pdemill.store.layout import SCHEMA, ArrayLayout, StoreLayout, shard_samples
@@ -26,6 +29,7 @@ from solvers.walks.domains import geometry_of
 from solvers.walks.geometry import Geometry
 from solvers.walks.philox import Key
 from solvers.walks.sample import PointSample
+from solvers.walks.shared import Shared
 
 SHARD_SECONDS = 30.0
 """A shard is about so long, for progress; its size never changes what is in it."""
@@ -50,6 +54,7 @@ class PointJob:
         self._fixed: dict[str, Function] = {}
         self._geometry: Geometry | None = None
         self._points: Array | None = None
+        self._shared: tuple[int, Shared] | None = None
         first = self.sample(next(iter(spec.splits)), 0)
         _ = first.terms
         inside = [name for name, _ in first.named() if name in self._inside(first)]
@@ -57,7 +62,22 @@ class PointJob:
         self.parameters = tuple(first.parameters())
         moving = self.problem.random_domain or any(f.random for fs in first.sides.values() for f in fs.values())
         self._sensors = self.problem.sensors if moving else 0
+        if not self.problem.random_domain:
+            self._check_domain(first)
         self.kinds = tuple(dict.fromkeys(name for functions in first.sides.values() for name in functions))
+
+    def _check_domain(self, first: PointSample) -> None:
+        """Refuse a fixed domain that is none, and fixed points that are not in it."""
+        try:
+            geometry = self.geometry(first)
+        except InvalidSample as fault:
+            raise SpecError([Fault(("problem", "domain"), str(fault).removeprefix("domain: "))]) from None
+        try:
+            count = len(self.points(first, geometry))
+        except InvalidSample as fault:
+            raise SpecError([Fault(("problem", "points"), str(fault))]) from None
+        if not count:
+            raise SpecError([Fault(("problem", "points"), "none of them is inside the domain")])
 
     @cached_property
     def sensors(self) -> int:
@@ -82,7 +102,8 @@ class PointJob:
         if self._geometry is not None:
             return self._geometry
         walks = self.problem.unknowns * (self.method.walks or DEFAULT_WALKS)
-        geometry = geometry_of(self.problem.domain, self.problem.dimension, sample.measures, walks)
+        insulated = [side for side, c in self.problem.conditions.items() if isinstance(c, Neumann)]
+        geometry = geometry_of(self.problem.domain, self.problem.dimension, sample.measures, walks, insulated)
         if not self.problem.random_domain:
             self._geometry = geometry
         return geometry
@@ -115,7 +136,7 @@ class PointJob:
         if not far.all():
             number = int(np.flatnonzero(~far)[0])
             where = f"outside the domain or within epsilon ({epsilon:.2g}) of its boundary"
-            raise InvalidSample(f"points.list.{number} {places[number].tolist()} is {where}")
+            raise InvalidSample(f"number {number}, {places[number].tolist()}, is {where}")
         return places
 
     def inputs(self, sample: PointSample, data: Data, points: Array) -> Array:
@@ -206,10 +227,27 @@ class PointJob:
         alone = self.method.estimator != "shared" and not self.problem.random_domain
         return "harmonic" if alone and harmonic_fits(self.problem) else "none"
 
+    def shared(self, epoch: int) -> Shared:
+        """The walks that all samples share, made once per process and epoch."""
+        if self._shared is None or self._shared[0] != epoch:
+            self._shared = epoch, Shared(self, key_of(self.spec.seed, "", f"shared walks of epoch {epoch}"))
+        return self._shared[1]
+
+    def bank_id(self) -> str:
+        """What tells banks of walks apart: equal for two stores whose labels come from the same walks."""
+        domain, points = (self.spec.model_dump(mode="json")["problem"][key] for key in ("domain", "points"))
+        m = self.method
+        text = json.dumps([domain, points, self.spec.seed, m.walks, m.epsilon, m.max_steps], sort_keys=True)
+        return sha256(text.encode()).hexdigest()[:16]
+
     def plan(self) -> dict[str, Any]:
         """The method as it runs, ``auto`` resolved."""
         estimator = "shared" if self.method.estimator == "shared" else "independent"
-        return self.method.model_dump(mode="json") | {"estimator": estimator, "control_variate": self.control}
+        resolved: dict[str, Any] = {"estimator": estimator, "control_variate": self.control}
+        if estimator == "shared":
+            walks = self.method.walks or DEFAULT_WALKS
+            resolved["bank"] = {"id": self.bank_id(), "walks": walks, "points": self._count()}
+        return self.method.model_dump(mode="json") | resolved
 
     def method_names(self) -> list[str]:
         """What the codes of the ``method`` column stand for."""

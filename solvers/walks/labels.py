@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
 from pdemill.points import Array
+from solvers.walks.admission import fluxes
 from solvers.walks.control import Control, Harmonic, Sources, solved_on_grid
 from solvers.walks.data import Data
 from solvers.walks.equation import Equation, equation_of
@@ -16,6 +18,7 @@ from solvers.walks.geometry import Geometry
 from solvers.walks.independent import Slopes, Start, Walked, walker_of
 from solvers.walks.job import PointJob, key_of
 from solvers.walks.sample import PointSample
+from solvers.walks.shared import LANES
 
 
 @dataclass(frozen=True)
@@ -39,6 +42,13 @@ class Labeller:
         self.job, self.split = job, split
         self._key = key_of(job.spec.seed, split, "walks" if epoch == 0 else f"walks of epoch {epoch}")
         self._sources: Sources | None = None
+        self._shared = job.shared(epoch) if job.method.estimator == "shared" else None
+        self._flux = any(value.bounds() != (0.0, 0.0) for value in fluxes(job.problem))
+
+    @property
+    def together(self) -> int:
+        """How many samples it likes to label at once."""
+        return LANES if self._shared is not None else 1
 
     def draw(self, number: int) -> Drawn:
         """Sample ``number``; raises InvalidSample."""
@@ -49,11 +59,18 @@ class Labeller:
 
     def label(self, drawn: Drawn) -> Estimate:
         """u at the points of a sample; raises InvalidSample."""
-        everyone = np.arange(len(drawn.points))
-        return self.label_at(drawn, drawn.points, everyone)
+        if self._shared is not None:
+            return self._shared.labels([drawn])[0]
+        return self.label_at(drawn, drawn.points, np.arange(len(drawn.points)))
+
+    def labels(self, samples: Sequence[Drawn]) -> list[Estimate]:
+        """The labels of many samples: faster than one by one where they share walks."""
+        return self._shared.labels(samples) if self._shared is not None else [self.label(drawn) for drawn in samples]
 
     def label_at(self, drawn: Drawn, points: Array, ids: NDArray[np.intp]) -> Estimate:
         """u at some of the points, by their numbers: what ``label`` gives there, to the bit."""
+        if self._shared is not None:
+            return self._shared.labels([drawn])[0].at(ids)
         return estimate(self._walking(drawn, points, ids), len(points), self.job.method)
 
     def _walking(self, drawn: Drawn, points: Array, ids: NDArray[np.intp]) -> Walking:
@@ -64,7 +81,7 @@ class Labeller:
         control = self._control(drawn, equation)
         source = (control is not None and not isinstance(control, Harmonic)) or not data.source_is_zero
         slopes = Slopes(start, equation, data) if job.method.gradients else None
-        return Walked(walker_of(start, equation, data, source), data, points, control, slopes)
+        return Walked(walker_of(start, equation, source, self._flux), data, points, control, slopes)
 
     def _control(self, drawn: Drawn, equation: Equation) -> Control | None:
         match self.job.control:

@@ -1,9 +1,9 @@
 """Shared delta tracking: many media, one set of walks.
 
-With one σ̄ for all, the paths of delta tracking do not depend on the medium: only the weights do. A path is the nodes of a
-table where its walker is absorbed, each one corner of the cell, chosen so that the mean is linear interpolation; every
-medium has a lane of its own in the table and carries its own weight along the path. Labels of different media are then
-correlated, as those of a walk bank are.
+With one σ̄ for all, the paths of delta tracking do not depend on the medium: only the weights do. A path is the nodes
+of a table where its walker is absorbed, each one corner of the cell, chosen so that the mean is linear interpolation;
+every medium has a lane of its own in the table and carries its own weight along the path. Labels of different media are
+then correlated, as those of a walk bank are.
 
 Lanes never touch: what one medium gets is the same to the bit whatever else shares the call.
 """
@@ -26,7 +26,7 @@ from solvers.walks.geometry import Geometry
 from solvers.walks.medium import Medium
 from solvers.walks.philox import Key, philox, uniform
 from solvers.walks.space import ahead, flight, left, load, reach, save, scatter, touch
-from solvers.walks.tables import GHOSTS, Grid, Spline, axes_of, sharpen
+from solvers.walks.tables import GHOSTS, Raster, Spline, axes_of, sharpen
 from solvers.walks.walk import _inside
 
 type Float32 = NDArray[np.float32]
@@ -91,7 +91,7 @@ def _trace(
 
 def trace(
     geometry: Geometry,
-    grid: Grid,
+    grid: Raster,
     sigma: float,
     points: ArrayLike,
     ids: ArrayLike,
@@ -128,7 +128,7 @@ def nearest(paths: Paths, places: Array) -> NDArray[np.int32]:
     return np.where(paths.element < 0, -1, found).astype(np.int32)
 
 
-def deposits(grid: Grid, sigma: float, media: Sequence[Medium], sources: Sequence[Spline]) -> Float32:
+def deposits(grid: Raster, sigma: float, media: Sequence[Medium], sources: Sequence[Spline]) -> Float32:
     """The lanes of M media and their sources f: [nodes, 2, M] with f / (σ̄ √k) and 1 - σ'/σ̄, sharpened."""
     wide = axes_of(grid, GHOSTS)
     table = np.empty((int(np.prod(grid.counts)), 2, len(media)), np.float32)
@@ -185,7 +185,7 @@ def _carry(
 def carry(paths: Paths, at: NDArray[np.int32], table: Float32, boundary: Float32) -> Moments:
     """Carry the weights of all media along the paths.
 
-    at: [P, W], the row of ``boundary`` that holds √k g at the walk's exit (see ``nearest``), negative to leave a walk out.
+    at: [P, W], the row of ``boundary`` for the walk's exit (``nearest``), negative to leave a walk out.
     table: see ``deposits``. boundary: [B, M], √k g of every medium.
     """
     if table.shape[2] != boundary.shape[1]:

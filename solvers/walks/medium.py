@@ -18,7 +18,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from pdemill.errors import SolverError
 from pdemill.points import Array
-from solvers.walks.tables import GHOSTS, Grid, Spline, axes_of, sharpen, uniform_grid
+from solvers.walks.tables import GHOSTS, Raster, Spline, axes_of, make_raster, sharpen
 
 NODES = {2: 513, 3: 129}
 """Nodes per axis of a table. In the plane the bias of u is below 1e-5 for ten periods of k across the domain, in space
@@ -29,7 +29,7 @@ class MediumTable(NamedTuple):
     """What compiled code looks up: ``values`` [n, n(, n), 2] holds σ' and 1/√k, sharpened for linear interpolation;
     ``root`` [n, n(, n)] holds √k for cubic interpolation."""
 
-    grid: Grid
+    grid: Raster
     values: NDArray[np.float32]
     root: NDArray[np.float32]
 
@@ -42,18 +42,18 @@ class Medium:
     """
 
     def __init__(self, axes: Sequence[ArrayLike], k: ArrayLike, c: ArrayLike | None = None) -> None:
-        conductivity, absorption = np.asarray(k, float), None if c is None else np.asarray(c, float)
+        conductivity: Array = np.asarray(k, float)
         if not (conductivity > 0).all():
             raise SolverError("delta tracking needs a coefficient k > 0 everywhere")
-        if absorption is not None and not (absorption >= 0).all():
+        if c is not None and not (np.asarray(c, float) >= 0).all():
             raise SolverError("delta tracking needs a coefficient c >= 0 everywhere")
         if len(axes) not in NODES:
             raise SolverError("delta tracking knows domains of two and three dimensions only")
         self.dimension = len(axes)
-        self.lower = np.array([np.min(axis) for axis in axes])
-        self.upper = np.array([np.max(axis) for axis in axes])
+        places = [np.asarray(axis, float) for axis in axes]
+        self.lower, self.upper = np.array([p.min() for p in places]), np.array([p.max() for p in places])
         self.q = Spline(axes, np.log(conductivity))
-        self.c = None if absorption is None else Spline(axes, absorption)
+        self.c = None if c is None else Spline(axes, c)
 
     def root(self, points: ArrayLike) -> Array:
         """√k at points [..., d]; shape [...]."""
@@ -85,7 +85,7 @@ class Medium:
 
     def table_of(self, nodes: int) -> MediumTable:
         """The table of ``nodes`` nodes per axis; splines run on a little beyond the box, where sharpening reads."""
-        grid = uniform_grid(self.lower, self.upper, nodes)
+        grid = make_raster(self.lower, self.upper, nodes)
         wide = axes_of(grid, GHOSTS)
         root = self.root_on(wide)
         values = np.stack([sharpen(self.sigma(wide)), sharpen(1 / root)], axis=-1).astype(np.float32)

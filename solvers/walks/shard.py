@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
 import numpy as np
@@ -27,28 +27,56 @@ MOST_WEIGHT = 100.0
 def solve_points(job: PointJob, shard: Shard, report: Callable[[Progress], None]) -> tuple[ShardData, Stopwatch]:
     """The rows of a shard; a sample without an honest label is a failure in them, never an exception."""
     watch = Stopwatch()
-    rows = _Rows(job, shard)
+    rows = Rows(job, shard)
     labeller = Labeller(job, shard.split)
-    for done, number in enumerate(range(shard.start, shard.stop), start=1):
-        row, result, reason = number - shard.start, Result.CONVERGED, ""
+    done = 0
+    for begin in range(shard.start, shard.stop, labeller.together):
+        numbers = range(begin, min(begin + labeller.together, shard.stop))
+        for number, (result, reason) in solve_samples(labeller, rows, numbers, watch):
+            done += 1
+            if not result.ok:
+                rows.fail(number - shard.start, result, reason)
+            report(Progress(done, 0, not result.ok))
+    return rows.finished(), watch
+
+
+def solve_samples(
+    labeller: Labeller, rows: Rows, numbers: Iterable[int], watch: Stopwatch
+) -> Iterator[tuple[int, tuple[Result, str]]]:
+    """Put samples into their rows, and tell of each whether it has an honest label."""
+    ready: list[tuple[int, Drawn]] = []
+    for number in numbers:
         try:
             with watch.step("sample"):
                 drawn = labeller.draw(number)
             with watch.step("store"):
-                rows.put_inputs(row, drawn)
-            before = watch.seconds["solve"]
-            with watch.step("solve"):
-                found = labeller.label(drawn)
-            with watch.step("certify"):
-                result, reason = judged(job, found)
-            with watch.step("store"):
-                rows.put_label(row, drawn, found, watch.seconds["solve"] - before)
+                rows.put_inputs(number - rows.start, drawn)
+            ready.append((number, drawn))
         except InvalidSample as fault:
-            result, reason = Result.INVALID, str(fault)
-        if not result.ok:
-            rows.fail(row, result, reason)
-        report(Progress(done, 0, not result.ok))
-    return rows.finished(), watch
+            yield number, (Result.INVALID, str(fault))
+    before = watch.seconds["solve"]
+    found = _labels(labeller, [drawn for _, drawn in ready], watch)
+    each = (watch.seconds["solve"] - before) / max(len(ready), 1)
+    for (number, drawn), label in zip(ready, found, strict=True):
+        if isinstance(label, InvalidSample):
+            yield number, (Result.INVALID, str(label))
+            continue
+        with watch.step("store"):
+            rows.put_label(number - rows.start, drawn, label, each)
+        yield number, judged(labeller.job, label)
+
+
+def _labels(labeller: Labeller, samples: list[Drawn], watch: Stopwatch) -> list[Estimate | InvalidSample]:
+    """The labels of some samples; where one of them spoils it for the rest, one by one."""
+    if not samples:
+        return []
+    try:
+        with watch.step("solve"):
+            return list(labeller.labels(samples))
+    except InvalidSample as fault:
+        if len(samples) == 1:
+            return [fault]
+        return [label for drawn in samples for label in _labels(labeller, [drawn], watch)]
 
 
 def judged(job: PointJob, found: Estimate) -> tuple[Result, str]:
@@ -65,11 +93,11 @@ def judged(job: PointJob, found: Estimate) -> tuple[Result, str]:
     return Result.CONVERGED, ""
 
 
-class _Rows:
+class Rows:
     """The arrays of a shard while they fill."""
 
     def __init__(self, job: PointJob, shard: Shard) -> None:
-        self.job = job
+        self.job, self.start = job, shard.start
         self.failures: list[dict[str, Any]] = []
         self.arrays: dict[str, NDArray[Any]] = {
             part.name: np.full((len(shard), *part.shape), part.fill, dtype=part.dtype) for part in job.layout().arrays

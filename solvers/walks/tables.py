@@ -1,8 +1,8 @@
 """Smooth functions from their values on a tensor grid: a quintic spline, and fine tables for compiled code.
 
 Walks average a table over smooth densities of points, and what counts is the mean of its interpolant over a cell, not
-its value at a node. Linear interpolation loses h²/12 times the second derivative there, always to the same side: 6 % of u
-for a coefficient with 10 periods on 256 nodes. ``sharpen`` changes the nodal values so that the means are right to
+its value at a node. Linear interpolation loses h²/12 times the second derivative there, always to the same side: 6 % of
+u for a coefficient with 10 periods on 257 nodes. ``sharpen`` changes the nodal values so that the means are right to
 O(h⁶). Relative bias of u in one dimension, k = exp(a sin 2π m x), table of n nodes, plain and sharpened:
 
     a    m     n = 257              n = 513              n = 1025
@@ -76,7 +76,7 @@ class Spline:
         return np.asarray(values)
 
 
-class Grid(NamedTuple):
+class Raster(NamedTuple):
     """A uniform tensor grid over a box, for compiled code: node i has place lower + i · spacing along each axis."""
 
     lower: Array
@@ -86,14 +86,14 @@ class Grid(NamedTuple):
     counts: NDArray[np.int64]
 
 
-def uniform_grid(lower: ArrayLike, upper: ArrayLike, nodes: int) -> Grid:
+def make_raster(lower: ArrayLike, upper: ArrayLike, nodes: int) -> Raster:
     """``nodes`` nodes along every axis of the box from ``lower`` to ``upper`` [d]."""
     low, high = np.asarray(lower, float), np.asarray(upper, float)
     spacing = (high - low) / (nodes - 1)
-    return Grid(low, spacing, 1 / spacing, np.full(len(low), nodes, dtype=np.int64))
+    return Raster(low, spacing, 1 / spacing, np.full(len(low), nodes, dtype=np.int64))
 
 
-def axes_of(grid: Grid, ghosts: int = 0) -> list[Array]:
+def axes_of(grid: Raster, ghosts: int = 0) -> list[Array]:
     """The places of the nodes along each axis, with ``ghosts`` more beyond each end."""
     steps = [np.arange(-ghosts, count + ghosts) for count in grid.counts]
     return [low + step * h for low, step, h in zip(grid.lower, steps, grid.spacing, strict=True)]
@@ -104,7 +104,7 @@ def sharpen(values: Array) -> Array:
     for axis in range(values.ndim):
         count = values.shape[axis] - 2 * GHOSTS
         moved = np.moveaxis(values, axis, 0)
-        values = np.moveaxis(sum(c * moved[i : i + count] for i, c in enumerate(SHARPEN)), 0, axis)
+        values = np.moveaxis(np.sum([c * moved[i : i + count] for i, c in enumerate(SHARPEN)], axis=0), 0, axis)
     return values
 
 

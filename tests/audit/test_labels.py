@@ -127,6 +127,26 @@ def test_reaction_and_data_on_the_sides() -> None:
     assert bench.audit(0, exact + 0.01).flagged
 
 
+@pytest.mark.parametrize("family", ["poisson", "screened_poisson"])
+def test_a_given_flux(family: str) -> None:
+    """u = cos 2x sin y with a flux on three sides, whose errors at the probes are known."""
+    c = 2.0 if family == "screened_poisson" else 0.0
+    load = {"field": "expression", "formula": f"(5 + {c})*cos(2*x)*sin(y)"}
+    formulas = {"left": "0", "bottom": "-cos(2*x)", "top": f"{np.cos(1.0)}*cos(2*x)"}
+    sides = {side: {"neumann": {"field": "expression", "formula": formula}} for side, formula in formulas.items()}
+    held = {"dirichlet": {"field": "expression", "formula": f"{np.cos(2.0)}*sin(y)"}}
+    problem = {"family": family, "resolution": [32, 32], "source": load, "boundary": {**sides, "right": held}}
+    bench = Bench(problem | ({"screening": c} if c else {}), probes=64, walks=512)
+    x, y = bench.job.discretisation.points.coordinates.values()
+    exact, label = np.asarray(np.cos(2 * x) * np.sin(y)), bench.label(0)
+    verdict = bench.audit(0, label)
+    assert abs(verdict.error - relative_error(label, exact)) <= verdict.interval
+    scores = (verdict.differences - (label - exact).ravel()[bench.auditor.probes(0)]) / verdict.stderr
+    assert abs(scores.mean()) < 4 / np.sqrt(len(scores))
+    assert 0.7 < np.sqrt(np.mean(scores**2)) < 1.3
+    assert bench.audit(0, 1.05 * label).flagged
+
+
 def test_what_walks_cannot_tell_is_not_told() -> None:
     """A coefficient that the medium's splines do not resolve, and one that lets weights grow."""
     for formula in ("exp(sin(1000*x))", "exp(3*sin(30*x)*sin(30*y))"):

@@ -29,6 +29,7 @@ SPEC: Json = {
     "certify": {"refine": 1, "audit": {"samples": 4, "probes": 8, "walks": 256, "tolerance": 0.05}},
     "seed": 3,
 }
+SQUARE = {"shape": "polygon", "outline": [[0, 0], [1, 0], [1, 1], [0, 1]]}
 COARSE: Json = {
     "problem": poisson(8),
     "samples": 6,
@@ -142,7 +143,15 @@ def test_verify_measures_what_is_stored(store: Path, tmp_path: Path) -> None:
             },
             "coefficient jumps",
         ),
-        ({"family": "poisson", "resolution": [8, 8], "boundary": {"left": {"neumann": 0}}}, "left has neumann"),
+        ({**SPEC["problem"], "boundary": {"left": {"neumann": 0}}}, "left has neumann"),
+        (
+            {"family": "thermal", "domain": SQUARE, "resolution": {"h": 0.1}, "boundary": {"edge0": {"neumann": 0}}},
+            "edge0",
+        ),
+        (
+            {"family": "screened_poisson", "resolution": [8, 8], "boundary": {"default": {"neumann": 0}}},
+            "needs dirichlet on one side",
+        ),
         (
             {"family": "poisson", "resolution": [8, 8], "boundary": {"left": "periodic", "right": "periodic"}},
             "left has periodic",

@@ -95,6 +95,7 @@ def test_images_run_as_an_ordinary_user_with_one_thread(name: str) -> None:
     assert re.fullmatch(r"[1-9]\d{3,}:[1-9]\d{3,}", image.user)
     assert image.stop_signal == "SIGTERM"
     assert image.environment.items() >= ONE_THREAD.items()
+    assert {image.environment[name].split("/")[1] for name in ("HOME", "MPLCONFIGDIR", "NUMBA_CACHE_DIR")} == {"tmp"}
     assert image.entrypoint
 
 

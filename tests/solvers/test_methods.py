@@ -133,7 +133,7 @@ def test_the_recycled_space_satisfies_its_definition() -> None:
         assert operator.load(system.matrix)
         image = np.empty_like(state.U)
         for row, out in zip(state.U, image, strict=True):
-            operator.apply(row, out)
+            out[:] = -operator.residual(operator.precondition(row), np.zeros_like(row))
         assert np.abs(image - state.C).max() <= 1e-8
         assert np.abs(state.C @ state.C.T - np.eye(len(state.C))).max() <= 1e-9
 

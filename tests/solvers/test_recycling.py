@@ -59,6 +59,13 @@ def test_recycling_on_the_thermal_plate_takes_fifteen_times_fewer_iterations() -
     assert gmres >= 15 * ours
 
 
+@pytest.mark.parametrize(("preconditioner", "most"), [("none", 190), ("jacobi", 185), ("sor", 62), ("icc", 45)])
+def test_the_compiled_kernel_takes_no_more_iterations_than_the_plain_one_did(preconditioner: str, most: int) -> None:
+    """skr-thermal, 20 systems, mean iterations; the figures are those of the first kernel, in plain numpy."""
+    options = ["samples=20", "certify.refine=0", f"solver={{method: skr, preconditioner: {preconditioner}}}"]
+    assert _iterations(load_preset("skr-thermal", options), 20) <= 1.02 * most
+
+
 def test_the_same_matrix_needs_fewer_iterations_with_every_system() -> None:
     """One matrix, 12 right-hand sides: no system takes more iterations than the first."""
     spec = load_preset(

@@ -19,8 +19,11 @@ DRAWS = 20_000
 
 
 def absorbed(dimension: int, radius: float, root: float, draws: Array) -> Array:
-    sample = green.absorbed_2d if dimension == 2 else green.absorbed_3d
-    return np.array([sample(radius, root, *draw) for draw in draws])
+    """Distances at which walkers are absorbed, or the radius for those that get out."""
+    flight = green.flight_2d if dimension == 2 else green.flight_3d
+    left = green.left_2d if dimension == 2 else green.left_3d
+    x, z = np.array([flight(root * radius, a, b) for a, b, _ in draws]), root * radius
+    return np.array([t / root if t < z and c > left(z, t) else radius for t, c in zip(x, draws[:, 2], strict=True)])
 
 
 def sources(dimension: int, radius: float, root: float, draws: Array) -> tuple[Array, Array]:
@@ -49,6 +52,8 @@ def test_bessel_functions_agree_with_scipy() -> None:
     x = np.geomspace(1e-9, 1e6, 20_001)
     np.testing.assert_allclose([green.i0e(t) for t in x], exact_i0e(x), rtol=1e-13)
     np.testing.assert_allclose([green.k0e(t) for t in x], exact_k0e(x), rtol=1e-13)
+    x = np.geomspace(1e-9, 300, 20_001)
+    np.testing.assert_allclose([green.ratio(t) for t in x], exact_k0e(x) / exact_i0e(x) * np.exp(-2 * x), rtol=2e-11)
 
 
 @pytest.mark.parametrize("root", [1e-3, 1.0, 9.0, 2000.0])

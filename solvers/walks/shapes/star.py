@@ -30,8 +30,8 @@ class Star(Polygon):
         r = 1.0 + np.cos(np.outer(t, 1 + np.arange(len(a)))) @ a + np.sin(np.outer(t, 1 + np.arange(len(b)))) @ b
         if not r.min() > 0.0:
             raise SolverError(
-                f"a star's radius falls to {radius * r.min():g} at the angle {t[r.argmin()]:.3g}, but has to be positive "
-                "everywhere: make the amplitudes smaller"
+                f"a star's radius falls to {radius * r.min():g} at the angle {t[r.argmin()]:.3g}, but has to be "
+                "positive everywhere: make the amplitudes smaller"
             )
         corners = np.asarray(centre, np.float64) + (radius * r)[:, None] * np.stack([np.cos(t), np.sin(t)], axis=1)
         super().__init__(corners, names=("boundary",) * edges, resolution=resolution)

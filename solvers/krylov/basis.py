@@ -1,0 +1,157 @@
+"""The long vectors of a run: recycled ones, Arnoldi vectors, iterate and residual, and what moves them."""
+
+from __future__ import annotations
+
+from typing import Protocol
+
+import numpy as np
+
+from pdemill.points import Array
+from solvers.krylov.arnoldi import arnoldi_cycle, products, work_rows
+from solvers.krylov.learning import Learning
+from solvers.krylov.orthonormal import blocks, combine, has_drifted, orthonormalise
+from solvers.krylov.product import Handles, Product, check
+from solvers.krylov.selection import harmonic_vectors, orthonormal_columns
+from solvers.krylov.space import RecycleSpace
+from solvers.operators.system import Matrix
+
+
+class RightPreconditioned(Protocol):
+    """What the method needs of a matrix and its preconditioner."""
+
+    product: Product
+
+    def load(self, matrix: Matrix) -> bool: ...
+    def handles(self, rows: list[Array]) -> Handles: ...
+    def precondition(self, y: Array) -> Array: ...
+    def residual(self, x: Array, b: Array) -> Array: ...
+
+
+class Basis:
+    """Work space for cycles that span ``restart`` vectors, at most ``recycle`` of them recycled.
+
+    Rows of W: C, v_1, v_2, ...; A M⁻¹ Uᵀ = Cᵀ for the first ``kept`` rows. ``y`` is the iterate (x = M⁻¹ y) and ``r``
+    its residual. What is in here between two systems never changes a result: it only saves copies.
+    """
+
+    def __init__(self, operator: RightPreconditioned, size: int, restart: int, recycle: int) -> None:
+        self._size, self._recycle, self._product = size, recycle, operator.product
+        self._rows = work_rows(restart + 1, size)
+        self.W, self.U = self._rows[:, :size], work_rows(recycle, size)[:, :size]
+        self._W_handles, self._U_handles = operator.handles([*self.W]), operator.handles([*self.U])
+        self.y, self.r = np.zeros(size), np.zeros(size)
+        self._forget()
+
+    def _forget(self) -> None:
+        self.sigma, self._overlap = np.empty(0), np.empty((0, 0))
+        self._held: RecycleSpace | None = None
+
+    @property
+    def kept(self) -> int:
+        return len(self.sigma)
+
+    @property
+    def recycled(self) -> tuple[Array, Array]:
+        """U and C."""
+        return self.U[: self.kept], self.W[: self.kept]
+
+    def begin(self, b: Array, space: RecycleSpace | None) -> None:
+        """Zero iterate, and the recycled space of the system before, which may still be here."""
+        self.y, self.r = np.zeros_like(b), b.copy()
+        if space is None:
+            self._forget()
+        elif space is not self._held:
+            self.sigma, self._overlap, self._held = space.sigma, space.overlap, space
+            U, C = self.recycled
+            U[:], C[:] = space.U, space.C
+
+    def space(self, matrix: Matrix, learning: Learning) -> RecycleSpace | None:
+        """The recycled space as a value; copied only if it has changed."""
+        if not self.kept:
+            return None
+        U, C = (self._held.U, self._held.C) if self._held else (rows.copy() for rows in self.recycled)
+        self._held = RecycleSpace(U, C, self.sigma, self._overlap, matrix, learning)
+        return self._held
+
+    def project(self) -> None:
+        """Remove from the residual what the recycled space can: y + Uᵀ C r, r - Cᵀ C r."""
+        U, C = self.recycled
+        share = C @ self.r
+        self.y += share @ U
+        self.r -= share @ C
+
+    def cycle(self, goal: float, refresh: bool) -> tuple[int, bool]:
+        """Minimise the residual over the recycled space and an Arnoldi cycle; then, if wished, keep the best of both.
+
+        Returns the number of products, and whether the Krylov space became invariant.
+        """
+        k, beta = self.kept, float(np.linalg.norm(self.r))
+        np.multiply(self.r, 1.0 / beta, out=self.W[k])
+        T, z, stuck = arnoldi_cycle(self._product, self._rows, self._size, self._W_handles, k, beta, goal)
+        p = len(z)
+        V = self.W[k : k + p + 1]
+        left = -(T[k:] @ z)
+        left[0] += beta
+        self.r = left @ V
+        self.y += z @ V[:p] - (T[:k] @ z) @ self.U[:k]
+        if refresh and not stuck and k + p > self._recycle:
+            self._refresh(T)
+        return p, stuck
+
+    def _refresh(self, T: Array) -> None:
+        """New recycled vectors out of the old ones and the Arnoldi vectors.
+
+        With V = [U D, v_1 .. v_p], D = diag σ, and W = [C, v_1 .. v_{p+1}] the cycle has A M⁻¹ V = W G,
+        G = [[D, B], [0, H]]. Where G P = Q and QᵀQ = I, U ← V P and C ← W Q.
+        """
+        k, p = self.kept, T.shape[1]
+        G, overlap = np.zeros((k + p + 1, k + p)), np.zeros((k + p + 1, k + p))
+        G[:k, :k], G[:, k:] = np.diag(self.sigma), T
+        overlap[:k, :k] = self._overlap * self.sigma
+        overlap[k:, :k] = (self.W[k : k + p + 1] @ self.U[:k].T) * self.sigma
+        overlap[k : k + p, k:] = np.eye(p)
+        chosen = harmonic_vectors(G, overlap, k, self._recycle)
+        if chosen is None:
+            return
+        P, Q, sigma = chosen
+        from_U, from_V, from_W = (P[:k] * self.sigma[:, None]).T.copy(), P[k:].T.copy(), Q.T.copy()
+        new = len(sigma)
+        for part in blocks(self._size):
+            W, U = self.W[: k + p + 1, part], self.U[:k, part]
+            vectors = from_V @ W[k : k + p]
+            if k:
+                vectors += from_U @ U
+            self.W[:new, part], self.U[:new, part] = from_W @ W, vectors
+        self.sigma, self._overlap, self._held = sigma, Q.T @ overlap @ P, None
+        if has_drifted(self.W[:new]):
+            self._orthonormalise()
+            self.project()
+
+    def carry(self) -> int:
+        """The same span for the matrix that is loaded; returns the number of products.
+
+        U is made orthonormal first, and then rotated to the singular vectors of its image: rows out of a triangular
+        solve would be neither orthogonal nor of length 1 / σ.
+        """
+        U, C = self.recycled
+        to_unit = orthonormal_columns(self.sigma[:, None] * (U @ U.T) * self.sigma).T * self.sigma
+        combine(U, to_unit)
+        kept = len(to_unit)
+        check(products(self._product, self._U_handles[:kept], self._W_handles[:kept]))
+        gram = C[:kept] @ C[:kept].T
+        self._forget()
+        if np.isfinite(gram).all():
+            squares, directions = np.linalg.eigh(gram)
+            self.sigma = np.sqrt(np.maximum(squares, 1e-28 * squares[-1]))
+            rotation = directions.T / self.sigma[:, None]
+            for rows in self.recycled:
+                combine(rows, rotation)
+            self._orthonormalise()
+        return kept
+
+    def _orthonormalise(self) -> None:
+        U, C = self.recycled
+        if orthonormalise(C, U):
+            self._overlap = C @ U.T
+        else:
+            self._forget()

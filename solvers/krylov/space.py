@@ -1,0 +1,25 @@
+"""What one system leaves to the next."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from pdemill.points import Array
+from solvers.krylov.learning import Learning
+from solvers.operators.system import Matrix
+
+
+@dataclass(frozen=True, eq=False)
+class RecycleSpace:
+    """Rows of U span the recycled space in the preconditioned variable y (x = M⁻¹ y).
+
+    For ``matrix``, A M⁻¹ Uᵀ = Cᵀ with orthonormal rows of C; for another matrix only the span of U is used. The rows
+    of U are orthogonal and of length 1 / σ, up to rounding; ``overlap`` is C Uᵀ.
+    """
+
+    U: Array
+    C: Array
+    sigma: Array
+    overlap: Array
+    matrix: Matrix
+    learning: Learning
