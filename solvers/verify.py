@@ -52,7 +52,9 @@ class Verification:
         known = [error for error in self.audits if not math.isnan(error)]
         if not self.audits:
             return ""
-        return f", {len(known)} of {len(self.audits)} labels audited" + (f", worst error {max(known):.1e}" if known else "")
+        return f", {len(known)} of {len(self.audits)} labels audited" + (
+            f", worst error {max(known):.1e}" if known else ""
+        )
 
 
 def verify(store: str | Path, samples: int | None = None, audit: int = 0) -> Verification:

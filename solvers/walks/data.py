@@ -42,7 +42,7 @@ class Data:
     @property
     def source_is_zero(self) -> bool:
         """Whether f is the number 0."""
-        value = self._source(self.cloud(self.geometry.interior(1, (0, 0))))
+        value = self._source(self.cloud(self.geometry.somewhere))
         return not isinstance(value, np.ndarray) and value == 0.0
 
     def evaluate(self, function: Function, places: Array, fixed: int | None = None) -> Array:
