@@ -50,11 +50,8 @@ class Verification:
 
     def _walked(self) -> str:
         known = [error for error in self.audits if not math.isnan(error)]
-        if not self.audits:
-            return ""
-        return f", {len(known)} of {len(self.audits)} labels audited" + (
-            f", worst error {max(known):.1e}" if known else ""
-        )
+        worst = f", worst error {max(known):.1e}" if known else ""
+        return f", {len(known)} of {len(self.audits)} labels audited{worst}" if self.audits else ""
 
 
 def verify(store: str | Path, samples: int | None = None, audit: int = 0) -> Verification:
