@@ -16,6 +16,7 @@ from solvers.walks.shapes.ball import Ball
 from solvers.walks.shapes.box import Box
 from solvers.walks.shapes.mesh import Mesh
 from solvers.walks.shapes.polygon import Polygon
+from solvers.walks.shapes.shell import Shell
 from solvers.walks.shapes.star import Star
 from solvers.walks.surface import Surface, blob
 
@@ -52,6 +53,8 @@ def _build(
             return Polygon(outline, holes, domain.edge_names(), resolution)
         case spec.Disk() | spec.Ball():
             return Ball(np.zeros(dimension), measures["radius",])
+        case spec.Annulus() | spec.Shell():
+            return Shell(np.zeros(dimension), measures["inner",], measures["outer",])
         case spec.Surface(blob=None, vertices=vertices, triangles=triangles):
             return Mesh(Surface(np.array(vertices), np.array(triangles, dtype=np.int32)))
         case spec.Surface(blob=spec.Blob(subdivisions=subdivisions, amplitude=amplitude)):
@@ -62,4 +65,3 @@ def _build(
                 cosines[harmonic.order - 1] += measures["harmonics", str(number), "cosine"]
                 sines[harmonic.order - 1] += measures["harmonics", str(number), "sine"]
             return Star(cosines, sines, measures["radius",], edges=edges, resolution=resolution)
-    raise TypeError(f"walks do not know the domain {type(domain).__name__}")
