@@ -69,4 +69,3 @@ def _build(
                 cosines[harmonic.order - 1] += measures["harmonics", str(number), "cosine"]
                 sines[harmonic.order - 1] += measures["harmonics", str(number), "sine"]
             return Star(cosines, sines, measures["radius",], edges=edges, resolution=resolution)
-    raise TypeError(f"walks do not know the domain {type(domain).__name__}")

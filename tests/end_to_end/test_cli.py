@@ -190,6 +190,7 @@ def test_families_and_presets_are_listed_and_explained() -> None:
         (["generate", "--preset", "fno-darcy", "--out", "x.zarr", "--set", "seed"], "should be KEY=VALUE"),
         (["inspect", "nothing.zarr"], "is not a pdemill store"),
         (["verify", "nothing.zarr"], "is not a pdemill store"),
+        (["bench", "race"], "unknown table 'race'; choose one of constant, "),
         (["dance"], "No such command"),
     ],
 )
@@ -199,6 +200,28 @@ def test_mistakes_are_one_clear_line(arguments: list[str], words: str, tmp_path:
     assert words in ran.stderr
     assert "Traceback" not in ran.stderr
     assert not list(tmp_path.iterdir())
+
+
+def test_tables_of_measurements_are_listed_and_run() -> None:
+    listed = pdemill("bench")
+    assert listed.returncode == 0
+    assert [line.split()[0] for line in listed.stdout.splitlines()][:2] == ["constant", "pipeline"]
+    assert "walks " in listed.stdout
+    ran = pdemill("bench", "walks", "--help")
+    assert ran.returncode == 0
+    assert "--repeats" in ran.stdout
+
+
+def test_an_installation_without_benchmarks_says_so(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    from click.testing import CliRunner
+
+    from pdemill import cli_bench
+    from pdemill.errors import PdemillError
+
+    monkeypatch.setattr(cli_bench, "FOLDER", tmp_path / "benchmarks")
+    ran = CliRunner().invoke(cli_bench.bench, [])
+    assert isinstance(ran.exception, PdemillError)
+    assert "the source checkout" in str(ran.exception)
 
 
 @pytest.mark.parametrize("name", preset_names())
