@@ -79,11 +79,14 @@ def walk_labels(
     return labels
 
 
-def verify(store: str | Path, samples: int | None = None) -> Any:
-    """Check every file and certificate of a store again; ``samples`` per split instead of all, if given."""
+def verify(store: str | Path, samples: int | None = None, audit: int = 0) -> Any:
+    """Check every file and certificate of a store again; ``samples`` per split instead of all, if given.
+
+    ``audit``: measure the error of so many labels per split against the continuous equation, by random walks.
+    """
     from pdemill.engine import engine
 
-    return engine("verify")(store, samples)
+    return engine("verify")(store, samples, audit)
 
 
 def __getattr__(name: str) -> Any:

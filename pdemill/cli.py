@@ -57,9 +57,10 @@ def inspect(store: str, picture: str | None) -> None:
 @commands.command()
 @click.argument("store")
 @click.option("--samples", type=click.IntRange(min=0), help="Recompute certificates of this many samples per split.")
-def verify(store: str, samples: int | None) -> None:
+@click.option("--audit", default=0, type=click.IntRange(min=0), help="Measure this many labels per split by walks.")
+def verify(store: str, samples: int | None, audit: int) -> None:
     """Check every file of a store against its manifest, and every certificate against the equation."""
-    found = engine("verify")(store, samples)
+    found = engine("verify")(store, samples, audit)
     for fault in found.faults[:SHOWN_FAULTS]:
         console.errors.print(fault)
     if len(found.faults) > SHOWN_FAULTS:

@@ -90,10 +90,12 @@ def _fields_lines(attributes: dict[str, Any], reports: list[SplitReport]) -> Ite
         if known
         else ("discretisation error: not estimated")
     )
-    audits = _column(reports, "audit_error") if "audit_error" in reports[0].columns else np.empty(0)
-    if np.isfinite(audits).any():
-        walked = f"median {_median(audits)}, worst {_worst(audits)}"
-        yield f"error against the continuous equation, audited on {int(np.isfinite(audits).sum())} samples: {walked}"
+    if "audit_error" not in reports[0].columns:
+        return
+    audits, intervals = (_column(reports, name) for name in ("audit_error", "audit_interval"))
+    known = int(np.isfinite(audits).sum())
+    walked = f"median {_median(audits)} ± {_median(intervals)}, worst {_worst(audits)}"
+    yield f"error against the continuous equation, audited on {known} samples" + (f": {walked}" if known else "")
 
 
 def _points_lines(reports: list[SplitReport]) -> Iterator[str]:
@@ -131,7 +133,8 @@ def print_report(store: str | Path, attributes: dict[str, Any], reports: list[Sp
     table.add_column("split")
     for row in reports:
         table.add_column(row.split, justify="right")
-    for name, value in (_COUNTS | (_POINTS if is_pointwise(attributes) else _FIELDS)).items():
+    rows = _POINTS if is_pointwise(attributes) else _FIELDS | (_AUDITS if "audit_error" in reports[0].columns else {})
+    for name, value in (_COUNTS | rows).items():
         table.add_row(name, *map(value, reports))
     out.print(table)
     print_failures([(f.split, f.sample, f.reason) for row in reports for f in row.failures])
@@ -166,6 +169,13 @@ _FIELDS: dict[str, Callable[[SplitReport], str]] = {
     "discretisation error (estimated), worst": lambda row: _worst(row.columns["error_estimate"]),
     "iterations, median": lambda row: _median(row.columns["iterations"], "{:.0f}"),
     "milliseconds per solve, median": lambda row: _median(1e3 * row.columns["solve_seconds"], "{:.3g}"),
+}
+
+_AUDITS: dict[str, Callable[[SplitReport], str]] = {
+    "audited": lambda row: str(int(np.isfinite(row.columns["audit_error"]).sum())),
+    "error against the continuous equation, median": lambda row: _median(row.columns["audit_error"]),
+    "error against the continuous equation, worst": lambda row: _worst(row.columns["audit_error"]),
+    "half width of its 95 % interval, median": lambda row: _median(row.columns["audit_interval"]),
 }
 
 

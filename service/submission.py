@@ -16,7 +16,6 @@ from service.problems import Refusal
 from service.state import Parts
 from solvers.estimate import Cost, estimate
 from solvers.job import software
-from solvers.work import open_job
 
 MOST_SHARDS = 100_000
 """The coordinator knows every shard of the data sets under way."""
@@ -26,8 +25,6 @@ def check(parts: Parts, body: dict[str, Any]) -> tuple[Spec, Cost]:
     """The spec in a body and what it costs. Raises SpecError."""
     spec = validate(body)
     cost = estimate(spec)
-    if spec.problem.pointwise:
-        open_job(spec)
     if cost.bytes > parts.settings.max_bytes:
         limit = parts.settings.max_bytes
         message = f"its store would have {cost.bytes:,} bytes, more than the limit of {limit:,} (PDEMILL_MAX_BYTES)"

@@ -42,10 +42,23 @@ def refined_count(spec: Spec, split: str) -> int:
 
 def refined_samples(spec: Spec, split: str) -> NDArray[np.intp]:
     """The samples of a split whose discretisation error is estimated, drawn from the seed."""
-    samples, count = spec.splits[split], refined_count(spec, split)
+    return _chosen(spec, split, refined_count(spec, split), "certify")
+
+
+def audited_count(spec: Spec, split: str) -> int:
+    """How many samples of a split are audited."""
+    return min(spec.splits[split], spec.certify.audit.samples) if spec.certify.audit else 0
+
+
+def audited_samples(spec: Spec, split: str) -> NDArray[np.intp]:
+    """The samples of a split that are audited, drawn from the seed."""
+    return _chosen(spec, split, audited_count(spec, split), "audit")
+
+
+def _chosen(spec: Spec, split: str, count: int, purpose: str) -> NDArray[np.intp]:
     if count == 0:
         return np.empty(0, dtype=np.intp)
-    levels = Draw(spec.seed, split, 0, "certify").uniform(samples)
+    levels = Draw(spec.seed, split, 0, purpose).uniform(spec.splits[split])
     return np.sort(np.argsort(levels, kind="stable")[:count])
 
 

@@ -21,12 +21,14 @@ from pdemill.spec.job import Spec
 from pdemill.spec.method import LinearMethod
 from pdemill.spec.problem import Problem
 from pdemill.store.layout import shard_samples
-from solvers.certify import refined_count
+from solvers.certify import audited_count, refined_count
 from solvers.methods.auto import Auto
 
 SAMPLE_SECONDS, UNKNOWN_SECONDS = 0.8e-3, 0.9e-7
 """Drawing, assembling, certifying and writing: per sample, and per unknown of it."""
 
+AUDITED_WALK_SECONDS = 6e-6
+"""One walk of an audit with its data: 3e-6 with constant coefficients, 1e-5 with fields of 128 modes per axis."""
 POINT_BYTES = 20
 """Standard error, walks, truncated walks, epsilon and steps of a point."""
 YARDSTICK_SECONDS = 0.0200
@@ -71,11 +73,20 @@ def _of_fields(spec: Spec) -> Cost:
     refining = Auto(rtol=method.rtol, sort="none").pick(problem, finer) if refined else None
     if refining is not None:
         seconds += refined * _seconds(refining.seconds(problem, finer), finer)
+    seconds += _audit_seconds(spec)
     channels, size = _channels(problem), unknowns * np.dtype(spec.store.dtype).itemsize
     shard = spec.store.shard or shard_samples(channels * size)
     shards = sum(ceil(samples / shard) for samples in spec.splits.values())
     bytes_ = spec.samples * (channels + 1) * size
     return Cost(unknowns, bytes_, round(slowness() * seconds, 3), method.method, shards)
+
+
+def _audit_seconds(spec: Spec) -> float:
+    """The walks of audits."""
+    if spec.certify.audit is None:
+        return 0.0
+    walks = spec.certify.audit.probes * spec.certify.audit.walks
+    return AUDITED_WALK_SECONDS * walks * sum(audited_count(spec, split) for split in spec.splits)
 
 
 @cache

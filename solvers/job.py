@@ -24,6 +24,8 @@ from solvers.operators.system import Discretisation, System
 from solvers.ordering.order import resolve_sort
 
 FAILED, FALLBACK = "failed", "direct"
+AUDITED = ("audit_error", "audit_interval")
+"""Columns of jobs with an audit."""
 RECORDED = (
     "numpy", "scipy", "zarr", "scikit-fem", "netgen-mesher", "dolfinx-solver-real", "petsc", "numba", "llvmlite",
 )  # fmt: skip
@@ -90,6 +92,7 @@ class Job:
             ArrayLayout("params", "float64", (len(self.parameters),), ("parameter",)),
             ArrayLayout("rel_residual", "float64"),
             ArrayLayout("error_estimate", "float32"),
+            *(ArrayLayout(name, "float32") for name in AUDITED if self.spec.certify.audit),
             ArrayLayout("iterations", "int32", fill=-1),
             ArrayLayout("solve_seconds", "float32"),
             ArrayLayout("method", "int8", fill=-1, attributes=self.flags()),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,7 +13,7 @@ from pdemill.points import Array
 from pdemill.spec.method import LinearMethod
 from pdemill.store.layout import Shard
 from pdemill.store.store import ShardData
-from solvers.certify import discretisation_error, refined_samples, relative_residual
+from solvers.certify import audited_samples, discretisation_error, refined_samples, relative_residual
 from solvers.instance import Instance, InvalidSample
 from solvers.job import FAILED, FALLBACK, Job
 from solvers.methods.direct import Direct
@@ -21,6 +21,9 @@ from solvers.operators.system import Discretisation, System
 from solvers.ordering.order import resolve_sort, solve_order
 from solvers.solution import Result, Solution, Solver
 from solvers.stopwatch import Stopwatch
+
+if TYPE_CHECKING:
+    from solvers.audit import Auditor
 
 AHEAD, AHEAD_UNKNOWNS = 8, 500_000
 """Systems that are assembled before they are solved: so many, or as many as have so many unknowns together."""
@@ -114,8 +117,13 @@ def solve_shard(job: Job, shard: Shard, report: Callable[[Progress], None]) -> t
     sequence = Sequence(job.method)
     method = job.refined_method() if chosen else None
     refined = Sequence(method) if method is not None else None
+    audited = set(audited_samples(job.spec, shard.split).tolist()) & set(ids.tolist())
+    auditor = _auditor(job, shard.split) if audited else None
     for done, (row, instance, system) in enumerate(_assembled(job, rows, shard, order.tolist(), watch), start=1):
         label = system if isinstance(system, Label) else _solve_sample(rows, row, instance, system, sequence, watch)
+        if label.unknowns is not None and auditor is not None and int(ids[row]) in audited:
+            with watch.step("audit"):
+                label = _audited(rows, row, instance, label, auditor)
         if label.unknowns is None:
             rows.fail(row, label)
         elif refined is not None and int(ids[row]) in chosen:
@@ -153,6 +161,27 @@ def _solve_sample(
     label = sequence.label(system, watch)
     with watch.step("store"):
         return rows.put_label(row, instance, label, watch.seconds["solve"] - before)
+
+
+def _auditor(job: Job, split: str) -> Auditor | None:
+    if job.spec.certify.audit is None:
+        return None
+    from solvers.audit import Auditor  # late: only audits load compiled walks
+
+    return Auditor(job, split, job.spec.certify.audit)
+
+
+def _audited(rows: _Rows, row: int, instance: Instance, label: Label, auditor: Auditor) -> Label:
+    """The label, or a failure where it disagrees with the continuous equation."""
+    assert label.unknowns is not None
+    found = auditor.audit(instance, rows.job.discretisation.to_field(label.unknowns, instance))
+    if found is None:
+        return label
+    rows.put_audit(row, found.error, found.interval)
+    if not found.flagged:
+        return label
+    reason = f"{Result.DISAGREES.value} ({found.complaint})"
+    return replace(label, unknowns=None, method=FAILED, result=Result.DISAGREES, reason=reason)
 
 
 def _refined_error(job: Job, sequence: Sequence, instance: Instance, unknowns: Array) -> float:
@@ -204,12 +233,16 @@ class _Rows:
             arrays["solution"][row, 0] = field
         if np.isfinite(arrays["solution"][row]).all() and np.isfinite(arrays["input"][row]).all():
             return label
-        arrays["solution"][row] = np.nan
         reason = f"its values do not fit into {self.job.spec.store.dtype}: rescale the problem, or set store.dtype"
         return Label(None, label.residual, label.iterations, FAILED, Result.NOT_FINITE, reason)
 
+    def put_audit(self, row: int, error: float, interval: float) -> None:
+        """Keep what walks found, agreeing or not."""
+        self.arrays["audit_error"][row], self.arrays["audit_interval"][row] = error, interval
+
     def fail(self, row: int, label: Label) -> None:
         """Note that a sample has no solution."""
+        self.arrays["solution"][row] = np.nan
         self.arrays["method"][row] = self._codes[FAILED]
         sample = int(self.arrays["sample_id"][row])
         self.failures.append({"row": row, "sample": sample, "result": label.result.name, "reason": label.reason})

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from dataclasses import dataclass, replace
 from hashlib import sha256
 from pathlib import Path
@@ -12,7 +13,8 @@ import numpy as np
 import zarr
 from numpy.typing import NDArray
 
-from pdemill.errors import CorruptStore
+from pdemill.errors import CorruptStore, PdemillError
+from pdemill.spec.audit import objection
 from pdemill.store import manifest as manifests
 from pdemill.store.disk import Disk, LocalDisk
 from pdemill.store.encode import metadata
@@ -21,6 +23,7 @@ from pdemill.store.manifest import Manifest
 from pdemill.store.store import ROOT, Store, check_files, read_attributes
 from solvers.certify import relative_residual, rounding_residual
 from solvers.job import Job
+from solvers.solution import Result
 from solvers.work import AnyJob, open_work
 
 
@@ -33,6 +36,8 @@ class Verification:
     certificates: int
     faults: tuple[str, ...]
     content: str
+    audits: tuple[float, ...] = ()
+    """The relative errors that walks found, one per label audited; NaN where they cannot tell."""
 
     @property
     def ok(self) -> bool:
@@ -40,27 +45,35 @@ class Verification:
 
     def __str__(self) -> str:
         state = "all is as it was certified" if self.ok else f"{len(self.faults)} fault(s)"
-        return (
-            f"{self.samples} samples, {self.certificates} certificates recomputed from the spec: {state}\n"
-            f"content {self.content}"
-        )
+        certificates = f"{self.certificates} certificates recomputed from the spec"
+        return f"{self.samples} samples, {certificates}{self._walked()}: {state}\ncontent {self.content}"
+
+    def _walked(self) -> str:
+        known = [error for error in self.audits if not math.isnan(error)]
+        worst = f", worst error {max(known):.1e}" if known else ""
+        return f", {len(known)} of {len(self.audits)} labels audited{worst}" if self.audits else ""
 
 
-def verify(store: str | Path, samples: int | None = None) -> Verification:
+def verify(store: str | Path, samples: int | None = None, audit: int = 0) -> Verification:
     """Check hashes of all files, then draw and assemble samples anew and recompute their residuals.
 
     Of a pointwise store, the labels at CHECKED_POINTS points of each sample are walked anew and must be the same bits.
     A stored solution u, rounded to the store's type, passes when ||b - A u|| / ||b|| is at most
     rtol + eps || |A||u| || / ||b||, the most that rounding can add.
     ``samples``: how many per split, spread evenly; default all.
+    ``audit``: so many labels per split are measured against the continuous equation by random walks, with the options
+    of the spec's ``certify.audit`` or its defaults. Raises PdemillError where that is not possible.
     """
     root = Path(store)
     job, making = open_work(root)
+    if audit and (complaint := objection(job.problem)):
+        raise PdemillError(f"an audit {complaint}")
     disk = LocalDisk(root)
     attributes = read_attributes(root)
     layout = replace(making.layout, attributes={**making.layout.attributes, "versions": attributes["versions"]})
     faults: list[str] = [f"{name} is not as it was written" for name in _changed_metadata(disk, layout)]
     total = done = 0
+    errors: list[float] = []
     finished: list[Manifest] = []
     group = zarr.open_group(root, mode="r")
     for shard, manifest in manifests.read_all(disk, making.layout.shards()):
@@ -78,9 +91,14 @@ def verify(store: str | Path, samples: int | None = None) -> Verification:
         chosen = _chosen(shard, manifest, samples, making.layout.splits[shard.split])
         done += len(chosen)
         faults += _check(job, group, shard, chosen)
+        walked = _chosen(shard, manifest, audit, making.layout.splits[shard.split])
+        if isinstance(job, Job) and walked.size:
+            found, told = _audit(job, group, shard, walked)
+            errors += found
+            faults += told
     if attributes["complete"] and disk.read(ROOT) != Store(disk, layout).finished_root(finished):
         faults.append(f"{ROOT} is not as it was written: its attributes do not follow from spec and manifests")
-    return Verification(total, done, tuple(faults), content_hash(disk))
+    return Verification(total, done, tuple(faults), content_hash(disk), tuple(errors))
 
 
 def _changed_metadata(disk: Disk, layout: Any) -> list[str]:
@@ -132,6 +150,21 @@ def _check_certificates(job: Job, group: zarr.Group, shard: Shard, rows: NDArray
         if not np.array_equal(job.inputs(instance, system).astype(dtype), columns["input"][row]):
             faults.append(f"{where}: its input is not what the spec draws")
     return faults
+
+
+def _audit(job: Job, group: zarr.Group, shard: Shard, rows: NDArray[np.intp]) -> tuple[list[float], list[str]]:
+    """The errors of some stored labels, and what is wrong with them."""
+    from solvers.audit import audit_labels  # late: only audits load compiled walks
+
+    part: Any = group[shard.split]
+    labels = np.stack([part["solution"][shard.start + row, 0] for row in rows.tolist()])
+    numbers = shard.start + rows
+    errors, faults = [], []
+    for number, found in zip(numbers.tolist(), audit_labels(job, shard.split, numbers, labels), strict=True):
+        errors.append(math.nan if found is None else found.error)
+        if found is not None and found.flagged:
+            faults.append(f"sample {number} of {shard.split}: {Result.DISAGREES.value} ({found.complaint})")
+    return errors, faults
 
 
 def content_hash(disk: Disk) -> str:

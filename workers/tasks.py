@@ -16,7 +16,7 @@ from celery.exceptions import SoftTimeLimitExceeded
 from redis import RedisError
 
 from pdemill.board import FINISH, PREPARE, SHARD_TASK, TASKS, Board, Fault, Unit, worker_of
-from pdemill.errors import StoreError
+from pdemill.errors import SpecError, StoreError
 from pdemill.process import die_with_parent
 from pdemill.settings import Settings
 from pdemill.spec.load import validate
@@ -138,6 +138,9 @@ def _attempt(body: Callable[[int], None], number: int, extra: dict[str, Any]) ->
     except SoftTimeLimitExceeded:
         minutes = f"{extra['unit']} took more than {SOFT_SECONDS // 60} minutes"
         return Fault("poison", f"{minutes}; set store.shard to fewer samples"), True
+    except SpecError as error:
+        log.warning("refused: %s", error, extra=extra)
+        return Fault("poison", str(error)), True
     except (StoreError, OSError, RedisError) as error:
         log.warning("blocked: %s", error, extra=extra)
         return Fault("blocked", str(error)), False

@@ -31,6 +31,11 @@ class Box(Model):
     def side_names(self, dimension: int) -> tuple[str, ...]:
         return tuple(name for pair in box_sides(dimension) for name in pair)
 
+    def excludes(self, point: tuple[float, ...]) -> bool:
+        """Whether a point is outside or on the boundary."""
+        sizes = self.sizes(len(point)).values()
+        return not all(0 < x < size for x, size in zip(point, sizes, strict=True))
+
     def sizes(self, dimension: int) -> dict[str, float]:
         """The length of each axis, by name."""
         return dict(zip(axis_names(dimension), self.lengths or (1.0,) * dimension, strict=False))
@@ -79,6 +84,10 @@ class Polygon(Model):
         if self.sides is not None and "default" in self.sides:
             raise refuse(("sides",), "default is no name: it stands for the sides without one", self.sides)
         return self
+
+    def excludes(self, point: tuple[float, ...]) -> bool:
+        """Whether a point is outside."""
+        return not _inside(point, self.outline) or any(_inside(point, hole) for hole in self.holes)
 
     def edge_names(self) -> tuple[str, ...]:
         """The side that each edge of the outline belongs to."""

@@ -10,6 +10,8 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BeforeValidator, ConfigDict, Field, field_validator, model_validator
 
+from pdemill.spec.audit import Audit
+from pdemill.spec.audit import objection as audit_objection
 from pdemill.spec.method import AnyMethod, LinearMethod, methods
 from pdemill.spec.model import AsNumber, Model, refuse
 from pdemill.spec.problem import AnyProblem
@@ -29,9 +31,11 @@ class StoreOptions(Model):
 
 class Certify(Model):
     """``refine``: the fraction of samples, at least 4 per split, that are solved again on the twice finer grid
-    to estimate the discretisation error; 0 switches it off."""
+    to estimate the discretisation error; 0 switches it off.
+    ``audit``: measure the error of some labels against the continuous equation by random walks; none by default."""
 
     refine: Annotated[float, Field(ge=0, le=1), AsNumber] = 0.0025
+    audit: Audit | None = Field(default=None, exclude_if=lambda audit: audit is None)
 
 
 def _method(value: Any) -> Any:
@@ -110,6 +114,12 @@ class Spec(Model):
             raise refuse(("solver", "method"), message, self.solver.method)
         if objection := self.solver.objection(self.problem):
             raise refuse(("solver", *objection.path), objection.message, self.solver.method)
+        return self
+
+    @model_validator(mode="after")
+    def _audit_fits(self) -> Spec:
+        if self.certify.audit is not None and (complaint := audit_objection(self.problem)):
+            raise refuse(("certify", "audit"), complaint, None)
         return self
 
     @property

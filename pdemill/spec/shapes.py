@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 from typing import Annotated, Literal
 
@@ -41,12 +42,25 @@ class Shape(Model):
         """Number of space dimensions."""
         return 2
 
+    def excludes(self, point: tuple[float, ...]) -> bool:
+        """Whether a point is known to be outside, where nothing of the domain is drawn."""
+        return False
+
+
+def fixed(scalar: Scalar) -> float:
+    """The value of a scalar that is not drawn."""
+    low, high = scalar.bounds() or (math.nan, math.nan)
+    return low if low == high else math.nan
+
 
 class Disk(Shape):
     """|x| < radius in the plane; side ``boundary``."""
 
     shape: Literal["disk"] = "disk"
     radius: Length = Field(default=1.0, validate_default=True)
+
+    def excludes(self, point: tuple[float, ...]) -> bool:
+        return math.hypot(*point) >= fixed(self.radius)
 
 
 class Ball(Shape):
@@ -59,6 +73,9 @@ class Ball(Shape):
     @property
     def axes(self) -> int:
         return self.dimension
+
+    def excludes(self, point: tuple[float, ...]) -> bool:
+        return math.hypot(*point) >= fixed(self.radius)
 
 
 class Annulus(Shape):
@@ -75,6 +92,10 @@ class Annulus(Shape):
     def side_names(self) -> tuple[str, ...]:
         return "inner", "outer"
 
+    def excludes(self, point: tuple[float, ...]) -> bool:
+        radius = math.hypot(*point)
+        return radius <= fixed(self.inner) or radius >= fixed(self.outer)
+
 
 class Shell(Shape):
     """inner < |x| < outer in space; sides ``inner`` and ``outer``."""
@@ -89,6 +110,10 @@ class Shell(Shape):
 
     def side_names(self) -> tuple[str, ...]:
         return "inner", "outer"
+
+    def excludes(self, point: tuple[float, ...]) -> bool:
+        radius = math.hypot(*point)
+        return radius <= fixed(self.inner) or radius >= fixed(self.outer)
 
     @property
     def axes(self) -> int:
@@ -128,6 +153,26 @@ class Star(Shape):
         for number, harmonic in enumerate(self.harmonics):
             yield ("harmonics", number, "cosine"), harmonic.cosine
             yield ("harmonics", number, "sine"), harmonic.sine
+
+    @model_validator(mode="after")
+    def _positive(self) -> Star:
+        if not self.is_random:
+            least = min(self._radius(2 * math.pi * edge / self.edges) for edge in range(self.edges))
+            if least <= 0:
+                raise refuse(
+                    ("harmonics",), f"make the radius {least:g} in some direction; it must stay positive", None
+                )
+        return self
+
+    def _radius(self, angle: float) -> float:
+        waves = (
+            fixed(h.cosine) * math.cos(h.order * angle) + fixed(h.sine) * math.sin(h.order * angle)
+            for h in self.harmonics
+        )
+        return fixed(self.radius) * (1 + sum(waves))
+
+    def excludes(self, point: tuple[float, ...]) -> bool:
+        return math.hypot(*point) >= self._radius(math.atan2(point[1], point[0]))
 
 
 class Blob(Model):

@@ -145,6 +145,8 @@ class PointProblem(Problem):
                     if len(point) != self.dimension:
                         message = f"has {len(point)} coordinates in {self.dimension} dimensions"
                         raise refuse(("points", "list", number), message, point)
+                    if self.domain.excludes(point):
+                        raise refuse(("points", "list", number), "is not inside the domain", point)
         if self.unknowns > MOST_POINTS:
             raise refuse(("points",), f"{self.unknowns:,} are more than {MOST_POINTS:,}", None)
         if not isinstance(self.points, RandomPoints) and self.random_domain:

@@ -57,6 +57,10 @@ class OnGrid(Control):
         spline = self._spline
         return self._equation.applied(places, spline(places), spline.gradient(places), spline.laplacian(places))
 
+    def gradient(self, places: Array) -> Array:
+        """∇v at places [n, d], [n, d]."""
+        return self._spline.gradient(places)
+
 
 def solved_on_grid(data: Data, equation: Equation, properties: Properties, sample: PointSample) -> OnGrid:
     """The solution of a sample on a box grid of CELLS per axis, as a control variate."""

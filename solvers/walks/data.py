@@ -8,8 +8,8 @@ from numpy.typing import NDArray
 from pdemill.points import Array, CloudPoints
 from pdemill.spec.boundary import Dirichlet
 from pdemill.spec.field import Function
+from solvers.instance import Instance
 from solvers.walks.geometry import Geometry
-from solvers.walks.sample import PointSample
 
 AT_ONCE = 65_536
 """Places at which a function is evaluated in one go."""
@@ -18,7 +18,7 @@ AT_ONCE = 65_536
 class Data:
     """The functions of one sample on one domain. Places are [n, d], sides [n] count into ``geometry.sides``."""
 
-    def __init__(self, sample: PointSample, geometry: Geometry) -> None:
+    def __init__(self, sample: Instance, geometry: Geometry) -> None:
         self.geometry = geometry
         self.held = tuple(isinstance(sample.problem.conditions[side], Dirichlet) for side in geometry.sides)
         self._sides = [next(iter(sample.condition(side)[1].values())) for side in geometry.sides]
@@ -42,7 +42,7 @@ class Data:
     @property
     def source_is_zero(self) -> bool:
         """Whether f is the number 0."""
-        value = self._source(self.cloud(self.geometry.interior(1, (0, 0))))
+        value = self._source(self.cloud(self.geometry.somewhere))
         return not isinstance(value, np.ndarray) and value == 0.0
 
     def evaluate(self, function: Function, places: Array, fixed: int | None = None) -> Array:

@@ -18,6 +18,7 @@ from solvers.walks.shapes.mesh import Mesh
 from solvers.walks.shapes.polygon import Polygon
 from solvers.walks.shapes.shell import Shell
 from solvers.walks.shapes.star import Star
+from solvers.walks.stars import MixedPolygon
 from solvers.walks.surface import Surface, blob
 
 FINE, COARSE, MANY = 256, 64, 500_000
@@ -50,7 +51,10 @@ def _build(
             extent = tuple(domain.sizes(dimension).values())
             return FoldedBox(np.zeros(dimension), extent, insulated) if insulated else Box(np.zeros(dimension), extent)
         case plain.Polygon(outline=outline, holes=holes):
-            return Polygon(outline, holes, domain.edge_names(), resolution)
+            names = domain.edge_names()
+            if insulated:
+                return MixedPolygon(outline, holes, names, insulated, resolution)
+            return Polygon(outline, holes, names, resolution)
         case spec.Disk() | spec.Ball():
             return Ball(np.zeros(dimension), measures["radius",])
         case spec.Annulus() | spec.Shell():

@@ -46,7 +46,7 @@ def equation_of(terms: Terms, geometry: Geometry) -> Equation:
         raise TypeError("walks take one coefficient k for all axes")
     (diffusion,), reaction = terms.diffusion, terms.reaction
     lower, extent = tuple(map(float, geometry.lower)), tuple(map(float, geometry.extent))
-    somewhere = CloudPoints(geometry.interior(1, (0, 0)).T, lower, extent, lasting=False)
+    somewhere = CloudPoints(geometry.somewhere.T, lower, extent, lasting=False)
     k, c = _number(diffusion, somewhere), 0.0 if reaction is None else _number(reaction, somewhere)
     if k is not None and c is not None:
         return Equation(k, c)

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -143,6 +144,11 @@ class Geometry(ABC):
                     f"hardly any point of the domain is further than {margin:g} from its boundary: make epsilon smaller"
                 )
         return np.concatenate([np.empty((0, self.dimension)), *found])[:count]
+
+    @cached_property
+    def somewhere(self) -> Array:
+        """One point inside, [1, d]."""
+        return self.interior(1, (0, 0))
 
     def checked(self, points: ArrayLike) -> Array:
         """Points as a float64 array [n, d] that owns its numbers; refuses another shape."""

@@ -19,6 +19,7 @@ from solvers.walks.geometry import Geometry
 from solvers.walks.mixed import MixedRecords
 from solvers.walks.philox import WORD, Key
 from solvers.walks.records import Records
+from solvers.walks.stars import MixedPolygon, star_walk
 from solvers.walks.walk import gradient_walk, walk
 
 PILOTS = 64
@@ -81,6 +82,12 @@ def walker_of(start: Start, equation: Equation, source: bool, flux: bool) -> Wal
         found = folded_walk(s.geometry, s.points[rows], s.ids[rows], first, count, *shared, *options)
         return _trip(found, s.geometry, equation.k)
 
+    def starry(rows: Rows, first: int, count: int) -> Trip:
+        assert isinstance(s.geometry, MixedPolygon)
+        options = (equation.screening, flux)
+        found = star_walk(s.geometry, s.points[rows], s.ids[rows], first, count, *shared, *options)
+        return _trip(found, s.geometry, equation.k)
+
     def plain(rows: Rows, first: int, count: int) -> Trip:
         options = (equation.screening, source, s.sobol)
         found = walk(s.geometry, s.points[rows], s.ids[rows], first, count, *shared, *options)
@@ -88,6 +95,8 @@ def walker_of(start: Start, equation: Equation, source: bool, flux: bool) -> Wal
 
     if equation.medium is not None:
         return varying
+    if isinstance(s.geometry, MixedPolygon):
+        return starry
     return folded if isinstance(s.geometry, FoldedBox) else plain
 
 

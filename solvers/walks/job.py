@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pdemill.draws import SCHEME, Draw
-from pdemill.errors import Fault, SpecError
+from pdemill.errors import Fault, SolverError, SpecError
 from pdemill.points import Array
 from pdemill.spec.boundary import Neumann
 from pdemill.spec.field import Function
@@ -72,6 +72,8 @@ class PointJob:
             geometry = self.geometry(first)
         except InvalidSample as fault:
             raise SpecError([Fault(("problem", "domain"), str(fault).removeprefix("domain: "))]) from None
+        if isinstance(self.problem.points, RandomPoints):
+            return
         try:
             count = len(self.points(first, geometry))
         except InvalidSample as fault:
@@ -125,7 +127,10 @@ class PointJob:
         wanted, epsilon = self.problem.points, self.epsilon(geometry)
         if isinstance(wanted, RandomPoints):
             split, stream = ("", 0) if wanted.shared else (sample.draw.split, sample.draw.sample)
-            return geometry.interior(wanted.random, key_of(self.spec.seed, split, "points"), stream, epsilon)
+            try:
+                return geometry.interior(wanted.random, key_of(self.spec.seed, split, "points"), stream, epsilon)
+            except SolverError as fault:
+                raise InvalidSample(str(fault)) from None
         if isinstance(wanted, GridPoints):
             axes = [(np.arange(n) + 0.5) / n for n in wanted.grid]
             cells = np.stack([axis.ravel() for axis in np.meshgrid(*axes, indexing="ij")], axis=1)

@@ -22,6 +22,18 @@ WAVES: dict[str, Any] = {
     "solver": {"method": "skr", "restart": 20, "recycle": 8},
     "seed": 11,
 }
+STARS: dict[str, Any] = {
+    "problem": {
+        "family": "screened_poisson",
+        "domain": {"shape": "star", "harmonics": [{"order": 3, "cosine": {"uniform": [0, 0.3]}}]},
+        "points": {"random": 40},
+        "source": {"field": "gaussian", "modes": 16},
+        "boundary": {"boundary": {"dirichlet": {"field": "expression", "formula": "x*y"}}},
+    },
+    "samples": 4,
+    "store": {"shard": 2},
+    "solver": {"method": "walks", "walks": 256},
+}
 LARGE = {**WAVES["problem"], "resolution": [128, 96]}
 """OpenBLAS splits sums over threads from 10,000 numbers on."""
 
@@ -35,11 +47,16 @@ def _content(spec: dict[str, Any], out: Path, workers: int = 0, **environment: s
     return str(pdemill.verify(out, samples=0).content)
 
 
-def test_code_out_of_the_cache_gives_what_code_just_compiled_gives(tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("spec", "kernel"), [(WAVES, "arnoldi._cycle*.nbc"), (STARS, "kernels.walk2*.nbc")], ids=["skr", "walks"]
+)
+def test_code_out_of_the_cache_gives_what_code_just_compiled_gives(
+    spec: dict[str, Any], kernel: str, tmp_path: Path
+) -> None:
     cache = str(tmp_path / "cache")
-    first = _content(WAVES, tmp_path / "first", NUMBA_CACHE_DIR=cache)
-    assert list(Path(cache).rglob("arnoldi._cycle*.nbc"))
-    assert _content(WAVES, tmp_path / "second", NUMBA_CACHE_DIR=cache) == first
+    first = _content(spec, tmp_path / "first", NUMBA_CACHE_DIR=cache)
+    assert list(Path(cache).rglob(kernel))
+    assert _content(spec, tmp_path / "second", NUMBA_CACHE_DIR=cache) == first
 
 
 def test_workers_may_compile_at_the_same_time(tmp_path: Path) -> None:
@@ -48,9 +65,9 @@ def test_workers_may_compile_at_the_same_time(tmp_path: Path) -> None:
     assert _content(WAVES, tmp_path / "second", workers=2, NUMBA_CACHE_DIR=cache) == first
 
 
-@pytest.mark.parametrize("method", ["skr", "gmres"])
+@pytest.mark.parametrize("method", ["skr", "gmres", "walks"])
 def test_this_process_computes_in_one_thread_as_workers_do(tmp_path: Path, method: str) -> None:
-    spec = {**WAVES, "problem": LARGE, "samples": 2, "solver": {"method": method}}
+    spec = STARS if method == "walks" else {**WAVES, "problem": LARGE, "samples": 2, "solver": {"method": method}}
     threads = {"OMP_NUM_THREADS": "2", "OPENBLAS_NUM_THREADS": "2"}
     found = {_content(spec, tmp_path / str(workers), workers, **threads) for workers in (0, 1)}
     assert len(found) == 1

@@ -311,6 +311,35 @@ def test_a_preview_has_the_certificate(server: Server, finished: Job) -> None:
     assert sample["method"] == "fft"
 
 
+POINTS: dict[str, Any] = {
+    "problem": {
+        "family": "poisson",
+        "domain": {"shape": "disk"},
+        "points": {"random": 30},
+        "source": {"uniform": [1, 4]},
+    },
+    "samples": 6,
+    "solver": {"method": "walks", "walks": 300},
+}
+
+
+def test_values_at_points_come_from_the_server_as_from_here(server: Server, client: Client, tmp_path: Path) -> None:
+    job = client.submit(POINTS).wait()
+    pdemill.generate(POINTS, tmp_path / "here.zarr")
+    here, there = pdemill.open(tmp_path / "here.zarr")[:], job.open("train")[:]
+    assert all(np.array_equal(here[name], there[name]) for name in here)
+    sample = httpx.get(f"{server.url}/v1/jobs/{job.id}/samples/2").json()
+    assert len(sample["points"]) == len(sample["stderr"]) == len(sample["y"]["u"]) == 30
+    assert sample["rel_residual"] is None
+    assert sample["method"] == "walks"
+
+
+def test_a_point_that_is_not_inside_ends_the_job_with_its_number(client: Client) -> None:
+    spec = {**POINTS, "problem": {**POINTS["problem"], "points": {"list": [[0, 0], [0.9999, 0]]}}}
+    with pytest.raises(JobError, match=r"problem.points: number 1, \[0.9999, 0.0\], is outside"):
+        client.submit(spec).wait()
+
+
 def test_a_store_is_deleted_on_request_only(client: Client) -> None:
     spec = {**SMALL, "seed": 50}
     first = client.submit(spec).wait(60)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -20,7 +21,7 @@ from solvers.walks.shapes.star import Star
 from solvers.walks.tables import Spline, make_raster
 from tests.walks.scores import check_scores, scores, slope
 
-POINTS, WALKS = 150, 1024
+POINTS, WALKS = 300, 512
 OPTIONS: dict[str, Any] = {"epsilon": 2e-4, "max_steps": 10_000, "key": (3, 4), "stream": 5}
 
 
@@ -106,7 +107,9 @@ def test_walks_do_not_depend_on_their_company() -> None:
     geometry = SHAPES["square"]
     m = medium(geometry, case(0.5, 0), 0)
     whole = run(geometry, m, 0, 40)
-    parts = [run(geometry, m, first, 20, rows) for rows in (slice(0, 70), slice(70, None)) for first in (0, 20)]
+    cuts = [(rows, first) for rows in (slice(0, 70), slice(70, None)) for first in (0, 20)]
+    with ThreadPoolExecutor(2) as pool:
+        parts = list(pool.map(lambda cut: run(geometry, m, cut[1], 20, cut[0]), cuts))
     for name in ("exit", "element", "weight", "steps", "source", "source_weight", "largest"):
         a, b, c, d = (getattr(part, name) for part in parts)
         joined = np.concatenate([np.concatenate([a, b], axis=1), np.concatenate([c, d], axis=1)])
@@ -146,14 +149,14 @@ def shared(amplitudes: Array, points: Array, walks: int) -> tuple[Moments, Array
 
 def test_shared_walks_solve_every_medium() -> None:
     points = SHAPES["square"].interior(POINTS, (9, 9), margin=1e-2)
-    moments, roots, exact = shared(np.linspace(0.1, 0.6, 9), points, 4 * BATCH)
-    assert moments.counts.tolist() == [[BATCH] * 4] * POINTS
+    moments, roots, exact = shared(np.linspace(0.1, 0.6, 9), points, 2 * BATCH)
+    assert (moments.counts == BATCH).all()
     mean = moments.mean.mean(axis=1)
     deviations = moments.m2.sum(axis=1) + BATCH * ((moments.mean - mean[:, None]) ** 2).sum(axis=1)
-    error = np.sqrt(deviations / (4 * BATCH - 1) / (4 * BATCH))
+    error = np.sqrt(deviations / (2 * BATCH - 1) / (2 * BATCH))
     z = (mean - roots * exact) / error
     for lane in range(z.shape[1]):
-        check_scores(z[:, lane], 0.85, 1.15)
+        check_scores(z[:, lane])
     assert moments.largest.min() >= 1
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -16,7 +17,7 @@ from solvers.walks.folding import FoldedBox, folded_walk, plane_mass
 from solvers.walks.mixed import MixedRecords
 from tests.walks.scores import check_scores, scores, slope
 
-POINTS, WALKS = 150, 1024
+POINTS, WALKS = 300, 512
 OPTIONS: dict[str, Any] = {"epsilon": 2e-4, "max_steps": 100_000, "key": (6, 7), "stream": 1}
 
 
@@ -123,7 +124,9 @@ def test_mass_of_a_plane(s: float) -> None:
 def test_walks_do_not_depend_on_their_company() -> None:
     what = CASES["strip"]
     whole = run(what, True, 0, 40)
-    parts = [run(what, True, first, 20, rows) for rows in (slice(0, 70), slice(70, None)) for first in (0, 20)]
+    cuts = [(rows, first) for rows in (slice(0, 70), slice(70, None)) for first in (0, 20)]
+    with ThreadPoolExecutor(2) as pool:
+        parts = list(pool.map(lambda cut: run(what, True, cut[1], 20, cut[0]), cuts))
     for name in vars(whole):
         a, b, c, d = (getattr(part, name) for part in parts)
         joined = np.concatenate([np.concatenate([a, b], axis=1), np.concatenate([c, d], axis=1)])

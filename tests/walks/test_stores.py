@@ -177,6 +177,10 @@ def test_samples_without_an_honest_label_fail_with_a_reason(change: Json, words:
     ("problem", "words"),
     [
         (
+            {"points": {"list": [[0, 0], [0, 0.95]]}, "domain": {"shape": "disk", "radius": 0.9}},
+            r"problem.points.list\[1\]: is not inside the domain",
+        ),
+        (
             {"points": {"list": [[0, 0], [0.899, 0]]}, "domain": {"shape": "disk", "radius": 0.9}},
             r"problem.points: number 1, \[0.899, 0.0\], is outside the domain or within epsilon",
         ),
@@ -186,7 +190,7 @@ def test_samples_without_an_honest_label_fail_with_a_reason(change: Json, words:
         ),
         (
             {"domain": {"shape": "star", "harmonics": [{"order": 2, "cosine": 1.1}]}},
-            "problem.domain: a star's radius falls to",
+            "problem.domain.harmonics: make the radius -0.1",
         ),
     ],
 )
