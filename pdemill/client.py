@@ -16,7 +16,7 @@ from pdemill.errors import Fault, JobError, ServerError, SpecError
 from pdemill.progress import Tally, Watcher
 from pdemill.reader import Dataset
 from pdemill.spec.job import Spec
-from pdemill.spec.load import override, read_spec
+from pdemill.spec.load import gather
 
 UNFINISHED = ("accepted", "running")
 PATIENCE, FIRST_PATIENCE = 120.0, 5.0
@@ -49,13 +49,13 @@ class Client:
 
     def submit(self, spec: str | Path | Mapping[str, Any] | Spec, settings: Sequence[str] = ()) -> Job:
         """Submit a spec (a file, a dictionary or a Spec), with overrides such as ``"samples=10"``."""
-        body = override(read_spec(spec), settings)
+        body = gather(spec, settings)
         answer = self._ask("POST", "/v1/jobs", json=body, headers={"Idempotency-Key": uuid4().hex})
         return Job(self, answer.json())
 
     def validate(self, spec: str | Path | Mapping[str, Any] | Spec, settings: Sequence[str] = ()) -> dict[str, Any]:
         """What a spec would cost: samples, unknowns, bytes, method, cpu_seconds."""
-        found: dict[str, Any] = self._ask("POST", "/v1/jobs/validate", json=override(read_spec(spec), settings)).json()
+        found: dict[str, Any] = self._ask("POST", "/v1/jobs/validate", json=gather(spec, settings)).json()
         return found
 
     def job(self, job: str) -> Job:

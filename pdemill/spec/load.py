@@ -15,6 +15,7 @@ from pydantic import ValidationError
 
 from pdemill.errors import Fault, SpecError
 from pdemill.spec.job import Spec
+from pdemill.spec.mesh_file import with_mesh
 
 MAX_BYTES = 1_000_000
 SHOWN = 60
@@ -120,7 +121,7 @@ def preset_text(name: str) -> str:
 
 
 def read_spec(source: str | Path | Mapping[str, Any] | Spec) -> dict[str, Any]:
-    """The dictionary in a file, a dictionary or a spec, not validated."""
+    """The dictionary in a file, a dictionary or a spec, not validated; a mesh that a file names is read into it."""
     if isinstance(source, Spec):
         return dict(json.loads(source.canonical()))
     if isinstance(source, Mapping):
@@ -130,14 +131,19 @@ def read_spec(source: str | Path | Mapping[str, Any] | Spec) -> dict[str, Any]:
     except (OSError, UnicodeDecodeError) as error:
         reason = error.strerror if isinstance(error, OSError) else "it is not text"
         raise SpecError([Fault((), f"cannot read {str(source)!r}: {reason}")]) from None
-    return parse(text, str(source))
+    return with_mesh(parse(text, str(source)), Path(source).parent)
+
+
+def gather(source: str | Path | Mapping[str, Any] | Spec, settings: Sequence[str] = ()) -> dict[str, Any]:
+    """What ``read_spec`` reads, with overrides; nothing in it refers to a file any more."""
+    return with_mesh(override(read_spec(source), settings), Path())
 
 
 def load_spec(source: str | Path | Mapping[str, Any] | Spec, settings: Sequence[str] = ()) -> Spec:
     """A spec from a file, a dictionary or a spec, with overrides."""
     if isinstance(source, Spec) and not settings:
         return source
-    return validate(override(read_spec(source), settings))
+    return validate(gather(source, settings))
 
 
 def read_preset(name: str) -> dict[str, Any]:

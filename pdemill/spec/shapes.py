@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
-from typing import Annotated, Literal
+from collections.abc import Iterator, Mapping
+from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, BeforeValidator, Field, model_validator
 
@@ -199,10 +199,22 @@ class Surface(Shape):
     triangles: Annotated[tuple[Corners, ...], Field(max_length=2 * MOST_VERTICES), BeforeValidator(as_tuple)] = ()
     blob: Blob | None = None
 
+    @model_validator(mode="before")
+    @classmethod
+    def _no_file(cls, value: Any) -> Any:
+        if isinstance(value, Mapping) and "file" in value:
+            message = "is read before a spec is sent or checked: give vertices and triangles here"
+            raise refuse(("file",), message, value["file"])
+        return value
+
     @model_validator(mode="after")
     def _one_surface(self) -> Surface:
         if (self.blob is None) != bool(self.vertices and self.triangles):
             raise refuse((), "needs either vertices and triangles (or a file), or blob", None)
+        for number, corners in enumerate(self.triangles):
+            if max(corners) >= len(self.vertices):
+                message = f"has the vertex {max(corners)}, but vertices are numbered 0 to {len(self.vertices) - 1}"
+                raise refuse(("triangles", number), message, corners)
         return self
 
     @property

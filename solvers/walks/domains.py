@@ -9,6 +9,7 @@ import numpy as np
 from pdemill.errors import SolverError
 from pdemill.spec import domain as plain
 from pdemill.spec import shapes as spec
+from pdemill.surface import Surface, blob
 from solvers.instance import InvalidSample
 from solvers.walks.folding import FoldedBox
 from solvers.walks.geometry import Geometry
@@ -19,7 +20,6 @@ from solvers.walks.shapes.polygon import Polygon
 from solvers.walks.shapes.shell import Shell
 from solvers.walks.shapes.star import Star
 from solvers.walks.stars import MixedPolygon
-from solvers.walks.surface import Surface, blob
 
 FINE, COARSE, MANY = 256, 64, 500_000
 """Cells per axis of a polygon's grid of distances: the fine one pays from so many walks on."""
@@ -59,13 +59,17 @@ def _build(
             return Ball(np.zeros(dimension), measures["radius",])
         case spec.Annulus() | spec.Shell():
             return Shell(np.zeros(dimension), measures["inner",], measures["outer",])
-        case spec.Surface(blob=None, vertices=vertices, triangles=triangles):
-            return Mesh(Surface(np.array(vertices), np.array(triangles, dtype=np.int32)))
-        case spec.Surface(blob=spec.Blob(subdivisions=subdivisions, amplitude=amplitude)):
-            return Mesh(blob(subdivisions, tuple(amplitude * share for share in BUMPS)))
+        case spec.Surface():
+            return Mesh(_surface(domain))
         case spec.Star(harmonics=harmonics, edges=edges):
             cosines, sines = np.zeros((2, max(harmonic.order for harmonic in harmonics)))
             for number, harmonic in enumerate(harmonics):
                 cosines[harmonic.order - 1] += measures["harmonics", str(number), "cosine"]
                 sines[harmonic.order - 1] += measures["harmonics", str(number), "sine"]
             return Star(cosines, sines, measures["radius",], edges=edges, resolution=resolution)
+
+
+def _surface(domain: spec.Surface) -> Surface:
+    if domain.blob is not None:
+        return blob(domain.blob.subdivisions, tuple(domain.blob.amplitude * share for share in BUMPS))
+    return Surface(np.array(domain.vertices), np.array(domain.triangles, dtype=np.int32))

@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from pdemill.points import Array
+from pdemill.surface import Surface, checked
 from solvers.walks.geometry import Geometry, implements, reach3, touch3
 from solvers.walks.grid import Grid, cell_of3, half_diagonal, make_grid
 from solvers.walks.shapes.lattice import lattice
@@ -19,7 +20,6 @@ from solvers.walks.shapes.triangles import (
     signed_distances,
     triangle_table,
 )
-from solvers.walks.surface import Surface, checked
 
 FAR = 3.0
 """Cells this many half diagonals away have no list: in space, lists are longer and each entry costs more."""
