@@ -162,7 +162,7 @@ def _sort(numbers: Any, keys: Any) -> None:
             numbers[m], keys[m] = number, key
 
 
-@njit(fastmath=FAST)
+@njit(fastmath=FAST, forceinline=True)
 def cell_of2(grid: Any, x: Any, y: Any) -> Any:
     """(cell, square of the distance to its centre); points outside count to the nearest cell (compiled code only)."""
     i = min(grid.counts[0] - 1, max(0, int((x - grid.origin[0]) / grid.h)))
@@ -171,7 +171,7 @@ def cell_of2(grid: Any, x: Any, y: Any) -> Any:
     return i * grid.counts[1] + j, a * a + b * b
 
 
-@njit(fastmath=FAST)
+@njit(fastmath=FAST, forceinline=True)
 def cell_of3(grid: Any, x: Any, y: Any, z: Any) -> Any:
     """``cell_of2`` in space."""
     i = min(grid.counts[0] - 1, max(0, int((x - grid.origin[0]) / grid.h)))

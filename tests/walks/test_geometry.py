@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from pdemill.errors import SolverError
 from pdemill.points import Array
+from pdemill.surface import Surface, blob, icosphere
 from solvers.walks.geometry import Geometry, reach, reach2, reach3, touch, touch2, touch3
 from solvers.walks.philox import levels
 from solvers.walks.shapes.ball import Ball
@@ -19,7 +20,6 @@ from solvers.walks.shapes.mesh import Mesh
 from solvers.walks.shapes.polygon import Polygon
 from solvers.walks.shapes.shell import Shell
 from solvers.walks.shapes.star import Star
-from solvers.walks.surface import Surface, blob, icosphere
 
 COMB = [(0, 0), (3, 0), (3, 2), (2.4, 2), (2.2, 0.5), (2, 2), (1.5, 0.2), (1, 2), (0.9, 0.25), (0.8, 2), (0, 2)]
 HOLES = [[(0.2, 0.2), (0.6, 0.2), (0.4, 0.6)], [(2.5, 0.1), (2.9, 0.4), (2.5, 0.4)]]

@@ -15,6 +15,7 @@ from scipy.special import gamma, i0, ive, kv
 
 from pdemill.errors import SolverError
 from pdemill.points import Array
+from pdemill.surface import blob
 from solvers.walks.geometry import Geometry
 from solvers.walks.kernels import BLOCK
 from solvers.walks.records import Records
@@ -25,7 +26,6 @@ from solvers.walks.shapes.mesh import Mesh
 from solvers.walks.shapes.polygon import Polygon
 from solvers.walks.shapes.shell import Shell
 from solvers.walks.shapes.star import Star
-from solvers.walks.surface import blob
 from solvers.walks.walk import gradient_walk, walk
 
 type Function = Callable[[Array], Array]
