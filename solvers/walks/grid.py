@@ -21,7 +21,7 @@ from solvers.walks.philox import FAST
 FAR = 8.0
 """Cells whose centre is this many half diagonals from the boundary are far."""
 
-WHOLE = 12.0
+WHOLE = 16.0
 """Parts of the grid this many half diagonals away are not divided further: their cells get safe bounds."""
 
 

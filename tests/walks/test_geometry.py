@@ -195,8 +195,8 @@ def test_no_interior_points_beyond_the_greatest_distance() -> None:
 
 def test_names_of_sides() -> None:
     assert Box(np.zeros(4), np.ones(4)).sides == (
-        *("left", "right", "bottom", "top", "back", "front"),
-        *("x4_low", "x4_high"),
+        *("x1_low", "x1_high", "x2_low", "x2_high"),
+        *("x3_low", "x3_high", "x4_low", "x4_high"),
     )
     assert Polygon(COMB, HOLES).sides == (*(f"edge{i}" for i in range(11)), "hole0", "hole1")
     assert Shell().sides == ("inner", "outer")
@@ -228,6 +228,10 @@ def test_a_named_side_can_have_many_edges() -> None:
         (lambda: Polygon([(0, 0), (1, 0), (1, 0), (0, 1)]), "two equal corners in a row"),
         (lambda: Polygon(COMB, names=("a",)), "needs 11 names"),
         (lambda: Shell(inner=1.0, outer=1.0), "0 < inner < outer"),
+        (lambda: Ball(radius=0.0), "positive radius"),
+        (lambda: Ball(np.zeros(21)), "2 to 20 dimensions"),
+        (lambda: Box((0.0, 0.0), (1.0, 0.0)), "positive lengths"),
+        (lambda: Box((0.0, 0.0), (1.0, 1.0, 1.0)), "one per dimension"),
         (lambda: Ball().distance(np.zeros((3, 3))), r"shape \[n, 2\]"),
     ],
 )

@@ -31,7 +31,7 @@ from solvers.walks.walk import gradient_walk, walk
 type Function = Callable[[Array], Array]
 
 KEY = (17, 29)
-POINTS = 500
+POINTS = 400
 SHAPES: dict[str, Callable[[], Geometry]] = {
     "disk": Ball,
     "square": Box,
