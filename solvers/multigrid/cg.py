@@ -35,7 +35,7 @@ from solvers.multigrid.vectors import (
 
 RUNNING, DONE, BROKEN, STALLED = 0, 1, 2, 3
 """How a lane stands: it still runs; solved; no number any more; rounding keeps its residual above the tolerance."""
-DROP, DRIFT, STALL = 1e-3, 0.1, 0.5
+DROP, DRIFT, STALL = 1e-4, 0.1, 0.5
 
 
 @kernel

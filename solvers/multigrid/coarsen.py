@@ -24,11 +24,11 @@ from solvers.multigrid.compiled import Level, Offsets, Singles, U, entry, kernel
 from solvers.multigrid.rows import HALF as ONE_HALF
 from solvers.multigrid.rows import ONE, ZERO, add, clear, copy, split
 from solvers.multigrid.smoother import couplings, deep, length, row, scratch, second, wrap_red
-from solvers.multigrid.transfer import children, half_row
+from solvers.multigrid.transfer import NOTHING, WHOLE, children, half_row
 
 LEAST = np.float32(1e-6)
-WHOLE, NOTHING, DUMP, INNER = 0, 1, 2, 3
-"""Scratch rows: a whole coarse row, zeros, what nobody reads, faces inside coarse cells."""
+DUMP, INNER = 2, 3
+"""Scratch rows: what nobody reads, faces inside coarse cells."""
 
 
 @kernel

@@ -117,7 +117,7 @@ def lay_out(plan: Plan, lanes: int, reaction: bool) -> Layout:
     for number, level in enumerate(levels):
         size, pitch = int(level[SIZE]), int(level[PITCH])
         parts = {U: 2, F: 2, D: 2, TZ: 2, TY: 2 * deep, TI: 1, TO: 1, R: 1, WZ: 1, WY: deep, WX: 1}
-        lengths = {column: times * size for column, times in parts.items()} | {E: size, ROW: 6 * pitch}
+        lengths = {column: times * size for column, times in parts.items()} | {E: size, ROW: 4 * pitch}
         if number == 0:
             lengths |= {C: 2 * size * reaction, P: 2 * size, Q: 2 * size}
         singles = _place(level, lengths, singles)

@@ -18,6 +18,7 @@ from solvers.operators.system import Pattern, System
 from solvers.solution import Result, Solution, Stats
 
 RESULTS = {DONE: Result.CONVERGED, BROKEN: Result.BREAKDOWN, STALLED: Result.MISSED_TOLERANCE}
+NONE = -99
 MARGIN = 0.9
 """The share of the tolerance that is aimed at, since the certificate rounds otherwise."""
 
@@ -68,21 +69,20 @@ class GridSolver:
         faces = self._Tz[slot], self._Ty[slot], self._Tx[slot]
         indptr, singular = matrix.pattern.indptr, matrix.properties.singular
         largest = read(matrix.values, indptr, stencil.places, singular, stencil.periodic, *faces, c)
-        sums = np.array([float(part.sum()) for part in faces])
+        means = np.array([float(part[..., ::4].mean()) if part.size else 0.0 for part in faces])
         part(c, stencil.periodic, *faces)
         self._b[slot] = system.rhs.reshape(stencil.shape)
-        load = float(np.abs(system.rhs).max())
-        if not (0.0 < largest < np.inf and load < np.inf and (sums >= 0.0).all()):
+        load = max(float(system.rhs.max()), -float(system.rhs.min()))
+        if not (0.0 < largest < np.inf and load < np.inf and (means >= 0.0).all()):
             return None
         self._scales[slot] = 2.0 ** -frexp(largest)[1]
         self._weights[slot] = 2.0 ** -frexp(load)[1]
-        return Kind(plan(stencil.shape, stencil.periodic, self._strengths(sums)), bool(c.any()))
+        return Kind(plan(stencil.shape, stencil.periodic, self._strengths(means)), bool(c.any()))
 
-    def _strengths(self, sums: Array) -> tuple[int, int, int]:
-        """log2 of the mean coupling along each axis, to the nearest integer and relative to the strongest."""
-        cells = np.array(self._stencil.shape)
-        mean = sums / (self.pattern.size * np.maximum(cells - 1, 1) / cells)
-        levels = [round(log2(value / mean.max())) if value > 0.0 else -99 for value in mean]
+    def _strengths(self, means: Array) -> tuple[int, int, int]:
+        """log2 of the coupling along each axis, to the nearest integer and relative to the strongest: means over every
+        fourth cell."""
+        levels = [round(log2(value / means.max())) if value > 0.0 else NONE for value in means]
         return levels[0], levels[1], levels[2]
 
     def _solve(

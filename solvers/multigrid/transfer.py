@@ -16,6 +16,9 @@ from solvers.multigrid.compiled import Level, Singles, U, kernel
 from solvers.multigrid.rows import ONE, clear, merge, split
 from solvers.multigrid.smoother import RED, deep, length, row, scratch, second, wrap
 
+WHOLE, NOTHING = 0, 1
+"""Scratch rows: a whole coarse row, zeros."""
+
 
 @kernel
 def own2(w: Singles, out: int, r: int, wz: int, wx: int, beyond: int, many: int) -> None:
@@ -67,7 +70,7 @@ def half_row(tc: Level, field: int, s: int, Z: int, Y: int) -> int:
 def target(t: Level, tc: Level, s: int, Z: int, Y: int) -> int:
     """Where the residual of fine half row s is summed up: a whole coarse row, or half of one if x is not halved."""
     if t[of.CX]:
-        return scratch(t, 0)
+        return scratch(t, WHOLE)
     return half_row(tc, tc[of.F], s, Z, Y)
 
 
@@ -100,8 +103,54 @@ def children(coarse: int, cells: int, halved: int) -> tuple[int, int]:
 
 
 @kernel
+def gather_flat(
+    w: Singles,
+    out: int,
+    a: int,
+    az: int,
+    ax: int,
+    b: int,
+    bz: int,
+    bx: int,
+    before: int,
+    wb: int,
+    after: int,
+    wa: int,
+    lanes: int,
+    many: int,
+) -> None:
+    """A whole coarse row of two dimensions in one go, from its fine rows a and b and the rows before and after."""
+    for k in range(U(0), many):
+        w[out + k] = (
+            (w[a + k] * (ONE - w[az + k] - w[ax + k]) + w[b + k] * (ONE - w[bz + k] - w[bx + k]))
+            + (w[ax + k + lanes] * w[a + k + lanes] + w[bx + k - lanes] * w[b + k - lanes])
+            + (w[wb + k] * w[before + k] + w[wa + k] * w[after + k])
+        )  # fmt: skip
+
+
+@kernel
+def restrict_flat(w: Singles, t: Level, Z: int, lanes: int) -> None:
+    """What all fine rows give to one coarse row in two dimensions, both axes halved; rows that are missing are
+    zeros."""
+    nothing, z, cells = scratch(t, NOTHING), 2 * Z, t[of.NZ]
+    a = row(t, z, 0)
+    b = row(t, z + 1, 0) if z + 1 < cells else -1
+    before = row(t, (z - 1) % cells, 0) if z > 0 or t[of.PZ] else -1
+    after = row(t, (z + 2) % cells, 0) if z + 2 < cells or t[of.PZ] else -1
+    gather_flat(
+        w, U(scratch(t, WHOLE)),
+        U(t[of.R] + a), U(t[of.WZ] + a), U(t[of.WX] + a),
+        U(t[of.R] + b if b >= 0 else nothing), U(t[of.WZ] + b if b >= 0 else nothing),
+        U(t[of.WX] + b if b >= 0 else nothing),
+        U(t[of.R] + before if before >= 0 else nothing), U(t[of.WZ] + before if before >= 0 else nothing),
+        U(t[of.R] + after if after >= 0 else nothing), U(t[of.WZ] + after if after >= 0 else nothing),
+        U(lanes), U(t[of.HALF] * lanes),
+    )  # fmt: skip
+
+
+@kernel
 def restrict_row(w: Singles, t: Level, tc: Level, Z: int, Y: int, lanes: int) -> None:
-    """The right-hand side of one coarse row."""
+    """What all fine rows give to one coarse row."""
     z0, z1 = children(Z, t[of.NZ], t[of.CZ])
     y0, y1 = children(Y, t[of.NY], t[of.CY])
     for s in range(2):
@@ -121,16 +170,19 @@ def restrict_row(w: Singles, t: Level, tc: Level, Z: int, Y: int, lanes: int) ->
                 add_beyond(w, t, tc, t[of.WY], z, (y0 + 2) % t[of.NY], Z, Y, lanes)
             if y0 > 0 or t[of.PY]:
                 add_beyond(w, t, tc, t[of.WY], z, (y0 - 1) % t[of.NY], Z, Y, lanes)
-    if t[of.CX]:
-        whole, first, last = target(t, tc, 0, Z, Y), half_row(tc, tc[of.F], 0, Z, Y), half_row(tc, tc[of.F], 1, Z, Y)
-        split(w, U(whole), U(first), U(last), U(lanes), U(tc[of.HALF] * lanes))
 
 
 @kernel
 def restrict_plane(w: Singles, t: Level, tc: Level, Z: int, lanes: int) -> None:
     """The right-hand side of one coarse plane."""
     for Y in range(tc[of.NY]):
-        restrict_row(w, t, tc, Z, Y, lanes)
+        if t[of.CX] and t[of.CZ] and not deep(t):
+            restrict_flat(w, t, Z, lanes)
+        else:
+            restrict_row(w, t, tc, Z, Y, lanes)
+        if t[of.CX]:
+            first, last = half_row(tc, tc[of.F], 0, Z, Y), half_row(tc, tc[of.F], 1, Z, Y)
+            split(w, U(scratch(t, WHOLE)), U(first), U(last), U(lanes), U(tc[of.HALF] * lanes))
 
 
 @kernel
