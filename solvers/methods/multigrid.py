@@ -34,7 +34,7 @@ class Multigrid(Method):
     """
 
     method: Literal["multigrid"]
-    max_iterations: Annotated[int, Field(ge=1)] = 100
+    max_iterations: Annotated[int, Field(ge=1)] = 200
 
     def objection(self, problem: Problem) -> Fault | None:
         reason = _reason(problem)

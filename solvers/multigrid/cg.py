@@ -1,8 +1,9 @@
 """Conjugate gradients on all lanes of a batch, each lane for itself.
 
 Residual r (the finest F), direction p and A p are float32, the solution x is float64. The recurrence for r drifts from
-b - A x; therefore the residual is computed anew in float64 each time it has dropped by ``DROP``, and accepted only
-then. Where it had drifted by more than ``DRIFT``, or a lane had claimed to be done, its next direction begins anew.
+b - A x; therefore the residual is computed anew in float64 each time it has dropped by ``DROP``, or by ``FAST_DROP``
+where this takes fewer than ``FAST`` steps, and accepted only then. Where it had drifted by more than ``DRIFT``, or a
+lane had claimed to be done, its next direction begins anew.
 
 A lane that has ended keeps its x: its steps are zero. Nothing passes from lane to lane, and every sum runs over the
 places of a half row in the same order, whatever the number of lanes.
@@ -35,7 +36,8 @@ from solvers.multigrid.vectors import (
 
 RUNNING, DONE, BROKEN, STALLED = 0, 1, 2, 3
 """How a lane stands: it still runs; solved; no number any more; rounding keeps its residual above the tolerance."""
-DROP, DRIFT, STALL = 1e-4, 0.1, 0.5
+DROP, FAST_DROP, FAST = 1e-3, 1e-4, 8
+DRIFT, STALL = 0.1, 0.5
 
 
 @kernel
@@ -172,6 +174,7 @@ def solve(
     many = t[of.HALF] * lanes
     before, here, change = np.ones(lanes), np.zeros(lanes), np.zeros(lanes)
     size, last, found = np.zeros(lanes), np.ones(lanes), np.ones(lanes)
+    replaced = np.zeros(lanes, np.int64)
     fresh, check = np.ones(lanes, np.bool_), np.zeros(lanes, np.bool_)
     measure(w, v, t, fine, lanes)
     gather(v, fine[of.SUM], lanes, many, size)
@@ -203,7 +206,9 @@ def solve(
             if standing[lane] == RUNNING:
                 iterations[lane] += 1
                 found[lane] = np.sqrt(change[lane] / size[lane])
-                check[lane] = found[lane] <= max(rtol, DROP * last[lane]) or iterations[lane] == limit
+                drop = DROP if iterations[lane] - replaced[lane] >= FAST else FAST_DROP
+                check[lane] = found[lane] <= max(rtol, drop * last[lane]) or iterations[lane] == limit
+                replaced[lane] = iterations[lane] if check[lane] else replaced[lane]
                 checks += check[lane]
         if checks:
             accept(w, v, t, fine, lanes, many, rtol, standing, check, fresh, found, last, size)

@@ -6,16 +6,34 @@ import numpy as np
 from numpy.typing import NDArray
 
 from solvers.multigrid import layout as of
-from solvers.multigrid.compiled import Buffer, Doubles, Level, Singles, U, entry, kernel
+from solvers.multigrid.compiled import Doubles, Level, Singles, U, entry, kernel
 from solvers.multigrid.rows import clear
 from solvers.multigrid.smoother import deep, row
 
 
 @kernel
-def put(to: Buffer, at: int, step: int, source: Doubles, begin: int, stride: int, count: int, factor: float) -> None:
-    """Numbers ``stride`` apart to places ``step`` apart."""
-    for k in range(U(0), U(count)):
-        to[U(at) + k * U(step)] = factor * source[U(begin) + k * U(stride)]
+def put(
+    v: Doubles, w: Singles, double: int, single: int, step: int, a: Doubles, begin: int, many: int, f: float
+) -> None:
+    """Every second number of a, times f, to places ``step`` apart of both buffers."""
+    for k in range(U(0), U(many)):
+        value = f * a[U(begin) + U(2) * k]
+        v[U(double) + k * U(step)] = value
+        w[U(single) + k * U(step)] = value
+
+
+@kernel
+def take(v: Doubles, at: int, step: int, a: Doubles, begin: int, many: int, f: float) -> None:
+    """The inverse of ``put``."""
+    for k in range(U(0), U(many)):
+        a[U(begin) + U(2) * k] = f * v[U(at) + k * U(step)]
+
+
+@kernel
+def first_of(a: Doubles, slot: int, z: int, y: int) -> int:
+    """Where a row of an array of four axes begins."""
+    begin: int = a.shape[3] * (y + a.shape[2] * (z + a.shape[1] * slot))
+    return begin
 
 
 @kernel
@@ -33,14 +51,13 @@ def put_row(
     field: int,
 ) -> None:
     """A row of faces across z or y of all lanes, into an array of two colours."""
-    at = row(t, z, y)
+    at, flat = row(t, z, y), faces.reshape(-1)
     for lane in range(lanes):
-        source, factor = faces[slots[lane], z, y], scales[lane]
+        begin, factor = first_of(faces, slots[lane], z, y), scales[lane]
         for s in range(2):
             place = at + ((s + z + y) & 1) * t[of.SIZE] + lane
             count = (t[of.NX] + 1 - s) >> 1
-            put(v, fine[field] + place, lanes, source, s, 2, count, factor)
-            put(w, t[field] + place, lanes, source, s, 2, count, factor)
+            put(v, w, fine[field] + place, t[field] + place, lanes, flat, begin + s, count, factor)
 
 
 @kernel
@@ -57,13 +74,12 @@ def put_sides(
     lanes: int,
 ) -> None:
     """A row of faces across x of all lanes."""
-    at = row(t, z, y)
+    at, flat = row(t, z, y), faces.reshape(-1)
     for lane in range(lanes):
-        source, factor = faces[slots[lane], z, y], scales[lane]
+        begin, factor = first_of(faces, slots[lane], z, y), scales[lane]
         for s in range(2):
             field, count = of.TI if s else of.TO, (t[of.NX] + 2 - s) >> 1
-            put(v, fine[field] + at + lane, lanes, source, s, 2, count, factor)
-            put(w, t[field] + at + lane, lanes, source, s, 2, count, factor)
+            put(v, w, fine[field] + at + lane, t[field] + at + lane, lanes, flat, begin + s, count, factor)
 
 
 @kernel
@@ -80,14 +96,13 @@ def put_load(
     lanes: int,
 ) -> None:
     """A row of right-hand sides of all lanes; the residual of x = 0 is the same."""
-    at = row(t, z, y)
+    at, flat = row(t, z, y), b.reshape(-1)
     for lane in range(lanes):
-        source, factor = b[slots[lane], z, y], weights[lane]
+        begin, factor = first_of(b, slots[lane], z, y), weights[lane]
         for s in range(2):
             place = at + ((s + z + y) & 1) * t[of.SIZE] + lane
             count = (t[of.NX] + 1 - s) >> 1
-            put(v, fine[of.F] + place, lanes, source, s, 2, count, factor)
-            put(w, t[of.F] + place, lanes, source, s, 2, count, factor)
+            put(v, w, fine[of.F] + place, t[of.F] + place, lanes, flat, begin + s, count, factor)
 
 
 @kernel
@@ -104,15 +119,14 @@ def put_reaction(
     lanes: int,
 ) -> None:
     """A row of reactions of all lanes."""
-    at = row(t, z, y)
+    at, flat = row(t, z, y), c.reshape(-1)
     for lane in range(lanes):
-        source, factor = c[slots[lane], z, y], scales[lane]
+        begin, factor = first_of(c, slots[lane], z, y), scales[lane]
         for s in range(2):
             place = at + ((s + z + y) & 1) * t[of.SIZE] + lane
             count = (t[of.NX] + 1 - s) >> 1
-            put(v, fine[of.C] + place, lanes, source, s, 2, count, factor)
-            put(w, t[of.C] + place, lanes, source, s, 2, count, factor)
-            put(w, t[of.D] + place, lanes, source, s, 2, count, factor)
+            put(v, w, fine[of.C] + place, t[of.C] + place, lanes, flat, begin + s, count, factor)
+            put(v, w, fine[of.C] + place, t[of.D] + place, lanes, flat, begin + s, count, factor)
 
 
 @entry
@@ -153,11 +167,12 @@ def load(
 @entry
 def unload(v: Doubles, t: Level, fine: Level, x: Doubles, slots: NDArray[np.intp], scales: Doubles, lanes: int) -> None:
     """The unknowns of all lanes."""
+    flat = x.reshape(-1)
     for z in range(t[of.NZ]):
         for y in range(t[of.NY]):
             at = fine[of.U] + row(t, z, y)
             for lane in range(lanes):
+                begin = first_of(x, slots[lane], z, y)
                 for s in range(2):
                     place = at + ((s + z + y) & 1) * t[of.SIZE] + lane
-                    to, count = x[slots[lane], z, y], (t[of.NX] + 1 - s) >> 1
-                    put(to, s, 2, v, place, lanes, count, scales[lane])
+                    take(v, place, lanes, flat, begin + s, (t[of.NX] + 1 - s) >> 1, scales[lane])

@@ -54,7 +54,14 @@ class Stencil:
 
 @kernel
 def read_cell(
-    values: Doubles, begin: int, end: int, places: NDArray[np.int8], singular: bool, up: Doubles, here: Doubles
+    values: Doubles,
+    begin: int,
+    end: int,
+    places: NDArray[np.int8],
+    row: int,
+    singular: bool,
+    up: Doubles,
+    here: Doubles,
 ) -> None:
     """One row of the matrix: ``up`` gets the couplings to the neighbours after it, ``here`` the row's sum (0 where it
     is rounding) and diagonal entry."""
@@ -62,8 +69,8 @@ def read_cell(
     for at in range(begin, end):
         total += values[at]
     for axis in range(3):
-        up[axis] = -values[begin + places[axis + 1]] if places[axis + 1] >= 0 else 0.0
-    here[1] = values[begin + places[0]]
+        up[axis] = -values[begin + places[row, axis + 1]] if places[row, axis + 1] >= 0 else 0.0
+    here[1] = values[begin + places[row, 0]]
     here[0] = 0.0 if singular or abs(total) <= ROUNDING * here[1] else total
 
 
@@ -72,22 +79,25 @@ def read_inner(
     values: Doubles,
     begin: int,
     count: int,
-    places: NDArray[np.int8],
+    places: tuple[int, int, int, int],
     singular: bool,
     deep: bool,
-    first: int,
-    last: int,
+    cell: int,
+    z: int,
+    y: int,
+    x: int,
+    many: int,
     Tz: Doubles,
     Ty: Doubles,
     Tx: Doubles,
     c: Doubles,
 ) -> float:
-    """Cells first .. last - 1 of a row along x whose rows of the matrix are all alike; returns the largest diagonal
-    entry."""
+    """Cells of a row along x whose rows of the matrix are all alike, ``count`` entries each; cell, z, y, x: where the
+    first of them and its faces stand. Returns the largest diagonal entry."""
     largest = 0.0
-    centre, z, y, x = places[0], places[1], places[2], places[3]
-    for k in range(first, last):
-        at = U(begin + (k - first) * count)
+    centre, after_z, after_y, after_x = places
+    for k in range(U(0), U(many)):
+        at = U(begin) + k * U(count)
         total = values[at] + values[at + U(1)] + values[at + U(2)] + values[at + U(3)]
         if count > 4:
             total += values[at + U(4)]
@@ -97,11 +107,11 @@ def read_inner(
             total += values[at + U(6)]
         diagonal = values[at + U(centre)]
         largest = max(largest, diagonal)
-        c[k] = 0.0 if singular or abs(total) <= ROUNDING * diagonal else total
-        Tx[k + 1] = -values[at + U(x)]
-        Tz[k] = -values[at + U(z)] if z >= 0 else 0.0
+        c[U(cell) + k] = 0.0 if singular or abs(total) <= ROUNDING * diagonal else total
+        Tx[U(x) + k] = -values[at + U(after_x)]
+        Tz[U(z) + k] = -values[at + U(after_z)] if after_z >= 0 else 0.0
         if deep:
-            Ty[k] = -values[at + U(y)] if y >= 0 else 0.0
+            Ty[U(y) + k] = -values[at + U(after_y)] if after_y >= 0 else 0.0
     return largest
 
 
@@ -111,7 +121,6 @@ def read(
     indptr: NDArray[np.int32],
     places: NDArray[np.int8],
     singular: bool,
-    periodic: tuple[bool, bool, bool],
     Tz: Doubles,
     Ty: Doubles,
     Tx: Doubles,
@@ -123,21 +132,24 @@ def read(
     nz, ny, nx = c.shape
     deep = ny > 1
     up, here = np.zeros(3), np.zeros(2)
+    flat_z, flat_y, flat_x, flat_c = Tz.reshape(-1), Ty.reshape(-1), Tx.reshape(-1), c.reshape(-1)
     largest = 0.0
     for i in range(nz):
         for j in range(ny):
             row = (i * ny + j) * nx
+            z, y, x = row + ny * nx, (i * (ny + 1) + j + 1) * nx, (i * ny + j) * (nx + 1) + 1
             for k in (0, nx - 1):
-                read_cell(values, indptr[row + k], indptr[row + k + 1], places[row + k], singular, up, here)
-                c[i, j, k], Tz[i + 1, j, k], Tx[i, j, k + 1] = here[0], up[0], up[2]
+                read_cell(values, indptr[row + k], indptr[row + k + 1], places, row + k, singular, up, here)
+                flat_c[row + k], flat_z[z + k], flat_x[x + k] = here[0], up[0], up[2]
                 if deep:
-                    Ty[i, j + 1, k] = up[1]
+                    flat_y[y + k] = up[1]
                 largest = max(largest, here[1])
             begin, count = indptr[row + 1], indptr[row + 2] - indptr[row + 1]
-            along = Ty[i, j + 1] if deep else c[i, j]
+            inner = places[row + 1, 0], places[row + 1, 1], places[row + 1, 2], places[row + 1, 3]
             found = read_inner(
-                values, begin, count, places[row + 1], singular, deep, 1, nx - 1, Tz[i + 1, j], along, Tx[i, j], c[i, j]
-            )
+                values, begin, count, inner, singular, deep, row + 1, z + 1, y + 1, x + 1, nx - 2,
+                flat_z, flat_y, flat_x, flat_c,
+            )  # fmt: skip
             largest = max(largest, found)
     for j in range(ny):
         for k in range(nx):
@@ -174,9 +186,11 @@ def part_cell(
     """Give a cell's sides their share of what ties it to the outside."""
     nz, ny, nx = c.shape
     a, b, d = inside(i, nz, periodic[0]), inside(j, ny, periodic[1]), inside(k, nx, periodic[2])
-    z = held(c, periodic, i, j, k, 0) if a != i else 0.0
-    y = held(c, periodic, i, j, k, 1) if b != j else 0.0
-    x = held(c, periodic, i, j, k, 2) if d != k else 0.0
+    z, y, x = 1.0 * (a != i), 1.0 * (b != j), 1.0 * (d != k)
+    if z + y + x > 1.0:
+        z = held(c, periodic, i, j, k, 0) if a != i else 0.0
+        y = held(c, periodic, i, j, k, 1) if b != j else 0.0
+        x = held(c, periodic, i, j, k, 2) if d != k else 0.0
     tied = c[i, j, k] - c[a, b, d]
     if not (z + y + x > 0.0 and tied > 0.0):
         return

@@ -42,6 +42,8 @@ class GridSolver:
         self._Ty = np.zeros((lanes, nz, ny + 1 if ny > 1 else 0, nx))
         self._Tx = np.zeros((lanes, nz, ny, nx + 1))
         self._c, self._b, self._x = (np.zeros((lanes, nz, ny, nx)) for _ in range(3))
+        open_axes = zip((nz, ny, nx), self._stencil.periodic, strict=True)
+        self._inner = np.array([1.0 if periodic or n == 1 else (n + 1) / (n - 1) for n, periodic in open_axes])
         self._scales, self._weights = np.ones(lanes), np.ones(lanes)
         self._layouts: dict[tuple[Kind, int], Layout] = {}
         self._current: Layout | None = None
@@ -68,8 +70,8 @@ class GridSolver:
         matrix, stencil, c = system.matrix, self._stencil, self._c[slot]
         faces = self._Tz[slot], self._Ty[slot], self._Tx[slot]
         indptr, singular = matrix.pattern.indptr, matrix.properties.singular
-        largest = read(matrix.values, indptr, stencil.places, singular, stencil.periodic, *faces, c)
-        means = np.array([float(part[..., ::4].mean()) if part.size else 0.0 for part in faces])
+        largest = read(matrix.values, indptr, stencil.places, singular, *faces, c)
+        means = self._inner * [float(part[..., ::4].mean()) if part.size else 0.0 for part in faces]
         part(c, stencil.periodic, *faces)
         self._b[slot] = system.rhs.reshape(stencil.shape)
         load = max(float(system.rhs.max()), -float(system.rhs.min()))

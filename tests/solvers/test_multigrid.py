@@ -61,7 +61,7 @@ def _rows() -> dict[str, tuple[dict[str, Any], int]]:
     for name, boundary in SIDES.items():
         rows[f"2D {name}"] = ({"resolution": [32, 48], "boundary": boundary}, 18)
         rows[f"2D {name}, smooth"] = ({"resolution": [16, 64], "boundary": boundary, "coefficient": SMOOTH}, 18)
-        rows[f"3D {name}"] = ({"resolution": [12, 8, 16], "boundary": boundary}, 18)
+        rows[f"3D {name}"] = ({"resolution": [12, 8, 16], "boundary": boundary}, 20)
     tensor = {"diagonal": [SMOOTH, {"uniform": [1, 20]}, 0.3]}
     rows |= {
         "2D odd": ({"resolution": [37, 53]}, 16),
