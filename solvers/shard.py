@@ -17,7 +17,7 @@ from solvers.certify import audited_samples, discretisation_error, refined_sampl
 from solvers.instance import Instance, InvalidSample
 from solvers.job import FAILED, FALLBACK, Job
 from solvers.methods.direct import Direct
-from solvers.operators.system import Discretisation, System
+from solvers.operators.system import Discretisation, Pattern, System
 from solvers.ordering.order import resolve_sort, solve_order
 from solvers.solution import Result, Solution, Solver
 from solvers.stopwatch import Stopwatch
@@ -52,7 +52,7 @@ class Counts:
 
 @dataclass(frozen=True)
 class Label:
-    """A certified solution, or why there is none."""
+    """A certified solution, or why there is none; ``seconds`` of CPU time its solves took."""
 
     unknowns: Array | None
     residual: float
@@ -60,6 +60,7 @@ class Label:
     method: str
     result: Result
     reason: str = ""
+    seconds: float = 0.0
 
 
 class Sequence:
@@ -71,20 +72,38 @@ class Sequence:
         self._state: Any = self._solver.start()
         self._fallback: Solver[Any] | None = None
 
+    def batch(self, pattern: Pattern) -> int:
+        """How many systems it likes to get at once."""
+        return self._solver.batch(pattern)
+
     def label(self, system: System, watch: Stopwatch) -> Label:
-        """Solve and certify; one retry with ``direct`` when the method fails."""
+        """Solve and certify one system."""
+        return self.labels([system], watch)[0]
+
+    def labels(self, systems: list[System], watch: Stopwatch) -> list[Label]:
+        """Solve and certify systems on one pattern, their common time divided evenly among them; one retry with
+        ``direct`` for each that the method fails."""
+        before = watch.seconds["solve"]
         with watch.step("solve"):
-            solution: Solution[Any] = self._solver.solve(system, self._state)
-            self._state = solution.state
-        label = self._certify(system, solution, self.method.method, watch)
-        if label.unknowns is not None or self.method.method == FALLBACK:
-            return label
+            solutions = self._solver.solve_batch(systems, self._state)
+            self._state = solutions[-1].state
+        each = (watch.seconds["solve"] - before) / len(systems)
+        labels = []
+        for system, solution in zip(systems, solutions, strict=True):
+            label = replace(self._certify(system, solution, self.method.method, watch), seconds=each)
+            accepted = label.unknowns is not None or self.method.method == FALLBACK
+            labels.append(label if accepted else self._retry(system, label, watch))
+        return labels
+
+    def _retry(self, system: System, label: Label, watch: Stopwatch) -> Label:
+        before = watch.seconds["solve"]
         with watch.step("solve"):
             if self._fallback is None:
                 self._fallback = Direct(method="direct").solver()
             retry = self._fallback.solve(system, self._fallback.start())
+        seconds = label.seconds + watch.seconds["solve"] - before
         second = self._certify(system, retry, FALLBACK, watch)
-        spent = replace(second, iterations=label.iterations + second.iterations)
+        spent = replace(second, iterations=label.iterations + second.iterations, seconds=seconds)
         if second.unknowns is not None:
             return spent
         return replace(spent, result=label.result, reason=f"{label.reason}; then {FALLBACK}: {second.reason}")
@@ -99,6 +118,10 @@ class Sequence:
             missed = Result.MISSED_TOLERANCE if np.isfinite(residual) else Result.NOT_FINITE
             return Label(None, residual, iterations, FAILED, missed, f"{missed.value} (residual {residual:.1e})")
         return Label(solution.value, residual, iterations, method, solution.result)
+
+
+type Assembled = tuple[int, Instance, System | Label]
+"""A row of the shard, what was drawn for it, and its system, or why it has none."""
 
 
 def solve_shard(job: Job, shard: Shard, report: Callable[[Progress], None]) -> tuple[ShardData, Stopwatch]:
@@ -119,27 +142,31 @@ def solve_shard(job: Job, shard: Shard, report: Callable[[Progress], None]) -> t
     refined = Sequence(method) if method is not None else None
     audited = set(audited_samples(job.spec, shard.split).tolist()) & set(ids.tolist())
     auditor = _auditor(job, shard.split) if audited else None
-    for done, (row, instance, system) in enumerate(_assembled(job, rows, shard, order.tolist(), watch), start=1):
-        label = system if isinstance(system, Label) else _solve_sample(rows, row, instance, system, sequence, watch)
-        if label.unknowns is not None and auditor is not None and int(ids[row]) in audited:
-            with watch.step("audit"):
-                label = _audited(rows, row, instance, label, auditor)
-        if label.unknowns is None:
-            rows.fail(row, label)
-        elif refined is not None and int(ids[row]) in chosen:
-            with watch.step("refine"):
-                rows.arrays["error_estimate"][row] = _refined_error(job, refined, instance, label.unknowns)
-        report(Progress(done, label.iterations, label.unknowns is None))
+    done = 0
+    for ready in _assembled(job, rows, shard, order.tolist(), sequence.batch(job.discretisation.pattern), watch):
+        for (row, instance, _), solved in zip(ready, _labels(rows, ready, sequence, watch), strict=True):
+            label = solved
+            if label.unknowns is not None and auditor is not None and int(ids[row]) in audited:
+                with watch.step("audit"):
+                    label = _audited(rows, row, instance, label, auditor)
+            if label.unknowns is None:
+                rows.fail(row, label)
+            elif refined is not None and int(ids[row]) in chosen:
+                with watch.step("refine"):
+                    rows.arrays["error_estimate"][row] = _refined_error(job, refined, instance, label.unknowns)
+            done += 1
+            report(Progress(done, label.iterations, label.unknowns is None))
     return rows.finished(), watch
 
 
 def _assembled(
-    job: Job, rows: _Rows, shard: Shard, order: list[int], watch: Stopwatch
-) -> Iterator[tuple[int, Instance, System | Label]]:
-    """The systems of a shard in the order given, a few ahead of the solver, which drives them out of the cache."""
-    ahead = max(1, min(AHEAD, AHEAD_UNKNOWNS // job.discretisation.pattern.size))
+    job: Job, rows: _Rows, shard: Shard, order: list[int], batch: int, watch: Stopwatch
+) -> Iterator[list[Assembled]]:
+    """The systems of a shard in the order given, in lists as long as the solver likes: at least a few, since it drives
+    them out of the cache."""
+    ahead = max(1, min(AHEAD, AHEAD_UNKNOWNS // job.discretisation.pattern.size) // batch) * batch
     for begin in range(0, len(order), ahead):
-        ready: list[tuple[int, Instance, System | Label]] = []
+        ready: list[Assembled] = []
         for row in order[begin : begin + ahead]:
             with watch.step("sample"):
                 instance = job.instance(shard.split, shard.start + row)
@@ -151,16 +178,24 @@ def _assembled(
                 ready.append((row, instance, system))
             except InvalidSample as fault:
                 ready.append((row, instance, Label(None, np.nan, 0, FAILED, Result.INVALID, str(fault))))
-        yield from ready
+        yield ready
 
 
-def _solve_sample(
-    rows: _Rows, row: int, instance: Instance, system: System, sequence: Sequence, watch: Stopwatch
-) -> Label:
-    before = watch.seconds["solve"]
-    label = sequence.label(system, watch)
-    with watch.step("store"):
-        return rows.put_label(row, instance, label, watch.seconds["solve"] - before)
+def _labels(rows: _Rows, ready: list[Assembled], sequence: Sequence, watch: Stopwatch) -> Iterator[Label]:
+    """The labels of assembled systems, stored; solved in batches, and handed on as soon as each batch is through."""
+    left = [(row, instance, system) for row, instance, system in ready if isinstance(system, System)]
+    size = sequence.batch(rows.job.discretisation.pattern)
+    solved: list[Label] = []
+    for _, _, system in ready:
+        if isinstance(system, Label):
+            yield system
+            continue
+        if not solved:
+            part, left = left[:size], left[size:]
+            labels = sequence.labels([system for _, _, system in part], watch)
+            with watch.step("store"):
+                solved = [rows.put_label(row, instance, x) for (row, instance, _), x in zip(part, labels, strict=True)]
+        yield solved.pop(0)
 
 
 def _auditor(job: Job, split: str) -> Auditor | None:
@@ -218,13 +253,13 @@ class _Rows:
         if "params" in self.arrays:
             self.arrays["params"][row] = list(instance.parameters().values())
 
-    def put_label(self, row: int, instance: Instance, label: Label, seconds: float) -> Label:
+    def put_label(self, row: int, instance: Instance, label: Label) -> Label:
         """Keep what is known of a sample that was solved, certified or not."""
         grid: Discretisation = self.job.discretisation
         arrays = self.arrays
         arrays["rel_residual"][row] = label.residual
         arrays["iterations"][row] = label.iterations
-        arrays["solve_seconds"][row] = seconds
+        arrays["solve_seconds"][row] = label.seconds
         arrays["method"][row] = self._codes[label.method]
         if label.unknowns is None:
             return label

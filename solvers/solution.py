@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from enum import Enum
 
 from pdemill.points import Array
-from solvers.operators.system import System
+from solvers.operators.system import Pattern, System
 
 
 class Result(Enum):
@@ -25,6 +25,7 @@ class Result(Enum):
         "the assembled matrix is not that of constant coefficients on a grid: use solver.method direct, or report this "
         "if the equation has constant coefficients"
     )
+    NO_GRID = "the unknowns do not form a grid of two or three axes: use solver.method direct"
     MISSED_TOLERANCE = (
         "the recomputed residual is above solver.rtol: the matrix is too ill-conditioned for this tolerance"
     )
@@ -70,3 +71,18 @@ class Solver[State](ABC):
     @abstractmethod
     def solve(self, system: System, state: State) -> Solution[State]:
         """Solve one system; failure is a result, not an exception."""
+
+    def batch(self, pattern: Pattern) -> int:
+        """How many systems of a pattern it likes to get at once."""
+        return 1
+
+    def solve_batch(self, systems: list[System], state: State) -> list[Solution[State]]:
+        """Solve systems on one pattern, one after another or side by side; the last solution holds the next state.
+
+        A system is solved to the same bits whatever shares its batch, as far as the state allows.
+        """
+        solutions = []
+        for system in systems:
+            solutions.append(self.solve(system, state))
+            state = solutions[-1].state
+        return solutions

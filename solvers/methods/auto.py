@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from math import inf
 from typing import Any, Literal, get_args
 
 from pdemill.errors import Fault
@@ -10,17 +11,23 @@ from pdemill.spec.problem import Problem
 from solvers.methods.cg import Cg
 from solvers.methods.direct import Direct
 from solvers.methods.fft import Fft
+from solvers.methods.multigrid import Multigrid
 from solvers.methods.walks import Walks
 
 LARGE_FACTOR = 60_000
 """Unknowns above which the factors of a 3D matrix cost more than multigrid iterations."""
 LARGEST_FACTOR = 250_000
 """Unknowns above which the factors of a 3D matrix do not fit a worker."""
+LEAST_MULTIGRID = 4_000
+"""Unknowns above which batched multigrid is worth being loaded."""
+LARGEST_CONTRAST = 1_000.0
+"""Ratio of the bounds of a coefficient above which multigrid may need more iterations than it is worth."""
 
 
 class Auto(LinearMethod):
-    """Walks where u is wanted at points. Fast transforms where the coefficients are constant on a box; else direct,
-    except for definite operators in 3D with more than 60,000 unknowns: CG with algebraic multigrid."""
+    """Walks where u is wanted at points. Fast transforms where the coefficients are constant on a box; multigrid where
+    they are not, for definite operators on grids in 2D and 3D; else direct, except for definite operators in 3D with
+    more than 60,000 unknowns: CG with algebraic multigrid."""
 
     method: Literal["auto"] = "auto"
 
@@ -37,6 +44,10 @@ class Auto(LinearMethod):
         transforms = self._as(Fft)
         if transforms.objection(problem) is None:
             return transforms
+        batched = self._as(Multigrid)
+        pays = unknowns >= LEAST_MULTIGRID and _contrast(problem) <= LARGEST_CONTRAST
+        if pays and batched.objection(problem) is None:
+            return batched
         if problem.dimension < 3 or unknowns <= LARGE_FACTOR:
             return self._as(Direct)
         if problem.symmetric and problem.definite:
@@ -49,3 +60,10 @@ class Auto(LinearMethod):
 
     def solver(self) -> Any:
         raise TypeError("auto runs as the method that resolve() gives")
+
+
+def _contrast(problem: Problem) -> float:
+    """The largest ratio of the bounds of a coefficient, where they are known, positive and finite."""
+    bounds = [value.bounds() for name in problem.operator_fields for value in problem.values(name)]
+    known = [(low, high) for low, high in filter(None, bounds) if low > 0.0 and high < inf]
+    return max((high / low for low, high in known), default=1.0)

@@ -157,7 +157,7 @@ FIELD, ROBIN = {"field": "lognormal"}, {"default": {"robin": {"coefficient": 1, 
     [
         ({"family": "poisson", "resolution": [16, 16]}, "fft", "fft"),
         ({"family": "poisson", "resolution": [16, 16], "boundary": ROBIN}, "direct", "direct"),
-        ({"family": "poisson", "resolution": [32, 32, 32], "boundary": ROBIN}, "direct", "cg"),
+        ({"family": "poisson", "resolution": [32, 32, 32], "boundary": ROBIN}, "multigrid", "multigrid"),
         ({"family": "poisson", "resolution": [256, 256, 256]}, "fft", "fft"),
         ({"family": "screened_poisson", "resolution": [16], "screening": {"uniform": [1, 2]}}, "fft", "fft"),
         ({"family": "screened_poisson", "resolution": [16], "screening": FIELD}, "direct", "direct"),

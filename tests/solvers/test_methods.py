@@ -46,6 +46,7 @@ ROWS: list[tuple[dict[str, Any], tuple[str, ...]]] = [
     ({"method": "direct"}, ANY),
     ({"method": "auto"}, ANY),
     ({"method": "fft"}, ("indefinite", "singular", "constant")),
+    ({"method": "multigrid"}, ("definite", "definite 3D", "singular", "constant")),
     *[({"method": "cg", "preconditioner": p}, SPD) for p in ("none", "jacobi", "bjacobi", "sor", "icc", "gamg")],
     *[({"method": "gmres", "preconditioner": p}, ANY) for p in ("none", "jacobi", "bjacobi", "sor", "ilu", "asm")],
     ({"method": "gmres", "preconditioner": "gamg"}, ("definite", "definite 3D", "mesh")),
@@ -82,7 +83,7 @@ def test_every_sample_is_solved_to_the_tolerance(method: dict[str, Any], kind: s
         assert np.linalg.norm(found - expected) <= 1e-6 * np.linalg.norm(expected)
 
 
-@pytest.mark.parametrize("method", ["direct", "fft", "cg", "gmres", "skr"])
+@pytest.mark.parametrize("method", ["direct", "fft", "multigrid", "cg", "gmres", "skr"])
 def test_a_zero_right_hand_side_has_the_zero_solution(method: str) -> None:
     kind = "singular" if method == "fft" else "definite"
     spec = validate({"problem": {**SYSTEMS[kind], "source": 0}, "samples": 1, "solver": {"method": method}})

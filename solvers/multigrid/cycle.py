@@ -1,0 +1,101 @@
+"""One V-cycle: the preconditioner, z = M r with r the finest F and z the finest U.
+
+The planes of a level are worked off as a wave: while plane z is relaxed from zero, the black cells of plane z - 1 are
+relaxed, the red residuals of z - 2 formed, and so on, so that a level passes through the cache once on its way down and
+once on its way up. Where z is periodic the last plane comes before the first, and each step waits for all planes of
+the step before.
+"""
+
+from __future__ import annotations
+
+from solvers.multigrid import layout as of
+from solvers.multigrid.compiled import Doubles, Level, Singles, U, kernel
+from solvers.multigrid.smoother import (
+    BLACK,
+    RED,
+    begin_plane,
+    length,
+    relax_plane,
+    residual_plane,
+    row,
+)  # fmt: skip
+from solvers.multigrid.transfer import correct_plane, restrict_plane
+from solvers.multigrid.vectors import add_product
+
+
+@kernel
+def product_plane(w: Singles, v: Doubles, t: Level, total: int, c: int, z: int, lanes: int) -> None:
+    """Add u f of one colour of a plane to the sums."""
+    for y in range(t[of.NY]):
+        at = c * t[of.SIZE] + row(t, z, y)
+        add_product(w, v, U(total), U(t[of.U] + at), U(t[of.F] + at), length(t, c, z, y, lanes))
+
+
+@kernel
+def hand_down(w: Singles, t: Level, tc: Level, z: int, lanes: int) -> None:
+    """Restrict what is complete once the residuals of plane z are."""
+    last = z == t[of.NZ] - 1
+    if t[of.PZ]:
+        if last:
+            for Z in range(tc[of.NZ]):
+                restrict_plane(w, t, tc, Z, lanes)
+    elif not t[of.CZ]:
+        restrict_plane(w, t, tc, z, lanes)
+    else:
+        if z >= 2 and z % 2 == 0:
+            restrict_plane(w, t, tc, z // 2 - 1, lanes)
+        if last:
+            restrict_plane(w, t, tc, tc[of.NZ] - 1, lanes)
+
+
+@kernel
+def down(w: Singles, t: Level, tc: Level, lanes: int) -> None:
+    """Relax red, then black, from zero; the residual becomes the coarse right-hand side."""
+    lag = t[of.NZ] if t[of.PZ] else 1
+    for stage in range(t[of.NZ] + 2 * lag):
+        if stage < t[of.NZ]:
+            begin_plane(w, t, stage, lanes)
+        z = stage - lag
+        if 0 <= z < t[of.NZ]:
+            relax_plane(w, t, BLACK, z, lanes)
+        z = stage - 2 * lag
+        if z >= 0:
+            residual_plane(w, t, z, lanes)
+            hand_down(w, t, tc, z, lanes)
+
+
+@kernel
+def up(w: Singles, v: Doubles, t: Level, tc: Level, total: int, lanes: int) -> None:
+    """Add the coarse correction, relax black, then red; ``total``: where to add up u f, or -1."""
+    lag = t[of.NZ] if t[of.PZ] else 1
+    for stage in range(t[of.NZ] + 2 * lag):
+        if stage < t[of.NZ]:
+            correct_plane(w, t, tc, stage, lanes)
+        for c in (BLACK, RED):
+            z = stage - (2 - c) * lag
+            if 0 <= z < t[of.NZ]:
+                relax_plane(w, t, c, z, lanes)
+                if total >= 0:
+                    product_plane(w, v, t, total, c, z, lanes)
+
+
+@kernel
+def bottom(w: Singles, t: Level, sweeps: int, lanes: int) -> None:
+    """Relax the coarsest level; one cell is solved by the first relaxation."""
+    for z in range(t[of.NZ]):
+        begin_plane(w, t, z, lanes)
+    for _ in range(sweeps):
+        for c in (BLACK, RED):
+            for z in range(t[of.NZ]):
+                relax_plane(w, t, c, z, lanes)
+
+
+@kernel
+def cycle(w: Singles, v: Doubles, levels: Level, fine: Level, sweeps: int, lanes: int) -> None:
+    """V(1, 1); adds z r per place and lane to the sums of the iteration."""
+    last = len(levels) - 1
+    for number in range(last):
+        down(w, levels[number], levels[number + 1], lanes)
+    bottom(w, levels[last], sweeps, lanes)
+    for number in range(last - 1, -1, -1):
+        up(w, v, levels[number], levels[number + 1], fine[of.SUM] if number == 0 else -1, lanes)
