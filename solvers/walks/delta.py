@@ -124,6 +124,7 @@ def delta_walk(
     """
     if geometry.dimension != medium.dimension:
         raise SolverError(f"the medium has {medium.dimension} dimensions, the domain {geometry.dimension}")
+    medium.check_covers(geometry.lower, geometry.lower + geometry.extent)
     starts, _ = _inside(geometry, points, epsilon)
     sigma = majorant(medium) if sigma is None else float(sigma)
     d, size = geometry.dimension, (len(starts), walks)

@@ -22,6 +22,7 @@ from solvers.walks.philox import FAST, Key, levels
 
 type Elements = NDArray[np.int32]
 
+MOST_DIMENSIONS = 20
 MOST_PROPOSALS = 1000
 """Proposals per accepted point before a domain is taken to have no room inside its margin."""
 
@@ -62,7 +63,8 @@ def touch(shape: Any, hint: Any, x: Any) -> Any:
 def implements[F: Callable[..., Any]](operation: Callable[..., Any], shape: type) -> Callable[[F], F]:
     """Register a function as the compiled ``operation`` of a shape's NamedTuple.
 
-    It is inlined, because passing a tuple of many arrays costs as much as a step of a walk.
+    It is inlined, because passing a tuple of many arrays costs as much as a step of a walk. Numba's cache on disk
+    notices changes of the kernel's own file only: after editing an operation, remove ``__pycache__`` beside it.
     """
 
     def register(function: F) -> F:

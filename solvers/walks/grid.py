@@ -21,7 +21,7 @@ from solvers.walks.philox import FAST
 FAR = 8.0
 """Cells whose centre is this many half diagonals from the boundary are far."""
 
-WHOLE = 12.0
+WHOLE = 16.0
 """Parts of the grid this many half diagonals away are not divided further: their cells get safe bounds."""
 
 
@@ -76,10 +76,13 @@ def _fill(
         depth += math.ceil(math.log2(counts[axis]))
     parts = np.empty((2 * depth, 8), np.int64)
     lists, squares = np.empty(number * (depth + 1), np.int32), np.empty(number)
-    lists[:number] = np.arange(number)
+    for n in range(number):
+        lists[n] = n
     listed, top = np.empty(16 * len(bound) + number, np.int32), 0
     away = np.empty(len(listed), np.float32)
-    parts[0, :3], parts[0, 3:6], parts[0, 6:] = 0, counts, (0, number)
+    for axis in range(3):
+        parts[0, axis], parts[0, 3 + axis] = 0, counts[axis]
+    parts[0, 6], parts[0, 7] = 0, number
     waiting, leaf = 1, 0.5 * h * math.sqrt(2 if flat else 3)
     while waiting > 0:
         waiting -= 1
@@ -114,12 +117,14 @@ def _fill(
                 listed[top], away[top] = lists[end + n], math.sqrt(squares[n]) * (1.0 - 2e-7)
                 top += 1
             continue
+        axis = 0 if wx >= max(wy, wz) else 1 if wy >= wz else 2
+        for column in range(6):
+            parts[waiting + 1, column] = parts[waiting, column]
+        middle = (parts[waiting, axis] + parts[waiting, 3 + axis]) // 2
+        parts[waiting, 3 + axis] = parts[waiting + 1, axis] = middle
         for half in range(2):
-            parts[waiting, :6], parts[waiting, 6:] = (i0, j0, k0, i1, j1, k1), (end, kept)
-            axis = 0 if wx >= max(wy, wz) else 1 if wy >= wz else 2
-            middle = (parts[waiting, axis] + parts[waiting, 3 + axis]) // 2
-            parts[waiting, axis if half else 3 + axis] = middle
-            waiting += 1
+            parts[waiting + half, 6], parts[waiting + half, 7] = end, kept
+        waiting += 2
     return listed[:top].copy(), away[:top].copy()
 
 
@@ -140,7 +145,8 @@ def _settle(
 def _longer(array: Any, least: int) -> Any:
     """A copy with room for as many again, and ``least`` more."""
     longer = np.empty(2 * len(array) + least, array.dtype)
-    longer[: len(array)] = array
+    for n in range(len(array)):
+        longer[n] = array[n]
     return longer
 
 
@@ -156,7 +162,7 @@ def _sort(numbers: Any, keys: Any) -> None:
             numbers[m], keys[m] = number, key
 
 
-@njit(fastmath=FAST)
+@njit(fastmath=FAST, forceinline=True)
 def cell_of2(grid: Any, x: Any, y: Any) -> Any:
     """(cell, square of the distance to its centre); points outside count to the nearest cell (compiled code only)."""
     i = min(grid.counts[0] - 1, max(0, int((x - grid.origin[0]) / grid.h)))
@@ -165,7 +171,7 @@ def cell_of2(grid: Any, x: Any, y: Any) -> Any:
     return i * grid.counts[1] + j, a * a + b * b
 
 
-@njit(fastmath=FAST)
+@njit(fastmath=FAST, forceinline=True)
 def cell_of3(grid: Any, x: Any, y: Any, z: Any) -> Any:
     """``cell_of2`` in space."""
     i = min(grid.counts[0] - 1, max(0, int((x - grid.origin[0]) / grid.h)))

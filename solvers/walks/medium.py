@@ -55,6 +55,12 @@ class Medium:
         self.q = Spline(axes, np.log(conductivity))
         self.c = None if c is None else Spline(axes, c)
 
+    def check_covers(self, lower: Array, upper: Array) -> None:
+        """Refuse a box that the medium's tensor grid does not cover."""
+        slack = 1e-9 * (self.upper - self.lower)
+        if (lower < self.lower - slack).any() or (upper > self.upper + slack).any():
+            raise SolverError("the coefficients' grid has to cover the domain's bounding box")
+
     def root(self, points: ArrayLike) -> Array:
         """√k at points [..., d]; shape [...]."""
         return np.exp(0.5 * self.q(points))

@@ -47,7 +47,7 @@ def uniform(word: Any) -> Any:
     return (float64(word) + 0.5) * (1.0 / 4294967296.0)
 
 
-@njit(fastmath=FAST)
+@njit(fastmath=FAST, forceinline=True)
 def turn(word: Any) -> Any:
     """(sin, cos) of 2 pi times the word's number in (0, 1), to 1e-11 (compiled code only).
 

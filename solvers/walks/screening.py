@@ -73,3 +73,11 @@ def remaining(dimension: int, z: float, t: float) -> Any:
         return decay(dimension, t * z)
     image = power * decay(dimension, z) * hypergeometric(dimension, t * z) / hypergeometric(dimension, z)
     return max(decay(dimension, t * z) - image, 0.0)
+
+
+@njit(cache=True, nogil=True)
+def fill_remaining(dimension: int, z: Any, t: Any, out: Any) -> None:
+    """``remaining`` for z [P] and t [P, W]."""
+    for p in range(len(z)):
+        for w in range(t.shape[1]):
+            out[p, w] = remaining(dimension, z[p], t[p, w])

@@ -14,7 +14,7 @@ from solvers.walks.geometry import Geometry
 from solvers.walks.kernels import BLOCK, walk2, walk3, walk_any
 from solvers.walks.philox import RESERVED_STEP, WORD, Key, words
 from solvers.walks.records import GradientRecords, Records
-from solvers.walks.screening import remaining, throughput
+from solvers.walks.screening import fill_remaining, throughput
 
 QUASI = 16
 """Sobol dimensions: the angles of the first 16 steps in the plane, of the first 8 in space."""
@@ -85,10 +85,8 @@ def gradient_walk(
     numbers = np.arange(first, first + walks)
     drawn = words(key, BALL_STEP, numbers, np.asarray(ids)[:, None], stream)[..., 0]
     t = (drawn + 0.5) * (1.0 / WORD)
-    share = 1.0 - t**d
-    if screening > 0.0:
-        z = np.broadcast_to(root * radius[:, None], t.shape)
-        share = np.array([remaining(d + 2, *pair) for pair in zip(z.flat, t.flat, strict=True)]).reshape(t.shape)
+    share = np.empty_like(t)
+    fill_remaining(d + 2, root * radius, t, share)
     slope = np.array([d / r * throughput(d + 2, root * r) for r in radius])
     ball = x[:, None, :] + (radius[:, None] * t)[..., None] * direction
     return GradientRecords(records, direction, slope, ball, radius[:, None] * share)

@@ -126,6 +126,8 @@ def test_refusals() -> None:
         Medium(axes * 2, np.ones((9,) * 4))
     with pytest.raises(SolverError, match="3 dimensions, the domain 2"):
         run(square, Medium([np.linspace(0, 1, 9)] * 3, np.ones((9, 9, 9))))
+    with pytest.raises(SolverError, match="cover"):
+        run(square, Medium([np.linspace(0, 0.9, 9)] * 2, np.ones((9, 9))))
     with pytest.raises(SolverError, match="outside"):
         delta_walk(square, Medium(axes, np.ones((9, 9))), [[2.0, 0.5]], [0], 0, 1, **OPTIONS)
 

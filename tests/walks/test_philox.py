@@ -26,7 +26,7 @@ def test_known_vectors(counter: tuple[int, int, int, int], key: tuple[int, int],
     assert " ".join(f"{word:08x}" for word in words(key, *counter)) == answer
 
 
-@njit
+@njit  # type: ignore[untyped-decorator]
 def _turns(angles: Any, out: Any) -> None:
     for i in range(len(angles)):
         out[i, 0], out[i, 1] = turn(uint32(angles[i]))

@@ -8,8 +8,9 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from pdemill.errors import SolverError
 from pdemill.points import Array
-from solvers.walks.geometry import Geometry, implements, reach, reach2, reach3, touch, touch2, touch3
+from solvers.walks.geometry import MOST_DIMENSIONS, Geometry, implements, reach, reach2, reach3, touch, touch2, touch3
 from solvers.walks.shapes.spheres import in_shell, sphere_area, sphere_points
 
 
@@ -26,6 +27,8 @@ class Ball(Geometry):
     def __init__(self, centre: ArrayLike = (0.0, 0.0), radius: float = 1.0) -> None:
         middle = np.array(centre, np.float64)
         self.dimension = len(middle)
+        if not 2 <= self.dimension <= MOST_DIMENSIONS or not 0.0 < radius < np.inf:
+            raise SolverError(f"a ball needs 2 to {MOST_DIMENSIONS} dimensions and a positive radius")
         self.shape = BallShape(middle, float(radius))
         self.lower, self.extent = middle - radius, np.full(self.dimension, 2.0 * radius)
         self.volume = sphere_area(self.dimension, radius) * radius / self.dimension

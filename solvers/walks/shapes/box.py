@@ -8,9 +8,10 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from pdemill.errors import SolverError
 from pdemill.points import Array
 from pdemill.spec.domain import box_sides
-from solvers.walks.geometry import Geometry, implements, reach, reach2, reach3, touch, touch2, touch3
+from solvers.walks.geometry import MOST_DIMENSIONS, Geometry, implements, reach, reach2, reach3, touch, touch2, touch3
 from solvers.walks.shapes.lattice import lattice, shares
 
 
@@ -25,6 +26,8 @@ class Box(Geometry):
     def __init__(self, lower: ArrayLike = (0.0, 0.0), extent: ArrayLike = (1.0, 1.0)) -> None:
         self.lower, self.extent = np.array(lower, np.float64), np.array(extent, np.float64)
         self.dimension = len(self.lower)
+        if not 2 <= self.dimension == len(self.extent) <= MOST_DIMENSIONS or not self.extent.min() > 0.0:
+            raise SolverError(f"a box needs 2 to {MOST_DIMENSIONS} dimensions and positive lengths, one per dimension")
         self.sides = tuple(name for pair in box_sides(self.dimension) for name in pair)
         self.shape = BoxShape(self.lower, self.lower + self.extent)
         self.volume = float(np.prod(self.extent))

@@ -116,7 +116,7 @@ def _normals(along: Array, lengths: list[int]) -> Array:
     return np.concatenate([before + normal, normal, normal + after], axis=1)
 
 
-@njit(fastmath=FAST)
+@njit(fastmath=FAST, forceinline=True)
 def nearest_on_edge(edges: Any, i: Any, x: Any, y: Any) -> Any:
     """(squared distance, t): the nearest point of edge i is its first corner plus t times the edge, 0 <= t <= 1."""
     a, b = x - edges[i, 0], y - edges[i, 1]
