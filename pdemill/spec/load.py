@@ -58,12 +58,23 @@ def validate(data: Mapping[str, Any]) -> Spec:
     try:
         return Spec.model_validate(dict(data))
     except ValidationError as error:
-        faults = [_fault(item) for item in error.errors(include_url=False)]
+        faults = [_fault(item) for item in _causes(error.errors(include_url=False))]
         if "splits" not in data:
             faults = [Fault(("samples",), f.message) if f.path == ("splits", "train") else f for f in faults]
         raise SpecError(faults) from None
     except RecursionError:
         raise SpecError([Fault((), "is nested too deeply")]) from None
+
+
+def _causes(items: Sequence[Any]) -> list[Any]:
+    """Without lists that are too short only because some of their entries are bad."""
+    places = [item["loc"] for item in items]
+    return [
+        item
+        for item in items
+        if item["type"] != "too_short"
+        or not any(len(place) > len(item["loc"]) and place[: len(item["loc"])] == item["loc"] for place in places)
+    ]
 
 
 _WORDS = {

@@ -275,11 +275,11 @@ class _ProblemSlot(Slot):
     def _validate(self, value: Any) -> Any:
         if isinstance(value, Mapping) and "points" in value and "resolution" in value:
             raise refuse(("points",), "give either points (values at points) or resolution (whole fields)", None)
-        if isinstance(value, Mapping) and "points" in value and value.get("family") in set(families) - set(pointwise):
-            known = ", ".join(pointwise)
-            raise refuse(
-                ("points",), f"{value['family']} gives whole fields only; pointwise families are {known}", None
-            )
+        if isinstance(value, Mapping) and "points" in value:
+            whole = [name for name in families if name not in set(pointwise) and name == value.get("family")]
+            if whole:
+                known = ", ".join(pointwise)
+                raise refuse(("points",), f"{whole[0]} gives whole fields only; pointwise families are {known}", None)
         registry = pointwise if isinstance(value, Mapping) and "points" in value else families
         return value if isinstance(value, Problem) else registry.choose(value)
 
