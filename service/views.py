@@ -99,7 +99,10 @@ class Results(BaseModel):
 
 
 class Estimate(BaseModel):
-    """What a spec would cost. ``bytes`` is before compression; ``cpu_seconds`` is of one core of this kind."""
+    """What a spec would cost. ``bytes`` is before compression; ``cpu_seconds`` is of one core of this kind.
+
+    For values at points ``alternatives`` has the seconds of walks, and of solving for whole fields to a like error.
+    """
 
     spec_sha256: str
     samples: int
@@ -107,6 +110,7 @@ class Estimate(BaseModel):
     bytes: int
     method: str
     cpu_seconds: float
+    alternatives: dict[str, float]
     dataset: str
     known: Annotated[str | None, Field(description="status of the data set, if there is one already")]
 

@@ -7,7 +7,7 @@ matrices: theirs is an order of magnitude.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cache
 from math import ceil
 from statistics import median
@@ -18,17 +18,19 @@ import scipy.sparse
 import scipy.sparse.linalg
 
 from pdemill.spec.job import Spec
-from pdemill.spec.method import LinearMethod
+from pdemill.spec.method import LinearMethod, Method
 from pdemill.spec.problem import Problem
 from pdemill.store.layout import shard_samples
 from solvers.certify import audited_count, refined_count
 from solvers.methods.auto import Auto
+from solvers.methods.walks import DEFAULT_WALKS
 
 SAMPLE_SECONDS, UNKNOWN_SECONDS = 0.8e-3, 0.9e-7
 """Drawing, assembling, certifying and writing: per sample, and per unknown of it."""
 
 AUDITED_WALK_SECONDS = 6e-6
 """One walk of an audit with its data: 3e-6 with constant coefficients, 1e-5 with fields of 128 modes per axis."""
+LEAST_CELLS = 16
 POINT_BYTES = 20
 """Standard error, walks, truncated walks, epsilon and steps of a point."""
 YARDSTICK_SECONDS = 0.0200
@@ -44,6 +46,8 @@ class Cost:
     cpu_seconds: float
     method: str
     shards: int
+    alternatives: dict[str, float] = field(default_factory=dict)
+    """CPU seconds of other ways to about the same error, by name."""
 
 
 def estimate(spec: Spec) -> Cost:
@@ -59,7 +63,21 @@ def _of_points(spec: Spec) -> Cost:
     size = points * (8 * problem.dimension + width * (_channels(problem) + 1) + POINT_BYTES)
     shard = spec.store.shard or shard_samples(size)
     shards = sum(ceil(samples / shard) for samples in spec.splits.values())
-    return Cost(points, spec.samples * size, round(slowness() * seconds, 3), method.method, shards)
+    here = round(slowness() * seconds, 3)
+    return Cost(points, spec.samples * size, here, method.method, shards, {"walks": here, **_by_cells(spec, method)})
+
+
+def _by_cells(spec: Spec, method: Method) -> dict[str, float]:
+    """What it would cost to solve for whole fields, factorising the matrix of every sample, on a grid or mesh whose
+    error is that of the walks: 1 / sqrt(walks) against one over the square of the cells along the domain."""
+    dimension = spec.problem.dimension
+    walks = getattr(method, "walks", None) or DEFAULT_WALKS
+    cells = max(LEAST_CELLS, ceil(4 * walks**0.25))
+    unknowns = float(cells) ** dimension
+    if dimension > 3:
+        return {}
+    once = 2.6e-7 * unknowns + 2.3e-9 * unknowns**1.5 if dimension < 3 else 3.4e-10 * unknowns**2
+    return {f"direct, {cells} cells per axis": round(slowness() * spec.samples * (once + SAMPLE_SECONDS), 3)}
 
 
 def _of_fields(spec: Spec) -> Cost:

@@ -83,6 +83,7 @@ def validate(owner: TheOwner, body: JsonObject, parts: TheParts) -> Estimate:
         bytes=cost.bytes,
         method=cost.method,
         cpu_seconds=cost.cpu_seconds,
+        alternatives=cost.alternatives,
         dataset=dataset,
         known=known.status if known is not None else None,
     )

@@ -49,6 +49,11 @@ def harmonic_fits(problem: Problem) -> bool:
     return problem.dimension <= 3 and undamped and not varies(problem) and not fluxes(problem)
 
 
+def grid_fits(problem: Problem) -> bool:
+    """Whether the solution on a box grid can be subtracted."""
+    return isinstance(domain_of(problem), Box) and problem.dimension <= 3 and not fluxes(problem)
+
+
 def objection(options: Options, problem: Problem) -> Fault | None:
     """Why these walks cannot solve the problem; None when they can."""
     if not problem.pointwise:
@@ -94,8 +99,7 @@ def _options(options: Options, problem: Problem) -> Fault | None:
     if options.control_variate == "harmonic" and not harmonic_fits(problem):
         needs = "constant coefficients, no reaction and dirichlet sides, in 2 or 3 dimensions"
         return Fault(("control_variate",), f"harmonic needs {needs}")
-    gridded = isinstance(domain_of(problem), Box) and problem.dimension <= 3 and not fluxes(problem)
-    if options.control_variate == "grid" and not gridded:
+    if options.control_variate == "grid" and not grid_fits(problem):
         return Fault(("control_variate",), "grid needs a box with dirichlet sides, in 2 or 3 dimensions")
     return None
 

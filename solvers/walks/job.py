@@ -23,7 +23,7 @@ from solvers.families.pointwise import GridPoints, PointProblem, RandomPoints
 from solvers.instance import InvalidSample
 from solvers.job import FAILED, software
 from solvers.methods.walks import BATCH, DEFAULT_WALKS, Walks
-from solvers.walks.admission import harmonic_fits
+from solvers.walks.admission import grid_fits, harmonic_fits
 from solvers.walks.data import Data
 from solvers.walks.domains import geometry_of
 from solvers.walks.geometry import Geometry
@@ -33,6 +33,8 @@ from solvers.walks.shared import Shared
 
 SHARD_SECONDS = 30.0
 """A shard is about so long, for progress; its size never changes what is in it."""
+LEAST_GRIDDED = 100_000
+"""Walks per sample from which a grid solution is worth its cost as a control variate."""
 WALK_SCHEME = "philox4x32-10; key = sha256(seed, split, purpose); counter = (step, walk, point, sample)"
 
 
@@ -226,11 +228,15 @@ class PointJob:
 
     @cached_property
     def control(self) -> str:
-        """The control variate, ``auto`` resolved."""
+        """The control variate, ``auto`` resolved: a grid solution pays from about 100,000 walks per sample on."""
         if self.method.control_variate != "auto":
             return self.method.control_variate
-        alone = self.method.estimator != "shared" and not self.problem.random_domain
-        return "harmonic" if alone and harmonic_fits(self.problem) else "none"
+        if self.method.estimator == "shared" or self.problem.random_domain:
+            return "none"
+        walks = self.problem.unknowns * (self.method.walks or DEFAULT_WALKS)
+        if grid_fits(self.problem) and walks >= LEAST_GRIDDED:
+            return "grid"
+        return "harmonic" if harmonic_fits(self.problem) else "none"
 
     def shared(self, epoch: int) -> Shared:
         """The walks that all samples share, made once per process and epoch."""

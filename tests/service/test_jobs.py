@@ -334,6 +334,15 @@ def test_values_at_points_come_from_the_server_as_from_here(server: Server, clie
     assert sample["method"] == "walks"
 
 
+def test_a_dry_run_tells_what_walks_and_whole_fields_would_cost(server: Server) -> None:
+    found = httpx.post(f"{server.url}/v1/jobs/validate", json=POINTS).json()
+    assert found["method"] == "walks"
+    assert found["alternatives"]["walks"] == found["cpu_seconds"]
+    assert set(found["alternatives"]) == {"walks", "direct, 17 cells per axis"}
+    far = {**POINTS, "problem": {**POINTS["problem"], "domain": {"shape": "ball", "dimension": 6}}}
+    assert set(httpx.post(f"{server.url}/v1/jobs/validate", json=far).json()["alternatives"]) == {"walks"}
+
+
 def test_a_point_that_is_not_inside_ends_the_job_with_its_number(client: Client) -> None:
     spec = {**POINTS, "problem": {**POINTS["problem"], "points": {"list": [[0, 0], [0.9999, 0]]}}}
     with pytest.raises(JobError, match=r"problem.points: number 1, \[0.9999, 0.0\], is outside"):
