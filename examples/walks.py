@@ -77,7 +77,7 @@ def walks_in_a_star(out: Path) -> None:
     ax.set_aspect("equal")
     ax.autoscale_view()
     ax.set_axis_off()
-    figure.savefig(out, dpi=100)
+    figure.savefig(out, dpi=95)
 
 
 def labels_and_errors(out: Path) -> None:
@@ -107,7 +107,7 @@ def labels_and_errors(out: Path) -> None:
     spread.legend(frameon=False)
     for ax in (cut, spread):
         ax.spines[["top", "right"]].set_visible(False)
-    figure.savefig(out, dpi=100)
+    figure.savefig(out, dpi=95)
 
 
 def slope(out: Path) -> None:
@@ -128,7 +128,7 @@ def slope(out: Path) -> None:
         ax.plot(counts, errors, "o", color=colour, label=label)
         if epsilon > 1e-3:
             ax.plot(counts, errors, color=colour, linewidth=1, alpha=0.5)
-            ax.annotate("what is left is the bias of epsilon", (counts[-1], errors[-1]), xytext=(0, 26),
+            ax.annotate("bias of epsilon", (counts[-1], errors[-1]), xytext=(0, 14),
                         textcoords="offset points", ha="right", fontsize=9, color=colour)  # fmt: skip
     ax.set_xscale("log", base=4)
     ax.set_yscale("log")
@@ -138,7 +138,7 @@ def slope(out: Path) -> None:
     ax.spines[["top", "right"]].set_visible(False)
     ax.grid(alpha=0.25)
     ax.legend(frameon=False)
-    figure.savefig(out, dpi=100)
+    figure.savefig(out, dpi=95)
 
 
 def main() -> None:

@@ -172,7 +172,7 @@ def test_families_and_presets_are_listed_and_explained() -> None:
     assert listed.returncode == 0
     for family in ("poisson", "screened_poisson", "darcy", "helmholtz", "convection_diffusion", "thermal"):
         assert family in listed.stdout
-    assert "-∇·(k ∇u) = f" in pdemill("families", "darcy").stdout
+    assert "-∇·(k ∇u) + c u = f" in pdemill("families", "darcy").stdout
     assert '"resolution"' in pdemill("families", "darcy", "--schema").stdout
     assert pdemill("presets").stdout.split("\n")[0].startswith("condiff")
     assert "family: thermal" in pdemill("presets", "skr-thermal").stdout
