@@ -76,6 +76,7 @@ def verify(store: str, samples: int | None, audit: int) -> None:
 def families(name: str | None, schema: bool) -> None:
     """List the families, or explain one."""
     from pdemill.spec.problem import families as known
+    from pdemill.spec.problem import pointwise
 
     if name is None:
         for family, model in known.items():
@@ -93,8 +94,16 @@ def families(name: str | None, schema: bool) -> None:
     import inspect as source
 
     console.out.print(source.getdoc(known[name]))
-    console.out.print("\nKeys of 'problem':")
-    for key, info in known[name].model_fields.items():
+    if name not in pointwise:
+        _print_keys("Keys of 'problem':", known[name])
+        return
+    _print_keys("Keys of 'problem' for whole fields:", known[name])
+    _print_keys("Keys of 'problem' for values at points:", pointwise[name])
+
+
+def _print_keys(heading: str, model: type[Any]) -> None:
+    console.out.print(f"\n{heading}")
+    for key, info in model.model_fields.items():
         default = "required" if info.is_required() else f"default {_short(info.default)}"
         console.out.print(f"  {key:<14} {default}")
 

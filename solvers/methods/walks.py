@@ -64,7 +64,7 @@ class Walks(Method):
         if self.estimator == "shared":
             for name in ALONE:
                 field = type(self).model_fields[name]
-                if getattr(self, name) != field.default:
+                if getattr(self, name) not in (field.default, "none"):
                     raise refuse((field.alias or name,), "is possible with independent walks only", None)
         return self
 

@@ -174,6 +174,9 @@ def test_families_and_presets_are_listed_and_explained() -> None:
         assert family in listed.stdout
     assert "-∇·(k ∇u) + c u = f" in pdemill("families", "darcy").stdout
     assert '"resolution"' in pdemill("families", "darcy", "--schema").stdout
+    explained = pdemill("families", "darcy").stdout
+    assert "Keys of 'problem' for whole fields:" in explained
+    assert "Keys of 'problem' for values at points:" in explained
     assert pdemill("presets").stdout.split("\n")[0].startswith("condiff")
     assert "family: thermal" in pdemill("presets", "skr-thermal").stdout
 

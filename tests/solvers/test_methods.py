@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from pdemill.spec import validate
-from pdemill.spec.method import methods
+from pdemill.spec.method import LinearMethod, methods
 from solvers.certify import relative_residual
 from solvers.job import Job
 from solvers.solution import Result
@@ -62,7 +62,9 @@ def _job(method: dict[str, Any], kind: str, rtol: float = 1e-9) -> Job:
 
 
 def test_the_table_covers_every_method() -> None:
-    assert {method["method"] for method, _ in ROWS} == set(methods)
+    assert {method["method"] for method, _ in ROWS} == {
+        name for name in methods if issubclass(methods[name], LinearMethod)
+    }
 
 
 @pytest.mark.parametrize(("method", "kind"), CASES, ids=[" ".join([*map(str, m.values()), k]) for m, k in CASES])

@@ -63,7 +63,7 @@ CASES = {
         3.0,
     ),
     "five dimensions": Case(
-        FoldedBox((0,) * 5, (1,) * 5, ("left", "bottom", "top", "x4_high")),
+        FoldedBox((0,) * 5, (1,) * 5, ("x1_low", "x2_low", "x2_high", "x4_high")),
         (wave(1, 0), wave(np.pi, 0), wave(1, 0.2), wave(np.pi / 2, np.pi / 2), wave(0.5, 0)),
         1.0,
     ),
