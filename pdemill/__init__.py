@@ -7,8 +7,9 @@
 """
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from operator import index
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, SupportsIndex
 
 from pdemill import errors
 from pdemill.progress import Failure, Summary, Tally, Watcher
@@ -54,7 +55,7 @@ def preset(name: str, settings: Sequence[str] = ()) -> dict[str, Any]:
 
 def walk_labels(
     spec: str | Path | Mapping[str, Any],
-    epoch: int | Iterable[int] = 0,
+    epoch: SupportsIndex | Iterable[int] = 0,
     split: str = "train",
     workers: int = 1,
     ahead: int = 16,
@@ -72,7 +73,11 @@ def walk_labels(
     from pdemill.engine import engine
     from pdemill.spec import load_spec
 
-    epochs = [epoch] if isinstance(epoch, int) else epoch
+    if isinstance(epoch, str | bytes) or not isinstance(epoch, SupportsIndex | Iterable):
+        raise ValueError(f"epoch should be a whole number, or many of them, not {epoch!r}")
+    if not isinstance(workers, int) or workers < 0 or not isinstance(ahead, int) or ahead < 1:
+        raise ValueError(f"workers should be 0 or more and ahead 1 or more, not {workers!r} and {ahead!r}")
+    epochs = [index(epoch)] if isinstance(epoch, SupportsIndex) else epoch
     labels: Iterator[dict[str, Any]] = engine("walk_labels")(
         load_spec(spec, settings), epochs, split, workers, ahead, shuffle
     )

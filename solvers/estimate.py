@@ -18,12 +18,12 @@ import scipy.sparse
 import scipy.sparse.linalg
 
 from pdemill.spec.job import Spec
-from pdemill.spec.method import LinearMethod, Method
+from pdemill.spec.method import LinearMethod
 from pdemill.spec.problem import Problem
 from pdemill.store.layout import shard_samples
 from solvers.certify import audited_count, refined_count
 from solvers.methods.auto import Auto
-from solvers.methods.walks import DEFAULT_WALKS
+from solvers.methods.walks import BATCH, Walks
 
 SAMPLE_SECONDS, UNKNOWN_SECONDS = 0.8e-3, 0.9e-7
 """Drawing, assembling, certifying and writing: per sample, and per unknown of it."""
@@ -31,6 +31,8 @@ SAMPLE_SECONDS, UNKNOWN_SECONDS = 0.8e-3, 0.9e-7
 AUDITED_WALK_SECONDS = 6e-6
 """One walk of an audit with its data: 3e-6 with constant coefficients, 1e-5 with fields of 128 modes per axis."""
 LEAST_CELLS = 16
+LANE_SECONDS = 2e-9
+"""One walk that is shared, for one sample."""
 POINT_BYTES = 20
 """Standard error, walks, truncated walks, epsilon and steps of a point."""
 YARDSTICK_SECONDS = 0.0200
@@ -58,21 +60,38 @@ def estimate(spec: Spec) -> Cost:
 def _of_points(spec: Spec) -> Cost:
     problem, method = spec.problem, spec.solver.resolve(spec.problem)
     points = problem.unknowns
-    seconds = spec.samples * (method.seconds(problem, points) + SAMPLE_SECONDS)
-    width = np.dtype(spec.store.dtype).itemsize
-    size = points * (8 * problem.dimension + width * (_channels(problem) + 1) + POINT_BYTES)
+    assert isinstance(method, Walks)
+    each = method.seconds(problem, points)
+    if method.estimator == "shared":
+        seconds = each + spec.samples * (points * method.most_walks * LANE_SECONDS + SAMPLE_SECONDS)
+    else:
+        seconds = spec.samples * (each + SAMPLE_SECONDS)
+    size = _point_bytes(spec, method)
     shard = spec.store.shard or shard_samples(size)
     shards = sum(ceil(samples / shard) for samples in spec.splits.values())
     here = round(slowness() * seconds, 3)
     return Cost(points, spec.samples * size, here, method.method, shards, {"walks": here, **_by_cells(spec, method)})
 
 
-def _by_cells(spec: Spec, method: Method) -> dict[str, float]:
+def _point_bytes(spec: Spec, method: Walks) -> int:
+    """Bytes of a sample: what there is at every point, and at the sensors."""
+    problem, width = spec.problem, np.dtype(spec.store.dtype).itemsize
+    axes = problem.dimension
+    each = 8 * axes + width * (_channels(problem) + 1) + POINT_BYTES
+    if method.gradients:
+        each += axes * (width + 4)
+    if method.returned == "per_batch":
+        each += width * ceil(method.most_walks / BATCH)
+    moving = problem.random_domain or any(value.is_random for _, _, value in problem.side_slots())  # type: ignore[attr-defined]
+    sensors = problem.sensors if moving else 0  # type: ignore[attr-defined]
+    return problem.unknowns * each + int(sensors) * (8 * axes + 2 * width)
+
+
+def _by_cells(spec: Spec, method: Walks) -> dict[str, float]:
     """What it would cost to solve for whole fields, factorising the matrix of every sample, on a grid or mesh whose
     error is that of the walks: 1 / sqrt(walks) against one over the square of the cells along the domain."""
     dimension = spec.problem.dimension
-    walks = getattr(method, "walks", None) or DEFAULT_WALKS
-    cells = max(LEAST_CELLS, ceil(4 * walks**0.25))
+    cells = max(LEAST_CELLS, ceil(4 * method.most_walks**0.25))
     unknowns = float(cells) ** dimension
     if dimension > 3:
         return {}
@@ -125,7 +144,8 @@ def _seconds(solve: float, unknowns: int) -> float:
 
 
 def _channels(problem: Problem) -> int:
-    """Input channels: every field that is drawn, or the source."""
+    """Input channels: every field that is drawn, or the source; at points, those that are not on sides."""
     drawn = sum(field.is_random for _, field in problem.slots())
-    drawn += sum(field.is_random for _, _, field in problem.side_slots())
+    if not problem.pointwise:
+        drawn += sum(field.is_random for _, _, field in problem.side_slots())
     return max(drawn, 1)

@@ -11,12 +11,21 @@ from pydantic import AfterValidator, BeforeValidator, Field, model_validator
 from pdemill.points import MOST_AXES
 from pdemill.spec.domain import Box, Coordinate, Polygon
 from pdemill.spec.field import AnyScalar, Scalar, positive
-from pdemill.spec.model import AsNumber, Model, as_tuple, refuse
+from pdemill.spec.model import AsNumber, Model, as_tuple, refusal, refuse
 
 MOST_VERTICES = 200_000
 MOST_HARMONICS = 50
+LEAST_LENGTH = 1e-50
 
-Length = Annotated[AnyScalar, AfterValidator(positive)]
+
+def _sized(value: Scalar) -> Scalar:
+    low, high = value.bounds() or (1.0, 1.0)
+    if low < LEAST_LENGTH or high > 1 / LEAST_LENGTH:
+        raise refusal(f"should be between {LEAST_LENGTH:g} and {1 / LEAST_LENGTH:g}")
+    return value
+
+
+Length = Annotated[AnyScalar, AfterValidator(positive), AfterValidator(_sized)]
 
 
 class Shape(Model):

@@ -15,7 +15,7 @@ from solvers.walks.admission import objection, walk_seconds
 BATCH = 256
 """Walks between two looks at the standard error."""
 LEAST_ADAPTIVE = 512
-LEAST_BLOCKS = 8
+LEAST_BLOCKS = 32
 DEFAULT_WALKS, DEFAULT_MOST = 1024, 262_144
 ALONE = ("target_stderr", "control_variate", "sobol", "gradients", "returned")
 """What independent walks offer and shared ones do not."""
@@ -72,4 +72,9 @@ class Walks(Method):
         return objection(self, problem)
 
     def seconds(self, problem: Problem, unknowns: int) -> float:
-        return walk_seconds(problem) * unknowns * (self.walks or DEFAULT_WALKS)
+        return walk_seconds(problem) * unknowns * self.most_walks * (3 if self.gradients else 1)
+
+    @property
+    def most_walks(self) -> int:
+        """Walks per point, at most."""
+        return self.max_walks if self.target_stderr is not None else self.walks or DEFAULT_WALKS

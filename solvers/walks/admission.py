@@ -12,6 +12,8 @@ from pdemill.spec.field import Field, Scalar
 from pdemill.spec.problem import Problem
 from pdemill.spec.shapes import Ball, Domain, Star, Surface
 
+MOST_SHARED = 50_000_000
+
 
 class Options(Protocol):
     """What must be known of the options of a walk."""
@@ -24,6 +26,8 @@ class Options(Protocol):
     def sobol(self) -> bool: ...
     @property
     def gradients(self) -> bool: ...
+    @property
+    def most_walks(self) -> int: ...
 
 
 def operator_of(problem: Problem) -> Iterator[tuple[str, Field]]:
@@ -88,6 +92,10 @@ def _options(options: Options, problem: Problem) -> Fault | None:
     if options.sobol and not (plain and problem.dimension <= 3):
         return Fault(("sobol",), "needs constant coefficients and dirichlet sides, in 2 or 3 dimensions")
     if options.estimator == "shared":
+        if problem.unknowns * options.most_walks > MOST_SHARED:
+            return Fault(
+                ("walks",), f"times the points is more than {MOST_SHARED:,}, which shared walks keep in memory"
+            )
         if not getattr(problem, "shared_points", False):
             return Fault(
                 ("estimator",), "shared walks need a fixed domain and shared points: {random: N, shared: true}"

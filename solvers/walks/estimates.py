@@ -62,8 +62,8 @@ class Estimate:
 class _Tally:
     """What is known of the points so far."""
 
-    def __init__(self, points: int, blockwise: bool) -> None:
-        self._blockwise = blockwise
+    def __init__(self, points: int, blockwise: bool, unseen: float) -> None:
+        self._blockwise, self._unseen = blockwise, unseen
         self._values = Running(points)
         self._slopes: list[Running] = []
         self.walks = np.zeros(points, dtype=np.int64)
@@ -89,7 +89,7 @@ class _Tally:
 
     @property
     def stderr(self) -> Array:
-        return self._values.stderr
+        return np.hypot(self._values.stderr, self._unseen / np.maximum(self.walks, 1))
 
     def result(self) -> Estimate:
         steps = self.steps / np.maximum(self.walks, 1)
@@ -100,14 +100,17 @@ class _Tally:
         return replace(found, gradient=gradient, gradient_stderr=np.stack([r.stderr for r in self._slopes], axis=1))
 
 
-def estimate(walking: Walking, points: int, options: Walks) -> Estimate:
+def estimate(walking: Walking, points: int, options: Walks, unseen: float = 0.0) -> Estimate:
     """u at points 0..points-1, by a fixed number of walks or until ``target_stderr``.
+
+    ``unseen``: how far values on the boundary lie apart. Close to it nearly all walks end at once, and the few that
+    carry the variance may not have come yet; standard errors count one more walk that ends so far off.
 
     Walks come in batches of 256, whose means are merged in order; with ``sobol`` batches are the independent units.
     Looking at a standard error to decide when to stop makes it come out too small; that is why a point is looked at
     only after 512 walks and whenever its walks have grown by half.
     """
-    tally = _Tally(points, options.sobol)
+    tally = _Tally(points, options.sobol, unseen)
     means: list[Array] = []
     if options.target_stderr is None:
         total = options.walks or DEFAULT_WALKS
@@ -122,16 +125,16 @@ def estimate(walking: Walking, points: int, options: Walks) -> Estimate:
 
 def _walk_until(walking: Walking, tally: _Tally, options: Walks) -> None:
     target = float(options.target_stderr or 0.0)
-    done, goal = 0, LEAST_ADAPTIVE
+    done, goal, most = 0, LEAST_ADAPTIVE, options.max_walks // BATCH * BATCH
     active = np.arange(len(tally.walks))
     while active.size:
         for first in range(done, goal, BATCH):
             _walk(walking, tally, active, first, min(BATCH, goal - first))
         done = goal
-        if done >= options.max_walks:
+        if done >= most:
             return
         active = active[tally.stderr[active] > target]
-        goal = min(options.max_walks, BATCH * round(GROWTH * done / BATCH))
+        goal = min(most, BATCH * round(GROWTH * done / BATCH))
 
 
 def _walk(walking: Walking, tally: _Tally, rows: Rows, first: int, count: int) -> Array:

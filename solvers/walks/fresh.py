@@ -77,17 +77,19 @@ def walk_labels(
     if workers == 0:
         fresh = Fresh(spec)
         return (fresh.sample(split, epoch, number) for epoch, number in wanted)
-    return _from_pool(spec, wanted, split, workers, max(ahead, workers))
+    return _from_pool(spec, wanted, split, min(workers, spec.splits[split]), max(ahead, workers))
 
 
 def _wanted(spec: Spec, epochs: Iterable[int], split: str, shuffle: bool) -> Iterator[tuple[int, int]]:
     for epoch in epochs:
+        if isinstance(epoch, bool) or not hasattr(epoch, "__index__") or epoch < 0:
+            raise ValueError(f"epoch should be a whole number from 0 on, not {epoch!r}")
         numbers: NDArray[np.intp] = np.arange(spec.splits[split])
         if shuffle:
             levels = Draw(spec.seed, split, epoch, "order of walk labels").uniform(len(numbers))
             numbers = np.argsort(levels, kind="stable")
         for number in numbers.tolist():
-            yield epoch, number
+            yield int(epoch), number
 
 
 def _from_pool(spec: Spec, wanted: Iterator[tuple[int, int]], split: str, workers: int, ahead: int) -> Iterator[Sample]:

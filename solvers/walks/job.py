@@ -33,6 +33,8 @@ from solvers.walks.shared import Shared
 
 SHARD_SECONDS = 30.0
 """A shard is about so long, for progress; its size never changes what is in it."""
+LEAST_CONTROLLED = 256
+"""Walks per point from which ``auto`` takes a control variate: fewer are wanted for their noise."""
 LEAST_GRIDDED = 100_000
 """Walks per sample from which a grid solution is worth its cost as a control variate."""
 WALK_SCHEME = "philox4x32-10; key = sha256(seed, split, purpose); counter = (step, walk, point, sample)"
@@ -75,6 +77,10 @@ class PointJob:
         except InvalidSample as fault:
             raise SpecError([Fault(("problem", "domain"), str(fault).removeprefix("domain: "))]) from None
         if isinstance(self.problem.points, RandomPoints):
+            try:
+                geometry.interior(1, (0, 0), 0, self.epsilon(geometry))
+            except SolverError as fault:
+                raise SpecError([Fault(("problem", "domain"), str(fault))]) from None
             return
         try:
             count = len(self.points(first, geometry))
@@ -234,9 +240,14 @@ class PointJob:
         if self.method.estimator == "shared" or self.problem.random_domain:
             return "none"
         walks = self.problem.unknowns * (self.method.walks or DEFAULT_WALKS)
-        if grid_fits(self.problem) and walks >= LEAST_GRIDDED:
+        if (
+            grid_fits(self.problem)
+            and walks >= LEAST_GRIDDED
+            and (self.method.walks or DEFAULT_WALKS) >= LEAST_CONTROLLED
+        ):
             return "grid"
-        return "harmonic" if harmonic_fits(self.problem) else "none"
+        many = (self.method.walks or DEFAULT_WALKS) >= LEAST_CONTROLLED
+        return "harmonic" if many and harmonic_fits(self.problem) else "none"
 
     def shared(self, epoch: int) -> Shared:
         """The walks that all samples share, made once per process and epoch."""
@@ -248,7 +259,9 @@ class PointJob:
         """What tells banks of walks apart: equal for two stores whose labels come from the same walks."""
         domain, points = (self.spec.model_dump(mode="json")["problem"][key] for key in ("domain", "points"))
         m = self.method
-        text = json.dumps([domain, points, self.spec.seed, m.walks, m.epsilon, m.max_steps], sort_keys=True)
+        problem = self.spec.model_dump(mode="json")["problem"]
+        operator = [problem[name] for name in self.problem.operator_fields]
+        text = json.dumps([domain, points, operator, self.spec.seed, m.walks, m.epsilon, m.max_steps], sort_keys=True)
         return sha256(text.encode()).hexdigest()[:16]
 
     def plan(self) -> dict[str, Any]:

@@ -202,3 +202,24 @@ def walk_any(
                 weight[p, w] = passed
             if source is not None:
                 source_weight[p, w] = total
+
+
+@njit(cache=True, nogil=True, fastmath=FAST)
+def radii2(shape: Any, points: Any, out: Any) -> None:
+    """The radius of the first sphere about each point; safe, not the largest, where the shape has a grid."""
+    for p in range(len(points)):
+        out[p] = reach2(shape, points[p, 0], points[p, 1])[0]
+
+
+@njit(cache=True, nogil=True, fastmath=FAST)
+def radii3(shape: Any, points: Any, out: Any) -> None:
+    """``radii2`` in space."""
+    for p in range(len(points)):
+        out[p] = reach3(shape, points[p, 0], points[p, 1], points[p, 2])[0]
+
+
+@njit(cache=True, nogil=True, fastmath=FAST)
+def radii_any(shape: Any, points: Any, out: Any) -> None:
+    """``radii2`` in any dimension."""
+    for p in range(len(points)):
+        out[p] = reach(shape, points[p])[0]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -30,6 +30,10 @@ class Drawn:
     data: Data
     points: Array
     epsilon: float
+
+
+RIM_SAMPLES = 256
+"""Places on the boundary where the spread of the data is taken."""
 
 
 class Labeller:
@@ -60,25 +64,33 @@ class Labeller:
     def label(self, drawn: Drawn) -> Estimate:
         """u at the points of a sample; raises InvalidSample."""
         if self._shared is not None:
-            return self._shared.labels([drawn])[0]
+            return self.labels([drawn])[0]
         return self.label_at(drawn, drawn.points, np.arange(len(drawn.points)))
 
     def labels(self, samples: Sequence[Drawn]) -> list[Estimate]:
         """The labels of many samples: faster than one by one where they share walks."""
-        return self._shared.labels(samples) if self._shared is not None else [self.label(drawn) for drawn in samples]
+        if self._shared is None:
+            return [self.label(drawn) for drawn in samples]
+        return [self._stored(found) for found in self._shared.labels(samples)]
 
     def label_at(self, drawn: Drawn, points: Array, ids: NDArray[np.intp]) -> Estimate:
         """u at some of the points, by their numbers: what ``label`` gives there, to the bit."""
         if self._shared is not None:
-            return self._shared.labels([drawn])[0].at(ids)
-        return estimate(self._walking(drawn, points, ids), len(points), self.job.method)
+            return self.labels([drawn])[0].at(ids)
+        control = self._control(drawn, equation_of(drawn.sample.terms, drawn.geometry))
+        walking = self._walking(drawn, points, ids, control)
+        return self._stored(estimate(walking, len(points), self.job.method, _spread(drawn, control)))
 
-    def _walking(self, drawn: Drawn, points: Array, ids: NDArray[np.intp]) -> Walking:
+    def _stored(self, found: Estimate) -> Estimate:
+        """The estimate with the rounding of its label to the store's type in its standard error."""
+        step = float(np.finfo(self.job.spec.store.dtype).eps) / np.sqrt(12.0)
+        return replace(found, stderr=np.hypot(found.stderr, step * np.abs(found.value)))
+
+    def _walking(self, drawn: Drawn, points: Array, ids: NDArray[np.intp], control: Control | None) -> Walking:
         job, geometry, data = self.job, drawn.geometry, drawn.data
         stream = drawn.sample.draw.sample
         start = Start(geometry, points, ids, drawn.epsilon, job.method.max_steps, self._key, stream, job.method.sobol)
         equation = equation_of(drawn.sample.terms, geometry)
-        control = self._control(drawn, equation)
         source = (control is not None and not isinstance(control, Harmonic)) or not data.source_is_zero
         slopes = Slopes(start, equation, data) if job.method.gradients else None
         return Walked(walker_of(start, equation, source, self._flux), data, points, control, slopes)
@@ -92,3 +104,12 @@ class Labeller:
             case "grid":
                 return solved_on_grid(drawn.data, equation, self.job.problem.properties, drawn.sample)
         return None
+
+
+def _spread(drawn: Drawn, control: Control | None) -> float:
+    """How far the values that walks end with lie apart."""
+    places, sides = drawn.geometry.boundary(RIM_SAMPLES)
+    values = drawn.data.on_sides(places, sides)[np.array(drawn.data.held)[sides]]
+    if control is not None:
+        values = values - control.value(places[np.array(drawn.data.held)[sides]])
+    return float(np.ptp(values)) if values.size else 0.0

@@ -77,7 +77,8 @@ class Shared:
         total, square = np.zeros((2, len(first.points), len(samples)))
         tables = (self._boundary(samples).astype(np.float32), inside.astype(np.float32))
         gather(bank.ends, bank.weights, bank.passed, bank.source_weights, *tables, BATCH, total, square)
-        return _estimates(total, square, (bank.ends >= 0).sum(axis=1), self._walks, bank.steps)
+        unseen = np.ptp(tables[0], axis=0).astype(float)
+        return _estimates(total, square, (bank.ends >= 0).sum(axis=1), self._walks, bank.steps, unseen)
 
     def _make_bank(self, first: Drawn, equation: Equation) -> Bank:
         job, geometry, points = self.job, first.geometry, first.points
@@ -143,6 +144,7 @@ class Shared:
             found.append((mean, m2, moments.largest, reached, paths.steps.sum(axis=1)))
         mean, m2, largest, reached, steps = (np.concatenate(part) for part in zip(*found, strict=True))
         stderr = np.sqrt(m2 / np.maximum(reached - 1, 1)[:, None] / np.maximum(reached, 1)[:, None]) / here
+        stderr = np.hypot(stderr, np.ptp(boundary, axis=0) / here / self._walks)
         walks = np.full(len(points), self._walks, np.int64)
         return [
             Estimate(
@@ -179,10 +181,12 @@ def _merged(means: Array, m2: Array, counts: Counts) -> tuple[Array, Array, Coun
     return mean, total, count
 
 
-def _estimates(total: Array, square: Array, reached: Counts, walks: int, steps: Counts) -> list[Estimate]:
+def _estimates(
+    total: Array, square: Array, reached: Counts, walks: int, steps: Counts, unseen: Array
+) -> list[Estimate]:
     number = np.maximum(reached, 2)[:, None]
     mean = total / number
-    stderr = np.sqrt(np.maximum(square - total * mean, 0.0) / (number - 1) / number)
+    stderr = np.hypot(np.sqrt(np.maximum(square - total * mean, 0.0) / (number - 1) / number), unseen / walks)
     all_walks = np.full(len(total), walks, np.int64)
     return [
         Estimate(mean[:, k], stderr[:, k], all_walks, all_walks - reached, steps / walks) for k in range(total.shape[1])

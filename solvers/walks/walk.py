@@ -11,7 +11,7 @@ from numpy.typing import ArrayLike, NDArray
 from pdemill.errors import SolverError
 from pdemill.points import Array
 from solvers.walks.geometry import Geometry
-from solvers.walks.kernels import BLOCK, walk2, walk3, walk_any
+from solvers.walks.kernels import BLOCK, radii2, radii3, radii_any, walk2, walk3, walk_any
 from solvers.walks.philox import RESERVED_STEP, WORD, Key, words
 from solvers.walks.records import GradientRecords, Records
 from solvers.walks.screening import fill_remaining, throughput
@@ -73,11 +73,13 @@ def gradient_walk(
 ) -> GradientRecords:
     """Walks for ∇u; arguments as for ``walk``, whose walks these are, too.
 
-    ∇u(x) = d/R E[n u(x + R n)] + ∫ ∇G(x, y) f(y) dy over the largest ball about x, |∇G| = (r^(1-d) - r/R^d) / ω_d
+    ∇u(x) = d/R E[n u(x + R n)] + ∫ ∇G(x, y) f(y) dy over the first ball of the walk, |∇G| = (r^(1-d) - r/R^d) / ω_d
     (Sawhney and Crane 2020, section 3.1). A point of the ball at a uniform distance r along n then has the weight
     R (1 - (r/R)^d), which is bounded. With screening both factors are those of ``screening`` in d + 2 dimensions.
     """
-    x, radius = _inside(geometry, points, epsilon)
+    x, _ = _inside(geometry, points, epsilon)
+    radius = np.empty(len(x))
+    {2: radii2, 3: radii3}.get(geometry.dimension, radii_any)(geometry.shape, x, radius)
     records, direction = _run(
         geometry, x, ids, first, walks, epsilon, max_steps, key, stream, screening, source, sobol, gradient=True
     )

@@ -119,10 +119,10 @@ BAD: dict[str, tuple[Json, str, str]] = {
     "max_steps": (points(max_steps=5), "solver.max_steps", "equal to 10"),
     "estimator": (points(estimator="best"), "solver.estimator", "'independent'"),
     "rtol": (points(rtol=1e-6), "solver.rtol", "unknown key"),
-    "few for sobol": (points(sobol=True, walks=1000), "solver.walks", "at least 2048"),
-    "sobol through a field": (darcy(sobol=True, walks=4096), "solver.sobol", "needs constant coefficients"),
+    "few for sobol": (points(sobol=True, walks=1000), "solver.walks", "at least 8192"),
+    "sobol through a field": (darcy(sobol=True, walks=8192), "solver.sobol", "needs constant coefficients"),
     "sobol in four dimensions": (
-        points({"domain": BALL4}, sobol=True, walks=4096), "solver.sobol", "in 2 or 3 dimensions"),
+        points({"domain": BALL4}, sobol=True, walks=8192), "solver.sobol", "in 2 or 3 dimensions"),
     "batches of a target": (
         points(None, target_stderr=0.1, **{"return": "per_batch"}), "solver.return", "fixed number of walks"),
     "gradients through a field": (darcy(gradients=True), "solver.gradients", "constant coefficients"),

@@ -255,6 +255,55 @@ def test_gradients_are_those_of_the_exact_solution(tmp_path: Path) -> None:
     assert 0.9 < np.sqrt((z**2).mean()) < 1.1
 
 
+@pytest.mark.parametrize(
+    "domain",
+    [
+        {"shape": "star", "edges": 200, "harmonics": [{"order": 4, "cosine": 0.3}]},
+        {"shape": "mesh", "blob": {"subdivisions": 3}},
+    ],
+    ids=["star", "mesh"],
+)
+def test_gradients_have_the_right_size_where_spheres_are_not_the_largest(domain: Json, tmp_path: Path) -> None:
+    """u = 3 x + 2 y: a wrong radius of the first sphere would scale its gradient."""
+    spec = {
+        "problem": {
+            "family": "poisson",
+            "domain": domain,
+            "points": {"random": 300},
+            "source": 0,
+            "boundary": {"boundary": {"dirichlet": {"field": "expression", "formula": "3*x + 2*y"}}},
+        },
+        "samples": 1,
+        "solver": {"method": "walks", "walks": 2048, "gradients": True, "control_variate": "none", "epsilon": 1e-5},
+    }
+    assert pdemill.generate(spec, tmp_path / "store.zarr", workers=0).ok
+    group: Any = zarr.open_group(tmp_path / "store.zarr", mode="r")["train"]
+    for axis, exact in enumerate((3.0, 2.0)):
+        z = (group["gradient"][0, :, axis] - exact) / group["gradient_stderr"][0, :, axis]
+        assert abs(z.mean()) < 4 / np.sqrt(z.size)
+
+
+def test_errors_are_honest_close_to_the_boundary_with_few_walks(tmp_path: Path) -> None:
+    """Nearly all walks end at once there, and the few that carry the variance may be missing."""
+    spec = changed(RANDOM_DISK, solver={"walks": 64, "epsilon": 1e-5}, problem={"points": {"random": 400}})
+    assert pdemill.generate(spec, tmp_path / "store.zarr", workers=0).ok
+    group: Any = zarr.open_group(tmp_path / "store.zarr", mode="r")["train"]
+    f, a, radius = group["params"][:].T[:, :, None]
+    x, y = np.moveaxis(group["points"][:], 2, 0)
+    z = (group["solution"][:] - a * x - f * (radius**2 - x**2 - y**2) / 4) / group["stderr"][:]
+    assert 0.85 < np.sqrt((z**2).mean()) < 1.15
+
+
+@pytest.mark.parametrize(
+    "arguments", [{"epoch": "3"}, {"epoch": 1.5}, {"epoch": None}, {"workers": -1}, {"workers": 1.5}, {"ahead": 0}]
+)
+def test_fresh_labels_name_a_wrong_argument(arguments: Json) -> None:
+    with pytest.raises(ValueError, match=next(iter(arguments))):
+        pdemill.walk_labels(RANDOM_DISK, **arguments)
+    with pytest.raises(ValueError, match="epoch should be a whole number from 0 on, not -1"):
+        next(pdemill.walk_labels(RANDOM_DISK, epoch=[-1], workers=0))
+
+
 @pytest.mark.parametrize("kind", ["harmonic", "grid"])
 def test_control_variates_lower_the_error_and_keep_it_honest(kind: str, tmp_path: Path) -> None:
     """u = e^{2x} cos 2y + x² + y² on a box: -Δu = -4."""
