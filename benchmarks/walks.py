@@ -128,8 +128,8 @@ def reduction(repeats: int) -> None:
 
 def labelled(problem: dict[str, Any], options: dict[str, Any], exact: Any, repeats: int) -> tuple[float, float, float]:
     """The rms of error and standard error over some samples, and the median CPU time of one after the first."""
-    solver = {"method": "walks", "walks": 2048, "epsilon": 1e-4, "control_variate": "none", **options}
-    family = {"family": "poisson", "points": {"random": 64}}
+    solver = {"method": "walks", "walks": 8192, "epsilon": 1e-4, "control_variate": "none", **options}
+    family = {"family": "poisson", "points": {"random": 16}}
     job = PointJob(validate({"problem": family | problem, "samples": repeats + 1, "solver": solver}))
     labeller = Labeller(job, "train")
     errors, stderrs, times = [], [], []

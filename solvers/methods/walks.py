@@ -33,7 +33,8 @@ class Walks(Method):
     where domain and points are shared: errors of different samples are then correlated, and many walks cost little.
     ``control_variate``: ``harmonic`` subtracts an exact solution fitted to the boundary data (method of fundamental
     solutions), ``grid`` a solution on a grid of a box; walks estimate what is left. ``auto`` takes, on a fixed domain,
-    ``grid`` where it is possible and a sample has 100,000 walks or more, else ``harmonic`` where it is possible.
+    ``grid`` where it is possible and a sample has 100,000 walks or more, else ``harmonic`` where it is possible; none
+    with fewer than 256 walks per point, which are wanted for their noise.
     ``sobol``: the first steps of each block of 256 walks follow a shifted Sobol sequence.
     ``gradients``: also the gradient of u. ``return``: ``per_batch`` also stores the mean of every batch.
     """

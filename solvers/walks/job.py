@@ -239,15 +239,12 @@ class PointJob:
             return self.method.control_variate
         if self.method.estimator == "shared" or self.problem.random_domain:
             return "none"
-        walks = self.problem.unknowns * (self.method.walks or DEFAULT_WALKS)
-        if (
-            grid_fits(self.problem)
-            and walks >= LEAST_GRIDDED
-            and (self.method.walks or DEFAULT_WALKS) >= LEAST_CONTROLLED
-        ):
+        walks = self.method.walks or DEFAULT_WALKS
+        if walks < LEAST_CONTROLLED:
+            return "none"
+        if grid_fits(self.problem) and walks * self.problem.unknowns >= LEAST_GRIDDED:
             return "grid"
-        many = (self.method.walks or DEFAULT_WALKS) >= LEAST_CONTROLLED
-        return "harmonic" if many and harmonic_fits(self.problem) else "none"
+        return "harmonic" if harmonic_fits(self.problem) else "none"
 
     def shared(self, epoch: int) -> Shared:
         """The walks that all samples share, made once per process and epoch."""
