@@ -23,6 +23,7 @@ pytestmark = pytest.mark.timeout(120)
 
 def _spec(resolution: int, samples: int, shard: int, seed: int) -> dict[str, Any]:
     return {
+        "solver": {"method": "direct"},
         "problem": {
             "family": "darcy",
             "resolution": [resolution, resolution],

@@ -208,7 +208,7 @@ def test_mistakes_are_one_clear_line(arguments: list[str], words: str, tmp_path:
 def test_tables_of_measurements_are_listed_and_run() -> None:
     listed = pdemill("bench")
     assert listed.returncode == 0
-    assert [line.split()[0] for line in listed.stdout.splitlines()][:2] == ["constant", "pipeline"]
+    assert [line.split()[0] for line in listed.stdout.splitlines()][:3] == ["constant", "multigrid", "pipeline"]
     assert "walks " in listed.stdout
     ran = pdemill("bench", "walks", "--help")
     assert ran.returncode == 0
