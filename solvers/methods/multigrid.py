@@ -42,7 +42,7 @@ class Multigrid(LinearMethod):
 
     def seconds(self, problem: Problem, unknowns: int) -> float:
         """In between a full batch and a single system, which takes twice as long in 3D."""
-        return 1e-4 + (7.5e-8 if problem.dimension < 3 else 2.5e-7) * unknowns
+        return 5e-4 + (7.5e-8 if problem.dimension < 3 else 2.5e-7) * unknowns
 
     def solver(self) -> MultigridSolver:
         from solvers.multigrid.solver import GridSolver  # late: a spec must not load the compiler

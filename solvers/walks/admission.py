@@ -123,9 +123,9 @@ def walk_seconds(problem: Problem) -> float:
     base: float
     match domain_of(problem):
         case Star() | Polygon():
-            base = 1.2e-6
+            base = 2.2e-6
         case Surface():
-            base = 8e-6
+            base = 5e-6
         case Ball() | Box():
             base = 0.6e-6 * max(1.0, problem.dimension - 1.0)
         case _:
