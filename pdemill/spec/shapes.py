@@ -87,53 +87,42 @@ class Ball(Shape):
         return math.hypot(*point) >= fixed(self.radius)
 
 
-class Annulus(Shape):
+class Hollow(Shape):
+    """Between two radii; sides ``inner`` and ``outer``."""
+
+    inner: Length = Field(default=0.5, validate_default=True)
+    outer: Length = Field(default=1.0, validate_default=True)
+
+    @model_validator(mode="after")
+    def _ordered(self) -> Hollow:
+        low, high = self.inner.bounds(), self.outer.bounds()
+        if low is not None and high is not None and low[1] >= high[0]:
+            message = f"can reach {low[1]:g}, but the outer radius can be as small as {high[0]:g}"
+            raise refuse(("inner",), message, None)
+        return self
+
+    def side_names(self) -> tuple[str, ...]:
+        return "inner", "outer"
+
+    def excludes(self, point: tuple[float, ...]) -> bool:
+        radius = math.hypot(*point)
+        return radius <= fixed(self.inner) or radius >= fixed(self.outer)
+
+
+class Annulus(Hollow):
     """inner < |x| < outer in the plane; sides ``inner`` and ``outer``."""
 
     shape: Literal["annulus"] = "annulus"
-    inner: Length = Field(default=0.5, validate_default=True)
-    outer: Length = Field(default=1.0, validate_default=True)
-
-    @model_validator(mode="after")
-    def _ordered(self) -> Annulus:
-        return _nested(self, self.inner, self.outer)
-
-    def side_names(self) -> tuple[str, ...]:
-        return "inner", "outer"
-
-    def excludes(self, point: tuple[float, ...]) -> bool:
-        radius = math.hypot(*point)
-        return radius <= fixed(self.inner) or radius >= fixed(self.outer)
 
 
-class Shell(Shape):
+class Shell(Hollow):
     """inner < |x| < outer in space; sides ``inner`` and ``outer``."""
 
     shape: Literal["shell"] = "shell"
-    inner: Length = Field(default=0.5, validate_default=True)
-    outer: Length = Field(default=1.0, validate_default=True)
-
-    @model_validator(mode="after")
-    def _ordered(self) -> Shell:
-        return _nested(self, self.inner, self.outer)
-
-    def side_names(self) -> tuple[str, ...]:
-        return "inner", "outer"
-
-    def excludes(self, point: tuple[float, ...]) -> bool:
-        radius = math.hypot(*point)
-        return radius <= fixed(self.inner) or radius >= fixed(self.outer)
 
     @property
     def axes(self) -> int:
         return 3
-
-
-def _nested[S: Shape](shape: S, inner: Scalar, outer: Scalar) -> S:
-    low, high = inner.bounds(), outer.bounds()
-    if low is not None and high is not None and low[1] >= high[0]:
-        raise refuse(("inner",), f"can reach {low[1]:g}, but the outer radius can be as small as {high[0]:g}", None)
-    return shape
 
 
 class Harmonic(Model):

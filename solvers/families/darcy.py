@@ -6,13 +6,31 @@ from collections.abc import Callable
 from typing import ClassVar, Literal
 
 from pdemill.spec.field import AnyField, Function, NonNegativeField, PositiveField, at_least
-from pdemill.spec.problem import Coefficient, Terms
+from pdemill.spec.problem import Coefficient, Problem, Terms
 from solvers.families.grid import GridProblem
 from solvers.families.pointwise import PointProblem
 from solvers.families.poisson import UNIT, ZERO
 
 
-class Darcy(GridProblem):
+class _Equation(Problem):
+    """What the forms on grids and at points have in common."""
+
+    reaction: NonNegativeField = ZERO
+    source: AnyField = UNIT
+    operator_fields: ClassVar[tuple[str, ...]] = ("coefficient", "reaction")
+    positive: ClassVar[tuple[str, ...]] = ("coefficient",)
+    not_negative: ClassVar[tuple[str, ...]] = ("reaction",)
+
+    @property
+    def damped(self) -> bool:
+        return at_least(self.reaction) > 0
+
+    def terms(self, drawn: Callable[[str], tuple[Function, ...]]) -> Terms:
+        (reaction,), (source,) = drawn("reaction"), drawn("source")
+        return Terms(diffusion=drawn("coefficient"), source=source, reaction=reaction)
+
+
+class Darcy(_Equation, GridProblem):
     """-∇·(k ∇u) + c u = f on a box, k > 0 a scalar or a diagonal tensor, c >= 0.
 
     Input: the coefficient k (one channel, or one per axis), the reaction c, the source f and the data on the
@@ -23,22 +41,9 @@ class Darcy(GridProblem):
 
     family: Literal["darcy"]
     coefficient: Coefficient = UNIT
-    reaction: NonNegativeField = ZERO
-    source: AnyField = UNIT
-    operator_fields: ClassVar[tuple[str, ...]] = ("coefficient", "reaction")
-    positive: ClassVar[tuple[str, ...]] = ("coefficient",)
-    not_negative: ClassVar[tuple[str, ...]] = ("reaction",)
-
-    @property
-    def damped(self) -> bool:
-        return at_least(self.reaction) > 0
-
-    def terms(self, drawn: Callable[[str], tuple[Function, ...]]) -> Terms:
-        (reaction,), (source,) = drawn("reaction"), drawn("source")
-        return Terms(diffusion=drawn("coefficient"), source=source, reaction=reaction)
 
 
-class DarcyAtPoints(PointProblem):
+class DarcyAtPoints(_Equation, PointProblem):
     """-∇·(k ∇u) + c u = f with smooth k > 0 and c >= 0, u at points of any domain that walks know.
 
     As darcy on a grid, with ``points`` and ``domain`` instead of ``resolution``.
@@ -46,16 +51,3 @@ class DarcyAtPoints(PointProblem):
 
     family: Literal["darcy"]
     coefficient: PositiveField = UNIT
-    reaction: NonNegativeField = ZERO
-    source: AnyField = UNIT
-    operator_fields: ClassVar[tuple[str, ...]] = ("coefficient", "reaction")
-    positive: ClassVar[tuple[str, ...]] = ("coefficient",)
-    not_negative: ClassVar[tuple[str, ...]] = ("reaction",)
-
-    @property
-    def damped(self) -> bool:
-        return at_least(self.reaction) > 0
-
-    def terms(self, drawn: Callable[[str], tuple[Function, ...]]) -> Terms:
-        (reaction,), (source,) = drawn("reaction"), drawn("source")
-        return Terms(diffusion=drawn("coefficient"), source=source, reaction=reaction)

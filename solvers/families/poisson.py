@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import Literal
 
 from pdemill.spec.field import AnyField, Function
-from pdemill.spec.problem import Terms
+from pdemill.spec.problem import Problem, Terms
 from solvers.families.grid import GridProblem
 from solvers.families.pointwise import PointProblem
 from solvers.fields.constant import Constant
@@ -15,7 +15,17 @@ UNIT = Constant(constant=1.0)
 ZERO = Constant(constant=0.0)
 
 
-class Poisson(GridProblem):
+class _Equation(Problem):
+    """What the forms on grids and at points have in common."""
+
+    source: AnyField = UNIT
+
+    def terms(self, drawn: Callable[[str], tuple[Function, ...]]) -> Terms:
+        (source,) = drawn("source")
+        return Terms(diffusion=(UNIT_FUNCTION,), source=source)
+
+
+class Poisson(_Equation, GridProblem):
     """-∇²u = f on a box.
 
     Input: the source f and the data on the sides, those that are random. Output: u, in the units of
@@ -24,25 +34,15 @@ class Poisson(GridProblem):
     """
 
     family: Literal["poisson"]
-    source: AnyField = UNIT
-
-    def terms(self, drawn: Callable[[str], tuple[Function, ...]]) -> Terms:
-        (source,) = drawn("source")
-        return Terms(diffusion=(UNIT_FUNCTION,), source=source)
 
 
-class PoissonAtPoints(PointProblem):
+class PoissonAtPoints(_Equation, PointProblem):
     """-∇²u = f, u at points of any domain that walks know.
 
     As poisson on a grid, with ``points`` and ``domain`` instead of ``resolution``.
     """
 
     family: Literal["poisson"]
-    source: AnyField = UNIT
-
-    def terms(self, drawn: Callable[[str], tuple[Function, ...]]) -> Terms:
-        (source,) = drawn("source")
-        return Terms(diffusion=(UNIT_FUNCTION,), source=source)
 
 
 UNIT_FUNCTION = Function(lambda points: 1.0)

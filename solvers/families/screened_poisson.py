@@ -6,13 +6,30 @@ from collections.abc import Callable
 from typing import ClassVar, Literal
 
 from pdemill.spec.field import AnyField, Function, PositiveField
-from pdemill.spec.problem import Terms
+from pdemill.spec.problem import Problem, Terms
 from solvers.families.grid import GridProblem
 from solvers.families.pointwise import PointProblem
 from solvers.families.poisson import UNIT, UNIT_FUNCTION
 
 
-class ScreenedPoisson(GridProblem):
+class _Equation(Problem):
+    """What the forms on grids and at points have in common."""
+
+    screening: PositiveField = UNIT
+    source: AnyField = UNIT
+    operator_fields: ClassVar[tuple[str, ...]] = ("screening",)
+    positive: ClassVar[tuple[str, ...]] = ("screening",)
+
+    @property
+    def damped(self) -> bool:
+        return True
+
+    def terms(self, drawn: Callable[[str], tuple[Function, ...]]) -> Terms:
+        (screening,), (source,) = drawn("screening"), drawn("source")
+        return Terms(diffusion=(UNIT_FUNCTION,), source=source, reaction=screening)
+
+
+class ScreenedPoisson(_Equation, GridProblem):
     """-∇²u + c u = f on a box, c > 0.
 
     Input: the screening c (1/length²), the source f and the data on the sides, those that are random.
@@ -21,36 +38,12 @@ class ScreenedPoisson(GridProblem):
     """
 
     family: Literal["screened_poisson"]
-    screening: PositiveField = UNIT
-    source: AnyField = UNIT
-    operator_fields: ClassVar[tuple[str, ...]] = ("screening",)
-    positive: ClassVar[tuple[str, ...]] = ("screening",)
-
-    @property
-    def damped(self) -> bool:
-        return True
-
-    def terms(self, drawn: Callable[[str], tuple[Function, ...]]) -> Terms:
-        (screening,), (source,) = drawn("screening"), drawn("source")
-        return Terms(diffusion=(UNIT_FUNCTION,), source=source, reaction=screening)
 
 
-class ScreenedPoissonAtPoints(PointProblem):
+class ScreenedPoissonAtPoints(_Equation, PointProblem):
     """-∇²u + c u = f with c > 0, u at points of any domain that walks know.
 
     As screened_poisson on a grid, with ``points`` and ``domain`` instead of ``resolution``.
     """
 
     family: Literal["screened_poisson"]
-    screening: PositiveField = UNIT
-    source: AnyField = UNIT
-    operator_fields: ClassVar[tuple[str, ...]] = ("screening",)
-    positive: ClassVar[tuple[str, ...]] = ("screening",)
-
-    @property
-    def damped(self) -> bool:
-        return True
-
-    def terms(self, drawn: Callable[[str], tuple[Function, ...]]) -> Terms:
-        (screening,), (source,) = drawn("screening"), drawn("source")
-        return Terms(diffusion=(UNIT_FUNCTION,), source=source, reaction=screening)

@@ -27,7 +27,7 @@ from solvers.walks.medium import Medium
 from solvers.walks.philox import Key, philox, uniform
 from solvers.walks.records import Records
 from solvers.walks.space import ahead, blend, flight, left, load, reach, save, smooth, touch
-from solvers.walks.walk import _inside
+from solvers.walks.walk import starts_inside
 
 MORE = 0x80000000
 """Added to the step: the counter of a second set of random words in the same step."""
@@ -125,7 +125,7 @@ def delta_walk(
     if geometry.dimension != medium.dimension:
         raise SolverError(f"the medium has {medium.dimension} dimensions, the domain {geometry.dimension}")
     medium.check_covers(geometry.lower, geometry.lower + geometry.extent)
-    starts, _ = _inside(geometry, points, epsilon)
+    starts, _ = starts_inside(geometry, points, epsilon)
     sigma = majorant(medium) if sigma is None else float(sigma)
     d, size = geometry.dimension, (len(starts), walks)
     exits, source = np.empty((*size, d)), np.empty((*size, d))

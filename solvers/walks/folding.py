@@ -31,7 +31,7 @@ from solvers.walks.green import screened_2d, screened_3d, source_2d, source_3d, 
 from solvers.walks.mixed import MixedRecords
 from solvers.walks.philox import Key, philox, turn, uniform
 from solvers.walks.shapes.box import Box
-from solvers.walks.walk import _inside, walk
+from solvers.walks.walk import starts_inside, walk
 
 DRAWS = 3
 """Sets of four random words per step."""
@@ -275,7 +275,7 @@ def folded_walk(
         return MixedRecords(plain.exit, plain.element, plain.weight, plain.steps, found, plain.source_weight)
     if box.dimension > 3:
         raise SolverError("a flux that is not zero needs a box of two or three dimensions")
-    x, _ = _inside(box, points, epsilon)
+    x, _ = starts_inside(box, points, epsilon)
     size, d = (len(x), walks), box.dimension
     ends, sources, fluxes = (np.empty((*size, d)) for _ in range(3))
     weight, source_weight, flux_weight = (np.empty(size) for _ in range(3))

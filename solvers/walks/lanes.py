@@ -17,7 +17,6 @@ from typing import Any, NamedTuple
 import numpy as np
 from numba import njit, uint32
 from numpy.typing import ArrayLike, NDArray
-from scipy.spatial import cKDTree
 
 from pdemill.errors import SolverError
 from pdemill.points import Array
@@ -27,7 +26,7 @@ from solvers.walks.medium import Medium
 from solvers.walks.philox import Key, philox, uniform
 from solvers.walks.space import ahead, flight, left, load, reach, save, scatter, touch
 from solvers.walks.tables import GHOSTS, Raster, Spline, axes_of, sharpen
-from solvers.walks.walk import _inside
+from solvers.walks.walk import starts_inside
 
 type Float32 = NDArray[np.float32]
 
@@ -106,7 +105,7 @@ def trace(
 
     Arguments as for ``delta.delta_walk``; grid: that of the table, over the domain's bounding box.
     """
-    points, _ = _inside(geometry, points, epsilon)
+    points, _ = starts_inside(geometry, points, epsilon)
     size = (len(points), walks)
     starts = np.zeros((size[0], walks + 1), np.int64)
     ends = np.empty((*size, geometry.dimension)), np.empty(size, np.int32), np.empty(size, np.int32)
@@ -117,15 +116,6 @@ def trace(
         if _trace(geometry.shape, grid, sigma, *fixed, nodes, starts, *ends):
             return Paths(nodes[: starts.max(initial=0)], starts, *ends)
         room *= 2
-
-
-def nearest(paths: Paths, places: Array) -> NDArray[np.int32]:
-    """For every exit the number of the nearest of the places [B, d], [P, W]; -1 for walks that were cut short.
-
-    With places spread evenly at distance h over the boundary, g is in effect averaged over h: O(h²), h²g''/24.
-    """
-    found = cKDTree(places).query(paths.exit)[1]
-    return np.where(paths.element < 0, -1, found).astype(np.int32)
 
 
 def deposits(grid: Raster, sigma: float, media: Sequence[Medium], sources: Sequence[Spline]) -> Float32:
@@ -185,7 +175,7 @@ def _carry(
 def carry(paths: Paths, at: NDArray[np.int32], table: Float32, boundary: Float32) -> Moments:
     """Carry the weights of all media along the paths.
 
-    at: [P, W], the row of ``boundary`` for the walk's exit (``nearest``), negative to leave a walk out.
+    at: [P, W], the row of ``boundary`` for the walk's exit (``bank.Rim.nearest``), negative to leave a walk out.
     table: see ``deposits``. boundary: [B, M], √k g of every medium.
     """
     if table.shape[2] != boundary.shape[1]:

@@ -34,7 +34,7 @@ from solvers.walks.grid import make_grid
 from solvers.walks.mixed import MixedRecords
 from solvers.walks.philox import Key, philox, turn, uniform
 from solvers.walks.shapes.polygon import Edges, Polygon, PolygonShape
-from solvers.walks.walk import _inside
+from solvers.walks.walk import starts_inside
 
 DRAWS = 4
 """Sets of four random words per step, of which the walk uses those it needs."""
@@ -263,7 +263,7 @@ def star_walk(
     Arguments as for ``walk.walk``; flux: whether h is not zero on some side. Screened walks end where they are
     absorbed, with weight 0. For a constant k, f, h and the screening are to be divided by k.
     """
-    x, _ = _inside(polygon, points, epsilon)
+    x, _ = starts_inside(polygon, points, epsilon)
     size = (len(x), walks)
     ends, sources, fluxes = (np.empty((*size, 2)) for _ in range(3))
     weight, source_weight, flux_weight = (np.empty(size) for _ in range(3))

@@ -53,7 +53,7 @@ def walk(
     it does not depend on which other walks a call makes. Refuses points outside, epsilon beyond
     ``geometry.largest_epsilon`` and counters beyond 32 bits.
     """
-    x, _ = _inside(geometry, points, epsilon)
+    x, _ = starts_inside(geometry, points, epsilon)
     return _run(geometry, x, ids, first, walks, epsilon, max_steps, key, stream, screening, source, sobol)[0]
 
 
@@ -77,7 +77,7 @@ def gradient_walk(
     (Sawhney and Crane 2020, section 3.1). A point of the ball at a uniform distance r along n then has the weight
     R (1 - (r/R)^d), which is bounded. With screening both factors are those of ``screening`` in d + 2 dimensions.
     """
-    x, _ = _inside(geometry, points, epsilon)
+    x, _ = starts_inside(geometry, points, epsilon)
     radius = np.empty(len(x))
     {2: radii2, 3: radii3}.get(geometry.dimension, radii_any)(geometry.shape, x, radius)
     records, direction = _run(
@@ -94,7 +94,7 @@ def gradient_walk(
     return GradientRecords(records, direction, slope, ball, radius[:, None] * share)
 
 
-def _inside(geometry: Geometry, points: ArrayLike, epsilon: float) -> tuple[Array, Array]:
+def starts_inside(geometry: Geometry, points: ArrayLike, epsilon: float) -> tuple[Array, Array]:
     """The points and their distances; refuses those that are not inside, or within epsilon of the boundary."""
     x = geometry.checked(points)
     if not 0.0 < epsilon <= geometry.largest_epsilon:

@@ -11,9 +11,10 @@ import pytest
 
 from pdemill.errors import SolverError
 from pdemill.points import Array
+from solvers.walks.bank import Rim
 from solvers.walks.delta import DeltaRecords, delta_walk, majorant
 from solvers.walks.geometry import Geometry
-from solvers.walks.lanes import BATCH, Moments, carry, deposits, nearest, trace
+from solvers.walks.lanes import BATCH, Moments, carry, deposits, trace
 from solvers.walks.medium import Medium
 from solvers.walks.shapes.ball import Ball
 from solvers.walks.shapes.box import Box
@@ -142,9 +143,9 @@ def shared(amplitudes: Array, points: Array, walks: int) -> tuple[Moments, Array
     raster = make_raster(square.lower, square.lower + square.extent, 129)
     table = deposits(raster, 16.0, media, [Spline(axes, what.f(places)) for what in cases])
     paths = trace(square, raster, 16.0, points, np.arange(len(points)), 0, walks, **OPTIONS)
-    rim, _ = square.boundary(4000)
+    rim, sides = square.boundary(4000)
     boundary = np.stack([np.sqrt(what.k(rim)) * what.u(rim) for what in cases], axis=1).astype(np.float32)
-    moments = carry(paths, nearest(paths, rim), table, boundary)
+    moments = carry(paths, Rim(rim, sides).nearest(square, paths.exit, paths.element), table, boundary)
     roots = np.stack([np.sqrt(what.k(points)) for what in cases], axis=1)
     return moments, roots, np.stack([what.u(points) for what in cases], axis=1)
 
