@@ -21,7 +21,8 @@ from solvers.methods.direct import DirectSolver
 from solvers.methods.fft import FftSolver
 from solvers.operators.system import Matrix, System
 from solvers.petsc import Direct
-from solvers.shard import Sequence, solve_shard
+from solvers.sequence import Sequence
+from solvers.shard import solve_shard
 from solvers.solution import Result
 from solvers.stopwatch import Stopwatch
 

@@ -20,7 +20,8 @@ from solvers.multigrid.layout import left_over, plan
 from solvers.multigrid.solver import GridSolver
 from solvers.operators.system import System
 from solvers.petsc import Direct
-from solvers.shard import Sequence, solve_shard
+from solvers.sequence import Sequence
+from solvers.shard import solve_shard
 from solvers.solution import Result
 from solvers.stopwatch import Stopwatch
 

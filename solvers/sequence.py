@@ -1,0 +1,87 @@
+"""A method at work on one system after another, each answer certified."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+
+from pdemill.points import Array
+from pdemill.spec.method import LinearMethod
+from solvers.certify import relative_residual
+from solvers.job import FAILED, FALLBACK
+from solvers.methods.direct import Direct
+from solvers.operators.system import Pattern, System
+from solvers.solution import Result, Solution, Solver
+from solvers.stopwatch import Stopwatch
+
+
+@dataclass(frozen=True)
+class Label:
+    """A certified solution, or why there is none; ``seconds`` of CPU time its solves took."""
+
+    unknowns: Array | None
+    residual: float
+    iterations: int
+    method: str
+    result: Result
+    reason: str = ""
+    seconds: float = 0.0
+
+
+class Sequence:
+    """A solver with the state that it carries from one system to the next, and a direct solver to fall back on."""
+
+    def __init__(self, method: LinearMethod) -> None:
+        self.method = method
+        self._solver: Solver[Any] = method.solver()
+        self._state: Any = self._solver.start()
+        self._fallback: Solver[Any] | None = None
+
+    def batch(self, pattern: Pattern) -> int:
+        """How many systems it likes to get at once."""
+        return self._solver.batch(pattern)
+
+    def label(self, system: System, watch: Stopwatch) -> Label:
+        """Solve and certify one system."""
+        return self.labels([system], watch)[0]
+
+    def labels(self, systems: list[System], watch: Stopwatch) -> list[Label]:
+        """Solve and certify systems on one pattern, their common time divided evenly among them; one retry with
+        ``direct`` for each that the method fails."""
+        before = watch.seconds["solve"]
+        with watch.step("solve"):
+            solutions = self._solver.solve_batch(systems, self._state)
+            self._state = solutions[-1].state
+        each = (watch.seconds["solve"] - before) / len(systems)
+        labels = []
+        for system, solution in zip(systems, solutions, strict=True):
+            label = replace(self._certify(system, solution, self.method.method, watch), seconds=each)
+            accepted = label.unknowns is not None or self.method.method == FALLBACK
+            labels.append(label if accepted else self._retry(system, label, watch))
+        return labels
+
+    def _retry(self, system: System, label: Label, watch: Stopwatch) -> Label:
+        before = watch.seconds["solve"]
+        with watch.step("solve"):
+            if self._fallback is None:
+                self._fallback = Direct(method="direct").solver()
+            retry = self._fallback.solve(system, self._fallback.start())
+        seconds = label.seconds + watch.seconds["solve"] - before
+        second = self._certify(system, retry, FALLBACK, watch)
+        spent = replace(second, iterations=label.iterations + second.iterations, seconds=seconds)
+        if second.unknowns is not None:
+            return spent
+        return replace(spent, result=label.result, reason=f"{label.reason}; then {FALLBACK}: {second.reason}")
+
+    def _certify(self, system: System, solution: Solution[Any], method: str, watch: Stopwatch) -> Label:
+        iterations = solution.stats.iterations
+        if not solution.result.ok:
+            return Label(None, np.nan, iterations, FAILED, solution.result, solution.result.value)
+        with watch.step("certify"):
+            residual = relative_residual(system, solution.value)
+        if not residual <= self.method.rtol:
+            missed = Result.MISSED_TOLERANCE if np.isfinite(residual) else Result.NOT_FINITE
+            return Label(None, residual, iterations, FAILED, missed, f"{missed.value} (residual {residual:.1e})")
+        return Label(solution.value, residual, iterations, method, solution.result)
