@@ -1,58 +1,86 @@
-"""What everything around the solves costs: fno-darcy at 128 x 128, one worker, process CPU time per sample.
+"""What each step costs: fno-darcy end to end, CPU time per sample by step, and memory over the job.
 
-Prints the median of several runs of one shard for each step, and its share of the time that MUMPS takes for the solves
-(Cholesky, analysis reused, the fastest of its orderings). "refine" are the samples that are solved again on the finer
-grid to estimate the discretisation error. ``python benchmarks/pipeline.py [--samples N] [--repeats R]``
+``python benchmarks/pipeline.py [--samples N] [--resolution R] [--workers W] [--method M]``
+
+CPU seconds are those of the manifests: "order" are features and sorting, "refine" the samples that are solved again on
+the finer grid to estimate the discretisation error, "store" the rows of a shard in memory. Memory is the largest
+resident set of a worker, read while the job runs: by the end of each eighth of it.
 """
 
 from __future__ import annotations
 
 import argparse
 import os
-import resource
 import tempfile
 
 for _name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS"):
     os.environ[_name] = "1"
 
-from collections import defaultdict  # noqa: E402
 from pathlib import Path  # noqa: E402
-from statistics import median  # noqa: E402
 
-import zarr  # noqa: E402
-
+from pdemill.progress import Tally  # noqa: E402
 from pdemill.spec import load_preset  # noqa: E402
-from solvers.work import open_work, work_on  # noqa: E402
+from solvers.generate import generate  # noqa: E402
 
-STEPS = ("sample", "order", "assemble", "solve", "certify", "store", "write", "refine")
+STEPS = ("sample", "order", "assemble", "solve", "certify", "refine", "store", "write")
+LIMIT = 0.4
+"""Milliseconds per sample that a step other than the solve should stay below at 128 x 128."""
+PARTS = 8
+
+
+class Memory:
+    """The peak of a worker's resident set in MB, by part of the job; 0 until a part begins."""
+
+    def __init__(self) -> None:
+        self.peaks = [0.0] * PARTS
+
+    def __call__(self, tally: Tally) -> None:
+        part = min(PARTS - 1, PARTS * tally.done // tally.total)
+        self.peaks[part] = max([self.peaks[part], *map(resident, processes())])
+
+
+def processes() -> list[str]:
+    """This process's children, or itself where it has none."""
+    tasks = Path("/proc/self/task").glob("*/children")
+    return [child for task in tasks for child in task.read_text().split()] or ["self"]
+
+
+def resident(process: str) -> float:
+    """The resident set of a process in MB; 0 once it is gone."""
+    try:
+        pages = int(Path("/proc", process, "statm").read_text().split()[1])
+    except OSError:
+        return 0.0
+    return pages * os.sysconf("SC_PAGE_SIZE") / 2**20
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--samples", type=int, default=1000)
-    parser.add_argument("--repeats", type=int, default=3)
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--samples", type=int, default=1024)
+    parser.add_argument("--resolution", type=int, default=128)
+    parser.add_argument("--workers", type=int, default=1)
+    parser.add_argument("--method", default="auto")
     options = parser.parse_args()
-    zarr.config.set({"async.concurrency": 1, "threading.max_workers": 1})
-    spec = load_preset("fno-darcy", [f"samples={options.samples}", "solver.method=direct"])
-    runs = []
-    for _ in range(options.repeats):
-        with tempfile.TemporaryDirectory() as folder:
-            job, store = open_work(Path(folder), spec)
-            store.create()
-            total: dict[str, float] = defaultdict(float)
-            for shard in store.missing():
-                manifest = work_on(job, store, shard, 1, lambda progress: None)
-                for step, seconds in manifest.run["cpu_seconds"].items():
-                    total[step] += seconds
-            runs.append(total)
-    each = {step: 1e3 * median(run[step] for run in runs) / options.samples for step in STEPS}
+    cells = options.resolution
+    spec = load_preset(
+        "fno-darcy",
+        [f"samples={options.samples}", f"problem.resolution=[{cells},{cells}]", f"solver.method={options.method}"],
+    )
+    memory = Memory()
+    with tempfile.TemporaryDirectory() as folder:
+        summary = generate(spec, folder, options.workers, memory)
+    each = {step: 1e3 * summary.cpu_seconds.get(step, 0.0) / options.samples for step in STEPS}
+    print(f"fno-darcy, {options.samples} samples at {cells} x {cells}, {options.workers} workers\n")
     print("| step | ms per sample | share of the solves |")
     print("|---|---|---|")
     for step, milliseconds in each.items():
         print(f"| {step} | {milliseconds:.3f} | {100 * milliseconds / each['solve']:.1f} % |")
     around = sum(milliseconds for step, milliseconds in each.items() if step != "solve")
     print(f"| all but solve | {around:.3f} | {100 * around / each['solve']:.1f} % |")
-    print(f"\npeak memory of the process: {resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024:.0f} MB")
+    above = [step for step, milliseconds in each.items() if step != "solve" and milliseconds > LIMIT]
+    print(f"\nsteps above {LIMIT} ms other than the solve: {', '.join(above) or 'none'}")
+    print(f"wall clock: {summary.seconds:.1f} s, {options.samples / summary.seconds:.0f} samples per second")
+    print(f"peak memory of a worker by eighth of the job, MB: {', '.join(f'{peak:.0f}' for peak in memory.peaks)}")
 
 
 if __name__ == "__main__":

@@ -20,7 +20,8 @@ LEAST_REFINED = 4
 
 def relative_residual(system: System, unknowns: Array) -> float:
     """||b - A u|| / ||b|| in float64 (2-norm); of the whole residual where b = 0."""
-    residual = float(np.linalg.norm(system.rhs - system.matrix.sparse() @ unknowns))
+    product = system.matrix.sparse() @ unknowns
+    residual = float(np.linalg.norm(np.subtract(system.rhs, product, out=product)))
     size = float(np.linalg.norm(system.rhs))
     return residual / size if size > 0 else residual
 

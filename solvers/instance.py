@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from functools import cached_property
+from math import isfinite
 
 import numpy as np
 
 from pdemill.draws import Draw
 from pdemill.points import Array, Points
-from pdemill.spec.boundary import Condition, data_of
+from pdemill.spec.boundary import Condition
 from pdemill.spec.field import Field, Function
 from pdemill.spec.problem import Problem, Terms
 
@@ -24,9 +25,12 @@ def _checked(function: Function, name: str, sign: str) -> Function:
     """The function, which raises InvalidSample when a value of it is not finite or has the wrong sign."""
 
     def check(values: Array | float) -> Array | float:
-        if not np.all(np.isfinite(values)):
+        least, most = values, values
+        if isinstance(values, np.ndarray):
+            least, most = (values.min(), values.max()) if values.size else (1.0, 1.0)
+        if not (isfinite(least) and isfinite(most)):  # either is NaN where any value is
             raise InvalidSample(f"{name} is not finite everywhere")
-        if sign != FINITE and (least := np.min(values)) <= 0 and (sign == POSITIVE or least < 0):
+        if sign != FINITE and least <= 0 and (sign == POSITIVE or least < 0):
             raise InvalidSample(f"{name} must be {sign}, but reaches {least:g}")
         return values
 
@@ -44,14 +48,10 @@ class Instance:
         self.draw = draw.at("problem")
         self._fixed = fixed
         self.fields: dict[str, tuple[Function, ...]] = {}
-        self.sides: dict[str, dict[str, Function]] = {}
-        for side, condition in problem.conditions.items():
-            self.sides[side] = {
-                path[-1]: self._realise(
-                    value, ("boundary", side, *path), AT_LEAST_ZERO if path[-1] == "coefficient" else FINITE
-                )
-                for path, value in data_of(condition)
-            }
+        self.sides: dict[str, dict[str, Function]] = {side: {} for side in problem.conditions}
+        for side, path, value in problem.side_slots():
+            sign = AT_LEAST_ZERO if path[-1] == "coefficient" else FINITE
+            self.sides[side][path[-1]] = self._realise(value, ("boundary", side, *path), sign)
 
     def drawn(self, name: str) -> tuple[Function, ...]:
         """The functions of the field called ``name``: one, or one per axis."""
@@ -93,6 +93,17 @@ class Instance:
                 if function.random:
                     yield f"{side}_{name}", function
 
+    def evaluate(self, points: Points, side_points: dict[str, Points]) -> None:
+        """Draw what is random where a grid needs it; functions remember their values. Raises InvalidSample."""
+        for function, where in self._placed(points, side_points):
+            function(where)
+
+    def _placed(self, points: Points, side_points: dict[str, Points]) -> Iterator[tuple[Function, Points]]:
+        """Every drawn function that is random, with the points where it lives."""
+        sides = {f"{side}_{name}": side_points[side] for side, fs in self.sides.items() for name in fs}
+        for name, function in self.named():
+            yield function, sides.get(name, points)
+
     def parameters(self) -> dict[str, float]:
         """The named numbers of this sample, for the store's ``params``."""
         return {
@@ -104,7 +115,6 @@ class Instance:
     def features(self, points: Points, side_points: dict[str, Points]) -> Array:
         """The numbers by which samples are compared when they are ordered."""
         parts = [np.empty(0)]
-        sides = {f"{side}_{name}": side_points[side] for side, fs in self.sides.items() for name in fs}
-        for name, function in self.named():
-            parts.append(function.features(sides.get(name, points)))
+        for function, where in self._placed(points, side_points):
+            parts.append(function.features(where))
         return np.concatenate(parts)

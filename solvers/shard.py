@@ -64,7 +64,8 @@ def solve_shard(job: Job, shard: Shard, report: Callable[[Progress], None]) -> t
     with watch.step("order"):
         features = [job.features(job.instance(shard.split, int(i))) for i in ids] if sort != "none" else []
         order = solve_order(sort, np.array(features).reshape(len(ids), -1))
-    rows = Rows(job, ids)
+    with watch.step("store"):
+        rows = Rows(job, ids)
     chosen = set(refined_samples(job.spec, shard.split).tolist())
     sequence = Sequence(job.method)
     method = job.refined_method() if chosen else None
@@ -100,6 +101,8 @@ def _assembled(
             with watch.step("sample"):
                 instance = job.instance(shard.split, shard.start + row)
             try:
+                with watch.step("sample"):
+                    instance.evaluate(job.discretisation.points, job.discretisation.side_points)
                 with watch.step("assemble"):
                     system = job.discretisation.assemble(instance)
                 with watch.step("store"):

@@ -181,11 +181,15 @@ class Problem(Model):
                 for axis, entry in enumerate(value):
                     yield (name, axis), entry
 
-    def side_slots(self) -> Iterator[tuple[str, tuple[str, ...], Field]]:
+    def side_slots(self) -> tuple[tuple[str, tuple[str, ...], Field], ...]:
         """Every field on a side: its side, its path below the condition, the field."""
-        for side, condition in self.conditions.items():
-            for path, value in data_of(condition):
-                yield side, path, value
+        return self._side_slots
+
+    @cached_property
+    def _side_slots(self) -> tuple[tuple[str, tuple[str, ...], Field], ...]:
+        return tuple(
+            (side, path, value) for side, condition in self.conditions.items() for path, value in data_of(condition)
+        )
 
     def check_domain(self) -> None:
         """Refuse a domain and resolution that do not fit together."""

@@ -25,7 +25,8 @@ class Cosine(Basis):
         """By the discrete cosine transform, where it holds all modes: 2.5 times faster than matrices at 128^2."""
         if any(modes > cells for modes, cells in zip(coefficients.shape, shape, strict=True)):
             return None
-        values: Array = idctn(coefficients, s=shape, norm="ortho") * np.sqrt(float(np.prod(shape)))
+        values: Array = idctn(coefficients, s=shape, norm="ortho")
+        values *= np.sqrt(float(np.prod(shape)))
         return values
 
 

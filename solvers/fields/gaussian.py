@@ -64,7 +64,11 @@ class Spectrum(Field):
     def _sum(self, draw: Draw, points: Points) -> Array:
         modes = self._count(points.dimension)
         table = by_shells(draw.normal(modes**points.dimension), modes, points.dimension)
-        return self.mean + points.expand(BASES[self.boundary], self._amplitudes(points) * table)
+        table *= self._amplitudes(points)
+        values = points.expand(BASES[self.boundary], table)
+        if self.mean:
+            values += self.mean
+        return values
 
     def _features(self, draw: Draw, points: Points) -> Array:
         dimension = points.dimension

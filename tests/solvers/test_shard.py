@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import os
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 
-from pdemill.spec import validate
+from pdemill.draws import Draw
+from pdemill.spec import load_preset, validate
 from pdemill.store.layout import Shard
 from solvers.certify import refined_samples
 from solvers.job import Job
@@ -129,3 +132,37 @@ def test_a_source_that_is_projected_is_a_channel() -> None:
     assert job.channels == ("left_neumann", "source")
     data = _solve({"problem": problem, "samples": 3}, 0, 3)
     assert np.allclose(data.arrays["input"][:, 1], -data.arrays["input"][:, 0])
+
+
+def test_a_field_is_drawn_once_for_channel_and_coefficient(monkeypatch: pytest.MonkeyPatch) -> None:
+    """One table of normal numbers per sample; where it is solved again on the refined grid, one more."""
+    tables: list[int] = []
+    normal = Draw.normal
+
+    def counting(draw: Draw, count: int) -> Any:
+        tables.append(draw.sample)
+        return normal(draw, count)
+
+    monkeypatch.setattr(Draw, "normal", counting)
+    spec = load_preset("fno-darcy", ["problem.resolution=[32,32]", "samples=12"])
+    job = Job(spec)
+    tables.clear()
+    solve_shard(job, Shard("train", 0, 0, 12), lambda progress: None)
+    refined = set(refined_samples(spec, "train").tolist())
+    assert [tables.count(sample) for sample in range(12)] == [2 if i in refined else 1 for i in range(12)]
+
+
+def _resident() -> int:
+    return int(Path("/proc/self/statm").read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE")
+
+
+def test_memory_does_not_grow_from_shard_to_shard() -> None:
+    """Nine shards more leave less behind than the rows of three of them."""
+    samples = 32
+    job = Job(load_preset("fno-darcy", ["samples=384"]))
+    seen = []
+    for index in range(12):
+        data, _ = solve_shard(job, Shard("train", index, samples * index, samples * (index + 1)), lambda progress: None)
+        size = sum(array.nbytes for array in data.arrays.values())
+        seen.append(_resident())
+    assert seen[11] - seen[2] < 3 * size
