@@ -7,16 +7,16 @@ of its trials in a job of 1,000 samples.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
 from time import process_time
 from typing import Any
 
 from benchmarks.shared.contestants import Method
+from benchmarks.shared.planned import choice, rtol
 from benchmarks.shared.race import race
 from benchmarks.shared.report import Report, arguments
 from benchmarks.shared.sequences import Drawn, make
-from pdemill.spec import Spec, load_preset
+from pdemill.spec import load_preset
 from pdemill.spec.load import preset_names
 from pdemill.spec.method import LinearMethod, methods
 from pdemill.spec.problem import Problem
@@ -36,53 +36,39 @@ LIMIT = 2000
 QUICK = {"skr-poisson": ["problem.resolution=[24, 24]"], "fno-darcy": ["problem.resolution=[24, 24]"]}
 
 
-@dataclass(frozen=True)
-class Choice:
-    """What `auto` takes, and the CPU seconds of trials that it took to choose."""
-
-    options: dict[str, Any]
-    trial_seconds: float = 0.0
-
-
-def choice(spec: Spec) -> Choice:
-    """The choice of `auto` for a job, whatever method its spec names: the one place that knows how it is asked."""
-    auto = make({"method": "auto", "rtol": _rtol(spec)})
-    return Choice(auto.resolve(spec.problem).model_dump(mode="json"))
-
-
-def _rtol(spec: Spec) -> float:
-    assert isinstance(spec.solver, LinearMethod)
-    return spec.solver.rtol
-
-
-def label(options: dict[str, Any]) -> str:
+def label(options: Mapping[str, Any]) -> str:
     """How a method with its main option is called in the table."""
     return " + ".join(options[key] for key in ("method", "preconditioner") if key in options)
 
 
-def candidates(problem: Problem, rtol: float) -> Iterator[dict[str, Any]]:
+def candidates(problem: Problem, tolerance: float) -> Iterator[dict[str, Any]]:
     """Every method that admits a problem, with its defaults, and the variants."""
     named = ({"method": name} for name, kind in methods.items() if name != "auto" and issubclass(kind, LinearMethod))
     for options in (*named, *VARIANTS):
         method = make(options)
         if method.objection(problem) is None:
             limit = {"max_iterations": LIMIT} if "max_iterations" in type(method).model_fields else {}
-            yield make(options | limit | {"rtol": rtol}).model_dump(mode="json")
+            yield make(options | limit | {"rtol": tolerance}).model_dump(mode="json")
 
 
-def hopeful(drawn: Drawn, found: dict[str, dict[str, Any]], rtol: float) -> dict[str, Method]:
-    """The methods that are worth being measured: those whose first two solves succeed and are not far too slow."""
+def hopeful(drawn: Drawn, found: Mapping[str, Mapping[str, Any]], tolerance: float, picked: str) -> dict[str, Method]:
+    """The methods that are worth being measured: what `auto` picked, and those that are not far too slow."""
     tried: dict[str, tuple[Method, float]] = {}
     for name, options in found.items():
-        contestant = Method(options, kept=True)
+        contestant = Method(dict(options), kept=True)
         contestant(drawn.systems[:1])  # loads and compiles
         begin = process_time()
         answers = contestant(drawn.systems[:2])
         seconds = process_time() - begin
-        if all(relative_residual(s, a.value) <= rtol for s, a in zip(drawn.systems, answers, strict=False)):
+        solved = all(relative_residual(s, a.value) <= tolerance for s, a in zip(drawn.systems, answers, strict=False))
+        if solved or name == picked:
             tried[name] = contestant, seconds
     least = min(seconds for _, seconds in tried.values())
-    return {name: contestant for name, (contestant, seconds) in tried.items() if seconds <= HOPELESS * least}
+    return {
+        name: contestant
+        for name, (contestant, seconds) in tried.items()
+        if name == picked or seconds <= HOPELESS * least
+    }
 
 
 def main(given: Sequence[str] | None = None) -> None:
@@ -103,12 +89,12 @@ def main(given: Sequence[str] | None = None) -> None:
             if spec.problem.pointwise:
                 table.add(preset, "walks", None, "the only method", None, None, None, None)
                 continue
-            rtol, chosen, drawn = _rtol(spec), choice(spec), Drawn.of(spec, samples)
-            found = {label(one): one for one in candidates(spec.problem, rtol)}
+            tolerance, chosen, drawn = rtol(spec), choice(spec, JOB), Drawn.of(spec, samples)
+            found: dict[str, Mapping[str, Any]] = {label(one): one for one in candidates(spec.problem, tolerance)}
             picked = label(chosen.options)
-            contestants = hopeful(drawn, found | {picked: chosen.options}, rtol)
-            measured = race(contestants, drawn.systems, rtol, options.rounds, len(drawn.systems))
-            times = {name: one.milliseconds for name, one in measured.items() if not one.missed}
+            contestants = hopeful(drawn, found | {picked: chosen.options}, tolerance, picked)
+            measured = race(contestants, drawn.systems, tolerance, options.rounds, len(drawn.systems))
+            times = {name: one.milliseconds for name, one in measured.items() if not one.missed or name == picked}
             best = min(times, key=lambda name: times[name])
             others = sorted((t, name) for name, t in times.items() if name not in (picked, best))
             shown = [f"{name} {t:.3g}" for t, name in others]
@@ -117,7 +103,14 @@ def main(given: Sequence[str] | None = None) -> None:
             table.add(preset, picked, times[picked], best, times[best], times[picked] / times[best], ", ".join(shown),
                       f"{100 * share:.1f} %")  # fmt: skip
             report.records += [
-                {"preset": preset, "method": name, "auto": name == picked, **one.facts()}
+                {
+                    "preset": preset,
+                    "method": name,
+                    "auto": name == picked,
+                    "reason": chosen.reason if name == picked else "",
+                    "trial_seconds": chosen.trial_seconds if name == picked else 0.0,
+                    **one.facts(),
+                }
                 for name, one in measured.items()
             ]
 

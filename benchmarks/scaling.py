@@ -33,6 +33,8 @@ REUSED = {
     "skr-thermal, direct: factors": ("skr-thermal", "{method: direct}"),
     "skr-thermal, skr: recycled space": ("skr-thermal", "{method: skr, preconditioner: icc}"),
 }
+ESTIMATED = "solver.trial=never"
+"""Trials depend on the length of a job, which varies here."""
 WORKERS = (1, 2)
 
 
@@ -41,7 +43,7 @@ def job(preset: str, samples: int, *settings: str, workers: int = 0) -> dict[str
     spec = pdemill.preset(preset, [f"samples={samples}", "certify.refine=0", *settings])
     with tempfile.TemporaryDirectory() as folder:
         summary = pdemill.generate(spec, folder, workers=workers)
-        manifests = [json.loads(path.read_text()) for path in (Path(folder) / FOLDER).glob("*.json")]
+        manifests = [json.loads(path.read_text()) for path in (Path(folder) / FOLDER).glob("*-*.json")]
     assert summary.ok, summary.failures
     total = {
         step: sum(manifest["run"]["cpu_seconds"].get(step, 0.0) for manifest in manifests) for step in STEPS
@@ -60,7 +62,7 @@ def turns(jobs: Mapping[int, Callable[[], dict[str, float]]], rounds: int) -> di
 
 def by_cells(report: Report, cells: dict[int, int], rounds: int) -> None:
     """Against the resolution."""
-    jobs = {n: partial(job, "fno-darcy", cells[n], f"problem.resolution=[{n}, {n}]") for n in cells}
+    jobs = {n: partial(job, "fno-darcy", cells[n], ESTIMATED, f"problem.resolution=[{n}, {n}]") for n in cells}
     found = turns(jobs, rounds)
     title = "fno-darcy, auto: ms per sample against the cells along an axis"
     table = report.table(title, "cells", "samples", *STEPS, "all", "µs per cell")
@@ -105,7 +107,9 @@ def by_samples(report: Report, counts: Sequence[int], settings: dict[str, list[s
 def by_workers(report: Report, samples: int, settings: Sequence[str], rounds: int) -> None:
     """Against the processes; the only table with wall clocks, so it is worth something on an idle machine only."""
     shard = max(1, samples // 16)
-    jobs = {n: partial(job, "fno-darcy", samples, f"store.shard={shard}", *settings, workers=n) for n in WORKERS}
+    jobs = {
+        n: partial(job, "fno-darcy", samples, f"store.shard={shard}", ESTIMATED, *settings, workers=n) for n in WORKERS
+    }
     found = turns(jobs, rounds)
     table = report.table(
         f"fno-darcy, {samples} samples in shards of {shard}: ms per sample against the workers",
@@ -129,7 +133,7 @@ def main(given: Sequence[str] | None = None) -> None:
         cells, counts, samples = {16: 4, 24: 4}, (1, 4), 16
         settings = {"fno-darcy": ["problem.resolution=[16, 16]"], "skr-thermal": ["problem.resolution.h=0.1"]}
     with Report("scaling", {"rounds": options.rounds, "samples": samples}, options.out, RULE) as report:
-        job("fno-darcy", 8, *settings.get("fno-darcy", []))
+        job("fno-darcy", 8, ESTIMATED, *settings.get("fno-darcy", []))
         by_cells(report, cells, options.rounds)
         by_samples(report, counts, settings, options.rounds)
         by_workers(report, samples, settings.get("fno-darcy", []), options.rounds)

@@ -14,6 +14,7 @@ from matplotlib.figure import Figure
 
 from benchmarks.shared.contestants import Method
 from benchmarks.shared.peers import Minres
+from benchmarks.shared.planned import choice
 from benchmarks.shared.race import Contestant, Measured, race
 from benchmarks.shared.report import Cell, Report, Table, arguments
 from benchmarks.shared.sequences import Drawn
@@ -64,7 +65,7 @@ def ablation(report: Report, preset: str, spec: Spec, drawn: Drawn, rounds: int)
     rtol = {"rtol": ABLATION_RTOL}
     skr = SKR | rtol | {"preconditioner": ABLATED}
     order = {id(system): place for place, system in enumerate(drawn.greedy())}
-    auto = spec.solver.resolve(spec.problem).model_dump(mode="json") | rtol
+    auto = dict(choice(spec, 1000).options) | rtol
 
     def chained(systems: Sequence[Any]) -> list[Any]:
         return Method(skr)(sorted(systems, key=lambda system: order[id(system)]))

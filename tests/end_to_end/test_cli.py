@@ -208,7 +208,12 @@ def test_mistakes_are_one_clear_line(arguments: list[str], words: str, tmp_path:
 def test_tables_of_measurements_are_listed_and_run(tmp_path: Path) -> None:
     listed = pdemill("bench")
     assert listed.returncode == 0
-    assert [line.split()[0] for line in listed.stdout.splitlines()][:4] == ["constant", "generators", "multigrid", "peers"]
+    assert [line.split()[0] for line in listed.stdout.splitlines()][:4] == [
+        "constant",
+        "generators",
+        "multigrid",
+        "peers",
+    ]
     assert "walks " in listed.stdout
     assert "__init__" not in listed.stdout
     ran = pdemill("bench", "walks", "--help")
