@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -20,7 +21,7 @@ FOLDER = Path(__file__).parents[1] / "benchmarks"
 @click.argument("arguments", nargs=-1, type=click.UNPROCESSED)
 def bench(table: str | None, arguments: tuple[str, ...]) -> None:
     """List the tables of measurements, or run one; ARGUMENTS go to it, for example --help."""
-    scripts = {path.stem: path for path in sorted(FOLDER.glob("*.py"))}
+    scripts = {path.stem: path for path in sorted(FOLDER.glob("[!_]*.py"))}
     if not scripts:
         raise PdemillError("the benchmarks are in the source checkout of pdemill, which is not what is installed here")
     if table is None:
@@ -29,4 +30,7 @@ def bench(table: str | None, arguments: tuple[str, ...]) -> None:
         return
     if table not in scripts:
         raise PdemillError(f"unknown table {table!r}; choose one of {', '.join(scripts)}")
-    sys.exit(subprocess.run([sys.executable, str(scripts[table]), *arguments], check=False).returncode)
+    paths = [str(FOLDER.parent), *filter(None, [os.environ.get("PYTHONPATH")])]
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(paths)}
+    command = [sys.executable, str(scripts[table]), *arguments]
+    sys.exit(subprocess.run(command, check=False, env=environment).returncode)

@@ -205,14 +205,23 @@ def test_mistakes_are_one_clear_line(arguments: list[str], words: str, tmp_path:
     assert not list(tmp_path.iterdir())
 
 
-def test_tables_of_measurements_are_listed_and_run() -> None:
+def test_tables_of_measurements_are_listed_and_run(tmp_path: Path) -> None:
     listed = pdemill("bench")
     assert listed.returncode == 0
-    assert [line.split()[0] for line in listed.stdout.splitlines()][:3] == ["constant", "multigrid", "pipeline"]
+    assert [line.split()[0] for line in listed.stdout.splitlines()][:4] == [
+        "constant",
+        "generators",
+        "multigrid",
+        "peers",
+    ]
     assert "walks " in listed.stdout
+    assert "__init__" not in listed.stdout
     ran = pdemill("bench", "walks", "--help")
     assert ran.returncode == 0
     assert "--repeats" in ran.stdout
+    ran = pdemill("bench", "generators", "--quick", "--out", tmp_path)
+    assert ran.returncode == 0, ran.stderr
+    assert (tmp_path / "generators.md").read_text().startswith("# generators")
 
 
 def test_an_installation_without_benchmarks_says_so(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:

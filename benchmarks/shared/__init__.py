@@ -1,0 +1,1 @@
+"""What the tables have in common: one rule of timing, the solvers that are compared, reports."""

@@ -1,0 +1,174 @@
+"""Every table of measurements in its quick form: what it says must be true, and what it writes complete."""
+
+from __future__ import annotations
+
+import json
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from benchmarks import generators, peers, planner, scaling, skr
+from benchmarks.shared.planned import choice
+from benchmarks.shared.published import expanded, moved_inside, snapshot
+from benchmarks.shared.race import RULE, Answer, race
+from benchmarks.shared.report import Report, Table
+from benchmarks.shared.sequences import FIELDS, Drawn, darcy
+from pdemill.spec.method import methods
+
+MAINS = {"skr": skr, "peers": peers, "planner": planner, "scaling": scaling, "generators": generators}
+
+
+@pytest.fixture(scope="module")
+def written(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder with all tables."""
+    out = tmp_path_factory.mktemp("tables")
+    for module in MAINS.values():
+        module.main(["--quick", "--rounds", "1", "--out", str(out)])
+    return out
+
+
+def read(folder: Path, name: str) -> Any:
+    return json.loads((folder / f"{name}.json").read_text())
+
+
+@pytest.mark.parametrize("name", MAINS)
+def test_a_table_says_where_when_and_with_what_it_was_measured(written: Path, name: str) -> None:
+    kept = read(written, name)
+    assert kept["complete"]
+    assert kept["machine"]["cpu"]
+    assert kept["machine"]["cores"] >= 1
+    assert {"pdemill", "python", "numpy", "scipy"} <= set(kept["versions"])
+    assert kept["parameters"]
+    assert kept["records"]
+    markdown = (written / f"{name}.md").read_text()
+    for table in kept["tables"]:
+        assert table["rows"]
+        assert f"| {' | '.join(table['columns'])} |" in markdown
+        assert all(len(row) == len(table["columns"]) for row in table["rows"])
+    assert kept["date"] in markdown
+    for figure in kept["figures"]:
+        assert (written / figure).read_bytes().startswith(b"\x89PNG")
+        assert f"({figure})" in markdown
+
+
+def test_recycling_needs_fewer_iterations(written: Path) -> None:
+    records = read(written, "skr")["records"]
+    (cell,) = (row for row in records if "paper" in row)
+    assert cell["iteration_ratio"] > 3
+    assert cell["paper"] == [5.35, 23.6]
+    found = {row["method"]: row for row in records if "method" in row}
+    assert not any(row["missed"] for row in found.values())
+    assert found["recycled, as drawn"]["iterations"] < 0.7 * found["fresh deflated restarts"]["iterations"]
+    assert found["fresh deflated restarts"]["iterations"] < found["GMRES(40) + sor"]["iterations"]
+
+
+def test_peers_solve_what_we_solve(written: Path) -> None:
+    records = read(written, "peers")["records"]
+    assert {"multigrid", "skr", "MUMPS", "CG + GAMG", "CG + ICC", "SuperLU"} <= {row["solver"] for row in records}
+    assert not any(row["missed"] for row in records)
+    steps = {row["solver"]: row["iterations"] for row in records}
+    assert steps["MUMPS"] == steps["SuperLU"] == 0
+    assert steps["multigrid"] < steps["CG + ICC"] < steps["GMRES(40) + ILU"] + 10
+
+
+def test_every_method_that_admits_a_problem_is_a_candidate() -> None:
+    from pdemill.spec import load_preset
+
+    spec = load_preset("skr-poisson")
+    named = {options["method"] for options in planner.candidates(spec.problem, 1e-8)}
+    assert named == set(methods) - {"auto", "walks"}
+    waves = load_preset("helmholtz-indefinite")
+    assert choice(waves, 4).options["method"] not in ("cg", "multigrid", "auto")
+    assert "cg" not in {options["method"] for options in planner.candidates(waves.problem, 1e-8)}
+
+
+def test_the_choice_of_auto_is_measured_with_the_others(written: Path) -> None:
+    records = read(written, "planner")["records"]
+    for preset in planner.QUICK:
+        assert sum(row["auto"] for row in records if row["preset"] == preset) == 1
+    (table,) = read(written, "planner")["tables"]
+    assert all(row[table["columns"].index("auto / best")] >= 1 for row in table["rows"])
+
+
+def test_factors_that_are_kept_make_samples_cheaper(written: Path) -> None:
+    rows = [row for row in read(written, "scaling")["records"] if row["table"] == "samples"]
+    kept = {row["samples"]: row["solve"] for row in rows if row["job"] == "skr-thermal, direct: factors"}
+    assert kept[4] < 0.8 * kept[1]
+
+
+def test_published_discretisations_are_off_and_ours_is_not(written: Path) -> None:
+    worst = {(row["generator"], row["equation"]): max(row["errors"]) for row in read(written, "generators")["records"]}
+    wrong = [error for (generator, _), error in worst.items() if generator in ("SKR", "PhysicsNeMo", "FNO's script")]
+    assert min(wrong) > 0.1
+    assert worst["pdemill", "finite volumes"] < 0.06
+
+
+def test_only_the_right_equation_converges() -> None:
+    """On finer and finer grids ours and the proper central differences converge, the others to something else."""
+    errors: dict[str, list[float]] = {name: [] for name in ("ours", "4h²", "2h", "L diag(k)", "steady", "snapshot")}
+    for cells in (12, 24):
+        (sample,) = generators.samples(FIELDS["lognormal"], cells, 1)
+        k = sample.centres
+        errors["ours"].append(sample.error(sample.own))
+        errors["4h²"].append(sample.error(expanded(sample.nodes, 1.0, "4h²"), on_nodes=True))
+        errors["2h"].append(sample.error(expanded(sample.nodes, 1.0, "2h"), on_nodes=True))
+        errors["L diag(k)"].append(sample.error(moved_inside(k, np.ones_like(k))))
+        errors["steady"].append(sample.error(snapshot(k, 1.0, 5.0, np.inf)))
+        errors["snapshot"].append(sample.error(snapshot(k, 1.0, 5.0, 0.1)))
+    for name, (coarse, fine) in errors.items():
+        right = name in ("ours", "4h²", "steady")
+        assert (fine < 0.6 * coarse) == right, (name, coarse, fine)
+        assert right or fine > 0.1, (name, fine)
+
+
+def test_a_snapshot_is_the_exponential() -> None:
+    """Against the eigenfunction of a constant coefficient, and against the steady state after a long time."""
+    k = np.ones((8, 8))
+    rate = 2 * 2 * 64 * (1 - np.cos(np.pi / 9))
+    x = np.sin(np.pi * np.arange(1, 9) / 9)
+    mode = np.outer(x, x)
+    both = [snapshot(k, 0.0, 1.0, time) for time in (0.01, 0.05)]
+    ratio = np.vdot(mode, both[1]) / np.vdot(mode, both[0])
+    assert ratio == pytest.approx(np.exp(-0.04 * rate), rel=1e-6)
+    assert snapshot(k, 1.0, 7.0, 100.0) == pytest.approx(snapshot(k, 1.0, 0.0, np.inf), rel=1e-6)
+
+
+def test_a_solver_that_misses_the_tolerance_has_no_time() -> None:
+    systems = Drawn.of(darcy((8, 8), FIELDS["lognormal"]), 3).systems
+    found = race({"zero": lambda given: [Answer(np.zeros(64)) for _ in given]}, systems, 1e-8, 2)["zero"]
+    assert found.missed == 3
+    assert np.isnan(found.milliseconds)
+    assert len(found.rounds) == 2
+
+
+def test_solvers_take_turns_and_each_begins_once() -> None:
+    calls: list[str] = []
+    systems = Drawn.of(darcy((8, 8), FIELDS["lognormal"]), 1).systems
+
+    def called(name: str) -> Any:
+        def solve(given: Any) -> list[Answer]:
+            calls.append(name)
+            return [Answer(np.zeros(64)) for _ in given]
+
+        return solve
+
+    race({name: called(name) for name in "abc"}, systems, 1e-8, 3)
+    assert "".join(calls) == "abc" + "abc" + "bca" + "cab"
+
+
+def test_a_table_that_ends_early_is_kept_and_says_so(tmp_path: Path) -> None:
+    with suppress(KeyboardInterrupt), Report("half", {"n": 1}, tmp_path, RULE) as report:
+        report.table("T", "a", "b").add(1, float("nan"))
+        raise KeyboardInterrupt
+    kept = read(tmp_path, "half")
+    assert not kept["complete"]
+    assert kept["tables"][0]["rows"] == [[1, None]]
+    assert "ended early" in (tmp_path / "half.md").read_text()
+
+
+def test_a_row_has_as_many_cells_as_there_are_columns() -> None:
+    with pytest.raises(ValueError, match="2 columns"):
+        Table("T", ("a", "b")).add(1)
