@@ -66,7 +66,7 @@ def histogram(
         return round(WIDTH * ((log10(value) if logarithmic else value) - low) / span, 2)
 
     def value(edge: float) -> str:
-        return figure(10**edge if logarithmic else edge)
+        return figure(10**edge) if logarithmic else f"{edge:g}"
 
     bars, tall = [], HEIGHT / counts.max()
     for number, begin, end in zip(counts.tolist(), edges[:-1].tolist(), edges[1:].tolist(), strict=True):
@@ -92,16 +92,15 @@ def histogram(
 def _ends(low: float, high: float, logarithmic: bool) -> tuple[float, float]:
     """The ends of the axis: powers of ten, or whole steps around the values."""
     if logarithmic:
-        first, last = floor(log10(low)), ceil(log10(high))
-        return float(first), float(max(last, first + 1))
+        power = floor(log10(low))
+        return float(power), float(max(ceil(log10(high)), power + 1))
     first = floor(low) - 0.5 if high - low < BINS else low
     return first, max(high + (0.5 if high - low < BINS else 0), first + 1)
 
 
 def _ticks(low: float, high: float, logarithmic: bool) -> tuple[Mark, ...]:
     if logarithmic:
-        step = max(1, ceil((high - low) / 6))
-        places = [float(power) for power in range(int(low), int(high) + 1, step)]
+        places = [float(power) for power in range(int(low), int(high) + 1, max(1, ceil((high - low) / 6)))]
     else:
         step = _round_step((high - low) / 4)
         places = [number * step for number in range(ceil(low / step), floor(high / step) + 1)]

@@ -18,7 +18,7 @@ from service.pages.page import Page, is_foreign, show
 from service.pages.pictures import Theme
 from service.pages.shards import finished_names
 from service.pages.snippets import snippets
-from service.pages.views import shards_of, spec_of
+from service.pages.views import shards_of
 from service.problems import Refusal
 from service.samples import sample_view
 from service.state import find_job, find_store
@@ -44,13 +44,14 @@ def gallery(
     page: Annotated[int, Query(ge=1, le=10**9)] = 1,
 ) -> Response:  # fmt: skip
     """The samples of finished shards, some to a page."""
-    store, dataset = _store(desk, owner, job)
-    splits = list(spec_of(dataset)["splits"])
+    store, _ = _store(desk, owner, job)
+    shards = shards_of(store)
+    splits = list(dict.fromkeys(shard.split for shard in shards))
     chosen = split if split is not None else splits[0]
     if chosen not in splits:
         raise Refusal(404, f"there is no split {chosen!r}; choose one of {', '.join(splits)}")
     finished = finished_names(store)
-    ready = [shard for shard in shards_of(store) if shard.split == chosen and shard.name in finished]
+    ready = [shard for shard in shards if shard.split == chosen and shard.name in finished]
     total = sum(map(len, ready))
     numbers = _window(ready, (page - 1) * PER_PAGE, PER_PAGE)
     return show(
@@ -108,7 +109,7 @@ def use(request: Request, desk: TheDesk, owner: TheVisitor, job: str) -> Respons
     """How to read the store."""
     store, dataset = _store(desk, owner, job)
     url = str(request.base_url).rstrip("/") + store_url(dataset.id)
-    split = next(iter(spec_of(dataset)["splits"]))
+    split = shards_of(store)[0].split
     row = job_row_of(desk, owner, job)
     texts = snippets(str(store), url, split, keyed=not desk.parts.keys.open)
     return show(request, "use.html", row=row, snippets=texts, early=row.job.status in UNFINISHED, store=str(store))

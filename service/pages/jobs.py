@@ -46,10 +46,11 @@ def index(
 @router.get("/jobs/{job}")
 def job(request: Request, desk: TheDesk, owner: TheVisitor, job: str) -> Response:
     """Everything about one job."""
+    began, rates = throughput(desk, owner, job)
     _, dataset = find_job(desk.parts, owner, job)
     return show(
         request, "job.html", progress=progress(desk, owner, job), findings=findings(desk, owner, job),
-        rates=json.dumps(throughput(desk, owner, job)), spec=spec_text(dataset),
+        began=began, rates=json.dumps(rates), spec=spec_text(dataset),
         has_store=(find_store(desk.parts, dataset.id) / "zarr.json").exists(),
     )  # fmt: skip
 

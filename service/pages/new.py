@@ -53,7 +53,7 @@ def new(
 ) -> Response:  # fmt: skip
     """The form, filled in from a preset, a family or a job."""
     spec = _beginning(desk, owner, preset, family, job)
-    return _form(request, desk, write_spec(spec))
+    return _form(request, desk, write_spec(spec), preset=preset)
 
 
 def _beginning(desk: Desk, owner: Owner, preset: str | None, family: str | None, job: str | None) -> dict[str, Any]:
@@ -136,10 +136,10 @@ def _submitted(desk: Desk, owner: Owner, spec: dict[str, Any]) -> Response:
     return RedirectResponse(f"/jobs/{job.id}", 303)
 
 
-def _form(request: Request, desk: Desk, typed: Mapping[str, str], status: int = 200) -> Response:
+def _form(request: Request, desk: Desk, typed: Mapping[str, str], status: int = 200, preset: str | None = None) -> Response:
     found = Checked(desk, read_spec(typed))
     return show(
-        request, "new.html", status, fields=fields(typed, found.faults), checked=found, presets=preset_names(),
+        request, "new.html", status, fields=fields(typed, found.faults), checked=found, presets=preset_names(), preset=preset,
         sent=status != 200,
     )  # fmt: skip
 

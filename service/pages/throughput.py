@@ -23,8 +23,8 @@ def written(store: Path, shards: Iterable[Shard]) -> dict[float, int]:
 
 
 def rates(samples: Mapping[float, int], began: float) -> list[tuple[float, float]]:
-    """(time, samples per second) over equal intervals from the beginning until the last shard, at most ``INTERVALS``
-    and no more than there are shards."""
+    """(seconds since the beginning, samples per second) over equal intervals until the last shard, at most
+    ``INTERVALS`` and no more than there are shards."""
     if not samples or max(samples) <= began:
         return []
     end = max(samples)
@@ -33,4 +33,4 @@ def rates(samples: Mapping[float, int], began: float) -> list[tuple[float, float
     counts = [0] * parts
     for time, number in samples.items():
         counts[min(parts - 1, max(0, int((time - began) / step)))] += number
-    return [(round(began + (k + 1) * step, 2), round(n / step, 4)) for k, n in enumerate(counts)]
+    return [(round((k + 1) * step, 2), round(n / step, 4)) for k, n in enumerate(counts)]

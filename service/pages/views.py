@@ -14,6 +14,7 @@ from pdemill.store.store import read_attributes
 from service.keys import Owner
 from service.ledger import Dataset
 from service.pages.desk import Desk
+from service.pages.form.spec import PARTS
 from service.pages.plan import Plan, PlanRow, plan_rows, read_plan
 from service.pages.rows import JobRow, job_row
 from service.pages.shards import SplitGrid, finished_names, grids
@@ -85,9 +86,9 @@ def findings(desk: Desk, owner: Owner, job: str) -> Findings:
     return Findings(known, plan, plan_rows(plan) if plan is not None else [])
 
 
-def throughput(desk: Desk, owner: Owner, job: str) -> list[tuple[float, float]]:
-    """Samples per second since the job began, from its finished shards."""
+def throughput(desk: Desk, owner: Owner, job: str) -> tuple[float, list[tuple[float, float]]]:
+    """When work on the job's store began, and the samples per second since, from its finished shards."""
     found, dataset = find_job(desk.parts, owner, job)
     store = find_store(desk.parts, dataset.id)
     began = dataset.started if dataset.started is not None else found.created
-    return rates(written(store, shards_of(store)), began)
+    return began, rates(written(store, shards_of(store)), began)

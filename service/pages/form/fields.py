@@ -38,7 +38,9 @@ def field(
     schema = resolve(schema, root)
     what = kind(schema, root)
     label = label or name.rpartition("/")[2].replace("_", " ")
-    value, default, choices, fields = typed.get(name, ""), _shown(schema.get("default")), (), ()
+    value, default = typed.get(name, ""), _shown(schema.get("default"))
+    choices: tuple[tuple[str, str], ...] = ()
+    fields: tuple[Field, ...] = ()
     match what:
         case "choice":
             value, choices, fields = _choice(schema, root, name, typed, faults, required)

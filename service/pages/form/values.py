@@ -51,7 +51,8 @@ def _read_choice(schema: Schema, root: Schema, name: str, typed: Mapping[str, st
 def _read_group(schema: Schema, root: Schema, name: str, typed: Mapping[str, str], wanted: bool) -> Any:
     """An object; one that is not wanted and has nothing typed in is left out."""
     required = set(schema.get("required", ()))
-    constants, found = {}, {}
+    constants: dict[str, Any] = {}
+    found: dict[str, Any] = {}
     for key, part in schema["properties"].items():
         member = resolve(part, root)
         value = read(member, root, f"{name}/{key}", typed, key in required)

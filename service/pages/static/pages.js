@@ -2,6 +2,13 @@
 "use strict";
 
 const SPOKEN_STEP = 10;
+const HOUR = 3600, MINUTE = 60;
+
+function span(seconds) {
+  if (seconds >= 2 * HOUR) return `${+(seconds / HOUR).toFixed(1)} h`;
+  if (seconds >= 2 * MINUTE) return `${+(seconds / MINUTE).toFixed(1)} min`;
+  return `${+seconds.toFixed(1)} s`;
+}
 
 function colour(name) {
   return getComputedStyle(document.documentElement).getPropertyValue(name).trim();
@@ -21,8 +28,8 @@ function drawRates() {
   const axis = { stroke: colour("--soft"), grid: { stroke: colour("--line"), width: 1 }, ticks: { show: false }, font: "12px system-ui" };
   const options = {
     width: place.clientWidth, height: 180, legend: { show: false }, cursor: { drag: { x: false, y: false } },
-    scales: { y: { range: (plot, low, high) => [0, high > 0 ? high * 1.1 : 1] } },
-    axes: [{ ...axis, space: 70 }, { ...axis, size: 56 }],
+    scales: { x: { time: false }, y: { range: (plot, low, high) => [0, high > 0 ? high * 1.1 : 1] } },
+    axes: [{ ...axis, space: 70, values: (plot, ticks) => ticks.map(span) }, { ...axis, size: 56 }],
     series: [{}, { stroke: colour("--accent"), width: 2, fill: colour("--wash"), points: { show: pairs.length < 3 } }],
   };
   curve = { place, data, plot: new uPlot(options, data, place) };
@@ -33,7 +40,7 @@ function drawRates() {
 
 function addRate(job) {
   if (!curve || job.samples_per_second === null) return;
-  curve.data[0].push(Date.now() / 1000);
+  curve.data[0].push(Date.now() / 1000 - Number(curve.place.dataset.began));
   curve.data[1].push(job.samples_per_second);
   curve.plot.setData(curve.data);
 }
