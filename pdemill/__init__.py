@@ -17,12 +17,13 @@ from pdemill.reader import Dataset, open
 
 if TYPE_CHECKING:
     from pdemill.client import Client, Job
+    from pdemill.planning import Plan
 
 __version__ = "0.1.0"
 
 __all__ = [
-    "Client", "Dataset", "Failure", "Job", "Summary", "Tally", "errors", "generate", "open", "preset", "verify",
-    "walk_labels",
+    "Client", "Dataset", "Failure", "Job", "Summary", "Tally", "errors", "generate", "open", "plan", "preset",
+    "verify", "walk_labels",
 ]  # fmt: skip
 
 
@@ -43,6 +44,18 @@ def generate(
 
     summary: Summary = engine("generate")(load_spec(spec, settings), out, workers, watcher)
     return summary
+
+
+def plan(spec: str | Path | Mapping[str, Any], settings: Sequence[str] = ()) -> "Plan":
+    """Measure the methods that could solve a spec with ``solver.method: auto`` on its first samples, for up to 30 s.
+
+    Returns the chosen method, why it was chosen, and what was measured. Raises SpecError.
+    """
+    from pdemill.engine import engine
+    from pdemill.spec import load_spec
+
+    made: Plan = engine("plan")(load_spec(spec, settings))
+    return made
 
 
 def preset(name: str, settings: Sequence[str] = ()) -> dict[str, Any]:

@@ -11,6 +11,7 @@ from pdemill import __version__, cli_bench, cli_jobs, console
 from pdemill.engine import engine
 from pdemill.errors import PdemillError, SpecError
 from pdemill.inspect import report
+from pdemill.planning import read_plan
 from pdemill.spec.load import load_spec, preset_names, preset_text
 
 INTERRUPTED = 130
@@ -40,11 +41,23 @@ def generate(spec: str | None, preset: str | None, out: str, workers: int, setti
 
 
 @commands.command()
+@click.argument("spec", required=False)
+@click.option("--preset", metavar="NAME", help="A preset instead of a SPEC file; see 'pdemill presets'.")
+@click.option("--set", "settings", multiple=True, metavar="KEY=VALUE", help="Change a value, e.g. --set samples=10.")
+def plan(spec: str | None, preset: str | None, settings: tuple[str, ...]) -> None:
+    """Measure which method solves a spec fastest, on its first samples."""
+    made = engine("plan")(load_spec(cli_jobs.chosen(spec, preset), settings))
+    console.print_plan(made)
+
+
+@commands.command()
 @click.argument("store")
 @click.option("--picture", metavar="OUT.png", help="Also draw samples and certificates into a PNG.")
 def inspect(store: str, picture: str | None) -> None:
     """Show what is in a store."""
     console.print_report(store, *report(store))
+    if (made := read_plan(store)) is not None:
+        console.print_plan(made)
     if picture:
         from pdemill.picture import draw
 

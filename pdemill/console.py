@@ -13,6 +13,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from rich.table import Table
 
 from pdemill.inspect import SplitReport, is_pointwise
+from pdemill.planning import Plan
 from pdemill.progress import Summary, Tally
 
 out = Console(highlight=False, soft_wrap=True, emoji=False, markup=False)
@@ -148,6 +149,30 @@ def print_report(store: str | Path, attributes: dict[str, Any], reports: list[Sp
         if s["count"]:
             stats.add_row(channel, *(f"{s[key]:.4g}" for key in ("mean", "std", "min", "max")))
     out.print(stats)
+
+
+def print_plan(plan: Plan) -> None:
+    """What the planner measured, and what it chose."""
+    table = Table(box=None, pad_edge=False)
+    for heading in ("method", "estimated", "measured", "iterations", "certified", ""):
+        table.add_column(heading, justify="left" if heading in ("method", "") else "right")
+    for entry in plan.candidates:
+        tried = entry.seconds is not None
+        table.add_row(
+            entry.name,
+            _milliseconds(entry.estimated_seconds),
+            _milliseconds(entry.seconds) if entry.seconds is not None else "-",
+            f"{entry.iterations:.0f}" if entry.iterations is not None else "-",
+            f"{entry.certified} of {entry.certified + entry.failed}" if tried else "-",
+            "chosen" if entry.method == plan.method else entry.note,
+        )
+    out.print(table)
+    took = f"; the trial took {plan.trial_seconds:.1f} CPU s" if plan.measured else ""
+    out.print(f"plan: {plan.method['method']}, {plan.reason}{took}")
+
+
+def _milliseconds(seconds: float) -> str:
+    return f"{1e3 * seconds:.3g} ms"
 
 
 _COUNTS: dict[str, Callable[[SplitReport], str]] = {

@@ -17,7 +17,7 @@ from service.keys import Owner
 from service.ledger import UNFINISHED, Dataset, Job
 from service.problems import Refusal
 from service.state import TRASH, Parts, find_store
-from service.views import Results, ShardEntry, SplitSummary, StoreLocation, store_url
+from service.views import Results, ShardEntry, SplitSummary, StoreLocation, store_url, trial_view
 
 
 def results_view(parts: Parts, job: Job, dataset: Dataset, base: str) -> Results:
@@ -42,6 +42,7 @@ def results_view(parts: Parts, job: Job, dataset: Dataset, base: str) -> Results
         spec_sha256=attributes["spec_sha256"],
         versions=attributes["versions"],
         plan=attributes["plan"],
+        trial=trial_view(root),
         splits=[_summary(split, samples, manifests) for split, samples in splits.items()],
         stats=attributes["stats"],
         worst_residual=max(residuals, default=None),

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Annotated, Any
 
 from pydantic import BaseModel, Field
 
+from pdemill.planning import read_plan
 from service.coordinator import Live
 from service.ledger import UNFINISHED, Dataset, Status
 from service.ledger import Job as JobRow
@@ -80,6 +83,28 @@ class StoreLocation(BaseModel):
     url: str
 
 
+class TrialEntry(BaseModel):
+    """One method that the planner considered: CPU seconds per sample, estimated and measured; ``note`` says why it was
+    not tried or set aside."""
+
+    name: str
+    method: dict[str, Any]
+    estimated_seconds: float
+    seconds: float | None
+    iterations: float | None
+    certified: int
+    failed: int
+    note: str
+
+
+class Trial(BaseModel):
+    """The planner's measurements that chose the method; absent where it was asked for or went by estimates."""
+
+    reason: str
+    trial_seconds: float
+    candidates: list[TrialEntry]
+
+
 class Results(BaseModel):
     """A finished store."""
 
@@ -88,6 +113,7 @@ class Results(BaseModel):
     spec_sha256: str
     versions: dict[str, str]
     plan: dict[str, Any]
+    trial: Trial | None
     splits: list[SplitSummary]
     stats: dict[str, Any]
     worst_residual: float | None
@@ -101,7 +127,9 @@ class Results(BaseModel):
 class Estimate(BaseModel):
     """What a spec would cost. ``bytes`` is before compression; ``cpu_seconds`` is of one core of this kind.
 
-    For values at points ``alternatives`` has the seconds of walks, and of solving for whole fields to a like error.
+    ``alternatives`` has the CPU seconds of every method that could solve the job, by their formulas; for values at
+    points those of walks, and of solving for whole fields to a like error. ``trial`` has what was measured, where the
+    data set exists.
     """
 
     spec_sha256: str
@@ -111,6 +139,7 @@ class Estimate(BaseModel):
     method: str
     cpu_seconds: float
     alternatives: dict[str, float]
+    trial: Trial | None
     dataset: str
     known: Annotated[str | None, Field(description="status of the data set, if there is one already")]
 
@@ -198,3 +227,9 @@ def store_url(dataset: str) -> str:
 
 def _time(seconds: float) -> datetime:
     return datetime.fromtimestamp(round(seconds, 3), UTC)
+
+
+def trial_view(store: Path) -> Trial | None:
+    """The planner's measurements in a store, if there are any."""
+    plan = read_plan(store)
+    return None if plan is None else Trial.model_validate(asdict(plan))

@@ -22,8 +22,8 @@ from pdemill.spec.method import LinearMethod
 from pdemill.spec.problem import Problem
 from pdemill.store.layout import shard_samples
 from solvers.certify import audited_count, refined_count
-from solvers.methods.auto import Auto
 from solvers.methods.walks import BATCH, Walks
+from solvers.planning.candidates import candidates, name_of, refining
 
 SAMPLE_SECONDS, UNKNOWN_SECONDS = 0.8e-3, 0.9e-7
 """Drawing, assembling, certifying and writing: per sample, and per unknown of it."""
@@ -104,18 +104,23 @@ def _of_fields(spec: Spec) -> Cost:
     unknowns = problem.unknowns
     method = spec.solver.resolve(problem)
     assert isinstance(method, LinearMethod)
-    seconds = spec.samples * _seconds(method.seconds(problem, unknowns), unknowns)
+    each = method.seconds(problem, unknowns)
+    seconds = spec.samples * _seconds(each, unknowns)
     refined = sum(refined_count(spec, split) for split in spec.splits)
     finer = unknowns * 2**problem.dimension
-    refining = Auto(rtol=method.rtol, sort="none").pick(problem, finer) if refined else None
-    if refining is not None:
-        seconds += refined * _seconds(refining.seconds(problem, finer), finer)
+    finely = refining(problem, unknowns, method.rtol) if refined else None
+    if finely is not None:
+        seconds += refined * _seconds(finely.seconds(problem, finer), finer)
     seconds += _audit_seconds(spec)
     channels, size = _channels(problem), unknowns * np.dtype(spec.store.dtype).itemsize
     shard = spec.store.shard or shard_samples(channels * size)
     shards = sum(ceil(samples / shard) for samples in spec.splits.values())
     bytes_ = spec.samples * (channels + 1) * size
-    return Cost(unknowns, bytes_, round(slowness() * seconds, 3), method.method, shards)
+    others = {
+        name_of(other): round(slowness() * (seconds + spec.samples * (other.seconds(problem, unknowns) - each)), 3)
+        for other in candidates(problem, unknowns, method.rtol, method.sort)
+    }
+    return Cost(unknowns, bytes_, round(slowness() * seconds, 3), method.method, shards, others)
 
 
 def _audit_seconds(spec: Spec) -> float:

@@ -18,7 +18,7 @@ from pdemill.store.manifest import FOLDER, Manifest
 from pdemill.store.store import Store
 from solvers.pool import Event, Pool
 from solvers.shard import Counts
-from solvers.work import open_work, work_on
+from solvers.work import open_work, plan_work, work_on
 
 
 def generate(spec: Spec, out: str | Path, workers: int = 1, watcher: Watcher = lambda tally: None) -> Summary:
@@ -35,6 +35,7 @@ def generate(spec: Spec, out: str | Path, workers: int = 1, watcher: Watcher = l
     with Lock(root) as lock:
         job, store = open_work(root, spec)
         _check_folder(root, store)
+        job, store = plan_work(job, store)
         sweep(store.disk)
         store.create()
         missing = store.missing()

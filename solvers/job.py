@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import platform
 from collections.abc import Mapping
+from copy import copy
 from functools import cache
 from importlib.metadata import PackageNotFoundError, version
 from typing import Any
@@ -16,12 +17,12 @@ from pdemill.draws import SCHEME, Draw
 from pdemill.points import Array
 from pdemill.spec.field import Function
 from pdemill.spec.job import Spec
-from pdemill.spec.method import LinearMethod
+from pdemill.spec.method import LinearMethod, Method
 from pdemill.store.layout import SCHEMA, ArrayLayout, StoreLayout, shard_samples
 from solvers.instance import Instance
-from solvers.methods.auto import Auto
 from solvers.operators.system import Discretisation, System
 from solvers.ordering.order import resolve_sort
+from solvers.planning.candidates import refining
 
 FAILED, FALLBACK = "failed", "direct"
 AUDITED = ("audit_error", "audit_interval")
@@ -32,13 +33,16 @@ RECORDED = (
 
 
 class Job:
-    """A spec, ready to be solved. ``stored`` holds the shared arrays of a store that exists already."""
+    """A spec, ready to be solved. ``stored`` holds the shared arrays of a store that exists already, ``chosen`` the
+    method that was planned for it."""
 
-    def __init__(self, spec: Spec, stored: Mapping[str, NDArray[Any]] | None = None) -> None:
+    def __init__(
+        self, spec: Spec, stored: Mapping[str, NDArray[Any]] | None = None, chosen: Method | None = None
+    ) -> None:
         self.spec = spec
         self.problem = spec.problem
         self.discretisation: Discretisation = self.problem.discretise(stored)
-        method = spec.solver.resolve(self.problem)
+        method = chosen or spec.solver.resolve(self.problem)
         assert isinstance(method, LinearMethod)
         self.method = method
         self._fixed: dict[str, Function] = {}
@@ -52,6 +56,12 @@ class Job:
         projected = self.problem.singular and self.problem.compatibility == "project"
         shown = [*drawn, "source"] if projected and "source" not in drawn else drawn
         return tuple(shown or ["source"])
+
+    def using(self, method: LinearMethod) -> Job:
+        """The same job, solved by another method."""
+        other = copy(self)
+        other.method = method
+        return other
 
     @property
     def refined(self) -> Discretisation:
@@ -136,9 +146,8 @@ class Job:
         return (("flag_values", tuple(range(len(names)))), ("flag_meanings", " ".join(names)))
 
     def refined_method(self) -> LinearMethod | None:
-        """How the refined problem is solved: as ``auto`` would; None where that takes too much memory."""
-        unknowns = self.discretisation.pattern.size * 2**self.problem.dimension
-        return Auto(rtol=self.method.rtol, sort="none").pick(self.problem, unknowns)
+        """How the refined problem is solved: by the lowest estimate; None where that takes too much memory."""
+        return refining(self.problem, self.discretisation.pattern.size, self.method.rtol)
 
 
 @cache

@@ -13,6 +13,7 @@ import numpy as np
 import zarr
 from numpy.typing import NDArray
 
+from pdemill import planning
 from pdemill.errors import CorruptStore, PdemillError
 from pdemill.spec.audit import objection
 from pdemill.store import manifest as manifests
@@ -171,7 +172,7 @@ def content_hash(disk: Disk) -> str:
     """A hash of everything in a store but measured times."""
     total = sha256()
     for name in disk.names():
-        if "/solve_seconds/c/" in f"/{name}":
+        if "/solve_seconds/c/" in f"/{name}" or name == planning.FILE:
             continue
         data = disk.read(name)
         if name.startswith(f"{manifests.FOLDER}/"):

@@ -11,14 +11,18 @@ import numpy as np
 import zarr
 from numpy.typing import NDArray
 
+from pdemill.planning import FILE, read_plan
 from pdemill.spec.job import Spec
 from pdemill.spec.load import validate
-from pdemill.store.disk import Disk, LocalDisk
+from pdemill.spec.method import LinearMethod, Method, methods
+from pdemill.store.disk import Disk, LocalDisk, make_folders, write_durably
 from pdemill.store.layout import Shard
-from pdemill.store.manifest import Manifest
-from pdemill.store.store import ShardData, Store, read_attributes
+from pdemill.store.manifest import FOLDER, Manifest
+from pdemill.store.store import ROOT, ShardData, Store, read_attributes
 from solvers.families.pointwise import PointProblem
 from solvers.job import Job
+from solvers.methods.auto import Auto
+from solvers.planning.planner import make_plan
 from solvers.shard import Progress, solve_shard
 from solvers.stopwatch import Stopwatch
 from solvers.threads import one_thread
@@ -46,20 +50,48 @@ def shared_arrays(root: Path) -> dict[str, NDArray[Any]] | None:
 type AnyJob = Job | PointJob
 
 
-def open_job(spec: Spec, stored: Mapping[str, NDArray[Any]] | None = None) -> AnyJob:
-    """The job of a spec: whole fields by linear systems, or values at points by walks."""
+def open_job(spec: Spec, stored: Mapping[str, NDArray[Any]] | None = None, chosen: Method | None = None) -> AnyJob:
+    """The job of a spec: whole fields by linear systems, or values at points by walks; ``chosen``: as planned."""
     if not isinstance(spec.problem, PointProblem):
-        return Job(spec, stored)
+        return Job(spec, stored, chosen)
     from solvers.walks.job import PointJob  # late: only pointwise jobs load compiled walks
 
     return PointJob(spec)
 
 
+def planned_method(root: Path) -> Method | None:
+    """The method that a trial chose for a store on disk; None where there was no trial."""
+    plan = read_plan(root)
+    return None if plan is None else methods[plan.method["method"]].model_validate(dict(plan.method))
+
+
 @one_thread()
 def open_work(root: Path, spec: Spec | None = None, disk: Disk | None = None) -> tuple[AnyJob, Store]:
     """The job and the writing side of a store; ``spec`` begins one that is not there yet."""
-    job = open_job(spec or stored_spec(root), shared_arrays(root))
+    spec = spec or stored_spec(root)
+    chosen = planned_method(root) if isinstance(spec.solver, Auto) else None
+    job = open_job(spec, shared_arrays(root), chosen)
     return job, Store(disk or LocalDisk(root), job.layout())
+
+
+@one_thread()
+def plan_work(job: AnyJob, store: Store) -> tuple[AnyJob, Store]:
+    """Choose the method of a store that is not there yet, where the spec leaves it open; its measurements are written
+    before anything else, so that whoever goes on finds them. For who holds the store's lock alone."""
+    solver = job.spec.solver
+    if not isinstance(job, Job) or not isinstance(solver, Auto) or solver.trial == "never":
+        return job, store
+    if store.disk.exists(ROOT) or store.disk.exists(FILE):
+        return job, store
+    plan = make_plan(job, solver.trial == "always")
+    if not plan.measured:
+        return job, store
+    make_folders(store.disk, FOLDER)
+    write_durably(store.disk, FILE, plan.to_bytes())
+    chosen = methods[plan.method["method"]].model_validate(dict(plan.method))
+    assert isinstance(chosen, LinearMethod)
+    other = job.using(chosen)
+    return other, Store(store.disk, other.layout())
 
 
 @one_thread()

@@ -25,7 +25,7 @@ from pdemill.store.layout import Shard
 from pdemill.store.manifest import FOLDER, Manifest, name_of, read
 from pdemill.store.store import ShardData, Store
 from solvers.shard import Counts, Progress
-from solvers.work import AnyJob, open_work, work_on
+from solvers.work import AnyJob, open_work, plan_work, work_on
 from workers import identity
 from workers.app import SOFT_SECONDS, app
 
@@ -60,7 +60,7 @@ def prepare(dataset: str, name: str, spec: str) -> None:
         root = settings.store(dataset)
         root.mkdir(parents=True, exist_ok=True)
         with Lock(root):
-            _job, store = open_work(root, validate(json.loads(spec)))
+            _job, store = plan_work(*open_work(root, validate(json.loads(spec))))
             sweep(store.disk)
             store.create()
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from abc import abstractmethod
+from collections.abc import Mapping, Sequence
 from typing import Annotated, Any, ClassVar, Literal, get_args
 
 from pydantic import Field
@@ -52,6 +53,14 @@ class LinearMethod(Method):
     recycles: ClassVar[bool] = False
     """Whether solving similar systems one after another makes it faster."""
 
+    @classmethod
+    def candidates(cls, problem: Problem, unknowns: int) -> Sequence[Mapping[str, Any]]:
+        """The options with which ``auto`` should consider this method for such a problem; none by default.
+
+        Those that ``objection`` refuses need not be left out.
+        """
+        return ()
+
     @abstractmethod
     def solver(self) -> Any:
         """A new solver with these options."""
@@ -65,10 +74,10 @@ def krylov_seconds(preconditioner: Preconditioner, problem: Problem, unknowns: i
     """About how many CPU seconds a Krylov method takes: the iterations of a preconditioned elliptic operator grow
     with the unknowns along one axis, those of multigrid do not. ``per_step``: seconds per iteration and unknown."""
     if preconditioner == "gamg":
-        return 2.3e-6 * unknowns
+        return 2e-3 + 2.3e-6 * unknowns
     along = unknowns ** (1 / problem.dimension)
     iterations = along * {"none": 3.0, "jacobi": 2.5}.get(preconditioner, 1.0)
-    return float(per_step * iterations * unknowns)
+    return float(4e-4 + per_step * iterations * unknowns)
 
 
 def needs_symmetry(preconditioner: str, problem: Problem) -> Fault | None:

@@ -21,7 +21,7 @@ from service.results import delete_store, results_view, take_out_damage
 from service.samples import sample_view
 from service.state import Parts, TheOwner, TheParts, find_job, find_store
 from service.submission import check, check_room, dataset_of, queued
-from service.views import PREFIX, Estimate, Job, JobPage, Results, Sample
+from service.views import PREFIX, Estimate, Job, JobPage, Results, Sample, trial_view
 
 EVENT_SECONDS = 0.5
 SPEC_BODY = {
@@ -84,6 +84,7 @@ def validate(owner: TheOwner, body: JsonObject, parts: TheParts) -> Estimate:
         method=cost.method,
         cpu_seconds=cost.cpu_seconds,
         alternatives=cost.alternatives,
+        trial=trial_view(parts.settings.store(dataset)),
         dataset=dataset,
         known=known.status if known is not None else None,
     )

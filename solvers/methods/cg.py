@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from functools import partial
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import Field
 
@@ -19,6 +20,10 @@ class Cg(LinearMethod):
     method: Literal["cg"]
     preconditioner: Preconditioner = "icc"
     max_iterations: Annotated[int, Field(ge=1)] = 10_000
+
+    @classmethod
+    def candidates(cls, problem: Problem, unknowns: int) -> Sequence[Mapping[str, Any]]:
+        return {"preconditioner": "gamg"}, {"preconditioner": "icc"}
 
     def objection(self, problem: Problem) -> Fault | None:
         if not problem.symmetric:

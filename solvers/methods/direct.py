@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Literal, Protocol
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, Literal, Protocol
 
 from pdemill.points import Array
 from pdemill.spec.method import LinearMethod
 from pdemill.spec.problem import Problem
 from solvers.operators.system import Matrix, Pattern, System
 from solvers.solution import Result, Solution, Solver, Stats
+
+LARGEST_FACTOR = 250_000
+"""Unknowns above which the factors of a 3D matrix do not fit a worker."""
 
 
 class Direct(LinearMethod):
@@ -21,11 +24,15 @@ class Direct(LinearMethod):
 
     method: Literal["direct"]
 
+    @classmethod
+    def candidates(cls, problem: Problem, unknowns: int) -> Sequence[Mapping[str, Any]]:
+        return ({},) if problem.dimension < 3 or unknowns <= LARGEST_FACTOR else ()
+
     def seconds(self, problem: Problem, unknowns: int) -> float:
         if problem.properties.constant:
-            return float(1.4e-7 * unknowns if problem.dimension < 3 else 5e-8 * unknowns ** (4 / 3))
+            return float(1e-4 + 1.4e-7 * unknowns if problem.dimension < 3 else 5e-8 * unknowns ** (4 / 3))
         if problem.dimension < 3:
-            return float(2.6e-7 * unknowns + 2.3e-9 * unknowns**1.5)
+            return float(2e-4 + 2.6e-7 * unknowns + 2.3e-9 * unknowns**1.5)
         return 3.4e-10 * unknowns**2
 
     def solver(self) -> DirectSolver:

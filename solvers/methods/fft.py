@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from collections.abc import Mapping, Sequence
+from typing import Any, Literal
 
 import numpy as np
 
@@ -26,6 +27,10 @@ class Fft(LinearMethod):
     """
 
     method: Literal["fft"]
+
+    @classmethod
+    def candidates(cls, problem: Problem, unknowns: int) -> Sequence[Mapping[str, Any]]:
+        return ({},)
 
     def objection(self, problem: Problem) -> Fault | None:
         reason = _reason(problem)

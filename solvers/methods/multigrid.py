@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Annotated, Literal, Protocol
+from collections.abc import Callable, Mapping, Sequence
+from math import inf
+from typing import Annotated, Any, Literal, Protocol
 
 import numpy as np
 from pydantic import Field
@@ -24,6 +25,11 @@ CELLS = {2: 1 << 17, 3: 1 << 21}
 """Cells of a batch, by dimension: more fall out of the cache; in three dimensions rows are short, and lanes make them
 long."""
 
+LEAST_UNKNOWNS = 4_000
+"""Unknowns from which compiled code is worth being loaded."""
+LARGEST_CONTRAST = 1_000.0
+"""Ratio of the bounds of a coefficient above which most iterations may go into thin channels."""
+
 
 class Multigrid(LinearMethod):
     """Conjugate gradients with a multigrid preconditioner, Alcouffe, Brandt, Dendy, Painter 1981, on box grids of two
@@ -36,18 +42,32 @@ class Multigrid(LinearMethod):
     method: Literal["multigrid"]
     max_iterations: Annotated[int, Field(ge=1)] = 200
 
+    @classmethod
+    def candidates(cls, problem: Problem, unknowns: int) -> Sequence[Mapping[str, Any]]:
+        return ({},) if unknowns >= LEAST_UNKNOWNS else ()
+
     def objection(self, problem: Problem) -> Fault | None:
         reason = _reason(problem)
         return None if reason is None else Fault(("method",), f"multigrid needs {reason}: use direct or auto")
 
     def seconds(self, problem: Problem, unknowns: int) -> float:
-        """In between a full batch and a single system, which takes twice as long in 3D."""
-        return 5e-4 + (7.5e-8 if problem.dimension < 3 else 2.5e-7) * unknowns
+        """In between a full batch and a single system, which takes twice as long in 3D; iterations grow with the
+        contrast, without end where channels are thin."""
+        contrast = known_contrast(problem)
+        slower = max(1.0, contrast / 10.0) ** 0.31 if contrast <= LARGEST_CONTRAST else 10.0
+        return 5e-4 + (7.5e-8 if problem.dimension < 3 else 2.5e-7) * unknowns * slower
 
     def solver(self) -> MultigridSolver:
         from solvers.multigrid.solver import GridSolver  # late: a spec must not load the compiler
 
         return MultigridSolver(GridSolver, self.rtol, self.max_iterations)
+
+
+def known_contrast(problem: Problem) -> float:
+    """The largest ratio of the bounds of a coefficient, where they are known, positive and finite."""
+    bounds = [value.bounds() for name in problem.operator_fields for value in problem.values(name)]
+    known = [(low, high) for low, high in filter(None, bounds) if low > 0.0 and high < inf]
+    return max((high / low for low, high in known), default=1.0)
 
 
 def _reason(problem: Problem) -> str | None:

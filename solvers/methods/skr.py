@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from functools import partial
-from typing import TYPE_CHECKING, Annotated, ClassVar, Literal
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal
 
 from pydantic import Field, model_validator
 
@@ -37,6 +38,12 @@ class Skr(LinearMethod):
         if self.recycle > self.restart - 2:
             raise refuse(("recycle",), f"must be at most restart - 2 = {self.restart - 2}", self.recycle)
         return self
+
+    @classmethod
+    def candidates(cls, problem: Problem, unknowns: int) -> Sequence[Mapping[str, Any]]:
+        """For one matrix, and for indefinite ones whose factors are large: elsewhere it never was the fastest."""
+        indefinite = problem.symmetric and not problem.definite and problem.dimension == 3
+        return ({},) if problem.properties.constant or indefinite else ()
 
     def objection(self, problem: Problem) -> Fault | None:
         return needs_symmetry(self.preconditioner, problem)

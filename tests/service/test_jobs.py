@@ -393,3 +393,17 @@ def test_metrics_count_what_was_done(server: Server, finished: Job) -> None:
 def _metrics(server: Server) -> dict[str, float]:
     lines = httpx.get(f"{server.url}/metrics").text.splitlines()
     return {name: float(value) for name, value in (line.rsplit(" ", 1) for line in lines if not line.startswith("#"))}
+
+
+def test_what_the_planner_measured_is_in_the_results_and_the_dry_run(server: Server, client: Client) -> None:
+    spec = {
+        "problem": {"family": "darcy", "resolution": [24, 24], "coefficient": {"field": "lognormal"}},
+        "samples": 8,
+        "solver": {"trial": "always"},
+    }
+    results = client.submit(spec).wait(60).results()
+    trial = results["trial"]
+    assert results["plan"]["method"] in {c["method"]["method"] for c in trial["candidates"] if c["seconds"]}
+    found = httpx.post(f"{server.url}/v1/jobs/validate", json=spec).json()
+    assert found["trial"] == trial
+    assert set(found["alternatives"]) == {c["name"] for c in trial["candidates"]}

@@ -16,11 +16,11 @@ from pdemill.spec.domain import BOX_SIDES
 from pdemill.store.layout import Shard
 from solvers.certify import relative_residual
 from solvers.job import Job
-from solvers.methods.auto import Auto
 from solvers.methods.direct import DirectSolver
 from solvers.methods.fft import FftSolver
 from solvers.operators.system import Matrix, System
 from solvers.petsc import Direct
+from solvers.planning.candidates import refining
 from solvers.sequence import Sequence
 from solvers.shard import solve_shard
 from solvers.solution import Result
@@ -165,18 +165,18 @@ FIELD, ROBIN = {"field": "lognormal"}, {"default": {"robin": {"coefficient": 1, 
         ({"family": "darcy", "resolution": [16, 16], "coefficient": {"uniform": [1, 2]}}, "fft", "fft"),
         ({"family": "darcy", "resolution": [16, 16], "coefficient": {"diagonal": [1, FIELD]}}, "direct", "direct"),
         ({"family": "helmholtz", "resolution": [40, 40, 40], "wavenumber": 9}, "fft", "fft"),
-        ({"family": "helmholtz", "resolution": [40, 40, 40], "wavenumber": FIELD}, "direct", "none"),
+        ({"family": "helmholtz", "resolution": [40, 40, 40], "wavenumber": FIELD}, "skr", "none"),
         ({"family": "convection_diffusion", "resolution": [16], "velocity": [1]}, "direct", "direct"),
     ],
 )
 def test_auto_takes_fft_exactly_where_it_is_admitted(problem: dict[str, Any], method: str, refined: str) -> None:
     spec = validate({"problem": problem, "samples": 1})
     chosen = spec.solver.resolve(spec.problem)
-    finer = _picked(spec.problem, 2**spec.problem.dimension)
+    finer = _picked(spec.problem)
     assert (chosen.method, finer) == (method, refined)
 
 
-def _picked(problem: Any, times: int) -> str:
-    """What auto takes for a problem with so many times its unknowns."""
-    picked = Auto().pick(problem, times * problem.unknowns)
+def _picked(problem: Any) -> str:
+    """What solves the refined problem of a certificate."""
+    picked = refining(problem, problem.unknowns, 1e-8)
     return picked.method if picked else "none"

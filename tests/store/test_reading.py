@@ -134,6 +134,6 @@ def test_the_library_is_light() -> None:
 
 def test_the_public_names_are_these() -> None:
     assert pdemill.__all__ == [
-        "Client", "Dataset", "Failure", "Job", "Summary", "Tally", "errors", "generate", "open", "preset", "verify",
-        "walk_labels",
+        "Client", "Dataset", "Failure", "Job", "Summary", "Tally", "errors", "generate", "open", "plan", "preset",
+        "verify", "walk_labels",
     ]  # fmt: skip

@@ -1,0 +1,61 @@
+"""A plan: the method that a job runs with, and the measurements that chose it."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from pdemill.errors import CorruptStore
+
+FILE = "_manifest/plan.json"
+"""Where the measurements of a plan lie in a store; the chosen method itself is in the store's attributes."""
+
+
+@dataclass(frozen=True)
+class Candidate:
+    """One method that could solve the job. Seconds are CPU seconds per sample, solve only.
+
+    ``estimated_seconds``: by the method's formula. ``seconds``: measured, with what is done once per shard spread over
+    the samples of a shard; None where it was not tried. ``iterations``: mean per sample. ``certified`` and ``failed``:
+    samples of the trial that the method solved by itself, and that it did not. ``note``: why it was not tried, or set
+    aside.
+    """
+
+    name: str
+    method: Mapping[str, Any]
+    estimated_seconds: float
+    seconds: float | None = None
+    iterations: float | None = None
+    certified: int = 0
+    failed: int = 0
+    note: str = ""
+
+
+@dataclass(frozen=True)
+class Plan:
+    """The chosen method with all its options, why it was chosen, and what the trial took (CPU seconds)."""
+
+    method: Mapping[str, Any]
+    measured: bool
+    reason: str
+    trial_seconds: float
+    candidates: tuple[Candidate, ...]
+
+    def to_bytes(self) -> bytes:
+        """The content of the store's file."""
+        return (json.dumps(asdict(self), indent=1) + "\n").encode()
+
+
+def read_plan(store: str | Path) -> Plan | None:
+    """The measurements in a store; None where the method was asked for, or chosen by formula."""
+    path = Path(store) / FILE
+    if not path.exists():
+        return None
+    try:
+        found = json.loads(path.read_bytes())
+        return Plan(**{**found, "candidates": tuple(Candidate(**entry) for entry in found["candidates"])})
+    except (ValueError, KeyError, TypeError) as error:
+        raise CorruptStore(f"{path} is not a plan ({error}); delete it: the store does not depend on it") from None

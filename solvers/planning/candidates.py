@@ -1,0 +1,43 @@
+"""The methods that could solve a problem, cheapest first by their own estimates. The planner knows none by name: each
+method offers itself (``LinearMethod.candidates``)."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from pdemill.spec.method import LinearMethod, methods
+from pdemill.spec.problem import Problem
+
+type Sort = Literal["auto", "greedy", "hilbert", "none"]
+
+
+def candidates(problem: Problem, unknowns: int, rtol: float, sort: Sort = "auto") -> list[LinearMethod]:
+    """What offers itself for a problem of this kind with so many unknowns, and is admitted."""
+    found = []
+    for name, kind in methods.items():
+        if not issubclass(kind, LinearMethod):
+            continue
+        for options in kind.candidates(problem, unknowns):
+            method = kind.model_validate({"method": name, "rtol": rtol, "sort": sort, **options})
+            if method.objection(problem) is None:
+                found.append(method)
+    return sorted(found, key=lambda method: method.seconds(problem, unknowns))
+
+
+def refining(problem: Problem, unknowns: int, rtol: float) -> LinearMethod | None:
+    """What solves a few samples of a problem with ``unknowns`` unknowns on cells of half the size; None where nothing
+    is known to fit into memory. Samples are few and not sorted, so nothing is recycled."""
+    finer = unknowns * 2**problem.dimension
+    found = [method for method in candidates(problem, finer, rtol, "none") if not method.recycles]
+    return found[0] if found else None
+
+
+def name_of(method: LinearMethod) -> str:
+    """The method with the options that set it apart, such as ``cg gamg``."""
+    plain = type(method).model_validate({"method": method.method})
+    own = [
+        str(value) if isinstance(value, str) else f"{name} {value}"
+        for name, value in method
+        if name not in LinearMethod.model_fields and (name == "preconditioner" or value != getattr(plain, name))
+    ]
+    return " ".join([method.method, *own])

@@ -1,0 +1,76 @@
+"""Measuring methods on the first samples of a job."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from itertools import batched
+from time import process_time
+
+from pdemill.spec.method import LinearMethod
+from solvers.instance import InvalidSample
+from solvers.job import Job
+from solvers.operators.system import System
+from solvers.ordering.order import resolve_sort
+from solvers.sequence import Label, Sequence
+from solvers.stopwatch import Stopwatch
+
+
+@dataclass(frozen=True)
+class Trial:
+    """``seconds``: CPU seconds per sample of a whole shard; ``certified`` and ``failed``: samples that the method
+    solved by itself, and those it did not."""
+
+    seconds: float
+    iterations: float
+    certified: int
+    failed: int
+
+
+class Trials:
+    """The systems of a job's first samples, and how long methods take for them.
+
+    What is measured is CPU time from right-hand side to certified solution, fallback included, so that all methods are
+    compared at the same accuracy. A first solve loads libraries and compiled code, and does not count.
+    """
+
+    def __init__(self, job: Job, samples: int) -> None:
+        self._job = job
+        self._split, available = next(iter(job.spec.splits.items()))
+        self._shard = min(job.layout().shard_samples, available)
+        self._systems: list[System] = []
+        for sample in range(min(samples, available)):
+            try:
+                self._systems.append(job.discretisation.assemble(job.instance(self._split, sample)))
+            except InvalidSample:  # the shard that holds it will tell
+                continue
+
+    def __len__(self) -> int:
+        return len(self._systems)
+
+    def run(self, method: LinearMethod, count: int, most_seconds: float) -> Trial:
+        """Solve and certify ``count`` systems, fewer if they take longer than ``most_seconds``.
+
+        The first half learns, the second half tells what the rest of a shard will take.
+        """
+        Sequence(method).label(self._systems[0], Stopwatch())
+        sequence, begin = Sequence(method), process_time()
+        labels: list[Label] = []
+        for part in batched(self._systems[:count], sequence.batch(self._job.discretisation.pattern)):
+            labels += sequence.labels(list(part), Stopwatch())
+            if process_time() - begin > most_seconds:
+                break
+        half = len(labels) // 2
+        first, later = (sum(label.seconds for label in part) for part in (labels[:half], labels[half:]))
+        rest = later / (len(labels) - half) * max(0, self._shard - half)
+        own = sum(label.unknowns is not None and label.method == method.method for label in labels)
+        iterations = sum(label.iterations for label in labels) / len(labels)
+        seconds = (first + rest) / max(self._shard, half) + self._sorting(method)
+        return Trial(seconds, iterations, own, len(labels) - own)
+
+    def _sorting(self, method: LinearMethod) -> float:
+        """What ordering adds to a sample: it is drawn once more, for its features."""
+        if resolve_sort(method.sort, method.recycles) == "none":
+            return 0.0
+        begin = process_time()
+        self._job.features(self._job.instance(self._split, 0))
+        return process_time() - begin
