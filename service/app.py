@@ -13,6 +13,7 @@ from pdemill.settings import Settings
 from pdemill.spec.schema import spec_schema
 from service import problems
 from service.middleware import Clock, Guard
+from service.pages.install import install as install_pages
 from service.routes import catalogue, datasets, jobs, operations
 from service.state import Parts
 from service.views import PREFIX
@@ -46,6 +47,7 @@ def create(settings: Settings) -> FastAPI:
     app.state.parts = parts
     for router in (jobs.router, datasets.router, catalogue.router):
         app.include_router(router, prefix=PREFIX)
+    install_pages(app, parts)
     app.include_router(operations.router)
     app.include_router(operations.router, prefix=PREFIX, include_in_schema=False)
     app.add_middleware(Clock, metrics=parts.metrics)

@@ -72,6 +72,11 @@ class KeyRing:
                 found = owner
         return found
 
+    def named(self, name: str) -> Owner | None:
+        """The owner of this name; None while there is no such entry, or no file."""
+        owners = self._owners(self._path) if self._path is not None else []
+        return next((owner for owner in owners if owner.name == name), None)
+
     def _owners(self, path: Path) -> list[Owner]:
         """The owners; those known so far while the file cannot be read."""
         try:

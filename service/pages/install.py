@@ -1,0 +1,19 @@
+"""Puts the pages on an application."""
+
+from __future__ import annotations
+
+from fastapi import FastAPI
+from starlette.staticfiles import StaticFiles
+
+from service.pages import catalogue, gallery, jobs, new
+from service.pages.desk import Desk
+from service.pages.render import STATIC
+from service.state import Parts
+
+
+def install(app: FastAPI, parts: Parts) -> None:
+    """The pages and their static files; nothing of them is in the API's description."""
+    app.state.pages = Desk.of(parts)
+    for router in (jobs.router, gallery.router, new.router, catalogue.router):
+        app.include_router(router)
+    app.mount("/static", StaticFiles(directory=STATIC), name="static")

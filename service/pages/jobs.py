@@ -1,0 +1,103 @@
+"""The list of jobs, and the page of one: follow, cancel, submit again."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import AsyncIterator
+from typing import Annotated
+
+from fastapi import APIRouter, Depends, Header, Query, Request, Response
+from fastapi.sse import EventSourceResponse, ServerSentEvent
+from starlette.concurrency import run_in_threadpool
+from starlette.responses import HTMLResponse, RedirectResponse
+
+from service.ledger import STATUSES, Status
+from service.pages.desk import TheDesk, TheVisitor
+from service.pages.page import Page, show
+from service.pages.render import render
+from service.pages.rows import JobRow, job_row, left
+from service.pages.views import findings, progress, spec_of, spec_text, throughput
+from service.routes import jobs as api
+from service.state import find_job, find_store
+
+PER_PAGE = 25
+
+router = APIRouter(route_class=Page, include_in_schema=False)
+
+
+@router.get("/")
+def index(
+    request: Request, desk: TheDesk, owner: TheVisitor, status: Annotated[Status | None, Query()] = None,
+    cursor: Annotated[str | None, Query(max_length=64)] = None,
+) -> Response:  # fmt: skip
+    """The newest jobs."""
+    page = api.jobs(desk.parts, owner, Response(), status, PER_PAGE, cursor)
+    rows = []
+    for view in page.jobs:
+        dataset = desk.parts.ledger.dataset(view.dataset)
+        if dataset is not None:
+            rows.append((job_row(view, spec_of(dataset)), left(view)))
+    return show(
+        request, "jobs.html", rows=rows, status=status, statuses=STATUSES, next=page.next, cursor=cursor,
+        moving=any(row.unfinished for row, _ in rows),
+    )  # fmt: skip
+
+
+@router.get("/jobs/{job}")
+def job(request: Request, desk: TheDesk, owner: TheVisitor, job: str) -> Response:
+    """Everything about one job."""
+    began, rates = throughput(desk, owner, job)
+    _, dataset = find_job(desk.parts, owner, job)
+    return show(
+        request, "job.html", progress=progress(desk, owner, job), findings=findings(desk, owner, job),
+        began=began, rates=json.dumps(rates), spec=spec_text(dataset),
+        has_store=(find_store(desk.parts, dataset.id) / "zarr.json").exists(),
+    )  # fmt: skip
+
+
+@router.get("/jobs/{job}/findings")
+def found(desk: TheDesk, owner: TheVisitor, job: str) -> Response:
+    """The part of a job's page that changes with every shard."""
+    return HTMLResponse(render("_findings.html", findings=findings(desk, owner, job)))
+
+
+def _known(job: str, desk: TheDesk, owner: TheVisitor) -> None:
+    """Refuse before the stream begins."""
+    find_job(desk.parts, owner, job)
+
+
+@router.get("/jobs/{job}/events", response_class=EventSourceResponse, dependencies=[Depends(_known)])
+async def events(
+    job: str, desk: TheDesk, owner: TheVisitor, last_event_id: Annotated[str | None, Header()] = None
+) -> AsyncIterator[ServerSentEvent]:
+    """The API's events of a job, each after the HTML that shows it; ``shards`` when more are finished, and ``end``."""
+    shards = None
+    async for event in api.events(job, desk.parts, owner, last_event_id):
+        now = await run_in_threadpool(progress, desk, owner, job)
+        yield ServerSentEvent(raw_data=render("_progress.html", progress=now))
+        if shards is not None and now.finished_shards != shards:
+            yield ServerSentEvent(event="shards", raw_data=str(now.finished_shards))
+        shards = now.finished_shards
+        yield event
+    yield ServerSentEvent(event="end", raw_data=job)
+
+
+@router.post("/jobs/{job}/cancel")
+def cancel(desk: TheDesk, owner: TheVisitor, job: str) -> Response:
+    """Cancel a job; one that has ended meanwhile stays as it is."""
+    if job_row_of(desk, owner, job).unfinished:
+        api.dismiss(job, desk.parts, owner)
+    return RedirectResponse(f"/jobs/{job}", 303)
+
+
+@router.post("/jobs/{job}/retry")
+def retry(desk: TheDesk, owner: TheVisitor, job: str) -> Response:
+    """Submit the spec of a job again: what is missing in its store is solved."""
+    _, dataset = find_job(desk.parts, owner, job)
+    again = api.submit(owner, spec_of(dataset), desk.parts, Response())
+    return RedirectResponse(f"/jobs/{again.id}", 303)
+
+
+def job_row_of(desk: TheDesk, owner: TheVisitor, job: str) -> JobRow:
+    found, dataset = find_job(desk.parts, owner, job)
+    return job_row(desk.parts.view(found, dataset), spec_of(dataset))

@@ -1,0 +1,151 @@
+"""A new job: a form that is made from the schema, or YAML; checked, estimated and previewed before it is sent."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Depends, Query, Request, Response
+from starlette.responses import HTMLResponse, RedirectResponse
+
+from pdemill.errors import Fault, SpecError
+from pdemill.spec.load import parse, preset_names, preset_text, read_preset
+from pdemill.spec.problem import families
+from service.keys import Owner
+from service.pages.desk import Desk, TheDesk, TheVisitor
+from service.pages.form.spec import fields, read_spec, write_spec
+from service.pages.page import Page, is_foreign, posted, show
+from service.pages.pictures import Theme
+from service.pages.preview import pack, unpack
+from service.pages.render import render
+from service.pages.views import spec_of, spec_text
+from service.problems import Refusal
+from service.routes import jobs as api
+from service.state import find_job
+from service.submission import check
+
+BEGIN = {"darcy": "fno-darcy", "poisson": "poseidon-poisson", "helmholtz": "skr-helmholtz", "thermal": "skr-thermal",
+         "convection_diffusion": "condiff"}  # fmt: skip
+"""The preset that a family's form begins with."""
+
+type Typed = Annotated[dict[str, str], Depends(posted)]
+router = APIRouter(route_class=Page, include_in_schema=False)
+
+
+class Checked:
+    """What is to be said of a spec: its cost and a preview, or its faults."""
+
+    def __init__(self, desk: Desk, spec: Mapping[str, Any]) -> None:
+        self.faults: Sequence[Fault] = ()
+        self.cost, self.samples, self.packed = None, 0, None
+        try:
+            valid, self.cost = check(desk.parts, dict(spec))
+        except SpecError as error:
+            self.faults = error.faults
+        else:
+            self.samples, self.packed = valid.samples, pack(valid)
+
+
+@router.get("/new")
+def new(
+    request: Request, desk: TheDesk, owner: TheVisitor, preset: Annotated[str | None, Query()] = None,
+    family: Annotated[str | None, Query()] = None, job: Annotated[str | None, Query()] = None,
+) -> Response:  # fmt: skip
+    """The form, filled in from a preset, a family or a job."""
+    spec = _beginning(desk, owner, preset, family, job)
+    return _form(request, desk, write_spec(spec), preset=preset)
+
+
+def _beginning(desk: Desk, owner: Owner, preset: str | None, family: str | None, job: str | None) -> dict[str, Any]:
+    if job is not None:
+        return spec_of(find_job(desk.parts, owner, job)[1])
+    if family is not None and family in families:
+        if family not in BEGIN:
+            return {"problem": {"family": family, "resolution": [64, 64]}, "samples": 100}
+        return read_preset(BEGIN[family])
+    return read_preset(preset if preset in preset_names() else BEGIN["darcy"])
+
+
+@router.post("/new")
+def send(request: Request, desk: TheDesk, owner: TheVisitor, typed: Typed) -> Response:
+    """Submit what was typed in, check it, show the form anew, or go on in YAML."""
+    spec, action = read_spec(typed), typed.get("action", "submit")
+    if action == "yaml":
+        return show(request, "yaml.html", text=_yaml(spec), checked=None)
+    if action == "submit":
+        try:
+            return _submitted(desk, owner, spec)
+        except SpecError:
+            return _form(request, desk, typed, 422)
+    return _form(request, desk, typed)
+
+
+@router.post("/new/fields")
+def renewed(desk: TheDesk, owner: TheVisitor, typed: Typed) -> Response:
+    """The fields anew, after another option was chosen."""
+    return HTMLResponse(render("_fields.html", fields=fields(typed)))
+
+
+@router.post("/new/check")
+def checked(desk: TheDesk, owner: TheVisitor, typed: Typed) -> Response:
+    """What is to be said of what is typed in so far."""
+    spec = parse(typed["spec"]) if "spec" in typed else read_spec(typed)
+    return HTMLResponse(render("_checked.html", checked=Checked(desk, spec)))
+
+
+@router.get("/new/preview.png")
+def preview(request: Request, desk: TheDesk, owner: TheVisitor, spec: str, theme: Theme = "light") -> Response:
+    """The first sample of a spec as a PNG."""
+    if is_foreign(request):
+        raise Refusal(403, "previews are for these pages")
+    found, _ = check(desk.parts, unpack(spec).model_dump(mode="json"))
+    return Response(
+        desk.previewer.picture(found, theme), media_type="image/png", headers={"Cache-Control": "private, max-age=600"}
+    )
+
+
+@router.get("/new/yaml")
+def as_yaml(
+    request: Request, desk: TheDesk, owner: TheVisitor, preset: Annotated[str | None, Query()] = None,
+    job: Annotated[str | None, Query()] = None,
+) -> Response:  # fmt: skip
+    """A spec as text, a preset with its comments."""
+    if job is not None:
+        text = spec_text(find_job(desk.parts, owner, job)[1])
+    else:
+        text = preset_text(preset if preset in preset_names() else BEGIN["darcy"])
+    return show(request, "yaml.html", text=text, checked=None)
+
+
+@router.post("/new/yaml")
+def send_yaml(request: Request, desk: TheDesk, owner: TheVisitor, typed: Typed) -> Response:
+    """Submit or check a spec that was written by hand."""
+    text = typed.get("spec", "")
+    try:
+        spec = parse(text)
+        if typed.get("action", "submit") == "submit":
+            return _submitted(desk, owner, spec)
+        found: Any = Checked(desk, spec)
+    except SpecError as error:
+        found = {"faults": error.faults, "cost": None, "packed": None}
+    return show(request, "yaml.html", 422 if found else 200, text=text, checked=found)
+
+
+def _submitted(desk: Desk, owner: Owner, spec: dict[str, Any]) -> Response:
+    job = api.submit(owner, spec, desk.parts, Response())
+    return RedirectResponse(f"/jobs/{job.id}", 303)
+
+
+def _form(request: Request, desk: Desk, typed: Mapping[str, str], status: int = 200, preset: str | None = None) -> Response:
+    found = Checked(desk, read_spec(typed))
+    return show(
+        request, "new.html", status, fields=fields(typed, found.faults), checked=found, presets=preset_names(), preset=preset,
+        sent=status != 200,
+    )  # fmt: skip
+
+
+def _yaml(spec: Mapping[str, Any]) -> str:
+    import yaml
+
+    text: str = yaml.safe_dump(dict(spec), sort_keys=False, default_flow_style=None, width=100, allow_unicode=True)
+    return text

@@ -1,0 +1,99 @@
+"""The picture of one sample of a spec that was not submitted: small, in a process of its own, within limits."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from base64 import urlsafe_b64decode, urlsafe_b64encode
+from binascii import Error
+from copy import deepcopy
+from math import sqrt
+from threading import BoundedSemaphore
+from typing import Any
+from zlib import compress, decompressobj
+from zlib import error as ZlibError  # noqa: N812
+
+from pdemill.process import ONE_THREAD
+from pdemill.spec.job import Spec
+from pdemill.spec.load import validate
+from service.pages.pictures import Theme
+from service.problems import Refusal
+
+MOST_CELLS = {1: 512, 2: 64, 3: 16}
+"""Cells along the longest axis; a sample is the same function on every grid."""
+MOST_NODES = 4000
+MOST_POINTS, MOST_WALKS = 256, 128
+SECONDS, PATIENCE_SECONDS = 20.0, 30.0
+LONGEST = 6000
+"""Characters of a spec in an address."""
+
+
+def pack(spec: Spec) -> str | None:
+    """A spec as a part of an address; None where it is too long for one."""
+    text = urlsafe_b64encode(compress(spec.canonical().encode(), 9)).decode()
+    return text if len(text) <= LONGEST else None
+
+
+def unpack(text: str) -> Spec:
+    """The spec in an address. Raises SpecError or Refusal."""
+    unpacker = decompressobj()
+    try:
+        data = unpacker.decompress(urlsafe_b64decode(text[:LONGEST]), 1_000_000)
+        return validate(json.loads(data))
+    except (Error, ZlibError, ValueError, RecursionError):
+        raise Refusal(422, "the address holds no spec") from None
+
+
+def small(spec: Spec) -> dict[str, Any]:
+    """The first sample of a spec, on a grid or mesh, or at points, as coarse as a picture needs."""
+    data: dict[str, Any] = deepcopy(json.loads(spec.canonical()))
+    problem = data["problem"]
+    if spec.problem.pointwise:
+        points = problem["points"]
+        if "random" in points:
+            points["random"] = min(points["random"], MOST_POINTS)
+        epsilon = data["solver"].get("epsilon", 1e-3)
+        data["solver"] = {"method": "walks", "walks": MOST_WALKS, "epsilon": epsilon}
+    else:
+        _coarsen(problem, spec.problem.unknowns)
+        data["solver"] = {"method": "direct"}
+    first = next(iter(spec.splits))
+    return {**data, "splits": {first: 1}, "certify": {"refine": 0}, "store": {}}
+
+
+def _coarsen(problem: dict[str, Any], unknowns: int) -> None:
+    resolution = problem["resolution"]
+    if isinstance(resolution, list):
+        most = MOST_CELLS[len(resolution)]
+        scale = min(1.0, most / max(resolution))
+        problem["resolution"] = [max(4, round(cells * scale)) for cells in resolution]
+    elif unknowns > MOST_NODES and "h" in resolution:
+        resolution["h"] *= sqrt(unknowns / MOST_NODES)
+
+
+class Previewer:
+    """Runs one preview at a time."""
+
+    def __init__(self) -> None:
+        self._turn = BoundedSemaphore()
+
+    def picture(self, spec: Spec, theme: Theme) -> bytes:
+        """The PNG. Raises Refusal with the reason why there is none."""
+        task = json.dumps({"spec": small(spec), "theme": theme, "seconds": SECONDS})
+        if not self._turn.acquire(timeout=PATIENCE_SECONDS):
+            raise Refusal(503, "other previews are being drawn; try again", headers={"Retry-After": "10"})
+        try:
+            ended = subprocess.run(
+                [sys.executable, "-m", "service.pages.preview_worker"], input=task.encode(), capture_output=True,
+                timeout=SECONDS, env={**os.environ, **ONE_THREAD}, check=False,
+            )  # fmt: skip
+        except subprocess.TimeoutExpired:
+            raise Refusal(422, f"the preview took more than {SECONDS:.0f} s") from None
+        finally:
+            self._turn.release()
+        if ended.returncode == 0:
+            return ended.stdout
+        reason = ended.stderr.decode(errors="replace").strip().rpartition("\n")[2] if ended.returncode == 3 else ""
+        raise Refusal(422, reason or "the preview took too much memory or time")

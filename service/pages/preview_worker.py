@@ -1,0 +1,45 @@
+"""Solves one sample and draws it: a task as JSON on standard input, a PNG on standard output.
+
+A process of its own, because it loads PETSc and may take too long; the API does neither.
+"""
+
+from __future__ import annotations
+
+import json
+import resource
+import sys
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+from pdemill.errors import PdemillError
+from pdemill.spec.load import validate
+from service.pages.pictures import paint
+from solvers.generate import generate
+
+MOST_BYTES = 8 * 2**30
+"""Of addresses, most of which compilers and solvers only reserve."""
+REFUSED = 3
+
+
+def main() -> None:
+    """Do the task; exit with status 3 and a line that says why not."""
+    task = json.load(sys.stdin)
+    seconds = int(task["seconds"])
+    resource.setrlimit(resource.RLIMIT_CPU, (seconds, seconds))
+    resource.setrlimit(resource.RLIMIT_AS, (MOST_BYTES, MOST_BYTES))
+    spec = validate(task["spec"])
+    with TemporaryDirectory(prefix="pdemill-preview-") as folder:
+        store = Path(folder) / "preview.zarr"
+        try:
+            summary = generate(spec, store, workers=0)
+        except PdemillError as error:
+            sys.stderr.write(f"{error}\n")
+            sys.exit(REFUSED)
+        if not summary.ok:
+            sys.stderr.write(f"the first sample has no solution: {summary.failures[0].reason}\n")
+            sys.exit(REFUSED)
+        sys.stdout.buffer.write(paint(store, next(iter(spec.splits)), 0, task["theme"]))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,36 @@
+"""How fast a job went, from the times at which its manifests were written."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+
+from pdemill.store.layout import Shard
+from pdemill.store.manifest import FOLDER, name_of
+
+INTERVALS = 60
+
+
+def written(store: Path, shards: Iterable[Shard]) -> dict[float, int]:
+    """Samples by the time (seconds since 1970) at which their shard was finished."""
+    times = {path.name: path.stat().st_mtime for path in (store / FOLDER).glob("*-*.json")}
+    found: dict[float, int] = {}
+    for shard in shards:
+        time = times.get(name_of(shard).rpartition("/")[2])
+        if time is not None:
+            found[time] = found.get(time, 0) + shard.stop - shard.start
+    return found
+
+
+def rates(samples: Mapping[float, int], began: float) -> list[tuple[float, float]]:
+    """(seconds since the beginning, samples per second) over equal intervals until the last shard, at most
+    ``INTERVALS`` and no more than there are shards."""
+    if not samples or max(samples) <= began:
+        return []
+    end = max(samples)
+    parts = min(INTERVALS, len(samples))
+    step = (end - began) / parts
+    counts = [0] * parts
+    for time, number in samples.items():
+        counts[min(parts - 1, max(0, int((time - began) / step)))] += number
+    return [(round((k + 1) * step, 2), round(n / step, 4)) for k, n in enumerate(counts)]

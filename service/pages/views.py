@@ -1,0 +1,94 @@
+"""What the page of a job shows, gathered from the ledger, the store and the coordinator."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from pdemill.store.layout import Shard, cut
+from pdemill.store.store import read_attributes
+from service.keys import Owner
+from service.ledger import Dataset
+from service.pages.desk import Desk
+from service.pages.form.spec import PARTS
+from service.pages.plan import Plan, PlanRow, plan_rows, read_plan
+from service.pages.rows import JobRow, job_row
+from service.pages.shards import SplitGrid, finished_names, grids
+from service.pages.statistics import Statistics
+from service.pages.throughput import rates, written
+from service.state import find_job, find_store
+
+
+@dataclass(frozen=True)
+class Progress:
+    """What changes while a job is under way."""
+
+    row: JobRow
+    grids: list[SplitGrid]
+
+    @property
+    def finished_shards(self) -> int:
+        return sum(grid.finished for grid in self.grids)
+
+
+@dataclass(frozen=True)
+class Findings:
+    """What is known of the samples that are through, and of the plan."""
+
+    statistics: Statistics | None
+    plan: Plan | None
+    plan_rows: list[PlanRow]
+
+
+def spec_of(dataset: Dataset) -> dict[str, Any]:
+    """The spec of a data set as it was submitted."""
+    spec: dict[str, Any] = json.loads(dataset.spec)
+    return spec
+
+
+def spec_text(dataset: Dataset) -> str:
+    """The spec as YAML, as one would write it."""
+    text: str = yaml.safe_dump(
+        spec_of(dataset), sort_keys=False, default_flow_style=None, width=100, allow_unicode=True
+    )
+    return text
+
+
+def progress(desk: Desk, owner: Owner, job: str) -> Progress:
+    """A job now."""
+    found, dataset = find_job(desk.parts, owner, job)
+    view = desk.parts.view(found, dataset)
+    store = find_store(desk.parts, dataset.id)
+    shards = shards_of(store)
+    return Progress(
+        job_row(view, spec_of(dataset)), grids(shards, finished_names(store), view.shards_running) if shards else []
+    )
+
+
+def shards_of(store: Path) -> list[Shard]:
+    """The shards of a store; none while it has not been begun."""
+    if not (store / "zarr.json").exists():
+        return []
+    attributes = read_attributes(store)
+    return list(cut(attributes["spec"]["splits"], int(attributes["shard_samples"])))
+
+
+def findings(desk: Desk, owner: Owner, job: str) -> Findings:
+    """Distributions and plan of a job's store."""
+    _, dataset = find_job(desk.parts, owner, job)
+    store = find_store(desk.parts, dataset.id)
+    plan, shards = read_plan(store), shards_of(store)
+    known = desk.statistics.look(store, len(shards), plan) if shards else None
+    return Findings(known, plan, plan_rows(plan) if plan is not None else [])
+
+
+def throughput(desk: Desk, owner: Owner, job: str) -> tuple[float, list[tuple[float, float]]]:
+    """When work on the job's store began, and the samples per second since, from its finished shards."""
+    found, dataset = find_job(desk.parts, owner, job)
+    store = find_store(desk.parts, dataset.id)
+    began = dataset.started if dataset.started is not None else found.created
+    return began, rates(written(store, shards_of(store)), began)
