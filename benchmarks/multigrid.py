@@ -82,7 +82,7 @@ def peers(problem: dict[str, Any], samples: int) -> dict[str, Peer]:
         solver = job(problem, options, samples).method.solver()
 
         def solve(systems: list[System], solver: Any = solver) -> list[Any]:
-            size = solver.batch(systems[0].matrix.pattern)
+            size = solver.batch(systems[0].matrix.pattern, False)
             parts = [systems[begin : begin + size] for begin in range(0, len(systems), size)]
             return [s.value for part in parts for s in solver.solve_batch(part, solver.start())]
 

@@ -56,7 +56,7 @@ class Auto(LinearMethod):
 
     def _as(self, kind: type[LinearMethod], **options: str) -> LinearMethod:
         name = kind.model_fields["method"].annotation
-        return kind(method=get_args(name)[0], rtol=self.rtol, sort=self.sort, **options)
+        return kind(method=get_args(name)[0], rtol=self.rtol, sort=self.sort, guess=self.guess, **options)
 
     def solver(self) -> Any:
         raise TypeError("auto runs as the method that resolve() gives")

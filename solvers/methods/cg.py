@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from functools import partial
-from typing import Annotated, Literal
+from typing import Annotated, ClassVar, Literal
 
 from pydantic import Field
 
@@ -19,6 +19,7 @@ class Cg(LinearMethod):
     method: Literal["cg"]
     preconditioner: Preconditioner = "icc"
     max_iterations: Annotated[int, Field(ge=1)] = 10_000
+    within: ClassVar[float | None] = 0.3
 
     def objection(self, problem: Problem) -> Fault | None:
         if not problem.symmetric:
