@@ -118,7 +118,7 @@ def _of_fields(spec: Spec) -> Cost:
     bytes_ = spec.samples * (channels + 1) * size
     others = {
         name_of(other): round(slowness() * (seconds + spec.samples * (other.seconds(problem, unknowns) - each)), 3)
-        for other in candidates(problem, unknowns, method.rtol, method.sort)
+        for other in candidates(problem, unknowns, method.rtol, method.sort, method.guess)
     }
     return Cost(unknowns, bytes_, round(slowness() * seconds, 3), method.method, shards, others)
 

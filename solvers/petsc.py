@@ -117,12 +117,14 @@ class Krylov:
         self._vectors = _vector(self._x), _vector(self._b)
         self._product = _vector(np.zeros(pattern.size))
 
-    def solve(self, matrix: Matrix, rhs: Array, rtol: float, limit: int) -> tuple[Array, Result, int]:
+    def solve(
+        self, matrix: Matrix, rhs: Array, guess: Array | None, rtol: float, limit: int
+    ) -> tuple[Array, Result, int]:
         """x with ||b - A x|| <= rtol ||b||, how it ended, and the iterations."""
         if self.matrix.load(matrix):
             self.ksp.setOperators(self.matrix.mat, self.matrix.regular)
         x, b = self._vectors
-        self._x[:], self._b[:] = 0.0, rhs
+        self._x[:], self._b[:] = 0.0 if guess is None else guess, rhs
         goal, used = rtol * float(np.linalg.norm(rhs)), 0
         for tighter in (0.95, 0.5, 0.1):
             self.ksp.setTolerances(rtol=1e-50, atol=tighter * goal, divtol=1e12, max_it=max(1, limit - used))
@@ -141,29 +143,61 @@ class Direct:
     """MUMPS: Cholesky, LDL^T or LU by the symmetry of the matrix; the pattern is analysed once."""
 
     AMF, METIS = 2, 5
-    ANALYSIS_ORDERING = 7
+    ANALYSIS_ORDERING, BLOCKING = 7, 27
+    BLOCK = 8
 
     def __init__(self, pattern: Pattern) -> None:
         self.matrix = LoadedMatrix(pattern)
         self.ksp: Any = None
         self._x, self._b = np.zeros(pattern.size), np.zeros(pattern.size)
         self._vectors = _vector(self._x), _vector(self._b)
+        self._block: Any = None
 
     def solve(self, matrix: Matrix, rhs: Array) -> tuple[Array, Result]:
         """The solution; the factors of the last matrix are kept."""
-        fresh = self.matrix.load(matrix)
-        if self.ksp is None:
-            self._set_up(matrix)
-        if fresh:
-            self.ksp.setOperators(self.matrix.mat, self.matrix.regular)
-            self.ksp.setUp()
+        self._factorise(matrix)
         x, b = self._vectors
         self._b[:] = rhs
         self.ksp.solve(b, x)
         if self.ksp.getConvergedReason() < 0:
             self.matrix.loaded = None
             return self._x.copy(), Result.SINGULAR
-        return self._x.copy(), Result.CONVERGED if np.isfinite(self._x).all() else Result.NOT_FINITE
+        return self._x.copy(), _finite(self._x)
+
+    def solve_block(self, matrix: Matrix, block: list[Array]) -> list[tuple[Array, Result]]:
+        """The solutions for up to ``BLOCK`` right-hand sides, each to the same bits whatever shares its block.
+
+        The block is filled up with zeros, since kernels for fewer columns add up in another order; in larger ones
+        (16, 32) the last bit depends on the column.
+        """
+        self._factorise(matrix)
+        if self._block is None:
+            arrays = [np.zeros((self.matrix.pattern.size, self.BLOCK), order="F") for _ in range(2)]
+            mats = [PETSc.Mat().createDense(a.shape, array=a, comm=PETSc.COMM_SELF) for a in arrays]
+            self._block = *arrays, *mats
+        X, B, x, b = self._block
+        B[:] = 0.0
+        for column, rhs in enumerate(block):
+            B[:, column] = rhs
+        pc = self.ksp.getPC()
+        if pc.getFailedReason():
+            self.matrix.loaded = None
+            return [(np.full_like(rhs, np.nan), Result.SINGULAR) for rhs in block]
+        for mat in (b, x):
+            mat.assemble()
+            mat.stateIncrease()
+        factors = pc.getFactorMatrix()
+        factors.setMumpsIcntl(self.BLOCKING, self.BLOCK)
+        factors.matSolve(b, x)
+        return [(X[:, column].copy(), _finite(X[:, column])) for column in range(len(block))]
+
+    def _factorise(self, matrix: Matrix) -> None:
+        fresh = self.matrix.load(matrix)
+        if self.ksp is None:
+            self._set_up(matrix)
+        if fresh:
+            self.ksp.setOperators(self.matrix.mat, self.matrix.regular)
+            self.ksp.setUp()
 
     def _set_up(self, matrix: Matrix) -> None:
         self.ksp = PETSc.KSP().create(comm=PETSc.COMM_SELF)
@@ -175,6 +209,10 @@ class Direct:
         pc.setFactorSetUpSolverType()
         ordering = self.METIS if matrix.properties.dimension == 3 else self.AMF
         pc.getFactorMatrix().setMumpsIcntl(self.ANALYSIS_ORDERING, ordering)
+
+
+def _finite(x: Array) -> Result:
+    return Result.CONVERGED if np.isfinite(x).all() else Result.NOT_FINITE
 
 
 class Preconditioned:

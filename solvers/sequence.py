@@ -12,9 +12,12 @@ from pdemill.spec.method import LinearMethod
 from solvers.certify import relative_residual
 from solvers.job import FAILED, FALLBACK
 from solvers.methods.direct import Direct
-from solvers.operators.system import Pattern, System
+from solvers.operators.system import Matrix, Pattern, System
 from solvers.solution import Result, Solution, Solver
+from solvers.span import spanned
 from solvers.stopwatch import Stopwatch
+
+SOME = 256
 
 
 @dataclass(frozen=True)
@@ -35,13 +38,14 @@ class Sequence:
 
     def __init__(self, method: LinearMethod) -> None:
         self.method = method
-        self._solver: Solver[Any] = method.solver()
+        self._solver: Solver[Any] = spanned(method)
         self._state: Any = self._solver.start()
         self._fallback: Solver[Any] | None = None
+        self._last: Matrix | None = None
 
-    def batch(self, pattern: Pattern) -> int:
+    def batch(self, pattern: Pattern, constant: bool) -> int:
         """How many systems it likes to get at once."""
-        return self._solver.batch(pattern)
+        return self._solver.batch(pattern, constant)
 
     def label(self, system: System, watch: Stopwatch) -> Label:
         """Solve and certify one system."""
@@ -52,6 +56,7 @@ class Sequence:
         ``direct`` for each that the method fails."""
         before = watch.seconds["solve"]
         with watch.step("solve"):
+            systems = [self._recognised(system) for system in systems]
             solutions = self._solver.solve_batch(systems, self._state)
             self._state = solutions[-1].state
         each = (watch.seconds["solve"] - before) / len(systems)
@@ -61,6 +66,15 @@ class Sequence:
             accepted = label.unknowns is not None or self.method.method == FALLBACK
             labels.append(label if accepted else self._retry(system, label, watch))
         return labels
+
+    def _recognised(self, system: System) -> System:
+        """The system with the matrix of the one before, where the values are the same to the bit: what is kept for a
+        matrix is kept for the object."""
+        last, matrix = self._last, system.matrix
+        if last is not None and last.pattern is matrix.pattern and _equal(last.values, matrix.values):
+            return system if last is matrix else replace(system, matrix=last)
+        self._last = matrix
+        return system
 
     def _retry(self, system: System, label: Label, watch: Stopwatch) -> Label:
         before = watch.seconds["solve"]
@@ -85,3 +99,8 @@ class Sequence:
             missed = Result.MISSED_TOLERANCE if np.isfinite(residual) else Result.NOT_FINITE
             return Label(None, residual, iterations, FAILED, missed, f"{missed.value} (residual {residual:.1e})")
         return Label(solution.value, residual, iterations, method, solution.result)
+
+
+def _equal(a: Array, b: Array) -> bool:
+    """Whether two arrays of one size hold the same; as a rule the first numbers tell that they do not."""
+    return a is b or (np.array_equal(a[:SOME], b[:SOME]) and np.array_equal(a, b))

@@ -73,7 +73,7 @@ def solve_shard(job: Job, shard: Shard, report: Callable[[Progress], None]) -> t
     audited = set(audited_samples(job.spec, shard.split).tolist()) & set(ids.tolist())
     auditor = _auditor(job, shard.split) if audited else None
     done = 0
-    for ready in _assembled(job, rows, shard, order.tolist(), sequence.batch(job.discretisation.pattern), watch):
+    for ready in _assembled(job, rows, shard, order.tolist(), _batch(job, sequence), watch):
         for (row, instance, _), solved in zip(ready, _labels(rows, ready, sequence, watch), strict=True):
             label = solved
             if label.unknowns is not None and auditor is not None and int(ids[row]) in audited:
@@ -116,7 +116,7 @@ def _assembled(
 def _labels(rows: Rows, ready: list[Assembled], sequence: Sequence, watch: Stopwatch) -> Iterator[Label]:
     """The labels of assembled systems, stored; solved in batches, and handed on as soon as each batch is through."""
     left = [(row, instance, system) for row, instance, system in ready if isinstance(system, System)]
-    size = sequence.batch(rows.job.discretisation.pattern)
+    size = _batch(rows.job, sequence)
     solved: list[Label] = []
     for _, _, system in ready:
         if isinstance(system, Label):
@@ -128,6 +128,10 @@ def _labels(rows: Rows, ready: list[Assembled], sequence: Sequence, watch: Stopw
             with watch.step("store"):
                 solved = [rows.put_label(row, instance, x) for (row, instance, _), x in zip(part, labels, strict=True)]
         yield solved.pop(0)
+
+
+def _batch(job: Job, sequence: Sequence) -> int:
+    return sequence.batch(job.discretisation.pattern, job.problem.properties.constant)
 
 
 def _auditor(job: Job, split: str) -> Auditor | None:

@@ -72,8 +72,8 @@ class Solver[State](ABC):
     def solve(self, system: System, state: State) -> Solution[State]:
         """Solve one system; failure is a result, not an exception."""
 
-    def batch(self, pattern: Pattern) -> int:
-        """How many systems of a pattern it likes to get at once."""
+    def batch(self, pattern: Pattern, constant: bool) -> int:
+        """How many systems of a pattern it likes to get at once; ``constant``: all have one matrix."""
         return 1
 
     def solve_batch(self, systems: list[System], state: State) -> list[Solution[State]]:

@@ -29,7 +29,7 @@ class Method:
             self._solver = make(self.options).solver()
             self._state = self._solver.start()
         answers = []
-        for part in batched(systems, self._solver.batch(systems[0].matrix.pattern)):
+        for part in batched(systems, self._solver.batch(systems[0].matrix.pattern, False)):
             solutions = self._solver.solve_batch(list(part), self._state)
             self._state = solutions[-1].state if self._carried else self._solver.start()
             answers += [Answer(solution.value, solution.stats.iterations) for solution in solutions]

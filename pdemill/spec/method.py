@@ -46,12 +46,17 @@ class LinearMethod(Method):
 
     ``rtol`` bounds the relative residual ||b - A u|| / ||b|| (2-norm) of every certified sample.
     ``sort`` is the order in which a shard is solved: greedy nearest neighbours, Hilbert curve, or as drawn.
+    ``guess`` is where the solves of one matrix begin: in the span of the shard's earlier solutions, or at zero.
     """
 
     rtol: Annotated[float, Field(ge=1e-13, le=1e-1), AsNumber] = 1e-8
     sort: Literal["auto", "greedy", "hilbert", "none"] = "auto"
+    guess: Literal["span", "zero"] = "span"
     recycles: ClassVar[bool] = False
     """Whether solving similar systems one after another makes it faster."""
+    within: ClassVar[float | None] = None
+    """The part of a right-hand side that a combination of earlier solutions may leave if a method is to begin there.
+    0: combinations are of use as solutions only; None: the method costs no more than they do."""
 
     @classmethod
     def candidates(cls, problem: Problem, unknowns: int) -> Sequence[Mapping[str, Any]]:

@@ -136,11 +136,13 @@ def _submitted(desk: Desk, owner: Owner, spec: dict[str, Any]) -> Response:
     return RedirectResponse(f"/jobs/{job.id}", 303)
 
 
-def _form(request: Request, desk: Desk, typed: Mapping[str, str], status: int = 200, preset: str | None = None) -> Response:
+def _form(
+    request: Request, desk: Desk, typed: Mapping[str, str], status: int = 200, preset: str | None = None
+) -> Response:
     found = Checked(desk, read_spec(typed))
     return show(
-        request, "new.html", status, fields=fields(typed, found.faults), checked=found, presets=preset_names(), preset=preset,
-        sent=status != 200,
+        request, "new.html", status, fields=fields(typed, found.faults), checked=found, presets=preset_names(),
+        preset=preset, sent=status != 200,
     )  # fmt: skip
 
 

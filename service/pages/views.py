@@ -14,7 +14,6 @@ from pdemill.store.store import read_attributes
 from service.keys import Owner
 from service.ledger import Dataset
 from service.pages.desk import Desk
-from service.pages.form.spec import PARTS
 from service.pages.plan import Plan, PlanRow, plan_rows, read_plan
 from service.pages.rows import JobRow, job_row
 from service.pages.shards import SplitGrid, finished_names, grids

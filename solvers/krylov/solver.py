@@ -33,5 +33,11 @@ class SkrSolver(Solver[RecycleSpace | None]):
         operator, basis = self._parts
         if not operator.load(matrix):
             return Solution(np.full_like(system.rhs, np.nan), Result.SINGULAR, Stats(), None)
-        value, result, iterations, space = gcrodr(operator, matrix, system.rhs, state, basis, self._rtol, self._limit)
+        rhs, rtol = system.rhs, self._rtol
+        if system.guess is not None:
+            rhs = operator.residual(system.guess, system.rhs)
+            rtol *= float(np.linalg.norm(system.rhs) / np.linalg.norm(rhs))
+        value, result, iterations, space = gcrodr(operator, matrix, rhs, state, basis, rtol, self._limit)
+        if system.guess is not None:
+            value = value + system.guess
         return Solution(value, result, Stats(iterations), space)

@@ -30,8 +30,8 @@ class Auto(LinearMethod):
         """The method with the lowest estimate; a job may find a better one by trial."""
         if problem.pointwise:
             return Walks(method="walks")
-        known = candidates(problem, problem.unknowns, self.rtol, self.sort)
-        return known[0] if known else Direct(method="direct", rtol=self.rtol, sort=self.sort)
+        known = candidates(problem, problem.unknowns, self.rtol, self.sort, self.guess)
+        return known[0] if known else Direct(method="direct", rtol=self.rtol, sort=self.sort, guess=self.guess)
 
     def solver(self) -> Any:
         raise TypeError("auto runs as another method")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from functools import partial
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import Field
 
@@ -20,6 +20,7 @@ class Cg(LinearMethod):
     method: Literal["cg"]
     preconditioner: Preconditioner = "icc"
     max_iterations: Annotated[int, Field(ge=1)] = 10_000
+    within: ClassVar[float | None] = 0.3
 
     @classmethod
     def candidates(cls, problem: Problem, unknowns: int) -> Sequence[Mapping[str, Any]]:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any, Literal, Protocol
+from functools import cached_property
+from itertools import groupby
+from typing import Any, ClassVar, Literal, Protocol
 
 from pdemill.points import Array
 from pdemill.spec.method import LinearMethod
@@ -13,16 +15,19 @@ from solvers.solution import Result, Solution, Solver, Stats
 
 LARGEST_FACTOR = 250_000
 """Unknowns above which the factors of a 3D matrix do not fit a worker."""
+BLOCK = 8
+"""Right-hand sides that are solved for at once."""
 
 
 class Direct(LinearMethod):
     """Cholesky, LDL^T or LU factorisation by MUMPS (Amestoy et al. 2001), through PETSc.
 
-    The pattern is analysed once per shard; a matrix that does not change is factorised once. Work grows as
-    n^(3/2) in 2D and n^2 in 3D.
+    The pattern is analysed once per shard. A matrix that is the same for all samples is factorised once per process,
+    and solved with for eight samples at once. Work grows as n^(3/2) in 2D and n^2 in 3D.
     """
 
     method: Literal["direct"]
+    within: ClassVar[float | None] = 0.0
 
     @classmethod
     def candidates(cls, problem: Problem, unknowns: int) -> Sequence[Mapping[str, Any]]:
@@ -38,7 +43,12 @@ class Direct(LinearMethod):
     def solver(self) -> DirectSolver:
         from solvers import petsc  # late: a spec must not load PETSc
 
-        return DirectSolver(petsc.Direct)
+        return DirectSolver(petsc.Direct, self.kept)
+
+    @cached_property
+    def kept(self) -> dict[Pattern, Factorisation]:
+        """Factors of the job's one matrix, for the shards to come: they are a function of it alone."""
+        return {}
 
 
 class Factorisation(Protocol):
@@ -46,20 +56,49 @@ class Factorisation(Protocol):
 
     def solve(self, matrix: Matrix, rhs: Array) -> tuple[Array, Result]: ...
 
+    def solve_block(self, matrix: Matrix, block: list[Array]) -> list[tuple[Array, Result]]: ...
+
 
 class DirectSolver(Solver[None]):
-    """State: none; factors are kept inside and hold no history that changes a result."""
+    """State: none; factors are kept inside, or in ``kept`` where they outlive it, and hold no history that changes a
+    result. A system of a matrix that is known to be constant is solved in a block, also alone: its bits are those of
+    a block."""
 
-    def __init__(self, make: Callable[[Pattern], Factorisation]) -> None:
-        self._make = make
+    def __init__(
+        self, make: Callable[[Pattern], Factorisation], kept: dict[Pattern, Factorisation] | None = None
+    ) -> None:
+        self._make, self._kept = make, {} if kept is None else kept
         self._factors: Factorisation | None = None
         self._pattern: Pattern | None = None
 
     def start(self) -> None:
         return None
 
+    def batch(self, pattern: Pattern, constant: bool) -> int:
+        return BLOCK if constant else 1
+
     def solve(self, system: System, state: None) -> Solution[None]:
-        if self._factors is None or self._pattern is not system.matrix.pattern:
-            self._factors, self._pattern = self._make(system.matrix.pattern), system.matrix.pattern
-        value, result = self._factors.solve(system.matrix, system.rhs)
-        return Solution(value, result, Stats(), None)
+        return self.solve_batch([system], state)[0]
+
+    def solve_batch(self, systems: list[System], state: None) -> list[Solution[None]]:
+        solutions: list[Solution[None]] = []
+        for matrix, group in groupby(systems, key=lambda system: system.matrix):
+            factors, sides = self._factors_of(matrix), [system.rhs for system in group]
+            if matrix.properties.constant:
+                parts = [factors.solve_block(matrix, sides[i : i + BLOCK]) for i in range(0, len(sides), BLOCK)]
+                found = [pair for part in parts for pair in part]
+            else:
+                found = [factors.solve(matrix, rhs) for rhs in sides]
+            solutions += [Solution(value, result, Stats(), None) for value, result in found]
+        return solutions
+
+    def _factors_of(self, matrix: Matrix) -> Factorisation:
+        if self._factors is None or self._pattern is not matrix.pattern:
+            self._pattern = matrix.pattern
+            if matrix.properties.constant:
+                if matrix.pattern not in self._kept:
+                    self._kept[matrix.pattern] = self._make(matrix.pattern)
+                self._factors = self._kept[matrix.pattern]
+            else:
+                self._factors = self._make(matrix.pattern)
+        return self._factors

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from functools import partial
-from typing import Annotated, Literal, Protocol
+from typing import Annotated, ClassVar, Literal, Protocol
 
 from pydantic import Field
 
@@ -23,6 +23,7 @@ class Gmres(LinearMethod):
     preconditioner: Preconditioner = "ilu"
     restart: Annotated[int, Field(ge=2, le=1000)] = 40
     max_iterations: Annotated[int, Field(ge=1)] = 10_000
+    within: ClassVar[float | None] = 0.3
 
     def objection(self, problem: Problem) -> Fault | None:
         return needs_symmetry(self.preconditioner, problem)
@@ -40,11 +41,13 @@ class Gmres(LinearMethod):
 class Iteration(Protocol):
     """A Krylov method set up on one pattern."""
 
-    def solve(self, matrix: Matrix, rhs: Array, rtol: float, limit: int) -> tuple[Array, Result, int]: ...
+    def solve(
+        self, matrix: Matrix, rhs: Array, guess: Array | None, rtol: float, limit: int
+    ) -> tuple[Array, Result, int]: ...
 
 
 class KrylovSolver(Solver[None]):
-    """State: none; every system is solved from zero."""
+    """State: none."""
 
     def __init__(self, make: Callable[[Pattern], Iteration], rtol: float, limit: int) -> None:
         self._make, self._rtol, self._limit = make, rtol, limit
@@ -56,5 +59,7 @@ class KrylovSolver(Solver[None]):
     def solve(self, system: System, state: None) -> Solution[None]:
         if self._iteration is None:
             self._iteration = self._make(system.matrix.pattern)
-        value, result, iterations = self._iteration.solve(system.matrix, system.rhs, self._rtol, self._limit)
+        value, result, iterations = self._iteration.solve(
+            system.matrix, system.rhs, system.guess, self._rtol, self._limit
+        )
         return Solution(value, result, Stats(iterations), None)

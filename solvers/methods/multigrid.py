@@ -112,7 +112,7 @@ class MultigridSolver(Solver[None]):
     def start(self) -> None:
         return None
 
-    def batch(self, pattern: Pattern) -> int:
+    def batch(self, pattern: Pattern, constant: bool) -> int:
         if not pattern.shape:
             return 1
         return max(1, min(LANES, CELLS[len(pattern.shape)] // pattern.size))

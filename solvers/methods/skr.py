@@ -32,6 +32,7 @@ class Skr(LinearMethod):
     recycle: Annotated[int, Field(ge=1, le=500)] = 20
     max_iterations: Annotated[int, Field(ge=1)] = 10_000
     recycles: ClassVar[bool] = True
+    within: ClassVar[float | None] = 0.3
 
     @model_validator(mode="after")
     def _room(self) -> Skr:

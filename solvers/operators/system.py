@@ -58,12 +58,14 @@ class Matrix:
 class System:
     """A u = b for one sample.
 
-    ``shift`` is what was subtracted from the source so that a singular system has a solution.
+    ``shift`` is what was subtracted from the source so that a singular system has a solution. ``guess`` is where an
+    iteration may begin.
     """
 
     matrix: Matrix
     rhs: Array
     shift: float = 0.0
+    guess: Array | None = None
 
 
 class Discretisation(ABC):

@@ -85,6 +85,7 @@ class TriangleElements(Discretisation):
         self.pattern = Pattern(block.indptr.astype(np.int32), block.indices.astype(np.int32))
         self.weights = np.asarray(_load.assemble(self._basis, f=1.0))[self._free]
         self._constant: tuple[Matrix, csr_array] | None = None
+        self._coefficients: tuple[Array | float, ...] = ()
 
     def _facets(self, ends: NDArray[np.int32]) -> NDArray[np.intp]:
         """Numbers of the facets with the given end points."""
@@ -118,23 +119,27 @@ class TriangleElements(Discretisation):
 
     def _operator(self, instance: Instance) -> tuple[Matrix, csr_array]:
         """The matrix of the free nodes, and the whole one that couples them to the given values."""
-        if self._constant is not None:
-            return self._constant
         (conductivity,) = instance.terms.diffusion
         k = conductivity(self._inside)
+        exchange = {
+            side: data["coefficient"](self.side_points[side])
+            for side, (condition, data) in ((side, instance.condition(side)) for side in self.mesh.side_names)
+            if isinstance(condition, Robin)
+        }
+        if self._constant is not None:
+            if not all(map(np.array_equal, (k, *exchange.values()), self._coefficients)):
+                raise AssertionError("an operator declared constant changed between samples")
+            return self._constant
         whole = csr_array(_diffusion.assemble(self._basis, k=k))
-        for side in self.mesh.side_names:
-            condition, data = instance.condition(side)
-            if isinstance(condition, Robin):
-                a = data["coefficient"](self.side_points[side])
-                whole = csr_array(whole + _exchange.assemble(self._side_bases[side], a=a))
+        for side, a in exchange.items():
+            whole = csr_array(whole + _exchange.assemble(self._side_bases[side], a=a))
         block = csr_array(whole[self._free][:, self._free])
         block.sort_indices()
         if not np.array_equal(block.indices, self.pattern.indices):
             raise AssertionError("the sparsity pattern changed between samples")
         operator = Matrix(self.pattern, np.ascontiguousarray(block.data), self.properties), whole
         if self.properties.constant:
-            self._constant = operator
+            self._constant, self._coefficients = operator, (k, *exchange.values())
         return operator
 
     def to_field(self, unknowns: Array, instance: Instance) -> Array:

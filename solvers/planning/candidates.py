@@ -9,16 +9,19 @@ from pdemill.spec.method import LinearMethod, methods
 from pdemill.spec.problem import Problem
 
 type Sort = Literal["auto", "greedy", "hilbert", "none"]
+type Guess = Literal["span", "zero"]
 
 
-def candidates(problem: Problem, unknowns: int, rtol: float, sort: Sort = "auto") -> list[LinearMethod]:
+def candidates(
+    problem: Problem, unknowns: int, rtol: float, sort: Sort = "auto", guess: Guess = "span"
+) -> list[LinearMethod]:
     """What offers itself for a problem of this kind with so many unknowns, and is admitted."""
     found = []
     for name, kind in methods.items():
         if not issubclass(kind, LinearMethod):
             continue
         for options in kind.candidates(problem, unknowns):
-            method = kind.model_validate({"method": name, "rtol": rtol, "sort": sort, **options})
+            method = kind.model_validate({"method": name, "rtol": rtol, "sort": sort, "guess": guess, **options})
             if method.objection(problem) is None:
                 found.append(method)
     return sorted(found, key=lambda method: method.seconds(problem, unknowns))

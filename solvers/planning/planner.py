@@ -45,7 +45,7 @@ def plan(spec: Spec) -> Plan:
 def make_plan(job: Job, always: bool = False) -> Plan:
     """Choose the method of a job; ``always``: measure even where that takes more than its share of the job."""
     unknowns = job.discretisation.pattern.size
-    known = candidates(job.problem, unknowns, job.method.rtol, job.method.sort) or [job.method]
+    known = candidates(job.problem, unknowns, job.method.rtol, job.method.sort, job.method.guess) or [job.method]
     costs = [method.seconds(job.problem, unknowns) for method in known]
     listed = [Candidate(name_of(m), m.model_dump(mode="json"), c) for m, c in zip(known, costs, strict=True)]
     budget = MOST_SECONDS if always else min(MOST_SECONDS, SHARE * job.spec.samples * costs[0])

@@ -55,7 +55,8 @@ class Trials:
         Sequence(method).label(self._systems[0], Stopwatch())
         sequence, begin = Sequence(method), process_time()
         labels: list[Label] = []
-        for part in batched(self._systems[:count], sequence.batch(self._job.discretisation.pattern)):
+        size = sequence.batch(self._job.discretisation.pattern, self._job.problem.properties.constant)
+        for part in batched(self._systems[:count], size):
             labels += sequence.labels(list(part), Stopwatch())
             if process_time() - begin > most_seconds:
                 break

@@ -52,7 +52,7 @@ def test_sorting_and_recycling_pay_for_indefinite_waves() -> None:
 @pytest.mark.timeout(240)
 def test_recycling_on_the_thermal_plate_takes_fifteen_times_fewer_iterations() -> None:
     """skr-thermal: n = 11,024, no preconditioner, 1e-8, against GMRES(40) on the same 20 systems."""
-    common = ["samples=20", "certify.refine=0", "solver.preconditioner=none", "solver.rtol=1e-8"]
+    common = ["samples=20", "certify.refine=0", "solver.preconditioner=none", "solver.guess=zero", "solver.rtol=1e-8"]
     recycled = load_preset("skr-thermal", [*common, "solver.method=skr"])
     restarted = load_preset("skr-thermal", [*common, "solver.method=gmres", "solver.restart=40"])
     ours, gmres = _iterations(recycled, 20), _iterations(restarted, 20)
@@ -62,14 +62,19 @@ def test_recycling_on_the_thermal_plate_takes_fifteen_times_fewer_iterations() -
 @pytest.mark.parametrize(("preconditioner", "most"), [("none", 190), ("jacobi", 185), ("sor", 62), ("icc", 45)])
 def test_the_compiled_kernel_takes_no_more_iterations_than_the_plain_one_did(preconditioner: str, most: int) -> None:
     """skr-thermal, 20 systems, mean iterations; the figures are those of the first kernel, in plain numpy."""
-    options = ["samples=20", "certify.refine=0", f"solver={{method: skr, preconditioner: {preconditioner}}}"]
+    options = [
+        "samples=20",
+        "certify.refine=0",
+        f"solver={{method: skr, guess: zero, preconditioner: {preconditioner}}}",
+    ]
     assert _iterations(load_preset("skr-thermal", options), 20) <= 1.02 * most
 
 
 def test_the_same_matrix_needs_fewer_iterations_with_every_system() -> None:
     """One matrix, 12 right-hand sides: no system takes more iterations than the first."""
     spec = load_preset(
-        "skr-thermal", ["samples=12", "problem.resolution.h=0.05", "solver.method=skr", "solver.preconditioner=none"]
+        "skr-thermal",
+        ["samples=12", "problem.resolution.h=0.05", "solver={method: skr, guess: zero, preconditioner: none}"],
     )
     data, _ = solve_shard(Job(spec), Shard("train", 0, 0, 12), lambda progress: None)
     counts = data.arrays["iterations"]
