@@ -1,4 +1,4 @@
-"""Shared set-up: one thread per process, and small stores that many tests read."""
+"""Shared set-up: one thread per process, the order of the tests, and small stores that many tests read."""
 
 from __future__ import annotations
 
@@ -25,6 +25,30 @@ DARCY: dict[str, Any] = {
     "seed": 5,
 }
 
+FIRST = (
+    "tests/walks", "tests/audit", "tests/solvers/test_multigrid.py", "tests/solvers/test_krylov.py",
+    "tests/service/test_chaos.py", "tests/end_to_end/test_kills.py", "tests/service/test_fuzz.py", "tests/service",
+    "tests/deployment", "tests/end_to_end/test_bits.py", "tests/solvers", "tests/docs", "tests/end_to_end",
+    "tests/operators",
+)  # fmt: skip
+"""Long tests begin first, so that none is left for one core at the end, and tests of compiled code before those that
+only use it. What remains is short."""
+WALKS = ("tests/walks", "tests/audit")
+"""Run by one process of ``pytest -n``, one after the other: they need the same compiled code, which two processes
+would both compile."""
+APART = ("tests/docs", "tests/service/test_fuzz.py", "test_every_preset")
+"""Their tests are long and share little; the tests of any other module run in one process, with its fixtures."""
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Order the tests, and group them for ``--dist loadgroup``."""
+    items.sort(key=lambda item: next((i for i, part in enumerate(FIRST) if item.nodeid.startswith(part)), len(FIRST)))
+    for item in items:
+        if not any(part in item.nodeid for part in APART):
+            module = item.nodeid.partition("::")[0]
+            group = "walks" if module.startswith(WALKS) else module
+            item.add_marker(pytest.mark.xdist_group(group))
+
 
 @pytest.fixture(scope="session")
 def darcy_spec() -> dict[str, Any]:
@@ -35,6 +59,6 @@ def darcy_spec() -> dict[str, Any]:
 def darcy_store(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A finished store of DARCY; read only."""
     out = tmp_path_factory.mktemp("stores") / "darcy.zarr"
-    summary = pdemill.generate(DARCY, out)
+    summary = pdemill.generate(DARCY, out, workers=0)
     assert summary.ok
     return out

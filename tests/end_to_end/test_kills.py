@@ -8,7 +8,6 @@ import random
 import signal
 import subprocess
 import sys
-import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -17,6 +16,7 @@ import pytest
 
 import pdemill
 from pdemill.store.disk import Lock
+from service.testing import until
 
 SPEC: dict[str, Any] = {
     "problem": {
@@ -25,8 +25,8 @@ SPEC: dict[str, Any] = {
         "wavenumber": {"uniform": [3, 9]},
         "coefficient": {"field": "lognormal", "std": 0.3, "modes": 32},
     },
-    "splits": {"train": 150, "test": 20},
-    "store": {"shard": 16},
+    "splits": {"train": 75, "test": 10},
+    "store": {"shard": 8},
     "solver": {"method": "skr", "restart": 20, "recycle": 8},
     "seed": 11,
 }
@@ -63,10 +63,7 @@ def _children(pid: int) -> list[int]:
 
 def _await(folder: Path, shards: int, process: subprocess.Popen[Any]) -> None:
     """Wait until that many shards are finished, or the run has ended."""
-    limit = time.monotonic() + 120
-    while _finished(folder) < shards and process.poll() is None:
-        assert time.monotonic() < limit
-        os.sched_yield()
+    until(lambda: _finished(folder) >= shards or process.poll() is not None, 120, "shards")
 
 
 def test_two_workers_make_what_one_makes(undisturbed: str, tmp_path: Path) -> None:
@@ -93,7 +90,7 @@ def test_a_run_that_is_killed_again_and_again(undisturbed: str, tmp_path: Path, 
         process.wait()
         kills += 1
     assert pdemill.generate(SPEC, tmp_path / "store.zarr", workers=2).ok
-    assert pdemill.verify(tmp_path / "store.zarr").content == undisturbed
+    assert pdemill.verify(tmp_path / "store.zarr", samples=0).content == undisturbed
     assert not list((tmp_path / "store.zarr").rglob("*.tmp"))
 
 
@@ -105,7 +102,7 @@ def test_workers_that_are_killed_are_replaced(undisturbed: str, tmp_path: Path) 
         for child in _children(process.pid)[:1]:
             os.kill(child, signal.SIGKILL)
     assert process.wait(timeout=120) == 0
-    assert pdemill.verify(tmp_path / "store.zarr").content == undisturbed
+    assert pdemill.verify(tmp_path / "store.zarr", samples=0).content == undisturbed
 
 
 def test_what_a_killed_writer_left_is_swept_before_the_end(undisturbed: str, tmp_path: Path) -> None:
@@ -135,13 +132,7 @@ def test_workers_end_with_their_parent(orphan_maker: subprocess.Popen[bytes], tm
     assert children
     orphan_maker.kill()
     orphan_maker.wait()
-    limit = time.monotonic() + 20
-    while any(Path(f"/proc/{child}/cmdline").exists() for child in children):
-        alive = [c for c in children if _running(c)]
-        if not alive:
-            break
-        assert time.monotonic() < limit
-        os.sched_yield()
+    until(lambda: not any(map(_running, children)), 20, "the workers' end")
 
 
 def _running(pid: int) -> bool:
@@ -172,7 +163,7 @@ def test_ctrl_c_leaves_a_store_that_the_next_run_finishes(undisturbed: str, tmp_
     assert "Traceback" not in errors
     finished = subprocess.run(command, capture_output=True, text=True, check=False, timeout=120)
     assert finished.returncode == 0, finished.stderr
-    assert pdemill.verify(out).content == undisturbed
+    assert pdemill.verify(out, samples=0).content == undisturbed
 
 
 def test_a_shard_that_kills_its_worker_ends_the_run_with_a_reason(tmp_path: Path, monkeypatch: Any) -> None:

@@ -161,9 +161,10 @@ def leaves(node: Any, path: tuple[Any, ...] = ()) -> Iterator[tuple[Any, ...]]:
 @pytest.mark.parametrize("preset", preset_names())
 def test_every_value_of_a_preset_may_be_wrong(api: Api, preset: str) -> None:
     """Each value replaced by each of VALUES: a spec with finite costs, or faults with pointers."""
-    for path in leaves(read_preset(preset)):
+    right = read_preset(preset)
+    for path in leaves(right):
         for value in VALUES:
-            spec = deepcopy(read_preset(preset))
+            spec = deepcopy(right)
             place: Any = spec
             for key in path[:-1]:
                 place = place[key]

@@ -51,11 +51,12 @@ def test_sorting_and_recycling_pay_for_indefinite_waves() -> None:
 
 @pytest.mark.timeout(240)
 def test_recycling_on_the_thermal_plate_takes_fifteen_times_fewer_iterations() -> None:
-    """skr-thermal: n = 11,024, no preconditioner, 1e-8, against GMRES(40) on the same 20 systems."""
+    """skr-thermal: n = 11,024, no preconditioner, 1e-8, against GMRES(40) on the first five of
+    the same 20 systems."""
     common = ["samples=20", "certify.refine=0", "solver.preconditioner=none", "solver.guess=zero", "solver.rtol=1e-8"]
     recycled = load_preset("skr-thermal", [*common, "solver.method=skr"])
     restarted = load_preset("skr-thermal", [*common, "solver.method=gmres", "solver.restart=40"])
-    ours, gmres = _iterations(recycled, 20), _iterations(restarted, 20)
+    ours, gmres = _iterations(recycled, 20), _iterations(restarted, 5)
     assert gmres >= 15 * ours
 
 

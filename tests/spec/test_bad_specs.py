@@ -4,17 +4,17 @@ from __future__ import annotations
 
 import json
 import math
-import subprocess
-import sys
 from collections.abc import Mapping, Sequence
 from copy import deepcopy
 from pathlib import Path
+from subprocess import CompletedProcess
 from typing import Any
 
 import pytest
 
 from pdemill.errors import SpecError
 from pdemill.spec import load_preset, load_spec, validate
+from tests.command import pdemill
 
 type Json = dict[str, Any]
 
@@ -423,9 +423,8 @@ def test_unknown_preset() -> None:
         load_preset("../x")
 
 
-def generate(arguments: Sequence[str], folder: Path) -> subprocess.CompletedProcess[str]:
-    command = [str(Path(sys.executable).with_name("pdemill")), "generate", *arguments, "--out", str(folder / "o.zarr")]
-    return subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
+def generate(arguments: Sequence[str], folder: Path) -> CompletedProcess[str]:
+    return pdemill("generate", *arguments, "--out", folder / "o.zarr")
 
 
 @pytest.mark.parametrize(
@@ -439,7 +438,6 @@ def test_the_command_line_says_it_in_one_line(case: str, tmp_path: Path) -> None
     (line,) = done.stderr.splitlines()
     assert line.startswith(f"error: {path}: ")
     assert part in line
-    assert "Traceback" not in done.stdout + done.stderr
     assert not (tmp_path / "o.zarr").exists()
 
 
@@ -455,4 +453,3 @@ def test_the_command_line_refuses_settings(setting: str, tmp_path: Path) -> None
     done = generate(["--preset", "fno-darcy", "--set", setting], tmp_path)
     assert done.returncode == 2
     assert done.stderr.startswith("error: ")
-    assert "Traceback" not in done.stderr

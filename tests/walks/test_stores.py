@@ -43,7 +43,7 @@ def changed(spec: Json, **parts: Json) -> Json:
     return result
 
 
-def content(spec: Json, out: Path, workers: int = 1) -> str:
+def content(spec: Json, out: Path, workers: int = 0) -> str:
     assert pdemill.generate(spec, out, workers).ok
     found = pdemill.verify(out)
     assert found.ok, found.faults
