@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Annotated, Any
 
+import yaml
 from fastapi import APIRouter, Depends, Query, Request, Response
 from starlette.responses import HTMLResponse, RedirectResponse
 
@@ -23,6 +25,7 @@ from service.problems import Refusal
 from service.routes import jobs as api
 from service.state import find_job
 from service.submission import check
+from solvers.estimate import Cost
 
 BEGIN = {"darcy": "fno-darcy", "poisson": "poseidon-poisson", "helmholtz": "skr-helmholtz", "thermal": "skr-thermal",
          "convection_diffusion": "condiff"}  # fmt: skip
@@ -32,18 +35,23 @@ type Typed = Annotated[dict[str, str], Depends(posted)]
 router = APIRouter(route_class=Page, include_in_schema=False)
 
 
+@dataclass(frozen=True)
 class Checked:
     """What is to be said of a spec: its cost and a preview, or its faults."""
 
-    def __init__(self, desk: Desk, spec: Mapping[str, Any]) -> None:
-        self.faults: Sequence[Fault] = ()
-        self.cost, self.samples, self.packed = None, 0, None
-        try:
-            valid, self.cost = check(desk.parts, dict(spec))
-        except SpecError as error:
-            self.faults = error.faults
-        else:
-            self.samples, self.packed = valid.samples, pack(valid)
+    faults: Sequence[Fault] = ()
+    cost: Cost | None = None
+    samples: int = 0
+    packed: str | None = None
+
+
+def look_at(desk: Desk, spec: Mapping[str, Any]) -> Checked:
+    """Check a spec that was not sent."""
+    try:
+        valid, cost = check(desk.parts, dict(spec))
+    except SpecError as error:
+        return Checked(error.faults)
+    return Checked((), cost, valid.samples, pack(valid))
 
 
 @router.get("/new")
@@ -89,8 +97,7 @@ def renewed(desk: TheDesk, owner: TheVisitor, typed: Typed) -> Response:
 @router.post("/new/check")
 def checked(desk: TheDesk, owner: TheVisitor, typed: Typed) -> Response:
     """What is to be said of what is typed in so far."""
-    spec = parse(typed["spec"]) if "spec" in typed else read_spec(typed)
-    return HTMLResponse(render("_checked.html", checked=Checked(desk, spec)))
+    return HTMLResponse(render("_checked.html", checked=look_at(desk, read_spec(typed))))
 
 
 @router.get("/new/preview.png")
@@ -125,10 +132,10 @@ def send_yaml(request: Request, desk: TheDesk, owner: TheVisitor, typed: Typed) 
         spec = parse(text)
         if typed.get("action", "submit") == "submit":
             return _submitted(desk, owner, spec)
-        found: Any = Checked(desk, spec)
+        found = look_at(desk, spec)
     except SpecError as error:
-        found = {"faults": error.faults, "cost": None, "packed": None}
-    return show(request, "yaml.html", 422 if found else 200, text=text, checked=found)
+        found = Checked(error.faults)
+    return show(request, "yaml.html", 422 if found.faults else 200, text=text, checked=found)
 
 
 def _submitted(desk: Desk, owner: Owner, spec: dict[str, Any]) -> Response:
@@ -139,7 +146,7 @@ def _submitted(desk: Desk, owner: Owner, spec: dict[str, Any]) -> Response:
 def _form(
     request: Request, desk: Desk, typed: Mapping[str, str], status: int = 200, preset: str | None = None
 ) -> Response:
-    found = Checked(desk, read_spec(typed))
+    found = look_at(desk, read_spec(typed))
     return show(
         request, "new.html", status, fields=fields(typed, found.faults), checked=found, presets=preset_names(),
         preset=preset, sent=status != 200,
@@ -147,7 +154,5 @@ def _form(
 
 
 def _yaml(spec: Mapping[str, Any]) -> str:
-    import yaml
-
     text: str = yaml.safe_dump(dict(spec), sort_keys=False, default_flow_style=None, width=100, allow_unicode=True)
     return text

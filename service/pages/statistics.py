@@ -13,8 +13,9 @@ import zarr
 from numpy.typing import NDArray
 
 from pdemill.inspect import SplitReport, report
+from pdemill.planning import Plan
 from service.pages.charts import Histogram, histogram
-from service.pages.plan import Plan, cold_iterations
+from service.pages.plan import cold_iterations
 from service.pages.shards import finished_names
 
 REMEMBERED = 64

@@ -9,12 +9,13 @@ from typing import Any
 
 import yaml
 
+from pdemill.planning import Plan
 from pdemill.store.layout import Shard, cut
 from pdemill.store.store import read_attributes
 from service.keys import Owner
 from service.ledger import Dataset
 from service.pages.desk import Desk
-from service.pages.plan import Plan, PlanRow, plan_rows, read_plan
+from service.pages.plan import PlanRow, plan_of, plan_rows
 from service.pages.rows import JobRow, job_row
 from service.pages.shards import SplitGrid, finished_names, grids
 from service.pages.statistics import Statistics
@@ -80,7 +81,7 @@ def findings(desk: Desk, owner: Owner, job: str) -> Findings:
     """Distributions and plan of a job's store."""
     _, dataset = find_job(desk.parts, owner, job)
     store = find_store(desk.parts, dataset.id)
-    plan, shards = read_plan(store), shards_of(store)
+    plan, shards = plan_of(store), shards_of(store)
     known = desk.statistics.look(store, len(shards), plan) if shards else None
     return Findings(known, plan, plan_rows(plan) if plan is not None else [])
 

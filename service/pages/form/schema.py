@@ -21,10 +21,13 @@ class Option:
 
 
 def resolve(schema: Schema, root: Schema) -> Schema:
-    """A schema with its reference followed; what stands beside the reference wins."""
+    """A schema with its reference followed; what stands beside the reference wins. Something or null is something."""
     while "$ref" in schema:
         target = root["$defs"][schema["$ref"].rpartition("/")[2]]
         schema = target | {key: value for key, value in schema.items() if key != "$ref"}
+    some = [member for member in schema.get("anyOf", ()) if member.get("type") != "null"]
+    if len(some) == 1 and len(schema["anyOf"]) == 2:
+        return resolve(some[0] | {key: value for key, value in schema.items() if key != "anyOf"}, root)
     return schema
 
 

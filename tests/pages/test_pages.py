@@ -1,0 +1,210 @@
+"""Pages over plain HTTP: they render, refuse what other sites send, and escape what people write."""
+
+from __future__ import annotations
+
+import json
+import re
+from hashlib import sha256
+from html import unescape
+from pathlib import Path
+from urllib.parse import urlencode
+
+import pytest
+import yaml
+
+import pdemill
+from pdemill.spec.load import load_preset, preset_names, read_preset, validate
+from service.pages.form.spec import write_spec
+from service.pages.render import STATIC
+from tests.pages.html import faults
+from tests.service.api import Answer, Api, Headers
+
+OURS: Headers = (("Sec-Fetch-Site", "same-origin"),)
+FORM: Headers = (("Content-Type", "application/x-www-form-urlencoded"),)
+HOSTILE = "1<script>alert(1)</script>"
+
+PAGES = (
+    "/", "/?status=failed", "/new", "/new?preset=poisson-10d", "/new?family=thermal", "/new?family=screened_poisson",
+    "/new/yaml", "/new/yaml?preset=skr-thermal", "/catalogue", "/jobs/JOB", "/jobs/JOB/gallery",
+    "/jobs/JOB/gallery?split=test", "/jobs/JOB/gallery?page=4", "/jobs/JOB/use", "/new?job=JOB", "/new/yaml?job=JOB",
+)  # fmt: skip
+
+
+def post(api: Api, target: str, values: dict[str, str], headers: Headers = OURS) -> Answer:
+    return api.ask("POST", target, (*FORM, *headers), urlencode(values).encode())
+
+
+@pytest.mark.parametrize("target", PAGES)
+def test_pages_are_sound_html(api: Api, job: str, target: str) -> None:
+    answer = api.get(target.replace("JOB", job))
+    assert answer.status == 200, answer.text[:500]
+    assert answer.headers["content-type"] == "text/html; charset=utf-8"
+    assert "script-src 'self';" in answer.headers["content-security-policy"]
+    assert "unsafe" not in answer.headers["content-security-policy"]
+    assert answer.headers["cache-control"] == "no-store"
+    assert faults(answer.text) == []
+
+
+@pytest.mark.parametrize(
+    "target", ["/jobs/none", "/jobs/JOB/gallery?split=x", "/?status=odd", "/jobs/JOB/gallery?page=0"]
+)
+def test_what_is_not_there_is_told_in_a_page(api: Api, job: str, target: str) -> None:
+    answer = api.get(target.replace("JOB", job))
+    assert answer.status in (404, 422)
+    assert faults(answer.text) == []
+
+
+def test_a_job_shows_its_shards_and_distributions(api: Api, job: str) -> None:
+    text = api.get(f"/jobs/{job}").text
+    assert text.count('<span class="finished" title=') == 4
+    assert "train: 3 of 3 shards are finished" in text
+    assert "47 certified" in text
+    assert 'aria-label="Relative residual: median' in text
+
+
+def test_samples_are_pictures(api: Api, job: str) -> None:
+    text = api.get(f"/jobs/{job}/gallery?page=4").text
+    assert "train 36" in text
+    assert "page 4 of 4" in text
+    light, dark = (api.get(f"/jobs/{job}/samples/train/39.png?theme={theme}") for theme in ("light", "dark"))
+    assert light.body[:4] == dark.body[:4] == b"\x89PNG"
+    assert light.body != dark.body
+    assert api.get(f"/jobs/{job}/samples/train/40.png").status == 404
+    assert api.get(f"/jobs/{job}/samples/train/1.png", (("Sec-Fetch-Site", "cross-site"),)).status == 403
+
+
+def test_snippets_read_the_store(api: Api, job: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    text = api.get(f"/jobs/{job}/use").text
+    python = unescape(re.findall(r'<code id="t1">(.*?)</code>', text, re.DOTALL)[0])
+    scope: dict[str, object] = {}
+    monkeypatch.setattr("builtins.print", lambda *words: None)
+    exec(python, scope)
+    data = scope["data"]
+    assert isinstance(data, pdemill.Dataset)
+    assert len(data) == 40
+
+
+# Forms
+
+
+@pytest.mark.parametrize(
+    "headers",
+    [(), (("Origin", "http://evil.example"),), (("Origin", "null"),), (("Sec-Fetch-Site", "cross-site"),),
+     (("Sec-Fetch-Site", "same-site"),), (("Origin", "http://localhost"), ("Sec-Fetch-Site", "cross-site")),
+     (("Origin", "http://localhost:1"),)],
+)  # fmt: skip
+@pytest.mark.parametrize("target", ["/new", "/new/yaml", "/new/check", "/jobs/JOB/cancel", "/jobs/JOB/retry", "/key"])
+def test_other_sites_change_nothing(api: Api, job: str, target: str, headers: Headers) -> None:
+    before = api.get("/v1/jobs").json["jobs"]
+    answer = post(api, target.replace("JOB", job), {"spec": "{}", "key": "x"}, headers)
+    assert answer.status == 403
+    assert api.get("/v1/jobs").json["jobs"] == before
+
+
+def test_the_origin_alone_will_do(api: Api) -> None:
+    assert post(api, "/new/check", {"spec": "{}"}, (("Origin", "http://localhost"),)).status == 200
+
+
+@pytest.mark.parametrize("name", preset_names())
+def test_presets_go_through_the_form(api: Api, name: str) -> None:
+    typed = write_spec({**read_preset(name), "splits": {"train": 3}})
+    answer = post(api, "/new", typed)
+    assert answer.status == 303, answer.text[-1500:]
+    job = answer.headers["location"]
+    stored = yaml.safe_load(unescape(re.findall(r"<pre.*?><code>(.*?)</code>", api.get(job).text, re.DOTALL)[0]))
+    wanted = load_preset(name, ["splits={train: 3}"])
+    assert validate(stored) == wanted
+    assert post(api, f"{job}/cancel", {}).status == 303
+    assert "dismissed" in api.get(job).text
+    assert "Retry" in api.get(job).text
+    again = post(api, f"{job}/retry", {}).headers["location"]
+    assert again != job
+    assert "accepted" in api.get(again).text
+
+
+def test_a_form_that_is_wrong_comes_back_marked(api: Api) -> None:
+    typed = write_spec(read_preset("fno-darcy")) | {"/problem/resolution": "8, many", "/problem/coefficient/low": "-1"}
+    answer = post(api, "/new", typed)
+    assert answer.status == 422
+    assert faults(answer.text) == []
+    for field in ("resolution", "coefficient"):
+        assert f'id="e-problem-{field}' in answer.text
+    assert 'value="8, many"' in answer.text
+
+
+def test_another_choice_brings_its_fields_without_javascript(api: Api) -> None:
+    typed = write_spec(read_preset("fno-darcy")) | {"/problem/coefficient#": "Lognormal", "action": "check"}
+    answer = post(api, "/new", typed)
+    assert answer.status == 200
+    assert 'name="/problem/coefficient/std"' in answer.text
+    assert 'name="/problem/coefficient/low"' not in answer.text
+
+
+def test_the_form_goes_on_in_yaml(api: Api) -> None:
+    typed = write_spec(read_preset("fno-darcy")) | {"action": "yaml"}
+    text = unescape(re.findall(r"<textarea.*?>(.*?)</textarea>", post(api, "/new", typed).text, re.DOTALL)[0])
+    assert validate(yaml.safe_load(text)) == load_preset("fno-darcy")
+    answer = post(api, "/new/yaml", {"spec": text})
+    assert answer.status == 303
+
+
+@pytest.mark.parametrize("text", ["", "[", "a: 1", "problem: {family: darcy}\nsamples: 3", "[1]", "a: &a [*a]"])
+def test_yaml_that_is_no_spec_comes_back(api: Api, text: str) -> None:
+    answer = post(api, "/new/yaml", {"spec": text})
+    assert answer.status == 422
+    assert "Not yet a spec" in answer.text
+    assert faults(answer.text) == []
+
+
+@pytest.mark.parametrize("body", [b"\xff\xfe", b"a=%ff", b"&".join(b"a=1" for _ in range(3000))])
+def test_forms_that_cannot_be_read(api: Api, body: bytes) -> None:
+    assert api.ask("POST", "/new", (*FORM, *OURS), body).status == 400
+
+
+def test_what_people_write_is_escaped(api: Api) -> None:
+    """A formula is free text, and a split may have any of a few characters; both come back on pages."""
+    spec = {
+        "problem": {"family": "poisson", "resolution": [8, 8], "source": {"field": "expression", "formula": HOSTILE}}
+    }
+    for answer in (
+        post(api, "/new/yaml", {"spec": json.dumps({**spec, "samples": 2}), "action": "check"}),
+        post(api, "/new/yaml", {"spec": HOSTILE}),
+        post(api, "/new", write_spec({**spec, "splits": {"train": 2}})),
+        post(api, "/new", write_spec({**spec, "splits": {HOSTILE: 2}})),
+        api.get(f"/jobs/{HOSTILE}".replace("/script", "%2Fscript")),
+        api.get("/key?next=%22%3E%3Cscript%3E"),
+    ):
+        assert "<script>" not in answer.text
+        assert answer.status < 500
+
+
+# Previews and static files
+
+
+def test_the_preview_is_a_picture_of_one_sample(api: Api) -> None:
+    page = post(api, "/new/yaml", {"spec": json.dumps(_poisson()), "action": "check"})
+    assert page.status == 200
+    address = unescape(re.findall(r'src="(/new/preview[^"]*)"', page.text)[0])
+    answer = api.get(address)
+    assert answer.status == 200, answer.text
+    assert answer.body[:4] == b"\x89PNG"
+    assert api.get(address, (("Sec-Fetch-Site", "cross-site"),)).status == 403
+    assert api.get("/new/preview.png?spec=odd").status == 422
+
+
+def _poisson() -> dict[str, object]:
+    problem = {"family": "poisson", "resolution": [900, 900], "source": {"field": "bumps"}}
+    return {"problem": problem, "samples": 5000, "solver": {"method": "fft"}}
+
+
+def test_static_files_are_those_that_are_listed() -> None:
+    listed = re.findall(r"`([\w.-]+)` \| .*?`([0-9a-f]{64})`", (STATIC / "vendor" / "README.md").read_text())
+    assert len(listed) == 4
+    for name, known in listed:
+        assert sha256((STATIC / "vendor" / name).read_bytes()).hexdigest() == known
+
+
+def test_the_wheel_has_templates_and_static_files() -> None:
+    """Hatch packs what lies in a package's folder, so long as git does not ignore it."""
+    ignored = Path(__file__).parents[2].joinpath(".gitignore").read_text().split()
+    assert not {"static", "vendor", "templates", "*.js", "*.css", "*.html"} & set(ignored)

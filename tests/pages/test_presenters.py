@@ -1,0 +1,113 @@
+"""What pages are made of, without any page."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+
+from pdemill.planning import Candidate, Plan
+from pdemill.spec.load import load_preset, preset_names, read_preset, validate
+from pdemill.store.layout import cut
+from service.pages.charts import HEIGHT, WIDTH, histogram
+from service.pages.form.spec import fields, read_spec, write_spec
+from service.pages.formats import duration, figure, rate, size
+from service.pages.plan import cold_iterations, plan_rows
+from service.pages.preview import pack, small, unpack
+from service.pages.shards import MOST_CELLS, grids
+from service.pages.throughput import rates
+
+
+@pytest.mark.parametrize("name", preset_names())
+def test_a_form_loses_nothing(name: str) -> None:
+    for spec in (read_preset(name), load_preset(name).model_dump(mode="json")):
+        assert validate(read_spec(write_spec(spec))).sha256() == validate(spec).sha256()
+
+
+def test_faults_find_their_fields() -> None:
+    typed = write_spec(read_preset("fno-darcy")) | {"/problem/coefficient/of/alpha": "many", "/solver#": "Skr",
+                                                    "/solver/restart": "1"}  # fmt: skip
+    with pytest.raises(Exception, match="alpha") as caught:
+        validate(read_spec(typed))
+    made = fields(typed, caught.value.faults)  # type: ignore[attr-defined]
+    restart = next(field for field in made["solver"].fields if field.name == "/solver/restart")
+    assert restart.faults
+    problem = {field.name: field for field in made["problem"].fields}
+    of = next(field for field in problem["/problem/coefficient"].fields if field.name.endswith("/of"))
+    assert next(field for field in of.fields if field.name.endswith("/alpha")).faults
+
+
+def test_a_histogram_counts_every_value() -> None:
+    values = np.array([1e-9, 2e-9, 2.1e-9, 3e-8, np.nan, -1.0])
+    shown = histogram("residual", values, True, [("tolerance", 1e-6)])
+    assert shown is not None
+    counted = [int(bar.label.rpartition(": ")[2].split()[0]) for bar in shown.bars]
+    assert sum(counted) == 4
+    assert all(0 <= bar.x <= WIDTH and 0 <= bar.y <= HEIGHT for bar in shown.bars)
+    assert max(bar.height for bar in shown.bars) == HEIGHT
+    assert [mark.x for mark in shown.marks] == [WIDTH]
+    assert shown.summary.startswith("median 2.05 × 10⁻⁹")
+    assert histogram("none", np.array([np.nan]), False) is None
+
+
+def test_whole_numbers_have_bars_of_their_own() -> None:
+    shown = histogram("iterations", np.array([3, 3, 5]), False)
+    assert shown is not None
+    assert [bar.label for bar in shown.bars] == ["2.5 to 3.5: 2 samples", "4.5 to 5.5: 1 samples"]
+    assert shown.summary == "median 3, from 3 to 5"
+
+
+def test_many_shards_share_cells() -> None:
+    shards = list(cut({"train": 16 * 2000, "test": 3}, 16))
+    done = {shard.name for shard in shards[:6]}
+    train, test = grids(shards, done, {shards[9].name})
+    assert len(train.cells) <= MOST_CELLS
+    assert (train.shards, train.finished, train.each) == (2000, 6, 4)
+    assert [cell.state for cell in train.cells[:4]] == ["finished", "partly", "running", "waiting"]
+    assert [cell.state for cell in test.cells] == ["waiting"]
+
+
+def test_rates_add_up_to_the_samples() -> None:
+    found = rates({102.0: 16, 104.0: 16, 110.0: 8}, 100.0)
+    assert [time for time, _ in found] == pytest.approx([10 / 3, 20 / 3, 10], abs=0.01)
+    assert sum(value for _, value in found) * 10 / 3 == pytest.approx(40, rel=1e-3)
+    assert rates({}, 0.0) == rates({5.0: 1}, 5.0) == []
+
+
+def test_plans_show_the_quickest_first() -> None:
+    skr = {"method": "skr", "preconditioner": "ilu", "recycle": 20}
+    candidates = (
+        Candidate("direct", {"method": "direct"}, 0.5),
+        Candidate("gmres", {"method": "gmres", "preconditioner": "ilu"}, 0.1, 0.2, 40.0, 8),
+        Candidate("skr", skr, 0.1, 0.1, 12.0, 8),
+    )
+    plan = Plan(skr, True, "", 1.0, candidates)
+    rows = plan_rows(plan)
+    assert [(row.candidate.name, row.chosen, row.bar) for row in rows] == [
+        ("skr", True, 50.0), ("gmres", False, 100.0), ("direct", False, 0.0),
+    ]  # fmt: skip
+    assert cold_iterations(plan) == 40.0
+    assert cold_iterations(None) is None
+
+
+@pytest.mark.parametrize("name", preset_names())
+def test_previews_are_small(name: str) -> None:
+    spec = load_preset(name)
+    packed = pack(spec)
+    assert packed is not None
+    assert unpack(packed) == spec
+    found = validate(small(spec))
+    assert found.samples == 1
+    assert found.seed == spec.seed
+    assert found.problem.unknowns <= 6000
+
+
+@pytest.mark.parametrize(
+    ("made", "text"),
+    [(figure(0.000012345), "1.23 × 10⁻⁵"), (figure(1234.5), "1,234"), (figure(None), "–"), (figure(0.05), "0.0500"),
+     (duration(59.4), "59 s"), (duration(125), "2 min 5 s"), (duration(7200), "2 h"), (rate(0.05), "3.00/min"),
+     (size(157_000_000), "157 MB"), (size(12), "12 B")],
+)  # fmt: skip
+def test_numbers_as_people_read_them(made: Any, text: str) -> None:
+    assert made == text
