@@ -82,9 +82,8 @@ def histogram(
                     label,
                 )
             )
-    summary = (
-        f"median {figure(float(np.median(kept)))}, from {figure(float(kept.min()))} to {figure(float(kept.max()))}"
-    )
+    middle, least, most = (figure(v) if logarithmic else f"{v:g}" for v in np.quantile(kept, (0.5, 0, 1)).tolist())
+    summary = f"median {middle}, from {least} to {most}"
     drawn = tuple(Mark(place(at), name, "end" if place(at) > WIDTH / 2 else "start") for name, at in marks)
     return Histogram(title, summary, tuple(bars), _ticks(low, high, logarithmic), drawn)
 

@@ -1,78 +1,88 @@
-"""What the finished shards of a store hold, in distributions; remembered until more shards are finished."""
+"""How good the samples of a store's finished shards are, in distributions.
+
+Of many shards only some are looked at, always the same ones first, and those that were read are remembered; so a look
+costs little however large the store is.
+"""
 
 from __future__ import annotations
 
 from collections import OrderedDict
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from threading import Lock
 from typing import Any
+from zlib import crc32
 
 import numpy as np
 import zarr
 from numpy.typing import NDArray
 
-from pdemill.inspect import SplitReport, report
+from pdemill.inspect import COLUMNS
 from pdemill.planning import Plan
+from pdemill.store.disk import LocalDisk
+from pdemill.store.layout import Shard
+from pdemill.store.manifest import read
+from pdemill.store.store import read_attributes
 from service.pages.charts import Histogram, histogram
 from service.pages.plan import cold_iterations
 from service.pages.shards import finished_names
 
-REMEMBERED = 64
-NEWS = 0.02
-"""The part by which finished shards must have grown before a store is read anew."""
+REMEMBERED = 32
+MOST_SHARDS = 96
 FAILURES = 20
+
+type Columns = dict[str, NDArray[Any]]
+
+
+@dataclass(frozen=True)
+class Rows:
+    """One shard: the columns of its certified samples, by whom they were solved, and why others were not."""
+
+    columns: Columns
+    methods: dict[str, int]
+    failures: tuple[tuple[str, int, str], ...]
 
 
 @dataclass(frozen=True)
 class Statistics:
-    """Of the samples that are through: how many each method solved, which have no solution, how good they are."""
+    """Of ``shards`` of the ``finished`` ones: how many samples each method solved, which failed, how good they are."""
 
     shards: int
-    failed: int
+    finished: int
     methods: dict[str, int]
     failures: tuple[tuple[str, int, str], ...]
     charts: tuple[Histogram, ...]
 
     @property
     def certified(self) -> int:
-        """Samples with a solution; written shards whose manifest is still to come are among them."""
+        """Samples with a solution."""
         return sum(self.methods.values())
 
 
-def statistics(
-    attributes: dict[str, Any], reports: list[SplitReport], names: list[str], plan: Plan | None, shards: int
-) -> Statistics:
-    """The distributions over all splits; ``names`` of the codes in the column ``method``."""
-    columns = {name: np.concatenate([row.columns[name] for row in reports]) for name in reports[0].columns}
-    failures = [(f.split, f.sample, f.reason) for row in reports for f in row.failures]
+def statistics(rows: Sequence[Rows], finished: int, rtol: float | None, plan: Plan | None) -> Statistics:
+    """The distributions over some shards."""
+    methods: dict[str, int] = {}
+    for row in rows:
+        for name, number in row.methods.items():
+            methods[name] = methods.get(name, 0) + number
+    columns = {name: np.concatenate([row.columns[name] for row in rows]) for name in rows[0].columns}
     return Statistics(
-        shards=shards,
-        failed=len(failures),
-        methods=_methods(names, columns["method"]),
-        failures=tuple(failures[:FAILURES]),
-        charts=tuple(chart for chart in _charts(attributes, columns, plan) if chart is not None),
+        shards=len(rows),
+        finished=finished,
+        methods=methods,
+        failures=tuple(failure for row in rows for failure in row.failures)[:FAILURES],
+        charts=tuple(chart for chart in _charts(columns, rtol, plan) if chart is not None),
     )
 
 
-def _methods(names: list[str], codes: NDArray[Any]) -> dict[str, int]:
-    """How many samples each method solved."""
-    return {
-        name: int(number)
-        for name, number in zip(names, np.bincount(codes, minlength=len(names)), strict=True)
-        if number
-    }
-
-
-def _charts(attributes: dict[str, Any], columns: dict[str, NDArray[Any]], plan: Plan | None) -> list[Histogram | None]:
+def _charts(columns: Columns, rtol: float | None, plan: Plan | None) -> list[Histogram | None]:
     empty = np.empty(0)
-    iterations = columns.get("iterations", empty)
-    cold = cold_iterations(plan)
-    rtol = attributes["plan"].get("rtol")
+    iterations, cold = columns.get("iterations", empty), cold_iterations(plan)
+    iterative = iterations.size and iterations.max() > 0
     return [
-        histogram("Iterations", iterations, False, [("not recycled", cold)] if cold else [])
-        if iterations.size and iterations.max() > 0
-        else histogram("Seconds per solve", columns.get("solve_seconds", empty), True),
+        histogram("Iterations", iterations, False, [("not recycled", cold)] if cold else []) if iterative else None,
+        histogram("Seconds per solve", columns.get("solve_seconds", empty), True),
         histogram("Relative residual", columns.get("rel_residual", empty), True, [("tolerance", rtol)] if rtol else []),
         histogram("Error estimate", columns.get("error_estimate", empty), True),
         histogram("Audited error", columns.get("audit_error", empty), True),
@@ -80,29 +90,40 @@ def _charts(attributes: dict[str, Any], columns: dict[str, NDArray[Any]], plan: 
 
 
 class Statisticians:
-    """Statistics of the stores that were looked at last."""
+    """Remembers the shards of the stores that were looked at last."""
 
     def __init__(self) -> None:
-        self._known: OrderedDict[Path, Statistics] = OrderedDict()
+        self._known: OrderedDict[Path, dict[str, Rows]] = OrderedDict()
         self._lock = Lock()
 
-    def look(self, store: Path, shards: int, plan: Plan | None) -> Statistics | None:
-        """The statistics of a store of so many shards; None while none is finished."""
-        finished = len(finished_names(store))
+    def look(self, store: Path, shards: Sequence[Shard], plan: Plan | None) -> Statistics | None:
+        """The statistics of a store; None while no shard is finished."""
+        finished = finished_names(store)
         if not finished:
             return None
+        chosen = sorted((s for s in shards if s.name in finished), key=lambda s: crc32(s.name.encode()))[:MOST_SHARDS]
         with self._lock:
-            known = self._known.get(store)
-            enough = known is not None and (
-                known.shards == finished or (finished < shards and known.shards <= finished < known.shards * (1 + NEWS))
-            )
-            if known is None or not enough:
-                attributes, reports = report(store)
-                group: Any = zarr.open_group(store, mode="r")[reports[0].split]
-                names = group["method"].attrs["flag_meanings"].split()
-                known = statistics(attributes, reports, names, plan, finished)
-            self._known[store] = known
+            known = self._known.get(store, {})
+            rows = {shard.name: known.get(shard.name) or rows_of(store, shard) for shard in chosen}
+            self._known[store] = rows
             self._known.move_to_end(store)
             while len(self._known) > REMEMBERED:
                 self._known.popitem(last=False)
-        return known
+        rtol = read_attributes(store)["plan"].get("rtol")
+        return statistics(list(rows.values()), len(finished), rtol, plan)
+
+
+def rows_of(store: Path, shard: Shard) -> Rows:
+    """What the columns and the manifest of a finished shard say."""
+    group: Any = zarr.open_group(store, mode="r")[shard.split]
+    columns = {name: np.asarray(group[name][shard.start : shard.stop]) for name in COLUMNS if name in group}
+    names = group["method"].attrs["flag_meanings"].split()
+    good = columns["method"] > 0
+    numbers = np.bincount(columns["method"][good], minlength=len(names)).tolist()
+    manifest = read(LocalDisk(store), shard)
+    failures = manifest.failures if manifest is not None else ()
+    return Rows(
+        {name: column[good] for name, column in columns.items()},
+        {name: number for name, number in zip(names, numbers, strict=True) if number},
+        tuple((shard.split, int(f["sample"]), f"{f['result']}: {f['reason']}") for f in failures),
+    )

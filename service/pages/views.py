@@ -82,7 +82,7 @@ def findings(desk: Desk, owner: Owner, job: str) -> Findings:
     _, dataset = find_job(desk.parts, owner, job)
     store = find_store(desk.parts, dataset.id)
     plan, shards = plan_of(store), shards_of(store)
-    known = desk.statistics.look(store, len(shards), plan) if shards else None
+    known = desk.statistics.look(store, shards, plan) if shards else None
     return Findings(known, plan, plan_rows(plan) if plan is not None else [])
 
 
