@@ -16,7 +16,8 @@ from pdemill.spec.load import validate
 from pdemill.store.disk import Disk, LocalDisk
 from pdemill.store.layout import Shard
 from pdemill.store.manifest import Manifest
-from pdemill.store.store import ShardData, Store, read_attributes
+from pdemill.store.root import read_attributes
+from pdemill.store.store import ShardData, Store
 from solvers.families.pointwise import PointProblem
 from solvers.job import Job
 from solvers.shard import Progress, solve_shard

@@ -11,7 +11,7 @@ import zarr
 
 import pdemill
 from pdemill.spec.load import load_preset, preset_names
-from pdemill.store.store import read_attributes
+from pdemill.store.root import read_attributes
 from solvers.certify import refined_count
 from solvers.estimate import estimate
 from solvers.generate import generate
