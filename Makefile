@@ -50,6 +50,7 @@ bench: $(READY)  ## run the benchmarks and print their tables
 	$(BIN)/python benchmarks/constant.py
 	$(BIN)/python benchmarks/walks.py
 	$(BIN)/python benchmarks/multigrid.py
+	$(BIN)/python benchmarks/reader.py
 	$(BIN)/python benchmarks/serving.py
 
 soak: $(READY)  ## kill parts of a running server 200 times (half an hour)

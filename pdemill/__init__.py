@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, SupportsIndex
 
 from pdemill import errors
 from pdemill.progress import Failure, Summary, Tally, Watcher
-from pdemill.reader import Dataset, open
+from pdemill.reader import Dataset, mix, open
 
 if TYPE_CHECKING:
     from pdemill.client import Client, Job
@@ -22,8 +22,8 @@ if TYPE_CHECKING:
 __version__ = "0.1.0"
 
 __all__ = [
-    "Client", "Dataset", "Failure", "Job", "Summary", "Tally", "errors", "generate", "open", "plan", "preset",
-    "verify", "walk_labels",
+    "Client", "Dataset", "Failure", "Job", "Summary", "Tally", "errors", "generate", "mix", "open", "plan",
+    "preset", "verify", "walk_labels",
 ]  # fmt: skip
 
 

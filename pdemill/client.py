@@ -14,7 +14,7 @@ import httpx
 
 from pdemill.errors import Fault, JobError, ServerError, SpecError
 from pdemill.progress import Tally, Watcher
-from pdemill.reader import Dataset
+from pdemill.reader import Dataset, Following, open
 from pdemill.spec.job import Spec
 from pdemill.spec.load import gather
 
@@ -34,8 +34,9 @@ class Client:
 
     def __init__(self, url: str = "http://127.0.0.1:8000", api_key: str | None = None) -> None:
         headers = {"Authorization": f"Bearer {api_key}"} if api_key else {}
+        self.url, self.api_key = url.rstrip("/"), api_key
         self._answered = False
-        self._http = httpx.Client(base_url=url.rstrip("/"), headers=headers, timeout=30.0)
+        self._http = httpx.Client(base_url=self.url, headers=headers, timeout=30.0)
 
     def __enter__(self) -> Client:
         return self
@@ -71,6 +72,10 @@ class Client:
             if page["next"] is None:
                 return
             query["cursor"] = page["next"]
+
+    def fetch(self, path: str, headers: Mapping[str, str] | None = None) -> httpx.Response:
+        """A file of the server, or what ``headers`` ask of it. Raises ServerError."""
+        return self._ask("GET", path, headers=headers)
 
     def _ask(self, method: str, path: str, **details: Any) -> httpx.Response:
         """Ask until there is an answer that is final. Raises SpecError, ServerError."""
@@ -187,11 +192,16 @@ class Job:
         return found
 
     def open(self, split: str = "train") -> Dataset:
-        """A split of the finished store, where this machine sees the server's files; else see ``download``."""
-        path = Path(self.results()["store"]["path"])
-        if not (path / "zarr.json").exists():
-            raise ServerError(f"this machine does not see {path}; use download(folder), which copies the store")
-        return Dataset(path, split)
+        """A split of the finished store: its files where this machine sees them, else over HTTP."""
+        store = self.results()["store"]
+        path = Path(store["path"])
+        return open(path if (path / "zarr.json").exists() else self._client.url + store["url"], split,
+                    api_key=self._client.api_key)  # fmt: skip
+
+    def follow(self, split: str = "train", patience: float | None = None) -> Following:
+        """The shards of a split as they are finished, over HTTP, while the job runs; see ``Following``."""
+        address = f"{self._client.url}/v1/datasets/{self.state['dataset']}/store"
+        return open(address, split, api_key=self._client.api_key, follow=True, patience=patience)
 
     def download(self, folder: str | Path) -> Path:
         """Copy the finished store to ``folder`` (which must not exist), each file checked against its manifest."""

@@ -12,9 +12,10 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 from rich.table import Table
 
-from pdemill.inspect import SplitReport, is_pointwise
+from pdemill.inspect import SplitReport
 from pdemill.planning import Plan
 from pdemill.progress import Summary, Tally
+from pdemill.store.root import is_pointwise
 
 out = Console(highlight=False, soft_wrap=True, emoji=False, markup=False)
 errors = Console(stderr=True, highlight=False, soft_wrap=True, emoji=False, markup=False)

@@ -10,7 +10,7 @@ from pdemill.errors import CorruptStore, StoreError
 from pdemill.store.disk import LocalDisk, make_folders, write_durably
 from pdemill.store.layout import cut
 from pdemill.store.manifest import FOLDER, fingerprint, name_of, read
-from pdemill.store.store import ROOT
+from pdemill.store.root import ROOT
 
 
 def download(get: Callable[[str], bytes], folder: str | Path) -> Path:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -15,7 +14,7 @@ from pdemill.progress import Failure
 from pdemill.store import manifest as manifests
 from pdemill.store.disk import LocalDisk
 from pdemill.store.layout import cut
-from pdemill.store.store import read_attributes
+from pdemill.store.root import read_attributes
 
 COLUMNS = (
     "rel_residual", "error_estimate", "audit_error", "audit_interval", "largest_weight", "iterations",
@@ -36,11 +35,6 @@ class SplitReport:
     @property
     def missing(self) -> int:
         return self.samples - self.certified - len(self.failures)
-
-
-def is_pointwise(attributes: Mapping[str, Any]) -> bool:
-    """Whether a store holds values at points instead of whole fields."""
-    return attributes.get("layout") == "pointwise"
 
 
 def report(store: str | Path) -> tuple[dict[str, Any], list[SplitReport]]:

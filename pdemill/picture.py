@@ -11,10 +11,11 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import NullFormatter
 
 from pdemill.errors import IncompleteStore
-from pdemill.inspect import is_pointwise, report
+from pdemill.inspect import report
 from pdemill.picture_fields import Fields
 from pdemill.picture_panels import MAX_CHANNELS, Distribution, Panels, below
 from pdemill.picture_points import Clouds
+from pdemill.store.root import is_pointwise
 
 SAMPLES = 5
 SEARCHED = 1000

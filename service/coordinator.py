@@ -28,7 +28,7 @@ from pdemill.settings import Settings
 from pdemill.store.disk import LocalDisk
 from pdemill.store.layout import cut
 from pdemill.store.manifest import FOLDER, Manifest, read
-from pdemill.store.store import read_attributes
+from pdemill.store.root import read_attributes
 from service.ledger import UNFINISHED, Dataset, Ledger
 from service.metrics import Metrics
 from service.queue import Queue

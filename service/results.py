@@ -12,7 +12,7 @@ from pdemill.errors import StoreBusy
 from pdemill.store.disk import LocalDisk, Lock
 from pdemill.store.layout import cut
 from pdemill.store.manifest import Manifest, is_finished, name_of, read_all
-from pdemill.store.store import read_attributes
+from pdemill.store.root import read_attributes
 from service.keys import Owner
 from service.ledger import UNFINISHED, Dataset, Job
 from service.problems import Refusal

@@ -11,9 +11,8 @@ import zarr
 from numpy.typing import NDArray
 
 from pdemill.errors import CorruptStore, IncompleteStore
-from pdemill.inspect import is_pointwise
 from pdemill.reader import Dataset
-from pdemill.store.store import read_attributes
+from pdemill.store.root import is_pointwise, read_attributes
 from service.problems import Detail, Refusal
 from service.views import Sample
 

@@ -21,7 +21,8 @@ from pdemill.store.disk import Disk, LocalDisk
 from pdemill.store.encode import metadata
 from pdemill.store.layout import Shard
 from pdemill.store.manifest import Manifest
-from pdemill.store.store import ROOT, Store, check_files, read_attributes
+from pdemill.store.root import ROOT, read_attributes
+from pdemill.store.store import Store, check_files
 from solvers.certify import relative_residual, rounding_residual
 from solvers.job import Job
 from solvers.solution import Result

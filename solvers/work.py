@@ -18,7 +18,8 @@ from pdemill.spec.method import LinearMethod, Method, methods
 from pdemill.store.disk import Disk, LocalDisk, make_folders, write_durably
 from pdemill.store.layout import Shard
 from pdemill.store.manifest import FOLDER, Manifest
-from pdemill.store.store import ROOT, ShardData, Store, read_attributes
+from pdemill.store.root import ROOT, read_attributes
+from pdemill.store.store import ShardData, Store
 from solvers.families.pointwise import PointProblem
 from solvers.job import Job
 from solvers.methods.auto import Auto

@@ -16,11 +16,16 @@ from pdemill.errors import StoreBusy, StoreError
 TEMPORARY = ".tmp"
 
 
-class Disk(Protocol):
-    """A folder; names are relative, with ``/``. Nothing is durable before it has been synced."""
+class Readable(Protocol):
+    """Files by name, relative to a folder, with ``/``."""
 
     def read(self, name: str) -> bytes: ...
     def exists(self, name: str) -> bool: ...
+
+
+class Disk(Readable, Protocol):
+    """A folder that can be written. Nothing is durable before it has been synced."""
+
     def size(self, name: str) -> int: ...
     def names(self) -> Iterator[str]: ...
     def make_folder(self, name: str) -> None: ...

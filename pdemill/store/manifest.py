@@ -9,7 +9,7 @@ from hashlib import sha256
 from typing import Any
 
 from pdemill.errors import CorruptStore
-from pdemill.store.disk import Disk
+from pdemill.store.disk import Disk, Readable
 from pdemill.store.layout import SCHEMA, Shard
 
 FOLDER = "_manifest"
@@ -61,7 +61,7 @@ def fingerprint(data: bytes) -> dict[str, Any]:
     return {"sha256": sha256(data).hexdigest(), "bytes": len(data)}
 
 
-def read(disk: Disk, shard: Shard) -> Manifest | None:
+def read(disk: Readable, shard: Shard) -> Manifest | None:
     """The manifest of a shard, or None while it is not finished."""
     name = name_of(shard)
     if not disk.exists(name):
@@ -86,7 +86,7 @@ def is_finished(disk: Disk, shard: Shard) -> bool:
     )
 
 
-def read_all(disk: Disk, shards: Iterator[Shard]) -> Iterator[tuple[Shard, Manifest | None]]:
+def read_all(disk: Readable, shards: Iterator[Shard]) -> Iterator[tuple[Shard, Manifest | None]]:
     """Every shard with its manifest, where there is one."""
     for shard in shards:
         yield shard, read(disk, shard)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from pathlib import Path
 from time import process_time
 from typing import Any
 
@@ -16,26 +15,10 @@ from pdemill.errors import CorruptStore, StoreError, StoreMismatch
 from pdemill.store import manifest as manifests
 from pdemill.store.disk import Disk, make_folders, write_durably
 from pdemill.store.encode import encode, metadata, shard_file
-from pdemill.store.layout import MEASURED, SCHEMA, Shard, StoreLayout
+from pdemill.store.layout import MEASURED, Shard, StoreLayout
 from pdemill.store.manifest import Manifest
 from pdemill.store.moments import Moments, merge
-
-ROOT = "zarr.json"
-
-
-def read_attributes(root: str | Path) -> dict[str, Any]:
-    """The root attributes of a store on disk."""
-    path = Path(root) / ROOT
-    try:
-        attributes = json.loads(path.read_bytes())["attributes"]
-        schema = attributes["schema"]
-    except FileNotFoundError:
-        raise StoreError(f"{root} is not a pdemill store: it has no {ROOT}") from None
-    except (OSError, ValueError, KeyError, TypeError):
-        raise StoreError(f"{root} is not a pdemill store: its {ROOT} cannot be read as one") from None
-    if schema > SCHEMA:
-        raise StoreError(f"{root} was written by a newer pdemill (schema {schema}); this one reads {SCHEMA}")
-    return dict(attributes)
+from pdemill.store.root import ROOT
 
 
 @dataclass(frozen=True)

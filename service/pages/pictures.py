@@ -10,8 +10,7 @@ from typing import Any, Literal
 
 import zarr
 
-from pdemill.inspect import is_pointwise
-from pdemill.store.store import read_attributes
+from pdemill.store.root import is_pointwise, read_attributes
 
 type Theme = Literal["light", "dark"]
 INK = {"light": "#3c4043", "dark": "#c9c6bf"}

@@ -23,7 +23,7 @@ from pdemill.planning import Plan
 from pdemill.store.disk import LocalDisk
 from pdemill.store.layout import Shard
 from pdemill.store.manifest import read
-from pdemill.store.store import read_attributes
+from pdemill.store.root import read_attributes
 from service.pages.charts import Histogram, histogram
 from service.pages.plan import cold_iterations
 from service.pages.shards import finished_names

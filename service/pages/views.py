@@ -11,7 +11,7 @@ import yaml
 
 from pdemill.planning import Plan
 from pdemill.store.layout import Shard, cut
-from pdemill.store.store import read_attributes
+from pdemill.store.root import read_attributes
 from service.keys import Owner
 from service.ledger import Dataset
 from service.pages.desk import Desk

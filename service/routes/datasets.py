@@ -18,30 +18,50 @@ NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,254}")
 LONGEST_PATH = 1000
 KINDS: dict[str, Any] = {"application/json": {}, "application/octet-stream": {}}
 RANGE = {"name": "Range", "in": "header", "schema": {"type": "string"}, "description": "for example bytes=0-99"}
+IF_RANGE = {
+    "name": "If-Range", "in": "header", "schema": {"type": "string"},
+    "description": "the ETag of the file that the range is of; the whole file is sent where it is another one by now",
+}  # fmt: skip
+IF_NONE_MATCH = {
+    "name": "If-None-Match", "in": "header", "schema": {"type": "string"}, "description": "ETags of files known",
+}  # fmt: skip
 
 router = APIRouter(prefix="/datasets", tags=["datasets"], responses=documented(401, 421, 503))
 
 
 class StoreFile(FileResponse):
-    """A file; ranges that cannot be served are told of as all other errors are."""
+    """A file, unless the asker has it; ranges that cannot be served are told of as all other errors are."""
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        refused = False
+        answered = False
 
         async def watched(message: Message) -> None:
-            nonlocal refused
-            if message["type"] == "http.response.start" and message["status"] >= 400:
-                refused = True
+            nonlocal answered
+            if answered:
+                return
+            if message["type"] == "http.response.start" and self._is_known(Headers(scope=scope)):
+                answered = True
+                await Response(status_code=304, headers=self._validators())(scope, receive, send)
+            elif message["type"] == "http.response.start" and message["status"] >= 400:
+                answered = True
                 fault = Detail(header="Range", detail="should be bytes=FIRST-LAST, within the file")
                 size = Headers(raw=message["headers"]).get("content-range")
                 answer = respond(
                     message["status"], "the range cannot be served", [fault], {"Content-Range": size} if size else None
                 )
                 await answer(scope, receive, send)
-            elif not refused:
+            else:
                 await send(message)
 
         await super().__call__(scope, receive, watched)
+
+    def _is_known(self, asked: Headers) -> bool:
+        """Whether the asker has this very file already."""
+        tags = [tag.strip().removeprefix("W/") for tag in asked.get("if-none-match", "").split(",")]
+        return self.headers["etag"] in tags or tags == ["*"]
+
+    def _validators(self) -> dict[str, str]:
+        return {name: self.headers[name] for name in ("etag", "last-modified", "cache-control")}
 
 
 @router.head("/{dataset}/store/{path:path}", include_in_schema=False)
@@ -50,9 +70,10 @@ class StoreFile(FileResponse):
     responses={
         200: {"description": "The file", "content": KINDS},
         206: {"description": "A part of the file, or several", "content": KINDS | {"multipart/byteranges": {}}},
+        304: {"description": "If-None-Match has the file's ETag"},
         **documented(400, 404, 416, 422),
     },
-    summary="A file of a store", openapi_extra={"parameters": [RANGE]},
+    summary="A file of a store", openapi_extra={"parameters": [RANGE, IF_RANGE, IF_NONE_MATCH]},
 )  # fmt: skip
 def file(dataset: str, path: str, parts: TheParts, owner: TheOwner) -> Response:
     """A file of a store, or the range of it that is asked for."""

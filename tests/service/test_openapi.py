@@ -31,7 +31,7 @@ OPERATIONS: dict[str, set[int]] = {
     "GET /v1/jobs/{job}/events": {200} | KNOWN | ONE,
     "GET /v1/jobs/{job}/results": {200, 409} | KNOWN | ONE,
     "GET /v1/jobs/{job}/samples/{sample}": {200, 409} | KNOWN | ONE,
-    "GET /v1/datasets/{dataset}/store/{path}": {200, 206, 400, 416} | KNOWN | ONE,
+    "GET /v1/datasets/{dataset}/store/{path}": {200, 206, 304, 400, 416} | KNOWN | ONE,
     "GET /v1/problems": {200} | KNOWN,
     "GET /v1/problems/{family}/schema": {200} | KNOWN | ONE,
     "GET /v1/presets": {200} | KNOWN,

@@ -15,7 +15,7 @@ from pdemill.planning import FILE, Candidate, Plan, read_plan
 from pdemill.spec.load import load_preset, preset_names, validate
 from pdemill.spec.method import methods
 from pdemill.spec.problem import Problem
-from pdemill.store.store import read_attributes
+from pdemill.store.root import read_attributes
 from solvers.job import Job
 from solvers.methods.direct import Direct
 from solvers.methods.multigrid import Multigrid

@@ -79,7 +79,8 @@ def test_lost_and_damaged_bytes_are_an_error_never_data(darcy_store: Path, tmp_p
     file.unlink()
     if damage == "flipped":
         file.write_bytes(data)
-    with pytest.raises(CorruptStore, match=r"samples 16..16 of train cannot be read"):
+    which = {"gone": "samples 16..31", "flipped": "sample 16"}[damage]
+    with pytest.raises(CorruptStore, match=f"{which} of train, shard 1, cannot be read: train/solution/c/1/0/0/0: "):
         pdemill.open(copied)[16]
 
 
@@ -134,6 +135,7 @@ def test_the_library_is_light() -> None:
 
 def test_the_public_names_are_these() -> None:
     assert pdemill.__all__ == [
-        "Client", "Dataset", "Failure", "Job", "Summary", "Tally", "errors", "generate", "open", "plan", "preset",
+        "Client", "Dataset", "Failure", "Job", "Summary", "Tally", "errors", "generate", "mix", "open", "plan",
+        "preset",
         "verify", "walk_labels",
     ]  # fmt: skip

@@ -1,0 +1,162 @@
+"""One split of a store as a map-style data set."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from operator import index as as_index
+from pathlib import Path
+from typing import Any, Literal, SupportsIndex
+
+import numpy as np
+from numpy.typing import NDArray
+
+from pdemill.errors import IncompleteStore, StoreError
+from pdemill.reader.array import ArrayReader, Header
+from pdemill.reader.normaliser import Normaliser, normaliser
+from pdemill.reader.places import files_at
+from pdemill.reader.threads import fill
+from pdemill.store import manifest as manifests
+from pdemill.store.layout import Shard, cut
+from pdemill.store.root import is_pointwise, read_root
+
+FIELDS = {"x": "input", "y": "solution"}
+AT_POINTS = {name: name for name in ("points", "stderr", "boundary_points", "gradient")} | {
+    "boundary": "boundary_input"
+}
+type Sample = dict[str, NDArray[np.float32]]
+type Numbers = slice | Sequence[int] | NDArray[Any]
+
+
+class Dataset:
+    """One split of a store: ``len(data)``, ``data[i]``, ``data[a:b]``, ``data[[3, 1, 7]]``.
+
+    ``data[i]`` is ``{"x": [Cin, ...], "y": [Cout, ...]}`` in float32; a slice or a list of numbers gives a batch, with
+    the sample on axis 0, in the order asked for. A pointwise store adds ``points`` [P, d], ``stderr`` [P], and where
+    there are any ``boundary_points`` [B, d], ``boundary`` [K, B] and ``gradient`` [P, d]; its x and y are [Cin, P] and
+    [1, P].
+    ``store`` is a folder, the address of a store on a pdemill server, or ``s3://...``. Threads may share a data set;
+    processes inherit it by fork or get it pickled, its key included.
+    Raises IncompleteStore for a sample whose shard is not finished or that has no certified solution,
+    rather than handing out what is not there, and CorruptStore for bytes that fail their checksum.
+    """
+
+    def __init__(self, store: str | Path, split: str = "train", api_key: str | None = None) -> None:
+        self.store, self.split, self._api_key = store, split, api_key
+        self._files = files_at(store, api_key)
+        root = read_root(self._files, store)
+        self.attributes: dict[str, Any] = root["attributes"]
+        splits = self.attributes["spec"]["splits"]
+        if split not in splits:
+            raise StoreError(f"{store} has no split {split!r}; it has {', '.join(splits)}")
+        self._length = int(splits[split])
+        samples = int(self.attributes["shard_samples"])
+        self.shards: tuple[Shard, ...] = tuple(cut({split: self._length}, samples))
+        self._shard = samples
+        nodes = root["consolidated_metadata"]["metadata"]
+        names = FIELDS | (AT_POINTS if is_pointwise(self.attributes) else {})
+        self._arrays = {
+            key: ArrayReader(self._files, path, Header.parse(path, nodes[path]))
+            for key, name in names.items()
+            if (path := f"{split}/{name}") in nodes
+        }
+        self._failed: dict[int, frozenset[int]] = {}
+
+    def __repr__(self) -> str:
+        return f"Dataset({str(self.store)!r}, {self.split!r}, {self._length} samples)"
+
+    @property
+    def channels(self) -> tuple[str, ...]:
+        """Names of the channels of x."""
+        return tuple(self.attributes["input_channels"])
+
+    @property
+    def solution_channels(self) -> tuple[str, ...]:
+        """Names of the channels of y."""
+        return tuple(self.attributes["solution_channels"])
+
+    def normaliser(self, key: Literal["x", "y"]) -> Normaliser:
+        """What brings x or y to mean 0 and standard deviation 1 per channel, by the store's statistics.
+
+        They are those of the certified samples of the first split. Raises IncompleteStore while they are not there.
+        """
+        if not self.attributes["complete"]:
+            raise IncompleteStore(f"{self.store} has no statistics yet; they come with its last shard")
+        return self._normaliser(key, self.attributes["stats"])
+
+    def _normaliser(self, key: Literal["x", "y"], stats: dict[str, Any]) -> Normaliser:
+        channels = self.channels if key == "x" else self.solution_channels
+        space = 1 if is_pointwise(self.attributes) else len(self._arrays[key].header.shape) - 1
+        return normaliser([stats[f"{FIELDS[key]}/{channel}"] for channel in channels], space)
+
+    def __len__(self) -> int:
+        return self._length
+
+    def __reduce__(self) -> tuple[type[Dataset], tuple[str | Path, str, str | None]]:
+        store = self.store.absolute() if isinstance(self.store, Path) else self.store
+        return Dataset, (store, self.split, self._api_key)
+
+    def __getitem__(self, index: SupportsIndex | Numbers) -> Sample:
+        if isinstance(index, SupportsIndex) and not getattr(index, "ndim", 0):
+            return self._one(as_index(index))
+        if isinstance(index, slice):
+            return self._many(np.arange(*index.indices(self._length)))
+        return self._many(self._numbers(index))
+
+    def __getitems__(self, indices: Sequence[int]) -> list[Sample]:
+        """The samples of a batch, read together: what a PyTorch DataLoader asks for."""
+        batch = self._many(self._numbers(indices))
+        return [{key: values[row] for key, values in batch.items()} for row in range(len(indices))]
+
+    def finished(self, shard: Shard) -> bool:
+        """Whether the samples of a shard can be read."""
+        if shard.index not in self._failed:
+            manifest = manifests.read(self._files, shard)
+            if manifest is None:
+                return False
+            self._failed[shard.index] = frozenset(int(failure["sample"]) for failure in manifest.failures)
+        return True
+
+    def certified(self, shard: Shard) -> NDArray[np.intp]:
+        """The samples of a finished shard that have a solution."""
+        self._require(shard.index, ())
+        return np.setdiff1d(np.arange(shard.start, shard.stop), list(self._failed[shard.index]))
+
+    def _numbers(self, index: Any) -> NDArray[np.intp]:
+        numbers = np.asarray(index)
+        if numbers.ndim != 1 or (numbers.size and numbers.dtype.kind not in "iu"):
+            raise IndexError(f"samples are asked for by a list of whole numbers, not {index!r}")
+        numbers = numbers.astype(np.intp)
+        outside = numbers[(numbers < -self._length) | (numbers >= self._length)]
+        if outside.size:
+            raise IndexError(f"sample {outside[0]} is outside 0..{self._length - 1}")
+        return numbers % max(self._length, 1)
+
+    def _one(self, index: int) -> Sample:
+        number = index + self._length if index < 0 else index
+        if not 0 <= number < self._length:
+            raise IndexError(f"sample {index} is outside 0..{self._length - 1}")
+        self._require(number // self._shard, (number,))
+        return self._shaped({key: array.row(number) for key, array in self._arrays.items()})
+
+    def _many(self, numbers: NDArray[np.intp]) -> Sample:
+        for shard in np.unique(numbers // self._shard).tolist():
+            self._require(shard, numbers)
+        plans = {key: array.plan(numbers) for key, array in self._arrays.items()}
+        fill([piece for _, pieces in plans.values() for piece in pieces], self._files.threads)
+        return self._shaped({key: values for key, (values, _) in plans.items()})
+
+    def _shaped(self, values: Sample) -> Sample:
+        """Solutions at points are stored without a channel axis."""
+        if "points" in values:
+            values["y"] = np.expand_dims(values["y"], -2)
+        return values
+
+    def _require(self, shard: int, numbers: Sequence[int] | NDArray[np.intp]) -> None:
+        """Raise IncompleteStore unless a shard is finished and these of its samples have solutions."""
+        if shard not in self._failed and not self.finished(self.shards[shard]):
+            raise IncompleteStore(f"shard {shard} of {self.split} is not finished; run generate again to finish it")
+        failed = self._failed[shard]
+        if failed and (bad := failed.intersection(map(int, numbers))):
+            raise IncompleteStore(
+                f"sample {min(bad)} of {self.split} has no certified solution; see pdemill inspect {self.store}"
+            )

@@ -1,0 +1,30 @@
+"""The front door: a split of a store, finished or growing."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Literal, overload
+
+from pdemill.reader.dataset import Dataset
+from pdemill.reader.following import Following
+
+
+@overload
+def open(
+    store: str | Path, split: str = ..., *, api_key: str | None = ..., follow: Literal[False] = ...
+) -> Dataset: ...
+@overload
+def open(
+    store: str | Path, split: str = ..., *, api_key: str | None = ..., follow: Literal[True],
+    patience: float | None = ...,
+) -> Following: ...  # fmt: skip
+def open(
+    store: str | Path, split: str = "train", *, api_key: str | None = None, follow: bool = False,
+    patience: float | None = None,
+) -> Dataset | Following:  # fmt: skip
+    """One split of a store: a folder, or its address on a server, where ``api_key`` may be needed.
+
+    Works as it is as a map-style data set of a PyTorch DataLoader. ``follow``: the shards of a store that is still
+    being solved, as they are finished; ``patience``: raise IncompleteStore after so many seconds without a new one.
+    """
+    return Following(store, split, api_key, patience) if follow else Dataset(store, split, api_key)

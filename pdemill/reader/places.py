@@ -1,0 +1,20 @@
+"""Which kind of place a store is in."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from pdemill.errors import StoreError
+from pdemill.reader.files import Files, LocalFiles
+
+
+def files_at(store: str | Path, api_key: str | None = None) -> Files:
+    """The files of the store at a path or an address. Raises StoreError for a kind of address that is unknown."""
+    scheme, mark, _ = str(store).partition("://")
+    if not mark:
+        return LocalFiles(store)
+    if scheme in ("http", "https"):
+        from pdemill.reader.http import HttpFiles  # late: who reads local stores need not wait for an HTTP library
+
+        return HttpFiles(str(store), api_key)
+    raise StoreError(f"{store} is no place for a store: give a folder, or an address with http:// or https://")
