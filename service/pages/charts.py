@@ -9,7 +9,7 @@ from math import ceil, floor, log10
 import numpy as np
 from numpy.typing import NDArray
 
-from service.pages.formats import count, figure
+from service.pages.formats import count, figure, power
 
 WIDTH, HEIGHT, FOOT = 320.0, 110.0, 22.0
 BINS = 32
@@ -91,15 +91,15 @@ def histogram(
 def _ends(low: float, high: float, logarithmic: bool) -> tuple[float, float]:
     """The ends of the axis: powers of ten, or whole steps around the values."""
     if logarithmic:
-        power = floor(log10(low))
-        return float(power), float(max(ceil(log10(high)), power + 1))
+        least = floor(log10(low))
+        return float(least), float(max(ceil(log10(high)), least + 1))
     first = floor(low) - 0.5 if high - low < BINS else low
     return first, max(high + (0.5 if high - low < BINS else 0), first + 1)
 
 
 def _ticks(low: float, high: float, logarithmic: bool) -> tuple[Mark, ...]:
     if logarithmic:
-        places = [float(power) for power in range(int(low), int(high) + 1, max(1, ceil((high - low) / 6)))]
+        places = [float(exponent) for exponent in range(int(low), int(high) + 1, max(1, ceil((high - low) / 4)))]
     else:
         step = _round_step((high - low) / 4)
         places = [number * step for number in range(ceil(low / step), floor(high / step) + 1)]
@@ -107,11 +107,11 @@ def _ticks(low: float, high: float, logarithmic: bool) -> tuple[Mark, ...]:
     for at in places:
         x = round(WIDTH * (at - low) / (high - low), 2)
         anchor = "start" if x < 12 else "end" if x > WIDTH - 12 else "middle"
-        found.append(Mark(x, figure(10**at, 1) if logarithmic else f"{at:g}", anchor))
+        found.append(Mark(x, power(int(at)) if logarithmic else f"{at:g}", anchor))
     return tuple(found)
 
 
 def _round_step(wanted: float) -> float:
     """1, 2 or 5 times a power of ten, at least 1: what is counted is whole."""
-    power = 10.0 ** floor(log10(wanted))
-    return max(1.0, next(factor * power for factor in (1, 2, 5, 10) if factor * power >= wanted))
+    unit = 10.0 ** floor(log10(wanted))
+    return max(1.0, next(factor * unit for factor in (1, 2, 5, 10) if factor * unit >= wanted))

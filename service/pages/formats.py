@@ -22,8 +22,13 @@ def figure(value: float | None, digits: int = 3) -> str:
     exponent = floor(log10(abs(value)))
     if -3 <= exponent < 5:
         return f"{value:,.{max(0, digits - 1 - exponent)}f}"
-    mantissa, _, power = f"{value:.{digits - 1}e}".partition("e")
-    return f"{mantissa} × 10{str(int(power)).translate(_RAISED)}"
+    mantissa, _, raised = f"{value:.{digits - 1}e}".partition("e")
+    return f"{mantissa} × {power(int(raised))}"
+
+
+def power(exponent: int) -> str:
+    """A power of ten, written out where that is short."""
+    return f"{10.0**exponent:g}" if -2 <= exponent <= 3 else f"10{str(exponent).translate(_RAISED)}"
 
 
 _RAISED = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")

@@ -61,7 +61,8 @@ def new(
 ) -> Response:  # fmt: skip
     """The form, filled in from a preset, a family or a job."""
     spec = _beginning(desk, owner, preset, family, job)
-    return _form(request, desk, write_spec(spec), preset=preset)
+    shown = preset if job or family or preset else BEGIN["darcy"]
+    return _form(request, desk, write_spec(spec), preset=shown)
 
 
 def _beginning(desk: Desk, owner: Owner, preset: str | None, family: str | None, job: str | None) -> dict[str, Any]:

@@ -9,6 +9,8 @@ from pdemill.store.layout import Shard
 from pdemill.store.manifest import FOLDER, name_of
 
 INTERVALS = 60
+SHARDS = 3
+"""Shards to an interval, at least: fewer would show when shards end, not how fast samples are solved."""
 
 
 def written(store: Path, shards: Iterable[Shard]) -> dict[float, int]:
@@ -24,11 +26,11 @@ def written(store: Path, shards: Iterable[Shard]) -> dict[float, int]:
 
 def rates(samples: Mapping[float, int], began: float) -> list[tuple[float, float]]:
     """(seconds since the beginning, samples per second) over equal intervals until the last shard, at most
-    ``INTERVALS`` and no more than there are shards."""
+    ``INTERVALS``."""
     if not samples or max(samples) <= began:
         return []
     end = max(samples)
-    parts = min(INTERVALS, len(samples))
+    parts = min(INTERVALS, max(1, len(samples) // SHARDS))
     step = (end - began) / parts
     counts = [0] * parts
     for time, number in samples.items():

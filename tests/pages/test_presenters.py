@@ -69,9 +69,10 @@ def test_many_shards_share_cells() -> None:
 
 
 def test_rates_add_up_to_the_samples() -> None:
-    found = rates({102.0: 16, 104.0: 16, 110.0: 8}, 100.0)
+    times = [101.0, 102.0, 102.5, 103.0, 104.0, 106.0, 107.0, 108.0, 110.0]
+    found = rates(dict.fromkeys(times, 8), 100.0)
     assert [time for time, _ in found] == pytest.approx([10 / 3, 20 / 3, 10], abs=0.01)
-    assert sum(value for _, value in found) * 10 / 3 == pytest.approx(40, rel=1e-3)
+    assert sum(value for _, value in found) * 10 / 3 == pytest.approx(72, rel=1e-3)
     assert rates({}, 0.0) == rates({5.0: 1}, 5.0) == []
 
 
