@@ -35,7 +35,7 @@ demo: $(READY)  ## serve, submit 1,200 Darcy samples over HTTP, follow the job, 
 	@$(BIN)/python examples/demo.py $(DEMO)
 
 test: $(READY)  ## run the tests (under ten minutes)
-	$(BIN)/python -m pytest -n 2 --dist loadgroup --no-loadscope-reorder
+	$(BIN)/python -m pytest -n 2 --no-loadscope-reorder
 
 check: $(READY)  ## lint, format, types, layer contracts, tests
 	$(BIN)/ruff check .

@@ -11,6 +11,7 @@ from pathlib import Path  # noqa: E402
 from typing import Any  # noqa: E402
 
 import pytest  # noqa: E402
+from xdist.scheduler import LoadScopeScheduling  # noqa: E402
 
 import pdemill  # noqa: E402
 
@@ -41,13 +42,23 @@ APART = ("tests/docs", "tests/service/test_fuzz.py", "test_every_preset")
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Order the tests, and group them for ``--dist loadgroup``."""
+    """Order the tests."""
     items.sort(key=lambda item: next((i for i, part in enumerate(FIRST) if item.nodeid.startswith(part)), len(FIRST)))
-    for item in items:
-        if not any(part in item.nodeid for part in APART):
-            module = item.nodeid.partition("::")[0]
-            group = "walks" if module.startswith(WALKS) else module
-            item.add_marker(pytest.mark.xdist_group(group))
+
+
+class Scheduling(LoadScopeScheduling):  # type: ignore[misc]
+    """Which tests run in one process, one after the other."""
+
+    def _split_scope(self, nodeid: str) -> str:
+        if any(part in nodeid for part in APART):
+            return nodeid
+        module = nodeid.partition("::")[0]
+        return "walks" if module.startswith(WALKS) else module
+
+
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Scheduling:
+    """Deal the tests out by modules."""
+    return Scheduling(config, log)
 
 
 @pytest.fixture(scope="session")

@@ -42,7 +42,7 @@ class Cg(LinearMethod):
         return None
 
     def seconds(self, problem: Problem, unknowns: int) -> float:
-        return krylov_seconds(self.preconditioner, problem, unknowns, per_step=1.5e-8)
+        return krylov_seconds(self.preconditioner, problem, unknowns, per_step=2.5e-8)
 
     def solver(self) -> KrylovSolver:
         from solvers import petsc  # late: a spec must not load PETSc

@@ -55,7 +55,7 @@ class Multigrid(LinearMethod):
         contrast, without end where channels are thin."""
         contrast = known_contrast(problem)
         slower = max(1.0, contrast / 10.0) ** 0.31 if contrast <= LARGEST_CONTRAST else 10.0
-        return 5e-4 + (7.5e-8 if problem.dimension < 3 else 2.5e-7) * unknowns * slower
+        return 5e-4 + (7.5e-8 if problem.dimension < 3 else 3.5e-7) * unknowns * slower
 
     def solver(self) -> MultigridSolver:
         from solvers.multigrid.solver import GridSolver  # late: a spec must not load the compiler

@@ -70,5 +70,6 @@ def tab(browser: Any, complaints: list[str], **options: Any) -> Iterator[Any]:
 def settle(page: Any) -> None:
     """Wait until every picture is there, those further down too."""
     page.evaluate("document.querySelectorAll('img').forEach((image) => { image.loading = 'eager'; })")
-    for image in page.locator("img").all():
-        image.evaluate("image => image.decode()")
+    page.wait_for_function(
+        "[...document.images].every((image) => image.complete && image.naturalWidth > 0)", timeout=60_000
+    )
