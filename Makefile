@@ -10,7 +10,7 @@ DEMO ?= demo
 COMPILE := $(BIN)/uv pip compile --quiet --python-version 3.12 --python-platform x86_64-manylinux_2_34 --generate-hashes \
 	--no-header --no-emit-index-url --no-annotate
 
-.PHONY: help setup demo test check bench soak openapi lock clean
+.PHONY: help setup demo test check docs bench soak openapi lock clean
 help:  ## list the targets
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## / \t/' | expand -t 10
 
@@ -44,6 +44,9 @@ check: $(READY)  ## lint, format, types, layer contracts, tests
 	$(BIN)/lint-imports
 	$(MAKE) --no-print-directory test
 
+docs: $(READY)  ## build the docs into site/, strictly
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict
+
 bench: $(READY)  ## run the benchmarks and print their tables
 	$(BIN)/python benchmarks/pipeline.py
 	$(BIN)/python benchmarks/recycling.py
@@ -65,4 +68,4 @@ lock: $(READY)  ## write the locks anew from pyproject.toml
 	echo hatchling | $(COMPILE) --constraint requirements.lock - --output-file docker/build.lock
 
 clean:  ## remove what the targets made
-	rm -rf .venv $(DEMO) $(DEMO).png
+	rm -rf .venv site $(DEMO) $(DEMO).png

@@ -130,9 +130,8 @@ def test_verify_finds_a_missing_shard_and_generate_mends_it(store: Path, tmp_pat
 
 def test_whatever_file_is_lost_generate_brings_back(store: Path, tmp_path: Path) -> None:
     """Every file of a finished store in turn is deleted, and cut short; running it again makes the store whole."""
-    spec = load_spec(
-        store.parent / "spec.yaml", ["splits={train: 4, test: 1}", "store.shard=2", "certify.refine=1"]
-    ).model_dump(mode="json")
+    changes = ["splits={train: 4, test: 1}", "store.shard=2", "certify.refine=1"]
+    spec = load_spec(store.parent / "spec.yaml", changes).model_dump(mode="json")
     out = tmp_path / "a.zarr"
     assert library.generate(spec, out, workers=0).ok
     whole = library.verify(out, samples=0).content
