@@ -14,6 +14,7 @@ import json
 import tempfile
 import time
 from collections.abc import Callable
+from functools import partial
 from importlib.util import find_spec
 from multiprocessing import get_context
 from pathlib import Path
@@ -25,6 +26,7 @@ import numpy as np
 import zarr
 from numcodecs import lz4, zstd
 from numpy.typing import NDArray
+from zarr.codecs import Crc32cCodec, ZstdCodec
 
 from pdemill.reader.array import ArrayReader, Header
 from pdemill.reader.files import LocalFiles
@@ -45,7 +47,7 @@ def fields(samples: int) -> NDArray[np.float32]:
 
 def write(folder: Path, values: NDArray[np.float32], codec: str) -> None:
     """A Zarr array as stores have it, with the inner codec ``zstd`` or ``crc32c``."""
-    inner: Any = zarr.codecs.ZstdCodec(level=1, checksum=True) if codec == "zstd" else zarr.codecs.Crc32cCodec()
+    inner: Any = ZstdCodec(level=1, checksum=True) if codec == "zstd" else Crc32cCodec()
     sample = values.shape[1:]
     zarr.create_array(
         folder / "train" / codec, shape=values.shape, chunks=(1, *sample), shards=(SHARD, *sample), dtype="float32",
@@ -120,7 +122,7 @@ def codecs(values: NDArray[np.float32]) -> None:
     """What the codecs do to these samples alone, in memory."""
     ways: dict[str, tuple[Callable[[Any], bytes], Callable[[Any, Any], Any]]] = {
         "lz4": (lz4.compress, lz4.decompress),
-        **{f"zstd {n}": (lambda row, n=n: zstd.compress(row, n, True), zstd.decompress) for n in (1, 3, 9)},
+        **{f"zstd {n}": (partial(zstd.compress, level=n, checksum=True), zstd.decompress) for n in (1, 3, 9)},
     }
     print(f"  {'codec alone':18}{'size':>8}{'decoded/s':>12}")
     for name, (encode, decode) in ways.items():
@@ -141,7 +143,7 @@ def _worker(folder: Path, numbers: list[int]) -> int:
 
 def workers(folder: Path, numbers: list[int]) -> None:
     """Loader processes: the same samples by one and by four, wall clock."""
-    rates = {}
+    rates: dict[int, list[float]] = {}
     for count in (1, 4, 1, 4):
         with get_context("fork").Pool(count) as pool:
             pool.starmap(_worker, [(folder, numbers[:8])] * count)

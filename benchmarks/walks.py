@@ -176,9 +176,11 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--repeats", type=int, default=5)
     options = parser.parse_args()
-    for table in (lambda: speed(options.repeats), lambda: reduction(options.repeats), sharing):
-        table()
-        print()
+    speed(options.repeats)
+    print()
+    reduction(options.repeats)
+    print()
+    sharing()
 
 
 if __name__ == "__main__":

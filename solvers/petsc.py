@@ -144,9 +144,9 @@ class Direct:
 
     AMF, METIS = 2, 5
     ANALYSIS_ORDERING, BLOCKING = 7, 27
-    BLOCK = 8
 
-    def __init__(self, pattern: Pattern) -> None:
+    def __init__(self, pattern: Pattern, block: int) -> None:
+        self.block = block
         self.matrix = LoadedMatrix(pattern)
         self.ksp: Any = None
         self._x, self._b = np.zeros(pattern.size), np.zeros(pattern.size)
@@ -165,14 +165,14 @@ class Direct:
         return self._x.copy(), _finite(self._x)
 
     def solve_block(self, matrix: Matrix, block: list[Array]) -> list[tuple[Array, Result]]:
-        """The solutions for up to ``BLOCK`` right-hand sides, each to the same bits whatever shares its block.
+        """The solutions for up to ``block`` right-hand sides, each to the same bits whatever shares its block.
 
         The block is filled up with zeros, since kernels for fewer columns add up in another order; in larger ones
         (16, 32) the last bit depends on the column.
         """
         self._factorise(matrix)
         if self._block is None:
-            arrays = [np.zeros((self.matrix.pattern.size, self.BLOCK), order="F") for _ in range(2)]
+            arrays = [np.zeros((self.matrix.pattern.size, self.block), order="F") for _ in range(2)]
             mats = [PETSc.Mat().createDense(a.shape, array=a, comm=PETSc.COMM_SELF) for a in arrays]
             self._block = *arrays, *mats
         X, B, x, b = self._block
@@ -187,7 +187,7 @@ class Direct:
             mat.assemble()
             mat.stateIncrease()
         factors = pc.getFactorMatrix()
-        factors.setMumpsIcntl(self.BLOCKING, self.BLOCK)
+        factors.setMumpsIcntl(self.BLOCKING, self.block)
         factors.matSolve(b, x)
         return [(X[:, column].copy(), _finite(X[:, column])) for column in range(len(block))]
 

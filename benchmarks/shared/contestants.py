@@ -29,7 +29,8 @@ class Method:
             self._solver = make(self.options).solver()
             self._state = self._solver.start()
         answers = []
-        for part in batched(systems, self._solver.batch(systems[0].matrix.pattern, False)):
+        first = systems[0].matrix
+        for part in batched(systems, self._solver.batch(first.pattern, first.properties.constant)):
             solutions = self._solver.solve_batch(list(part), self._state)
             self._state = solutions[-1].state if self._carried else self._solver.start()
             answers += [Answer(solution.value, solution.stats.iterations) for solution in solutions]

@@ -5,6 +5,7 @@ MUMPS, CG, GAMG, ICC and GMRES are PETSc's and reached through pdemill's methods
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
 from importlib.util import find_spec
 from typing import Any
@@ -29,7 +30,7 @@ def missing() -> dict[str, str]:
     }
 
 
-class Factorised:
+class Factorised(ABC):
     """A direct solver that factorises when the matrix changes."""
 
     def __init__(self) -> None:
@@ -44,11 +45,11 @@ class Factorised:
             answers.append(Answer(self.substitute(system.rhs)))
         return answers
 
-    def factorise(self, matrix: Matrix) -> None:
-        raise NotImplementedError
+    @abstractmethod
+    def factorise(self, matrix: Matrix) -> None: ...
 
-    def substitute(self, rhs: Any) -> Any:
-        raise NotImplementedError
+    @abstractmethod
+    def substitute(self, rhs: Any) -> Any: ...
 
 
 class Pardiso(Factorised):
@@ -117,7 +118,7 @@ class Minres:
         from solvers import petsc
 
         krylov = petsc.Krylov(systems[0].matrix.pattern, "minres", self._preconditioner)
-        found = (krylov.solve(system.matrix, system.rhs, self._rtol, self._limit) for system in systems)
+        found = (krylov.solve(system.matrix, system.rhs, None, self._rtol, self._limit) for system in systems)
         return [Answer(value, iterations) for value, _, iterations in found]
 
 

@@ -7,6 +7,7 @@ from typing import Any
 
 from fastapi import APIRouter
 
+from pdemill import __version__
 from pdemill.spec.load import load_preset, preset_names, preset_text
 from pdemill.spec.problem import families
 from pdemill.spec.schema import family_schema
@@ -15,6 +16,12 @@ from service.state import TheOwner
 from service.views import PREFIX, Family, Preset
 
 router = APIRouter(tags=["catalogue"], responses=documented(401, 421, 503))
+
+
+@router.get("/", include_in_schema=False)
+async def index() -> dict[str, str]:
+    """Where to begin."""
+    return {"service": "pdemill", "version": __version__, "jobs": f"{PREFIX}/jobs", "openapi": f"{PREFIX}/openapi.json"}
 
 
 @router.get("/problems", summary="The families of equations")

@@ -13,7 +13,7 @@ from starlette.responses import PlainTextResponse
 from pdemill import __version__
 from service.problems import documented
 from service.state import Parts, TheOwner, TheParts
-from service.views import PREFIX, Readiness
+from service.views import Readiness
 
 LEAST_FREE = 50_000_000
 """Bytes that must be free in the data directory."""
@@ -91,9 +91,3 @@ def metrics(parts: TheParts, owner: TheOwner) -> Response:
     """All counters, in Prometheus' text format."""
     rate = sum(live.samples_per_second or 0.0 for live in parts.coordinator.live.values())
     return PlainTextResponse(parts.metrics.text(parts.ledger.counts(), rate), media_type="text/plain; version=0.0.4")
-
-
-@router.get("/", include_in_schema=False)
-async def index() -> dict[str, str]:
-    """Where to begin."""
-    return {"service": "pdemill", "version": __version__, "jobs": f"{PREFIX}/jobs", "openapi": f"{PREFIX}/openapi.json"}

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from functools import cached_property
+from functools import cached_property, partial
 from itertools import groupby
 from typing import Any, ClassVar, Literal, Protocol
 
@@ -16,7 +16,7 @@ from solvers.solution import Result, Solution, Solver, Stats
 LARGEST_FACTOR = 250_000
 """Unknowns above which the factors of a 3D matrix do not fit a worker."""
 BLOCK = 8
-"""Right-hand sides that are solved for at once."""
+"""Right-hand sides that are solved for at once; in larger blocks (16, 32) the last bit depends on the column."""
 
 
 class Direct(LinearMethod):
@@ -43,7 +43,7 @@ class Direct(LinearMethod):
     def solver(self) -> DirectSolver:
         from solvers import petsc  # late: a spec must not load PETSc
 
-        return DirectSolver(petsc.Direct, self.kept)
+        return DirectSolver(partial(petsc.Direct, block=BLOCK), self.kept)
 
     @cached_property
     def kept(self) -> dict[Pattern, Factorisation]:

@@ -16,10 +16,9 @@ from pdemill.spec.domain import BOX_SIDES
 from pdemill.store.layout import Shard
 from solvers.certify import relative_residual
 from solvers.job import Job
-from solvers.methods.direct import DirectSolver
+from solvers.methods.direct import Direct
 from solvers.methods.fft import FftSolver
 from solvers.operators.system import Matrix, System
-from solvers.petsc import Direct
 from solvers.planning.candidates import refining
 from solvers.sequence import Sequence
 from solvers.shard import solve_shard
@@ -42,7 +41,7 @@ def _system(job: Job, sample: int = 0) -> System:
 def _difference(job: Job, system: System) -> float:
     """How far fft and MUMPS are apart, relative, where constants are free without them."""
     fast = FftSolver().solve(system, None)
-    exact = DirectSolver(Direct).solve(system, None)
+    exact = Direct(method="direct").solver().solve(system, None)
     assert fast.result is exact.result is Result.CONVERGED
     assert relative_residual(system, fast.value) <= 1e-12 + 3 * relative_residual(system, exact.value)
     found, expected = (job.discretisation.centred(s.value, job.problem.properties) for s in (fast, exact))

@@ -14,12 +14,11 @@ from pdemill.spec import validate
 from pdemill.store.layout import Shard
 from solvers.certify import relative_residual
 from solvers.job import Job
-from solvers.methods.direct import DirectSolver
+from solvers.methods.direct import Direct
 from solvers.multigrid import layout as of
 from solvers.multigrid.layout import left_over, plan
 from solvers.multigrid.solver import GridSolver
 from solvers.operators.system import System
-from solvers.petsc import Direct
 from solvers.sequence import Sequence
 from solvers.shard import solve_shard
 from solvers.solution import Result
@@ -93,7 +92,7 @@ def test_it_agrees_with_mumps_in_few_iterations(name: str) -> None:
     problem, most = ROWS[name]
     job = _job(problem)
     systems = _systems(job, 3)
-    exact = DirectSolver(Direct)
+    exact = Direct(method="direct").solver()
     for system, solution in zip(
         systems, GridSolver(job.discretisation.pattern, 3).solve(systems, 1e-9, 60), strict=True
     ):
