@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import abstractmethod
-from typing import Annotated, Any, ClassVar, Literal, get_args
+from typing import Annotated, Any, Literal, get_args
 
 from pydantic import Field
 
@@ -49,8 +49,11 @@ class LinearMethod(Method):
 
     rtol: Annotated[float, Field(ge=1e-13, le=1e-1), AsNumber] = 1e-8
     sort: Literal["auto", "greedy", "hilbert", "none"] = "auto"
-    recycles: ClassVar[bool] = False
-    """Whether solving similar systems one after another makes it faster."""
+
+    @property
+    def recycles(self) -> bool:
+        """Whether solving similar systems one after another makes it faster."""
+        return False
 
     @abstractmethod
     def solver(self) -> Any:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from functools import partial
-from typing import TYPE_CHECKING, Annotated, ClassVar, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 
 from pydantic import Field, model_validator
 
@@ -30,7 +30,10 @@ class Skr(LinearMethod):
     restart: Annotated[int, Field(ge=4, le=1000)] = 40
     recycle: Annotated[int, Field(ge=1, le=500)] = 20
     max_iterations: Annotated[int, Field(ge=1)] = 10_000
-    recycles: ClassVar[bool] = True
+
+    @property
+    def recycles(self) -> bool:
+        return True
 
     @model_validator(mode="after")
     def _room(self) -> Skr:
