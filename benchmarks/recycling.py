@@ -3,7 +3,8 @@
 Where it should pay (one matrix that converges slowly; indefinite waves with few parameters) and where it should not
 (independent random fields). All methods solve the same systems in one process to 1e-8; time is the median over systems
 of solve and set-up, iterations are means. The first table compares the kernels: repeated runs of both in turn, medians
-over the repetitions, means over the systems. ``python benchmarks/recycling.py [--samples N]``
+over the repetitions, means over the systems; so does the second, for recycled CG.
+``python benchmarks/recycling.py [--samples N]``
 """
 
 from __future__ import annotations
@@ -96,6 +97,36 @@ def kernel(preconditioners: tuple[str, ...], systems: int = 12, repeats: int = 5
             )
 
 
+def deflation(preconditioners: tuple[str, ...], systems: int = 12, repeats: int = 5) -> None:
+    """skr-thermal: CG with recycling against PETSc's, over all systems and after the first six."""
+    spec = load_preset("skr-thermal")
+    job = Job(spec)
+    sequence = [job.discretisation.assemble(job.instance("train", i)) for i in range(systems)]
+    print(f"\n### Recycled CG: skr-thermal, {systems} systems\n")
+    print("| preconditioner | method | ms | iterations | faster | after six: ms | iterations | faster |")
+    print("|---|---|---|---|---|---|---|---|")
+    for preconditioner in preconditioners:
+        solvers = {
+            name: Job(
+                load_spec(spec, [f"solver={{method: cg, preconditioner: {preconditioner}, recycle: {k}}}"])
+            ).method
+            for name, k in (("CG", 0), ("recycled CG(10)", 10), ("recycled CG(20)", 20), ("recycled CG(30)", 30))
+        }
+        solve_all(solvers["recycled CG(10)"].solver(), sequence[:1])
+        runs: dict[str, list[Run]] = {name: [] for name in solvers}
+        for _ in range(repeats):
+            for name, method in solvers.items():
+                runs[name].append(solve_all(method.solver(), sequence))
+        times = {name: np.median([run.milliseconds for run in some], axis=0) for name, some in runs.items()}
+        for name, ms in times.items():
+            counts, base = runs[name][0].iterations, times["CG"]
+            print(
+                f"| {preconditioner} | {name} | {ms.mean():.1f} | {counts.mean():.0f} | {base.mean() / ms.mean():.1f} "
+                f"| {ms[6:].mean():.1f} | {counts[6:].mean():.0f} | {base[6:].mean() / ms[6:].mean():.1f} |",
+                flush=True,
+            )
+
+
 def solve_all(solver: Any, sequence: list[System]) -> Run:
     """One system after another; each must converge."""
     state, milliseconds, iterations = solver.start(), [], []
@@ -142,15 +173,28 @@ def main() -> None:
     samples = parser.parse_args().samples
     mumps = ("MUMPS", "{method: direct}")
     cg = ("CG + icc", "{method: cg, preconditioner: icc}")
+    recycled = ("recycled CG + icc", "{method: cg, preconditioner: icc, recycle: 20}")
+    minres = ("MINRES + jacobi", "{method: minres, preconditioner: jacobi}")
     gamg = ("CG + gamg", "{method: cg, preconditioner: gamg}")
     kernel(("none", "jacobi", "sor", "icc", "ilu"))
+    deflation(("none", "jacobi", "sor", "icc"))
     thermal = load_preset("skr-thermal")
     for preconditioner in ("none", "jacobi", "sor", "icc", "ilu"):
         table(f"skr-thermal, n = 11,024, {preconditioner}", thermal, rows(preconditioner), samples)
-    table("skr-thermal: the others", thermal, [(*cg, True), (*gamg, True), (*mumps, True)], samples)
-    table("indefinite waves, 64 x 64, two parameters", load_spec(WAVES), rows("ilu", mumps), samples)
-    table("skr-darcy: independent fields, 100 x 100", load_preset("skr-darcy"), rows("ilu", cg, gamg, mumps), samples)
-    table("fno-darcy: independent fields, 128 x 128", load_preset("fno-darcy"), rows("ilu", cg, gamg, mumps), samples)
+    table("skr-thermal: the others", thermal, [(*cg, True), (*recycled, True), (*gamg, True), (*mumps, True)], samples)
+    table("indefinite waves, 64 x 64, two parameters", load_spec(WAVES), rows("ilu", minres, mumps), samples)
+    table(
+        "skr-darcy: independent fields, 100 x 100",
+        load_preset("skr-darcy"),
+        rows("ilu", cg, recycled, gamg, mumps),
+        samples,
+    )
+    table(
+        "fno-darcy: independent fields, 128 x 128",
+        load_preset("fno-darcy"),
+        rows("ilu", cg, recycled, gamg, mumps),
+        samples,
+    )
 
 
 if __name__ == "__main__":

@@ -87,19 +87,24 @@ class LoadedMatrix:
         return True
 
 
-def _configure(pc: Any, name: str) -> None:
-    """Set the type and options of a preconditioner."""
+def _configure(pc: Any, name: str, absolute: bool = False) -> None:
+    """Set the type and options of a preconditioner; ``absolute``: Jacobi with the absolute values of the diagonal."""
     pc.setType(name)
     options = PETSc.Options(pc.getOptionsPrefix())
-    if name in ("bjacobi", "asm"):
-        options[f"pc_{name}_blocks"] = BLOCKS
+    own = {f"pc_{name}_blocks": BLOCKS} if name in ("bjacobi", "asm") else {"pc_jacobi_abs": True} if absolute else {}
+    for option, value in own.items():
+        options[option] = value
     pc.setFromOptions()
-    if name in ("bjacobi", "asm"):
-        options.delValue(f"pc_{name}_blocks")
+    for option in own:
+        options.delValue(option)
 
 
 class Krylov:
-    """PETSc's GMRES or CG with a preconditioner, stopped and accepted on the true residual."""
+    """PETSc's GMRES, CG or MINRES with a preconditioner, accepted on the true residual.
+
+    GMRES and CG watch the true residual. MINRES watches ‖r‖ in the norm of M⁻¹, for M = I or M = diag |A|; that is
+    at least ‖r‖₂ divided by the root of the largest entry of M.
+    """
 
     def __init__(self, pattern: Pattern, kind: str, preconditioner: str, restart: int = 40) -> None:
         self.matrix = LoadedMatrix(pattern)
@@ -109,10 +114,12 @@ class Krylov:
         if kind == "gmres":
             self.ksp.setGMRESRestart(restart)
             self.ksp.setPCSide(PETSc.PC.Side.RIGHT)
-        self.ksp.setNormType(PETSc.KSP.NormType.UNPRECONDITIONED)
+        watched = PETSc.KSP.NormType.PRECONDITIONED if kind == "minres" else PETSc.KSP.NormType.UNPRECONDITIONED
+        self.ksp.setNormType(watched)
         self.ksp.setInitialGuessNonzero(True)
-        self.preconditioner = preconditioner
-        _configure(self.ksp.getPC(), preconditioner)
+        self._weighted = kind == "minres" and preconditioner == "jacobi"
+        _configure(self.ksp.getPC(), preconditioner, absolute=self._weighted)
+        self._scale = 1.0
         self._x, self._b = np.zeros(pattern.size), np.zeros(pattern.size)
         self._vectors = _vector(self._x), _vector(self._b)
         self._product = _vector(np.zeros(pattern.size))
@@ -123,11 +130,15 @@ class Krylov:
         """x with ||b - A x|| <= rtol ||b||, how it ended, and the iterations."""
         if self.matrix.load(matrix):
             self.ksp.setOperators(self.matrix.mat, self.matrix.regular)
+            if self._weighted:
+                self._scale = float(np.abs(self.matrix.regular.getDiagonal().array_r).max()) ** -0.5
         x, b = self._vectors
         self._x[:], self._b[:] = 0.0 if guess is None else guess, rhs
         goal, used = rtol * float(np.linalg.norm(rhs)), 0
         for tighter in (0.95, 0.5, 0.1):
-            self.ksp.setTolerances(rtol=1e-50, atol=tighter * goal, divtol=1e12, max_it=max(1, limit - used))
+            self.ksp.setTolerances(
+                rtol=1e-50, atol=tighter * goal * self._scale, divtol=1e12, max_it=max(1, limit - used)
+            )
             self.ksp.solve(b, x)
             used += self.ksp.getIterationNumber()
             reason = self.ksp.getConvergedReason()

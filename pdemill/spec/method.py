@@ -52,8 +52,6 @@ class LinearMethod(Method):
     rtol: Annotated[float, Field(ge=1e-13, le=1e-1), AsNumber] = 1e-8
     sort: Literal["auto", "greedy", "hilbert", "none"] = "auto"
     guess: Literal["span", "zero"] = "span"
-    recycles: ClassVar[bool] = False
-    """Whether solving similar systems one after another makes it faster."""
     within: ClassVar[float | None] = None
     """The part of a right-hand side that a combination of earlier solutions may leave if a method is to begin there.
     0: combinations are of use as solutions only; None: the method costs no more than they do."""
@@ -65,6 +63,11 @@ class LinearMethod(Method):
         Those that ``objection`` refuses need not be left out.
         """
         return ()
+
+    @property
+    def recycles(self) -> bool:
+        """Whether solving similar systems one after another makes it faster."""
+        return False
 
     @abstractmethod
     def solver(self) -> Any:

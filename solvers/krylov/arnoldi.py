@@ -1,53 +1,25 @@
 """One Arnoldi cycle that stays orthogonal to a recycled space, in one compiled call.
 
-A step takes about a tenth of a millisecond; made from Python, its calls would add as much again. All compiled code of
-the method is in this file: the compiler's cache notices changes of the file that a function is in, and of no other.
-
-Classical Gram-Schmidt reads the basis once for all inner products and once to subtract. It goes through it in blocks of
-columns, so that the vector stays in the first-level cache, and backwards the second time, so that the blocks read last
-are still in the second level. That runs at the speed of the memory.
-
-The order of every sum is written down here. Left to the compiler (``fastmath``) it would be another one in each copy
-that is made of a function, and which copy runs depends on what was compiled and what came out of the cache. An inner
-product is LANES sums side by side, made by instructions that tell the vector unit so.
+A step takes about a tenth of a millisecond; made from Python, its calls would add as much again. Classical Gram-Schmidt
+reads the basis once for all inner products and once to subtract.
 """
 
 from __future__ import annotations
 
 from math import hypot, isfinite, sqrt
-from typing import Any
 
 import numpy as np
-from llvmlite import ir
-from numba import types
-from numba.core import cgutils
-from numba.extending import intrinsic
 
 from pdemill.points import Array
 from solvers.compiled import compiled
-from solvers.krylov.product import Handles, Product, check
-
-LANES = 8
-"""Columns added up side by side: a cache line, and the widest vector unit."""
-
-BLOCK = 128 * LANES
-"""Columns per block."""
+from solvers.krylov.product import Handles, Product, check, product
+from solvers.krylov.sums import LANES, inner_products, subtract
 
 CANCELLED = 0.1
 """A second round of Gram-Schmidt is made when the first leaves less than this part of the norm."""
 
 INVARIANT = 1e-14
 """The space is invariant when a product leaves less than this part of itself outside."""
-
-
-def work_rows(count: int, size: int) -> Array:
-    """Zeros for ``count`` vectors of ``size`` entries; each row begins with a cache line and ends with one."""
-    pitch = -(-size // LANES) * LANES
-    if pitch % 512 == 0:
-        pitch += 3 * LANES  # rows 4 KiB apart would compete for places in the cache
-    memory = np.zeros(count * pitch + LANES)
-    first = -memory.ctypes.data // memory.itemsize % LANES
-    return memory[first : first + count * pitch].reshape(count, pitch)
 
 
 def arnoldi_cycle(
@@ -70,16 +42,6 @@ def arnoldi_cycle(
     return T[: k + p + 1, :p], z[:p], stuck
 
 
-@compiled()
-def products(operator: Product, sources: Handles, targets: Handles) -> int:
-    """The images of several vectors."""
-    for i in range(len(sources)):
-        code: int = _product(operator, sources[i], targets[i])
-        if code != 0:
-            return code
-    return 0
-
-
 @compiled(error_model="numpy")
 def _cycle(
     operator: Product, W: Array, handles: Handles, k: int, beta: float, goal: float, T: Array, z: Array
@@ -91,7 +53,7 @@ def _cycle(
     p, stuck = 0, False
     while p < steps and not stuck:
         j, row = p, k + p + 1
-        code = _product(operator, handles[row - 1], handles[row])
+        code = product(operator, handles[row - 1], handles[row])
         if code != 0:
             return p, True, code
         norm = orthonormalise(W, row, coefficients, correction, sums)
@@ -120,119 +82,6 @@ def _cycle(
             total -= R[i, j] * z[j]
         z[i] = total / R[i, i]
     return p, stuck, 0
-
-
-@intrinsic
-def _call(typing: Any, function: Any, first: Any, second: Any, third: Any) -> Any:
-    """``int function(void *, void *, void *)`` for integers that are addresses."""
-
-    def generate(context: Any, builder: Any, signature: Any, values: Any) -> Any:
-        word = ir.IntType(types.intp.bitwidth)
-        kind = ir.FunctionType(ir.IntType(32), [word, word, word])
-        return builder.call(builder.inttoptr(values[0], kind.as_pointer()), values[1:])
-
-    return types.int32(types.intp, types.intp, types.intp, types.intp), generate
-
-
-@compiled()
-def _product(operator: Product, source: int, target: int) -> int:
-    """target = A M⁻¹ source; the error code of the library, 0 for success."""
-    code: int = _call(operator.precondition, operator.preconditioner, source, operator.between)
-    if code == 0:
-        code = _call(operator.multiply, operator.matrix, operator.between, target)
-    return code
-
-
-def _adder(rows: int) -> Any:
-    """``add(sums, W, i, w, start, stop)``: sums_r += W_r * W_w for r = i .. i + rows - 1, column by column.
-
-    Column j is added to lane j % LANES; start and stop are multiples of LANES.
-    """
-    lanes = ir.VectorType(ir.DoubleType(), LANES)
-
-    @intrinsic
-    def add(typing: Any, sums: Any, W: Any, i: Any, w: Any, start: Any, stop: Any) -> Any:
-        def generate(context: Any, builder: Any, signature: Any, values: Any) -> Any:
-            def place(row: Any, width: Any, data: Any, column: Any) -> Any:
-                offset = builder.add(builder.mul(row, width), column)
-                return builder.bitcast(builder.gep(data, [offset]), lanes.as_pointer())
-
-            def load(address: Any) -> Any:
-                return builder.load(address, align=8)
-
-            _, _, i, w, start, stop = values
-            totals, basis = (context.make_array(signature.args[n])(context, builder, values[n]) for n in (0, 1))
-            width, step, none = cgutils.unpack_tuple(builder, basis.shape)[1], i.type(LANES), i.type(0)
-            numbers = [builder.add(i, i.type(r)) for r in range(rows)]
-            kept = [place(number, step, totals.data, none) for number in numbers]
-            running = [cgutils.alloca_once_value(builder, load(address)) for address in kept]
-            with cgutils.for_range_slice(builder, start, stop, step) as (j, _):
-                factor = load(place(w, width, basis.data, j))
-                for number, total in zip(numbers, running, strict=True):
-                    product = builder.fmul(load(place(number, width, basis.data, j)), factor)
-                    builder.store(builder.fadd(builder.load(total), product), total)
-            for address, total in zip(kept, running, strict=True):
-                builder.store(builder.load(total), address, align=8)
-            return context.get_dummy_value()
-
-        return types.void(sums, W, *[types.intp] * 4), generate
-
-    return add
-
-
-_add_one, _add_four = _adder(1), _adder(4)
-
-
-@compiled()
-def _total(lanes: Array) -> float:
-    """The lanes of a sum, added up from the first to the last."""
-    total = 0.0
-    for value in lanes:
-        total += value
-    return total
-
-
-@compiled()
-def inner_products(W: Array, rows: int, sums: Array, out: Array) -> None:
-    """out_i = W_i · w for the first rows and for w itself, which is the row after them."""
-    columns = W.shape[1]
-    sums[: rows + 1] = 0.0
-    for start in range(0, columns, BLOCK):
-        stop = min(columns, start + BLOCK)
-        i = 0
-        while i + 4 <= rows + 1:
-            _add_four(sums, W, i, rows, start, stop)
-            i += 4
-        while i <= rows:
-            _add_one(sums, W, i, rows, start, stop)
-            i += 1
-    for i in range(rows + 1):
-        out[i] = _total(sums[i])
-
-
-@compiled()
-def subtract(W: Array, rows: int, sums: Array, coefficients: Array) -> float:
-    """w ← w - Σ coefficients_i W_i over the first rows; w is the row after them. Returns w · w afterwards."""
-    columns = W.shape[1]
-    sums[rows] = 0.0
-    for start in range((columns - 1) // BLOCK * BLOCK, -1, -BLOCK):
-        stop = min(columns, start + BLOCK)
-        part = W[rows, start:stop]
-        i = 0
-        while i + 4 <= rows:
-            a, b, c, d = W[i, start:stop], W[i + 1, start:stop], W[i + 2, start:stop], W[i + 3, start:stop]
-            p, q, r, s = coefficients[i], coefficients[i + 1], coefficients[i + 2], coefficients[i + 3]
-            for j in range(len(part)):
-                part[j] -= p * a[j] + q * b[j] + (r * c[j] + s * d[j])
-            i += 4
-        while i < rows:
-            a, p = W[i, start:stop], coefficients[i]
-            for j in range(len(part)):
-                part[j] -= p * a[j]
-            i += 1
-        _add_one(sums, W, rows, rows, start, stop)
-    square: float = _total(sums[rows])
-    return square
 
 
 @compiled()

@@ -7,12 +7,13 @@ from typing import Protocol
 import numpy as np
 
 from pdemill.points import Array
-from solvers.krylov.arnoldi import arnoldi_cycle, products, work_rows
+from solvers.krylov.arnoldi import arnoldi_cycle
 from solvers.krylov.learning import Learning
 from solvers.krylov.orthonormal import blocks, combine, has_drifted, orthonormalise
-from solvers.krylov.product import Handles, Product, check
+from solvers.krylov.product import Handles, Product, check, products
 from solvers.krylov.selection import harmonic_vectors, orthonormal_columns
 from solvers.krylov.space import RecycleSpace
+from solvers.krylov.sums import work_rows
 from solvers.operators.system import Matrix
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from functools import partial
-from typing import Annotated, Any, ClassVar, Literal
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal
 
 from pydantic import Field
 
@@ -13,18 +13,31 @@ from pdemill.spec.method import LinearMethod, Preconditioner, krylov_seconds
 from pdemill.spec.problem import Problem
 from solvers.methods.gmres import KrylovSolver
 
+if TYPE_CHECKING:
+    from solvers.krylov.recycled_cg import RecycledCgSolver
+
 
 class Cg(LinearMethod):
-    """Conjugate gradients, Hestenes and Stiefel 1952, by PETSc. Symmetric positive definite matrices only."""
+    """Conjugate gradients, Hestenes and Stiefel 1952, by PETSc. Symmetric positive definite matrices only.
+
+    With ``recycle`` > 0: so many approximate eigenvectors are learnt from the first systems and deflated from the
+    later ones. Stathopoulos and Orginos 2010 (eigCG); Saad et al. 2000 (deflated CG). Pays for one or slowly changing
+    matrices.
+    """
 
     method: Literal["cg"]
     preconditioner: Preconditioner = "icc"
+    recycle: Annotated[int, Field(ge=0, le=500)] = 0
     max_iterations: Annotated[int, Field(ge=1)] = 10_000
     within: ClassVar[float | None] = 0.3
 
     @classmethod
     def candidates(cls, problem: Problem, unknowns: int) -> Sequence[Mapping[str, Any]]:
         return {"preconditioner": "gamg"}, {"preconditioner": "icc"}
+
+    @property
+    def recycles(self) -> bool:
+        return self.recycle > 0
 
     def objection(self, problem: Problem) -> Fault | None:
         if not problem.symmetric:
@@ -44,8 +57,13 @@ class Cg(LinearMethod):
     def seconds(self, problem: Problem, unknowns: int) -> float:
         return krylov_seconds(self.preconditioner, problem, unknowns, per_step=2.5e-8)
 
-    def solver(self) -> KrylovSolver:
-        from solvers import petsc  # late: a spec must not load PETSc
+    def solver(self) -> KrylovSolver | RecycledCgSolver:
+        from solvers import petsc  # late: a spec must load neither PETSc nor a compiler
 
-        make = partial(petsc.Krylov, kind="cg", preconditioner=self.preconditioner)
-        return KrylovSolver(make, self.rtol, self.max_iterations)
+        if not self.recycle:
+            make = partial(petsc.Krylov, kind="cg", preconditioner=self.preconditioner)
+            return KrylovSolver(make, self.rtol, self.max_iterations)
+        from solvers.krylov.recycled_cg import RecycledCgSolver
+
+        operator = partial(petsc.Preconditioned, preconditioner=self.preconditioner)
+        return RecycledCgSolver(operator, self.recycle, self.rtol, self.max_iterations)

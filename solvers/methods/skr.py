@@ -31,8 +31,11 @@ class Skr(LinearMethod):
     restart: Annotated[int, Field(ge=4, le=1000)] = 40
     recycle: Annotated[int, Field(ge=1, le=500)] = 20
     max_iterations: Annotated[int, Field(ge=1)] = 10_000
-    recycles: ClassVar[bool] = True
     within: ClassVar[float | None] = 0.3
+
+    @property
+    def recycles(self) -> bool:
+        return True
 
     @model_validator(mode="after")
     def _room(self) -> Skr:

@@ -87,7 +87,7 @@ def test_neuraloperator_trains_on_it(darcy_store: Path) -> None:
     )  # fmt: skip
     optimizer = torch.optim.Adam(model.parameters(), lr=5e-3)
     loader = torch.utils.data.DataLoader(data, batch_size=8, num_workers=2, multiprocessing_context="fork")
-    test = torch.utils.data.DataLoader(pdemill.open(darcy_store, "test"), batch_size=7)  # type: ignore[arg-type]
+    test = torch.utils.data.DataLoader(pdemill.open(darcy_store, "test"), batch_size=7)
 
     def error() -> float:
         with torch.no_grad():

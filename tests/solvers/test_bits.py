@@ -8,7 +8,8 @@ import pytest
 from pdemill.points import Array
 from pdemill.spec.problem import Properties
 from solvers.compiled import compiled
-from solvers.krylov.arnoldi import BLOCK, LANES, arnoldi_cycle, inner_products, subtract, work_rows
+from solvers.krylov.arnoldi import arnoldi_cycle
+from solvers.krylov.sums import BLOCK, LANES, inner_products, subtract, work_rows
 from solvers.operators.system import Matrix, Pattern
 from solvers.petsc import Preconditioned
 

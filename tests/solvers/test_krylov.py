@@ -11,13 +11,14 @@ from scipy.linalg import eig, subspace_angles
 
 from pdemill.points import Array
 from pdemill.spec.problem import Properties
-from solvers.krylov.arnoldi import arnoldi_cycle, work_rows
+from solvers.krylov.arnoldi import arnoldi_cycle
 from solvers.krylov.learning import Learning
 from solvers.krylov.orthonormal import has_drifted, orthonormalise
 from solvers.krylov.product import LibraryError, check
 from solvers.krylov.selection import harmonic_vectors
 from solvers.krylov.solver import SkrSolver
 from solvers.krylov.space import RecycleSpace
+from solvers.krylov.sums import work_rows
 from solvers.operators.system import Matrix, Pattern, System
 from solvers.petsc import Preconditioned
 from solvers.solution import Result

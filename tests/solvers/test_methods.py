@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from pdemill.errors import SpecError
 from pdemill.spec import validate
 from pdemill.spec.method import LinearMethod, methods
 from solvers.certify import relative_residual
@@ -41,6 +42,7 @@ SYSTEMS: dict[str, dict[str, Any]] = {
     },
 }  # fmt: skip
 ANY = ("definite", "definite 3D", "indefinite", "nonsymmetric", "singular", "periodic", "constant", "mesh")
+SYMMETRIC = tuple(kind for kind in ANY if kind != "nonsymmetric")
 SPD = ("definite", "definite 3D", "singular", "periodic", "constant", "mesh")
 ROWS: list[tuple[dict[str, Any], tuple[str, ...]]] = [
     ({"method": "direct"}, ANY),
@@ -48,6 +50,8 @@ ROWS: list[tuple[dict[str, Any], tuple[str, ...]]] = [
     ({"method": "fft"}, ("indefinite", "singular", "constant")),
     ({"method": "multigrid"}, ("definite", "definite 3D", "singular", "constant")),
     *[({"method": "cg", "preconditioner": p}, SPD) for p in ("none", "jacobi", "bjacobi", "sor", "icc", "gamg")],
+    *[({"method": "cg", "preconditioner": p, "recycle": 6}, SPD) for p in ("none", "sor", "icc", "gamg")],
+    *[({"method": "minres", "preconditioner": p}, SYMMETRIC) for p in ("none", "jacobi")],
     *[({"method": "gmres", "preconditioner": p}, ANY) for p in ("none", "jacobi", "bjacobi", "sor", "ilu", "asm")],
     ({"method": "gmres", "preconditioner": "gamg"}, ("definite", "definite 3D", "mesh")),
     *[({"method": "skr", "preconditioner": p}, ANY) for p in ("none", "jacobi", "bjacobi", "sor", "ilu", "asm")],
@@ -85,7 +89,7 @@ def test_every_sample_is_solved_to_the_tolerance(method: dict[str, Any], kind: s
         assert np.linalg.norm(found - expected) <= 1e-6 * np.linalg.norm(expected)
 
 
-@pytest.mark.parametrize("method", ["direct", "fft", "multigrid", "cg", "gmres", "skr"])
+@pytest.mark.parametrize("method", ["direct", "fft", "multigrid", "cg", "minres", "gmres", "skr"])
 def test_a_zero_right_hand_side_has_the_zero_solution(method: str) -> None:
     kind = "singular" if method == "fft" else "definite"
     spec = validate({"problem": {**SYSTEMS[kind], "source": 0}, "samples": 1, "solver": {"method": method}})
@@ -96,13 +100,33 @@ def test_a_zero_right_hand_side_has_the_zero_solution(method: str) -> None:
     assert not solution.value.any()
 
 
-@pytest.mark.parametrize("method", ["cg", "gmres", "skr"])
+@pytest.mark.parametrize("method", ["cg", "minres", "gmres", "skr"])
 def test_too_few_iterations_are_a_named_result(method: str) -> None:
     job = _job({"method": method, "max_iterations": 3, "preconditioner": "none"}, "definite")
     solver = job.method.solver()
     solution = solver.solve(job.discretisation.assemble(job.instance("train", 0)), solver.start())
     assert solution.result is Result.MAX_ITERATIONS
     assert "solver.max_iterations" in solution.result.value
+
+
+def test_minres_refuses_what_may_not_be_symmetric_or_definite() -> None:
+    problem = _job({"method": "direct"}, "nonsymmetric").problem
+    fault = methods["minres"](method="minres").objection(problem)
+    assert fault is not None
+    assert "symmetric" in fault.message
+    with pytest.raises(SpecError, match="preconditioner"):
+        _job({"method": "minres", "preconditioner": "ilu"}, "indefinite")
+
+
+def test_minres_takes_fewer_iterations_than_restarted_gmres_for_waves() -> None:
+    """The same indefinite matrix and M = I; MINRES minimises over all its steps, GMRES over 20."""
+    counts = []
+    for method in ({"method": "minres"}, {"method": "gmres", "restart": 20}):
+        job = _job({**method, "preconditioner": "none"}, "indefinite")
+        solver = job.method.solver()
+        solution = solver.solve(job.discretisation.assemble(job.instance("train", 0)), solver.start())
+        counts.append(solution.stats.iterations)
+    assert counts[0] < 0.5 * counts[1]
 
 
 def test_a_state_is_never_changed_by_the_solver() -> None:

@@ -1,0 +1,93 @@
+"""Conjugate gradients that learn the smallest eigenvectors from the first systems and deflate the later ones."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+
+from pdemill.points import Array
+from solvers.krylov.basis import RightPreconditioned
+from solvers.krylov.conjugate import Ending
+from solvers.krylov.deflation import DeflatedBasis, Deflation
+from solvers.krylov.learning import Learning
+from solvers.operators.system import Matrix, Pattern, System
+from solvers.solution import Result, Solution, Solver, Stats
+
+MISSES = 3
+"""So often the true residual may contradict the one of the recurrence."""
+
+
+def recycled_cg(
+    operator: RightPreconditioned,
+    matrix: Matrix,
+    b: Array,
+    guess: Array,
+    space: Deflation | None,
+    basis: DeflatedBasis,
+    rtol: float,
+    limit: int,
+) -> tuple[Array, Result, int, Deflation | None]:
+    """Solve A x = b for a definite A to ‖b - A x‖ <= rtol ‖b‖, from a guess.
+
+    Deflated CG of Saad et al. 2000, whose vectors come from eigCG, Stathopoulos and Orginos 2010. ``operator`` has
+    loaded ``matrix``; ``basis`` is work space. Returns x, how it ended, the number of products with A, those for
+    recycled vectors included, and the space for the next system.
+    """
+    goal = rtol * float(np.linalg.norm(b))
+    used, learning = 0, Learning()
+    basis.begin(guess, operator.residual(guess, b) if guess.any() else b, space)
+    if space is not None:
+        if space.matrix is matrix:
+            learning = space.learning.next_system(space.theta)
+        else:
+            used += basis.carry()
+        basis.project()
+    window = basis.listen() if learning.refresh else None
+    harvest = window
+    for _ in range(MISSES + 1):
+        if not np.isfinite(basis.norm):
+            return basis.x, Result.NOT_FINITE, used, None
+        if basis.norm > goal:
+            steps, ending = basis.steps(window, 0.98 * goal, max(limit - used, 0))
+            used += steps
+            if ending is Ending.INDEFINITE or ending is Ending.NOT_FINITE:
+                broken = Result.BREAKDOWN if ending is Ending.INDEFINITE else Result.NOT_FINITE
+                return basis.x, broken, used, None
+            if ending is Ending.PAUSED:
+                return basis.x, Result.MAX_ITERATIONS, used, basis.space(matrix, learning)
+        x = basis.x
+        r = operator.residual(x, b)
+        if np.linalg.norm(r) <= goal:
+            if harvest is not None and harvest.filled:
+                used += basis.learn(harvest)
+            return x, Result.CONVERGED, used, basis.space(matrix, learning)
+        window = None  # its recurrence ends here
+        basis.replace(r)
+        basis.project()
+    return basis.x, Result.MISSED_TOLERANCE, used, None
+
+
+class RecycledCgSolver(Solver[Deflation | None]):
+    """State: the deflation space, or none before the first system and after a failure."""
+
+    def __init__(self, make: Callable[[Pattern], RightPreconditioned], recycle: int, rtol: float, limit: int) -> None:
+        self._make, self._recycle, self._rtol, self._limit = make, recycle, rtol, limit
+        self._parts: tuple[RightPreconditioned, DeflatedBasis] | None = None
+
+    def start(self) -> None:
+        return None
+
+    def solve(self, system: System, state: Deflation | None) -> Solution[Deflation | None]:
+        matrix = system.matrix
+        if self._parts is None:
+            operator = self._make(matrix.pattern)
+            self._parts = operator, DeflatedBasis(operator, matrix.pattern.size, self._recycle)
+        operator, basis = self._parts
+        if not operator.load(matrix):
+            return Solution(np.full_like(system.rhs, np.nan), Result.SINGULAR, Stats(), None)
+        guess = np.zeros_like(system.rhs) if system.guess is None else system.guess
+        value, result, used, space = recycled_cg(
+            operator, matrix, system.rhs, guess, state, basis, self._rtol, self._limit
+        )
+        return Solution(value, result, Stats(used), space)

@@ -1,0 +1,42 @@
+"""The minimal residual method for symmetric matrices."""
+
+from __future__ import annotations
+
+from functools import partial
+from typing import Annotated, ClassVar, Literal
+
+from pydantic import Field
+
+from pdemill.errors import Fault
+from pdemill.spec.method import LinearMethod, krylov_seconds
+from pdemill.spec.problem import Problem
+from solvers.methods.gmres import KrylovSolver
+
+
+class Minres(LinearMethod):
+    """MINRES, Paige and Saunders 1975, by PETSc. Symmetric matrices, definite or not; three vectors, no restart.
+
+    The preconditioner must be definite even where the matrix is not, which leaves ``none`` and ``jacobi`` (with the
+    absolute values of the diagonal).
+    """
+
+    method: Literal["minres"]
+    preconditioner: Literal["none", "jacobi"] = "jacobi"
+    max_iterations: Annotated[int, Field(ge=1)] = 10_000
+    within: ClassVar[float | None] = 0.3
+
+    def objection(self, problem: Problem) -> Fault | None:
+        if not problem.symmetric:
+            return Fault(
+                ("method",), f"minres needs a symmetric operator, and {problem.family} is not: use gmres or direct"
+            )
+        return None
+
+    def seconds(self, problem: Problem, unknowns: int) -> float:
+        return krylov_seconds(self.preconditioner, problem, unknowns, per_step=2e-8)
+
+    def solver(self) -> KrylovSolver:
+        from solvers import petsc  # late: a spec must not load PETSc
+
+        make = partial(petsc.Krylov, kind="minres", preconditioner=self.preconditioner)
+        return KrylovSolver(make, self.rtol, self.max_iterations)
