@@ -63,12 +63,14 @@ class Rows:
         sample = int(self.arrays["sample_id"][row])
         self.failures.append({"row": row, "sample": sample, "result": label.result.name, "reason": label.reason})
 
-    def finished(self) -> ShardData:
-        """The rows with their summary."""
+    def finished(self, first: int) -> ShardData:
+        """The rows with their summary; ``first`` was solved before there was anything to recycle."""
         good = self.arrays["method"] > 0
         iterations, residuals = self.arrays["iterations"][good], self.arrays["rel_residual"][good]
-        summary = {
+        summary: dict[str, Any] = {
             "iterations": int(iterations.sum()),
             "worst_residual": float(residuals.max()) if good.any() else None,
         }
+        if self.job.method.recycles:
+            summary["first"] = first
         return ShardData(self.arrays, tuple(sorted(self.failures, key=lambda f: f["row"])), summary)

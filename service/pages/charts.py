@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from math import ceil, floor, log10
 
@@ -42,50 +42,61 @@ class Histogram:
     title: str
     summary: str
     bars: tuple[Bar, ...]
+    beside: tuple[Bar, ...]
     ticks: tuple[Mark, ...]
     marks: tuple[Mark, ...]
 
 
 def histogram(
     title: str, values: NDArray[np.floating], logarithmic: bool, marks: Sequence[tuple[str, float]] = (),
-    counted: str = "samples",
+    counted: str = "samples", beside: tuple[str, NDArray[np.floating]] | None = None,
 ) -> Histogram | None:  # fmt: skip
-    """The histogram of the finite values (on a logarithmic axis the positive ones); None where there is none."""
-    kept = values[np.isfinite(values)].astype(float)
+    """The histogram of the finite values (on a logarithmic axis the positive ones); None where there is none.
+
+    ``beside``: a name and other values on the same axis, each of the two as high as the picture.
+    """
+    kept, other = (_kept(v, logarithmic) for v in (values, beside[1] if beside else np.empty(0)))
     if logarithmic:
-        kept, marks = kept[kept > 0], [mark for mark in marks if mark[1] > 0]
+        marks = [mark for mark in marks if mark[1] > 0]
     if not kept.size:
         return None
-    seen = np.concatenate([kept, [value for _, value in marks]])
+    seen = np.concatenate([kept, other, [value for _, value in marks]])
     low, high = _ends(float(seen.min()), float(seen.max()), logarithmic)
-    scaled, span = (np.log10(kept) if logarithmic else kept), high - low
-    bins = BINS if logarithmic else min(BINS, max(1, ceil(span)))
-    counts, edges = np.histogram(scaled, bins, (low, high))
+    span = high - low
+    edges = np.linspace(low, high, (BINS if logarithmic else min(BINS, max(1, ceil(span)))) + 1)
 
     def place(value: float) -> float:
         return round(WIDTH * ((log10(value) if logarithmic else value) - low) / span, 2)
 
-    def value(edge: float) -> str:
-        return figure(10**edge) if logarithmic else f"{edge:g}"
+    def said(value: float) -> str:
+        return figure(value) if logarithmic else f"{value:g}"
 
-    bars, tall = [], HEIGHT / counts.max()
-    for number, begin, end in zip(counts.tolist(), edges[:-1].tolist(), edges[1:].tolist(), strict=True):
-        if number:
-            x, width = WIDTH * (begin - low) / span, WIDTH * (end - begin) / span
-            label = f"{value(begin)} to {value(end)}: {count(number)} {counted}"
-            bars.append(
-                Bar(
-                    round(x, 2),
-                    round(HEIGHT - tall * number, 2),
-                    round(max(width - 1, 1), 2),
-                    round(tall * number, 2),
-                    label,
+    def bars(values: NDArray[np.floating], words: str) -> Iterator[Bar]:
+        counts, _ = np.histogram(np.log10(values) if logarithmic else values, edges)
+        for number, begin, end in zip(counts.tolist(), edges[:-1].tolist(), edges[1:].tolist(), strict=True):
+            if number:
+                x, width, height = (
+                    WIDTH * (begin - low) / span,
+                    WIDTH * (end - begin) / span,
+                    HEIGHT * number / counts.max(),
                 )
-            )
-    middle, least, most = (figure(v) if logarithmic else f"{v:g}" for v in np.quantile(kept, (0.5, 0, 1)).tolist())
+                ends = " to ".join(said(10**edge if logarithmic else edge) for edge in (begin, end))
+                label = f"{ends}: {count(number)} {words}"
+                yield Bar(round(x, 2), round(HEIGHT - height, 2), round(max(width - 1, 1), 2), round(height, 2), label)
+
+    middle, least, most = (said(value) for value in np.quantile(kept, (0.5, 0, 1)).tolist())
     summary = f"median {middle}, from {least} to {most}"
+    second: tuple[Bar, ...] = ()
+    if beside is not None and other.size:
+        summary += f"; {beside[0]}: median {said(float(np.median(other)))}"
+        second = tuple(bars(other, f"{counted}, {beside[0]}"))
     drawn = tuple(Mark(place(at), name, "end" if place(at) > WIDTH / 2 else "start") for name, at in marks)
-    return Histogram(title, summary, tuple(bars), _ticks(low, high, logarithmic), drawn)
+    return Histogram(title, summary, tuple(bars(kept, counted)), second, _ticks(low, high, logarithmic), drawn)
+
+
+def _kept(values: NDArray[np.floating], logarithmic: bool) -> NDArray[np.floating]:
+    kept = values[np.isfinite(values)].astype(float)
+    return kept[kept > 0] if logarithmic else kept
 
 
 def _ends(low: float, high: float, logarithmic: bool) -> tuple[float, float]:

@@ -42,6 +42,8 @@ class Rows:
     columns: Columns
     methods: dict[str, int]
     failures: tuple[tuple[str, int, str], ...]
+    cold: NDArray[Any]
+    """Whether a sample was solved when there was nothing to recycle yet."""
 
 
 @dataclass(frozen=True)
@@ -67,26 +69,35 @@ def statistics(rows: Sequence[Rows], finished: int, rtol: float | None, plan: Pl
         for name, number in row.methods.items():
             methods[name] = methods.get(name, 0) + number
     columns = {name: np.concatenate([row.columns[name] for row in rows]) for name in rows[0].columns}
+    cold = np.concatenate([row.cold for row in rows])
     return Statistics(
         shards=len(rows),
         finished=finished,
         methods=methods,
         failures=tuple(failure for row in rows for failure in row.failures)[:FAILURES],
-        charts=tuple(chart for chart in _charts(columns, rtol, plan) if chart is not None),
+        charts=tuple(chart for chart in _charts(columns, cold, rtol, plan) if chart is not None),
     )
 
 
-def _charts(columns: Columns, rtol: float | None, plan: Plan | None) -> list[Histogram | None]:
+def _charts(columns: Columns, cold: NDArray[Any], rtol: float | None, plan: Plan | None) -> list[Histogram | None]:
     empty = np.empty(0)
-    iterations, cold = columns.get("iterations", empty), cold_iterations(plan)
+    iterations = columns.get("iterations", empty)
     iterative = iterations.size and iterations.max() > 0
     return [
-        histogram("Iterations", iterations, False, [("not recycled", cold)] if cold else []) if iterative else None,
+        _iterations(iterations, cold, cold_iterations(plan)) if iterative else None,
         histogram("Seconds per solve", columns.get("solve_seconds", empty), True),
         histogram("Relative residual", columns.get("rel_residual", empty), True, [("tolerance", rtol)] if rtol else []),
         histogram("Error estimate", columns.get("error_estimate", empty), True),
         histogram("Audited error", columns.get("audit_error", empty), True),
     ]
+
+
+def _iterations(iterations: NDArray[Any], cold: NDArray[Any], without: float | None) -> Histogram | None:
+    """Of recycled samples beside those that begin a shard; ``without``: of a method that recycles nothing."""
+    marks = [("not recycled", without)] if without else []
+    if not cold.any() or cold.all():
+        return histogram("Iterations", iterations, False, marks)
+    return histogram("Iterations, recycled", iterations[~cold], False, marks, beside=("cold", iterations[cold]))
 
 
 class Statisticians:
@@ -122,8 +133,10 @@ def rows_of(store: Path, shard: Shard) -> Rows:
     numbers = np.bincount(columns["method"][good], minlength=len(names)).tolist()
     manifest = read(LocalDisk(store), shard)
     failures = manifest.failures if manifest is not None else ()
+    first = manifest.summary.get("first", -1) if manifest is not None else -1
     return Rows(
         {name: column[good] for name, column in columns.items()},
         {name: number for name, number in zip(names, numbers, strict=True) if number},
         tuple((shard.split, int(f["sample"]), f"{f['result']}: {f['reason']}") for f in failures),
+        (np.arange(shard.stop - shard.start) == first)[good],
     )

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 
+import pdemill
 from pdemill.planning import Candidate, Plan
 from pdemill.spec.load import load_preset, preset_names, read_preset, validate
 from pdemill.store.layout import cut
@@ -16,6 +18,7 @@ from service.pages.formats import duration, figure, rate, size
 from service.pages.plan import cold_iterations, plan_rows
 from service.pages.preview import pack, small, unpack
 from service.pages.shards import MOST_CELLS, grids
+from service.pages.statistics import Statisticians
 from service.pages.throughput import rates
 
 
@@ -56,6 +59,16 @@ def test_whole_numbers_have_bars_of_their_own() -> None:
     assert shown is not None
     assert [bar.label for bar in shown.bars] == ["2.5 to 3.5: 2 samples", "4.5 to 5.5: 1 samples"]
     assert shown.summary == "median 3, from 3 to 5"
+
+
+def test_two_histograms_share_an_axis() -> None:
+    shown = histogram("iterations", np.array([3, 3, 5]), False, beside=("cold", np.array([9, 9])))
+    assert shown is not None
+    assert [bar.label for bar in shown.bars] == ["2.5 to 3.5: 2 samples", "4.5 to 5.5: 1 samples"]
+    assert [bar.label for bar in shown.beside] == ["8.5 to 9.5: 2 samples, cold"]
+    assert shown.bars[0].height == shown.beside[0].height == HEIGHT
+    assert shown.beside[0].x + shown.beside[0].width == pytest.approx(WIDTH, abs=1.01)
+    assert shown.summary == "median 3, from 3 to 5; cold: median 9"
 
 
 def test_many_shards_share_cells() -> None:
@@ -112,3 +125,18 @@ def test_previews_are_small(name: str) -> None:
 )  # fmt: skip
 def test_numbers_as_people_read_them(made: Any, text: str) -> None:
     assert made == text
+
+
+def test_what_begins_a_shard_is_shown_beside_what_is_recycled(tmp_path: Path) -> None:
+    """skr solves the first sample of every shard cold; the chart counts those apart."""
+    changes = ["splits={train: 12}", "problem.resolution=[16, 16]", "solver={method: skr}", "store.shard=4"]
+    spec = load_preset("fno-darcy", changes)
+    assert pdemill.generate(spec.model_dump(mode="json"), tmp_path / "a.zarr", workers=0).ok
+    found = Statisticians().look(tmp_path / "a.zarr", list(cut({"train": 12}, 4)), None)
+    assert found is not None
+    shown = found.charts[0]
+    assert shown.title == "Iterations, recycled"
+    assert [sum(int(bar.label.split(": ")[1].split()[0]) for bar in bars) for bars in (shown.bars, shown.beside)] == [
+        9,
+        3,
+    ]
