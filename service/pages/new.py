@@ -43,6 +43,7 @@ class Checked:
     cost: Cost | None = None
     samples: int = 0
     packed: str | None = None
+    pointwise: bool = False
 
 
 def look_at(desk: Desk, spec: Mapping[str, Any]) -> Checked:
@@ -51,7 +52,7 @@ def look_at(desk: Desk, spec: Mapping[str, Any]) -> Checked:
         valid, cost = check(desk.parts, dict(spec))
     except SpecError as error:
         return Checked(error.faults)
-    return Checked((), cost, valid.samples, pack(valid))
+    return Checked((), cost, valid.samples, pack(valid), valid.problem.pointwise)
 
 
 @router.get("/new")

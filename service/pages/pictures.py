@@ -1,4 +1,4 @@
-"""One sample as a PNG: its inputs, its solution, its certificate."""
+"""One sample as a PNG: its inputs and its solution."""
 
 from __future__ import annotations
 
@@ -15,8 +15,8 @@ from pdemill.store.root import is_pointwise, read_attributes
 type Theme = Literal["light", "dark"]
 INK = {"light": "#3c4043", "dark": "#c9c6bf"}
 REMEMBERED = 300
-PANEL, TALL = 2.3, 2.35
-"""Inches."""
+PANEL, NARROW, TALL = 2.3, 1.2, 2.15
+"""Inches; narrow is a panel that shows one number."""
 
 
 def paint(store: Path, split: str, sample: int, theme: Theme) -> bytes:
@@ -37,12 +37,13 @@ def paint(store: Path, split: str, sample: int, theme: Theme) -> bytes:
         else Fields(attributes, root, group, [])
     )
     names = [*attributes["input_channels"][:MAX_CHANNELS], *panels.results]
-    figure = Figure(figsize=(PANEL * len(names), TALL), layout="constrained")
-    axes = figure.subplots(1, len(names), squeeze=False, subplot_kw=panels.kind)[0]
+    inputs = np.asarray(group["input"][sample])[:MAX_CHANNELS]
+    widths = [NARROW if np.ptp(values) == 0 else PANEL for values in inputs] + [PANEL] * len(panels.results)
+    figure = Figure(figsize=(sum(widths), TALL), layout="constrained")
+    axes = figure.subplots(1, len(names), squeeze=False, subplot_kw=panels.kind, width_ratios=widths)[0]
     panels.draw(figure, axes, sample)
     for ax, name in zip(axes, names, strict=True):
         ax.set_title(name, fontsize=9)
-    figure.supxlabel(panels.caption(sample), fontsize=9)
     for text in figure.findobj(Text):
         text.set_color(INK[theme])
     for ax in figure.axes:

@@ -13,6 +13,7 @@ import pytest
 import yaml
 
 import pdemill
+from pdemill.planning import read_plan
 from pdemill.spec.load import load_preset, preset_names, read_preset, validate
 from service.pages.form.spec import write_spec
 from service.pages.render import STATIC
@@ -60,6 +61,23 @@ def test_a_job_shows_its_shards_and_distributions(api: Api, job: str) -> None:
     assert "train: 3 of 3 shards are finished" in text
     assert "47 certified" in text
     assert 'aria-label="Relative residual: median' in text
+
+
+def test_what_the_planner_measured_is_a_table(api: Api, tmp_path: Path) -> None:
+    spec = pdemill.preset("condiff", ["splits={train: 6}", "solver={trial: always}", "problem.resolution=[24, 24]"])
+    assert pdemill.generate(spec, tmp_path / "a.zarr", workers=0).ok
+    plan = read_plan(tmp_path / "a.zarr")
+    assert plan is not None
+    assert plan.measured
+    table = api.get(f"/jobs/{api.finished(tmp_path / 'a.zarr')[0]}").text.partition("<h2>Plan</h2>")[2]
+    assert plan.reason in unescape(table)
+    rows = re.findall(r"<tr.*?</tr>", table.partition("<tbody>")[2], re.DOTALL)
+    assert len(rows) == len(plan.candidates)
+    assert [name for row in rows for name in re.findall(r'<th scope="row">([^<]*) <span class="soft">chosen', row)] == [
+        next(c.name for c in plan.candidates if c.method == plan.method)
+    ]
+    tried = [c for c in plan.candidates if c.seconds]
+    assert sum('<td class="n">–</td>' not in row for row in rows) == len(tried)
 
 
 def test_samples_are_pictures(api: Api, job: str) -> None:
