@@ -13,7 +13,6 @@ from pdemill.errors import StoreError, StoreMismatch
 from pdemill.progress import Failure, Summary, Tally, Watcher
 from pdemill.spec.job import Spec
 from pdemill.store.disk import TEMPORARY, Lock, sweep
-from pdemill.store.encode import metadata
 from pdemill.store.manifest import FOLDER, Manifest
 from pdemill.store.store import Store
 from solvers.pool import Event, Pool
@@ -57,7 +56,7 @@ def _check_folder(root: Path, store: Store) -> None:
     """Refuse to write into a folder that holds something else."""
     if (root / "zarr.json").exists():
         return
-    ours = {Path(name).parts[0] for name in metadata(store.layout)} | {FOLDER}
+    ours = {Path(name).parts[0] for name in store.metadata} | {FOLDER}
     for entry in root.iterdir():
         if entry.name not in ours and not entry.name.endswith(TEMPORARY):
             raise StoreMismatch(f"{root} is not empty and holds no store (found {entry.name}); choose another folder")

@@ -18,7 +18,6 @@ from pdemill.errors import CorruptStore, PdemillError
 from pdemill.spec.audit import objection
 from pdemill.store import manifest as manifests
 from pdemill.store.disk import Disk, LocalDisk
-from pdemill.store.encode import metadata
 from pdemill.store.layout import Shard
 from pdemill.store.manifest import Manifest
 from pdemill.store.root import ROOT, read_attributes
@@ -73,7 +72,8 @@ def verify(store: str | Path, samples: int | None = None, audit: int = 0) -> Ver
     disk = LocalDisk(root)
     attributes = read_attributes(root)
     layout = replace(making.layout, attributes={**making.layout.attributes, "versions": attributes["versions"]})
-    faults: list[str] = [f"{name} is not as it was written" for name in _changed_metadata(disk, layout)]
+    written = Store(disk, layout)
+    faults: list[str] = [f"{name} is not as it was written" for name in _changed_metadata(written)]
     total = done = 0
     errors: list[float] = []
     finished: list[Manifest] = []
@@ -98,16 +98,16 @@ def verify(store: str | Path, samples: int | None = None, audit: int = 0) -> Ver
             found, told = _audit(job, group, shard, walked)
             errors += found
             faults += told
-    if attributes["complete"] and disk.read(ROOT) != Store(disk, layout).finished_root(finished):
+    if attributes["complete"] and disk.read(ROOT) != written.finished_root(finished):
         faults.append(f"{ROOT} is not as it was written: its attributes do not follow from spec and manifests")
     return Verification(total, done, tuple(faults), content_hash(disk), tuple(errors))
 
 
-def _changed_metadata(disk: Disk, layout: Any) -> list[str]:
+def _changed_metadata(store: Store) -> list[str]:
     return [
         name
-        for name, data in metadata(layout).items()
-        if name != ROOT and (not disk.exists(name) or disk.read(name) != data)
+        for name, data in store.metadata.items()
+        if name != ROOT and (not store.disk.exists(name) or store.disk.read(name) != data)
     ]
 
 

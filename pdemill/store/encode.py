@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 import warnings
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -38,6 +40,11 @@ def metadata(layout: StoreLayout) -> dict[str, bytes]:
         zarr.consolidate_metadata(store)
     content = {name: buffer.to_bytes() for name, buffer in files.items()}
     return {name: content[name] for name in sorted(content, key=lambda name: (name == "zarr.json", name))}
+
+
+def with_attributes(root: bytes, attributes: Mapping[str, Any]) -> bytes:
+    """The root metadata with other attributes, as zarr-python would write it; everything else stays."""
+    return json.dumps({**json.loads(root), "attributes": attributes}, indent=2).encode()
 
 
 def shard_file(part: ArrayLayout, shard: Shard) -> str:

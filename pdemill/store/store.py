@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
+from functools import cached_property
 from time import process_time
 from typing import Any
 
@@ -14,7 +15,7 @@ from numpy.typing import NDArray
 from pdemill.errors import CorruptStore, StoreError, StoreMismatch
 from pdemill.store import manifest as manifests
 from pdemill.store.disk import Disk, make_folders, write_durably
-from pdemill.store.encode import encode, metadata, shard_file
+from pdemill.store.encode import encode, metadata, shard_file, with_attributes
 from pdemill.store.layout import MEASURED, Shard, StoreLayout
 from pdemill.store.manifest import Manifest
 from pdemill.store.moments import Moments, merge
@@ -37,6 +38,11 @@ class Store:
     def __init__(self, disk: Disk, layout: StoreLayout) -> None:
         self.disk, self.layout = disk, layout
 
+    @cached_property
+    def metadata(self) -> dict[str, bytes]:
+        """Every file that holds no sample, the root last."""
+        return metadata(self.layout)
+
     def create(self) -> None:
         """Write the metadata, root last; a store that is there already must be of the same spec and versions.
 
@@ -45,7 +51,7 @@ class Store:
         if self.disk.exists(ROOT):
             self.check_same_job()
         make_folders(self.disk, manifests.FOLDER)
-        for name, data in metadata(self.layout).items():
+        for name, data in self.metadata.items():
             if name == ROOT and self.disk.exists(ROOT):
                 continue
             if not self.disk.exists(name) or self.disk.read(name) != data:
@@ -133,7 +139,7 @@ class Store:
         stats = merge(m.moments for m in done if m.split == next(iter(self.layout.splits)))
         failed = sum(len(m.failures) for m in done)
         attributes = {**self.layout.attributes, "complete": True, "failed_samples": failed, "stats": stats}
-        return metadata(replace(self.layout, attributes=attributes))[ROOT]
+        return with_attributes(self.metadata[ROOT], attributes)
 
 
 def check_files(disk: Disk, shard: Shard, manifest: Manifest) -> None:

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 import zarr
 
-from pdemill.store.encode import encode, encode_by_zarr
+from pdemill.store.encode import encode, encode_by_zarr, metadata, with_attributes
 from pdemill.store.layout import ArrayLayout, StoreLayout, shard_samples
 
 
@@ -26,6 +27,17 @@ def test_shards_are_what_zarr_writes(shape: tuple[int, ...], rows: int, samples:
 def test_a_column_of_fill_values_is_written_all_the_same() -> None:
     part = ArrayLayout("error_estimate", "float32")
     assert len(encode(part, np.full(4, np.nan, dtype="float32"), 16)) > 0
+
+
+def test_other_attributes_are_written_as_zarr_writes_them() -> None:
+    """Zarr's bytes of a root whose attributes were replaced, odd numbers and letters among them."""
+    shared = {"x": (("x",), np.linspace(0, 1, 4))}
+    layout = StoreLayout(
+        {"train": 8}, 4, (ArrayLayout("a", "float32"),), shared, {"complete": False, "spec": {"ä": [1]}}
+    )
+    attributes = {"complete": True, "stats": {"u": {"mean": float("nan"), "max": 1e-300}}, "spec": {"ä": [1]}}
+    whole = metadata(replace(layout, attributes=attributes))
+    assert with_attributes(metadata(layout)["zarr.json"], attributes) == whole["zarr.json"]
 
 
 @pytest.mark.parametrize(
