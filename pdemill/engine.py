@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from functools import cache
 from importlib.metadata import entry_points
 from typing import Any
 
 from pdemill.errors import PdemillError
 
 
+@cache
 def engine(name: str) -> Any:
     """The function that the installed solvers offer under ``name``."""
     for entry in entry_points(group="pdemill.engine", name=name):
