@@ -35,8 +35,8 @@ class Dataset:
     the sample on axis 0, in the order asked for. A pointwise store adds ``points`` [P, d], ``stderr`` [P], and where
     there are any ``boundary_points`` [B, d], ``boundary`` [K, B] and ``gradient`` [P, d]; its x and y are [Cin, P] and
     [1, P].
-    ``store`` is a folder, the address of a store on a pdemill server, or s3://BUCKET/PREFIX. Threads may share a data set;
-    processes inherit it by fork or get it pickled, its key included.
+    ``store`` is a folder, the address of a store on a pdemill server, or s3://BUCKET/PREFIX. Threads may share a data
+    set; processes inherit it by fork or get it pickled, its key included.
     Raises IncompleteStore for a sample whose shard is not finished or that has no certified solution,
     rather than handing out what is not there, and CorruptStore for bytes that fail their checksum.
     """
