@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from threading import Event, Thread
 from typing import Any
 
 import numpy as np
@@ -77,3 +78,32 @@ def test_the_well_reads_inputs_as_constant_and_solutions_as_the_step_to_come(dar
     with pytest.raises(AssertionError, match="1 steps is not enough"):
         the_well.WellDataset(**options)  # its default: one step in, one step out
     assert found.to_xarray(backend="numpy")["u"].shape == (40, 1, 16, 12)
+
+
+def test_tensors_are_gathered_in_files_not_in_memory(tmp_path: Path) -> None:
+    problem = {"family": "poisson", "resolution": [64, 64], "source": {"uniform": [0, 1]}}
+    spec = {"problem": problem, "certify": {"refine": 0}, "store": {"shard": 64}}
+    for samples in (64, 1024):
+        pdemill.generate(spec | {"samples": samples}, tmp_path / f"{samples}.zarr", workers=0)
+    pdemill.export(tmp_path / "64.zarr", tmp_path / "warm", to="pt")
+    least = most = anonymous()
+    done = Event()
+
+    def watch() -> None:
+        nonlocal most
+        while not done.wait(0.002):
+            most = max(most, anonymous())
+
+    watcher = Thread(target=watch)
+    watcher.start()
+    made = pdemill.export(tmp_path / "1024.zarr", tmp_path / "out", to="pt")
+    done.set()
+    watcher.join()
+    assert made.files[0].stat().st_size > 32 * 2**20
+    assert most - least < 12 * 2**20
+
+
+def anonymous() -> int:
+    """Bytes of this process that no file stands behind."""
+    lines = dict(line.split(":", 1) for line in Path("/proc/self/status").read_text().splitlines())
+    return 1024 * int(lines["RssAnon"].split()[0])
