@@ -10,7 +10,10 @@ DEMO ?= demo
 COMPILE := $(BIN)/uv pip compile --quiet --python-version 3.12 --python-platform x86_64-manylinux_2_34 --generate-hashes \
 	--no-header --no-emit-index-url --no-annotate
 
-.PHONY: help setup demo test check docs bench soak openapi lock clean
+CONSUMERS := .venv-consumers
+CONSUMERS_LOCK := tests/consumers/requirements.lock
+
+.PHONY: help setup demo test consumers check docs bench soak openapi lock clean
 help:  ## list the targets
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## / \t/' | expand -t 10
 
@@ -36,6 +39,20 @@ demo: $(READY)  ## serve, submit 1,200 Darcy samples over HTTP, follow the job, 
 
 test: $(READY)  ## run the tests (under ten minutes)
 	$(BIN)/python -m pytest -n 2 --no-loadscope-reorder
+
+consumers: $(CONSUMERS)/.ready  ## test what trains on stores: PyTorch and its libraries, examples, S3 (7 GB, ten minutes)
+	$(CONSUMERS)/bin/python -m pytest tests/consumers
+
+$(CONSUMERS)/.ready: $(CONSUMERS_LOCK) pyproject.toml | $(READY)
+	@echo "setting up $(CONSUMERS) (once; PyTorch from PyPI brings CUDA along, 3 GB)"
+	@$(BIN)/uv venv --quiet --clear --python $(BIN)/python $(CONSUMERS)
+ifeq ($(PLATFORM),Linux x86_64)
+	@$(BIN)/uv pip install --quiet --python $(CONSUMERS) --requirements $(CONSUMERS_LOCK)
+	@$(BIN)/uv pip install --quiet --python $(CONSUMERS) --no-deps --editable .
+else
+	@$(BIN)/uv pip install --quiet --python $(CONSUMERS) --group consumers --editable .
+endif
+	@touch $@
 
 check: $(READY)  ## lint, format, types, layer contracts, tests
 	$(BIN)/ruff check .
@@ -65,7 +82,9 @@ openapi: $(READY)  ## write docs/openapi.json anew
 lock: $(READY)  ## write the locks anew from pyproject.toml
 	$(COMPILE) --group dev pyproject.toml --output-file requirements.lock
 	$(COMPILE) --constraint requirements.lock pyproject.toml --output-file docker/run.lock
+	$(filter-out --generate-hashes,$(COMPILE)) --constraint requirements.lock --group consumers pyproject.toml \
+		--output-file $(CONSUMERS_LOCK)
 	echo hatchling | $(COMPILE) --constraint requirements.lock - --output-file docker/build.lock
 
 clean:  ## remove what the targets made
-	rm -rf .venv site $(DEMO) $(DEMO).png
+	rm -rf .venv $(CONSUMERS) site $(DEMO) $(DEMO).png

@@ -17,12 +17,13 @@ from pdemill.reader import Dataset, mix, open
 
 if TYPE_CHECKING:
     from pdemill.client import Client, Job
+    from pdemill.exports import Exported
     from pdemill.planning import Plan
 
 __version__ = "0.1.0"
 
 __all__ = [
-    "Client", "Dataset", "Failure", "Job", "Summary", "Tally", "errors", "generate", "mix", "open", "plan",
+    "Client", "Dataset", "Failure", "Job", "Summary", "Tally", "errors", "export", "generate", "mix", "open", "plan",
     "preset", "verify", "walk_labels",
 ]  # fmt: skip
 
@@ -44,6 +45,18 @@ def generate(
 
     summary: Summary = engine("generate")(load_spec(spec, settings), out, workers, watcher)
     return summary
+
+
+def export(store: str | Path, out: str | Path, to: str, api_key: str | None = None) -> "Exported":
+    """Copy the certified samples of a finished store into the new folder ``out``, in another library's format.
+
+    ``store``: a folder or an address, as for ``open``. ``to``: "pt" (neuraloperator's dictionaries of tensors),
+    "pdebench" (its HDF5 files of 2D Darcy flow) or "well" (The Well's HDF5 layout). The folder is there whole or not
+    at all; memory holds one shard at a time. Raises ExportError, MissingExtra, StoreError, IncompleteStore.
+    """
+    from pdemill.exports import export as export_store
+
+    return export_store(store, out, to, api_key)
 
 
 def plan(spec: str | Path | Mapping[str, Any], settings: Sequence[str] = ()) -> "Plan":

@@ -7,7 +7,7 @@ from typing import Any
 
 import click
 
-from pdemill import __version__, cli_bench, cli_jobs, console
+from pdemill import __version__, cli_bench, cli_export, cli_jobs, console
 from pdemill.engine import engine
 from pdemill.errors import PdemillError, SpecError
 from pdemill.inspect import report
@@ -143,7 +143,7 @@ def presets(name: str | None) -> None:
         console.out.print(f"{preset:<18} {preset_text(preset).splitlines()[0].removeprefix('# ')}")
 
 
-for _command in (cli_bench.bench, *cli_jobs.COMMANDS):
+for _command in (cli_export.export, cli_bench.bench, *cli_jobs.COMMANDS):
     commands.add_command(_command)
 
 

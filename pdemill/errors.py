@@ -7,6 +7,8 @@ PdemillError
 │   ├── StoreBusy        another run is writing the store
 │   ├── CorruptStore     bytes on disk are not the bytes that were written
 │   └── IncompleteStore  samples asked for that no finished shard holds
+├── ExportError          an export that its format cannot hold, or whose place is taken
+├── MissingExtra         a library that is not among pdemill's own requirements is not installed
 ├── WorkerError          worker processes kept dying or could not start
 ├── SolverError          a solver was set up in a way that it cannot run
 ├── ServerError          a pdemill server refused a request, or does not answer
@@ -75,6 +77,14 @@ class CorruptStore(StoreError):
 
 class IncompleteStore(StoreError):
     """The samples asked for are not in any finished shard."""
+
+
+class ExportError(PdemillError):
+    """The export cannot be made: its format cannot hold the store, or its place is taken."""
+
+
+class MissingExtra(PdemillError):
+    """What was asked for needs a library that is installed with an extra of pdemill."""
 
 
 class WorkerError(PdemillError):

@@ -66,7 +66,7 @@ def _summary(split: str, samples: int, manifests: list[Manifest]) -> SplitSummar
 
 
 def _snippets(root: Path, url: str, split: str) -> dict[str, str]:
-    """How to read the store, in three ways."""
+    """How to read the store, in three ways, and how to copy it into other libraries' files."""
     return {
         "pdemill": dedent(f"""\
             import pdemill
@@ -79,6 +79,7 @@ def _snippets(root: Path, url: str, split: str) -> dict[str, str]:
             print(group["{split}/solution"].shape)
             """),
         "curl": f"curl -s {url}/zarr.json\n",
+        "export": f"pdemill export {url} OUT --to pdebench  # or pt, well\n",
     }
 
 

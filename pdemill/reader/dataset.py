@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from pdemill.errors import IncompleteStore, StoreError
 from pdemill.reader.array import ArrayReader, Header
+from pdemill.reader.columns import is_column, read_chunk
 from pdemill.reader.normaliser import Normaliser, normaliser
 from pdemill.reader.places import files_at
 from pdemill.reader.threads import fill
@@ -34,8 +35,8 @@ class Dataset:
     the sample on axis 0, in the order asked for. A pointwise store adds ``points`` [P, d], ``stderr`` [P], and where
     there are any ``boundary_points`` [B, d], ``boundary`` [K, B] and ``gradient`` [P, d]; its x and y are [Cin, P] and
     [1, P].
-    ``store`` is a folder or the address of a store on a pdemill server. Threads may share a data set;
-    processes inherit it by fork or get it pickled, its key included.
+    ``store`` is a folder, the address of a store on a pdemill server, or s3://BUCKET/PREFIX. Threads may share a data
+    set; processes inherit it by fork or get it pickled, its key included.
     Raises IncompleteStore for a sample whose shard is not finished or that has no certified solution,
     rather than handing out what is not there, and CorruptStore for bytes that fail their checksum.
     """
@@ -52,7 +53,8 @@ class Dataset:
         samples = int(self.attributes["shard_samples"])
         self.shards: tuple[Shard, ...] = tuple(cut({split: self._length}, samples))
         self._shard = samples
-        nodes = root["consolidated_metadata"]["metadata"]
+        self._nodes: dict[str, Any] = root["consolidated_metadata"]["metadata"]
+        nodes = self._nodes
         names = FIELDS | (AT_POINTS if is_pointwise(self.attributes) else {})
         self._arrays = {
             key: ArrayReader(self._files, path, Header.parse(path, nodes[path]))
@@ -73,6 +75,12 @@ class Dataset:
     def solution_channels(self) -> tuple[str, ...]:
         """Names of the channels of y."""
         return tuple(self.attributes["solution_channels"])
+
+    @property
+    def methods(self) -> dict[int, str]:
+        """What the numbers in the column ``method`` stand for."""
+        told = self._nodes[f"{self.split}/method"]["attributes"]
+        return dict(zip(told["flag_values"], told["flag_meanings"].split(), strict=True))
 
     def normaliser(self, key: Literal["x", "y"]) -> Normaliser:
         """What brings x or y to mean 0 and standard deviation 1 per channel, by the store's statistics.
@@ -120,6 +128,21 @@ class Dataset:
         """The samples of a finished shard that have a solution."""
         self._require(shard.index, ())
         return np.setdiff1d(np.arange(shard.start, shard.stop), list(self._failed[shard.index]))
+
+    def columns(self, shard: Shard) -> dict[str, NDArray[Any]]:
+        """The certificates and parameters of all samples of a finished shard, failed ones included, by name."""
+        self._require(shard.index, ())
+        columns = {path: node for path, node in self._nodes.items() if path.startswith(f"{self.split}/")}
+        return {
+            path.partition("/")[2]: read_chunk(self._files, path, node, shard.index)
+            for path, node in columns.items()
+            if is_column(node)
+        }
+
+    def shared(self) -> dict[str, NDArray[Any]]:
+        """What all samples share: the coordinates x, y, z of a grid, or points and cells of a mesh."""
+        names = [name for name in self._nodes if "/" not in name and is_column(self._nodes[name])]
+        return {name: read_chunk(self._files, name, self._nodes[name]) for name in names}
 
     def _numbers(self, index: Any) -> NDArray[np.intp]:
         numbers = np.asarray(index)

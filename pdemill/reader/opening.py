@@ -22,7 +22,7 @@ def open(
     store: str | Path, split: str = "train", *, api_key: str | None = None, follow: bool = False,
     patience: float | None = None,
 ) -> Dataset | Following:  # fmt: skip
-    """One split of a store: a folder, or its address on a server, where ``api_key`` may be needed.
+    """One split of a store: a folder, its address on a server, where ``api_key`` may be needed, or s3://BUCKET/PREFIX.
 
     Works as it is as a map-style data set of a PyTorch DataLoader. ``follow``: the shards of a store that is still
     being solved, as they are finished; ``patience``: raise IncompleteStore after so many seconds without a new one.

@@ -17,4 +17,8 @@ def files_at(store: str | Path, api_key: str | None = None) -> Files:
         from pdemill.reader.http import HttpFiles  # late: who reads local stores need not wait for an HTTP library
 
         return HttpFiles(str(store), api_key)
-    raise StoreError(f"{store} is no place for a store: give a folder, or an address with http:// or https://")
+    if scheme == "s3":
+        from pdemill.reader.s3 import S3Files
+
+        return S3Files(str(store))
+    raise StoreError(f"{store} is no place for a store: give a folder, or an address with http://, https:// or s3://")

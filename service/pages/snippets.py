@@ -20,7 +20,7 @@ class Snippet:
 
 
 def snippets(path: str, url: str, split: str, keyed: bool) -> list[Snippet]:
-    """Four ways to read a split of the store at ``path`` on this machine, or at ``url`` from afar."""
+    """How to read a split of the store at ``path`` on this machine, or at ``url`` from afar, and how to export it."""
     imports = "import os\n\nimport zarr" if keyed else "import zarr"
     secret = ' -H "Authorization: Bearer $PDEMILL_API_KEY"' if keyed else ""
     opened = f"data = pdemill.open({path!r}, split={split!r})"
@@ -46,5 +46,6 @@ def snippets(path: str, url: str, split: str, keyed: bool) -> list[Snippet]:
         Snippet("Python", "pdemill, on a machine that sees the folder", dedent(python)),
         Snippet("PyTorch", "pdemill and torch, on a machine that sees the folder", dedent(torch)),
         Snippet("zarr", "zarr, fsspec and aiohttp, on any machine", over_http),
+        Snippet("Export", "pdemill, on any machine; also pt, well", f"pdemill export {url} OUT --to pdebench\n"),
         Snippet("curl", "the store's description; every file is beside it", f"curl -s{secret} {url}/zarr.json\n"),
     ]

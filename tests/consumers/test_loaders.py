@@ -1,4 +1,4 @@
-"""Training libraries take a store as it is. Needs PyTorch, neuraloperator and PhysicsNeMo, in their own environment."""
+"""Training libraries take a store as it is. Run by ``make consumers``, in an environment of its own."""
 
 from __future__ import annotations
 
@@ -11,7 +11,9 @@ import zarr
 
 import pdemill
 
-torch: Any = pytest.importorskip("torch", reason="PyTorch is not in the development environment")
+torch: Any = pytest.importorskip(
+    "torch", reason="PyTorch is not in the development environment: make consumers runs this"
+)
 
 pytestmark = [
     pytest.mark.filterwarnings("ignore::DeprecationWarning"),

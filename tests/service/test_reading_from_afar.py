@@ -14,6 +14,7 @@ import pdemill
 from pdemill.errors import CorruptStore, IncompleteStore, ServerError, StoreError
 from pdemill.reader.files import Changed
 from pdemill.reader.http import HttpFiles
+from tests.command import pdemill as command
 from tests.service.api import Api, bearer, key_of, keys_file, serving, without_broker
 
 
@@ -60,6 +61,21 @@ def test_only_the_bytes_of_the_sample_are_sent(keyed: Any) -> None:
     known = api.get(path, (*bearer("ann"), ("If-None-Match", tag)))
     assert (known.status, known.body, known.headers["etag"]) == (304, b"", tag)
     assert api.get(path, (*bearer("ann"), ("If-None-Match", '"other"'))).status == 200
+
+
+def test_a_store_is_exported_from_afar(keyed: Any, darcy_store: Path, tmp_path: Path) -> None:
+    api, address, _ = keyed
+    (job,) = api.get("/v1/jobs", bearer("ann")).json["jobs"]
+    told = api.get(f"/v1/jobs/{job['id']}/results", bearer("ann")).json["snippets"]["export"].split()
+    here = address.replace("127.0.0.1", "localhost").replace(f":{api.url.rpartition(':')[2]}", "")
+    assert told[:7] == ["pdemill", "export", here, "OUT", "--to", "pdebench", "#"]
+    ran = command("export", address, tmp_path / "there", "--to", "pdebench", "--api-key", key_of("ann"))
+    assert (ran.returncode, ran.stderr) == (0, "")
+    made = pdemill.export(darcy_store, tmp_path / "here", to="pdebench")
+    for path in made.files:
+        assert (tmp_path / "there" / path.name).read_bytes() == path.read_bytes()
+    with pytest.raises(ServerError, match="Authorization"):
+        pdemill.export(address, tmp_path / "other", to="pdebench")
 
 
 def test_a_file_that_was_written_anew_is_not_mixed_with_the_old_one(keyed: Any, darcy_store: Path) -> None:

@@ -17,7 +17,7 @@ import zarr
 from numpy.typing import NDArray
 
 import pdemill
-from pdemill.errors import CorruptStore, IncompleteStore, StoreError
+from pdemill.errors import CorruptStore, IncompleteStore, MissingExtra, StoreError
 from pdemill.reader.codec import Damaged, decode_crc32c, decode_zstd
 from pdemill.store.encode import COMPRESSOR
 
@@ -222,3 +222,9 @@ def test_reading_loads_no_zarr_library_and_nothing_heavier(darcy_store: Path) ->
     )
     ran = subprocess.run([sys.executable, "-c", check], capture_output=True, text=True, check=False)
     assert ran.returncode == 0, ran.stderr
+
+
+def test_a_bucket_needs_the_extra_that_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "boto3", None)
+    with pytest.raises(MissingExtra, match=r"reading s3://mill/a.zarr needs boto3: pip install 'pdemill\[s3\]'"):
+        pdemill.open("s3://mill/a.zarr")

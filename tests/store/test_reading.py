@@ -135,7 +135,7 @@ def test_the_library_is_light() -> None:
 
 def test_the_public_names_are_these() -> None:
     assert pdemill.__all__ == [
-        "Client", "Dataset", "Failure", "Job", "Summary", "Tally", "errors", "generate", "mix", "open", "plan",
-        "preset",
+        "Client", "Dataset", "Failure", "Job", "Summary", "Tally", "errors", "export", "generate", "mix", "open",
+        "plan", "preset",
         "verify", "walk_labels",
     ]  # fmt: skip

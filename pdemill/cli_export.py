@@ -1,0 +1,28 @@
+"""The command that copies a store into another library's format."""
+
+from __future__ import annotations
+
+import click
+
+from pdemill import console
+from pdemill.exports import export as export_store
+from pdemill.exports.format import formats
+
+
+@click.command()
+@click.argument("store")
+@click.argument("out")
+@click.option("--to", required=True, type=click.Choice(list(formats)), help="The format; 'pdemill export -h' has more.")
+@click.option(
+    "--api-key", envvar="PDEMILL_API_KEY", metavar="KEY", help="Where the server needs one (PDEMILL_API_KEY)."
+)
+def export(store: str, out: str, to: str, api_key: str | None) -> None:
+    """Copy the certified samples of a finished store, a folder or an address, into the new folder OUT."""
+    made = export_store(store, out, to, api_key)
+    for split, samples in made.samples.items():
+        left = made.left_out[split]
+        console.out.print(
+            f"{split}: {samples} samples" + (f", {left} without a certified solution left out" if left else "")
+        )
+    for path in made.files:
+        console.out.print(str(path))

@@ -1,0 +1,43 @@
+"""The way of a store into another format."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import pdemill.exports.formats  # noqa: F401 (brings the formats in)
+from pdemill.errors import ExportError
+from pdemill.exports.format import formats
+from pdemill.exports.place import new_folder
+from pdemill.exports.source import Source
+
+
+@dataclass(frozen=True)
+class Exported:
+    """What came of an export: its folder, its files, and per split the samples in it and those left out."""
+
+    out: Path
+    files: tuple[Path, ...]
+    samples: Mapping[str, int]
+    left_out: Mapping[str, int]
+
+
+def export(store: str | Path, out: str | Path, to: str, api_key: str | None = None) -> Exported:
+    """Write the certified samples of a finished store into the new folder ``out``, in another library's format."""
+    if to not in formats:
+        raise ExportError(f"unknown format {to!r}; choose one of {', '.join(formats)}")
+    chosen, target = formats[to](), Path(out)
+    source = Source(store, api_key)
+    empty = [split.name for split in source.splits if not len(split)]
+    objection = f"{empty[0]} has no certified sample" if empty else chosen.objection(source)
+    if objection is not None:
+        raise ExportError(f"{store} cannot be exported to {to}: {objection}")
+    with new_folder(target) as folder:
+        chosen.write(source, folder)
+    return Exported(
+        out=target,
+        files=tuple(sorted(path for path in target.rglob("*") if path.is_file())),
+        samples={split.name: len(split) for split in source.splits},
+        left_out={split.name: len(split.left_out) for split in source.splits},
+    )

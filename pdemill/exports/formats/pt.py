@@ -1,0 +1,62 @@
+"""Tensors of PyTorch as neuraloperator keeps them: {"x": [N, C, ...], "y": [N, C, ...]} per split, in a .pt file.
+
+Source: neuraloperator/neuraloperator, neuralop/data/datasets/pt_dataset.py: PTDataset reads
+``ROOT/NAME_train_RESOLUTION.pt`` and ``ROOT/NAME_test_RESOLUTION.pt``.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from pdemill.exports.format import Format
+from pdemill.exports.source import Source, Split
+from pdemill.extras import library
+
+
+class Tensors(Format):
+    """Dictionaries of PyTorch tensors, as neuraloperator reads them; any store."""
+
+    name = "pt"
+
+    def objection(self, source: Source) -> str | None:
+        return None
+
+    def write(self, source: Source, folder: Path) -> None:
+        torch = library("torch", "torch", "--to pt")
+        for split in source.splits:
+            fields, certificates, scratch = _gathered(split, folder)
+            resolution = fields["y"].shape[2]
+            failures = split.left_out
+            content = {
+                **{name: torch.from_numpy(values) for name, values in fields.items()},
+                "certificates": {name: torch.from_numpy(values) for name, values in certificates.items()},
+                "left_out": {
+                    "sample": torch.tensor([failure["sample"] for failure in failures], dtype=torch.int64),
+                    "reason": [f"{failure['result']}: {failure['reason']}" for failure in failures],
+                },
+                "samples_left_out": len(failures),
+                "pdemill": source.record,
+            }
+            torch.save(content, folder / f"{source.family}_{split.name}_{resolution}.pt")
+            for path in scratch:
+                path.unlink()
+
+
+def _gathered(split: Split, folder: Path) -> tuple[dict[str, Any], dict[str, Any], list[Path]]:
+    """All samples of a split: fields in files mapped into memory, whose pages the system can take back, and columns."""
+    fields: dict[str, Any] = {}
+    columns: dict[str, Any] = {}
+    scratch: list[Path] = []
+    for part in split.parts():
+        for name, values in part.fields.items():
+            if name not in fields:
+                scratch.append(folder / f"{name}.scratch")
+                shape = (len(split), *values.shape[1:])
+                fields[name] = np.memmap(scratch[-1], values.dtype, "w+", shape=shape)
+            fields[name][part.rows] = values
+        for name, values in part.columns.items():
+            columns.setdefault(name, np.empty((len(split), *values.shape[1:]), values.dtype))[part.rows] = values
+    return fields, columns, scratch

@@ -1,0 +1,48 @@
+"""A folder that is there whole or not at all."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from uuid import uuid4
+
+from pdemill.errors import ExportError
+from pdemill.store.disk import TEMPORARY, LocalDisk
+
+
+@contextmanager
+def new_folder(out: Path) -> Iterator[Path]:
+    """A folder under a temporary name beside ``out``; synced and renamed to it at the end, removed after an error.
+
+    Raises ExportError if ``out`` exists or cannot be written.
+    """
+    target = out.absolute()
+    _check_free(out)
+    temporary = target.with_name(f".{target.name}.{uuid4().hex}{TEMPORARY}")
+    try:
+        temporary.mkdir(parents=True)
+        yield temporary
+        _sync(temporary)
+        _check_free(out)
+        temporary.rename(target)
+        LocalDisk(target.parent).sync_folder("")
+    except OSError as error:
+        raise ExportError(f"cannot write {out}: {error.strerror or error}") from error
+    finally:
+        shutil.rmtree(temporary, ignore_errors=True)
+
+
+def _check_free(out: Path) -> None:
+    if os.path.lexists(out):
+        raise ExportError(f"{out} exists; choose another place, or remove it")
+
+
+def _sync(folder: Path) -> None:
+    disk = LocalDisk(folder)
+    for name in disk.names():
+        disk.sync(name)
+    for path, _, _ in os.walk(folder):
+        disk.sync_folder(path)

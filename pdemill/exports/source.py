@@ -1,0 +1,86 @@
+"""What is exported: the certified samples of a finished store, shard by shard, and all that is known of them."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from numpy.typing import NDArray
+
+from pdemill.errors import IncompleteStore
+from pdemill.reader.dataset import Dataset, Sample
+from pdemill.reader.places import files_at
+from pdemill.store import manifest as manifests
+from pdemill.store.layout import MEASURED, cut
+from pdemill.store.root import is_pointwise, read_root
+
+type Columns = dict[str, NDArray[Any]]
+
+
+@dataclass(frozen=True)
+class Part:
+    """Some certified samples: their places in the export, their fields, their certificates and parameters."""
+
+    rows: slice
+    fields: Sample
+    columns: Columns
+
+
+@dataclass(frozen=True)
+class Split:
+    """One split: its name, its reader, and its samples without a certified solution, which stay out."""
+
+    name: str
+    data: Dataset
+    left_out: tuple[Mapping[str, Any], ...]
+
+    def __len__(self) -> int:
+        return len(self.data) - len(self.left_out)
+
+    def parts(self) -> Iterator[Part]:
+        """The certified samples, one shard at a time. Raises CorruptStore."""
+        start = 0
+        for shard in self.data.shards:
+            numbers = self.data.certified(shard)
+            if not numbers.size:
+                continue
+            columns = self.data.columns(shard)
+            rows = {name: values[numbers - shard.start] for name, values in columns.items() if name not in MEASURED}
+            yield Part(slice(start, start + len(numbers)), self.data[numbers], rows)
+            start += len(numbers)
+
+
+class Source:
+    """A finished store: a folder, or its address. Raises StoreError, IncompleteStore."""
+
+    def __init__(self, store: str | Path, api_key: str | None = None) -> None:
+        files = files_at(store, api_key)
+        self.attributes: dict[str, Any] = dict(read_root(files, store)["attributes"])
+        splits = self.attributes["spec"]["splits"]
+        left_out: dict[str, list[Mapping[str, Any]]] = {name: [] for name in splits}
+        for shard, manifest in manifests.read_all(files, cut(splits, int(self.attributes["shard_samples"]))):
+            if manifest is None or not self.attributes["complete"]:
+                raise IncompleteStore(f"{store} is not finished: run generate again, or wait for its job")
+            left_out[shard.split] += manifest.failures
+        self.splits = tuple(Split(name, Dataset(store, name, api_key), tuple(left_out[name])) for name in splits)
+        self.shared = self.splits[0].data.shared()
+
+    @property
+    def family(self) -> str:
+        return str(self.attributes["spec"]["problem"]["family"])
+
+    @property
+    def axes(self) -> dict[str, NDArray[Any]]:
+        """Coordinates of the cell centres along each axis of a box grid; empty for meshes and points."""
+        if is_pointwise(self.attributes) or "points" in self.shared:
+            return {}
+        return {axis: self.shared[axis] for axis in "xyz" if axis in self.shared}
+
+    @property
+    def record(self) -> str:
+        """All attributes of the store as JSON: the spec with its hash, versions, plan, channels, statistics; and
+        ``methods``, what the numbers in the column ``method`` stand for."""
+        return json.dumps({**self.attributes, "methods": self.splits[0].data.methods}, sort_keys=True)
