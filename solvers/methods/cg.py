@@ -33,7 +33,7 @@ class Cg(LinearMethod):
 
     @classmethod
     def candidates(cls, problem: Problem, unknowns: int) -> Sequence[Mapping[str, Any]]:
-        return {"preconditioner": "gamg"}, {"preconditioner": "icc"}
+        return ({},)
 
     @property
     def recycles(self) -> bool:
