@@ -101,4 +101,7 @@ class AmgSolver(Solver[Interpolation | None]):
             self._hierarchy = self._make(pattern)
         if self._hierarchy.made is not origin:
             self._hierarchy.make(origin)
-        return self._hierarchy.solve(system.matrix, system.rhs, system.guess, self._rtol, self._limit)
+        found = self._hierarchy.solve(system.matrix, system.rhs, system.guess, self._rtol, self._limit)
+        if not found[1].ok:
+            self._hierarchy = None  # PETSc goes on failing after a set-up that failed
+        return found

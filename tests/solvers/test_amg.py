@@ -134,6 +134,12 @@ def test_too_few_iterations_are_a_named_result_and_leave_nothing_behind() -> Non
     assert [solution.state for solution in found] == [None, None]
 
 
+def test_a_matrix_that_is_not_finite_fails_alone() -> None:
+    sequence = mixed((1, 0), (np.nan, 1), (0, 1), (np.nan, 1), (1, 0))
+    results = [solution.result for solution in solved(Counted(), sequence)]
+    assert [result.ok for result in results] == [True, False, True, False, True]
+
+
 def test_a_solve_depends_on_system_and_state_alone() -> None:
     solver, sequence = Counted(), systems(plate())
     first = solved(solver, sequence)
