@@ -35,7 +35,7 @@ class Direct(LinearMethod):
 
     def seconds(self, problem: Problem, unknowns: int) -> float:
         if problem.properties.constant:
-            return float(1e-5 + 3e-8 * unknowns + (1e-10 if problem.dimension < 3 else 4.5e-10) * unknowns**1.5)
+            return float(1.2e-5 + 3.6e-8 * unknowns + (1e-10 if problem.dimension < 3 else 4.5e-10) * unknowns**1.5)
         if problem.dimension < 3:
             fill = 2.2e-9 if problem.structured else 5e-9
             return float(5e-5 + 3.2e-7 * unknowns + fill * unknowns**1.5)
