@@ -1,4 +1,5 @@
-"""Planner: for every preset, what `auto` takes, and what every method that admits the problem costs per sample.
+"""Planner: for every preset, what `auto` takes, and what every method that admits the problem costs per sample; then
+for presets on other grids, most of them small.
 
 Solves only, to the tolerance of the preset, with what a long shard keeps. A method whose first solve takes twenty times
 as long as that of the quickest is left at that. `auto` should be within 1.15 of the best; the last column is the share
@@ -33,7 +34,15 @@ VARIANTS: tuple[dict[str, Any], ...] = (
 """Options that one would try besides the defaults of every method."""
 LIMIT = 2000
 """Iterations after which an iterative method is given up."""
-QUICK = {"skr-poisson": ["problem.resolution=[24, 24]"], "fno-darcy": ["problem.resolution=[24, 24]"]}
+OTHERS: dict[str, tuple[str, str]] = {
+    **{f"fno-darcy, {n}²": ("fno-darcy", f"problem.resolution=[{n}, {n}]") for n in (8, 16, 24, 48)},
+    **{f"skr-poisson, {n}²": ("skr-poisson", f"problem.resolution=[{n}, {n}]") for n in (16, 32)},
+    **{f"darcy-3d, {n}³": ("darcy-3d", f"problem.resolution=[{n}, {n}, {n}]") for n in (8, 16)},
+    "skr-thermal, h = 0.05": ("skr-thermal", "problem.resolution.h=0.05"),
+    "skr-thermal, k lognormal": ("skr-thermal", "problem.coefficient={field: lognormal, std: 1}"),
+}
+QUICK = {"skr-poisson": ("skr-poisson", "problem.resolution=[24, 24]"),
+         "fno-darcy": ("fno-darcy", "problem.resolution=[24, 24]")}  # fmt: skip
 
 
 def label(options: Mapping[str, Any]) -> str:
@@ -76,16 +85,17 @@ def main(given: Sequence[str] | None = None) -> None:
     parser.add_argument("--samples", type=int, default=16, help="of every preset (16)")
     parser.add_argument("--presets", nargs="*", default=preset_names(), choices=preset_names(), metavar="NAME")
     options = parser.parse_args(given)
-    presets = {name: list[str]() for name in options.presets}
+    jobs: dict[str, tuple[str, ...]] = {name: (name,) for name in options.presets}
+    jobs |= {name: job for name, job in OTHERS.items() if job[0] in options.presets}
     samples = options.samples
     if options.quick:
-        presets, samples = QUICK, 4
+        jobs, samples = dict(QUICK), 4
     parameters = {"samples": samples, "rounds": options.rounds, "target": TARGET}
     with one_thread(), Report("planner", parameters, options.out) as report:
         columns = ("preset", "auto takes", "ms", "best", "ms", "auto / best", "the others, ms", f"trials of {JOB}")
         table = report.table("auto against every method", *columns)
-        for preset, settings in presets.items():
-            spec = load_preset(preset, settings)
+        for preset, (base, *settings) in jobs.items():
+            spec = load_preset(base, settings)
             if spec.problem.pointwise:
                 table.add(preset, "walks", None, "the only method", None, None, None, None)
                 continue

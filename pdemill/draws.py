@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from functools import lru_cache
 from hashlib import sha256
+from typing import Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,7 +15,8 @@ SCHEME = "philox4x64-10; key = (seed, sha256(name)); counter = (draw, 0, sample,
 
 
 @lru_cache(maxsize=1024)
-def _word(text: str) -> int:
+def word(text: str) -> int:
+    """The word of a key or a counter that stands for a name."""
     return int.from_bytes(sha256(text.encode()).digest()[:8], "little")
 
 
@@ -32,13 +34,13 @@ class Draw:
     sample: int
     name: str = ""
 
-    def at(self, name: str | int) -> Draw:
+    def at(self, name: str | int) -> Self:
         """The draws of a part of this sample."""
-        return Draw(self.seed, self.split, self.sample, f"{self.name}/{name}")
+        return type(self)(self.seed, self.split, self.sample, f"{self.name}/{name}")
 
     def _words(self, count: int) -> NDArray[np.uint64]:
-        key = np.array([self.seed, _word(self.name)], dtype=np.uint64)
-        counter = np.array([0, 0, self.sample, _word(self.split)], dtype=np.uint64)
+        key = np.array([self.seed, word(self.name)], dtype=np.uint64)
+        counter = np.array([0, 0, self.sample, word(self.split)], dtype=np.uint64)
         return np.random.Philox(key=key, counter=counter).random_raw(count)
 
     def uniform(self, count: int) -> NDArray[np.float64]:

@@ -13,12 +13,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pdemill import __version__
-from pdemill.draws import SCHEME, Draw
+from pdemill.draws import SCHEME
 from pdemill.points import Array
 from pdemill.spec.field import Function
 from pdemill.spec.job import Spec
 from pdemill.spec.method import LinearMethod, Method
 from pdemill.store.layout import SCHEMA, ArrayLayout, StoreLayout, shard_samples
+from solvers.draws import CompiledDraw
 from solvers.instance import Instance
 from solvers.operators.system import Discretisation, System
 from solvers.ordering.order import resolve_sort
@@ -72,7 +73,7 @@ class Job:
 
     def instance(self, split: str, sample: int) -> Instance:
         """Sample number ``sample`` of a split."""
-        return Instance(self.problem, Draw(self.spec.seed, split, sample), self._fixed)
+        return Instance(self.problem, CompiledDraw(self.spec.seed, split, sample), self._fixed)
 
     def features(self, instance: Instance) -> Array:
         """The numbers by which samples are compared."""

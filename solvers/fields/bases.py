@@ -5,6 +5,8 @@ The variance of a random series, averaged over the box, is the sum of the varian
 
 from __future__ import annotations
 
+from math import prod, sqrt
+
 import numpy as np
 from scipy.fft import idctn
 
@@ -26,7 +28,7 @@ class Cosine(Basis):
         if any(modes > cells for modes, cells in zip(coefficients.shape, shape, strict=True)):
             return None
         values: Array = idctn(coefficients, s=shape, norm="ortho")
-        values *= np.sqrt(float(np.prod(shape)))
+        values *= sqrt(prod(shape))
         return values
 
 

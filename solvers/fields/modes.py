@@ -25,4 +25,4 @@ def by_shells(draws: Array, modes: int, dimension: int) -> Array:
     The modes below any cut-off come first, so that mode (i, j, ...) has the same draw however many
     modes a field keeps.
     """
-    return draws[_places(modes, dimension)].reshape((modes,) * dimension)
+    return np.take(draws, _places(modes, dimension), mode="clip").reshape((modes,) * dimension)

@@ -35,10 +35,11 @@ class Direct(LinearMethod):
 
     def seconds(self, problem: Problem, unknowns: int) -> float:
         if problem.properties.constant:
-            return float(1e-4 + 1.4e-7 * unknowns if problem.dimension < 3 else 5e-8 * unknowns ** (4 / 3))
+            return float(1.2e-5 + 3.6e-8 * unknowns + (1e-10 if problem.dimension < 3 else 4.5e-10) * unknowns**1.5)
         if problem.dimension < 3:
-            return float(2e-4 + 2.6e-7 * unknowns + 2.3e-9 * unknowns**1.5)
-        return 3.4e-10 * unknowns**2
+            fill = 2.2e-9 if problem.structured else 5e-9
+            return float(5e-5 + 3.2e-7 * unknowns + fill * unknowns**1.5)
+        return 5e-5 + 7e-7 * unknowns + 3.2e-10 * unknowns**2
 
     def solver(self) -> DirectSolver:
         from solvers import petsc  # late: a spec must not load PETSc

@@ -37,8 +37,9 @@ class Fft(LinearMethod):
         return None if reason is None else Fault(("method",), f"fft needs {reason}: use direct or auto")
 
     def seconds(self, problem: Problem, unknowns: int) -> float:
-        once = 5e-5 + 0.9e-9 * unknowns * float(np.log2(unknowns))
-        return once if problem.properties.constant else 3.0 * once
+        axes = 1 + problem.dimension
+        once = 1.2e-5 * axes + 0.9e-9 * unknowns * float(np.log2(unknowns))
+        return once if problem.properties.constant else once + 4e-5 * axes + 2.5e-8 * unknowns
 
     def solver(self) -> FftSolver:
         return FftSolver()

@@ -25,8 +25,6 @@ CELLS = {2: 1 << 17, 3: 1 << 21}
 """Cells of a batch, by dimension: more fall out of the cache; in three dimensions rows are short, and lanes make them
 long."""
 
-LEAST_UNKNOWNS = 4_000
-"""Unknowns from which compiled code is worth being loaded."""
 LARGEST_CONTRAST = 1_000.0
 """Ratio of the bounds of a coefficient above which most iterations may go into thin channels."""
 
@@ -44,18 +42,17 @@ class Multigrid(LinearMethod):
 
     @classmethod
     def candidates(cls, problem: Problem, unknowns: int) -> Sequence[Mapping[str, Any]]:
-        return ({},) if unknowns >= LEAST_UNKNOWNS else ()
+        return ({},)
 
     def objection(self, problem: Problem) -> Fault | None:
         reason = _reason(problem)
         return None if reason is None else Fault(("method",), f"multigrid needs {reason}: use direct or auto")
 
     def seconds(self, problem: Problem, unknowns: int) -> float:
-        """In between a full batch and a single system, which takes twice as long in 3D; iterations grow with the
-        contrast, without end where channels are thin."""
+        """In full batches; iterations grow with the contrast, without end where channels are thin."""
         contrast = known_contrast(problem)
         slower = max(1.0, contrast / 10.0) ** 0.31 if contrast <= LARGEST_CONTRAST else 10.0
-        return 5e-4 + (7.5e-8 if problem.dimension < 3 else 3.5e-7) * unknowns * slower
+        return 4e-5 + (6e-8 if problem.dimension < 3 else 1.4e-7) * unknowns * slower
 
     def solver(self) -> MultigridSolver:
         from solvers.multigrid.solver import GridSolver  # late: a spec must not load the compiler

@@ -11,6 +11,7 @@ import pytest
 from scipy import stats
 
 from pdemill.draws import Draw
+from solvers.draws import MANY, CompiledDraw
 
 WORD = 2**64
 
@@ -60,13 +61,24 @@ def levels(draw: Draw, count: int) -> Iterator[float]:
         yield ((words[place] >> 12) + 0.5) / 2**52
 
 
-@pytest.mark.parametrize(
-    "draw",
-    [Draw(0, "train", 0), Draw(7, "test", 123_456, "/problem/source"), Draw(2**63 - 1, "valid-2", 2**40, "/é")],
-    ids=str,
-)
+DRAWS = [Draw(0, "train", 0), Draw(7, "test", 123_456, "/problem/source"), Draw(2**63 - 1, "valid-2", 2**40, "/é")]
+
+
+@pytest.mark.parametrize("draw", DRAWS, ids=str)
 def test_draws_are_philox_with_the_recorded_key_and_counter(draw: Draw) -> None:
     assert draw.uniform(11).tolist() == list(levels(draw, 11))
+
+
+@pytest.mark.parametrize("kind", ["uniform", "normal"])
+@pytest.mark.parametrize("draw", DRAWS, ids=str)
+def test_compiled_draws_have_the_same_bits(draw: Draw, kind: str) -> None:
+    compiled = CompiledDraw(draw.seed, draw.split, draw.sample).at("a").at(1)
+    assert isinstance(compiled, CompiledDraw)
+    compiled = CompiledDraw(draw.seed, draw.split, draw.sample, draw.name)
+    for count in [1, 11, MANY - 1, *range(MANY, MANY + 5), 128**2]:
+        found = getattr(compiled, kind)(count)
+        assert found.shape == (count,)
+        assert found.tobytes() == getattr(draw, kind)(count).tobytes()
 
 
 def test_normal_numbers_are_box_muller_of_the_uniform_ones() -> None:

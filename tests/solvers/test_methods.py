@@ -49,6 +49,7 @@ ROWS: list[tuple[dict[str, Any], tuple[str, ...]]] = [
     ({"method": "auto"}, ANY),
     ({"method": "fft"}, ("indefinite", "singular", "constant")),
     ({"method": "multigrid"}, ("definite", "definite 3D", "singular", "constant")),
+    ({"method": "amg"}, SPD),
     *[({"method": "cg", "preconditioner": p}, SPD) for p in ("none", "jacobi", "bjacobi", "sor", "icc", "gamg")],
     *[({"method": "cg", "preconditioner": p, "recycle": 6}, SPD) for p in ("none", "sor", "icc", "gamg")],
     *[({"method": "minres", "preconditioner": p}, SYMMETRIC) for p in ("none", "jacobi")],
@@ -89,7 +90,7 @@ def test_every_sample_is_solved_to_the_tolerance(method: dict[str, Any], kind: s
         assert np.linalg.norm(found - expected) <= 1e-6 * np.linalg.norm(expected)
 
 
-@pytest.mark.parametrize("method", ["direct", "fft", "multigrid", "cg", "minres", "gmres", "skr"])
+@pytest.mark.parametrize("method", ["direct", "fft", "multigrid", "amg", "cg", "minres", "gmres", "skr"])
 def test_a_zero_right_hand_side_has_the_zero_solution(method: str) -> None:
     kind = "singular" if method == "fft" else "definite"
     spec = validate({"problem": {**SYSTEMS[kind], "source": 0}, "samples": 1, "solver": {"method": method}})

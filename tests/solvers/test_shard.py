@@ -9,10 +9,10 @@ from typing import Any
 import numpy as np
 import pytest
 
-from pdemill.draws import Draw
 from pdemill.spec import load_preset, validate
 from pdemill.store.layout import Shard
 from solvers.certify import refined_samples
+from solvers.draws import CompiledDraw
 from solvers.job import Job
 from solvers.shard import Progress, solve_shard
 
@@ -137,13 +137,13 @@ def test_a_source_that_is_projected_is_a_channel() -> None:
 def test_a_field_is_drawn_once_for_channel_and_coefficient(monkeypatch: pytest.MonkeyPatch) -> None:
     """One table of normal numbers per sample; where it is solved again on the refined grid, one more."""
     tables: list[int] = []
-    normal = Draw.normal
+    normal = CompiledDraw.normal
 
-    def counting(draw: Draw, count: int) -> Any:
+    def counting(draw: CompiledDraw, count: int) -> Any:
         tables.append(draw.sample)
         return normal(draw, count)
 
-    monkeypatch.setattr(Draw, "normal", counting)
+    monkeypatch.setattr(CompiledDraw, "normal", counting)
     spec = load_preset("fno-darcy", ["problem.resolution=[32,32]", "samples=12"])
     job = Job(spec)
     tables.clear()
