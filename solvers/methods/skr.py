@@ -53,7 +53,7 @@ class Skr(LinearMethod):
         return needs_symmetry(self.preconditioner, problem)
 
     def seconds(self, problem: Problem, unknowns: int) -> float:
-        return krylov_seconds(self.preconditioner, problem, unknowns, per_step=4e-8)
+        return 3e-5 + krylov_seconds(self.preconditioner, problem, unknowns, per_step=4e-8)
 
     def solver(self) -> SkrSolver:
         from solvers import petsc  # late: a spec must load neither PETSc nor a compiler
