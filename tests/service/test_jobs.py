@@ -308,7 +308,7 @@ def test_a_preview_has_the_certificate(server: Server, finished: Job) -> None:
     values = finished.open("test")[3]
     assert np.array_equal(np.array(sample["y"]["u"], dtype=np.float32), values["y"][0])
     assert 0 < sample["rel_residual"] <= 1e-8
-    assert sample["method"] == "fft"
+    assert sample["method"] == "direct"
 
 
 POINTS: dict[str, Any] = {
