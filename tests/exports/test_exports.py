@@ -178,7 +178,7 @@ def test_a_disk_that_does_not_take_the_file_is_one_clear_error(darcy_store: Path
     limits = resource.getrlimit(resource.RLIMIT_FSIZE)
     resource.setrlimit(resource.RLIMIT_FSIZE, (8192, limits[1]))
     try:
-        with pytest.raises(ExportError, match="^cannot write .*/out: File too large$"):
+        with pytest.raises(ExportError, match=r"^cannot write .*/out: File too large$"):
             pdemill.export(darcy_store, tmp_path / "out", to=to)
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, limits)
