@@ -31,7 +31,7 @@ LOOK = 20
 
 
 def settings(options: argparse.Namespace, split: str, samples: int) -> list[str]:
-    grid = 32 if options.quick else 128
+    grid = 64 if options.quick else 128
     solver = "solver={method: skr}"
     return [f"problem.resolution=[{grid}, {grid}]", f"splits={{{split}: {samples}}}", "store.shard=32", solver]
 

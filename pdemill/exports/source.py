@@ -44,7 +44,7 @@ class Split:
     def size(self) -> int:
         """Bytes of the export, about, from those of the first shard."""
         part = next(self.parts())
-        rows = part.rows.stop - part.rows.start
+        rows = int(part.rows.stop - part.rows.start)
         held = sum(int(values.nbytes) for values in (*part.fields.values(), *part.columns.values()))
         return held * len(self) // rows
 
