@@ -41,7 +41,7 @@ test: $(READY)  ## run the tests (under ten minutes)
 	$(BIN)/python -m pytest -n 2 --no-loadscope-reorder
 
 consumers: $(CONSUMERS)/.ready  ## test what trains on stores: PyTorch and its libraries, examples, S3 (7 GB, ten minutes)
-	$(CONSUMERS)/bin/python -m pytest tests/consumers
+	$(CONSUMERS)/bin/python -m pytest --timeout 600 tests/consumers
 
 $(CONSUMERS)/.ready: $(CONSUMERS_LOCK) pyproject.toml | $(READY)
 	@echo "setting up $(CONSUMERS) (once; PyTorch from PyPI brings CUDA along, 3 GB)"

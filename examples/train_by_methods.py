@@ -57,7 +57,8 @@ def draw(errors: dict[str, list[float]], path: Path) -> None:
     for place, values in enumerate(errors.values()):
         ax.plot(np.full(len(values), place), np.array(values) * 100, "o", alpha=0.6, color=f"C{place}")
         ax.plot([place - 0.25, place + 0.25], [np.mean(values) * 100] * 2, color=f"C{place}", lw=2)
-    ax.set(xticks=range(len(errors)), xticklabels=list(errors), ylabel="test error [%]", ylim=(0, None))
+    ax.set(xticks=range(len(errors)), xticklabels=list(errors), ylabel="test error [%]")
+    ax.set_ylim(0, 110 * max(map(max, errors.values())))
     ax.set_title("FNO on fno-darcy: one dot per seed", fontsize=10)
     figure.savefig(path, dpi=110)
 

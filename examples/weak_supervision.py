@@ -83,6 +83,8 @@ def draw(errors: dict[str, list[float]], path: Path) -> None:
     for name, values in errors.items():
         ax.semilogy(np.arange(1, len(values) + 1), np.array(values) * 100, label=name)
     ax.set(xlabel="epoch", ylabel="test error [%]")
+    ax.yaxis.set_major_formatter("{x:g}")
+    ax.yaxis.set_minor_formatter("{x:g}")
     ax.legend()
     figure.savefig(path, dpi=110)
 

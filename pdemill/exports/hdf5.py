@@ -3,27 +3,43 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
+from errno import EIO
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from pdemill.exports.place import reserve
 from pdemill.exports.source import Part, Source, Split
 from pdemill.extras import library
 
+REASON = re.compile(r"error message = '([^']+)'")
+"""What the system said, in the midst of what HDF5 says."""
+SLACK = 2**20
+"""Bytes for what a file has beside its samples."""
 RECORD = "pdemill"
 """Group with the spec, the certificates and what was left out."""
 
 
 @contextmanager
-def new_file(path: Path, purpose: str) -> Iterator[Any]:
-    """A new HDF5 file, its folder made. Raises MissingExtra."""
+def new_file(path: Path, source: Source, split: Split, purpose: str) -> Iterator[Any]:
+    """A new HDF5 file for a split, its folder made. Raises MissingExtra, OSError.
+
+    Room on the disk is made sure of before: HDF5 may end the process after it could not close a file.
+    """
     h5py = library("h5py", "export", purpose)
     path.parent.mkdir(parents=True, exist_ok=True)
-    with h5py.File(path, "w") as file:
-        yield file
+    reasons = sum(len(failure["reason"]) for failure in split.left_out)
+    reserve(path, split.size + len(source.record) + 2 * reasons + SLACK)
+    try:
+        with h5py.File(path, "w") as file:
+            yield file
+    except OSError as error:
+        told = REASON.search(str(error))
+        raise OSError(error.errno or EIO, told[1] if told else str(error).partition("\n")[0]) from error
 
 
 def new_array(group: Any, name: str, shape: tuple[int, ...], dtype: Any, **attributes: Any) -> Any:

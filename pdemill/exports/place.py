@@ -35,6 +35,15 @@ def new_folder(out: Path) -> Iterator[Path]:
         shutil.rmtree(temporary, ignore_errors=True)
 
 
+def reserve(path: Path, size: int) -> None:
+    """Make sure that a file of so many bytes can be written. Raises OSError; the file is gone afterwards."""
+    try:
+        with path.open("wb") as file:
+            os.posix_fallocate(file.fileno(), 0, size)
+    finally:
+        path.unlink(missing_ok=True)
+
+
 def _check_free(out: Path) -> None:
     if os.path.lexists(out):
         raise ExportError(f"{out} exists; choose another place, or remove it")

@@ -40,6 +40,14 @@ class Split:
     def __len__(self) -> int:
         return len(self.data) - len(self.left_out)
 
+    @property
+    def size(self) -> int:
+        """Bytes of the export, about, from those of the first shard."""
+        part = next(self.parts())
+        rows = int(part.rows.stop - part.rows.start)
+        held = sum(int(values.nbytes) for values in (*part.fields.values(), *part.columns.values()))
+        return held * len(self) // rows
+
     def parts(self) -> Iterator[Part]:
         """The certified samples, one shard at a time. Raises CorruptStore."""
         start = 0

@@ -20,7 +20,7 @@ MOST_BYTES = 100_000
 def ran(name: str, out: Path) -> Any:
     """What an example found, in its quick form."""
     command = [sys.executable, str(EXAMPLES / f"{name}.py"), "--quick", "--out", str(out)]
-    done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=280)
+    done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=580)
     assert done.returncode == 0, done.stderr
     (picture,) = out.glob("*.png")
     assert 5_000 < picture.stat().st_size < MOST_BYTES

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import resource
 import shutil
 import sys
 import tracemalloc
@@ -169,6 +170,18 @@ def test_a_library_that_is_missing_is_named_with_its_extra(
     monkeypatch.setitem(sys.modules, module, None)
     with pytest.raises(MissingExtra, match=rf"--to {to} needs {module}: pip install 'pdemill\[{extra}\]'"):
         pdemill.export(darcy_store, tmp_path / "out", to=to)
+    assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize("to", ["pdebench", "well"])
+def test_a_disk_that_does_not_take_the_file_is_one_clear_error(darcy_store: Path, tmp_path: Path, to: str) -> None:
+    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (8192, limits[1]))
+    try:
+        with pytest.raises(ExportError, match=r"^cannot write .*/out: File too large$"):
+            pdemill.export(darcy_store, tmp_path / "out", to=to)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
     assert not list(tmp_path.iterdir())
 
 

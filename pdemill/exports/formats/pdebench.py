@@ -38,7 +38,7 @@ class PDEBench(Format):
     def _write(self, source: Source, split: Split, path: Path) -> None:
         grid = tuple(len(values) for values in source.axes.values())
         force = source.attributes["spec"]["problem"].get("source")
-        with new_file(path, "--to pdebench") as file:
+        with new_file(path, source, split, "--to pdebench") as file:
             record = Record(file, source, split)
             if isinstance(force, int | float):
                 file.attrs["beta"] = float(force)

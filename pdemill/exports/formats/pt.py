@@ -6,11 +6,14 @@ Source: neuraloperator/neuraloperator, neuralop/data/datasets/pt_dataset.py: PTD
 
 from __future__ import annotations
 
+import os
+from math import prod
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from pdemill.errors import ExportError
 from pdemill.exports.format import Format
 from pdemill.exports.source import Source, Split
 from pdemill.extras import library
@@ -40,7 +43,11 @@ class Tensors(Format):
                 "samples_left_out": len(failures),
                 "pdemill": source.record,
             }
-            torch.save(content, folder / f"{source.family}_{split.name}_{resolution}.pt")
+            file = f"{source.family}_{split.name}_{resolution}.pt"
+            try:
+                torch.save(content, folder / file)
+            except RuntimeError as error:  # what PyTorch makes of a disk that is full
+                raise ExportError(f"cannot write {file}; is the disk full? ({str(error).splitlines()[0]})") from None
             for path in scratch:
                 path.unlink()
 
@@ -54,9 +61,15 @@ def _gathered(split: Split, folder: Path) -> tuple[dict[str, Any], dict[str, Any
         for name, values in part.fields.items():
             if name not in fields:
                 scratch.append(folder / f"{name}.scratch")
-                shape = (len(split), *values.shape[1:])
-                fields[name] = np.memmap(scratch[-1], values.dtype, "w+", shape=shape)
+                fields[name] = _mapped(scratch[-1], (len(split), *values.shape[1:]), values.dtype)
             fields[name][part.rows] = values
         for name, values in part.columns.items():
             columns.setdefault(name, np.empty((len(split), *values.shape[1:]), values.dtype))[part.rows] = values
     return fields, columns, scratch
+
+
+def _mapped(path: Path, shape: tuple[int, ...], dtype: np.dtype[Any]) -> Any:
+    """An array in a file whose room on the disk is taken at once: a map that cannot be filled ends the process."""
+    with path.open("wb") as file:
+        os.posix_fallocate(file.fileno(), 0, prod(shape) * dtype.itemsize)
+    return np.memmap(path, dtype, "r+", shape=shape)

@@ -31,7 +31,8 @@ class Well(Format):
 
     def write(self, source: Source, folder: Path) -> None:
         for split in source.splits:
-            with new_file(folder / "data" / split.name / f"{source.family}.hdf5", "--to well") as file:
+            path = folder / "data" / split.name / f"{source.family}.hdf5"
+            with new_file(path, source, split, "--to well") as file:
                 _write(file, source, split)
 
 
