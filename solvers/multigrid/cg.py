@@ -1,9 +1,10 @@
 """Conjugate gradients on all lanes of a batch, each lane for itself.
 
 Residual r (the finest F), direction p and A p are float32, the solution x is float64. The recurrence for r drifts from
-b - A x; therefore the residual is computed anew in float64 where it has dropped by ``DROP`` and the number of the step
-is a multiple of ``EVERY``, so that most lanes have it done together, or at once where it has dropped by ``FAR``. Where
-it had drifted by more than ``DRIFT``, the next direction begins anew.
+b - A x; therefore the residual is computed anew in float64 where it has dropped by ``DROP``. Where that takes fewer
+than ``FAST`` steps it waits for a multiple of ``EVERY``, so that most lanes have it done together, or for a drop by
+``FAST_DROP``; slow lanes drift more and do not wait. Where it had drifted by more than ``DRIFT``, the next direction
+begins anew.
 
 A lane that claims to be done waits until all others do; then the float64 residual of all of them is computed, and a
 lane with too large a one goes on, with a new direction. What waits or has ended keeps its x: its steps are zero.
@@ -39,7 +40,8 @@ from solvers.multigrid.vectors import (
 RUNNING, DONE, BROKEN, STALLED, WAITING = 0, 1, 2, 3, 4
 """How a lane stands: it still runs; solved; no number any more; rounding keeps its residual above the tolerance; its
 recurrence says that it is done, or it may not go on."""
-DROP, EVERY, FAR = 1e-3, 6, 1e-5
+DROP, EVERY = 1e-3, 6
+FAST_DROP, FAST = 1e-5, 8
 DRIFT, STALL = 0.1, 0.5
 
 
@@ -178,6 +180,7 @@ def solve(
     many = t[of.HALF] * lanes
     before, here, change = np.ones(lanes), np.zeros(lanes), np.zeros(lanes)
     size, last, found = np.zeros(lanes), np.ones(lanes), np.ones(lanes)
+    replaced = np.zeros(lanes, np.int64)
     fresh, check = np.ones(lanes, np.bool_), np.zeros(lanes, np.bool_)
     measure(w, t, lanes)
     gather(w, t[of.SUM], lanes, many, size)
@@ -221,8 +224,10 @@ def solve(
             if found[lane] <= rtol or iterations[lane] == limit:
                 standing[lane] = WAITING
                 continue
-            drop = found[lane] / last[lane]
-            check[lane] = drop <= FAR or (drop <= DROP and iterations[lane] % EVERY == 0)
+            drop, steps = found[lane] / last[lane], iterations[lane] - replaced[lane]
+            late = steps >= FAST or iterations[lane] % EVERY == 0
+            check[lane] = drop <= (DROP if late else FAST_DROP)
+            replaced[lane] = iterations[lane] if check[lane] else replaced[lane]
             checks += check[lane]
         if checks:
             accept(w, v, t, fine, reaction, lanes, many, rtol, standing, check, fresh, found, last, size)
