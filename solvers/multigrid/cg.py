@@ -9,7 +9,8 @@ begins anew.
 A lane that claims to be done waits until all others do; then the float64 residual of all of them is computed, and a
 lane with too large a one goes on, with a new direction. What waits or has ended keeps its x: its steps are zero.
 Nothing passes from lane to lane, and every sum runs over the places of a half row in the same order, whatever the
-number of lanes; so a lane takes the same steps however long it waits.
+number of lanes; so a lane takes the same steps however long it waits. Lanes that need many more steps than most of the
+others are moved to buffers of their own, where they take the steps that they would have taken.
 
 Source: Hestenes, Stiefel 1952; van der Vorst, Ye 2000, "Residual replacement strategies for Krylov subspace iterative
 methods", SIAM J. Sci. Comput. 22.
@@ -43,6 +44,8 @@ recurrence says that it is done, or it may not go on."""
 DROP, EVERY = 1e-3, 6
 FAST_DROP, FAST = 1e-5, 8
 DRIFT, STALL = 0.1, 0.5
+MOVE = 8.0
+"""Steps that a lane takes in the time in which it is set up anew, with a margin."""
 
 
 @kernel
@@ -161,6 +164,48 @@ def accept(
         last[lane] = true
 
 
+@kernel
+def worth_leaving(
+    lanes: int, running: int, rtol: float, standing: NDArray[np.int64], iterations: NDArray[np.int64], found: Doubles
+) -> bool:
+    """Whether the running lanes should go on without the others: at most half of them run, and steps are left that
+    cost more than setting up anew, by the rate so far."""
+    if 2 * running > lanes:
+        return False
+    left = 0.0
+    for lane in range(lanes):
+        if standing[lane] == RUNNING and found[lane] < 1.0:
+            left = max(left, iterations[lane] * (np.log(rtol) / np.log(found[lane]) - 1.0))
+    return left * (lanes - running) > MOVE * running
+
+
+@entry
+def move(
+    w: Singles,
+    v: Doubles,
+    t: Level,
+    fine: Level,
+    kept: NDArray[np.intp],
+    lanes: int,
+    into: Singles,
+    wide: Doubles,
+    there: Level,
+    fine_there: Level,
+) -> None:
+    """Take x, r and p of the lanes ``kept`` to buffers of their own, ``into`` and ``wide``."""
+    many = len(kept)
+    for z in range(t[of.NZ]):
+        for y in range(t[of.NY]):
+            for c in range(2):
+                here, target = c * t[of.SIZE] + row(t, z, y), c * there[of.SIZE] + row(there, z, y)
+                for k in range(t[of.HALF]):
+                    for lane in range(many):
+                        at, to = here + k * lanes + kept[lane], target + k * many + lane
+                        wide[fine_there[of.U] + to] = v[fine[of.U] + at]
+                        into[there[of.F] + to] = w[t[of.F] + at]
+                        into[there[of.P] + to] = w[t[of.P] + at]
+
+
 @entry
 def solve(
     w: Singles,
@@ -174,28 +219,34 @@ def solve(
     limit: int,
     standing: NDArray[np.int64],
     iterations: NDArray[np.int64],
-) -> None:
-    """Iterate from x = 0 and r = b until no lane runs; ``standing`` and ``iterations`` are filled in for every lane."""
+    replaced: NDArray[np.int64],
+    fresh: NDArray[np.bool_],
+    norms: Doubles,
+) -> bool:
+    """Iterate from x = 0 and r = b, or from where ``move`` has taken lanes that run. Returns whether all have ended;
+    else those that run should be moved. ``standing``, ``iterations``, ``replaced``, ``fresh``, ``norms``: the state of
+    every lane, which a beginning fills in; it is told by a first norm, that of b, below zero."""
     t = levels[0]
     many = t[of.HALF] * lanes
-    before, here, change = np.ones(lanes), np.zeros(lanes), np.zeros(lanes)
-    size, last, found = np.zeros(lanes), np.ones(lanes), np.ones(lanes)
-    replaced = np.zeros(lanes, np.int64)
-    fresh, check = np.ones(lanes, np.bool_), np.zeros(lanes, np.bool_)
-    measure(w, t, lanes)
-    gather(w, t[of.SUM], lanes, many, size)
-    for lane in range(lanes):
-        iterations[lane] = 0
-        standing[lane] = RUNNING if size[lane] > 0.0 else DONE if size[lane] == 0.0 else BROKEN
+    size, before, last, found = norms[0], norms[1], norms[2], norms[3]
+    here, change, check = np.zeros(lanes), np.zeros(lanes), np.zeros(lanes, np.bool_)
+    if size[0] < 0.0:
+        measure(w, t, lanes)
+        gather(w, t[of.SUM], lanes, many, size)
+        for lane in range(lanes):
+            iterations[lane], replaced[lane], fresh[lane] = 0, 0, True
+            before[lane], last[lane], found[lane] = 1.0, 1.0, 1.0
+            standing[lane] = RUNNING if size[lane] > 0.0 else DONE if size[lane] == 0.0 else BROKEN
     while True:
         running, waiting = 0, 0
         for lane in range(lanes):
             running += standing[lane] == RUNNING and iterations[lane] < limit
             check[lane] = standing[lane] == WAITING
             waiting += check[lane]
-        if not running:
-            if not waiting:
-                return
+        leaving = worth_leaving(lanes, running, rtol, standing, iterations, found)
+        if not waiting and (leaving or not running):
+            return running == 0
+        if leaving or not running:
             accept(w, v, t, fine, reaction, lanes, many, rtol, standing, check, fresh, found, last, size)
             continue
         cycle(w, levels, sweeps, lanes)

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from math import frexp, log2
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from pdemill.points import Array
-from solvers.multigrid.cg import BROKEN, DONE, STALLED, solve
+from solvers.multigrid.cg import BROKEN, DONE, RUNNING, STALLED, move, solve
 from solvers.multigrid.coarsen import set_up
+from solvers.multigrid.compiled import Doubles, Singles
 from solvers.multigrid.layout import Layout, Plan, lay_out, plan
 from solvers.multigrid.loading import load, unload
 from solvers.multigrid.reading import Stencil, survey
@@ -29,6 +31,26 @@ class Kind:
 
     plan: Plan
     reaction: bool
+
+
+class State(NamedTuple):
+    """How the lanes of a batch stand, as ``cg.solve`` keeps it."""
+
+    standing: NDArray[np.int64]
+    iterations: NDArray[np.int64]
+    replaced: NDArray[np.int64]
+    fresh: NDArray[np.bool_]
+    norms: Array
+
+    @classmethod
+    def new(cls, lanes: int) -> State:
+        standing, iterations, replaced = np.zeros((3, lanes), dtype=np.int64)
+        return cls(standing, iterations, replaced, np.ones(lanes, dtype=np.bool_), np.full((4, lanes), -1.0))
+
+    def of(self, lanes: NDArray[np.intp]) -> State:
+        """The state of some lanes."""
+        integers = self.standing[lanes], self.iterations[lanes], self.replaced[lanes]
+        return State(*integers, self.fresh[lanes], np.ascontiguousarray(self.norms[:, lanes]))
 
 
 class GridSolver:
@@ -86,20 +108,42 @@ class GridSolver:
         self, kind: Kind, slots: NDArray[np.intp], rtol: float, limit: int
     ) -> tuple[Array, NDArray[np.int64], NDArray[np.int64]]:
         """The unknowns of the systems of one kind, how they stand, and their iterations."""
-        lanes = len(slots)
-        layout = self._prepared(kind, lanes)
-        levels, fine, w, v = layout.levels, layout.fine, self._w, self._v
-        scales, weights = self._scales[slots], self._weights[slots]
+        layout = self._prepared(kind, len(slots))
+        w, v, lanes = self._w, self._v, np.arange(len(slots))
+        self._set_up(kind, layout, w, v, slots)
+        x, state = np.empty((len(slots), self.pattern.size)), State.new(len(slots))
+        now, target, scales = state, MARGIN * rtol, self._scales[slots] / self._weights[slots]
+        while not solve(
+            w, v, layout.levels, layout.fine, kind.plan.sweeps, kind.reaction, len(lanes), target, limit, *now
+        ):
+            self._unload(layout, v, x, state, now, lanes, scales)
+            kept = np.flatnonzero((now.standing == RUNNING) & (now.iterations < limit))
+            before, old_w, old_v, many = layout, w, v, len(lanes)
+            layout = lay_out(kind.plan, len(kept), kind.reaction)
+            w, v = _aligned(layout.singles, np.float32), _aligned(layout.doubles, np.float64)
+            lanes, now = lanes[kept], now.of(kept)
+            self._set_up(kind, layout, w, v, slots[lanes])
+            move(old_w, old_v, before.levels[0], before.fine, kept, many, w, v, layout.levels[0], layout.fine)
+        self._unload(layout, v, x, state, now, lanes, scales)
+        return x, state.standing, state.iterations
+
+    def _set_up(self, kind: Kind, layout: Layout, w: Singles, v: Doubles, slots: NDArray[np.intp]) -> None:
+        """Fill buffers from the systems in the slots."""
         stencil = self.pattern.indptr, self._stencil.places
         sources = np.ascontiguousarray(self._sources[:, slots])
-        load(w, v, levels[0], fine, kind.reaction, sources, *stencil, scales, weights, lanes)
-        set_up(w, levels, lanes)
-        standing, iterations = np.zeros(lanes, dtype=np.int64), np.zeros(lanes, dtype=np.int64)
-        target, sweeps = MARGIN * rtol, kind.plan.sweeps
-        solve(w, v, levels, fine, sweeps, kind.reaction, lanes, target, limit, standing, iterations)
-        x = np.empty((lanes, self.pattern.size))
-        unload(v, levels[0], fine, x, scales / weights, lanes)
-        return x, standing, iterations
+        factors = self._scales[slots], self._weights[slots]
+        load(w, v, layout.levels[0], layout.fine, kind.reaction, sources, *stencil, *factors, len(slots))
+        set_up(w, layout.levels, len(slots))
+
+    def _unload(
+        self, layout: Layout, v: Doubles, x: Array, state: State, now: State, lanes: NDArray[np.intp], scales: Array
+    ) -> None:
+        """Unknowns and state of some lanes."""
+        values = x if len(lanes) == len(x) else np.empty((len(lanes), self.pattern.size))
+        unload(v, layout.levels[0], layout.fine, values, scales[lanes], len(lanes))
+        if values is not x:
+            x[lanes] = values
+        state.standing[lanes], state.iterations[lanes] = now.standing, now.iterations
 
     def _prepared(self, kind: Kind, lanes: int) -> Layout:
         """The layout, with buffers whose margins are zero."""

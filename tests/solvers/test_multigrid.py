@@ -16,6 +16,7 @@ from solvers.certify import relative_residual
 from solvers.job import Job
 from solvers.methods.direct import Direct
 from solvers.multigrid import layout as of
+from solvers.multigrid.cg import move
 from solvers.multigrid.layout import left_over, plan
 from solvers.multigrid.solver import GridSolver
 from solvers.operators.system import System
@@ -142,8 +143,15 @@ def test_a_sample_is_the_same_to_the_bit_in_every_batch(name: str) -> None:
             assert solution.stats == alone[lane].stats
 
 
-def test_a_lane_that_waits_for_slower_ones_does_not_change() -> None:
-    """Residuals are checked when no lane runs any more; a lane that failed its check goes on among the others."""
+def test_lanes_that_wait_or_are_left_behind_do_not_change(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Residuals are checked when no lane runs any more, or before slow lanes go on in buffers of their own."""
+    moved: list[list[int]] = []
+
+    def counted(*arguments: Any) -> None:
+        moved.append(arguments[4].tolist())
+        move(*arguments)
+
+    monkeypatch.setattr("solvers.multigrid.solver.move", counted)
     hard = {"field": "threshold", "low": 1, "high": 1e3, "of": {"field": "gaussian", "modes": 16, "alpha": 1.5}}
     mild, slow = (_job({"resolution": [48, 40], "coefficient": k}) for k in (TWO, hard))
     pattern = mild.discretisation.pattern
@@ -153,6 +161,8 @@ def test_a_lane_that_waits_for_slower_ones_does_not_change() -> None:
         together = GridSolver(pattern, 6).solve(systems, rtol, 200)
         counts = [solution.stats.iterations for solution in together]
         assert max(counts) > 1.5 * min(counts)
+        assert moved
+        moved.clear()
         for system, solution in zip(systems, together, strict=True):
             alone = GridSolver(pattern, 1).solve([system], rtol, 200)[0]
             assert alone.stats == solution.stats
