@@ -11,7 +11,7 @@ from math import prod
 from statistics import median
 from typing import Any
 
-from benchmarks.peers import RTOL, contestants
+from benchmarks.peers import RTOL, contestants, draw
 from benchmarks.shared.race import race
 from benchmarks.shared.report import Table
 from benchmarks.shared.sequences import FIELDS, Drawn, darcy, make
@@ -45,7 +45,7 @@ def compare(smallest: int, largest: int, rounds: int, fields: list[str]) -> None
             size = prod(shape)
             if not smallest <= size <= largest:
                 continue
-            drawn = Drawn.of(darcy(shape, FIELDS[name]), 8 if size < 100_000 or len(shape) == 3 else 2)
+            drawn = draw(darcy(shape, FIELDS[name]))
             solvers = contestants(drawn.job.problem, size)
             chosen = {column: solvers[column] for column in COLUMNS if column in solvers}
             found = race(chosen, drawn.systems, RTOL, rounds, len(drawn.systems))

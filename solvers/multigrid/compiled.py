@@ -7,9 +7,13 @@ nor on how many systems share it, and a store has the same bytes on every machin
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Any
 
 import numba
 import numpy as np
+from llvmlite import ir
+from numba import types
+from numba.extending import intrinsic
 from numpy.typing import NDArray
 
 type Singles = NDArray[np.float32]
@@ -19,6 +23,8 @@ type Level = NDArray[np.int64]
 """One level of a layout, or all of them."""
 type Offsets = tuple[int, int, int, int, int, int]
 """Of six couplings or neighbours."""
+type Addresses = NDArray[np.uint64]
+"""Where numbers of each lane begin."""
 
 U = numba.uint64
 """Offsets are unsigned: a signed one could be negative, and the test for it keeps loops from being vectorised."""
@@ -38,3 +44,13 @@ def entry[F: Callable[..., object]](function: F) -> F:
 def _compiled[F: Callable[..., object]](function: F, **wrappers: bool) -> F:
     compiled: F = numba.njit(cache=True, boundscheck=False, error_model="numpy", **wrappers)(function)
     return compiled
+
+
+@intrinsic
+def number_at(typing: Any, address: Any) -> Any:
+    """The float64 number at an address: arrays of several systems reach a kernel so without being copied into one."""
+
+    def generate(context: Any, builder: Any, signature: Any, values: Any) -> Any:
+        return builder.load(builder.inttoptr(values[0], ir.DoubleType().as_pointer()))
+
+    return types.float64(types.uint64), generate

@@ -9,26 +9,15 @@ the step before.
 from __future__ import annotations
 
 from solvers.multigrid import layout as of
-from solvers.multigrid.compiled import Doubles, Level, Singles, U, kernel
+from solvers.multigrid.compiled import Level, Singles, kernel
 from solvers.multigrid.smoother import (
     BLACK,
     RED,
     begin_plane,
-    length,
     relax_plane,
     residual_plane,
-    row,
 )  # fmt: skip
 from solvers.multigrid.transfer import correct_plane, restrict_plane
-from solvers.multigrid.vectors import add_product
-
-
-@kernel
-def product_plane(w: Singles, v: Doubles, t: Level, total: int, c: int, z: int, lanes: int) -> None:
-    """Add u f of one colour of a plane to the sums."""
-    for y in range(t[of.NY]):
-        at = c * t[of.SIZE] + row(t, z, y)
-        add_product(w, v, U(total), U(t[of.U] + at), U(t[of.F] + at), length(t, c, z, y, lanes))
 
 
 @kernel
@@ -57,7 +46,7 @@ def down(w: Singles, t: Level, tc: Level, lanes: int) -> None:
             begin_plane(w, t, stage, lanes)
         z = stage - lag
         if 0 <= z < t[of.NZ]:
-            relax_plane(w, t, BLACK, z, lanes)
+            relax_plane(w, t, BLACK, z, False, lanes)
         z = stage - 2 * lag
         if z >= 0:
             residual_plane(w, t, z, lanes)
@@ -65,8 +54,8 @@ def down(w: Singles, t: Level, tc: Level, lanes: int) -> None:
 
 
 @kernel
-def up(w: Singles, v: Doubles, t: Level, tc: Level, total: int, lanes: int) -> None:
-    """Add the coarse correction, relax black, then red; ``total``: where to add up u f, or -1."""
+def up(w: Singles, t: Level, tc: Level, finest: bool, lanes: int) -> None:
+    """Add the coarse correction, relax black, then red; on the finest level also sum u f."""
     lag = t[of.NZ] if t[of.PZ] else 1
     for stage in range(t[of.NZ] + 2 * lag):
         if stage < t[of.NZ]:
@@ -74,9 +63,7 @@ def up(w: Singles, v: Doubles, t: Level, tc: Level, total: int, lanes: int) -> N
         for c in (BLACK, RED):
             z = stage - (2 - c) * lag
             if 0 <= z < t[of.NZ]:
-                relax_plane(w, t, c, z, lanes)
-                if total >= 0:
-                    product_plane(w, v, t, total, c, z, lanes)
+                relax_plane(w, t, c, z, finest, lanes)
 
 
 @kernel
@@ -87,15 +74,15 @@ def bottom(w: Singles, t: Level, sweeps: int, lanes: int) -> None:
     for _ in range(sweeps):
         for c in (BLACK, RED):
             for z in range(t[of.NZ]):
-                relax_plane(w, t, c, z, lanes)
+                relax_plane(w, t, c, z, False, lanes)
 
 
 @kernel
-def cycle(w: Singles, v: Doubles, levels: Level, fine: Level, sweeps: int, lanes: int) -> None:
+def cycle(w: Singles, levels: Level, sweeps: int, lanes: int) -> None:
     """V(1, 1); adds z r per place and lane to the sums of the iteration."""
     last = len(levels) - 1
     for number in range(last):
         down(w, levels[number], levels[number + 1], lanes)
     bottom(w, levels[last], sweeps, lanes)
     for number in range(last - 1, -1, -1):
-        up(w, v, levels[number], levels[number + 1], fine[of.SUM] if number == 0 else -1, lanes)
+        up(w, levels[number], levels[number + 1], number == 0, lanes)

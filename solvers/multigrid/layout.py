@@ -119,13 +119,13 @@ def lay_out(plan: Plan, lanes: int, reaction: bool) -> Layout:
         parts = {U: 2, F: 2, D: 2, TZ: 2, TY: 2 * deep, TI: 1, TO: 1, R: 1, WZ: 1, WY: deep, WX: 1}
         lengths = {column: times * size for column, times in parts.items()} | {E: size, ROW: 4 * pitch}
         if number == 0:
-            lengths |= {C: 2 * size * reaction, P: 2 * size, Q: 2 * size}
+            lengths |= {C: 2 * size * reaction, P: 2 * size, Q: 2 * size} | dict.fromkeys((ALPHA, BETA, SUM), pitch)
         singles = _place(level, lengths, singles)
     fine = levels[0].copy()
     fine[U:] = 0
     size, pitch = int(fine[SIZE]), int(fine[PITCH])
     lengths = dict.fromkeys((U, F, TZ), 2 * size) | {TY: 2 * size * deep, TI: size, TO: size}
-    lengths |= {C: 2 * size} | dict.fromkeys((ALPHA, BETA, SUM, KEEP), pitch)
+    lengths |= {C: 2 * size} | dict.fromkeys((SUM, KEEP), pitch)
     return Layout(levels, fine, lanes, singles, _place(fine, lengths, 0))
 
 

@@ -60,42 +60,24 @@ def read_cell(
     places: NDArray[np.int8],
     row: int,
     singular: bool,
-    up: Doubles,
-    here: Doubles,
-) -> None:
-    """One row of the matrix: ``up`` gets the couplings to the neighbours after it, ``here`` the row's sum (0 where it
-    is rounding) and diagonal entry."""
+    c: Doubles,
+) -> float:
+    """One row of the matrix: c gets its sum (0 where that is rounding). Returns the diagonal entry."""
     total = 0.0
     for at in range(begin, end):
         total += values[at]
-    for axis in range(3):
-        up[axis] = -values[begin + places[row, axis + 1]] if places[row, axis + 1] >= 0 else 0.0
-    here[1] = values[begin + places[row, 0]]
-    here[0] = 0.0 if singular or abs(total) <= ROUNDING * here[1] else total
+    diagonal: float = values[begin + places[row, 0]]
+    c[row] = 0.0 if singular or abs(total) <= ROUNDING * diagonal else total
+    return diagonal
 
 
 @kernel
 def read_inner(
-    values: Doubles,
-    begin: int,
-    count: int,
-    places: tuple[int, int, int, int],
-    singular: bool,
-    deep: bool,
-    cell: int,
-    z: int,
-    y: int,
-    x: int,
-    many: int,
-    Tz: Doubles,
-    Ty: Doubles,
-    Tx: Doubles,
-    c: Doubles,
+    values: Doubles, begin: int, count: int, centre: int, singular: bool, c: Doubles, cell: int, many: int
 ) -> float:
-    """Cells of a row along x whose rows of the matrix are all alike, ``count`` entries each; cell, z, y, x: where the
-    first of them and its faces stand. Returns the largest diagonal entry."""
+    """Cells of a row along x whose rows of the matrix are all alike, ``count`` entries each; the first is ``cell``.
+    Returns the largest diagonal entry."""
     largest = 0.0
-    centre, after_z, after_y, after_x = places
     for k in range(U(0), U(many)):
         at = U(begin) + k * U(count)
         total = values[at] + values[at + U(1)] + values[at + U(2)] + values[at + U(3)]
@@ -108,59 +90,82 @@ def read_inner(
         diagonal = values[at + U(centre)]
         largest = max(largest, diagonal)
         c[U(cell) + k] = 0.0 if singular or abs(total) <= ROUNDING * diagonal else total
-        Tx[U(x) + k] = -values[at + U(after_x)]
-        Tz[U(z) + k] = -values[at + U(after_z)] if after_z >= 0 else 0.0
-        if deep:
-            Ty[U(y) + k] = -values[at + U(after_y)] if after_y >= 0 else 0.0
     return largest
 
 
-@entry
-def read(
+@kernel
+def add_sample(values: Doubles, begin: int, count: int, after: int, many: int, sums: Doubles, axis: int) -> None:
+    """Add every fourth coupling along an axis of cells whose rows of the matrix are all alike, and count them."""
+    total = 0.0
+    for k in range(U(0), U(many), U(4)):
+        total -= values[U(begin + after) + k * U(count)]
+    sums[axis] += total
+    sums[3 + axis] += (many + 3) // 4
+
+
+@kernel
+def wrap_sides(
     values: Doubles,
     indptr: NDArray[np.int32],
     places: NDArray[np.int8],
-    singular: bool,
-    Tz: Doubles,
-    Ty: Doubles,
-    Tx: Doubles,
     c: Doubles,
-) -> float:
-    """Couplings T of the faces across z, y, x, the outer ones included, shapes (nz + 1, ny, nx), (nz, ny + 1, nx) and
-    (nz, ny, nx + 1), and all that ties a cell to the outside in c, shape (nz, ny, nx). Returns the largest diagonal
-    entry."""
+    axis: int,
+    side: Doubles,
+) -> None:
+    """Both sides across a periodic axis: the couplings of the last cells to the first ones."""
     nz, ny, nx = c.shape
-    deep = ny > 1
-    up, here = np.zeros(3), np.zeros(2)
-    flat_z, flat_y, flat_x, flat_c = Tz.reshape(-1), Ty.reshape(-1), Tx.reshape(-1), c.reshape(-1)
-    largest = 0.0
+    for p in range(side.shape[1]):
+        for q in range(side.shape[2]):
+            i, j, k = (nz - 1, p, q) if axis == 0 else (p, ny - 1, q) if axis == 1 else (p, q, nx - 1)
+            cell = (i * ny + j) * nx + k
+            side[0, p, q] = side[1, p, q] = -values[indptr[cell] + places[cell, axis + 1]]
+
+
+@entry
+def survey(
+    values: Doubles,
+    indptr: NDArray[np.int32],
+    places: NDArray[np.int8],
+    periodic: tuple[bool, bool, bool],
+    singular: bool,
+    c: Doubles,
+    Sz: Doubles,
+    Sy: Doubles,
+    Sx: Doubles,
+    sums: Doubles,
+) -> tuple[float, bool]:
+    """What the sides hold, and what is left in c, shape (nz, ny, nx), as reaction; ``Sz``, ``Sy``, ``Sx``: couplings
+    across the sides before and after along an axis, shapes (2, ny, nx), (2, nz, nx), (2, nz, ny); ``sums``: couplings
+    along z, y, x of every fourth cell of a row, and how many these are. Returns the largest diagonal entry, and
+    whether there is a reaction."""
+    nz, ny, nx = c.shape
+    flat, largest = c.reshape(-1), 0.0
+    sums[:] = 0.0
     for i in range(nz):
         for j in range(ny):
             row = (i * ny + j) * nx
-            z, y, x = row + ny * nx, (i * (ny + 1) + j + 1) * nx, (i * ny + j) * (nx + 1) + 1
             for k in (0, nx - 1):
-                read_cell(values, indptr[row + k], indptr[row + k + 1], places, row + k, singular, up, here)
-                flat_c[row + k], flat_z[z + k], flat_x[x + k] = here[0], up[0], up[2]
-                if deep:
-                    flat_y[y + k] = up[1]
-                largest = max(largest, here[1])
+                begin, end = indptr[row + k], indptr[row + k + 1]
+                largest = max(largest, read_cell(values, begin, end, places, row + k, singular, flat))
             begin, count = indptr[row + 1], indptr[row + 2] - indptr[row + 1]
-            inner = places[row + 1, 0], places[row + 1, 1], places[row + 1, 2], places[row + 1, 3]
-            found = read_inner(
-                values, begin, count, inner, singular, deep, row + 1, z + 1, y + 1, x + 1, nx - 2,
-                flat_z, flat_y, flat_x, flat_c,
-            )  # fmt: skip
+            found = read_inner(values, begin, count, places[row + 1, 0], singular, flat, row + 1, nx - 2)
             largest = max(largest, found)
-    for j in range(ny):
-        for k in range(nx):
-            Tz[0, j, k] = Tz[nz, j, k]
-    for i in range(nz):
-        for j in range(ny):
-            Tx[i, j, 0] = Tx[i, j, nx]
-        if deep:
-            for k in range(nx):
-                Ty[i, 0, k] = Ty[i, ny, k]
-    return largest
+            for axis in range(3):
+                if places[row + 1, axis + 1] >= 0:
+                    add_sample(values, begin, count, places[row + 1, axis + 1], nx - 2, sums, axis)
+    Sz[:], Sy[:], Sx[:] = 0.0, 0.0, 0.0
+    if periodic[0]:
+        wrap_sides(values, indptr, places, c, 0, Sz)
+    if periodic[1]:
+        wrap_sides(values, indptr, places, c, 1, Sy)
+    if periodic[2]:
+        wrap_sides(values, indptr, places, c, 2, Sx)
+    part_edges(c, periodic, Sz, Sy, Sx)
+    part_sides(c, periodic, Sz, Sy, Sx)
+    reactive = 0
+    for cell in range(len(flat)):
+        reactive |= flat[cell] != 0.0
+    return largest, reactive > 0
 
 
 @kernel
@@ -181,51 +186,95 @@ def held(c: Doubles, periodic: tuple[bool, bool, bool], i: int, j: int, k: int, 
 
 @kernel
 def part_cell(
-    c: Doubles, periodic: tuple[bool, bool, bool], i: int, j: int, k: int, Tz: Doubles, Ty: Doubles, Tx: Doubles
+    c: Doubles, periodic: tuple[bool, bool, bool], i: int, j: int, k: int, Sz: Doubles, Sy: Doubles, Sx: Doubles
 ) -> None:
-    """Give a cell's sides their share of what ties it to the outside."""
+    """Give the sides of a cell at several of them their share of what ties it to the outside."""
     nz, ny, nx = c.shape
     a, b, d = inside(i, nz, periodic[0]), inside(j, ny, periodic[1]), inside(k, nx, periodic[2])
-    z, y, x = 1.0 * (a != i), 1.0 * (b != j), 1.0 * (d != k)
-    if z + y + x > 1.0:
-        z = held(c, periodic, i, j, k, 0) if a != i else 0.0
-        y = held(c, periodic, i, j, k, 1) if b != j else 0.0
-        x = held(c, periodic, i, j, k, 2) if d != k else 0.0
+    z = held(c, periodic, i, j, k, 0) if a != i else 0.0
+    y = held(c, periodic, i, j, k, 1) if b != j else 0.0
+    x = held(c, periodic, i, j, k, 2) if d != k else 0.0
     tied = c[i, j, k] - c[a, b, d]
     if not (z + y + x > 0.0 and tied > 0.0):
         return
     if z > 0.0:
-        Tz[0 if i == 0 else nz, j, k] = tied * (z / (z + y + x))
+        Sz[0 if i == 0 else 1, j, k] = tied * (z / (z + y + x))
     if y > 0.0:
-        Ty[i, 0 if j == 0 else ny, k] = tied * (y / (z + y + x))
+        Sy[0 if j == 0 else 1, i, k] = tied * (y / (z + y + x))
     if x > 0.0:
-        Tx[i, j, 0 if k == 0 else nx] = tied * (x / (z + y + x))
+        Sx[0 if k == 0 else 1, i, j] = tied * (x / (z + y + x))
 
 
 @kernel
 def take_off(
-    c: Doubles, periodic: tuple[bool, bool, bool], i: int, j: int, k: int, Tz: Doubles, Ty: Doubles, Tx: Doubles
+    c: Doubles, periodic: tuple[bool, bool, bool], i: int, j: int, k: int, Sz: Doubles, Sy: Doubles, Sx: Doubles
 ) -> None:
-    """Leave a cell at a side the reaction of the nearest cell inside, if its sides got the rest."""
+    """Leave a cell at several sides the reaction of the nearest cell inside, if its sides got the rest."""
     nz, ny, nx = c.shape
     a, b, d = inside(i, nz, periodic[0]), inside(j, ny, periodic[1]), inside(k, nx, periodic[2])
-    given = Tz[0 if i == 0 else nz, j, k] > 0.0 and a != i
-    given |= b != j and Ty[i, 0 if j == 0 else ny, k] > 0.0
-    given |= d != k and Tx[i, j, 0 if k == 0 else nx] > 0.0
+    given = a != i and Sz[0 if i == 0 else 1, j, k] > 0.0
+    given |= b != j and Sy[0 if j == 0 else 1, i, k] > 0.0
+    given |= d != k and Sx[0 if k == 0 else 1, i, j] > 0.0
     if given:
         c[i, j, k] = c[a, b, d]
 
 
-@entry
-def part(c: Doubles, periodic: tuple[bool, bool, bool], Tz: Doubles, Ty: Doubles, Tx: Doubles) -> None:
-    """Part c, so far all that ties a cell to the outside, into sides and reaction."""
+@kernel
+def part_edges(c: Doubles, periodic: tuple[bool, bool, bool], Sz: Doubles, Sy: Doubles, Sx: Doubles) -> None:
+    """Part c of the cells at several sides."""
     nz, ny, nx = c.shape
     for taking in range(2):
         for i in range(nz):
+            z = inside(i, nz, periodic[0]) != i
             for j in range(ny):
-                edge = inside(i, nz, periodic[0]) != i or inside(j, ny, periodic[1]) != j
-                for k in range(0, nx, 1 if edge else nx - 1):
+                y = inside(j, ny, periodic[1]) != j
+                if not (z or y):
+                    continue
+                for k in range(0, nx, 1 if z and y else nx - 1):
+                    if not (z and y) and inside(k, nx, periodic[2]) == k:
+                        continue
                     if taking:
-                        take_off(c, periodic, i, j, k, Tz, Ty, Tx)
+                        take_off(c, periodic, i, j, k, Sz, Sy, Sx)
                     else:
-                        part_cell(c, periodic, i, j, k, Tz, Ty, Tx)
+                        part_cell(c, periodic, i, j, k, Sz, Sy, Sx)
+
+
+@kernel
+def within(cells: int, periodic: bool) -> tuple[int, int]:
+    """The first cell that is not at a side, and the end of these."""
+    return 0 if periodic or cells < 3 else 1, cells if periodic or cells == 1 else cells - 1
+
+
+@kernel
+def hand_over(
+    c: Doubles, side: Doubles, n: int, p: int, q: int, cell: tuple[int, int, int], near: tuple[int, int, int]
+) -> None:
+    """Give the one side of a cell all that the nearest cell inside does not have."""
+    tied = c[cell] - c[near]
+    if tied > 0.0:
+        side[n, p, q] = tied
+        c[cell] = c[near]
+
+
+@kernel
+def part_sides(c: Doubles, periodic: tuple[bool, bool, bool], Sz: Doubles, Sy: Doubles, Sx: Doubles) -> None:
+    """Part c of the cells at one side."""
+    nz, ny, nx = c.shape
+    z0, z1 = within(nz, periodic[0])
+    y0, y1 = within(ny, periodic[1])
+    x0, x1 = within(nx, periodic[2])
+    for n in range(2):
+        i, j, k = n * (nz - 1), n * (ny - 1), n * (nx - 1)
+        a, b, d = inside(i, nz, periodic[0]), inside(j, ny, periodic[1]), inside(k, nx, periodic[2])
+        if a != i:
+            for y in range(y0, y1):
+                for x in range(x0, x1):
+                    hand_over(c, Sz, n, y, x, (i, y, x), (a, y, x))
+        if b != j:
+            for z in range(z0, z1):
+                for x in range(x0, x1):
+                    hand_over(c, Sy, n, z, x, (z, j, x), (z, b, x))
+        if d != k:
+            for z in range(z0, z1):
+                for y in range(y0, y1):
+                    hand_over(c, Sx, n, z, y, (z, y, k), (z, y, d))

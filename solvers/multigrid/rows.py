@@ -15,26 +15,32 @@ ONE, HALF, ZERO = np.float32(1), np.float32(0.5), np.float32(0)
 
 
 @kernel
-def relax5(w: Singles, u: int, f: int, d: int, T: Offsets, N: Offsets, length: int) -> None:
-    """u = (f + sum T N) / diagonal."""
+def relax5(w: Singles, u: int, f: int, d: int, total: int, summing: bool, T: Offsets, N: Offsets, length: int) -> None:
+    """u = (f + sum T N) / diagonal; if ``summing``, total += u f."""
     for k in range(U(0), length):
-        w[u + k] = w[d + k] * (
+        here = w[d + k] * (
             w[f + k]
             + (w[T[0] + k] * w[N[0] + k] + w[T[1] + k] * w[N[1] + k])
             + (w[T[2] + k] * w[N[2] + k] + w[T[3] + k] * w[N[3] + k])
         )
+        w[u + k] = here
+        if summing:
+            w[total + k] += here * w[f + k]
 
 
 @kernel
-def relax7(w: Singles, u: int, f: int, d: int, T: Offsets, N: Offsets, length: int) -> None:
+def relax7(w: Singles, u: int, f: int, d: int, total: int, summing: bool, T: Offsets, N: Offsets, length: int) -> None:
     """As ``relax5`` in three dimensions."""
     for k in range(U(0), length):
-        w[u + k] = w[d + k] * (
+        here = w[d + k] * (
             w[f + k]
             + (w[T[0] + k] * w[N[0] + k] + w[T[1] + k] * w[N[1] + k])
             + (w[T[2] + k] * w[N[2] + k] + w[T[3] + k] * w[N[3] + k])
             + (w[T[4] + k] * w[N[4] + k] + w[T[5] + k] * w[N[5] + k])
         )
+        w[u + k] = here
+        if summing:
+            w[total + k] += here * w[f + k]
 
 
 @kernel
@@ -87,16 +93,28 @@ def add(w: Singles, u: int, f: int, length: int) -> None:
 
 @kernel
 def split(w: Singles, whole: int, first: int, second: int, lanes: int, length: int) -> None:
-    """A whole row into its first and second cells of each place; ``length``: of a half row."""
+    """A whole row into its first and second cells of each place; ``length``: of a half row. The compiler makes better
+    loops of lanes that it knows."""
     if lanes == U(1):
         for k in range(U(0), length):
             w[first + k] = w[whole + U(2) * k]
             w[second + k] = w[whole + U(2) * k + U(1)]
-        return
-    for k in range(U(0), length, lanes):
-        for lane in range(U(0), lanes):
-            w[first + k + lane] = w[whole + U(2) * k + lane]
-            w[second + k + lane] = w[whole + U(2) * k + lanes + lane]
+    elif lanes == U(2):
+        for k in range(U(0), length, U(2)):
+            for lane in range(U(0), U(2)):
+                w[first + k + lane] = w[whole + U(2) * k + lane]
+                w[second + k + lane] = w[whole + U(2) * k + U(2) + lane]
+    elif lanes == U(8):
+        for k in range(U(0), length, U(8)):
+            for lane in range(U(0), U(8)):
+                w[first + k + lane] = w[whole + U(2) * k + lane]
+            for lane in range(U(0), U(8)):
+                w[second + k + lane] = w[whole + U(2) * k + U(8) + lane]
+    else:
+        for k in range(U(0), length, lanes):
+            for lane in range(U(0), lanes):
+                w[first + k + lane] = w[whole + U(2) * k + lane]
+                w[second + k + lane] = w[whole + U(2) * k + lanes + lane]
 
 
 @kernel
@@ -106,8 +124,19 @@ def merge(w: Singles, whole: int, first: int, second: int, lanes: int, length: i
         for k in range(U(0), length):
             w[whole + U(2) * k] = w[first + k]
             w[whole + U(2) * k + U(1)] = w[second + k]
-        return
-    for k in range(U(0), length, lanes):
-        for lane in range(U(0), lanes):
-            w[whole + U(2) * k + lane] = w[first + k + lane]
-            w[whole + U(2) * k + lanes + lane] = w[second + k + lane]
+    elif lanes == U(2):
+        for k in range(U(0), length, U(2)):
+            for lane in range(U(0), U(2)):
+                w[whole + U(2) * k + lane] = w[first + k + lane]
+                w[whole + U(2) * k + U(2) + lane] = w[second + k + lane]
+    elif lanes == U(8):
+        for k in range(U(0), length, U(8)):
+            for lane in range(U(0), U(8)):
+                w[whole + U(2) * k + lane] = w[first + k + lane]
+            for lane in range(U(0), U(8)):
+                w[whole + U(2) * k + U(8) + lane] = w[second + k + lane]
+    else:
+        for k in range(U(0), length, lanes):
+            for lane in range(U(0), lanes):
+                w[whole + U(2) * k + lane] = w[first + k + lane]
+                w[whole + U(2) * k + lanes + lane] = w[second + k + lane]

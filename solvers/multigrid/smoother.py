@@ -127,17 +127,17 @@ def begin_plane(w: Singles, t: Level, z: int, lanes: int) -> None:
 
 
 @kernel
-def relax_plane(w: Singles, t: Level, c: int, z: int, lanes: int) -> None:
-    """Relax the cells of one colour of a plane."""
+def relax_plane(w: Singles, t: Level, c: int, z: int, summing: bool, lanes: int) -> None:
+    """Relax the cells of one colour of a plane; ``summing``: add u f to the sums of the iteration."""
     for y in range(t[of.NY]):
         at = c * t[of.SIZE] + row(t, z, y)
         T = couplings(t, c, z, y, lanes)
         N = neighbours(t, t[of.U], c, z, y, lanes)
         u, f, d, many = U(t[of.U] + at), U(t[of.F] + at), U(t[of.D] + at), length(t, c, z, y, lanes)
         if deep(t):
-            relax7(w, u, f, d, T, N, many)
+            relax7(w, u, f, d, U(t[of.SUM]), summing, T, N, many)
         else:
-            relax5(w, u, f, d, T, N, many)
+            relax5(w, u, f, d, U(t[of.SUM]), summing, T, N, many)
     wrap(w, t, t[of.U], c, z, lanes)
 
 

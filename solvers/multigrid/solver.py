@@ -4,16 +4,18 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from math import frexp, log2
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from pdemill.points import Array
-from solvers.multigrid.cg import BROKEN, DONE, STALLED, solve
+from solvers.multigrid.cg import BROKEN, DONE, RUNNING, STALLED, move, solve
 from solvers.multigrid.coarsen import set_up
+from solvers.multigrid.compiled import Doubles, Singles
 from solvers.multigrid.layout import Layout, Plan, lay_out, plan
 from solvers.multigrid.loading import load, unload
-from solvers.multigrid.reading import Stencil, part, read
+from solvers.multigrid.reading import Stencil, survey
 from solvers.operators.system import Pattern, System
 from solvers.solution import Result, Solution, Stats
 
@@ -31,6 +33,26 @@ class Kind:
     reaction: bool
 
 
+class State(NamedTuple):
+    """How the lanes of a batch stand, as ``cg.solve`` keeps it."""
+
+    standing: NDArray[np.int64]
+    iterations: NDArray[np.int64]
+    replaced: NDArray[np.int64]
+    fresh: NDArray[np.bool_]
+    norms: Array
+
+    @classmethod
+    def new(cls, lanes: int) -> State:
+        standing, iterations, replaced = np.zeros((3, lanes), dtype=np.int64)
+        return cls(standing, iterations, replaced, np.ones(lanes, dtype=np.bool_), np.full((4, lanes), -1.0))
+
+    def of(self, lanes: NDArray[np.intp]) -> State:
+        """The state of some lanes."""
+        integers = self.standing[lanes], self.iterations[lanes], self.replaced[lanes]
+        return State(*integers, self.fresh[lanes], np.ascontiguousarray(self.norms[:, lanes]))
+
+
 class GridSolver:
     """Multigrid CG for all matrices of a pattern; buffers are kept from batch to batch."""
 
@@ -38,12 +60,12 @@ class GridSolver:
         self.pattern, self.lanes = pattern, lanes
         self._stencil = Stencil.of(pattern)
         nz, ny, nx = self._stencil.shape
-        self._Tz = np.zeros((lanes, nz + 1, ny, nx))
-        self._Ty = np.zeros((lanes, nz, ny + 1 if ny > 1 else 0, nx))
-        self._Tx = np.zeros((lanes, nz, ny, nx + 1))
-        self._c, self._b, self._x = (np.zeros((lanes, nz, ny, nx)) for _ in range(3))
-        open_axes = zip((nz, ny, nx), self._stencil.periodic, strict=True)
-        self._inner = np.array([1.0 if periodic or n == 1 else (n + 1) / (n - 1) for n, periodic in open_axes])
+        self._sides = np.zeros((lanes, 2, ny, nx)), np.zeros((lanes, 2, nz, nx)), np.zeros((lanes, 2, nz, ny))
+        self._c = np.zeros((lanes, nz, ny, nx))
+        self._sums = np.zeros(6)
+        own = self._c, *self._sides
+        self._sources = np.zeros((2 + len(own), lanes), dtype=np.uint64)
+        self._sources[2:] = [[part[slot].ctypes.data for slot in range(lanes)] for part in own]
         self._scales, self._weights = np.ones(lanes), np.ones(lanes)
         self._layouts: dict[tuple[Kind, int], Layout] = {}
         self._current: Layout | None = None
@@ -51,58 +73,77 @@ class GridSolver:
 
     def solve(self, systems: list[System], rtol: float, limit: int) -> list[Solution[None]]:
         """Solve at most ``lanes`` systems; a solution depends on its own system alone."""
-        kinds = [self._read(slot, system) for slot, system in enumerate(systems)]
+        values = [np.ascontiguousarray(system.matrix.values, dtype=np.float64) for system in systems]
+        loads = [np.ascontiguousarray(system.rhs, dtype=np.float64) for system in systems]
+        kinds = [self._read(slot, *parts) for slot, parts in enumerate(zip(systems, values, loads, strict=True))]
         solutions: dict[int, Solution[None]] = {}
         for kind in dict.fromkeys(kind for kind in kinds if kind):
             slots = np.flatnonzero([other == kind for other in kinds])
-            standing, iterations = self._solve(kind, slots, rtol, limit)
+            x, standing, iterations = self._solve(kind, slots, rtol, limit)
             for lane, slot in enumerate(slots.tolist()):
                 result = RESULTS.get(int(standing[lane]), Result.MAX_ITERATIONS)
-                value = self._x[slot].reshape(-1).copy()
-                solutions[slot] = Solution(value, result, Stats(int(iterations[lane])), None)
+                solutions[slot] = Solution(x[lane], result, Stats(int(iterations[lane])), None)
         return [solutions.get(slot) or self._refused() for slot in range(len(systems))]
 
     def _refused(self) -> Solution[None]:
         return Solution(np.full(self.pattern.size, np.nan), Result.NOT_FINITE, Stats(), None)
 
-    def _read(self, slot: int, system: System) -> Kind | None:
+    def _read(self, slot: int, system: System, values: Array, rhs: Array) -> Kind | None:
         """Take a system into a slot; None if it has entries that are not finite."""
-        matrix, stencil, c = system.matrix, self._stencil, self._c[slot]
-        faces = self._Tz[slot], self._Ty[slot], self._Tx[slot]
-        indptr, singular = matrix.pattern.indptr, matrix.properties.singular
-        largest = read(matrix.values, indptr, stencil.places, singular, *faces, c)
-        means = self._inner * [float(part[..., ::4].mean()) if part.size else 0.0 for part in faces]
-        part(c, stencil.periodic, *faces)
-        self._b[slot] = system.rhs.reshape(stencil.shape)
-        load = max(float(system.rhs.max()), -float(system.rhs.min()))
-        if not (0.0 < largest < np.inf and load < np.inf and (means >= 0.0).all()):
+        pattern, stencil, sums, (Sz, Sy, Sx) = system.matrix.pattern, self._stencil, self._sums, self._sides
+        largest, reaction = survey(
+            values, pattern.indptr, stencil.places, stencil.periodic, system.matrix.properties.singular,
+            self._c[slot], Sz[slot], Sy[slot], Sx[slot], sums,
+        )  # fmt: skip
+        load = max(float(rhs.max()), -float(rhs.min()))
+        if not (0.0 < largest < np.inf and load < np.inf and (sums >= 0.0).all()):
             return None
+        self._sources[:2, slot] = values.ctypes.data, rhs.ctypes.data
         self._scales[slot] = 2.0 ** -frexp(largest)[1]
         self._weights[slot] = 2.0 ** -frexp(load)[1]
-        return Kind(plan(stencil.shape, stencil.periodic, self._strengths(means)), bool(c.any()))
-
-    def _strengths(self, means: Array) -> tuple[int, int, int]:
-        """log2 of the coupling along each axis, to the nearest integer and relative to the strongest: means over every
-        fourth cell."""
-        levels = [round(log2(value / means.max())) if value > 0.0 else NONE for value in means]
-        return levels[0], levels[1], levels[2]
+        means = [total / max(count, 1.0) for total, count in sums.reshape(2, 3).T.tolist()]
+        return Kind(plan(stencil.shape, stencil.periodic, _strengths(means)), reaction)
 
     def _solve(
         self, kind: Kind, slots: NDArray[np.intp], rtol: float, limit: int
-    ) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-        """Solve the systems of one kind; the unknowns come to their slots."""
-        lanes = len(slots)
-        layout = self._prepared(kind, lanes)
-        levels, fine, w, v = layout.levels, layout.fine, self._w, self._v
-        scales, weights = self._scales[slots], self._weights[slots]
-        faces = self._Tz, self._Ty, self._Tx
-        load(w, v, levels[0], fine, kind.reaction, *faces, self._c, self._b, slots, scales, weights, lanes)
-        set_up(w, levels, lanes)
-        standing, iterations = np.zeros(lanes, dtype=np.int64), np.zeros(lanes, dtype=np.int64)
-        target, sweeps = MARGIN * rtol, kind.plan.sweeps
-        solve(w, v, levels, fine, sweeps, kind.reaction, lanes, target, limit, standing, iterations)
-        unload(v, levels[0], fine, self._x, slots, scales / weights, lanes)
-        return standing, iterations
+    ) -> tuple[Array, NDArray[np.int64], NDArray[np.int64]]:
+        """The unknowns of the systems of one kind, how they stand, and their iterations."""
+        layout = self._prepared(kind, len(slots))
+        w, v, lanes = self._w, self._v, np.arange(len(slots))
+        self._set_up(kind, layout, w, v, slots)
+        x, state = np.empty((len(slots), self.pattern.size)), State.new(len(slots))
+        now, target, scales = state, MARGIN * rtol, self._scales[slots] / self._weights[slots]
+        while not solve(
+            w, v, layout.levels, layout.fine, kind.plan.sweeps, kind.reaction, len(lanes), target, limit, *now
+        ):
+            self._unload(layout, v, x, state, now, lanes, scales)
+            kept = np.flatnonzero((now.standing == RUNNING) & (now.iterations < limit))
+            before, old_w, old_v, many = layout, w, v, len(lanes)
+            layout = lay_out(kind.plan, len(kept), kind.reaction)
+            w, v = _aligned(layout.singles, np.float32), _aligned(layout.doubles, np.float64)
+            lanes, now = lanes[kept], now.of(kept)
+            self._set_up(kind, layout, w, v, slots[lanes])
+            move(old_w, old_v, before.levels[0], before.fine, kept, many, w, v, layout.levels[0], layout.fine)
+        self._unload(layout, v, x, state, now, lanes, scales)
+        return x, state.standing, state.iterations
+
+    def _set_up(self, kind: Kind, layout: Layout, w: Singles, v: Doubles, slots: NDArray[np.intp]) -> None:
+        """Fill buffers from the systems in the slots."""
+        stencil = self.pattern.indptr, self._stencil.places
+        sources = np.ascontiguousarray(self._sources[:, slots])
+        factors = self._scales[slots], self._weights[slots]
+        load(w, v, layout.levels[0], layout.fine, kind.reaction, sources, *stencil, *factors, len(slots))
+        set_up(w, layout.levels, len(slots))
+
+    def _unload(
+        self, layout: Layout, v: Doubles, x: Array, state: State, now: State, lanes: NDArray[np.intp], scales: Array
+    ) -> None:
+        """Unknowns and state of some lanes."""
+        values = x if len(lanes) == len(x) else np.empty((len(lanes), self.pattern.size))
+        unload(v, layout.levels[0], layout.fine, values, scales[lanes], len(lanes))
+        if values is not x:
+            x[lanes] = values
+        state.standing[lanes], state.iterations[lanes] = now.standing, now.iterations
 
     def _prepared(self, kind: Kind, lanes: int) -> Layout:
         """The layout, with buffers whose margins are zero."""
@@ -117,6 +158,12 @@ class GridSolver:
             self._v[: layout.doubles] = 0.0
             self._current = layout
         return layout
+
+
+def _strengths(means: list[float]) -> tuple[int, int, int]:
+    """log2 of the coupling along each axis, to the nearest integer and relative to the strongest."""
+    z, y, x = (round(log2(value / max(means))) if value > 0.0 else NONE for value in means)
+    return z, y, x
 
 
 def _aligned[D: np.floating](length: int, dtype: type[D]) -> NDArray[D]:

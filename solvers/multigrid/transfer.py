@@ -149,6 +149,61 @@ def restrict_flat(w: Singles, t: Level, Z: int, lanes: int) -> None:
 
 
 @kernel
+def own_deep(
+    w: Singles, out: int, r: int, wz: int, wy: int, wx: int, a: int, b: int, c: int, d: int, lanes: int, many: int
+) -> None:
+    """What the four fine rows in a coarse row of three dimensions give to it; a and d begin with red cells."""
+    for k in range(U(0), many):
+        w[out + k] = (
+            (w[r + a + k] * (ONE - w[wz + a + k] - w[wy + a + k] - w[wx + a + k])
+             + w[r + b + k] * (ONE - w[wz + b + k] - w[wy + b + k] - w[wx + b + k]))
+            + (w[r + c + k] * (ONE - w[wz + c + k] - w[wy + c + k] - w[wx + c + k])
+               + w[r + d + k] * (ONE - w[wz + d + k] - w[wy + d + k] - w[wx + d + k]))
+        ) + (
+            (w[wx + a + k + lanes] * w[r + a + k + lanes] + w[wx + b + k - lanes] * w[r + b + k - lanes])
+            + (w[wx + c + k - lanes] * w[r + c + k - lanes] + w[wx + d + k + lanes] * w[r + d + k + lanes])
+        )  # fmt: skip
+
+
+@kernel
+def beyond_deep(w: Singles, out: int, r: int, weights: int, a: int, b: int, c: int, d: int, many: int) -> None:
+    """What four fine rows beside a coarse row give to it."""
+    for k in range(U(0), many):
+        w[out + k] += (w[weights + a + k] * w[r + a + k] + w[weights + b + k] * w[r + b + k]) + (
+            w[weights + c + k] * w[r + c + k] + w[weights + d + k] * w[r + d + k]
+        )
+
+
+@kernel
+def beside(place: int, cells: int, periodic: int) -> int:
+    """A row or plane before or after those of a coarse one: beyond an open side one of zeros."""
+    if periodic:
+        return place % cells
+    return min(place, cells)
+
+
+@kernel
+def restrict_deep(w: Singles, t: Level, Z: int, Y: int, lanes: int) -> None:
+    """What all fine rows give to one coarse row in three dimensions, all axes halved."""
+    z, y, many, whole = 2 * Z, 2 * Y, U(t[of.HALF] * lanes), U(scratch(t, WHOLE))
+    before, after = beside(z - 1, t[of.NZ], t[of.PZ]), beside(z + 2, t[of.NZ], t[of.PZ])
+    r, wz, wy, wx = U(t[of.R]), U(t[of.WZ]), U(t[of.WY]), U(t[of.WX])
+    own_deep(
+        w, whole, r, wz, wy, wx, U(row(t, z, y)), U(row(t, z, y + 1)), U(row(t, z + 1, y)), U(row(t, z + 1, y + 1)),
+        U(lanes), many,
+    )  # fmt: skip
+    beyond_deep(
+        w, whole, r, wz, U(row(t, before, y)), U(row(t, before, y + 1)), U(row(t, after, y)), U(row(t, after, y + 1)),
+        many,
+    )  # fmt: skip
+    before, after = beside(y - 1, t[of.NY], t[of.PY]), beside(y + 2, t[of.NY], t[of.PY])
+    beyond_deep(
+        w, whole, r, wy, U(row(t, z, before)), U(row(t, z + 1, before)), U(row(t, z, after)), U(row(t, z + 1, after)),
+        many,
+    )  # fmt: skip
+
+
+@kernel
 def restrict_row(w: Singles, t: Level, tc: Level, Z: int, Y: int, lanes: int) -> None:
     """What all fine rows give to one coarse row."""
     z0, z1 = children(Z, t[of.NZ], t[of.CZ])
@@ -178,6 +233,8 @@ def restrict_plane(w: Singles, t: Level, tc: Level, Z: int, lanes: int) -> None:
     for Y in range(tc[of.NY]):
         if t[of.CX] and t[of.CZ] and not deep(t):
             restrict_flat(w, t, Z, lanes)
+        elif t[of.CX] and t[of.CY] and t[of.CZ]:
+            restrict_deep(w, t, Z, Y, lanes)
         else:
             restrict_row(w, t, tc, Z, Y, lanes)
         if t[of.CX]:

@@ -16,6 +16,7 @@ from solvers.certify import relative_residual
 from solvers.job import Job
 from solvers.methods.direct import Direct
 from solvers.multigrid import layout as of
+from solvers.multigrid.cg import move
 from solvers.multigrid.layout import left_over, plan
 from solvers.multigrid.solver import GridSolver
 from solvers.operators.system import System
@@ -140,6 +141,45 @@ def test_a_sample_is_the_same_to_the_bit_in_every_batch(name: str) -> None:
         for lane, solution in zip(lanes, together, strict=True):
             assert solution.value.tobytes() == alone[lane].value.tobytes()
             assert solution.stats == alone[lane].stats
+
+
+def test_lanes_that_wait_or_are_left_behind_do_not_change(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Residuals are checked when no lane runs any more, or before slow lanes go on in buffers of their own."""
+    moved: list[list[int]] = []
+
+    def counted(*arguments: Any) -> None:
+        moved.append(arguments[4].tolist())
+        move(*arguments)
+
+    monkeypatch.setattr("solvers.multigrid.solver.move", counted)
+    hard = {"field": "threshold", "low": 1, "high": 1e3, "of": {"field": "gaussian", "modes": 16, "alpha": 1.5}}
+    mild, slow = (_job({"resolution": [48, 40], "coefficient": k}) for k in (TWO, hard))
+    pattern = mild.discretisation.pattern
+    drawn = [*_systems(mild, 3), *_systems(slow, 3)]
+    systems = [replace(s, matrix=replace(s.matrix, pattern=pattern)) for s in drawn]
+    for rtol in (1e-8, 3e-12):
+        together = GridSolver(pattern, 6).solve(systems, rtol, 200)
+        counts = [solution.stats.iterations for solution in together]
+        assert max(counts) > 1.5 * min(counts)
+        assert moved
+        moved.clear()
+        for system, solution in zip(systems, together, strict=True):
+            alone = GridSolver(pattern, 1).solve([system], rtol, 200)[0]
+            assert alone.stats == solution.stats
+            assert alone.value.tobytes() == solution.value.tobytes()
+            assert relative_residual(system, solution.value) <= rtol
+
+
+def test_arrays_with_gaps_are_read_as_they_are() -> None:
+    """Kernels read matrices by their addresses; what is not contiguous is copied first."""
+    job = _job({"resolution": [20, 24]})
+    system = _systems(job, 1)[0]
+    values, rhs = (np.stack([array, array + 1.0], axis=1)[:, 0] for array in (system.matrix.values, system.rhs))
+    assert not values.flags.c_contiguous
+    solver = GridSolver(job.discretisation.pattern, 2)
+    gaps = replace(system, matrix=replace(system.matrix, values=values), rhs=rhs)
+    plain, other = solver.solve([system, gaps], 1e-8, 60)
+    assert plain.value.tobytes() == other.value.tobytes()
 
 
 def test_a_lane_that_overflows_leaves_the_others_alone() -> None:
