@@ -12,6 +12,7 @@ from __future__ import annotations
 import argparse
 import os
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 for _name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS"):
@@ -25,8 +26,10 @@ import numpy as np  # noqa: E402
 from pdemill.points import Array  # noqa: E402
 from pdemill.spec import Spec, load_preset, load_spec  # noqa: E402
 from solvers.job import Job  # noqa: E402
+from solvers.krylov.solver import SkrSolver  # noqa: E402
 from solvers.operators.system import System  # noqa: E402
 from solvers.ordering.order import resolve_sort, solve_order  # noqa: E402
+from solvers.petsc import Preconditioned  # noqa: E402
 
 WAVES = Path(__file__).with_name("waves.yaml")
 
@@ -73,12 +76,14 @@ def kernel(preconditioners: tuple[str, ...], systems: int = 12, repeats: int = 5
         for restart, recycle in ((40, 20), (60, 30)):
             options = f"method: skr, restart: {restart}, recycle: {recycle}, preconditioner: {preconditioner}"
             methods[f"GCRO-DR({restart}, {recycle})"] = f"{{{options}}}"
-        solvers = {name: Job(load_spec(spec, [f"solver={method}"])).method for name, method in methods.items()}
-        solve_all(solvers["GCRO-DR(40, 20)"].solver(), sequence[:1])  # compiles, or loads what was compiled
-        runs: dict[str, list[Run]] = {name: [] for name in methods}
+        solvers = {name: Job(load_spec(spec, [f"solver={method}"])).method.solver for name, method in methods.items()}
+        library = [partial(Preconditioned, preconditioner=preconditioner)]
+        solvers["GCRO-DR(40, 20), PETSc's products"] = partial(SkrSolver, library, 40, 20, 1e-8, 10_000)
+        solve_all(solvers["GCRO-DR(40, 20)"](), sequence[:1])  # compiles, or loads what was compiled
+        runs: dict[str, list[Run]] = {name: [] for name in solvers}
         for _ in range(repeats):
-            for name, method in solvers.items():
-                runs[name].append(solve_all(method.solver(), sequence))
+            for name, solver in solvers.items():
+                runs[name].append(solve_all(solver(), sequence))
         found = {
             name: Run(np.median([run.milliseconds for run in some], axis=0), some[0].iterations)
             for name, some in runs.items()

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from numba import njit
+from numba import cfunc, njit
 
 
 def compiled(**options: Any) -> Callable[[Callable[..., Any]], Any]:
@@ -18,5 +18,17 @@ def compiled(**options: Any) -> Callable[[Callable[..., Any]], Any]:
             return njit(cache=True, **options)(function)
         except RuntimeError:  # no place for a cache
             return njit(**options)(function)
+
+    return decorate
+
+
+def c_function(signature: Any) -> Callable[[Callable[..., Any]], Any]:
+    """``cfunc``: a function that can be called by its address, kept as ``compiled`` keeps its own."""
+
+    def decorate(function: Callable[..., Any]) -> Any:
+        try:
+            return cfunc(signature, cache=True, error_model="numpy")(function)
+        except RuntimeError:  # no place for a cache
+            return cfunc(signature, error_model="numpy")(function)
 
     return decorate

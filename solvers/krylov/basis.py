@@ -8,10 +8,10 @@ import numpy as np
 
 from pdemill.points import Array
 from solvers.krylov.arnoldi import arnoldi_cycle
-from solvers.krylov.learning import Learning
+from solvers.krylov.learning import SHORT, Learning
 from solvers.krylov.orthonormal import blocks, combine, has_drifted, orthonormalise
 from solvers.krylov.product import Handles, Product, check, products
-from solvers.krylov.selection import harmonic_vectors, orthonormal_columns
+from solvers.krylov.selection import harmonic_vectors, orthonormal_columns, singular_vectors
 from solvers.krylov.space import RecycleSpace
 from solvers.krylov.sums import work_rows
 from solvers.operators.system import Matrix
@@ -81,8 +81,10 @@ class Basis:
         self.y += share @ U
         self.r -= share @ C
 
-    def cycle(self, goal: float, refresh: bool) -> tuple[int, bool]:
+    def cycle(self, goal: float, refresh: bool, cheap: bool) -> tuple[int, bool]:
         """Minimise the residual over the recycled space and an Arnoldi cycle; then, if wished, keep the best of both.
+
+        ``cheap``: the choice of vectors for definite matrices, see ``selection``.
 
         Returns the number of products, and whether the Krylov space became invariant.
         """
@@ -95,23 +97,23 @@ class Basis:
         left[0] += beta
         self.r = left @ V
         self.y += z @ V[:p] - (T[:k] @ z) @ self.U[:k]
-        if refresh and not stuck and k + p > self._recycle:
-            self._refresh(T)
+        enough = k + p > self._recycle and p >= SHORT * (len(self.W) - 1 - k)
+        if refresh and enough and not stuck:
+            self._refresh(T, cheap)
         return p, stuck
 
-    def _refresh(self, T: Array) -> None:
+    def _refresh(self, T: Array, cheap: bool) -> None:
         """New recycled vectors out of the old ones and the Arnoldi vectors.
 
         With V = [U D, v_1 .. v_p], D = diag σ, and W = [C, v_1 .. v_{p+1}] the cycle has A M⁻¹ V = W G,
         G = [[D, B], [0, H]]. Where G P = Q and QᵀQ = I, U ← V P and C ← W Q.
         """
         k, p = self.kept, T.shape[1]
-        G, overlap = np.zeros((k + p + 1, k + p)), np.zeros((k + p + 1, k + p))
+        G = np.zeros((k + p + 1, k + p))
         G[:k, :k], G[:, k:] = np.diag(self.sigma), T
-        overlap[:k, :k] = self._overlap * self.sigma
-        overlap[k:, :k] = (self.W[k : k + p + 1] @ self.U[:k].T) * self.sigma
-        overlap[k : k + p, k:] = np.eye(p)
-        chosen = harmonic_vectors(G, overlap, k, self._recycle)
+        overlap = np.empty((0, 0)) if cheap else self._overlaps(p)
+        most = self._recycle
+        chosen = singular_vectors(G, most) if cheap else harmonic_vectors(G, overlap, k, most)
         if chosen is None:
             return
         P, Q, sigma = chosen
@@ -123,10 +125,20 @@ class Basis:
             if k:
                 vectors += from_U @ U
             self.W[:new, part], self.U[:new, part] = from_W @ W, vectors
-        self.sigma, self._overlap, self._held = sigma, Q.T @ overlap @ P, None
+        self._overlap = overlap if cheap else Q.T @ overlap @ P
+        self.sigma, self._held = sigma, None
         if has_drifted(self.W[:new]):
             self._orthonormalise()
             self.project()
+
+    def _overlaps(self, p: int) -> Array:
+        """WᵀV."""
+        k, (U, C) = self.kept, self.recycled
+        overlap = np.zeros((k + p + 1, k + p))
+        overlap[:k, :k] = (self._overlap if self._overlap.size else C @ U.T) * self.sigma
+        overlap[k:, :k] = (self.W[k : k + p + 1] @ self.U[:k].T) * self.sigma
+        overlap[k : k + p, k:] = np.eye(p)
+        return overlap
 
     def carry(self) -> int:
         """The same span for the matrix that is loaded; returns the number of products.

@@ -39,6 +39,7 @@ def gcrodr(
         else:
             used += basis.carry()
         basis.project()
+    cheap = learning.rough and matrix.properties.symmetric and matrix.properties.definite
     while True:
         norm = float(np.linalg.norm(basis.r))
         if not np.isfinite(norm):
@@ -58,7 +59,7 @@ def gcrodr(
                 continue
         if used >= limit:
             return operator.precondition(basis.y), Result.MAX_ITERATIONS, used, basis.space(matrix, learning)
-        products, stuck = basis.cycle(0.98 * goal, learning.refresh or not basis.kept)
+        products, stuck = basis.cycle(0.98 * goal, learning.refresh or not basis.kept, cheap)
         used += products
         if stuck and np.linalg.norm(basis.r) > goal:
             return operator.precondition(basis.y), Result.BREAKDOWN, used, None

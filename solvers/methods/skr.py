@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from functools import partial
 from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal
 
 from pydantic import Field, model_validator
@@ -56,8 +55,7 @@ class Skr(LinearMethod):
         return 3e-5 + krylov_seconds(self.preconditioner, problem, unknowns, per_step=4e-8)
 
     def solver(self) -> SkrSolver:
-        from solvers import petsc  # late: a spec must load neither PETSc nor a compiler
-        from solvers.krylov.solver import SkrSolver
+        from solvers.krylov.solver import SkrSolver  # late: a spec must load neither PETSc nor a compiler
+        from solvers.krylov.ways import makers
 
-        make = partial(petsc.Preconditioned, preconditioner=self.preconditioner)
-        return SkrSolver(make, self.restart, self.recycle, self.rtol, self.max_iterations)
+        return SkrSolver(makers(self.preconditioner), self.restart, self.recycle, self.rtol, self.max_iterations)

@@ -41,7 +41,7 @@ def _dense(seed: int, shift: float = 0.0) -> Array:
 
 
 def _solver(m: int = 20, k: int = 6, rtol: float = 1e-9, limit: int = 5000) -> SkrSolver:
-    return SkrSolver(partial(Preconditioned, preconditioner="none"), m, k, rtol, limit)
+    return SkrSolver([partial(Preconditioned, preconditioner="none")], m, k, rtol, limit)
 
 
 def _rhs(count: int) -> Array:

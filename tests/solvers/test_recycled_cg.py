@@ -41,7 +41,7 @@ def _spd(turn: float = 0.0) -> Array:
 
 
 def _solver(recycle: int = 5, rtol: float = 1e-9, limit: int = 2000, preconditioner: str = "none") -> RecycledCgSolver:
-    return RecycledCgSolver(partial(Preconditioned, preconditioner=preconditioner), recycle, rtol, limit)
+    return RecycledCgSolver([partial(Preconditioned, preconditioner=preconditioner)], recycle, rtol, limit)
 
 
 def _rhs(count: int) -> Array:

@@ -1,0 +1,118 @@
+"""A and M for right preconditioning by compiled code that knows the pattern; the same M as the library's."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from pdemill.points import Array
+from solvers.krylov import sweeps
+from solvers.krylov.incomplete import Remainder, factorise, remainder
+from solvers.krylov.levels import levels
+from solvers.krylov.product import Handles, Product
+from solvers.operators.system import Matrix, Pattern
+
+KINDS = ("none", "jacobi", "sor", "icc", "ilu")
+"""Preconditioners that are a diagonal, or two triangular sweeps in the order of the unknowns."""
+
+
+class Swept:
+    """M = I, D, (D + L) D⁻¹ (D + U), or incomplete factors without fill, in natural order.
+
+    With icc and ilu the product is A M⁻¹ v = v - R M⁻¹ v where R is smaller than A.
+    """
+
+    def __init__(self, pattern: Pattern, preconditioner: str) -> None:
+        n, self._pattern, self._kind = pattern.size, pattern, preconditioner
+        rows = np.repeat(np.arange(n, dtype=np.int32), np.diff(pattern.indptr))
+        self._diagonal = np.flatnonzero(pattern.indices == rows).astype(np.int32)
+        self._matrix: Matrix | None = None
+        self._values = np.zeros(len(rows))
+        self._lower, self._upper = _Sweep(n), _Sweep(n)
+        self._rest = Remainder(np.zeros(0, np.uint32), np.zeros(0, np.uint32))
+        if preconditioner in ("sor", "icc", "ilu"):
+            self._lower, self._upper = (
+                _Sweep(n, pattern, self._diagonal, True),
+                _Sweep(n, pattern, self._diagonal, False),
+            )
+        if preconditioner in ("icc", "ilu"):
+            self._rest = remainder(pattern.indptr, pattern.indices, self._diagonal)
+        self._left_out = np.zeros(len(self._rest.indices))
+        starts, columns = self._rest if len(self._left_out) < len(rows) else (np.zeros(0, np.uint32),) * 2
+        whole = pattern.indptr.view(np.uint32), pattern.indices.view(np.uint32), self._values
+        self._between = np.zeros(n)
+        self._table = sweeps.table(
+            n, self._lower.arrays, self._upper.arrays, whole, (starts, columns, self._left_out), self._between
+        )
+        place = self._table.ctypes.data
+        self.product = Product(
+            sweeps.precondition.address, place, sweeps.multiply.address, place, self._between.ctypes.data,
+            sweeps.both.address,
+        )  # fmt: skip
+
+    def load(self, matrix: Matrix) -> bool:
+        """Take a matrix and factorise; False where M needs what the library does about small pivots, or a matrix of
+        its own."""
+        if matrix is self._matrix:
+            return True
+        self._matrix = None
+        diagonal = matrix.values[self._diagonal]
+        if matrix.properties.singular or not np.isfinite(diagonal).all() or not diagonal.all():
+            return False
+        self._values[:] = matrix.values
+        one = np.ones_like(diagonal)
+        if self._kind == "jacobi":
+            self._upper.scale[:] = 1.0 / diagonal
+        elif self._kind == "sor":
+            self._lower.take(matrix.values, 1.0 / diagonal, 1.0 / diagonal)
+            self._upper.take(matrix.values, one, 1.0 / diagonal)
+        elif self._kind in ("icc", "ilu"):
+            factors, pattern, definite = matrix.values.copy(), self._pattern, self._kind == "icc"
+            if not factorise(
+                pattern.indptr, pattern.indices, self._diagonal, self._rest, definite, factors, self._left_out
+            ):
+                return False
+            pivots = factors[self._diagonal]
+            self._lower.take(factors, one, one)
+            self._upper.take(factors, 1.0 / pivots, 1.0 / pivots)
+        self._matrix = matrix
+        return True
+
+    def handles(self, rows: list[Array]) -> Handles:
+        """Where the rows are."""
+        return np.array([row.ctypes.data for row in rows], dtype=np.intp)
+
+    def precondition(self, y: Array) -> Array:
+        """M⁻¹ y."""
+        return self._called(sweeps.precondition, y)
+
+    def residual(self, x: Array, b: Array) -> Array:
+        """b - A x."""
+        return np.asarray(b - self._called(sweeps.multiply, x))
+
+    def _called(self, function: Any, v: Array) -> Array:
+        v, out = np.ascontiguousarray(v), np.zeros_like(v)
+        function.ctypes(self._table.ctypes.data, v.ctypes.data, out.ctypes.data)
+        return out
+
+
+class _Sweep:
+    """x_i = scale_i b_i - Σ values x; without a pattern only the scale."""
+
+    def __init__(
+        self, size: int, pattern: Pattern | None = None, diagonal: NDArray[np.int32] | None = None, lower: bool = True
+    ) -> None:
+        self.scale = np.ones(size)
+        self._values, nothing = np.zeros(0), np.zeros(0, np.uint32)
+        self.arrays: tuple[NDArray[Any], ...] = (nothing, nothing, nothing, self._values, self.scale)
+        if pattern is not None and diagonal is not None:
+            order, runs, columns, self._rows, self._places = levels(pattern.indptr, pattern.indices, diagonal, lower)
+            self._values = np.zeros(len(columns))
+            self.arrays = (order, runs, columns, self._values, self.scale)
+
+    def take(self, values: Array, scale: Array, factor: Array) -> None:
+        """The scale, and the entries out of the values of the pattern, times a factor for each row."""
+        self.scale[:] = scale
+        np.multiply(values[self._places], factor[self._rows], out=self._values)

@@ -1,0 +1,163 @@
+"""The compiled preconditioners: the library's M, whatever the order of the rows, and what they leave to the library."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+from scipy.sparse import diags_array, tril, triu
+
+from pdemill.points import Array
+from pdemill.spec import validate
+from pdemill.spec.problem import Properties
+from solvers.job import Job
+from solvers.krylov.incomplete import factorise, remainder
+from solvers.krylov.levels import levels
+from solvers.krylov.product import products
+from solvers.krylov.solver import SkrSolver
+from solvers.krylov.swept import KINDS, Swept
+from solvers.krylov.ways import makers
+from solvers.operators.system import Matrix, Pattern, System
+from solvers.petsc import Preconditioned
+from solvers.solution import Result
+
+SQUARE = [[0, 0], [1, 0], [1, 1], [0, 1]]
+PROBLEMS: dict[str, dict[str, Any]] = {
+    "grid": {"family": "darcy", "resolution": [20, 17], "coefficient": {"field": "lognormal", "modes": 16}},
+    "box": {"family": "darcy", "resolution": [7, 8, 9], "coefficient": {"field": "lognormal", "modes": 8}},
+    "waves": {"family": "helmholtz", "resolution": [20, 17], "wavenumber": {"uniform": [8, 9]}},
+    "wind": {"family": "convection_diffusion", "resolution": [20, 17], "velocity": [{"uniform": [5, 9]}, -4]},
+    "mesh": {
+        "family": "thermal", "resolution": {"h": 0.07}, "domain": {"shape": "polygon", "outline": SQUARE},
+        "boundary": {"edge0": {"dirichlet": {"uniform": [0, 1]}}, "default": {"neumann": 1}},
+    },
+}  # fmt: skip
+CASES = [
+    (problem, kind)
+    for problem in PROBLEMS
+    for kind in KINDS
+    if (problem, kind) not in {("wind", "icc"), ("waves", "icc")}
+]
+
+
+def _system(problem: str, sample: int = 0) -> System:
+    job = Job(validate({"problem": PROBLEMS[problem], "samples": 4, "seed": 1}))
+    return job.discretisation.assemble(job.instance("train", sample))
+
+
+def _image(operator: Swept | Preconditioned, v: Array) -> Array:
+    """A M⁻¹ v as a cycle makes it."""
+    rows = np.stack([v, np.zeros_like(v)])
+    source, target = operator.handles([*rows])
+    assert products(operator.product, np.array([source]), np.array([target])) == 0
+    return np.array(rows[1])
+
+
+@pytest.mark.parametrize(("problem", "kind"), CASES)
+def test_it_is_the_preconditioner_of_the_library(problem: str, kind: str) -> None:
+    system = _system(problem)
+    ours, library = (make(system.matrix.pattern, kind) for make in (Swept, Preconditioned))
+    assert ours.load(system.matrix)
+    assert library.load(system.matrix)
+    v = np.random.default_rng(2).standard_normal(system.matrix.pattern.size)
+    for found, expected in (
+        (ours.precondition(v), library.precondition(v)),
+        (ours.residual(v, system.rhs), library.residual(v, system.rhs)),
+        (_image(ours, v), _image(library, v)),
+    ):
+        assert np.linalg.norm(found - expected) <= 1e-12 * np.linalg.norm(expected)
+
+
+def test_incomplete_factors_agree_with_the_matrix_on_its_pattern_and_leave_out_the_rest() -> None:
+    matrix = _system("mesh").matrix
+    pattern, A = matrix.pattern, matrix.sparse()
+    diagonal = _diagonal(pattern)
+    rest = remainder(pattern.indptr, pattern.indices, diagonal)
+    factors, left_out = matrix.values.copy(), np.zeros(len(rest.indices))
+    assert factorise(pattern.indptr, pattern.indices, diagonal, rest, True, factors, left_out)
+    F = A.copy()
+    F.data = factors
+    difference = ((tril(F, -1) + diags_array(np.ones(pattern.size))) @ triu(F) - A).toarray()
+    scale = np.abs(matrix.values).max()
+    on = A.toarray() != 0
+    assert np.abs(difference[on]).max() <= 1e-14 * scale
+    found = np.zeros_like(difference)
+    rows = np.repeat(np.arange(pattern.size), np.diff(rest.indptr))
+    found[rows, rest.indices] = -left_out
+    assert not found[on].any()
+    assert np.abs(found - difference)[~on].max() <= 1e-14 * scale
+    assert np.abs(found).max() > 1e-3 * scale
+
+
+def _diagonal(pattern: Pattern) -> Any:
+    rows = np.repeat(np.arange(pattern.size), np.diff(pattern.indptr))
+    return np.flatnonzero(pattern.indices == rows).astype(np.int32)
+
+
+@pytest.mark.parametrize(("problem", "most"), [("mesh", 150), ("grid", 3 * 37)])
+@pytest.mark.parametrize("lower", [True, False])
+def test_rows_of_a_run_have_one_length_and_need_only_rows_of_runs_before(problem: str, most: int, lower: bool) -> None:
+    pattern = _system(problem).matrix.pattern
+    found = levels(pattern.indptr, pattern.indices, _diagonal(pattern), lower)
+    assert np.array_equal(np.sort(found.order), np.arange(pattern.size))
+    solved, entry = np.zeros(pattern.size, dtype=bool), 0
+    for first, stop, length in found.runs.tolist():
+        count = (stop - first) * length
+        assert solved[found.columns[entry : entry + count]].all()
+        assert np.array_equal(found.rows[entry : entry + count], np.repeat(found.order[first:stop], length))
+        solved[found.order[first:stop]] = True
+        entry += count
+    assert solved.all()
+    assert entry == (len(pattern.indices) - pattern.size) // 2
+    assert np.array_equal(pattern.indices[found.places], found.columns)
+    assert len(found.runs) <= most
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_what_it_held_before_changes_no_bit(kind: str) -> None:
+    one, other = _system("grid"), _system("grid", 1)
+    operator, fresh = Swept(one.matrix.pattern, kind), Swept(one.matrix.pattern, kind)
+    assert operator.load(one.matrix)
+    assert operator.load(Matrix(one.matrix.pattern, other.matrix.values, one.matrix.properties))
+    assert operator.load(one.matrix)
+    assert fresh.load(one.matrix)
+    assert np.array_equal(_image(operator, one.rhs), _image(fresh, one.rhs))
+
+
+def _dense(values: list[list[float]], **known: bool) -> Matrix:
+    pattern = Pattern(np.array([0, 2, 4], dtype=np.int32), np.array([0, 1, 0, 1], dtype=np.int32))
+    facts = {"symmetric": False, "definite": False, "singular": False} | known
+    return Matrix(pattern, np.array(values).ravel(), Properties(**facts, constant=False, dimension=2, structured=False))
+
+
+@pytest.mark.parametrize(
+    ("kind", "matrix"),
+    [
+        ("icc", _dense([[1, 2], [2, 1]], symmetric=True)),
+        ("ilu", _dense([[1, 1], [1, 1 + 1e-10]])),
+        ("ilu", _dense([[np.nan, 1], [1, 2]])),
+        ("sor", _dense([[0, 1], [1, 1]])),
+        ("jacobi", _dense([[1, -1], [-1, 1]], symmetric=True, singular=True)),
+    ],
+    ids=["indefinite", "small pivot", "not a number", "zero on the diagonal", "singular"],
+)
+def test_it_refuses_what_the_library_has_its_own_ways_with(kind: str, matrix: Matrix) -> None:
+    operator = Swept(matrix.pattern, kind)
+    assert not operator.load(matrix)
+    assert operator.load(_dense([[3, 1], [1, 2]], symmetric=True))
+
+
+def test_a_matrix_that_is_refused_is_solved_with_the_library_and_the_space_goes_on() -> None:
+    """The second of three systems has a zero on its diagonal, which jacobi of the library takes."""
+    solver, state = SkrSolver(makers("jacobi"), 4, 1, 1e-10, 100), None
+    pattern = Pattern(np.arange(0, 37, 6, dtype=np.int32), np.tile(np.arange(6, dtype=np.int32), 6))
+    rng, plain = np.random.default_rng(0), _dense([[0, 0], [0, 0]]).properties
+    for corner in (4.0, 0.0, 4.0):
+        A = rng.standard_normal((6, 6)) + 4 * np.eye(6)
+        A[0, 0] = corner
+        b = rng.standard_normal(6)
+        solution = solver.solve(System(Matrix(pattern, A.ravel(), plain), b), state)
+        state = solution.state
+        assert solution.result is Result.CONVERGED
+        assert np.linalg.norm(b - A @ solution.value) <= 1e-10 * np.linalg.norm(b)
