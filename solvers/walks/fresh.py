@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import atexit
 import json
 import os
 import subprocess
@@ -121,7 +122,9 @@ class _Worker:
         )  # fmt: skip
         self._inbox: Queue[Any] = Queue()
         self._write(json.dumps(spec.model_dump(mode="json")))
-        Thread(target=self._listen, daemon=True).start()
+        self._listener = Thread(target=self._listen, daemon=True)
+        self._listener.start()
+        atexit.register(self.stop)  # later a pipe that a thread reads cannot be closed any more
 
     def _write(self, line: str) -> None:
         assert self._process.stdin is not None
@@ -157,8 +160,11 @@ class _Worker:
         return sample
 
     def stop(self) -> None:
+        """End the process; may be called again."""
+        atexit.unregister(self.stop)
         self._process.kill()
         self._process.wait()
+        self._listener.join()
         for pipe in (self._process.stdin, self._process.stdout):
             if pipe is not None:
                 pipe.close()

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
 from copy import deepcopy
 from pathlib import Path
 from typing import Any
@@ -231,6 +233,22 @@ def test_fresh_labels_tell_of_a_sample_without_one() -> None:
         pdemill.walk_labels({"problem": {"family": "poisson", "resolution": [8, 8]}, "samples": 2}, epoch=1)
     with pytest.raises(SpecError, match="no split 'valid'"):
         pdemill.walk_labels(RANDOM_DISK, split="valid")
+
+
+def test_a_program_may_end_while_labels_are_walked() -> None:
+    """The generator of labels is still suspended, inside of another one, when the interpreter ends."""
+    program = (
+        "import json, sys, pdemill\n"
+        "labels = pdemill.walk_labels(json.loads(sys.argv[1]), epoch=range(99), workers=1)\n"
+        "def use():\n"
+        "    yield from labels\n"
+        "using = use()\n"
+        "next(using)\n"
+    )
+    ran = subprocess.run(
+        [sys.executable, "-c", program, json.dumps(RANDOM_DISK)], capture_output=True, text=True, timeout=120
+    )
+    assert (ran.returncode, ran.stderr) == (0, "")
 
 
 def test_per_batch_keeps_the_mean_of_every_batch(tmp_path: Path) -> None:
