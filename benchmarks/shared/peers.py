@@ -1,6 +1,6 @@
 """Solvers that a user might take instead of pdemill's, each tuned for sequences of symmetric definite systems.
 
-MUMPS, CG, GAMG, ICC and GMRES are PETSc's and reached through pdemill's methods; MINRES is PETSc's too.
+MUMPS, CG, GAMG, ICC, MINRES and GMRES are PETSc's and reached through pdemill's methods.
 """
 
 from __future__ import annotations
@@ -106,20 +106,6 @@ class PyAmg:
             value = self._levels.solve(system.rhs, tol=0.5 * self._rtol, accel="cg", maxiter=200, residuals=residuals)
             answers.append(Answer(value, len(residuals) - 1))
         return answers
-
-
-class Minres:
-    """PETSc's MINRES, which needs a symmetric matrix and a definite preconditioner."""
-
-    def __init__(self, preconditioner: str, rtol: float, limit: int = 10_000) -> None:
-        self._preconditioner, self._rtol, self._limit = preconditioner, rtol, limit
-
-    def __call__(self, systems: Sequence[System]) -> list[Answer]:
-        from solvers import petsc
-
-        krylov = petsc.Krylov(systems[0].matrix.pattern, "minres", self._preconditioner)
-        found = (krylov.solve(system.matrix, system.rhs, None, self._rtol, self._limit) for system in systems)
-        return [Answer(value, iterations) for value, _, iterations in found]
 
 
 def installed(rtol: float) -> dict[str, Callable[[], Contestant]]:
