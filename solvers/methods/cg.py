@@ -56,7 +56,7 @@ class Cg(LinearMethod):
 
     def seconds(self, problem: Problem, unknowns: int) -> float:
         plane = problem.structured and problem.dimension < 3
-        return krylov_seconds(self.preconditioner, problem, unknowns, per_step=1.1e-8 if plane else 1.8e-8)
+        return krylov_seconds(self.preconditioner, problem, unknowns, per_step=1.1e-8 if plane else 2.2e-8)
 
     def solver(self) -> KrylovSolver | RecycledCgSolver:
         from solvers import petsc  # late: a spec must load neither PETSc nor a compiler

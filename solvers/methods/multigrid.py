@@ -49,10 +49,11 @@ class Multigrid(LinearMethod):
         return None if reason is None else Fault(("method",), f"multigrid needs {reason}: use direct or auto")
 
     def seconds(self, problem: Problem, unknowns: int) -> float:
-        """In full batches; iterations grow with the contrast, without end where channels are thin."""
+        """In between a full batch and a single system; iterations grow with the contrast, without end where channels
+        are thin."""
         contrast = known_contrast(problem)
         slower = max(1.0, contrast / 10.0) ** 0.31 if contrast <= LARGEST_CONTRAST else 10.0
-        return 4e-5 + (6e-8 if problem.dimension < 3 else 1.4e-7) * unknowns * slower
+        return 4e-5 + (7.5e-8 if problem.dimension < 3 else 2.4e-7) * unknowns * slower
 
     def solver(self) -> MultigridSolver:
         from solvers.multigrid.solver import GridSolver  # late: a spec must not load the compiler
