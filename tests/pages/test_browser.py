@@ -68,7 +68,7 @@ def test_a_job_from_the_form_to_the_gallery(browser: Any, server: Server, compla
         )
         page.get_by_role("link", name="Use it").click()
         playwright.expect(page.locator("#t1")).to_contain_text("pdemill.open")
-        assert page.get_by_role("button", name="Copy").count() == 4
+        assert page.get_by_role("button", name="Copy").count() == 5
 
 
 def test_a_job_that_runs_is_followed_and_cancelled(browser: Any, server: Server, complaints: list[str]) -> None:
