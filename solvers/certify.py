@@ -21,9 +21,12 @@ LEAST_REFINED = 4
 def relative_residual(system: System, unknowns: Array) -> float:
     """||b - A u|| / ||b|| in float64 (2-norm); of the whole residual where b = 0."""
     product = system.matrix.sparse() @ unknowns
-    residual = float(np.linalg.norm(np.subtract(system.rhs, product, out=product)))
-    size = float(np.linalg.norm(system.rhs))
-    return residual / size if size > 0 else residual
+    rest = np.subtract(system.rhs, product, out=product)
+    residual, size = float(np.linalg.norm(rest)), float(np.linalg.norm(system.rhs))
+    if size > 0:
+        return residual / size
+    largest = float(np.abs(system.rhs).max())  # its square may be too small for a number
+    return float(np.linalg.norm(rest / largest) / np.linalg.norm(system.rhs / largest)) if largest > 0 else residual
 
 
 def rounding_residual(system: System, unknowns: Array, dtype: str) -> float:

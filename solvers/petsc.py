@@ -86,12 +86,22 @@ class LoadedMatrix:
         self.loaded = matrix
         return True
 
+    def can_take(self, preconditioner: str) -> bool:
+        """Whether a preconditioner exists that the library does not check: SOR divides by the diagonal."""
+        return preconditioner != "sor" or bool(self.regular.getDiagonal().array_r.all())
 
-def _configure(pc: Any, name: str, absolute: bool = False) -> None:
+
+def _configure(pc: Any, name: str, size: int, absolute: bool = False) -> None:
     """Set the type and options of a preconditioner; ``absolute``: Jacobi with the absolute values of the diagonal."""
     pc.setType(name)
     options = PETSc.Options(pc.getOptionsPrefix())
-    own = {f"pc_{name}_blocks": BLOCKS} if name in ("bjacobi", "asm") else {"pc_jacobi_abs": True} if absolute else {}
+    own = (
+        {f"pc_{name}_blocks": min(BLOCKS, size)}
+        if name in ("bjacobi", "asm")
+        else {"pc_jacobi_abs": True}
+        if absolute
+        else {}
+    )
     for option, value in own.items():
         options[option] = value
     pc.setFromOptions()
@@ -117,8 +127,9 @@ class Krylov:
         watched = PETSc.KSP.NormType.PRECONDITIONED if kind == "minres" else PETSc.KSP.NormType.UNPRECONDITIONED
         self.ksp.setNormType(watched)
         self.ksp.setInitialGuessNonzero(True)
-        self._weighted = kind == "minres" and preconditioner == "jacobi"
-        _configure(self.ksp.getPC(), preconditioner, absolute=self._weighted)
+        self._kind, self._minres = preconditioner, kind == "minres"
+        self._weighted = self._minres and preconditioner == "jacobi"
+        _configure(self.ksp.getPC(), preconditioner, pattern.size, absolute=self._weighted)
         self._scale = 1.0
         self._x, self._b = np.zeros(pattern.size), np.zeros(pattern.size)
         self._vectors = _vector(self._x), _vector(self._b)
@@ -131,10 +142,16 @@ class Krylov:
         if self.matrix.load(matrix):
             self.ksp.setOperators(self.matrix.mat, self.matrix.regular)
             if self._weighted:
-                self._scale = float(np.abs(self.matrix.regular.getDiagonal().array_r).max()) ** -0.5
+                diagonal = self.matrix.regular.getDiagonal().array_r
+                self._scale = float(np.where(diagonal == 0.0, 1.0, np.abs(diagonal)).max()) ** -0.5
+        if not self.matrix.can_take(self._kind):
+            return np.full_like(rhs, np.nan), Result.SINGULAR, 0
         x, b = self._vectors
+        unit = self._unit(rhs)
         self._x[:], self._b[:] = 0.0 if guess is None else guess, rhs
-        goal, used = rtol * float(np.linalg.norm(rhs)), 0
+        self._x *= unit
+        self._b *= unit
+        goal, used = rtol * float(np.linalg.norm(self._b)), 0
         for tighter in (0.95, 0.5, 0.1):
             self.ksp.setTolerances(
                 rtol=1e-50, atol=tighter * goal * self._scale, divtol=1e12, max_it=max(1, limit - used)
@@ -143,11 +160,16 @@ class Krylov:
             used += self.ksp.getIterationNumber()
             reason = self.ksp.getConvergedReason()
             if reason < 0:
-                return self._x.copy(), _REASONS.get(reason, Result.BREAKDOWN), used
+                return self._x / unit, _REASONS.get(reason, Result.BREAKDOWN), used
             self.matrix.mat.mult(x, self._product)
             if np.linalg.norm(self._b - self._product.array_r) <= goal:
-                return self._x.copy(), Result.CONVERGED, used
-        return self._x.copy(), Result.MISSED_TOLERANCE, used
+                return self._x / unit, Result.CONVERGED, used
+        return self._x / unit, Result.MISSED_TOLERANCE, used
+
+    def _unit(self, rhs: Array) -> float:
+        """A power of two: PETSc's MINRES compares with fixed small numbers, so its systems are brought to size one."""
+        size = float(np.linalg.norm(rhs))
+        return float(2.0 ** -np.frexp(size)[1]) if self._minres and 0.0 < size < np.inf else 1.0
 
 
 class Amg(Krylov):
@@ -206,7 +228,7 @@ class Direct:
         self._b[:] = rhs
         self.ksp.solve(b, x)
         if self.ksp.getConvergedReason() < 0:
-            self.matrix.loaded = None
+            self._forget()
             return self._x.copy(), Result.SINGULAR
         return self._x.copy(), _finite(self._x)
 
@@ -227,7 +249,7 @@ class Direct:
             B[:, column] = rhs
         pc = self.ksp.getPC()
         if pc.getFailedReason():
-            self.matrix.loaded = None
+            self._forget()
             return [(np.full_like(rhs, np.nan), Result.SINGULAR) for rhs in block]
         for mat in (b, x):
             mat.assemble()
@@ -236,6 +258,10 @@ class Direct:
         factors.setMumpsIcntl(self.BLOCKING, self.block)
         factors.matSolve(b, x)
         return [(X[:, column].copy(), _finite(X[:, column])) for column in range(len(block))]
+
+    def _forget(self) -> None:
+        """Begin anew with the next matrix: MUMPS takes none after one that it could not factorise."""
+        self.matrix.loaded, self.ksp = None, None
 
     def _factorise(self, matrix: Matrix) -> None:
         fresh = self.matrix.load(matrix)
@@ -268,7 +294,8 @@ class Preconditioned:
         self.matrix = LoadedMatrix(pattern)
         self.pc = PETSc.PC().create(comm=PETSc.COMM_SELF)
         self.pc.setOptionsPrefix(f"pdemill_{id(self):x}_")
-        _configure(self.pc, preconditioner)
+        _configure(self.pc, preconditioner, pattern.size)
+        self._kind = preconditioner
         self._arrays = [np.zeros(pattern.size) for _ in range(3)]
         self._vectors = [_vector(array) for array in self._arrays]
         self._rows: list[Any] = []
@@ -288,7 +315,7 @@ class Preconditioned:
         if self.matrix.load(matrix):
             self.pc.setOperators(self.matrix.mat, self.matrix.regular)
             self.pc.setUp()
-        return bool(self.pc.getFailedReason() == 0)
+        return bool(self.pc.getFailedReason() == 0) and self.matrix.can_take(self._kind)
 
     def precondition(self, y: Array) -> Array:
         """M^-1 y."""

@@ -37,4 +37,5 @@ class Ways[Work]:
                 self._made.append((operator, self._work(operator, matrix.pattern.size)))
             if self._made[i][0].load(matrix):
                 return self._made[i]
+        self._made.pop()  # PETSc, which comes last, goes on failing after a set-up that failed
         return None

@@ -62,4 +62,6 @@ class KrylovSolver(Solver[None]):
         value, result, iterations = self._iteration.solve(
             system.matrix, system.rhs, system.guess, self._rtol, self._limit
         )
+        if result in (Result.SINGULAR, Result.NOT_FINITE):
+            self._iteration = None  # PETSc goes on failing after a set-up that failed
         return Solution(value, result, Stats(iterations), None)

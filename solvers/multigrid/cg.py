@@ -38,9 +38,9 @@ from solvers.multigrid.vectors import (
     turn,
 )
 
-RUNNING, DONE, BROKEN, STALLED, WAITING = 0, 1, 2, 3, 4
+RUNNING, DONE, BROKEN, STALLED, WAITING, SPENT = 0, 1, 2, 3, 4, 5
 """How a lane stands: it still runs; solved; no number any more; rounding keeps its residual above the tolerance; its
-recurrence says that it is done, or it may not go on."""
+recurrence says that it is done, or it may not go on; it was not done when it could not go on."""
 DROP, EVERY = 1e-3, 6
 FAST_DROP, FAST = 1e-5, 8
 DRIFT, STALL = 0.1, 0.5
@@ -240,7 +240,9 @@ def solve(
     while True:
         running, waiting = 0, 0
         for lane in range(lanes):
-            running += standing[lane] == RUNNING and iterations[lane] < limit
+            if standing[lane] == RUNNING and iterations[lane] >= limit:
+                standing[lane] = SPENT
+            running += standing[lane] == RUNNING
             check[lane] = standing[lane] == WAITING
             waiting += check[lane]
         leaving = worth_leaving(lanes, running, rtol, standing, iterations, found)
