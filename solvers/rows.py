@@ -45,7 +45,7 @@ class Rows:
         arrays["method"][row] = self._codes[label.method]
         if label.unknowns is None:
             return label
-        if self._first is None:
+        if self._first is None and label.method == self.job.method.method:
             self._first = row
         with np.errstate(over="ignore"):
             field = grid.to_field(grid.centred(label.unknowns, self.job.problem.properties), instance)
@@ -67,7 +67,7 @@ class Rows:
         self.failures.append({"row": row, "sample": sample, "result": label.result.name, "reason": label.reason})
 
     def finished(self) -> ShardData:
-        """The rows with their summary; its ``first`` was solved before there was anything to recycle."""
+        """The rows with their summary; its ``first`` is what the method solved before it had anything to recycle."""
         good = self.arrays["method"] > 0
         iterations, residuals = self.arrays["iterations"][good], self.arrays["rel_residual"][good]
         summary: dict[str, Any] = {
