@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from pdemill.errors import CorruptStore, StoreError
+from pdemill.errors import CorruptStore, StoreError, TooLarge
 from pdemill.reader.codec import DECODERS, Damaged, Decoder, check_crc32c
 from pdemill.reader.files import Changed, Files
 
@@ -84,7 +84,7 @@ class Piece:
 
 
 class ArrayReader:
-    """Rows of the array ``name`` (``train/input``) of a store. Raises CorruptStore, StoreError."""
+    """Rows of the array ``name`` (``train/input``) of a store. Raises CorruptStore, TooLarge, StoreError."""
 
     def __init__(self, files: Files, name: str, header: Header) -> None:
         self._files, self.name, self.header = files, name, header
@@ -205,10 +205,10 @@ class ArrayReader:
             return self._corrupt(shard, place, "the file is gone")
         return StoreError(f"{self._file(shard)} cannot be read: {error.strerror or error}")
 
-    def _beyond(self, shard: int, place: int) -> StoreError:
+    def _beyond(self, shard: int, place: int) -> TooLarge:
         split, _, array = self.name.partition("/")
         sample = shard * self.header.shard + place
-        return StoreError(f"sample {sample} of {split}: {array} has numbers beyond float32; read it with zarr")
+        return TooLarge(f"sample {sample} of {split}: {array} has numbers beyond float32; read it with zarr")
 
     def _corrupt(self, shard: int, place: int | None, reason: str) -> CorruptStore:
         first = shard * self.header.shard

@@ -16,7 +16,7 @@ import pytest
 import zarr
 
 import pdemill
-from pdemill.errors import CorruptStore, ExportError, IncompleteStore, MissingExtra, StoreError
+from pdemill.errors import CorruptStore, ExportError, IncompleteStore, MissingExtra, TooLarge
 from pdemill.exports.format import formats
 from tests.command import pdemill as command
 
@@ -151,7 +151,7 @@ def test_values_beyond_float32_are_refused(tmp_path: Path) -> None:
     problem = {"family": "darcy", "resolution": [4, 4], "source": 1e60, "coefficient": {"field": "lognormal"}}
     spec = {"problem": problem, "samples": 1, "store": {"dtype": "float64"}}
     assert pdemill.generate(spec, tmp_path / "store.zarr", workers=0).ok
-    with pytest.raises(StoreError, match="sample 0 of train: solution has numbers beyond float32"):
+    with pytest.raises(TooLarge, match="sample 0 of train: solution has numbers beyond float32"):
         pdemill.export(tmp_path / "store.zarr", tmp_path / "out", to="pdebench")
     assert [path.name for path in tmp_path.iterdir()] == ["store.zarr"]
 

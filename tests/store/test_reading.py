@@ -15,7 +15,7 @@ import xarray
 import zarr
 
 import pdemill
-from pdemill.errors import CorruptStore, IncompleteStore, StoreError
+from pdemill.errors import CorruptStore, IncompleteStore, StoreError, TooLarge
 
 
 def test_a_data_set_is_a_sequence_of_float32_pairs(darcy_store: Path) -> None:
@@ -98,9 +98,9 @@ def test_a_number_beyond_float32_is_an_error_never_infinite(tmp_path: Path) -> N
         if good:
             assert np.isfinite(data[row]["x"]).all()
             continue
-        with pytest.raises(StoreError, match=f"^sample {row} of train: input has numbers beyond float32; read it with"):
+        with pytest.raises(TooLarge, match=f"^sample {row} of train: input has numbers beyond float32; read it with"):
             data[[row]]
-    with pytest.raises(StoreError, match="beyond float32"):
+    with pytest.raises(TooLarge, match="beyond float32"):
         data[:]
 
 
