@@ -9,10 +9,18 @@ from pdemill.exports import export as export_store
 from pdemill.exports.format import formats
 
 
-@click.command()
+class _Export(click.Command):
+    """Tells of every format what it says of itself."""
+
+    def format_epilog(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        with formatter.section("Formats"):
+            formatter.write_dl([(name, (made.__doc__ or "").partition("\n")[0]) for name, made in formats.items()])
+
+
+@click.command(cls=_Export)
 @click.argument("store")
 @click.argument("out")
-@click.option("--to", required=True, type=click.Choice(list(formats)), help="The format; 'pdemill export -h' has more.")
+@click.option("--to", required=True, type=click.Choice(list(formats)), help="One of the formats below.")
 @click.option(
     "--api-key", envvar="PDEMILL_API_KEY", metavar="KEY", help="Where the server needs one (PDEMILL_API_KEY)."
 )

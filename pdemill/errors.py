@@ -75,6 +75,10 @@ class CorruptStore(StoreError):
     """Bytes on disk are not the bytes that were written."""
 
 
+class TooLarge(StoreError):
+    """A sample of a float64 store has numbers that float32 cannot hold."""
+
+
 class IncompleteStore(StoreError):
     """The samples asked for are not in any finished shard."""
 

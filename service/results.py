@@ -79,7 +79,7 @@ def _snippets(root: Path, url: str, split: str) -> dict[str, str]:
             print(group["{split}/solution"].shape)
             """),
         "curl": f"curl -s {url}/zarr.json\n",
-        "export": f"pdemill export {url} OUT --to pdebench  # or pt, well\n",
+        "export": f"pdemill export {url} OUT --to pt  # or pdebench, well\n",
     }
 
 

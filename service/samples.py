@@ -10,7 +10,7 @@ import numpy as np
 import zarr
 from numpy.typing import NDArray
 
-from pdemill.errors import CorruptStore, IncompleteStore
+from pdemill.errors import CorruptStore, IncompleteStore, TooLarge
 from pdemill.reader import Dataset
 from pdemill.store.root import is_pointwise, read_attributes
 from service.problems import Detail, Refusal
@@ -38,6 +38,8 @@ def sample_view(store: Path, split: str | None, number: int) -> Sample:
         raise Refusal(409, str(error), headers={"Retry-After": "1"}) from None
     except CorruptStore as error:
         raise Refusal(409, f"{error}; pdemill verify tells more") from None
+    except TooLarge as error:
+        raise Refusal(409, str(error)) from None
     group: Any = zarr.open_group(store, mode="r")[chosen]
     codes = group["method"].attrs["flag_meanings"].split()
     pointwise = is_pointwise(data.attributes)

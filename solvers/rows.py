@@ -25,6 +25,7 @@ class Rows:
             part.name: np.full((len(ids), *part.shape), part.fill, dtype=part.dtype) for part in job.layout().arrays
         }
         self.arrays["sample_id"][:] = ids
+        self._first: int | None = None
         self._codes = {name: code for code, name in enumerate(job.method_names())}
 
     def put_inputs(self, row: int, instance: Instance, system: System) -> None:
@@ -44,6 +45,8 @@ class Rows:
         arrays["method"][row] = self._codes[label.method]
         if label.unknowns is None:
             return label
+        if self._first is None and label.method == self.job.method.method:
+            self._first = row
         with np.errstate(over="ignore"):
             field = grid.to_field(grid.centred(label.unknowns, self.job.problem.properties), instance)
             arrays["solution"][row, 0] = field
@@ -63,14 +66,14 @@ class Rows:
         sample = int(self.arrays["sample_id"][row])
         self.failures.append({"row": row, "sample": sample, "result": label.result.name, "reason": label.reason})
 
-    def finished(self, first: int) -> ShardData:
-        """The rows with their summary; ``first`` was solved before there was anything to recycle."""
+    def finished(self) -> ShardData:
+        """The rows with their summary; its ``first`` is what the method solved before it had anything to recycle."""
         good = self.arrays["method"] > 0
         iterations, residuals = self.arrays["iterations"][good], self.arrays["rel_residual"][good]
         summary: dict[str, Any] = {
             "iterations": int(iterations.sum()),
             "worst_residual": float(residuals.max()) if good.any() else None,
         }
-        if self.job.method.recycles:
-            summary["first"] = first
+        if self.job.method.recycles and self._first is not None:
+            summary["first"] = self._first
         return ShardData(self.arrays, tuple(sorted(self.failures, key=lambda f: f["row"])), summary)

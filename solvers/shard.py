@@ -86,7 +86,7 @@ def solve_shard(job: Job, shard: Shard, report: Callable[[Progress], None]) -> t
                     rows.arrays["error_estimate"][row] = _refined_error(job, refined, instance, label.unknowns)
             done += 1
             report(Progress(done, label.iterations, label.unknowns is None))
-    return rows.finished(int(order[0])), watch
+    return rows.finished(), watch
 
 
 def _assembled(

@@ -11,13 +11,14 @@ from uuid import uuid4
 
 from pdemill.errors import ExportError
 from pdemill.store.disk import TEMPORARY, LocalDisk
+from pdemill.store.root import ROOT
 
 
 @contextmanager
 def new_folder(out: Path) -> Iterator[Path]:
     """A folder under a temporary name beside ``out``; synced and renamed to it at the end, removed after an error.
 
-    Raises ExportError if ``out`` exists or cannot be written.
+    Raises ExportError if ``out`` exists, is inside a store, or cannot be written.
     """
     target = out.absolute()
     _check_free(out)
@@ -47,6 +48,9 @@ def reserve(path: Path, size: int) -> None:
 def _check_free(out: Path) -> None:
     if os.path.lexists(out):
         raise ExportError(f"{out} exists; choose another place, or remove it")
+    for parent in reversed(out.resolve().parents):
+        if (parent / ROOT).exists():
+            raise ExportError(f"{out} is inside the store {parent}; choose another place")
 
 
 def _sync(folder: Path) -> None:

@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from pdemill.errors import CorruptStore, StoreError
+from pdemill.errors import CorruptStore, StoreError, TooLarge
 from pdemill.reader.codec import DECODERS, Damaged, Decoder, check_crc32c
 from pdemill.reader.files import Changed, Files
 
@@ -84,7 +84,7 @@ class Piece:
 
 
 class ArrayReader:
-    """Rows of the array ``name`` (``train/input``) of a store. Raises CorruptStore, StoreError."""
+    """Rows of the array ``name`` (``train/input``) of a store. Raises CorruptStore, TooLarge, StoreError."""
 
     def __init__(self, files: Files, name: str, header: Header) -> None:
         self._files, self.name, self.header = files, name, header
@@ -143,6 +143,8 @@ class ArrayReader:
                     self._decode(view[begin : begin + entries[2 * place + 1]], row)
                 except Damaged as error:
                     raise self._corrupt(shard, place, f"its chunk {error}") from None
+                except OverflowError:
+                    raise self._beyond(shard, place) from None
 
     def _runs(
         self, shard: int, entries: memoryview, wanted: Wanted
@@ -166,12 +168,16 @@ class ArrayReader:
             yield start, stop, run
 
     def _decode(self, chunk: memoryview, row: NDArray[Any]) -> None:
+        """Fill a row. Raises Damaged, and OverflowError where a number of a float64 store is none of float32."""
         if self.header.dtype == row.dtype:
             self.header.decode(chunk, row)
             return
         exact = np.empty(row.shape, self.header.dtype)
         self.header.decode(chunk, exact)
-        row[...] = exact
+        with np.errstate(over="ignore"):
+            row[...] = exact
+        if (np.isinf(row) & np.isfinite(exact)).any():
+            raise OverflowError
 
     def _load(self, shard: int) -> _Index:
         """The index at the end of a shard, checked."""
@@ -198,6 +204,11 @@ class ArrayReader:
         if isinstance(error, FileNotFoundError):
             return self._corrupt(shard, place, "the file is gone")
         return StoreError(f"{self._file(shard)} cannot be read: {error.strerror or error}")
+
+    def _beyond(self, shard: int, place: int) -> TooLarge:
+        split, _, array = self.name.partition("/")
+        sample = shard * self.header.shard + place
+        return TooLarge(f"sample {sample} of {split}: {array} has numbers beyond float32; read it with zarr")
 
     def _corrupt(self, shard: int, place: int | None, reason: str) -> CorruptStore:
         first = shard * self.header.shard

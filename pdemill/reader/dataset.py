@@ -38,7 +38,8 @@ class Dataset:
     ``store`` is a folder, the address of a store on a pdemill server, or s3://BUCKET/PREFIX. Threads may share a data
     set; processes inherit it by fork or get it pickled, its key included.
     Raises IncompleteStore for a sample whose shard is not finished or that has no certified solution,
-    rather than handing out what is not there, and CorruptStore for bytes that fail their checksum.
+    rather than handing out what is not there, CorruptStore for bytes that fail their checksum, and
+    TooLarge for numbers beyond float32.
     """
 
     def __init__(self, store: str | Path, split: str = "train", api_key: str | None = None) -> None:

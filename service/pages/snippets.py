@@ -46,6 +46,6 @@ def snippets(path: str, url: str, split: str, keyed: bool) -> list[Snippet]:
         Snippet("Python", "pdemill, on a machine that sees the folder", dedent(python)),
         Snippet("PyTorch", "pdemill and torch, on a machine that sees the folder", dedent(torch)),
         Snippet("zarr", "zarr, fsspec and aiohttp, on any machine", over_http),
-        Snippet("Export", "pdemill, on any machine; also pt, well", f"pdemill export {url} OUT --to pdebench\n"),
+        Snippet("Export", "pdemill, on any machine; or pdebench, well", f"pdemill export {url} OUT --to pt\n"),
         Snippet("curl", "the store's description; every file is beside it", f"curl -s{secret} {url}/zarr.json\n"),
     ]

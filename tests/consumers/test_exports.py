@@ -64,6 +64,18 @@ def test_tensors_hold_values_at_points_and_leave_failures_out(tmp_path: Path) ->
     assert {"x", "y", "points", "stderr"} <= set(content)
 
 
+def test_tensors_of_a_mesh_come_with_the_mesh(tmp_path: Path) -> None:
+    triangle = {"shape": "polygon", "outline": [[0, 0], [1, 0], [0, 1]]}
+    problem = {"family": "thermal", "domain": triangle, "resolution": {"h": 0.3}, "source": {"uniform": [1, 2]}}
+    pdemill.generate({"problem": problem, "splits": {"train": 2, "test": 1}}, tmp_path / "store.zarr", workers=0)
+    shared = pdemill.open(tmp_path / "store.zarr").shared()
+    for path in pdemill.export(tmp_path / "store.zarr", tmp_path / "out", to="pt").files:
+        content = torch.load(path)
+        assert set(content["coordinates"]) == set(shared) >= {"points", "cells"}
+        assert all(np.array_equal(content["coordinates"][name].numpy(), shared[name]) for name in shared)
+        assert len(content["coordinates"]["points"]) == content["y"].shape[-1]
+
+
 def test_the_well_reads_inputs_as_constant_and_solutions_as_the_step_to_come(darcy_store: Path, tmp_path: Path) -> None:
     the_well: Any = pytest.importorskip("the_well.data")
     pdemill.export(darcy_store, tmp_path / "out", to="well")

@@ -16,13 +16,17 @@ import pytest
 import zarr
 
 import pdemill
-from pdemill.errors import CorruptStore, ExportError, IncompleteStore, MissingExtra
+from pdemill.errors import CorruptStore, ExportError, IncompleteStore, MissingExtra, TooLarge
 from pdemill.exports.format import formats
 from tests.command import pdemill as command
 
 PLATE = {
     "family": "poisson", "resolution": [8, 6], "source": {"field": "gaussian", "modes": 4},
     "boundary": {"left": {"dirichlet": {"uniform": [0, 1]}}, "bottom": "periodic", "top": "periodic"},
+}  # fmt: skip
+
+TENSOR = {
+    "family": "darcy", "resolution": [8, 6], "coefficient": {"diagonal": [{"field": "lognormal"}, 2.0]},
 }  # fmt: skip
 
 
@@ -133,6 +137,25 @@ def test_nothing_is_written_over(darcy_store: Path, tmp_path: Path) -> None:
     assert not list(tmp_path.iterdir())
 
 
+def test_a_store_is_no_place_for_an_export(darcy_store: Path, tmp_path: Path) -> None:
+    store = shutil.copytree(darcy_store, tmp_path / "store.zarr")
+    (tmp_path / "link").symlink_to(store / "train")
+    for out in (store / "out", tmp_path / "link" / "deep" / "out"):
+        with pytest.raises(ExportError, match=r"is inside the store .*/store\.zarr; choose another place"):
+            pdemill.export(darcy_store, out, to="pdebench")
+    assert sorted(path.name for path in store.iterdir()) == sorted(path.name for path in darcy_store.iterdir())
+    assert not (store / "train" / "deep").exists()
+
+
+def test_values_beyond_float32_are_refused(tmp_path: Path) -> None:
+    problem = {"family": "darcy", "resolution": [4, 4], "source": 1e60, "coefficient": {"field": "lognormal"}}
+    spec = {"problem": problem, "samples": 1, "store": {"dtype": "float64"}}
+    assert pdemill.generate(spec, tmp_path / "store.zarr", workers=0).ok
+    with pytest.raises(TooLarge, match="sample 0 of train: solution has numbers beyond float32"):
+        pdemill.export(tmp_path / "store.zarr", tmp_path / "out", to="pdebench")
+    assert [path.name for path in tmp_path.iterdir()] == ["store.zarr"]
+
+
 @pytest.mark.parametrize("to", ["pdebench", "well"])
 def test_nothing_stays_behind_where_a_store_turns_out_damaged(darcy_store: Path, tmp_path: Path, to: str) -> None:
     store = shutil.copytree(darcy_store, tmp_path / "store.zarr")
@@ -153,7 +176,8 @@ def test_nothing_stays_behind_where_a_store_turns_out_damaged(darcy_store: Path,
     ({"resolution": [16]}, "pdebench", "grids in two dimensions"),
     ({"resolution": [16]}, "well", "grids in two and three dimensions"),
     (PLATE, "pdebench", "this store has .*source.* and u"),
-], ids=["line-pdebench", "line-well", "channels"])  # fmt: skip
+    (TENSOR, "pdebench", "nu is a scalar, and coefficient_x one entry of a tensor or a vector"),
+], ids=["line-pdebench", "line-well", "channels", "tensor"])  # fmt: skip
 def test_what_a_format_cannot_hold_is_refused_with_the_reason(
     tmp_path: Path, problem: dict[str, Any], to: str, reason: str
 ) -> None:
@@ -214,3 +238,9 @@ def test_the_command_tells_what_it_wrote(broken: Path, tmp_path: Path) -> None:
     assert again.stderr.startswith("error: ")
     other = command("export", broken, tmp_path / "other", "--to", "csv")
     assert (other.returncode, "'csv' is not one of" in other.stderr) == (2, True)
+
+
+def test_the_help_tells_what_every_format_is() -> None:
+    told = " ".join(command("export", "-h").stdout.split())
+    for name, made in formats.items():
+        assert f"{name} {(made.__doc__ or '').splitlines()[0]}" in told

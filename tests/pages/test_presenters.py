@@ -20,6 +20,8 @@ from service.pages.preview import pack, small, unpack
 from service.pages.shards import MOST_CELLS, grids
 from service.pages.statistics import Statisticians
 from service.pages.throughput import rates
+from service.problems import Refusal
+from service.samples import sample_view
 
 
 @pytest.mark.parametrize("name", preset_names())
@@ -140,3 +142,11 @@ def test_what_begins_a_shard_is_shown_beside_what_is_recycled(tmp_path: Path) ->
         9,
         3,
     ]
+
+
+def test_a_sample_beyond_float32_is_refused_with_the_reason(tmp_path: Path) -> None:
+    problem = {"family": "poisson", "resolution": [4, 4], "source": 1e60}
+    pdemill.generate({"problem": problem, "samples": 1, "store": {"dtype": "float64"}}, tmp_path / "a.zarr", workers=0)
+    with pytest.raises(Refusal) as caught:
+        sample_view(tmp_path / "a.zarr", None, 0)
+    assert (caught.value.status, "beyond float32" in caught.value.detail) == (409, True)

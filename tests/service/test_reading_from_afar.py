@@ -68,7 +68,7 @@ def test_a_store_is_exported_from_afar(keyed: Any, darcy_store: Path, tmp_path: 
     (job,) = api.get("/v1/jobs", bearer("ann")).json["jobs"]
     told = api.get(f"/v1/jobs/{job['id']}/results", bearer("ann")).json["snippets"]["export"].split()
     here = address.replace("127.0.0.1", "localhost").replace(f":{api.url.rpartition(':')[2]}", "")
-    assert told[:7] == ["pdemill", "export", here, "OUT", "--to", "pdebench", "#"]
+    assert told[:7] == ["pdemill", "export", here, "OUT", "--to", "pt", "#"]
     ran = command("export", address, tmp_path / "there", "--to", "pdebench", "--api-key", key_of("ann"))
     assert (ran.returncode, ran.stderr) == (0, "")
     made = pdemill.export(darcy_store, tmp_path / "here", to="pdebench")

@@ -166,3 +166,15 @@ def test_memory_does_not_grow_from_shard_to_shard() -> None:
         size = sum(array.nbytes for array in data.arrays.values())
         seen.append(_resident())
     assert seen[11] - seen[2] < 3 * size
+
+
+def test_what_began_the_recycling_is_the_first_that_was_solved() -> None:
+    formula = {"field": "expression", "formula": "1 + a * sin(pi * x)", "where": {"a": {"uniform": [-2, 1]}}}
+    problem = {"family": "darcy", "resolution": [8, 8], "coefficient": formula}
+    spec = {"problem": problem, "samples": 64, "solver": {"method": "skr", "sort": "none"}}
+    whole = _solve(spec, 0, 64)
+    failed = [failure["row"] for failure in whole.failures]
+    begin = failed[0]
+    assert whole.summary["first"] == (0 if begin else 1)
+    part = _solve(spec, begin, 64)
+    assert part.summary["first"] == next(row for row in range(64) if row + begin not in failed) > 0

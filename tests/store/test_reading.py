@@ -15,7 +15,7 @@ import xarray
 import zarr
 
 import pdemill
-from pdemill.errors import CorruptStore, IncompleteStore, StoreError
+from pdemill.errors import CorruptStore, IncompleteStore, StoreError, TooLarge
 
 
 def test_a_data_set_is_a_sequence_of_float32_pairs(darcy_store: Path) -> None:
@@ -82,6 +82,26 @@ def test_lost_and_damaged_bytes_are_an_error_never_data(darcy_store: Path, tmp_p
     which = {"gone": "samples 16..31", "flipped": "sample 16"}[damage]
     with pytest.raises(CorruptStore, match=f"{which} of train, shard 1, cannot be read: train/solution/c/1/0/0/0: "):
         pdemill.open(copied)[16]
+
+
+def test_a_number_beyond_float32_is_an_error_never_infinite(tmp_path: Path) -> None:
+    amount = {"field": "expression", "formula": "exp(a)", "where": {"a": {"uniform": [70, 110]}}}
+    problem = {"family": "poisson", "resolution": [4, 4], "source": amount}
+    spec = {"problem": problem, "samples": 12, "store": {"dtype": "float64", "shard": 8}}
+    assert pdemill.generate(spec, tmp_path / "store.zarr", workers=0).ok
+    data = pdemill.open(tmp_path / "store.zarr")
+    exact: Any = zarr.open_group(tmp_path / "store.zarr", mode="r")["train"]
+    largest = np.finfo(np.float32).max
+    fits = [all(abs(exact[name][row]).max() < largest for name in ("input", "solution")) for row in range(12)]
+    assert {*fits[:8]} == {*fits[8:]} == {False, True}
+    for row, good in enumerate(fits):
+        if good:
+            assert np.isfinite(data[row]["x"]).all()
+            continue
+        with pytest.raises(TooLarge, match=f"^sample {row} of train: input has numbers beyond float32; read it with"):
+            data[[row]]
+    with pytest.raises(TooLarge, match="beyond float32"):
+        data[:]
 
 
 def test_xarray_opens_the_tree_with_coordinates(darcy_store: Path) -> None:

@@ -29,6 +29,8 @@ class PDEBench(Format):
                 f"PDEBench's nu is one input and its tensor one solution; "
                 f"this store has {', '.join(data.channels)} and {', '.join(data.solution_channels)}"
             )
+        if data.channels[0].rpartition("_")[2] in source.axes:
+            return f"PDEBench's nu is a scalar, and {data.channels[0]} one entry of a tensor or a vector"
         return None
 
     def write(self, source: Source, folder: Path) -> None:

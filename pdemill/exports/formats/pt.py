@@ -35,6 +35,7 @@ class Tensors(Format):
             failures = split.left_out
             content = {
                 **{name: torch.from_numpy(values) for name, values in fields.items()},
+                "coordinates": {name: torch.from_numpy(values) for name, values in source.shared.items()},
                 "certificates": {name: torch.from_numpy(values) for name, values in certificates.items()},
                 "left_out": {
                     "sample": torch.tensor([failure["sample"] for failure in failures], dtype=torch.int64),
