@@ -37,7 +37,7 @@ demo: $(READY)  ## serve, submit 1,200 Darcy samples over HTTP, follow the job, 
 	@rm -rf $(DEMO) $(DEMO).png
 	@$(BIN)/python examples/demo.py $(DEMO)
 
-test: $(READY)  ## run the tests (under ten minutes)
+test: $(READY)  ## run the tests (ten minutes; eleven the first time)
 	$(BIN)/python -m pytest -n 2 --no-loadscope-reorder
 
 consumers: $(CONSUMERS)/.ready  ## test what trains on stores: PyTorch and its libraries, examples, S3 (7 GB, ten minutes)

@@ -18,8 +18,8 @@ from typing import Any
 
 import numpy as np
 import torch
+from curves import draw
 from fno import Training
-from matplotlib.figure import Figure
 
 import pdemill
 from pdemill.reader import Normaliser
@@ -87,19 +87,6 @@ def scales(values: torch.Tensor) -> Any:
     return Normaliser((float(values.mean()),), (float(values.std()),), 2)
 
 
-def draw(histories: dict[str, list[tuple[float, int, float]]], path: Path) -> None:
-    figure = Figure(figsize=(5.6, 3.4), layout="constrained")
-    ax: Any = figure.add_subplot()
-    for name, history in histories.items():
-        seconds, _, errors = zip(*history, strict=True)
-        ax.semilogy(seconds, np.array(errors) * 100, label=name)
-    ax.set(xlabel="seconds since the first sample was asked for", ylabel="test error [%]", xlim=(0, None))
-    ax.yaxis.set_major_formatter("{x:g}")
-    ax.yaxis.set_minor_formatter("{x:g}")
-    ax.legend()
-    figure.savefig(path, dpi=110)
-
-
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--out", type=Path, default=Path())
@@ -119,7 +106,8 @@ def main() -> None:
             seconds, _, error = histories[name][-1]
             print(f"{name:<16} {seconds:6.1f} s, test error {error:.4f}", flush=True)
     options.out.mkdir(parents=True, exist_ok=True)
-    draw(histories, options.out / "train-follow.png")
+    curves = {name: ([at for at, _, _ in h], [error for _, _, error in h]) for name, h in histories.items()}
+    draw(curves, "seconds since the first sample was asked for", options.out / "train-follow.png")
     (options.out / "train-follow.json").write_text(json.dumps(histories) + "\n")
 
 

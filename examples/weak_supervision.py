@@ -16,10 +16,9 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
-import numpy as np
 import torch
+from curves import draw
 from fno import Training, batches
-from matplotlib.figure import Figure
 
 import pdemill
 from pdemill.reader import Normaliser
@@ -77,18 +76,6 @@ def trained(
     return errors
 
 
-def draw(errors: dict[str, list[float]], path: Path) -> None:
-    figure = Figure(figsize=(5.6, 3.4), layout="constrained")
-    ax: Any = figure.add_subplot()
-    for name, values in errors.items():
-        ax.semilogy(np.arange(1, len(values) + 1), np.array(values) * 100, label=name)
-    ax.set(xlabel="epoch", ylabel="test error [%]")
-    ax.yaxis.set_major_formatter("{x:g}")
-    ax.yaxis.set_minor_formatter("{x:g}")
-    ax.legend()
-    figure.savefig(path, dpi=110)
-
-
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--out", type=Path, default=Path())
@@ -112,7 +99,8 @@ def main() -> None:
         print(f"{name:<34} test error {errors[name][-1]:.4f}", flush=True)
     fresh.close()
     options.out.mkdir(parents=True, exist_ok=True)
-    draw(errors, options.out / "train-weak.png")
+    curves = {name: (range(1, epochs + 1), values) for name, values in errors.items()}
+    draw(curves, "epoch", options.out / "train-weak.png")
     (options.out / "train-weak.json").write_text(json.dumps({"noise": noise, "errors": errors}, indent=1) + "\n")
 
 

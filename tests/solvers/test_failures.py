@@ -68,8 +68,6 @@ def test_a_good_matrix_is_solved_after_bad_ones(solver: dict[str, Any]) -> None:
         if system is good:
             assert solution.result is Result.CONVERGED
             assert relative_residual(system, solution.value) <= 1e-8
-        else:
-            assert not solution.result.ok or relative_residual(system, solution.value) > 1e-8
 
 
 @pytest.mark.parametrize("solver", [{"method": name, "preconditioner": "bjacobi"} for name in ("cg", "gmres", "skr")])
