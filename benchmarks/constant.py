@@ -19,8 +19,8 @@ from time import process_time  # noqa: E402
 from typing import Any  # noqa: E402
 
 from pdemill.spec import validate  # noqa: E402
-from solvers.certify import relative_residual  # noqa: E402
-from solvers.job import Job  # noqa: E402
+from solvers.field_job import FieldJob  # noqa: E402
+from solvers.operators.equation import relative_residual  # noqa: E402
 
 METHODS = ("fft", "direct")
 FREE = {"left": "periodic", "right": "periodic", "default": {"neumann": 0}}
@@ -38,7 +38,7 @@ GRIDS = ((4096,), (128, 128), (127, 127), (512, 512), (32, 32, 32), (64, 64, 64)
 
 def measure(problem: dict[str, Any], samples: int) -> dict[str, tuple[list[float], float]]:
     """Milliseconds of every solve and the worst residual, by method."""
-    jobs = {m: Job(validate({"problem": problem, "samples": samples, "solver": {"method": m}})) for m in METHODS}
+    jobs = {m: FieldJob(validate({"problem": problem, "samples": samples, "solver": {"method": m}})) for m in METHODS}
     solvers = {method: job.method.solver() for method, job in jobs.items()}
     times: dict[str, list[float]] = {method: [] for method in METHODS}
     worst = dict.fromkeys(METHODS, 0.0)

@@ -21,7 +21,7 @@ from benchmarks.shared.report import Report, arguments
 from benchmarks.shared.sequences import FIELDS, darcy, threshold
 from pdemill.points import Array, TensorPoints
 from pdemill.spec import validate
-from solvers.job import Job
+from solvers.field_job import FieldJob
 from solvers.sequence import Sequence as Solves
 from solvers.stopwatch import Stopwatch
 from solvers.threads import one_thread
@@ -70,10 +70,10 @@ def _nodes(n: int) -> Array:
     return np.asarray(np.arange(1, n + 1) / (n + 1))
 
 
-def certified(job: Job, sample: int) -> Array:
+def certified(job: FieldJob, sample: int) -> Array:
     """The solution of a sample, with its residual recomputed."""
     instance = job.instance("train", sample)
-    label = Solves(job.method).label(job.discretisation.assemble(instance), Stopwatch())
+    (label,) = Solves(job.method).labels([job.discretisation.assemble(instance)], Stopwatch())
     assert label.unknowns is not None, label.reason
     return job.discretisation.to_field(label.unknowns, instance)
 
@@ -81,7 +81,7 @@ def certified(job: Job, sample: int) -> Array:
 def samples(coefficient: dict[str, Any], cells: int, count: int) -> list[Sample]:
     """Fields of a kind; u is solved on ``cells`` squared and on a finer grid."""
     job, fine = (
-        Job(validate({"problem": darcy((n, n), coefficient), "samples": count})) for n in (cells, FINER * cells)
+        FieldJob(validate({"problem": darcy((n, n), coefficient), "samples": count})) for n in (cells, FINER * cells)
     )
     wide = np.concatenate([[0.0], _centres(FINER * cells), [1.0]])
     nodes = TensorPoints({"x": _nodes(cells), "y": _nodes(cells)}, {"x": 1.0, "y": 1.0})
@@ -122,7 +122,7 @@ type Row = tuple[str, str, Callable[[Sample], float]]
 def rows(cells: int, count: int) -> list[tuple[str, list[Sample], list[Row]]]:
     """Every kind of field with what is solved on it."""
     ones = np.ones((cells, cells))
-    thinner = Job(validate({"problem": darcy((cells, cells), threshold(4, 12)), "samples": count}))
+    thinner = FieldJob(validate({"problem": darcy((cells, cells), threshold(4, 12)), "samples": count}))
     wrong, right = "k ∇²u + ∇k·∇u, second term over 2h", "the same over 4h², as it should be"
     nemo: list[Row] = [
         ("PhysicsNeMo", wrong, lambda s: s.error(expanded(s.nodes, 1.0, "2h"), on_nodes=True)),

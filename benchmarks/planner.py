@@ -21,7 +21,7 @@ from pdemill.spec import load_preset
 from pdemill.spec.load import preset_names
 from pdemill.spec.method import LinearMethod, methods
 from pdemill.spec.problem import Problem
-from solvers.certify import relative_residual
+from solvers.operators.equation import relative_residual
 from solvers.threads import one_thread
 
 TARGET = 1.15

@@ -25,7 +25,7 @@ import numpy as np  # noqa: E402
 
 from pdemill.points import Array  # noqa: E402
 from pdemill.spec import Spec, load_preset, load_spec  # noqa: E402
-from solvers.job import Job  # noqa: E402
+from solvers.field_job import FieldJob  # noqa: E402
 from solvers.krylov.solver import SkrSolver  # noqa: E402
 from solvers.operators.system import System  # noqa: E402
 from solvers.ordering.order import resolve_sort, solve_order  # noqa: E402
@@ -36,7 +36,7 @@ WAVES = Path(__file__).with_name("waves.yaml")
 
 def measure(spec: Spec, method: str, samples: int, carried: bool = True) -> tuple[float, float, int]:
     """Mean iterations, median milliseconds, and systems that missed the tolerance."""
-    job = Job(load_spec(spec, [f"solver={method}"]))
+    job = FieldJob(load_spec(spec, [f"solver={method}"]))
     sort = resolve_sort(job.method.sort, job.method.recycles)
     instances = [job.instance("train", i) for i in range(samples)]
     order = solve_order(sort, np.array([job.features(instance) for instance in instances]))
@@ -64,7 +64,7 @@ class Run:
 def kernel(preconditioners: tuple[str, ...], systems: int = 12, repeats: int = 5) -> None:
     """skr-thermal: GCRO-DR against GMRES(40), over all systems, after the first six, and per iteration."""
     spec = load_preset("skr-thermal")
-    job = Job(spec)
+    job = FieldJob(spec)
     sequence = [job.discretisation.assemble(job.instance("train", i)) for i in range(systems)]
     print(f"\n### The kernel: skr-thermal, n = {sequence[0].matrix.pattern.size:,}, {systems} systems\n")
     print(
@@ -76,7 +76,8 @@ def kernel(preconditioners: tuple[str, ...], systems: int = 12, repeats: int = 5
         for restart, recycle in ((40, 20), (60, 30)):
             options = f"method: skr, restart: {restart}, recycle: {recycle}, preconditioner: {preconditioner}"
             methods[f"GCRO-DR({restart}, {recycle})"] = f"{{{options}}}"
-        solvers = {name: Job(load_spec(spec, [f"solver={method}"])).method.solver for name, method in methods.items()}
+        jobs = {name: FieldJob(load_spec(spec, [f"solver={method}"])) for name, method in methods.items()}
+        solvers = {name: job.method.solver for name, job in jobs.items()}
         library = [partial(Preconditioned, preconditioner=preconditioner)]
         solvers["GCRO-DR(40, 20), PETSc's products"] = partial(SkrSolver, library, 40, 20, 1e-8, 10_000)
         solve_all(solvers["GCRO-DR(40, 20)"](), sequence[:1])  # compiles, or loads what was compiled
@@ -105,14 +106,14 @@ def kernel(preconditioners: tuple[str, ...], systems: int = 12, repeats: int = 5
 def deflation(preconditioners: tuple[str, ...], systems: int = 12, repeats: int = 5) -> None:
     """skr-thermal: CG with recycling against PETSc's, over all systems and after the first six."""
     spec = load_preset("skr-thermal")
-    job = Job(spec)
+    job = FieldJob(spec)
     sequence = [job.discretisation.assemble(job.instance("train", i)) for i in range(systems)]
     print(f"\n### Recycled CG: skr-thermal, {systems} systems\n")
     print("| preconditioner | method | ms | iterations | faster | after six: ms | iterations | faster |")
     print("|---|---|---|---|---|---|---|---|")
     for preconditioner in preconditioners:
         solvers = {
-            name: Job(
+            name: FieldJob(
                 load_spec(spec, [f"solver={{method: cg, preconditioner: {preconditioner}, recycle: {k}}}"])
             ).method
             for name, k in (("CG", 0), ("recycled CG(10)", 10), ("recycled CG(20)", 20), ("recycled CG(30)", 30))

@@ -88,8 +88,8 @@ def verify(store: str, samples: int | None, audit: int) -> None:
 @click.option("--schema", is_flag=True, help="The JSON Schema of the family's 'problem' part.")
 def families(name: str | None, schema: bool) -> None:
     """List the families, or explain one."""
+    from pdemill.spec.forms import forms
     from pdemill.spec.problem import families as known
-    from pdemill.spec.problem import pointwise
 
     if name is None:
         for family, model in known.items():
@@ -107,11 +107,8 @@ def families(name: str | None, schema: bool) -> None:
     import inspect as source
 
     console.out.print(source.getdoc(known[name]))
-    if name not in pointwise:
-        _print_keys("Keys of 'problem':", known[name])
-        return
-    _print_keys("Keys of 'problem' for whole fields:", known[name])
-    _print_keys("Keys of 'problem' for values at points:", pointwise[name])
+    for form in forms(name):
+        _print_keys(f"Keys of 'problem' {form.place_of().where}:", form)
 
 
 def _print_keys(heading: str, model: type[Any]) -> None:

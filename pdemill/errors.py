@@ -11,6 +11,7 @@ PdemillError
 ├── MissingExtra         a library that is not among pdemill's own requirements is not installed
 ├── WorkerError          worker processes kept dying or could not start
 ├── SolverError          a solver was set up in a way that it cannot run
+├── FamilyError          a family's class says something of its equation that is not so
 ├── ServerError          a pdemill server refused a request, or does not answer
 └── JobError             a job on a server failed or was dismissed
 """
@@ -97,6 +98,10 @@ class WorkerError(PdemillError):
 
 class SolverError(PdemillError):
     """A solver was set up in a way that it cannot run."""
+
+
+class FamilyError(PdemillError):
+    """A family declares properties that its equation does not have; whoever wrote the family can mend it."""
 
 
 class ServerError(PdemillError):

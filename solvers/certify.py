@@ -1,7 +1,7 @@
-"""Certificates: residuals recomputed from the assembled system, and estimates of the discretisation error.
+"""Certificates: what rounding may add to a residual, which samples are refined or audited, and estimates of the
+discretisation error. The residuals themselves are those of the discrete equation (``solvers.operators.equation``).
 
-Nothing here knows how a solution was found: it shares no code with the solvers, and uses SciPy's product instead of
-PETSc's.
+Nothing here knows how a solution was found.
 """
 
 from __future__ import annotations
@@ -12,27 +12,17 @@ from numpy.typing import NDArray
 from pdemill.draws import Draw
 from pdemill.points import Array
 from pdemill.spec.job import Spec
-from solvers.operators.system import System
+from solvers.operators.equation import DiscreteEquation
 
 LEAST_REFINED = 4
 """Samples per split whose discretisation error is estimated, where the split has as many."""
 
 
-def relative_residual(system: System, unknowns: Array) -> float:
-    """||b - A u|| / ||b|| in float64 (2-norm); of the whole residual where b = 0."""
-    product = system.matrix.sparse() @ unknowns
-    rest = np.subtract(system.rhs, product, out=product)
-    residual, size = float(np.linalg.norm(rest)), float(np.linalg.norm(system.rhs))
-    if size > 0:
-        return residual / size
-    largest = float(np.abs(system.rhs).max())  # its square may be too small for a number
-    return float(np.linalg.norm(rest / largest) / np.linalg.norm(system.rhs / largest)) if largest > 0 else residual
-
-
-def rounding_residual(system: System, unknowns: Array, dtype: str) -> float:
-    """The largest relative residual that rounding u to ``dtype`` can add: eps || |A| |u| || / ||b||."""
-    matrix = abs(system.matrix.sparse())
-    size = float(np.linalg.norm(system.rhs)) or 1.0
+def rounding_residual(equation: DiscreteEquation, unknowns: Array, dtype: str) -> float:
+    """The largest relative residual that rounding u to ``dtype`` can add: eps || |J| |u| || / size, J = A where the
+    equation is linear."""
+    matrix = abs(equation.linearised(unknowns).matrix.sparse())
+    size = equation.size() or 1.0
     spacing = float(np.finfo(dtype).eps) / 2.0
     smallest = float(np.finfo(dtype).smallest_subnormal) / 2.0
     return float(np.linalg.norm(matrix @ (spacing * np.abs(unknowns) + smallest))) / size

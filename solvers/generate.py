@@ -16,7 +16,7 @@ from pdemill.store.disk import TEMPORARY, Lock, sweep
 from pdemill.store.manifest import FOLDER, Manifest
 from pdemill.store.store import Store
 from solvers.pool import Event, Pool
-from solvers.shard import Counts
+from solvers.progress import Counts
 from solvers.work import open_work, plan_work, work_on
 
 

@@ -9,8 +9,9 @@ from math import isfinite
 import numpy as np
 
 from pdemill.draws import Draw
+from pdemill.errors import FamilyError
 from pdemill.points import Array, Points
-from pdemill.spec.boundary import Condition
+from pdemill.spec.condition import Condition
 from pdemill.spec.field import Field, Function
 from pdemill.spec.problem import Problem, Terms
 
@@ -50,7 +51,7 @@ class Instance:
         self.fields: dict[str, tuple[Function, ...]] = {}
         self.sides: dict[str, dict[str, Function]] = {side: {} for side in problem.conditions}
         for side, path, value in problem.side_slots():
-            sign = AT_LEAST_ZERO if path[-1] == "coefficient" else FINITE
+            sign = AT_LEAST_ZERO if path[-1] in problem.conditions[side].in_operator else FINITE
             self.sides[side][path[-1]] = self._realise(value, ("boundary", side, *path), sign)
 
     def drawn(self, name: str) -> tuple[Function, ...]:
@@ -74,8 +75,13 @@ class Instance:
 
     @cached_property
     def terms(self) -> Terms:
-        """The coefficients of the equation."""
-        return self.problem.terms(self.drawn)
+        """The coefficients of the equation; those that its discretiser would not look at are an error."""
+        terms, by = self.problem.terms(self.drawn), self.problem.discretisation
+        left_out = [name for name, _ in terms.present() if name not in by.takes.terms]
+        if left_out:
+            family = self.problem.family
+            raise FamilyError(f"a sample of {family} has a {left_out[0]} term, which {by.name} does not take")
+        return terms
 
     def condition(self, side: str) -> tuple[Condition, dict[str, Function]]:
         """The condition on a side and its functions by name."""

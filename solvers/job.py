@@ -1,154 +1,124 @@
-"""What all shards of a job share: the discretisation, the channels, the layout of the store."""
+"""What every job can do, whatever is solved for: lay out its store, solve a shard of it, check it again."""
 
 from __future__ import annotations
 
 import platform
-from collections.abc import Mapping
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Mapping
 from copy import copy
-from functools import cache
+from functools import cache, cached_property
 from importlib.metadata import PackageNotFoundError, version
-from typing import Any
+from typing import Any, Self
 
-import numpy as np
+import zarr
 from numpy.typing import NDArray
 
 from pdemill import __version__
-from pdemill.draws import SCHEME
-from pdemill.points import Array
-from pdemill.spec.field import Function
+from pdemill.errors import Fault, SpecError
+from pdemill.planning import Plan
 from pdemill.spec.job import Spec
-from pdemill.spec.method import LinearMethod, Method
-from pdemill.store.layout import SCHEMA, ArrayLayout, StoreLayout, shard_samples
-from solvers.draws import CompiledDraw
-from solvers.instance import Instance
-from solvers.operators.system import Discretisation, System
-from solvers.ordering.order import resolve_sort
-from solvers.planning.candidates import refining
+from pdemill.spec.method import Method
+from pdemill.spec.problem import Problem
+from pdemill.store.layout import SCHEMA, Shard, StoreLayout
+from pdemill.store.store import ShardData
+from solvers.progress import Progress
+from solvers.stopwatch import Stopwatch
 
-FAILED, FALLBACK = "failed", "direct"
-AUDITED = ("audit_error", "audit_interval")
-"""Columns of jobs with an audit."""
+FAILED = "failed"
 RECORDED = (
     "numpy", "scipy", "zarr", "scikit-fem", "netgen-mesher", "dolfinx-solver-real", "petsc", "numba", "llvmlite",
 )  # fmt: skip
 
 
-class Job:
-    """A spec, ready to be solved. ``stored`` holds the shared arrays of a store that exists already, ``chosen`` the
-    method that was planned for it."""
+class Job(ABC):
+    """A spec, ready to be solved: what all its shards share. Made by the discretiser of its problem.
 
-    def __init__(
-        self, spec: Spec, stored: Mapping[str, NDArray[Any]] | None = None, chosen: Method | None = None
-    ) -> None:
-        self.spec = spec
-        self.problem = spec.problem
-        self.discretisation: Discretisation = self.problem.discretise(stored)
-        method = chosen or spec.solver.resolve(self.problem)
-        assert isinstance(method, LinearMethod)
-        self.method = method
-        self._fixed: dict[str, Function] = {}
-        first = self.instance(next(iter(spec.splits)), 0)
-        self.channels = self._channels([name for name, _ in first.named()])
-        self.parameters = tuple(first.parameters())
-        self._refined: Discretisation | None = None
+    ``kept`` holds what is made once and serves all shards, such as the factors of a matrix that is the same for all
+    samples; what is in it is a function of the spec alone.
+    """
 
-    def _channels(self, drawn: list[str]) -> tuple[str, ...]:
-        """What is drawn; the source where nothing is, and where its mean is subtracted sample by sample."""
-        projected = self.problem.singular and self.problem.compatibility == "project"
-        shown = [*drawn, "source"] if projected and "source" not in drawn else drawn
-        return tuple(shown or ["source"])
+    spec: Spec
+    problem: Problem
+    method: Method
+    channels: tuple[str, ...]
+    parameters: tuple[str, ...]
+    kept: dict[Any, Any]
 
-    def using(self, method: LinearMethod) -> Job:
+    @cached_property
+    @abstractmethod
+    def layout(self) -> StoreLayout:
+        """The layout of the store."""
+
+    @abstractmethod
+    def solve(self, shard: Shard, report: Callable[[Progress], None]) -> tuple[ShardData, Stopwatch]:
+        """The rows of a shard; a sample that cannot be certified is a failure in them, never an exception."""
+
+    @abstractmethod
+    def check(self, group: zarr.Group, shard: Shard, rows: NDArray[Any]) -> list[str]:
+        """What is wrong with some rows of a stored shard, drawn and checked anew."""
+
+    @abstractmethod
+    def audit(self, group: zarr.Group, shard: Shard, rows: NDArray[Any]) -> tuple[list[float], list[str]]:
+        """The errors of some stored labels against the continuous equation, and what is wrong with them."""
+
+    def plan(self, always: bool = False) -> Plan:
+        """Choose a method by trial. Raises SpecError where there is nothing to choose."""
+        raise SpecError([Fault(("problem", "points"), "values at points are always found by walks: nothing to plan")])
+
+    @property
+    def planned(self) -> bool:
+        """Whether the spec leaves the method open, so that a trial may choose it."""
+        return False
+
+    @abstractmethod
+    def shown_plan(self) -> dict[str, Any]:
+        """The method as it runs, for the store's attributes."""
+
+    def using(self, method: Method) -> Self:
         """The same job, solved by another method."""
         other = copy(self)
+        other.__dict__.pop("layout", None)
         other.method = method
         return other
 
-    @property
-    def refined(self) -> Discretisation:
-        """The discretisation with cells of half the size, made when it is first asked for."""
-        if self._refined is None:
-            self._refined = self.discretisation.refined()
-        return self._refined
-
-    def instance(self, split: str, sample: int) -> Instance:
-        """Sample number ``sample`` of a split."""
-        return Instance(self.problem, CompiledDraw(self.spec.seed, split, sample), self._fixed)
-
-    def features(self, instance: Instance) -> Array:
-        """The numbers by which samples are compared."""
-        return instance.features(self.discretisation.points, self.discretisation.side_points)
-
-    def inputs(self, instance: Instance, system: System) -> Array:
-        """The input channels of a sample, shape (channels, ...)."""
-        grid = self.discretisation
-        sides = {f"{side}_{name}": (side, f) for side, fs in instance.sides.items() for name, f in fs.items()}
-        drawn = {"source": instance.terms.source, **dict(instance.named())}
-        fields = []
-        for name in self.channels:
-            function: Function = drawn[name]
-            values = grid.spread(*sides[name]) if name in sides else function(grid.points)
-            fields.append(np.broadcast_to(values - system.shift if name == "source" else values, grid.points.shape))
-        return np.stack(fields)
-
-    def layout(self) -> StoreLayout:
-        """The layout of the store."""
-        grid, dtype = self.discretisation, self.spec.store.dtype
-        shape = grid.points.shape
-        fields = (
-            ArrayLayout("input", dtype, (len(self.channels), *shape), ("channel", *grid.axes)),
-            ArrayLayout("solution", dtype, (1, *shape), ("solution_channel", *grid.axes)),
-        )
-        columns = (
-            ArrayLayout("params", "float64", (len(self.parameters),), ("parameter",)),
-            ArrayLayout("rel_residual", "float64"),
-            ArrayLayout("error_estimate", "float32"),
-            *(ArrayLayout(name, "float32") for name in AUDITED if self.spec.certify.audit),
-            ArrayLayout("iterations", "int32", fill=-1),
-            ArrayLayout("solve_seconds", "float32"),
-            ArrayLayout("method", "int8", fill=-1, attributes=self.flags()),
-            ArrayLayout("sample_id", "int64", fill=-1),
-        )
-        arrays = fields + tuple(c for c in columns if c.name != "params" or self.parameters)
-        samples = self.spec.store.shard or shard_samples(max(part.sample_bytes for part in fields))
-        return StoreLayout(self.spec.splits, samples, arrays, grid.arrays(), self._attributes(samples))
-
-    def _attributes(self, samples: int) -> dict[str, Any]:
-        sort = resolve_sort(self.method.sort, self.method.recycles)
-        refined = self.refined_method() if self.spec.certify.refine else None
+    def attributes(self, samples: int, unknowns: int) -> dict[str, Any]:
+        """The root attributes of the store: the spec, how it is solved, the names of channels."""
         return {
             "schema": SCHEMA,
             "spec": self.spec.model_dump(mode="json"),
             "spec_sha256": self.spec.sha256(),
             "versions": software(),
-            "seed_scheme": SCHEME,
-            "plan": {
-                **self.method.model_dump(mode="json"),
-                "sort": sort,
-                "refined": refined.method if refined else "none",
-            },
+            "seed_scheme": self.seed_scheme,
+            "plan": {**self.shown_plan(), "discretiser": self.problem.discretisation.name},
             "input_channels": list(self.channels),
-            "solution_channels": ["u"],
+            "solution_channels": list(self.problem.channels),
             "parameters": list(self.parameters),
             "boundary": {s: c.model_dump(mode="json") for s, c in self.problem.conditions.items()},
             "sides": list(self.problem.sides),
-            "unknowns": self.discretisation.pattern.size,
+            "unknowns": unknowns,
             "shard_samples": samples,
             "complete": False,
         }
 
+    @property
+    @abstractmethod
+    def seed_scheme(self) -> str:
+        """How random numbers come from the seed."""
+
+    @abstractmethod
     def method_names(self) -> list[str]:
-        """What the codes of the ``method`` column stand for: a failure, the plan's method, the one to fall back on."""
-        return list(dict.fromkeys([FAILED, self.method.method, FALLBACK]))
+        """The meanings of the codes of the ``method`` column, a failure first."""
 
     def flags(self) -> tuple[tuple[str, Any], ...]:
-        """The codes as attributes, after the CF convention for flags."""
+        """These codes as attributes, after the CF convention for flags."""
         names = self.method_names()
         return (("flag_values", tuple(range(len(names)))), ("flag_meanings", " ".join(names)))
 
-    def refined_method(self) -> LinearMethod | None:
-        """How the refined problem is solved: by the lowest estimate; None where that takes too much memory."""
-        return refining(self.problem, self.discretisation.pattern.size, self.method.rtol)
+
+def open_job(spec: Spec, stored: Mapping[str, NDArray[Any]] | None = None, chosen: Method | None = None) -> Job:
+    """The job of a spec; ``stored``: the shared arrays of its store, if there is one; ``chosen``: as planned."""
+    job: Job = spec.problem.discretisation.open(spec, stored, chosen)
+    return job
 
 
 @cache

@@ -22,7 +22,7 @@ from petsc4py import PETSc as _PETSc  # noqa: E402
 
 from pdemill.points import Array  # noqa: E402
 from solvers.krylov.product import Handles, Product  # noqa: E402
-from solvers.operators.system import Matrix, Pattern  # noqa: E402
+from solvers.operators.system import Matrix, Pattern, separating  # noqa: E402
 from solvers.solution import Result  # noqa: E402
 
 PETSc: Any = _PETSc
@@ -45,8 +45,9 @@ def _vector(values: Array) -> Any:
 class LoadedMatrix:
     """A PETSc matrix on a fixed pattern, into which the values of one system after another are loaded.
 
-    The matrix of a singular problem gets a second one with the first diagonal entry doubled, which is regular
-    and, for a right-hand side that sums to zero, has the solution with u_0 = 0: it is factorised in its place.
+    A matrix with a null space of m vectors gets a second one in which m diagonal entries are doubled, at unknowns that
+    tell those vectors apart. It is regular and, for a right-hand side orthogonal to the null space of the transpose,
+    has the solution that is 0 there: it is factorised in its place. Where constants are free it is the first entry.
     """
 
     def __init__(self, pattern: Pattern) -> None:
@@ -56,8 +57,8 @@ class LoadedMatrix:
         self._regular_values = self._values
         self.mat = self._create(self._values)
         self.regular = self.mat
-        first = slice(pattern.indptr[0], pattern.indptr[1])
-        self._corner = int(np.flatnonzero(pattern.indices[first] == 0)[0])
+        self._null_space: tuple[Array, ...] = ()
+        self._doubled = np.empty(0, dtype=np.intp)
 
     def _create(self, values: Array) -> Any:
         size = self.pattern.size
@@ -68,15 +69,18 @@ class LoadedMatrix:
         """Take the values of a system; False when they were already loaded."""
         if matrix is self.loaded:
             return False
-        properties = matrix.properties
-        if properties.singular and self.regular is self.mat:
+        if matrix.singular and self.regular is self.mat:
             self._regular_values = np.zeros_like(self._values)
             self.regular = self._create(self._regular_values)
         self._values[:] = matrix.values
-        if properties.singular:
+        properties = matrix.properties
+        if matrix.singular:
             self._regular_values[:] = matrix.values
-            self._regular_values[self._corner] *= 2.0
-        for mat in (self.mat, self.regular) if properties.singular else (self.mat,):
+            if matrix.null_space is not self._null_space:
+                self._null_space = matrix.null_space
+                self._doubled = self.pattern.diagonal(separating(matrix.null_space))
+            self._regular_values[self._doubled] *= 2.0
+        for mat in (self.mat, self.regular) if matrix.singular else (self.mat,):
             mat.assemble()
             mat.stateIncrease()
             mat.setOption(PETSc.Mat.Option.SYMMETRIC, properties.symmetric)

@@ -9,14 +9,16 @@ import numpy as np
 
 from pdemill.points import Array
 from pdemill.spec.method import LinearMethod
-from solvers.certify import relative_residual
-from solvers.job import FAILED, FALLBACK
+from solvers.job import FAILED
 from solvers.methods.direct import Direct
+from solvers.operators.equation import relative_residual
 from solvers.operators.system import Matrix, Pattern, System
 from solvers.solution import Result, Solution, Solver
 from solvers.span import spanned
 from solvers.stopwatch import Stopwatch
 
+FALLBACK = "direct"
+"""The method that solves what another one fails."""
 SOME = 256
 
 
@@ -34,11 +36,16 @@ class Label:
 
 
 class Sequence:
-    """A solver with the state that it carries from one system to the next, and a direct solver to fall back on."""
+    """A solver with the state that it carries from one system to the next, and a direct solver to fall back on.
 
-    def __init__(self, method: LinearMethod) -> None:
+    ``kept``: what is to outlive this sequence, such as the factors of the one matrix of a job, to which it belongs.
+    """
+
+    def __init__(self, method: LinearMethod, kept: dict[Any, Any] | None = None) -> None:
         self.method = method
+        self._kept = {} if kept is None else kept
         self._solver: Solver[Any] = spanned(method)
+        self._solver.keep_in(self._kept)
         self._state: Any = self._solver.start()
         self._fallback: Solver[Any] | None = None
         self._last: Matrix | None = None
@@ -46,10 +53,6 @@ class Sequence:
     def batch(self, pattern: Pattern, constant: bool) -> int:
         """How many systems it likes to get at once."""
         return self._solver.batch(pattern, constant)
-
-    def label(self, system: System, watch: Stopwatch) -> Label:
-        """Solve and certify one system."""
-        return self.labels([system], watch)[0]
 
     def labels(self, systems: list[System], watch: Stopwatch) -> list[Label]:
         """Solve and certify systems on one pattern, their common time divided evenly among them; one retry with
@@ -71,7 +74,7 @@ class Sequence:
         """The system with the matrix of the one before, where the values are the same to the bit: what is kept for a
         matrix is kept for the object."""
         last, matrix = self._last, system.matrix
-        if last is not None and last.pattern is matrix.pattern and _equal(last.values, matrix.values):
+        if last is not None and last.pattern is matrix.pattern and _equal(last, matrix):
             return system if last is matrix else replace(system, matrix=last)
         self._last = matrix
         return system
@@ -81,6 +84,7 @@ class Sequence:
         with watch.step("solve"):
             if self._fallback is None:
                 self._fallback = Direct(method="direct").solver()
+                self._fallback.keep_in(self._kept)
             retry = self._fallback.solve(system, self._fallback.start())
         seconds = label.seconds + watch.seconds["solve"] - before
         second = self._certify(system, retry, FALLBACK, watch)
@@ -101,6 +105,10 @@ class Sequence:
         return Label(solution.value, residual, iterations, method, solution.result)
 
 
-def _equal(a: Array, b: Array) -> bool:
-    """Whether two arrays of one size hold the same; as a rule the first numbers tell that they do not."""
+def _equal(one: Matrix, other: Matrix) -> bool:
+    """Whether two matrices on one pattern hold the same values; as a rule the first ones tell that they do not. Values
+    that nobody asked for are not made for it."""
+    if one is other or not (one.made and other.made):
+        return one is other
+    a, b = one.values, other.values
     return a is b or (np.array_equal(a[:SOME], b[:SOME]) and np.array_equal(a, b))

@@ -5,6 +5,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
 from enum import Enum
+from typing import Any
 
 from pdemill.points import Array
 from solvers.operators.system import Pattern, System
@@ -63,6 +64,10 @@ class Solver[State](ABC):
     Recycled knowledge goes in and comes out as ``state``; a state is a value: the solver never changes one that
     it was given. Work space and factorisations stay inside and never change what a solve returns.
     """
+
+    def keep_in(self, kept: dict[Any, Any]) -> None:  # noqa: B027 - most have nothing to keep
+        """Take a place for what outlives the solver: it belongs to the job, and what is in it must be a function of
+        the job alone. Most solvers keep nothing."""
 
     @abstractmethod
     def start(self) -> State:

@@ -103,6 +103,9 @@ class SpanSolver(Solver[SpanState]):
         self._inner, self._rtol, self._within = inner, rtol, within
         self._sketch: Sketch | None = None
 
+    def keep_in(self, kept: dict[Any, Any]) -> None:
+        self._inner.keep_in(kept)
+
     def start(self) -> SpanState:
         return SpanState(self._inner.start())
 

@@ -7,7 +7,6 @@ import math
 from dataclasses import dataclass, replace
 from hashlib import sha256
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import zarr
@@ -20,12 +19,9 @@ from pdemill.store import manifest as manifests
 from pdemill.store.disk import Disk, LocalDisk
 from pdemill.store.layout import Shard
 from pdemill.store.manifest import Manifest
-from pdemill.store.root import ROOT, read_attributes
+from pdemill.store.root import ROOT, as_written, read_attributes, without_description
 from pdemill.store.store import Store, check_files
-from solvers.certify import relative_residual, rounding_residual
-from solvers.job import Job
-from solvers.solution import Result
-from solvers.work import AnyJob, open_work
+from solvers.work import open_work
 
 
 @dataclass(frozen=True)
@@ -71,8 +67,7 @@ def verify(store: str | Path, samples: int | None = None, audit: int = 0) -> Ver
         raise PdemillError(f"an audit {complaint}")
     disk = LocalDisk(root)
     attributes = read_attributes(root)
-    layout = replace(making.layout, attributes={**making.layout.attributes, "versions": attributes["versions"]})
-    written = Store(disk, layout)
+    written = Store(disk, replace(making.layout, attributes=as_written(making.layout.attributes, attributes)))
     faults: list[str] = [f"{name} is not as it was written" for name in _changed_metadata(written)]
     total = done = 0
     errors: list[float] = []
@@ -92,10 +87,10 @@ def verify(store: str | Path, samples: int | None = None, audit: int = 0) -> Ver
             continue
         chosen = _chosen(shard, manifest, samples, making.layout.splits[shard.split])
         done += len(chosen)
-        faults += _check(job, group, shard, chosen)
+        faults += job.check(group, shard, chosen)
         walked = _chosen(shard, manifest, audit, making.layout.splits[shard.split])
-        if isinstance(job, Job) and walked.size:
-            found, told = _audit(job, group, shard, walked)
+        if walked.size:
+            found, told = job.audit(group, shard, walked)
             errors += found
             faults += told
     if attributes["complete"] and disk.read(ROOT) != written.finished_root(finished):
@@ -121,61 +116,15 @@ def _chosen(shard: Shard, manifest: Manifest, samples: int | None, of: int) -> N
     return np.intersect1d(rows, wanted - shard.start)
 
 
-def _check(job: AnyJob, group: zarr.Group, shard: Shard, rows: NDArray[np.intp]) -> list[str]:
-    if isinstance(job, Job):
-        return _check_certificates(job, group, shard, rows)
-    from solvers.walks.check import check_labels  # late: only pointwise stores load compiled walks
-
-    return check_labels(job, group, shard, rows)
-
-
-def _check_certificates(job: Job, group: zarr.Group, shard: Shard, rows: NDArray[np.intp]) -> list[str]:
-    faults = []
-    dtype, rtol = job.spec.store.dtype, job.method.rtol
-    part: Any = group[shard.split]
-    span = slice(shard.start, shard.stop)
-    columns = {name: part[name][span] for name in ("input", "solution", "rel_residual", "sample_id")}
-    for row in rows.tolist():
-        sample = shard.start + row
-        where = f"sample {sample} of {shard.split}"
-        instance = job.instance(shard.split, sample)
-        system = job.discretisation.assemble(instance)
-        unknowns = job.discretisation.to_unknowns(columns["solution"][row, 0].astype(np.float64))
-        found = relative_residual(system, unknowns)
-        allowed = rtol + rounding_residual(system, unknowns, dtype)
-        if columns["sample_id"][row] != sample:
-            faults.append(f"{where}: stored under the number {columns['sample_id'][row]}")
-        if not columns["rel_residual"][row] <= rtol:
-            faults.append(f"{where}: its certificate {columns['rel_residual'][row]:.1e} is above rtol {rtol:g}")
-        if not found <= allowed:
-            faults.append(f"{where}: residual {found:.1e} of the stored solution is above {allowed:.1e}")
-        if not np.array_equal(job.inputs(instance, system).astype(dtype), columns["input"][row]):
-            faults.append(f"{where}: its input is not what the spec draws")
-    return faults
-
-
-def _audit(job: Job, group: zarr.Group, shard: Shard, rows: NDArray[np.intp]) -> tuple[list[float], list[str]]:
-    """The errors of some stored labels, and what is wrong with them."""
-    from solvers.audit import audit_labels  # late: only audits load compiled walks
-
-    part: Any = group[shard.split]
-    labels = np.stack([part["solution"][shard.start + row, 0] for row in rows.tolist()])
-    numbers = shard.start + rows
-    errors, faults = [], []
-    for number, found in zip(numbers.tolist(), audit_labels(job, shard.split, numbers, labels), strict=True):
-        errors.append(math.nan if found is None else found.error)
-        if found is not None and found.flagged:
-            faults.append(f"sample {number} of {shard.split}: {Result.DISAGREES.value} ({found.complaint})")
-    return errors, faults
-
-
 def content_hash(disk: Disk) -> str:
-    """A hash of everything in a store but measured times."""
+    """A hash of everything in a store but measured times, and what later versions tell of it besides."""
     total = sha256()
     for name in disk.names():
         if "/solve_seconds/c/" in f"/{name}" or name == planning.FILE:
             continue
         data = disk.read(name)
+        if name == ROOT:
+            data = without_description(data)
         if name.startswith(f"{manifests.FOLDER}/"):
             data = json.dumps(Manifest(**json.loads(data)).lasting(), sort_keys=True).encode()
         total.update(sha256(name.encode()).digest() + sha256(data).digest())

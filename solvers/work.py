@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from pathlib import Path
 from time import perf_counter
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import zarr
@@ -14,22 +14,15 @@ from numpy.typing import NDArray
 from pdemill.planning import FILE, read_plan
 from pdemill.spec.job import Spec
 from pdemill.spec.load import validate
-from pdemill.spec.method import LinearMethod, Method, methods
+from pdemill.spec.method import Method, methods
 from pdemill.store.disk import Disk, LocalDisk, make_folders, write_durably
 from pdemill.store.layout import Shard
 from pdemill.store.manifest import FOLDER, Manifest
 from pdemill.store.root import ROOT, read_attributes
 from pdemill.store.store import ShardData, Store
-from solvers.families.pointwise import PointProblem
-from solvers.job import Job
-from solvers.methods.auto import Auto
-from solvers.planning.planner import make_plan
-from solvers.shard import Progress, solve_shard
-from solvers.stopwatch import Stopwatch
+from solvers.job import Job, open_job
+from solvers.progress import Progress
 from solvers.threads import one_thread
-
-if TYPE_CHECKING:
-    from solvers.walks.job import PointJob
 
 SHARED = ("points", "cells", "facets", "facet_sides")
 
@@ -48,18 +41,6 @@ def shared_arrays(root: Path) -> dict[str, NDArray[Any]] | None:
     return {name: np.asarray(array[...]) for name, array in found.items() if isinstance(array, zarr.Array)} or None
 
 
-type AnyJob = Job | PointJob
-
-
-def open_job(spec: Spec, stored: Mapping[str, NDArray[Any]] | None = None, chosen: Method | None = None) -> AnyJob:
-    """The job of a spec: whole fields by linear systems, or values at points by walks; ``chosen``: as planned."""
-    if not isinstance(spec.problem, PointProblem):
-        return Job(spec, stored, chosen)
-    from solvers.walks.job import PointJob  # late: only pointwise jobs load compiled walks
-
-    return PointJob(spec)
-
-
 def planned_method(root: Path) -> Method | None:
     """The method that a trial chose for a store on disk; None where there was no trial."""
     plan = read_plan(root)
@@ -67,37 +48,32 @@ def planned_method(root: Path) -> Method | None:
 
 
 @one_thread()
-def open_work(root: Path, spec: Spec | None = None, disk: Disk | None = None) -> tuple[AnyJob, Store]:
+def open_work(root: Path, spec: Spec | None = None, disk: Disk | None = None) -> tuple[Job, Store]:
     """The job and the writing side of a store; ``spec`` begins one that is not there yet."""
     spec = spec or stored_spec(root)
-    chosen = planned_method(root) if isinstance(spec.solver, Auto) else None
+    chosen = planned_method(root) if spec.solver.method == "auto" else None
     job = open_job(spec, shared_arrays(root), chosen)
-    return job, Store(disk or LocalDisk(root), job.layout())
+    return job, Store(disk or LocalDisk(root), job.layout)
 
 
 @one_thread()
-def plan_work(job: AnyJob, store: Store) -> tuple[AnyJob, Store]:
+def plan_work(job: Job, store: Store) -> tuple[Job, Store]:
     """Choose the method of a store that is not there yet, where the spec leaves it open; its measurements are written
     before anything else, so that whoever goes on finds them. For who holds the store's lock alone."""
-    solver = job.spec.solver
-    if not isinstance(job, Job) or not isinstance(solver, Auto) or solver.trial == "never":
+    if not job.planned or store.disk.exists(ROOT) or store.disk.exists(FILE):
         return job, store
-    if store.disk.exists(ROOT) or store.disk.exists(FILE):
-        return job, store
-    plan = make_plan(job, solver.trial == "always")
+    plan = job.plan()
     if not plan.measured:
         return job, store
     make_folders(store.disk, FOLDER)
     write_durably(store.disk, FILE, plan.to_bytes())
-    chosen = methods[plan.method["method"]].model_validate(dict(plan.method))
-    assert isinstance(chosen, LinearMethod)
-    other = job.using(chosen)
-    return other, Store(store.disk, other.layout())
+    other = job.using(methods[plan.method["method"]].model_validate(dict(plan.method)))
+    return other, Store(store.disk, other.layout)
 
 
 @one_thread()
 def work_on(
-    job: AnyJob,
+    job: Job,
     store: Store,
     shard: Shard,
     attempt: int,
@@ -106,15 +82,7 @@ def work_on(
 ) -> Manifest:
     """Solve, certify and write one shard; ``commit`` may surround the writing with a lock."""
     begin = perf_counter()
-    data, watch = _solve(job, shard, report)
+    data, watch = job.solve(shard, report)
     seconds = {name: round(value, 6) for name, value in watch.seconds.items()}
     run = {"attempt": attempt, "cpu_seconds": seconds, "solve_wall_seconds": perf_counter() - begin}
     return commit(store, shard, ShardData(data.arrays, data.failures, data.summary, run))
-
-
-def _solve(job: AnyJob, shard: Shard, report: Callable[[Progress], None]) -> tuple[ShardData, Stopwatch]:
-    if isinstance(job, Job):
-        return solve_shard(job, shard, report)
-    from solvers.walks.shard import solve_points  # late: see open_job
-
-    return solve_points(job, shard, report)

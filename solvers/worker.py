@@ -15,7 +15,7 @@ import zarr
 from pdemill.errors import PdemillError
 from pdemill.process import die_with_parent
 from pdemill.store.layout import Shard
-from solvers.shard import Counts, Progress
+from solvers.progress import Counts, Progress
 from solvers.work import open_work, work_on
 
 TELL_SECONDS = 0.1

@@ -24,8 +24,9 @@ from pdemill.store.disk import LocalDisk, Lock, make_folders, sweep
 from pdemill.store.layout import Shard
 from pdemill.store.manifest import FOLDER, Manifest, name_of, read
 from pdemill.store.store import ShardData, Store
-from solvers.shard import Counts, Progress
-from solvers.work import AnyJob, open_work, plan_work, work_on
+from solvers.job import Job
+from solvers.progress import Counts, Progress
+from solvers.work import open_work, plan_work, work_on
 from workers import identity
 from workers.app import SOFT_SECONDS, app
 
@@ -39,7 +40,7 @@ KEPT_JOBS = 4
 log = logging.getLogger("pdemill.worker")
 settings = Settings.read()
 board = Board.at(settings.redis_url)
-_jobs: OrderedDict[str, tuple[AnyJob, Store]] = OrderedDict()
+_jobs: OrderedDict[str, tuple[Job, Store]] = OrderedDict()
 
 
 class Cancelled(Exception):
@@ -181,7 +182,7 @@ def _patiently[T](call: Callable[[], T]) -> T:
             sleep(1.0)
 
 
-def _open(dataset: str) -> tuple[AnyJob, Store]:
+def _open(dataset: str) -> tuple[Job, Store]:
     """The job and the store of a data set; the last few are kept."""
     if dataset not in _jobs:
         _jobs[dataset] = open_work(settings.store(dataset))

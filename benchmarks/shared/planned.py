@@ -8,7 +8,7 @@ from typing import Any
 
 from pdemill.spec import Spec, load_spec
 from pdemill.spec.method import LinearMethod
-from solvers.job import Job
+from solvers.field_job import FieldJob
 from solvers.planning.planner import make_plan
 
 
@@ -24,7 +24,7 @@ class Choice:
 def choice(spec: Spec, samples: int) -> Choice:
     """The choice of `auto` for a job of so many samples, whatever method its spec names."""
     asked = load_spec(spec, [f"samples={samples}", f"solver={{method: auto, rtol: {rtol(spec)!r}}}"])
-    plan = make_plan(Job(asked))
+    plan = make_plan(FieldJob(asked))
     return Choice(plan.method, plan.reason, plan.trial_seconds)
 
 

@@ -8,7 +8,7 @@ from statistics import fmean, median
 from time import process_time
 
 from pdemill.points import Array
-from solvers.certify import relative_residual
+from solvers.operators.equation import relative_residual
 from solvers.operators.system import System
 
 RULE = (

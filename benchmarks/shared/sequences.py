@@ -10,8 +10,8 @@ import numpy as np
 
 from pdemill.spec import Spec, validate
 from pdemill.spec.method import LinearMethod, methods
+from solvers.field_job import FieldJob
 from solvers.instance import Instance
-from solvers.job import Job
 from solvers.operators.system import System
 from solvers.ordering.order import solve_order
 
@@ -48,7 +48,7 @@ def make(options: dict[str, Any]) -> LinearMethod:
 class Drawn:
     """The first samples of a split."""
 
-    job: Job
+    job: FieldJob
     instances: tuple[Instance, ...]
     systems: tuple[System, ...]
 
@@ -56,7 +56,7 @@ class Drawn:
     def of(cls, spec: Spec | dict[str, Any], samples: int) -> Drawn:
         """Draw and assemble; a dictionary is a problem."""
         whole = spec if isinstance(spec, Spec) else validate({"problem": spec, "samples": samples})
-        job = Job(whole)
+        job = FieldJob(whole)
         split = next(iter(whole.splits))
         instances = tuple(job.instance(split, sample) for sample in range(samples))
         return cls(job, instances, tuple(job.discretisation.assemble(instance) for instance in instances))

@@ -6,7 +6,6 @@ from typing import Annotated
 
 from pydantic import Field
 
-from pdemill.spec.boundary import Dirichlet, Neumann
 from pdemill.spec.field import Scalar
 from pdemill.spec.model import AsNumber, Model
 from pdemill.spec.problem import Problem
@@ -48,12 +47,12 @@ def objection(problem: Problem) -> str | None:
 def _sides(problem: Problem) -> str | None:
     constant = all(isinstance(value, Scalar) for name in problem.operator_fields for value in problem.values(name))
     for side, condition in problem.conditions.items():
-        if isinstance(condition, Dirichlet) or (isinstance(condition, Neumann) and problem.structured and constant):
+        kind = condition.kind()
+        if condition.essential or (kind == "neumann" and problem.structured and constant):
             continue
-        kind = next(iter(type(condition).model_fields))
         asked = "dirichlet on every side (on a grid with coefficients constant in space, neumann on some)"
         return f"needs {asked}, and {side} has {kind}"
-    if not any(isinstance(condition, Dirichlet) for condition in problem.conditions.values()):
+    if not any(condition.essential for condition in problem.conditions.values()):
         return "needs dirichlet on one side or more"
     return None
 
@@ -69,7 +68,6 @@ def _coefficients(problem: Problem) -> str | None:
 
 
 def _resolution(problem: Problem) -> str | None:
-    resolution = getattr(problem, "resolution", None)
-    if problem.structured and isinstance(resolution, tuple) and min(resolution) < LEAST_CELLS:
+    if problem.structured and min(problem.cells) < LEAST_CELLS:
         return f"needs at least {LEAST_CELLS} cells along every axis"
     return None

@@ -1,27 +1,34 @@
-"""Conditions on the sides of a domain."""
+"""Conditions on the sides of a domain: given values, given fluxes, exchange, and sides that are joined."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from typing import Annotated, Any, Literal
+from typing import Any, ClassVar, Literal
 
-from pydantic import BeforeValidator, GetJsonSchemaHandler, RootModel, model_serializer
+from pydantic import GetJsonSchemaHandler, RootModel, model_serializer
 from pydantic_core import CoreSchema
 
+from pdemill.spec.condition import AnyCondition, Condition
 from pdemill.spec.field import AnyField, Field, NonNegativeField
-from pdemill.spec.model import Model, refusal
+from pdemill.spec.model import Model, refuse
 
 
-class Dirichlet(Model):
+class Dirichlet(Condition):
     """u = g; ``{dirichlet: g}``."""
 
+    form: ClassVar[str] = "{dirichlet: g}"
+    essential: ClassVar[bool] = True
     dirichlet: AnyField
 
 
-class Neumann(Model):
+class Neumann(Condition):
     """k du/dn = g with the outward normal n: the flux into the domain; ``{neumann: g}``."""
 
+    form: ClassVar[str] = "{neumann: g}"
     neumann: AnyField
+
+    @property
+    def flux(self) -> Field:
+        return self.neumann
 
 
 class RobinData(Model):
@@ -31,15 +38,28 @@ class RobinData(Model):
     value: AnyField
 
 
-class Robin(Model):
+class Robin(Condition):
     """a u + k du/dn = g with a >= 0; ``{robin: {coefficient: a, value: g}}``."""
 
+    form: ClassVar[str] = "{robin: {coefficient: a, value: g}}"
+    in_operator: ClassVar[tuple[str, ...]] = ("coefficient",)
     robin: RobinData
 
+    @property
+    def fixes_level(self) -> bool:
+        return self.robin.coefficient.bounds() != (0.0, 0.0)
 
-class Periodic(Model):
+    @property
+    def flux(self) -> Field:
+        return self.robin.value
+
+
+class Periodic(Condition):
     """The side is glued to the opposite one; ``periodic``."""
 
+    form: ClassVar[str] = "periodic"
+    word: ClassVar[bool] = True
+    paired: ClassVar[bool] = True
     periodic: Literal[True] = True
 
     @model_serializer
@@ -51,40 +71,22 @@ class Periodic(Model):
         return {"const": "periodic", "type": "string"}
 
 
-KINDS: dict[str, type[Model]] = {"dirichlet": Dirichlet, "neumann": Neumann, "robin": Robin, "periodic": Periodic}
-
-
-def _choose(value: Any) -> Any:
-    if isinstance(value, tuple(KINDS.values())):
-        return value
-    if value == "periodic":
-        return Periodic()
-    if not isinstance(value, dict) or len(value) != 1 or next(iter(value)) not in KINDS:
-        raise refusal("should be {dirichlet: g}, {neumann: g}, {robin: {coefficient: a, value: g}} or periodic")
-    return KINDS[next(iter(value))].model_validate(value)
-
-
-Condition = Annotated[Dirichlet | Neumann | Robin | Periodic, BeforeValidator(_choose)]
-
-
-class Boundary(RootModel[dict[str, Condition]]):
+class Boundary(RootModel[dict[str, AnyCondition]]):
     """Conditions by side name; ``default`` stands for every side that is not named (u = 0 if absent)."""
 
-    def on(self, side: str) -> Dirichlet | Neumann | Robin | Periodic:
+    def on(self, side: str) -> Condition:
         """The condition on one side."""
         return self.root.get(side) or self.root.get("default") or Dirichlet.model_validate({"dirichlet": 0.0})
 
-    def resolved(self, sides: tuple[str, ...]) -> dict[str, Dirichlet | Neumann | Robin | Periodic]:
+    def resolved(self, sides: tuple[str, ...]) -> dict[str, Condition]:
         """The condition on every side, by name."""
         return {side: self.on(side) for side in sides}
 
 
-def data_of(condition: Model) -> Iterator[tuple[tuple[str, ...], Field]]:
-    """The fields in a condition, with their paths below it."""
-    values: Mapping[str, Any] = dict(condition)
-    for name, value in values.items():
-        if isinstance(value, Field):
-            yield (name,), value
-        elif isinstance(value, RobinData):
-            yield (name, "coefficient"), value.coefficient
-            yield (name, "value"), value.value
+def opposite_paired(conditions: dict[str, Condition], pairs: tuple[tuple[str, str], ...]) -> None:
+    """Refuse a periodic side whose opposite is not periodic."""
+    for low, high in pairs:
+        paired = conditions[low].paired, conditions[high].paired
+        if paired[0] != paired[1]:
+            side, other = (low, high) if paired[0] else (high, low)
+            raise refuse(("boundary", side), f"is periodic, so {other} must be periodic too", None)

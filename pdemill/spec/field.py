@@ -6,7 +6,7 @@ import math
 import sys
 from abc import abstractmethod
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Annotated, Any, ClassVar, get_args
 
 import numpy as np
@@ -25,13 +25,15 @@ class Function:
     ``evaluate`` maps points to values (a number when the function is constant in space);
     ``features`` gives the few numbers by which draws are compared when they are ordered, scaled to a
     total variance of about one;
-    ``parameters`` are the named numbers that define the draw, where there are few.
+    ``parameters`` are the named numbers that define the draw, where there are few;
+    ``origin`` is the name of the spec's field that it came from, where that is known.
     """
 
     evaluate: Callable[[Points], Array | float]
     random: bool = False
     features: Callable[[Points], Array] = lambda points: np.empty(0)
     parameters: Mapping[str, float] = field(default_factory=dict)
+    origin: str = ""
     _values: dict[int, tuple[Points, Array]] = field(default_factory=dict, compare=False, repr=False)
 
     def __call__(self, points: Points) -> Array | float:
@@ -46,7 +48,7 @@ class Function:
 
     def map(self, transform: Callable[[Array | float], Array | float]) -> Function:
         """This function followed by ``transform``."""
-        return Function(lambda points: transform(self(points)), self.random, self.features, self.parameters)
+        return replace(self, evaluate=lambda points: transform(self(points)), _values={})
 
 
 class Field(Model):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import re
+from functools import cached_property
 from hashlib import sha256
 from typing import Annotated, Any, Literal
 
@@ -12,9 +13,9 @@ from pydantic import BeforeValidator, ConfigDict, Field, field_validator, model_
 
 from pdemill.spec.audit import Audit
 from pdemill.spec.audit import objection as audit_objection
-from pdemill.spec.method import AnyMethod, LinearMethod, methods
+from pdemill.spec.forms import AnyProblem
+from pdemill.spec.method import AnyMethod, methods
 from pdemill.spec.model import AsNumber, Model, refuse
-from pdemill.spec.problem import AnyProblem
 
 MOST_SPLITS = 100
 RESERVED = ("x", "y", "z", "points", "cells", "facets", "facet_sides")
@@ -97,11 +98,11 @@ class Spec(Model):
     @model_validator(mode="after")
     def _within_limits(self) -> Spec:
         limit = _limit()
-        total = self.samples * self.problem.unknowns
+        total = self.samples * self.problem.size
         if total > limit:
             raise refuse(
                 ("splits",),
-                f"{self.samples:,} samples x {self.problem.unknowns:,} unknowns are more than the limit of "
+                f"{self.samples:,} samples x {self.problem.size:,} unknowns are more than the limit of "
                 f"{limit:,} (PDEMILL_MAX_UNKNOWNS)",
                 self.splits,
             )
@@ -109,9 +110,8 @@ class Spec(Model):
 
     @model_validator(mode="after")
     def _method_fits(self) -> Spec:
-        if self.problem.pointwise and isinstance(self.solver, LinearMethod) and self.solver.method != "auto":
-            message = "solves for whole fields: give problem.resolution instead of problem.points, or use walks"
-            raise refuse(("solver", "method"), message, self.solver.method)
+        if self.solver.solves not in ("any", self.problem.solved_by):
+            raise refuse(("solver", "method"), self.solver.misplaced, self.solver.method)
         if objection := self.solver.objection(self.problem):
             raise refuse(("solver", *objection.path), objection.message, self.solver.method)
         return self
@@ -133,6 +133,10 @@ class Spec(Model):
 
     def sha256(self) -> str:
         """Hash of what the spec means: sides and lengths that are left out hash like those they stand for."""
+        return self._sha256
+
+    @cached_property
+    def _sha256(self) -> str:
         meaning = json.loads(self.canonical())
         meaning["problem"] |= self.problem.resolved()
         return sha256(json.dumps(meaning, sort_keys=True).encode()).hexdigest()

@@ -20,6 +20,10 @@ class Method(Model):
     """Base of all methods. A subclass is one file: its options, whom it admits, and how it is made."""
 
     method: str
+    solves: ClassVar[Literal["systems", "walks", "any"]]
+    """The kind of problem that it solves: those that become linear systems, or those at points."""
+    misplaced: ClassVar[str]
+    """What is wrong with a spec that asks for it where it solves nothing."""
 
     def objection(self, problem: Problem) -> Fault | None:
         """Why this method cannot solve the problem, with what to choose instead; None when it can."""
@@ -49,6 +53,10 @@ class LinearMethod(Method):
     ``guess`` is where the solves of one matrix begin: in the span of the shard's earlier solutions, or at zero.
     """
 
+    solves: ClassVar[Literal["systems", "walks", "any"]] = "systems"
+    misplaced: ClassVar[str] = (
+        "solves for whole fields: give problem.resolution instead of problem.points, or use walks"
+    )
     rtol: Annotated[float, Field(ge=1e-13, le=1e-1), AsNumber] = 1e-8
     sort: Literal["auto", "greedy", "hilbert", "none"] = "auto"
     guess: Literal["span", "zero"] = "span"

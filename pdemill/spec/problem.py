@@ -2,95 +2,90 @@
 
 from __future__ import annotations
 
+import warnings
 from abc import abstractmethod
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Annotated, Any, ClassVar, Literal, get_args
+from inspect import get_annotations
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, get_args
 
-from numpy.typing import NDArray
-from pydantic import BeforeValidator, model_validator
-from pydantic import Field as Limits
+from pydantic import Field as Option
+from pydantic import model_validator
 
 from pdemill.points import axis_names
-from pdemill.spec.boundary import Boundary, Condition, Dirichlet, Neumann, Periodic, Robin, data_of
-from pdemill.spec.field import AnyField, Field, Function, PositiveField, choose_field, fields, positive
-from pdemill.spec.model import Model, as_tuple, refuse
-from pdemill.spec.registry import Registry, Slot
+from pdemill.spec.boundary import Boundary
+from pdemill.spec.condition import Condition
+from pdemill.spec.discretiser import Discretiser
+from pdemill.spec.field import Field, Function, Scalar
+from pdemill.spec.model import Model, refuse
+from pdemill.spec.registry import Registry
+from pdemill.spec.terms import Coefficient, Diagonal, Terms, Vector, placeholder
+from pdemill.spec.unknowns import ScalarUnknown, Unknown
 
+if TYPE_CHECKING:
+    from pdemill.errors import Path
 
-class Diagonal(Model):
-    """A diagonal tensor: one positive field per axis; ``{diagonal: [k_x, k_y]}``."""
-
-    diagonal: Annotated[tuple[PositiveField, ...], Limits(min_length=1), BeforeValidator(as_tuple)]
-
-    @property
-    def is_random(self) -> bool:
-        return any(entry.is_random for entry in self.diagonal)
-
-
-class _CoefficientSlot(Slot):
-    def _validate(self, value: Any) -> Any:
-        if isinstance(value, Diagonal) or (isinstance(value, dict) and "diagonal" in value):
-            return Diagonal.model_validate(value)
-        return positive(choose_field(value))
-
-
-Coefficient = Annotated[Diagonal | Field, _CoefficientSlot(fields, Field, "Coefficient")]
-Vector = Annotated[tuple[AnyField, ...], Limits(min_length=1), BeforeValidator(as_tuple)]
-
-
-@dataclass(frozen=True)
-class Terms:
-    """The coefficients of -div(k grad u) + b . grad u + c u = f for one sample.
-
-    ``diffusion`` k is one function, or one per axis for a diagonal tensor; ``convection`` b is one function
-    per axis; an absent b or c is zero.
-    """
-
-    diffusion: tuple[Function, ...]
-    source: Function
-    convection: tuple[Function, ...] = ()
-    reaction: Function | None = None
+__all__ = ["Coefficient", "Diagonal", "Problem", "Properties", "Terms", "Vector", "families"]
 
 
 @dataclass(frozen=True)
 class Properties:
-    """What is known of the operator of every sample before any is drawn; solvers are admitted by it."""
+    """What is known of the matrices of all samples before any is drawn; methods are admitted by it.
+
+    symmetric  A = A'
+    definite   positive definite, on the complement of its null space
+    constant   the same for every sample
+    dimension  number of space dimensions
+    cells      cells along each axis, where the unknowns are one number per cell of a box grid; else empty
+    periodic   for each of these axes, whether its ends are joined
+    compact    each cell is coupled with the next ones along the axes alone, by entries <= 0
+    separable  compact, the same in every cell along an axis: diagonalised by fast transforms
+    """
 
     symmetric: bool
     definite: bool
-    singular: bool
     constant: bool
     dimension: int
-    structured: bool
+    cells: tuple[int, ...] = ()
+    periodic: tuple[bool, ...] = ()
+    compact: bool = False
+    separable: bool = False
+
+    @property
+    def structured(self) -> bool:
+        """Whether the unknowns form a grid."""
+        return bool(self.cells)
 
 
 class Problem(Model):
-    """Base of all families. A subclass is one file: fields of the equation and ``terms``.
+    """Base of all families. A subclass is one file: fields of the equation and ``terms``. It says nothing of where it
+    is solved: that is added by the place of a discretiser (``pdemill.spec.forms``).
 
-    ``operator_fields`` names the fields that enter the matrix, ``positive`` and ``not_negative`` those whose drawn
-    values are checked for their sign; ``compatibility`` says what to do with a source that a singular problem (no
-    Dirichlet or Robin side, no reaction) cannot balance.
+    ``unknowns`` are what is solved for. ``operator_fields`` names the fields that enter the matrix, ``positive`` and
+    ``not_negative`` those whose drawn values are checked for their sign; ``compatibility`` says what to do with a
+    source that a singular problem (no Dirichlet or Robin side, no reaction) cannot balance.
     """
 
     family: str
     boundary: Boundary = Boundary({})
     compatibility: Literal["refuse", "project"] = "refuse"
-    pointwise: ClassVar[bool] = False
-    """Whether u is wanted at points, not on a grid or mesh."""
+    discretiser: str = Option(default="auto", exclude_if=lambda name: name == "auto")
+    unknowns: ClassVar[tuple[Unknown, ...]] = (ScalarUnknown("u"),)
     symmetric: ClassVar[bool] = True
     operator_fields: ClassVar[tuple[str, ...]] = ()
     positive: ClassVar[tuple[str, ...]] = ()
     not_negative: ClassVar[tuple[str, ...]] = ()
+    discretised_by: ClassVar[type[Discretiser] | None] = None
+    """Set by the place of a discretiser."""
+    pointwise: ClassVar[bool] = False
+    """Whether u is wanted at points, not on a grid or mesh."""
+    solved_by: ClassVar[Literal["systems", "walks"]] = "systems"
+    """The kind of method that can solve it."""
 
     @abstractmethod
     def terms(self, drawn: Callable[[str], tuple[Function, ...]]) -> Terms:
         """The equation of one sample, from the drawn functions of the named fields."""
-
-    @abstractmethod
-    def discretise(self, stored: Mapping[str, NDArray[Any]] | None = None) -> Any:
-        """The grid or mesh of a job; ``stored`` holds the arrays of the store if there is one already."""
 
     @property
     @abstractmethod
@@ -104,13 +99,18 @@ class Problem(Model):
 
     @property
     @abstractmethod
-    def unknowns(self) -> int:
+    def size(self) -> int:
         """Number of unknowns per sample, exact or (meshes) estimated."""
 
     @property
-    @abstractmethod
+    def cells(self) -> tuple[int, ...]:
+        """Cells along each axis of a grid; empty where the unknowns form none."""
+        return ()
+
+    @property
     def structured(self) -> bool:
         """Whether the unknowns form a grid."""
+        return bool(self.cells)
 
     @property
     def flat_sides(self) -> bool:
@@ -136,6 +136,22 @@ class Problem(Model):
         """Whether a reaction term c > 0 makes the operator regular whatever the sides."""
         return False
 
+    @classmethod
+    def place_of(cls) -> type[Discretiser]:
+        """The discretiser in whose place problems of this class are solved."""
+        assert cls.discretised_by is not None
+        return cls.discretised_by
+
+    @property
+    def discretisation(self) -> type[Discretiser]:
+        """The discretiser that was chosen."""
+        return self.place_of()
+
+    @cached_property
+    def channels(self) -> tuple[str, ...]:
+        """The names of the channels of a solution, one per component of the unknowns."""
+        return tuple(name for unknown in self.unknowns for name in unknown.channels(self.dimension))
+
     @cached_property
     def conditions(self) -> dict[str, Condition]:
         """The condition on every side."""
@@ -144,18 +160,24 @@ class Problem(Model):
     @property
     def singular(self) -> bool:
         """Whether constants solve the homogeneous problem."""
-        return not self.damped and not any(map(_holds, self.conditions.values()))
+        return not self.damped and not any(condition.fixes_level for condition in self.conditions.values())
 
     @cached_property
     def properties(self) -> Properties:
-        """What solvers may rely on."""
-        moving = any(value.is_random for name in self.operator_fields for value in self.values(name))
-        moving |= any(
-            path[-1] == "coefficient" and value.is_random
-            for condition in self.conditions.values()
-            for path, value in data_of(condition)
+        """What methods may rely on."""
+        values = [value for name in self.operator_fields for value in self.values(name)]
+        kinds = self.conditions.values()
+        constant = not any(v.is_random for v in values) and not any(c.moves_operator for c in kinds)
+        compact = self.structured and self.symmetric and len(self.channels) == 1
+        flat = all(isinstance(v, Scalar) for v in values) and not any(c.in_operator for c in kinds)
+        return Properties(
+            self.symmetric, self.definite, constant, self.dimension, self.cells, self.joined, compact, compact and flat
         )
-        return Properties(self.symmetric, self.definite, self.singular, not moving, self.dimension, self.structured)
+
+    @property
+    def joined(self) -> tuple[bool, ...]:
+        """For each axis of a grid, whether its ends are joined."""
+        return ()
 
     def resolved(self) -> dict[str, Any]:
         """The parts of the problem that can be written in more than one way, in one way."""
@@ -188,8 +210,24 @@ class Problem(Model):
     @cached_property
     def _side_slots(self) -> tuple[tuple[str, tuple[str, ...], Field], ...]:
         return tuple(
-            (side, path, value) for side, condition in self.conditions.items() for path, value in data_of(condition)
+            (side, path, value) for side, condition in self.conditions.items() for path, value in condition.data()
         )
+
+    def side_path(self, side: str) -> Path:
+        """Where the spec says what holds on a side."""
+        return ("boundary", side if side in self.boundary.root else "default")
+
+    def asked(self) -> Iterator[tuple[str, tuple[Function, ...], Path]]:
+        """Every term that this problem has, with the path of the field that brings it in; terms that are the number 0
+        are left out."""
+        used = self.terms(lambda name: placeholder(name, len(self.values(name))))
+        for term, functions in used.present():
+            origins = list(dict.fromkeys(f.origin for f in functions))
+            if not all(origin and self._is_zero(origin) for origin in origins):
+                yield term, functions, (origins[0] or "family",)
+
+    def _is_zero(self, name: str) -> bool:
+        return all(value.bounds() == (0.0, 0.0) for value in self.values(name))
 
     def check_domain(self) -> None:
         """Refuse a domain and resolution that do not fit together."""
@@ -211,8 +249,7 @@ class Problem(Model):
             if len(path) > 1 and not self._per_axis(path[0]):
                 raise refuse(path[:-1], f"needs {self.dimension} entries, one per axis", None)
         for side, path, value in self.side_slots():
-            where = side if side in self.boundary.root else "default"
-            self._check_field(("boundary", where, *path), value, free, axes)
+            self._check_field((*self.side_path(side), *path), value, free, axes)
         return self
 
     def _per_axis(self, name: str | int) -> bool:
@@ -224,6 +261,28 @@ class Problem(Model):
             raise refuse(path, complaint, value)
         for below, part in value.parts():
             Problem._check_field((*path, *below), part, dimension, axes)
+
+    @model_validator(mode="after")
+    def _is_taken(self) -> Problem:
+        """Refuse what the discretiser does not take: nothing of an equation is ever left out."""
+        by, takes = f"the discretiser {self.discretisation.name}", self.discretisation.takes
+        if tuple(map(type, self.unknowns)) not in takes.unknowns:
+            named = ", ".join(unknown.name for unknown in self.unknowns)
+            raise refuse(("family",), f"{self.family} is solved for {named}, which {by} does not take", self.family)
+        for term, functions, path in self.asked():
+            if term not in takes.terms:
+                kinds = ", ".join(sorted(takes.terms))
+                raise refuse(path, f"brings in a {term} term, which {by} does not take (it takes {kinds})", None)
+            if term == "diffusion" and len(functions) > 1 and not takes.tensor:
+                raise refuse(path, f"is a diagonal tensor, and {by} takes one coefficient for all axes", None)
+            if term == "reaction" and not (takes.negative or self.definite):
+                raise refuse(path, f"may make the reaction negative, and {by} takes a reaction >= 0 only", None)
+        for side, condition in self.conditions.items():
+            if condition.kind() not in takes.conditions:
+                kinds = ", ".join(sorted(takes.conditions))
+                message = f"makes {side} {condition.kind()}, which {by} does not take (it takes {kinds})"
+                raise refuse(self.side_path(side), message, side)
+        return self
 
     @model_validator(mode="after")
     def _balanced(self) -> Problem:
@@ -248,11 +307,7 @@ class Problem(Model):
 
     def _integrates_to_zero(self) -> bool:
         loads = [(value, self.volume) for value in self.values("source")]
-        for side, condition in self.conditions.items():
-            if isinstance(condition, Neumann):
-                loads.append((condition.neumann, self.measure(side)))
-            elif isinstance(condition, Robin):
-                loads.append((condition.robin.value, self.measure(side)))
+        loads += [(c.flux, self.measure(side)) for side, c in self.conditions.items() if c.flux is not None]
         integrals = [mean * size if (mean := self._mean(value)) is not None else None for value, size in loads]
         known = [integral for integral in integrals if integral is not None]
         return len(known) == len(integrals) and abs(sum(known)) <= 1e-12 * sum(map(abs, known))
@@ -265,43 +320,29 @@ class Problem(Model):
     @classmethod
     def __pydantic_init_subclass__(cls, **kwargs: Any) -> None:
         super().__pydantic_init_subclass__(**kwargs)
-        annotation = cls.model_fields["family"].annotation
-        if annotation is not str:
-            (pointwise if cls.pointwise else families).add(get_args(annotation)[0], cls)
+        if "family" not in get_annotations(cls):
+            return
+        name = cls.family_name()
+        if cls.discretised_by is not None:
+            _warn_of_bound(cls)
+            bound[name, cls.discretised_by.name] = cls
+        if cls.discretised_by is None or name not in families:
+            families.add(name, cls)
+
+    @classmethod
+    def family_name(cls) -> str:
+        """The name of the family in a spec."""
+        return str(get_args(cls.model_fields["family"].annotation)[0])
+
+
+def _warn_of_bound(family: type[Problem]) -> None:
+    message = (
+        f"{family.__name__} derives from the place of one discretiser, which will not be possible in the next release: "
+        "derive it from pdemill.spec.problem.Problem"
+    )
+    warnings.warn(message, DeprecationWarning, stacklevel=5)
 
 
 families: Registry[Problem] = Registry("family", "family")
-pointwise: Registry[Problem] = Registry("family with points", "family")
-"""The pointwise forms of families: those that ``points`` asks for."""
-
-
-class _ProblemSlot(Slot):
-    def _validate(self, value: Any) -> Any:
-        if isinstance(value, Mapping) and "points" in value and "resolution" in value:
-            raise refuse(("points",), "give either points (values at points) or resolution (whole fields)", None)
-        if isinstance(value, Mapping) and "points" in value:
-            whole = [name for name in families if name not in set(pointwise) and name == value.get("family")]
-            if whole:
-                known = ", ".join(pointwise)
-                raise refuse(("points",), f"{whole[0]} gives whole fields only; pointwise families are {known}", None)
-        registry = pointwise if isinstance(value, Mapping) and "points" in value else families
-        return value if isinstance(value, Problem) else registry.choose(value)
-
-
-AnyProblem = Annotated[Problem, _ProblemSlot(families, Problem, "Problem")]
-
-
-def _holds(condition: Condition) -> bool:
-    """Whether a side fixes the level of u: a Robin side whose coefficient is always zero does not."""
-    if isinstance(condition, Robin):
-        return condition.robin.coefficient.bounds() != (0.0, 0.0)
-    return isinstance(condition, Dirichlet)
-
-
-def opposite_periodic(conditions: dict[str, Condition], pairs: tuple[tuple[str, str], ...]) -> None:
-    """Refuse a periodic side whose opposite is not periodic."""
-    for low, high in pairs:
-        periodic = isinstance(conditions[low], Periodic), isinstance(conditions[high], Periodic)
-        if periodic[0] != periodic[1]:
-            side, other = (low, high) if periodic[0] else (high, low)
-            raise refuse(("boundary", side), f"is periodic, so {other} must be periodic too", None)
+bound: dict[tuple[str, str], type[Problem]] = {}
+"""Families that are written for one discretiser, by their name and its."""

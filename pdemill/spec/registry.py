@@ -1,4 +1,4 @@
-"""Registers of the parts that a spec chooses by name: fields, families, methods.
+"""Registers of the parts that a spec chooses by name: fields, conditions, families, discretisers, methods.
 
 A part registers itself when its module is imported. The modules are found through the entry-point
 group ``pdemill.catalogue``: each entry names a module whose import brings its parts in, so that
@@ -18,6 +18,8 @@ from pydantic_core import CoreSchema, core_schema
 
 from pdemill.spec.model import Model, refusal, refuse
 
+registers: list[Register[Any]] = []
+"""All of them."""
 _lock = RLock()
 _loading = False
 _loaded = False
@@ -40,12 +42,13 @@ def load_catalogue() -> None:
             _loading = False
 
 
-class Registry[M: Model](Mapping[str, type[M]]):
-    """Named models of one kind, for example all fields."""
+class Register[M](Mapping[str, type[M]]):
+    """Named classes of one kind, for example all discretisers."""
 
-    def __init__(self, kind: str, tag: str) -> None:
-        self.kind, self.tag = kind, tag
+    def __init__(self, kind: str) -> None:
+        self.kind = kind
         self._members: dict[str, type[M]] = {}
+        registers.append(self)
 
     def add(self, name: str, member: type[M]) -> None:
         if name in self._members and self._members[name] is not member:
@@ -64,18 +67,38 @@ class Registry[M: Model](Mapping[str, type[M]]):
         load_catalogue()
         return len(self._members)
 
+    def snapshot(self) -> dict[str, type[M]]:
+        """The members now, for ``restore``."""
+        load_catalogue()
+        return dict(self._members)
+
+    def restore(self, members: dict[str, type[M]]) -> None:
+        """Go back to the members of a snapshot."""
+        self._members = dict(members)
+
+    def pick(self, name: Any, tag: str) -> type[M]:
+        """The member called ``name``, which a spec holds under the key ``tag``."""
+        if not isinstance(name, str) or name not in self:
+            close = get_close_matches(str(name), list(self), n=1)
+            hint = f"did you mean {close[0]!r}? " if close else ""
+            raise refuse((tag,), f"unknown {self.kind} {name!r}; {hint}choose one of {', '.join(self)}", name)
+        return self[name]
+
+
+class Registry[M: Model](Register[M]):
+    """Named models of one kind, for example all fields; ``tag`` is the key that holds the name."""
+
+    def __init__(self, kind: str, tag: str) -> None:
+        super().__init__(kind)
+        self.tag = tag
+
     def choose(self, value: Any) -> M:
         """The member that ``value[tag]`` names, validated from ``value``."""
         if not isinstance(value, Mapping):
             raise refusal(f"should be an object with the key {self.tag!r}")
         if self.tag not in value:
             raise refuse((self.tag,), f"is missing; choose one of {', '.join(self)}", value)
-        name = value[self.tag]
-        if not isinstance(name, str) or name not in self:
-            close = get_close_matches(str(name), list(self), n=1)
-            hint = f"did you mean {close[0]!r}? " if close else ""
-            raise refuse((self.tag,), f"unknown {self.kind} {name!r}; {hint}choose one of {', '.join(self)}", name)
-        return self[name].model_validate(dict(value))
+        return self.pick(value[self.tag], self.tag).model_validate(dict(value))
 
 
 class Slot:

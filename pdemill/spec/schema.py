@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from typing import Any
 
+from pdemill.spec.condition import conditions
 from pdemill.spec.field import fields, scalars
+from pdemill.spec.forms import forms
 from pdemill.spec.job import Spec
 from pdemill.spec.method import methods
 from pdemill.spec.model import Model
-from pdemill.spec.problem import Diagonal, families, pointwise
+from pdemill.spec.problem import Diagonal, families
 
 
 def _link(node: Any) -> Any:
@@ -43,7 +45,8 @@ def _slots() -> dict[str, tuple[list[type[Any]], list[dict[str, Any]]]]:
         "Scalar": (simple, number),
         "Value": (simple + list(fields.values()), number),
         "Coefficient": ([Diagonal], [{"$ref": "#/$defs/Value"}]),
-        "Problem": (list(families.values()) + list(pointwise.values()), []),
+        "Condition": (list(conditions.values()), []),
+        "Problem": ([form for name in families for form in forms(name)], []),
         "Method": (list(methods.values()), []),
     }
 
@@ -54,13 +57,13 @@ def spec_schema() -> dict[str, Any]:
 
 
 def family_schema(name: str) -> dict[str, Any]:
-    """The schema of one family's ``problem`` part: whole fields, or values at points where the family offers them."""
-    slots = {key: _slots()[key] for key in ("Scalar", "Value", "Coefficient")}
-    whole = _assemble(families[name], slots)
-    if name not in pointwise:
-        return whole
-    at_points = _assemble(pointwise[name], slots)
-    definitions = whole.pop("$defs") | at_points.pop("$defs")
-    dialect = whole.pop("$schema")
-    del at_points["$schema"]
-    return {"$schema": dialect, "$defs": definitions, "title": whole["title"], "oneOf": [whole, at_points]}
+    """The schema of one family's ``problem`` part: one form for each discretiser."""
+    slots = {key: part for key, part in _slots().items() if key != "Problem"}
+    parts = [_assemble(form, slots) for form in forms(name)]
+    if len(parts) == 1:
+        return parts[0]
+    definitions: dict[str, Any] = {}
+    for part in parts:
+        definitions |= part.pop("$defs")
+        dialect = part.pop("$schema")
+    return {"$schema": dialect, "$defs": definitions, "title": parts[0]["title"], "oneOf": parts}

@@ -33,7 +33,7 @@ def metadata(layout: StoreLayout) -> dict[str, bytes]:
         array[...] = values
     for split, samples in layout.splits.items():
         group = root.create_group(split)
-        for part in layout.arrays:
+        for part in layout.arrays_of(split):
             _create(group, part.name, part, samples, layout.shard_samples)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", category=zarr.errors.ZarrUserWarning)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from math import log2, prod
 from typing import Any
 
@@ -61,13 +61,21 @@ class Shard:
 
 @dataclass(frozen=True)
 class StoreLayout:
-    """Everything about a store but its samples; equal layouts give equal metadata, byte for byte."""
+    """Everything about a store but its samples; equal layouts give equal metadata, byte for byte.
+
+    ``arrays`` are those of every split that has none of its own in ``own``.
+    """
 
     splits: Mapping[str, int]
     shard_samples: int
     arrays: tuple[ArrayLayout, ...]
     shared: Mapping[str, tuple[tuple[str, ...], NDArray[Any]]]
     attributes: Mapping[str, Any]
+    own: Mapping[str, tuple[ArrayLayout, ...]] = field(default_factory=dict)
+
+    def arrays_of(self, split: str) -> tuple[ArrayLayout, ...]:
+        """The arrays of one split."""
+        return self.own.get(split, self.arrays)
 
     def shards(self) -> Iterator[Shard]:
         """Every shard, split by split."""

@@ -36,3 +36,23 @@ def read_attributes(root: str | Path) -> dict[str, Any]:
 def is_pointwise(attributes: Mapping[str, Any]) -> bool:
     """Whether a store holds values at points instead of whole fields."""
     return attributes.get("layout") == "pointwise"
+
+
+DESCRIPTION = "discretiser"
+"""A key of ``plan`` that follows from the spec; stores from before version 0.2 have none."""
+
+
+def as_written(attributes: Mapping[str, Any], stored: Mapping[str, Any]) -> dict[str, Any]:
+    """Attributes made anew, as the writer of a store made them: with its versions, and without what it did not tell."""
+    plan = {key: value for key, value in attributes["plan"].items() if key != DESCRIPTION or key in stored["plan"]}
+    return {**attributes, "versions": stored["versions"], "plan": plan}
+
+
+def without_description(root: bytes) -> bytes:
+    """The root metadata without it, byte for byte what was written before it was told."""
+    document = json.loads(root)
+    plan = document["attributes"].get("plan", {})
+    if DESCRIPTION not in plan:
+        return root
+    del plan[DESCRIPTION]
+    return json.dumps(document, indent=2).encode()

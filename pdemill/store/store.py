@@ -91,7 +91,7 @@ class Store:
         begin = process_time()
         lasting: dict[str, bytes] = {}
         measured: dict[str, bytes] = {}
-        for part in self.layout.arrays:
+        for part in self.layout.arrays_of(shard.split):
             files = measured if part.name in MEASURED else lasting
             files[shard_file(part, shard)] = encode(part, data.arrays[part.name], self.layout.shard_samples)
         moments = self._moments(data)

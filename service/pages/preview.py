@@ -59,7 +59,7 @@ def small(spec: Spec) -> dict[str, Any]:
         epsilon = data["solver"].get("epsilon", 1e-3)
         data["solver"] = {"method": "walks", "walks": MOST_WALKS, "epsilon": epsilon}
     else:
-        _coarsen(problem, spec.problem.unknowns)
+        _coarsen(problem, spec.problem.size)
         data["solver"] = {"method": "direct"}
     first = next(iter(spec.splits))
     return {**data, "splits": {first: 1}, "certify": {"refine": 0}, "store": {}}

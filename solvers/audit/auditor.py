@@ -17,11 +17,10 @@ from pdemill.draws import Draw
 from pdemill.errors import PdemillError
 from pdemill.points import Array, Points
 from pdemill.spec.audit import Audit, objection
-from pdemill.spec.boundary import Neumann
 from solvers.audit.flux import WithFlux
 from solvers.audit.verdict import Verdict, judge
+from solvers.field_job import FieldJob
 from solvers.instance import Instance, InvalidSample
-from solvers.job import Job
 from solvers.methods.walks import Walks
 from solvers.operators.box import BoxGrid
 from solvers.walks.control import Control, OnGrid
@@ -46,12 +45,12 @@ class Auditor:
     Raises PdemillError where walks cannot audit the problem.
     """
 
-    def __init__(self, job: Job, split: str, options: Audit) -> None:
+    def __init__(self, job: FieldJob, split: str, options: Audit) -> None:
         if complaint := objection(job.problem):
             raise PdemillError(f"an audit {complaint}")
         self.job, self.split, self.options = job, split, options
         problem = job.problem
-        self._insulated = [name for name, side in problem.conditions.items() if isinstance(side, Neumann)]
+        self._insulated = [name for name, side in problem.conditions.items() if not side.essential]
         total, domain = options.walks * options.probes, problem.domain  # type: ignore[attr-defined]
         self._geometry: Geometry = geometry_of(domain, problem.dimension, {}, total, self._insulated)
         self._epsilon = min(options.epsilon * self._geometry.diameter, self._geometry.largest_epsilon)

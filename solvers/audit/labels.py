@@ -15,13 +15,13 @@ from pdemill.spec.job import Spec
 from pdemill.spec.load import validate
 from solvers.audit.auditor import Auditor
 from solvers.audit.verdict import Verdict
-from solvers.job import Job
+from solvers.field_job import FieldJob
 from solvers.methods.direct import Direct
 from solvers.solution import Solver
 
 
 def audit_labels(
-    job: Job | Spec | Mapping[str, Any],
+    job: FieldJob | Spec | Mapping[str, Any],
     split: str,
     samples: ArrayLike,
     labels: ArrayLike,
@@ -29,7 +29,7 @@ def audit_labels(
 ) -> list[Verdict | None]:
     """Measure labels, whoever made them, against the continuous equation.
 
-    job      a spec, or the Job made of it
+    job      a spec, or the FieldJob made of it
     samples  [n]: the numbers of the samples of ``split`` that the labels belong to
     labels   [n, ...]: u at the places of the job's discretisation, as in a store's ``solution`` without its channel
     options  default: those of the spec's ``certify.audit``, or Audit's own
@@ -37,7 +37,7 @@ def audit_labels(
     Returns a Verdict per label, None where walks cannot tell. Raises PdemillError where walks cannot audit the problem,
     SolverError for labels of another shape.
     """
-    job = job if isinstance(job, Job) else Job(job if isinstance(job, Spec) else validate(dict(job)))
+    job = job if isinstance(job, FieldJob) else FieldJob(job if isinstance(job, Spec) else validate(dict(job)))
     numbers, values = np.atleast_1d(np.asarray(samples, np.intp)), np.asarray(labels, np.float64)
     shape = (len(numbers), *job.discretisation.points.shape)
     if values.shape != shape:
@@ -46,7 +46,7 @@ def audit_labels(
 
 
 def verdicts(
-    job: Job, split: str, labels: Iterator[tuple[int, Array]], options: Audit | None = None
+    job: FieldJob, split: str, labels: Iterator[tuple[int, Array]], options: Audit | None = None
 ) -> Iterator[Verdict | None]:
     """A Verdict per (number of the sample, label).
 

@@ -6,13 +6,12 @@ from collections.abc import Callable
 from typing import ClassVar, Literal
 
 from pdemill.spec.field import AnyField, Function, NonNegativeField, at_least
-from pdemill.spec.problem import Coefficient, Terms, Vector
-from solvers.families.grid import GridProblem
+from pdemill.spec.problem import Coefficient, Problem, Terms, Vector
 from solvers.families.poisson import UNIT, ZERO
 
 
-class ConvectionDiffusion(GridProblem):
-    """-∇·(k ∇u) + b·∇u + c u = f on a box, k > 0, c >= 0.
+class ConvectionDiffusion(Problem):
+    """-∇·(k ∇u) + b·∇u + c u = f, k > 0, c >= 0.
 
     Input: the coefficient k, the velocity b (one field per axis), the reaction c, the source f and the data
     on the sides, those that are random. Output: u. Operator: not symmetric.

@@ -8,13 +8,12 @@ from typing import ClassVar, Literal
 import numpy as np
 
 from pdemill.spec.field import AnyField, Function
-from pdemill.spec.problem import Coefficient, Terms
-from solvers.families.grid import GridProblem
+from pdemill.spec.problem import Coefficient, Problem, Terms
 from solvers.families.poisson import UNIT
 
 
-class Helmholtz(GridProblem):
-    """-∇·(k ∇u) - κ² u = f on a box.
+class Helmholtz(Problem):
+    """-∇·(k ∇u) - κ² u = f.
 
     Input: the coefficient k, the wave number κ (1/length; a number or a field), the source f and the data
     on the sides, those that are random. Output: u. Operator: symmetric; indefinite as soon as κ² exceeds

@@ -7,26 +7,15 @@ from typing import Literal
 
 from pdemill.spec.field import AnyField, Function
 from pdemill.spec.problem import Problem, Terms
-from solvers.families.grid import GridProblem
-from solvers.families.pointwise import PointProblem
 from solvers.fields.constant import Constant
 
 UNIT = Constant(constant=1.0)
 ZERO = Constant(constant=0.0)
+UNIT_FUNCTION = Function(lambda points: 1.0)
 
 
-class _Equation(Problem):
-    """What the forms on grids and at points have in common."""
-
-    source: AnyField = UNIT
-
-    def terms(self, drawn: Callable[[str], tuple[Function, ...]]) -> Terms:
-        (source,) = drawn("source")
-        return Terms(diffusion=(UNIT_FUNCTION,), source=source)
-
-
-class Poisson(_Equation, GridProblem):
-    """-∇²u = f on a box.
+class Poisson(Problem):
+    """-∇²u = f.
 
     Input: the source f and the data on the sides, those that are random. Output: u, in the units of
     f × length². Operator: symmetric, definite, the same for every sample.
@@ -34,15 +23,8 @@ class Poisson(_Equation, GridProblem):
     """
 
     family: Literal["poisson"]
+    source: AnyField = UNIT
 
-
-class PoissonAtPoints(_Equation, PointProblem):
-    """-∇²u = f, u at points of any domain that walks know.
-
-    As poisson on a grid, with ``points`` and ``domain`` instead of ``resolution``.
-    """
-
-    family: Literal["poisson"]
-
-
-UNIT_FUNCTION = Function(lambda points: 1.0)
+    def terms(self, drawn: Callable[[str], tuple[Function, ...]]) -> Terms:
+        (source,) = drawn("source")
+        return Terms(diffusion=(UNIT_FUNCTION,), source=source)

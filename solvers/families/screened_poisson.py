@@ -7,14 +7,18 @@ from typing import ClassVar, Literal
 
 from pdemill.spec.field import AnyField, Function, PositiveField
 from pdemill.spec.problem import Problem, Terms
-from solvers.families.grid import GridProblem
-from solvers.families.pointwise import PointProblem
 from solvers.families.poisson import UNIT, UNIT_FUNCTION
 
 
-class _Equation(Problem):
-    """What the forms on grids and at points have in common."""
+class ScreenedPoisson(Problem):
+    """-∇²u + c u = f, c > 0.
 
+    Input: the screening c (1/length²), the source f and the data on the sides, those that are random.
+    Output: u. Operator: symmetric, definite. Defaults: c = 1, f = 1, u = 0 on all sides. c up to about
+    1/h² is resolved by cells of size h. Second order in the cell size.
+    """
+
+    family: Literal["screened_poisson"]
     screening: PositiveField = UNIT
     source: AnyField = UNIT
     operator_fields: ClassVar[tuple[str, ...]] = ("screening",)
@@ -27,23 +31,3 @@ class _Equation(Problem):
     def terms(self, drawn: Callable[[str], tuple[Function, ...]]) -> Terms:
         (screening,), (source,) = drawn("screening"), drawn("source")
         return Terms(diffusion=(UNIT_FUNCTION,), source=source, reaction=screening)
-
-
-class ScreenedPoisson(_Equation, GridProblem):
-    """-∇²u + c u = f on a box, c > 0.
-
-    Input: the screening c (1/length²), the source f and the data on the sides, those that are random.
-    Output: u. Operator: symmetric, definite. Defaults: c = 1, f = 1, u = 0 on all sides. c up to about
-    1/h² is resolved by cells of size h. Second order in the cell size.
-    """
-
-    family: Literal["screened_poisson"]
-
-
-class ScreenedPoissonAtPoints(_Equation, PointProblem):
-    """-∇²u + c u = f with c > 0, u at points of any domain that walks know.
-
-    As screened_poisson on a grid, with ``points`` and ``domain`` instead of ``resolution``.
-    """
-
-    family: Literal["screened_poisson"]

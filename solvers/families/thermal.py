@@ -5,29 +5,35 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import ClassVar, Literal
 
-from pdemill.spec.field import AnyField, Function, PositiveField
-from pdemill.spec.problem import Terms
-from solvers.families.mesh import MeshProblem
-from solvers.families.poisson import UNIT
-from solvers.fields.constant import Constant
+from pydantic import Field
+
+from pdemill.spec.field import AnyField, Function, NonNegativeField, at_least
+from pdemill.spec.problem import Coefficient, Problem, Terms
+from solvers.families.poisson import UNIT, ZERO
 
 
-class Thermal(MeshProblem):
-    """-∇·(k ∇u) = f on a polygon with holes; u is the temperature.
+class Thermal(Problem):
+    """-∇·(k ∇u) + c u = f; u is the temperature: darcy under the name that heat conduction in plates has here.
 
     Sides: a temperature (dirichlet), an inward heat flux (neumann; 0 insulates), or convective exchange
-    (robin). Input: the conductivity k, the heat source f and the data on the sides, those that are
-    random. Output: u at the nodes. Operator: symmetric, definite, the same for every sample unless k or
-    a Robin coefficient is random. Defaults: k = 1, f = 0, u = 0 on all sides. P1 elements are second
+    (robin). Input: the conductivity k, the loss c, the heat source f and the data on the sides, those that are
+    random. Output: u. Operator: symmetric, definite, the same for every sample unless k, c or a Robin
+    coefficient is random. Defaults: k = 1, c = 0, f = 0, u = 0 on all sides. P1 elements are second
     order in h, P2 third, on convex shapes; corners that turn inwards lower the order to about 4/3.
     """
 
     family: Literal["thermal"]
-    coefficient: PositiveField = UNIT
-    source: AnyField = Constant(constant=0.0)
-    operator_fields: ClassVar[tuple[str, ...]] = ("coefficient",)
+    coefficient: Coefficient = UNIT
+    source: AnyField = ZERO
+    reaction: NonNegativeField = Field(default=ZERO, exclude_if=lambda value: value == ZERO)
+    operator_fields: ClassVar[tuple[str, ...]] = ("coefficient", "reaction")
     positive: ClassVar[tuple[str, ...]] = ("coefficient",)
+    not_negative: ClassVar[tuple[str, ...]] = ("reaction",)
+
+    @property
+    def damped(self) -> bool:
+        return at_least(self.reaction) > 0
 
     def terms(self, drawn: Callable[[str], tuple[Function, ...]]) -> Terms:
-        (source,) = drawn("source")
-        return Terms(diffusion=drawn("coefficient"), source=source)
+        (reaction,), (source,) = drawn("reaction"), drawn("source")
+        return Terms(diffusion=drawn("coefficient"), source=source, reaction=reaction)

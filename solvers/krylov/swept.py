@@ -59,7 +59,7 @@ class Swept:
             return True
         self._matrix = None
         diagonal = matrix.values[self._diagonal]
-        if matrix.properties.singular or not np.isfinite(diagonal).all() or not diagonal.all():
+        if matrix.singular or not np.isfinite(diagonal).all() or not diagonal.all():
             return False
         self._values[:] = matrix.values
         one = np.ones_like(diagonal)

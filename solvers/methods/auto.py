@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Any, Literal
+from typing import Any, ClassVar, Literal
 
 from pdemill.errors import Fault
 from pdemill.spec.method import LinearMethod, Method
 from pdemill.spec.problem import Problem
-from solvers.methods.direct import Direct
-from solvers.methods.walks import Walks
-from solvers.planning.candidates import candidates
 
 
 class Auto(LinearMethod):
@@ -21,17 +18,15 @@ class Auto(LinearMethod):
     """
 
     method: Literal["auto"] = "auto"
+    solves: ClassVar[Literal["systems", "walks", "any"]] = "any"
     trial: Literal["auto", "always", "never"] = "auto"
 
     def objection(self, problem: Problem) -> Fault | None:
-        return Walks(method="walks").objection(problem) if problem.pointwise else None
+        return self.resolve(problem).objection(problem)
 
     def resolve(self, problem: Problem) -> Method:
-        """The method with the lowest estimate; a job may find a better one by trial."""
-        if problem.pointwise:
-            return Walks(method="walks")
-        known = candidates(problem, problem.unknowns, self.rtol, self.sort, self.guess)
-        return known[0] if known else Direct(method="direct", rtol=self.rtol, sort=self.sort, guess=self.guess)
+        """What the discretiser takes, as far as estimates tell; a job may find a faster method by trial."""
+        return problem.discretisation.automatic(problem, self)
 
     def solver(self) -> Any:
         raise TypeError("auto runs as another method")

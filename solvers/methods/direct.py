@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from functools import cached_property, partial
+from functools import partial
 from itertools import groupby
 from typing import Any, ClassVar, Literal, Protocol
 
@@ -44,12 +44,7 @@ class Direct(LinearMethod):
     def solver(self) -> DirectSolver:
         from solvers import petsc  # late: a spec must not load PETSc
 
-        return DirectSolver(partial(petsc.Direct, block=BLOCK), self.kept)
-
-    @cached_property
-    def kept(self) -> dict[Pattern, Factorisation]:
-        """Factors of the job's one matrix, for the shards to come: they are a function of it alone."""
-        return {}
+        return DirectSolver(partial(petsc.Direct, block=BLOCK))
 
 
 class Factorisation(Protocol):
@@ -61,16 +56,18 @@ class Factorisation(Protocol):
 
 
 class DirectSolver(Solver[None]):
-    """State: none; factors are kept inside, or in ``kept`` where they outlive it, and hold no history that changes a
-    result. A system of a matrix that is known to be constant is solved in a block, also alone: its bits are those of
-    a block."""
+    """State: none; factors are kept inside, those of a constant matrix where the job keeps things, and hold no history
+    that changes a result. A system of a matrix that is known to be constant is solved in a block, also alone: its bits
+    are those of a block."""
 
-    def __init__(
-        self, make: Callable[[Pattern], Factorisation], kept: dict[Pattern, Factorisation] | None = None
-    ) -> None:
-        self._make, self._kept = make, {} if kept is None else kept
+    def __init__(self, make: Callable[[Pattern], Factorisation]) -> None:
+        self._make = make
+        self._kept: dict[Any, Factorisation] = {}
         self._factors: Factorisation | None = None
         self._pattern: Pattern | None = None
+
+    def keep_in(self, kept: dict[Any, Any]) -> None:
+        self._kept = kept
 
     def start(self) -> None:
         return None
@@ -97,9 +94,10 @@ class DirectSolver(Solver[None]):
         if self._factors is None or self._pattern is not matrix.pattern:
             self._pattern = matrix.pattern
             if matrix.properties.constant:
-                if matrix.pattern not in self._kept:
-                    self._kept[matrix.pattern] = self._make(matrix.pattern)
-                self._factors = self._kept[matrix.pattern]
+                key = ("factors", matrix.pattern)
+                if key not in self._kept:
+                    self._kept[key] = self._make(matrix.pattern)
+                self._factors = self._kept[key]
             else:
                 self._factors = self._make(matrix.pattern)
         return self._factors

@@ -9,7 +9,6 @@ import numpy as np
 
 from pdemill.errors import Fault
 from pdemill.points import Array
-from pdemill.spec.boundary import Robin
 from pdemill.spec.field import Scalar
 from pdemill.spec.method import LinearMethod
 from pdemill.spec.problem import Problem
@@ -47,7 +46,10 @@ class Fft(LinearMethod):
 
 def _reason(problem: Problem) -> str | None:
     """What fft misses in a problem; None if it has everything."""
-    if not problem.structured:
+    known = problem.properties
+    if known.separable:
+        return None
+    if not known.structured:
         return f"a box grid, and {problem.family} has a mesh"
     if not problem.symmetric:
         return f"a symmetric operator, and {problem.family} has convection"
@@ -55,9 +57,9 @@ def _reason(problem: Problem) -> str | None:
         if not all(isinstance(value, Scalar) for value in problem.values(name)):
             return f"coefficients that are constant in space, and {name} is a field"
     for side, condition in problem.conditions.items():
-        if isinstance(condition, Robin):
-            return f"dirichlet, neumann or periodic sides, and {side} is robin"
-    return None
+        if condition.in_operator:
+            return f"dirichlet, neumann or periodic sides, and {side} is {condition.kind()}"
+    return f"a matrix that couples a cell with its neighbours along the axes, and that of {problem.family} does not"
 
 
 class FftSolver(Solver[None]):
@@ -90,7 +92,7 @@ class FftSolver(Solver[None]):
         if not self._separable.reproduces(matrix):
             return Result.NOT_SEPARABLE
         eigenvalues = self._separable.eigenvalues.copy()
-        if matrix.properties.singular:
+        if matrix.singular:
             eigenvalues.flat[0] = np.inf
         size = np.abs(self._separable.eigenvalues).max()
         if np.abs(eigenvalues).min() <= np.finfo(float).eps * size:

@@ -10,11 +10,9 @@ import numpy as np
 from pydantic import Field
 
 from pdemill.errors import Fault
-from pdemill.spec.boundary import Periodic
 from pdemill.spec.domain import BOX_SIDES
 from pdemill.spec.method import LinearMethod
 from pdemill.spec.problem import Problem
-from solvers.families.grid import GridProblem
 from solvers.multigrid.layout import STUCK, left_over
 from solvers.operators.system import Pattern, System
 from solvers.solution import Result, Solution, Solver, Stats
@@ -70,16 +68,19 @@ def known_contrast(problem: Problem) -> float:
 
 def _reason(problem: Problem) -> str | None:
     """What multigrid misses in a problem; None if it has everything."""
-    if not isinstance(problem, GridProblem):
+    known = problem.properties
+    if not known.structured:
         return f"a box grid, and {problem.family} has a mesh"
-    if problem.dimension < 2:
+    if known.dimension < 2:
         return "two or three axes"
-    if not problem.symmetric:
+    if not known.symmetric:
         return f"a symmetric operator, and {problem.family} has convection"
-    if not problem.definite:
+    if not known.definite:
         return f"a definite operator, and {problem.family} may not be"
-    for cells, (side, _) in zip(problem.resolution, BOX_SIDES, strict=False):
-        if not isinstance(problem.conditions[side], Periodic):
+    if not known.compact:
+        return f"a matrix that couples a cell with its neighbours along the axes, and that of {problem.family} does not"
+    for cells, joined, (side, _) in zip(known.cells, known.periodic, BOX_SIDES, strict=False):
+        if not joined:
             continue
         if cells % 2:
             return f"an even number of cells between periodic sides, and there are {cells} from {side}"

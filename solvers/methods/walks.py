@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import Annotated, ClassVar, Literal
 
 from pydantic import ConfigDict, Field, model_validator
 
@@ -42,6 +42,8 @@ class Walks(Method):
     model_config = ConfigDict(serialize_by_alias=True, validate_by_name=True)
 
     method: Literal["walks"]
+    solves: ClassVar[Literal["systems", "walks", "any"]] = "walks"
+    misplaced: ClassVar[str] = "walks give u at points: replace problem.resolution by problem.points"
     walks: Annotated[int, Field(ge=2, le=100_000_000)] | None = None
     target_stderr: Annotated[float, Field(gt=0), AsNumber] | None = None
     max_walks: Annotated[int, Field(ge=LEAST_ADAPTIVE, le=100_000_000)] = DEFAULT_MOST

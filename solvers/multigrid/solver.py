@@ -92,7 +92,7 @@ class GridSolver:
         """Take a system into a slot; None if it has entries that are not finite."""
         pattern, stencil, sums, (Sz, Sy, Sx) = system.matrix.pattern, self._stencil, self._sums, self._sides
         largest, reaction = survey(
-            values, pattern.indptr, stencil.places, stencil.periodic, system.matrix.properties.singular,
+            values, pattern.indptr, stencil.places, stencil.periodic, system.matrix.singular,
             self._c[slot], Sz[slot], Sy[slot], Sx[slot], sums,
         )  # fmt: skip
         load = max(float(rhs.max()), -float(rhs.min()))

@@ -10,13 +10,15 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from pdemill.errors import FamilyError, SolverError
 from pdemill.points import AXES, Array, TensorPoints
-from pdemill.spec.boundary import Dirichlet, Neumann, Periodic, Robin
+from pdemill.spec.boundary import Dirichlet, Neumann, Robin
 from pdemill.spec.domain import BOX_SIDES
 from pdemill.spec.field import Function
-from pdemill.spec.problem import Problem, Properties
+from pdemill.spec.problem import Properties
 from solvers.instance import Instance
-from solvers.operators.system import Discretisation, Matrix, Pattern, System
+from solvers.operators.discretisation import Discretisation
+from solvers.operators.system import Matrix, Pattern, System
 
 
 def _cut(axis: int, part: Any) -> tuple[Any, ...]:
@@ -46,8 +48,9 @@ class BoxGrid(Discretisation):
     order = 2
 
     def __init__(
-        self, shape: tuple[int, ...], lengths: tuple[float, ...], periodic: tuple[bool, ...], properties: Properties
-    ) -> None:
+        self, shape: tuple[int, ...], lengths: tuple[float, ...], periodic: tuple[bool, ...], properties: Properties,
+        singular: bool = False,
+    ) -> None:  # fmt: skip
         self.shape, self.lengths, self.periodic, self.properties = shape, lengths, periodic, properties
         self.dimension = len(shape)
         self.spacing = tuple(length / cells for length, cells in zip(lengths, shape, strict=True))
@@ -65,22 +68,17 @@ class BoxGrid(Discretisation):
             self.side_points[high] = TensorPoints(along, sizes, {AXES[axis]: lengths[axis]}, centres=True)
         self.pattern, self._take = _pattern(shape, periodic, properties.symmetric)
         self.weights = np.ones(prod(shape))
+        self.null_space = (self.weights,) if singular else ()
         self._stencil = np.zeros((1 + (1 if properties.symmetric else 2) * self.dimension, *shape))
         self._resistance = np.empty(shape)
         self._constant: Matrix | None = None
-
-    @classmethod
-    def of(cls, problem: Problem, shape: tuple[int, ...], lengths: tuple[float, ...]) -> BoxGrid:
-        """The grid of a problem on a box."""
-        lows = [problem.conditions[low] for low, _ in BOX_SIDES[: len(shape)]]
-        return cls(shape, lengths, tuple(isinstance(c, Periodic) for c in lows), problem.properties)
 
     def assemble(self, instance: Instance) -> System:
         terms = instance.terms
         k = [self._spread(function(self.points)) for function in terms.diffusion]
         k = k * self.dimension if len(k) == 1 else k
         if terms.convection and self.properties.symmetric:
-            raise AssertionError("an operator declared symmetric has convection")
+            raise FamilyError("the family declares a symmetric operator, but its terms have convection: set symmetric")
         rhs = np.array(self._spread(terms.source(self.points)))
         stencil = self._stencil
         diagonal = stencil[0]
@@ -103,11 +101,14 @@ class BoxGrid(Discretisation):
 
     def _matrix(self, values: Array) -> Matrix:
         if not self.properties.constant:
-            return Matrix(self.pattern, values, self.properties)
+            return Matrix(self.pattern, values, self.properties, self.null_space)
         if self._constant is None:
-            self._constant = Matrix(self.pattern, values, self.properties)
+            self._constant = Matrix(self.pattern, values, self.properties, self.null_space)
         elif not np.array_equal(self._constant.values, values):
-            raise AssertionError("an operator declared constant changed between samples")
+            raise FamilyError(
+                "the matrix changed between samples, though none of the family's operator_fields is random: name all "
+                "fields that enter it"
+            )
         return self._constant
 
     def _spread(self, values: Array | float) -> Array:
@@ -166,7 +167,7 @@ class BoxGrid(Discretisation):
             case Robin():
                 across = 2.0 * k + h * values["coefficient"]
                 return 2.0 * k / across, h * values["value"] / across
-        raise AssertionError(f"side {side} is periodic: it has no face values")
+        raise SolverError(f"finite volumes know no face value of {condition.kind()} sides, such as {side}")
 
     def to_field(self, unknowns: Array, instance: Instance) -> Array:
         return unknowns.reshape(self.shape)
@@ -180,7 +181,8 @@ class BoxGrid(Discretisation):
         return self._spread(np.expand_dims(values, axis) if np.ndim(values) else values)
 
     def refined(self) -> BoxGrid:
-        return BoxGrid(tuple(2 * cells for cells in self.shape), self.lengths, self.periodic, self.properties)
+        finer = tuple(2 * cells for cells in self.shape)
+        return BoxGrid(finer, self.lengths, self.periodic, self.properties, bool(self.null_space))
 
     def restrict(self, fine: Array) -> Array:
         for axis in range(self.dimension):

@@ -93,7 +93,7 @@ class Separable:
         strides = [prod(shape[axis + 1 :]) for axis in range(len(shape))]
         inner = sum(strides)
         row = _row(matrix, inner)
-        reaction = 0.0 if matrix.properties.singular else fsum(row.values())
+        reaction = 0.0 if matrix.singular else fsum(row.values())
         couplings = [-row.get(inner + stride, 0.0) for stride in strides]
         transforms = []
         for cells, stride, coupling in zip(shape, strides, couplings, strict=True):

@@ -1,21 +1,20 @@
-"""Sparse linear systems and what a discretisation must offer."""
+"""Sparse linear systems: patterns, matrices on them, right-hand sides."""
 
 from __future__ import annotations
 
-from abc import ABC, abstractmethod
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from copy import copy
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.linalg import qr
 from scipy.sparse import csr_array
 
-from pdemill.points import Array, Points
-from pdemill.spec.field import Function
+from pdemill.points import Array
 from pdemill.spec.problem import Properties
-from solvers.instance import Instance
 
 
 @dataclass(frozen=True, eq=False)
@@ -33,6 +32,12 @@ class Pattern:
     def size(self) -> int:
         return len(self.indptr) - 1
 
+    def diagonal(self, numbers: NDArray[np.intp]) -> NDArray[np.intp]:
+        """Where the diagonal entries of some rows stand among the values."""
+        begins, ends = self.indptr[numbers], self.indptr[numbers + 1]
+        rows = zip(numbers.tolist(), begins.tolist(), ends.tolist(), strict=True)
+        return np.array([begin + np.searchsorted(self.indices[begin:end], n) for n, begin, end in rows], dtype=np.intp)
+
     @cached_property
     def template(self) -> csr_array:
         """A SciPy matrix on this pattern, checked once; its values mean nothing."""
@@ -41,11 +46,31 @@ class Pattern:
 
 @dataclass(frozen=True, eq=False)
 class Matrix:
-    """Values on a pattern. Two systems have the same matrix exactly when they hold the same object."""
+    """Values on a pattern. Two systems have the same matrix exactly when they hold the same object.
+
+    ``null_space`` is a basis of the vectors v with A v = 0, where it is known to have any. ``layouts`` may hold the
+    same operator as a solver likes it, by the type of that layout.
+    """
 
     pattern: Pattern
     values: Array
     properties: Properties
+    null_space: tuple[Array, ...] = ()
+    layouts: Mapping[type, Any] = field(default_factory=dict)
+
+    @property
+    def made(self) -> bool:
+        """Whether its values are there."""
+        return True
+
+    @property
+    def singular(self) -> bool:
+        """Whether it is known to have a null space."""
+        return bool(self.null_space)
+
+    def layout[T](self, kind: type[T]) -> T | None:
+        """The operator in a solver's own layout, where the discretisation made it; None: read the values."""
+        return self.layouts.get(kind)
 
     def sparse(self) -> csr_array:
         """The matrix as SciPy knows it, sharing memory."""
@@ -54,9 +79,43 @@ class Matrix:
         return matrix
 
 
+def separating(null_space: tuple[Array, ...]) -> NDArray[np.intp]:
+    """Numbers of as many unknowns as there are vectors, at which no combination of the vectors vanishes: the pivots of
+    a QR factorisation. For the constants it is the first."""
+    _, pivots = qr(np.stack(null_space), mode="r", pivoting=True)
+    return np.asarray(pivots[: len(null_space)], dtype=np.intp)
+
+
+class MatrixOnDemand(Matrix):
+    """A matrix whose values are computed by ``make`` when they are first asked for, if ever."""
+
+    def __init__(
+        self,
+        pattern: Pattern,
+        make: Callable[[], Array],
+        properties: Properties,
+        null_space: tuple[Array, ...] = (),
+        layouts: Mapping[type, Any] | None = None,
+    ) -> None:
+        for name, value in (("pattern", pattern), ("properties", properties), ("null_space", null_space)):
+            object.__setattr__(self, name, value)
+        object.__setattr__(self, "layouts", dict(layouts or {}))
+        object.__setattr__(self, "_make", make)
+
+    @property
+    def made(self) -> bool:
+        return "values" in self.__dict__
+
+    def __getattr__(self, name: str) -> Any:
+        if name != "values":
+            raise AttributeError(name)
+        object.__setattr__(self, "values", self.__dict__["_make"]())
+        return self.__dict__["values"]
+
+
 @dataclass(frozen=True, eq=False)
 class System:
-    """A u = b for one sample.
+    """A u = b.
 
     ``shift`` is what was subtracted from the source so that a singular system has a solution. ``guess`` is where an
     iteration may begin.
@@ -67,59 +126,7 @@ class System:
     shift: float = 0.0
     guess: Array | None = None
 
-
-class Discretisation(ABC):
-    """A grid or mesh with everything that all samples of a job share."""
-
-    pattern: Pattern
-    points: Points
-    """Where stored fields live."""
-    side_points: dict[str, Points]
-    """Where the data of each side is evaluated."""
-    weights: Array
-    """The integral of each basis function, per row scaling of the system: null-space weights."""
-    axes: tuple[str, ...]
-    """Dimension names of a stored field."""
-    order: int
-    """Order of convergence in the cell size, for smooth solutions."""
-
-    @abstractmethod
-    def assemble(self, instance: Instance) -> System:
-        """The system of one sample; raises InvalidSample."""
-
-    @abstractmethod
-    def to_field(self, unknowns: Array, instance: Instance) -> Array:
-        """Values at ``points`` from the unknowns of a solved system."""
-
-    @abstractmethod
-    def to_unknowns(self, field: Array) -> Array:
-        """The unknowns among the values at ``points``."""
-
-    @abstractmethod
-    def spread(self, side: str, data: Function) -> Array:
-        """Data of a side as a field at ``points``, for a channel of the store."""
-
-    @abstractmethod
-    def refined(self) -> Discretisation:
-        """The same domain with cells of half the size."""
-
-    @abstractmethod
-    def restrict(self, fine: Array) -> Array:
-        """Values at ``points`` from a field of the refined discretisation, exact for cubics on grids."""
-
-    @abstractmethod
-    def arrays(self) -> Mapping[str, tuple[tuple[str, ...], NDArray[np.float64] | NDArray[np.int32]]]:
-        """What the store keeps once: dimension names and values of coordinates, or of points and cells."""
-
-    def balanced(self, matrix: Matrix, rhs: Array) -> System:
-        """The system; a singular one after its source has been shifted so that it has a solution."""
-        if not matrix.properties.singular:
-            return System(matrix, rhs)
-        shift = float(rhs.sum() / self.weights.sum())
-        return System(matrix, rhs - shift * self.weights, shift)
-
-    def centred(self, unknowns: Array, properties: Properties) -> Array:
-        """The solution with zero mean, where constants are free."""
-        if not properties.singular:
-            return unknowns
-        return np.asarray(unknowns - (self.weights @ unknowns) / self.weights.sum())
+    def residual(self, unknowns: Array) -> Array:
+        """b - A u, by SciPy's product; systems whose matrix is not to be made have another way."""
+        product = self.matrix.sparse() @ unknowns
+        return np.asarray(np.subtract(self.rhs, product, out=product))

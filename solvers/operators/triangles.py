@@ -11,14 +11,16 @@ from numpy.typing import NDArray
 from scipy.sparse import csr_array
 from skfem.helpers import dot, grad
 
-from pdemill.errors import SolverError
+from pdemill.errors import FamilyError, SolverError
 from pdemill.points import Array, CloudPoints
 from pdemill.spec.boundary import Dirichlet, Neumann, Robin
+from pdemill.spec.condition import Condition
 from pdemill.spec.field import Function
 from pdemill.spec.problem import Properties
 from solvers.instance import Instance
+from solvers.operators.discretisation import Discretisation
 from solvers.operators.meshing import TriangleMesh
-from solvers.operators.system import Discretisation, Matrix, Pattern, System
+from solvers.operators.system import Matrix, Pattern, System
 
 ELEMENTS: dict[int, Any] = {1: skfem.ElementTriP1, 2: skfem.ElementTriP2}
 
@@ -26,6 +28,12 @@ ELEMENTS: dict[int, Any] = {1: skfem.ElementTriP1, 2: skfem.ElementTriP2}
 @skfem.BilinearForm
 def _diffusion(u: Any, v: Any, w: Any) -> Any:
     return w.k * dot(grad(u), grad(v))
+
+
+@skfem.BilinearForm
+def _all_terms(u: Any, v: Any, w: Any) -> Any:
+    du, dv = grad(u), grad(v)
+    return w.kx * du[0] * dv[0] + w.ky * du[1] * dv[1] + (w.bx * du[0] + w.by * du[1] + w.c * u) * v
 
 
 @skfem.BilinearForm
@@ -39,9 +47,11 @@ def _load(v: Any, w: Any) -> Any:
 
 
 class TriangleElements(Discretisation):
-    """-div(k grad u) = f in Lagrange elements: find u with
+    """-div(k grad u) + b . grad u + c u = f in Lagrange elements: find u with
 
-        ∫ k ∇u·∇v + ∫_robin a u v = ∫ f v + ∫_neumann g v + ∫_robin g v   for all v that vanish where u is given.
+        ∫ k ∇u·∇v + (b·∇u) v + c u v + ∫_robin a u v = ∫ f v + ∫_neumann g v + ∫_robin g v
+
+    for all v that vanish where u is given. k is a scalar or a diagonal tensor.
 
     Unknowns are the nodal values away from Dirichlet sides; where a Dirichlet side meets another one, its data
     hold (the first side in order, if both are Dirichlet). Source: Ern and Guermond 2004, sections 3.1-3.2.
@@ -50,7 +60,10 @@ class TriangleElements(Discretisation):
 
     axes = ("node",)
 
-    def __init__(self, mesh: TriangleMesh, order: int, conditions: Mapping[str, Any], properties: Properties) -> None:
+    def __init__(
+        self, mesh: TriangleMesh, order: int, conditions: Mapping[str, Condition], properties: Properties,
+        singular: bool = False,
+    ) -> None:  # fmt: skip
         self.mesh, self.degree, self.conditions, self.properties = mesh, order, conditions, properties
         self.order = order + 1
         self._mesh = skfem.MeshTri(np.ascontiguousarray(mesh.points.T), np.ascontiguousarray(mesh.cells.T))
@@ -68,13 +81,13 @@ class TriangleElements(Discretisation):
         self.side_points, self._side_bases, self._side_nodes = {}, {}, {}
         for number, side in enumerate(mesh.side_names):
             facets = self._facets(mesh.facets[mesh.sides == number])
-            held = isinstance(conditions[side], Dirichlet)
+            held = conditions[side].essential
             nodes = self._basis.get_dofs(facets).flatten()
             basis = skfem.FacetBasis(self._mesh, element, facets=facets)
             places = self._nodes[:, nodes] if held else np.asarray(basis.global_coordinates())
             self.side_points[side] = CloudPoints(places, *box)
             self._side_bases[side], self._side_nodes[side] = basis, nodes
-        held_nodes = [self._side_nodes[side] for side in mesh.side_names if isinstance(conditions[side], Dirichlet)]
+        held_nodes = [self._side_nodes[side] for side in mesh.side_names if conditions[side].essential]
         given = np.unique(np.concatenate(held_nodes)) if held_nodes else np.empty(0, dtype=int)
         self._free = np.setdiff1d(np.arange(self._basis.N), given)
         if not self._free.size:
@@ -84,8 +97,9 @@ class TriangleElements(Discretisation):
         block.sort_indices()
         self.pattern = Pattern(block.indptr.astype(np.int32), block.indices.astype(np.int32))
         self.weights = np.asarray(_load.assemble(self._basis, f=1.0))[self._free]
+        self.null_space = (np.ones(self.pattern.size),) if singular else ()
         self._constant: tuple[Matrix, csr_array] | None = None
-        self._coefficients: tuple[Array | float, ...] = ()
+        self._coefficients: dict[str, Array | float] = {}
 
     def _facets(self, ends: NDArray[np.int32]) -> NDArray[np.intp]:
         """Numbers of the facets with the given end points."""
@@ -110,6 +124,8 @@ class TriangleElements(Discretisation):
                     load += self._flux(side, values["neumann"])
                 case Robin():
                     load += self._flux(side, values["value"])
+                case _:
+                    raise SolverError(f"elements know no {condition.kind()} sides, such as {side}")
         return self.balanced(matrix, (load - coupling @ given)[self._free])
 
     def _flux(self, side: str, g: Array | float) -> Array:
@@ -119,34 +135,51 @@ class TriangleElements(Discretisation):
 
     def _operator(self, instance: Instance) -> tuple[Matrix, csr_array]:
         """The matrix of the free nodes, and the whole one that couples them to the given values."""
-        (conductivity,) = instance.terms.diffusion
-        k = conductivity(self._inside)
+        inside = self._inside_coefficients(instance)
         exchange = {
             side: data["coefficient"](self.side_points[side])
-            for side, (condition, data) in ((side, instance.condition(side)) for side in self.mesh.side_names)
-            if isinstance(condition, Robin)
+            for side, (_, data) in ((side, instance.condition(side)) for side in self.mesh.side_names)
+            if "coefficient" in data
         }
+        coefficients = inside | exchange
         if self._constant is not None:
-            if not all(map(np.array_equal, (k, *exchange.values()), self._coefficients)):
-                raise AssertionError("an operator declared constant changed between samples")
+            same = coefficients.keys() == self._coefficients.keys()
+            if not (same and all(np.array_equal(v, self._coefficients[name]) for name, v in coefficients.items())):
+                raise FamilyError(
+                    "the matrix changed between samples, though none of the family's operator_fields is random: name "
+                    "all fields that enter it"
+                )
             return self._constant
-        whole = csr_array(_diffusion.assemble(self._basis, k=k))
+        form = _diffusion if inside.keys() == {"k"} else _all_terms
+        whole = csr_array(form.assemble(self._basis, **inside))
         for side, a in exchange.items():
-            whole = csr_array(whole + _exchange.assemble(self._side_bases[side], a=a))
+            _add(whole, csr_array(_exchange.assemble(self._side_bases[side], a=a)))
         block = csr_array(whole[self._free][:, self._free])
         block.sort_indices()
         if not np.array_equal(block.indices, self.pattern.indices):
-            raise AssertionError("the sparsity pattern changed between samples")
-        operator = Matrix(self.pattern, np.ascontiguousarray(block.data), self.properties), whole
+            raise SolverError("the sparsity pattern changed between samples; please report this")
+        operator = Matrix(self.pattern, np.ascontiguousarray(block.data), self.properties, self.null_space), whole
         if self.properties.constant:
-            self._constant, self._coefficients = operator, (k, *exchange.values())
+            self._constant, self._coefficients = operator, coefficients
         return operator
+
+    def _inside_coefficients(self, instance: Instance) -> dict[str, Array | float]:
+        """The coefficients of the form at the quadrature points, by name: k alone for -∇·(k ∇u), else all of them."""
+        terms = instance.terms
+        if terms.convection and self.properties.symmetric:
+            raise FamilyError("the family declares a symmetric operator, but its terms have convection: set symmetric")
+        k = [function(self._inside) for function in terms.diffusion]
+        b = [function(self._inside) for function in terms.convection] or [0.0, 0.0]
+        c = 0.0 if terms.reaction is None else terms.reaction(self._inside)
+        if len(k) == 1 and all(np.ndim(value) == 0 and value == 0.0 for value in (*b, c)):
+            return {"k": k[0]}
+        return {"kx": k[0], "ky": k[-1], "bx": b[0], "by": b[1], "c": c}
 
     def to_field(self, unknowns: Array, instance: Instance) -> Array:
         field = np.zeros(self._basis.N)
         for side in reversed(self.mesh.side_names):
             condition, data = instance.condition(side)
-            if isinstance(condition, Dirichlet):
+            if condition.essential:
                 field[self._side_nodes[side]] = data["dirichlet"](self.side_points[side])
         field[self._free] = unknowns
         return field
@@ -168,7 +201,7 @@ class TriangleElements(Discretisation):
         mesh = TriangleMesh(
             np.ascontiguousarray(fine.p.T), cells, facets, np.tile(self.mesh.sides, 2), self.mesh.side_names
         )
-        return TriangleElements(mesh, self.degree, self.conditions, self.properties)
+        return TriangleElements(mesh, self.degree, self.conditions, self.properties, bool(self.null_space))
 
     def restrict(self, fine: Array) -> Array:
         vertices = len(self.mesh.points)
@@ -184,6 +217,17 @@ class TriangleElements(Discretisation):
             "facets": (("facet", "end"), self.mesh.facets),
             "facet_sides": (("facet",), self.mesh.sides),
         }
+
+
+def _add(whole: csr_array, part: csr_array) -> None:
+    """Add a matrix whose pattern is a part of the other's, which keeps its own: SciPy's sum would drop entries that are
+    0, and the right angles of a mesh make some."""
+    whole.sort_indices()
+    size = whole.shape[1]
+    rows = np.repeat(np.arange(whole.shape[0], dtype=np.int64), np.diff(whole.indptr))
+    more = part.tocoo()
+    places = np.searchsorted(rows * size + whole.indices, more.row.astype(np.int64) * size + more.col)
+    whole.data[places] += more.data
 
 
 def _anticlockwise(points: Array, cells: NDArray[np.int32]) -> NDArray[np.int32]:

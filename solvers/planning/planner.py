@@ -9,12 +9,11 @@ from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from time import process_time
 
-from pdemill.errors import Fault, SpecError
 from pdemill.planning import Candidate, Plan
 from pdemill.spec.job import Spec
 from pdemill.spec.method import LinearMethod
-from solvers.job import Job
-from solvers.methods.auto import Auto
+from solvers.field_job import FieldJob
+from solvers.job import open_job
 from solvers.planning.candidates import candidates, name_of
 from solvers.planning.trial import Trials
 from solvers.threads import one_thread
@@ -34,15 +33,11 @@ less often."""
 
 def plan(spec: Spec) -> Plan:
     """Choose the method for a spec by a trial on its first samples, whatever its share of the job."""
-    if spec.problem.pointwise:
-        raise SpecError([Fault(("problem", "points"), "values at points are always found by walks: nothing to plan")])
-    if not isinstance(spec.solver, Auto):
-        raise SpecError([Fault(("solver", "method"), f"asks for {spec.solver.method}; only auto is planned")])
-    return make_plan(Job(spec), always=True)
+    return open_job(spec).plan(always=True)
 
 
 @one_thread()
-def make_plan(job: Job, always: bool = False) -> Plan:
+def make_plan(job: FieldJob, always: bool = False) -> Plan:
     """Choose the method of a job; ``always``: measure even where that takes more than its share of the job."""
     unknowns = job.discretisation.pattern.size
     known = candidates(job.problem, unknowns, job.method.rtol, job.method.sort, job.method.guess) or [job.method]
@@ -76,7 +71,7 @@ def is_far(cost: float, least: float) -> bool:
 
 
 def _measure(
-    job: Job, known: Sequence[LinearMethod], listed: Sequence[Candidate], counts: Sequence[int], budget: float
+    job: FieldJob, known: Sequence[LinearMethod], listed: Sequence[Candidate], counts: Sequence[int], budget: float
 ) -> list[Candidate]:
     trials = Trials(job, SAMPLES)
     if not len(trials):

@@ -7,9 +7,9 @@ from itertools import batched
 from time import process_time
 
 from pdemill.spec.method import LinearMethod
+from solvers.field_job import FieldJob
 from solvers.instance import InvalidSample
-from solvers.job import Job
-from solvers.operators.system import System
+from solvers.operators.equation import DiscreteEquation
 from solvers.ordering.order import resolve_sort
 from solvers.sequence import Label, Sequence
 from solvers.stopwatch import Stopwatch
@@ -27,37 +27,38 @@ class Trial:
 
 
 class Trials:
-    """The systems of a job's first samples, and how long methods take for them.
+    """The equations of a job's first samples, and how long methods take for them.
 
     What is measured is CPU time from right-hand side to certified solution, fallback included, so that all methods are
     compared at the same accuracy. A first solve loads libraries and compiled code, and does not count.
     """
 
-    def __init__(self, job: Job, samples: int) -> None:
+    def __init__(self, job: FieldJob, samples: int) -> None:
         self._job = job
         self._split, available = next(iter(job.spec.splits.items()))
-        self._shard = min(job.layout().shard_samples, available)
-        self._systems: list[System] = []
+        self._shard = min(job.layout.shard_samples, available)
+        self._equations: list[DiscreteEquation] = []
         for sample in range(min(samples, available)):
             try:
-                self._systems.append(job.discretisation.assemble(job.instance(self._split, sample)))
+                self._equations.append(job.discretisation.equation(job.instance(self._split, sample)))
             except InvalidSample:  # the shard that holds it will tell
                 continue
 
     def __len__(self) -> int:
-        return len(self._systems)
+        return len(self._equations)
 
     def run(self, method: LinearMethod, count: int, most_seconds: float) -> Trial:
-        """Solve and certify ``count`` systems, fewer if they take longer than ``most_seconds``.
+        """Solve and certify ``count`` equations, fewer if they take longer than ``most_seconds``.
 
         The first half learns, the second half tells what the rest of a shard will take.
         """
-        Sequence(method).label(self._systems[0], Stopwatch())
+        scheme = self._job.scheme
+        scheme.labels(self._equations[:1], Sequence(method), Stopwatch())
         sequence, begin = Sequence(method), process_time()
         labels: list[Label] = []
         size = sequence.batch(self._job.discretisation.pattern, self._job.problem.properties.constant)
-        for part in batched(self._systems[:count], size):
-            labels += sequence.labels(list(part), Stopwatch())
+        for part in batched(self._equations[:count], size):
+            labels += scheme.labels(list(part), sequence, Stopwatch())
             if process_time() - begin > most_seconds:
                 break
         half = len(labels) // 2

@@ -6,7 +6,6 @@ from collections.abc import Iterator
 from typing import Protocol
 
 from pdemill.errors import Fault
-from pdemill.spec.boundary import Neumann
 from pdemill.spec.domain import Box, Polygon
 from pdemill.spec.field import Field, Scalar
 from pdemill.spec.problem import Problem
@@ -44,7 +43,7 @@ def varies(problem: Problem) -> bool:
 
 def fluxes(problem: Problem) -> list[Field]:
     """The data of the Neumann sides."""
-    return [condition.neumann for condition in problem.conditions.values() if isinstance(condition, Neumann)]
+    return [condition.flux for condition in problem.conditions.values() if condition.flux is not None]
 
 
 def harmonic_fits(problem: Problem) -> bool:
@@ -60,8 +59,6 @@ def grid_fits(problem: Problem) -> bool:
 
 def objection(options: Options, problem: Problem) -> Fault | None:
     """Why these walks cannot solve the problem; None when they can."""
-    if not problem.pointwise:
-        return Fault(("method",), "walks give u at points: replace problem.resolution by problem.points")
     return _coefficients(problem) or _sides(problem) or _options(options, problem)
 
 
@@ -92,7 +89,7 @@ def _options(options: Options, problem: Problem) -> Fault | None:
     if options.sobol and not (plain and problem.dimension <= 3):
         return Fault(("sobol",), "needs constant coefficients and dirichlet sides, in 2 or 3 dimensions")
     if options.estimator == "shared":
-        if problem.unknowns * options.most_walks > MOST_SHARED:
+        if problem.size * options.most_walks > MOST_SHARED:
             return Fault(
                 ("walks",), f"times the points is more than {MOST_SHARED:,}, which shared walks keep in memory"
             )

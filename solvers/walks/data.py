@@ -6,7 +6,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pdemill.points import Array, CloudPoints
-from pdemill.spec.boundary import Dirichlet
 from pdemill.spec.field import Function
 from solvers.instance import Instance
 from solvers.walks.geometry import Geometry
@@ -20,7 +19,7 @@ class Data:
 
     def __init__(self, sample: Instance, geometry: Geometry) -> None:
         self.geometry = geometry
-        self.held = tuple(isinstance(sample.problem.conditions[side], Dirichlet) for side in geometry.sides)
+        self.held = tuple(sample.problem.conditions[side].essential for side in geometry.sides)
         self._sides = [next(iter(sample.condition(side)[1].values())) for side in geometry.sides]
         self._source = sample.terms.source
         self._flat = sample.problem.flat_sides

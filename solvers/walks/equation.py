@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from pdemill.errors import SolverError
 from pdemill.points import Array, CloudPoints, Points, TensorPoints, axis_names
 from pdemill.spec.field import Function
 from pdemill.spec.problem import Terms
@@ -42,8 +43,8 @@ class Equation:
 
 def equation_of(terms: Terms, geometry: Geometry) -> Equation:
     """The equation of a sample; raises InvalidSample where a coefficient is not finite all over the bounding box."""
-    if len(terms.diffusion) != 1:
-        raise TypeError("walks take one coefficient k for all axes")
+    if len(terms.diffusion) != 1 or terms.convection:
+        raise SolverError("walks take one coefficient k for all axes, and no convection")
     (diffusion,), reaction = terms.diffusion, terms.reaction
     lower, extent = tuple(map(float, geometry.lower)), tuple(map(float, geometry.extent))
     somewhere = CloudPoints(geometry.somewhere.T, lower, extent, lasting=False)

@@ -20,7 +20,6 @@ from pdemill.errors import Fault, SolverError, SpecError, WorkerError
 from pdemill.process import ONE_THREAD
 from pdemill.spec.job import Spec
 from pdemill.store.layout import Shard
-from solvers.families.pointwise import PointProblem
 from solvers.stopwatch import Stopwatch
 
 type Sample = dict[str, Any]
@@ -70,7 +69,7 @@ def walk_labels(
     What a sample holds depends on the spec, its number and the epoch alone. ``shuffle`` takes another order in each
     epoch, drawn from the seed. ``workers`` 0 walks in this process, when a sample is asked for.
     """
-    if not isinstance(spec.problem, PointProblem):
+    if not spec.problem.pointwise:
         raise SpecError([Fault(("problem", "points"), "is missing: fresh labels are values at points")])
     if split not in spec.splits:
         raise SpecError([Fault(("splits",), f"has no split {split!r}; there are {', '.join(spec.splits)}")])

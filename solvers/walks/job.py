@@ -3,26 +3,29 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Callable
 from functools import cached_property
 from hashlib import sha256
 from math import log2
 from typing import Any
 
 import numpy as np
+import zarr
 from numpy.typing import NDArray
 
 from pdemill.draws import SCHEME, Draw
 from pdemill.errors import Fault, SolverError, SpecError
 from pdemill.points import Array
-from pdemill.spec.boundary import Neumann
 from pdemill.spec.field import Function
 from pdemill.spec.job import Spec
-from pdemill.store.layout import SCHEMA, ArrayLayout, StoreLayout, shard_samples
-from solvers.families.pointwise import GridPoints, PointProblem, RandomPoints
+from pdemill.store.layout import ArrayLayout, Shard, StoreLayout, shard_samples
+from pdemill.store.store import ShardData
+from solvers.discretisers.walks import GridPoints, PointPlace, RandomPoints
 from solvers.instance import InvalidSample
-from solvers.job import FAILED, software
+from solvers.job import FAILED, Job
 from solvers.methods.walks import BATCH, DEFAULT_WALKS, Walks
+from solvers.progress import Progress
+from solvers.stopwatch import Stopwatch
 from solvers.walks.admission import grid_fits, harmonic_fits
 from solvers.walks.data import Data
 from solvers.walks.domains import geometry_of
@@ -46,15 +49,19 @@ def key_of(seed: int, split: str, purpose: str) -> Key:
     return int.from_bytes(digest[:4], "little"), int.from_bytes(digest[4:8], "little")
 
 
-class PointJob:
-    """A pointwise spec, ready to be solved. ``stored`` is not needed: such stores share no arrays."""
+class PointJob(Job):
+    """A pointwise spec, ready to be solved; such stores share no arrays."""
 
-    def __init__(self, spec: Spec, stored: Mapping[str, NDArray[Any]] | None = None) -> None:
-        assert isinstance(spec.problem, PointProblem)
+    problem: PointPlace
+    method: Walks
+
+    def __init__(self, spec: Spec) -> None:
+        assert isinstance(spec.problem, PointPlace)
         self.spec, self.problem = spec, spec.problem
         method = spec.solver.resolve(self.problem)
         assert isinstance(method, Walks)
         self.method = method
+        self.kept = {}
         self._fixed: dict[str, Function] = {}
         self._geometry: Geometry | None = None
         self._points: Array | None = None
@@ -111,8 +118,8 @@ class PointJob:
         """The domain of a sample; raises InvalidSample where the drawn measures make none."""
         if self._geometry is not None:
             return self._geometry
-        walks = self.problem.unknowns * (self.method.walks or DEFAULT_WALKS)
-        insulated = [side for side, c in self.problem.conditions.items() if isinstance(c, Neumann)]
+        walks = self.problem.size * (self.method.walks or DEFAULT_WALKS)
+        insulated = [side for side, c in self.problem.conditions.items() if not c.essential]
         geometry = geometry_of(self.problem.domain, self.problem.dimension, sample.measures, walks, insulated)
         if not self.problem.random_domain:
             self._geometry = geometry
@@ -165,8 +172,8 @@ class PointJob:
         values = data.on_sides(places, sides)
         return places, np.stack([np.where(mask, values, 0.0) for mask in of_kind])
 
+    @cached_property
     def layout(self) -> StoreLayout:
-        """The layout of the store."""
         dtype, count, axes = self.spec.store.dtype, self._count(), self.problem.dimension
         at = ("point",)
         options = self.method
@@ -208,29 +215,23 @@ class PointJob:
         return len(self.points(sample, self.geometry(sample)))
 
     def _shard_samples(self, sample_bytes: int) -> int:
-        seconds = self.method.seconds(self.problem, self.problem.unknowns)
+        seconds = self.method.seconds(self.problem, self.problem.size)
         fitting = 1 << max(0, int(log2(max(SHARD_SECONDS / seconds, 1.0))))
         return min(shard_samples(sample_bytes), fitting)
 
     def _attributes(self, samples: int) -> dict[str, Any]:
-        return {
-            "schema": SCHEMA,
-            "layout": "pointwise",
-            "spec": self.spec.model_dump(mode="json"),
-            "spec_sha256": self.spec.sha256(),
-            "versions": software(),
-            "seed_scheme": f"{SCHEME}; walks: {WALK_SCHEME}",
-            "plan": self.plan(),
-            "input_channels": list(self.channels),
-            "solution_channels": ["u"],
-            "boundary_channels": list(self.kinds) if self.sensors else [],
-            "parameters": list(self.parameters),
-            "boundary": {s: c.model_dump(mode="json") for s, c in self.problem.conditions.items()},
-            "sides": list(self.problem.sides),
-            "unknowns": self._count(),
-            "shard_samples": samples,
-            "complete": False,
-        }
+        found: dict[str, Any] = {}
+        for name, value in self.attributes(samples, self._count()).items():
+            found[name] = value
+            if name == "schema":
+                found["layout"] = "pointwise"
+            elif name == "solution_channels":
+                found["boundary_channels"] = list(self.kinds) if self.sensors else []
+        return found
+
+    @property
+    def seed_scheme(self) -> str:
+        return f"{SCHEME}; walks: {WALK_SCHEME}"
 
     @cached_property
     def control(self) -> str:
@@ -242,7 +243,7 @@ class PointJob:
         walks = self.method.walks or DEFAULT_WALKS
         if walks < LEAST_CONTROLLED:
             return "none"
-        if grid_fits(self.problem) and walks * self.problem.unknowns >= LEAST_GRIDDED:
+        if grid_fits(self.problem) and walks * self.problem.size >= LEAST_GRIDDED:
             return "grid"
         return "harmonic" if harmonic_fits(self.problem) else "none"
 
@@ -261,8 +262,7 @@ class PointJob:
         text = json.dumps([domain, points, operator, self.spec.seed, m.walks, m.epsilon, m.max_steps], sort_keys=True)
         return sha256(text.encode()).hexdigest()[:16]
 
-    def plan(self) -> dict[str, Any]:
-        """The method as it runs, ``auto`` resolved."""
+    def shown_plan(self) -> dict[str, Any]:
         estimator = "shared" if self.method.estimator == "shared" else "independent"
         resolved: dict[str, Any] = {"estimator": estimator, "control_variate": self.control}
         if estimator == "shared":
@@ -271,10 +271,17 @@ class PointJob:
         return self.method.model_dump(mode="json") | resolved
 
     def method_names(self) -> list[str]:
-        """What the codes of the ``method`` column stand for."""
         return [FAILED, self.method.method]
 
-    def flags(self) -> tuple[tuple[str, Any], ...]:
-        """The codes as attributes, after the CF convention for flags."""
-        names = self.method_names()
-        return (("flag_values", tuple(range(len(names)))), ("flag_meanings", " ".join(names)))
+    def solve(self, shard: Shard, report: Callable[[Progress], None]) -> tuple[ShardData, Stopwatch]:
+        from solvers.walks.shard import solve_points  # late: what a shard is made of takes a job
+
+        return solve_points(self, shard, report)
+
+    def check(self, group: zarr.Group, shard: Shard, rows: NDArray[Any]) -> list[str]:
+        from solvers.walks.check import check_labels  # late: as above
+
+        return check_labels(self, group, shard, rows)
+
+    def audit(self, group: zarr.Group, shard: Shard, rows: NDArray[Any]) -> tuple[list[float], list[str]]:
+        return [], []  # labels at points come from walks already

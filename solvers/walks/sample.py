@@ -9,7 +9,7 @@ import numpy as np
 from pdemill.draws import Draw
 from pdemill.points import CloudPoints
 from pdemill.spec.field import Function
-from solvers.families.pointwise import PointProblem
+from solvers.discretisers.walks import PointPlace
 from solvers.instance import Instance
 
 ANYWHERE = CloudPoints(np.zeros((1, 1)), (0.0,), (1.0,), lasting=False)
@@ -19,7 +19,7 @@ ANYWHERE = CloudPoints(np.zeros((1, 1)), (0.0,), (1.0,), lasting=False)
 class PointSample(Instance):
     """The equation, the side data and the domain of one sample."""
 
-    def __init__(self, problem: PointProblem, draw: Draw, fixed: dict[str, Function]) -> None:
+    def __init__(self, problem: PointPlace, draw: Draw, fixed: dict[str, Function]) -> None:
         super().__init__(problem, draw, fixed)
         self._domain = {path[1:]: scalar.realise(self.draw.at("/".join(path))) for path, scalar in problem.measures()}
 

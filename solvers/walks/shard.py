@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from pdemill.store.layout import Shard
 from pdemill.store.store import ShardData
 from solvers.instance import InvalidSample
-from solvers.shard import Progress
+from solvers.progress import Progress
 from solvers.solution import Result
 from solvers.stopwatch import Stopwatch
 from solvers.walks.estimates import Estimate
@@ -100,7 +100,8 @@ class Rows:
         self.job, self.start = job, shard.start
         self.failures: list[dict[str, Any]] = []
         self.arrays: dict[str, NDArray[Any]] = {
-            part.name: np.full((len(shard), *part.shape), part.fill, dtype=part.dtype) for part in job.layout().arrays
+            part.name: np.full((len(shard), *part.shape), part.fill, dtype=part.dtype)
+            for part in job.layout.arrays_of(shard.split)
         }
         self.arrays["sample_id"][:] = np.arange(shard.start, shard.stop)
 

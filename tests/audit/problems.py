@@ -10,7 +10,7 @@ from pdemill.points import Array
 from pdemill.spec.audit import Audit
 from pdemill.spec.load import validate
 from solvers.audit import Auditor, Verdict
-from solvers.job import Job
+from solvers.field_job import FieldJob
 from solvers.methods.direct import Direct
 from solvers.solution import Solver
 
@@ -41,7 +41,7 @@ class Bench:
     """A job of one split with its auditor and a direct solver."""
 
     def __init__(self, problem: Json, **options: Any) -> None:
-        self.job = Job(validate({"problem": problem, "samples": 1000, "seed": 7}))
+        self.job = FieldJob(validate({"problem": problem, "samples": 1000, "seed": 7}))
         self.auditor = Auditor(self.job, "train", Audit(samples=1, **options))
         self._solver: Solver[Any] = Direct(method="direct").solver()
 

@@ -185,7 +185,8 @@ def test_families_and_presets_are_listed_and_explained() -> None:
     assert "-∇·(k ∇u) + c u = f" in pdemill("families", "darcy").stdout
     assert '"resolution"' in pdemill("families", "darcy", "--schema").stdout
     explained = pdemill("families", "darcy").stdout
-    assert "Keys of 'problem' for whole fields:" in explained
+    assert "Keys of 'problem' on box grids:" in explained
+    assert "Keys of 'problem' on triangle meshes:" in explained
     assert "Keys of 'problem' for values at points:" in explained
     assert pdemill("presets").stdout.split("\n")[0].startswith("condiff")
     assert "family: thermal" in pdemill("presets", "skr-thermal").stdout
@@ -257,5 +258,5 @@ def test_every_preset_gives_certified_samples_of_the_expected_size(name: str, tm
     group: Any = zarr.open_group(out, mode="r")["train"]
     fields = POINT_ARRAYS if spec.problem.pointwise else ("input", "solution")
     size = sum(group[field].nbytes for field in fields if field in group)
-    assert read_attributes(out)["unknowns"] == pytest.approx(spec.problem.unknowns, rel=0.05)
+    assert read_attributes(out)["unknowns"] == pytest.approx(spec.problem.size, rel=0.05)
     assert estimate(spec).bytes == pytest.approx(size, rel=0.05 if not spec.problem.structured else 0)

@@ -10,11 +10,12 @@ import pytest
 
 from pdemill.points import Array
 from pdemill.spec import validate
-from solvers.certify import relative_residual
+from solvers.field_job import FieldJob
 from solvers.instance import Instance
-from solvers.job import Job
 from solvers.methods.direct import Direct
-from solvers.operators.system import Discretisation, System
+from solvers.operators.discretisation import Discretisation
+from solvers.operators.equation import relative_residual
+from solvers.operators.system import System
 from solvers.solution import Result
 
 
@@ -22,7 +23,7 @@ from solvers.solution import Result
 class Solved:
     """The first sample of a problem, with its solution at the places of ``grid.points``."""
 
-    job: Job
+    job: FieldJob
     grid: Discretisation
     instance: Instance
     system: System
@@ -30,28 +31,28 @@ class Solved:
     field: Array
 
 
-type Begin = Callable[[Mapping[str, Any]], Job]
-type Solve = Callable[[Job, Discretisation], Solved]
+type Begin = Callable[[Mapping[str, Any]], FieldJob]
+type Solve = Callable[[FieldJob, Discretisation], Solved]
 
 
 @pytest.fixture
 def begin() -> Begin:
     """A job from the section ``problem`` of a spec."""
-    return lambda problem: Job(validate({"problem": dict(problem), "samples": 50, "solver": {"method": "direct"}}))
+    return lambda problem: FieldJob(validate({"problem": dict(problem), "samples": 50, "solver": {"method": "direct"}}))
 
 
 @pytest.fixture
 def solve() -> Solve:
     """Sample 0 of a job, solved on one of its grids to rounding."""
 
-    def solved(job: Job, grid: Discretisation) -> Solved:
+    def solved(job: FieldJob, grid: Discretisation) -> Solved:
         instance = job.instance("train", 0)
         system = grid.assemble(instance)
         solver = Direct(method="direct").solver()
         solution = solver.solve(system, None)
         assert solution.result is Result.CONVERGED
         assert relative_residual(system, solution.value) < 1e-10
-        unknowns = grid.centred(solution.value, job.problem.properties)
+        unknowns = grid.centred(solution.value)
         return Solved(job, grid, instance, system, unknowns, grid.to_field(unknowns, instance))
 
     return solved

@@ -9,8 +9,10 @@ import numpy as np
 import pytest
 
 from pdemill.points import Array
-from solvers.certify import discretisation_error, relative_residual, rounding_residual
-from solvers.operators.system import Discretisation, Matrix, Pattern, System
+from solvers.certify import discretisation_error, rounding_residual
+from solvers.operators.discretisation import Discretisation
+from solvers.operators.equation import LinearEquation, relative_residual
+from solvers.operators.system import Matrix, Pattern, System
 
 if TYPE_CHECKING:
     from tests.operators.conftest import Begin, Solve
@@ -129,7 +131,7 @@ def test_rounding_residual_bounds_what_rounding_does(case: int, begin: Begin) ->
     system = _system(A, np.asarray(A @ u), begin)
     exact = relative_residual(system, u)
     rounded = relative_residual(system, u.astype(np.float32).astype(np.float64))
-    bound = rounding_residual(system, u, "float32")
+    bound = rounding_residual(LinearEquation(system), u, "float32")
     assert rounded <= exact + bound
     if np.abs(u).max() > 1e-28:  # far above the smallest number the bound is also of the right size
         assert bound < 1e2 * rounded

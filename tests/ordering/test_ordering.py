@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from pdemill.points import Array
 from pdemill.spec import load_preset
-from solvers.job import Job
+from solvers.field_job import FieldJob
 from solvers.ordering.distance import subspace_distance
 from solvers.ordering.greedy import greedy
 from solvers.ordering.hilbert import hilbert, hilbert_index, principal_components
@@ -161,7 +161,7 @@ SOLVE_SECONDS = 9e-3
 
 
 def test_sorting_a_thousand_samples_costs_less_than_a_hundredth_of_solving_them() -> None:
-    job = Job(load_preset("fno-darcy"))
+    job = FieldJob(load_preset("fno-darcy"))
     features = np.array([job.features(job.instance("train", sample)) for sample in range(1000)])
     best = {}
     for name, sort in (("greedy", greedy), ("hilbert", hilbert)):
@@ -175,7 +175,7 @@ def test_sorting_a_thousand_samples_costs_less_than_a_hundredth_of_solving_them(
 
 
 def test_sorted_samples_of_a_preset_are_closer_than_drawn_ones() -> None:
-    job = Job(load_preset("skr-helmholtz", ["problem.resolution=[8, 8]"]))
+    job = FieldJob(load_preset("skr-helmholtz", ["problem.resolution=[8, 8]"]))
     features = np.array([job.features(job.instance("train", sample)) for sample in range(200)])
     assert path_length(features, solve_order("greedy", features)) < 0.8 * path_length(features, np.arange(200))
 

@@ -116,7 +116,7 @@ def test_previews_are_small(name: str) -> None:
     found = validate(small(spec))
     assert found.samples == 1
     assert found.seed == spec.seed
-    assert found.problem.unknowns <= 6000
+    assert found.problem.size <= 6000
 
 
 @pytest.mark.parametrize(

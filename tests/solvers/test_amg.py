@@ -12,10 +12,10 @@ import pytest
 
 from pdemill.spec import load_preset, validate
 from pdemill.spec.job import Spec
-from solvers.certify import relative_residual
-from solvers.job import Job
+from solvers.field_job import FieldJob
 from solvers.methods.amg import Amg, AmgSolver, Interpolation
 from solvers.methods.direct import Direct
+from solvers.operators.equation import relative_residual
 from solvers.operators.system import Matrix, System
 from solvers.petsc import Amg as Hierarchy
 from solvers.solution import Result, Solution
@@ -66,7 +66,7 @@ def plate() -> Spec:
 
 
 def systems(spec: Spec, count: int = 6) -> list[System]:
-    job = Job(spec)
+    job = FieldJob(spec)
     return [job.discretisation.assemble(job.instance("train", i)) for i in range(count)]
 
 

@@ -76,7 +76,7 @@ def test_a_cycle_gives_the_same_bits_wherever_its_rows_lie() -> None:
     found = []
     for shift in range(LANES):
         operator = Preconditioned(pattern, "none")
-        operator.load(Matrix(pattern, values, Properties(False, False, False, False, 2, False)))
+        operator.load(Matrix(pattern, values, Properties(symmetric=False, definite=False, constant=False, dimension=2)))
         W = _basis(-(-size // LANES) * LANES, shift)
         W[1:] = np.nan  # what was there before
         W[0] = 1.0 / np.sqrt(size)

@@ -11,11 +11,11 @@ import pytest
 from pdemill.spec import validate
 from pdemill.spec.method import LinearMethod
 from pdemill.store.layout import Shard
-from solvers.certify import relative_residual
-from solvers.job import Job
+from solvers.field_job import FieldJob
+from solvers.field_shard import solve_shard
 from solvers.multigrid.solver import GridSolver
+from solvers.operators.equation import relative_residual
 from solvers.operators.system import Matrix, System
-from solvers.shard import solve_shard
 from solvers.solution import Result
 
 WAVES: dict[str, Any] = {
@@ -25,12 +25,12 @@ WAVES: dict[str, Any] = {
 """kappa^2 = 4 / h^2: the diagonal is zero, and so is an eigenvalue."""
 
 
-def _job(problem: dict[str, Any], solver: dict[str, Any], samples: int = 8, seed: int = 3) -> Job:
+def _job(problem: dict[str, Any], solver: dict[str, Any], samples: int = 8, seed: int = 3) -> FieldJob:
     spec = {"problem": problem, "samples": samples, "seed": seed, "solver": solver, "certify": {"refine": 0}}
-    return Job(validate(spec))
+    return FieldJob(validate(spec))
 
 
-def _system(job: Job, sample: int = 0) -> System:
+def _system(job: FieldJob, sample: int = 0) -> System:
     instance = job.instance("train", sample)
     instance.evaluate(job.discretisation.points, job.discretisation.side_points)
     return job.discretisation.assemble(instance)
@@ -78,15 +78,19 @@ def test_there_are_no_more_blocks_than_unknowns(solver: dict[str, Any]) -> None:
     assert (data.arrays["method"] == _job(problem, solver).method_names().index(solver["method"])).all()
 
 
-@pytest.mark.parametrize("scale", [1e-120, 1e-12, 1e9, 1e120])
+@pytest.mark.parametrize("scale", [2.0**-400, 2.0**-40, 2.0**30, 2.0**400, 1e-120, 1e-12, 1e9, 1e120])
 def test_minres_does_not_see_the_size_of_the_data(scale: float) -> None:
-    """A power of two would give the same bits; any other size gives the same number of steps."""
+    """A power of two gives the same bits. Any other size rounds the data, which may move the last of 54 steps: by how
+    much depends on the processor."""
     job = _job({"family": "helmholtz", "resolution": [24, 24], "wavenumber": 20}, {"method": "minres"})
     system = _system(job)
     solving = job.method.solver()
     first, scaled = (solving.solve(s, None) for s in (system, replace(system, rhs=scale * system.rhs)))
     assert first.result is scaled.result is Result.CONVERGED
-    assert first.stats.iterations == scaled.stats.iterations
+    if np.frexp(scale)[0] == 0.5:
+        assert first.stats.iterations == scaled.stats.iterations
+        assert np.array_equal(scaled.value / scale, first.value)
+    assert abs(first.stats.iterations - scaled.stats.iterations) <= 1
     assert np.allclose(scaled.value / scale, first.value, rtol=1e-6, atol=1e-6 * abs(first.value).max())
 
 

@@ -14,14 +14,14 @@ from pdemill.points import Array
 from pdemill.spec import validate
 from pdemill.spec.domain import BOX_SIDES
 from pdemill.store.layout import Shard
-from solvers.certify import relative_residual
-from solvers.job import Job
+from solvers.field_job import FieldJob
+from solvers.field_shard import solve_shard
 from solvers.methods.direct import Direct
 from solvers.methods.fft import Fft, FftSolver
+from solvers.operators.equation import relative_residual
 from solvers.operators.system import Matrix, System
 from solvers.planning.candidates import refining
 from solvers.sequence import Sequence
-from solvers.shard import solve_shard
 from solvers.solution import Result
 from solvers.stopwatch import Stopwatch
 
@@ -30,21 +30,21 @@ ENDS: tuple[Any, ...] = ((HELD, HELD), (FLUX, FLUX), (HELD, FLUX), (FLUX, HELD),
 SOURCE = {"field": "expression", "formula": "sin(3 * x) * exp(a * x)", "where": {"a": {"uniform": [1, 2]}}}
 
 
-def _job(samples: int = 3, **problem: Any) -> Job:
-    return Job(validate({"problem": {"family": "darcy", "source": SOURCE, **problem}, "samples": samples}))
+def _job(samples: int = 3, **problem: Any) -> FieldJob:
+    return FieldJob(validate({"problem": {"family": "darcy", "source": SOURCE, **problem}, "samples": samples}))
 
 
-def _system(job: Job, sample: int = 0) -> System:
+def _system(job: FieldJob, sample: int = 0) -> System:
     return job.discretisation.assemble(job.instance("train", sample))
 
 
-def _difference(job: Job, system: System) -> float:
+def _difference(job: FieldJob, system: System) -> float:
     """How far fft and MUMPS are apart, relative, where constants are free without them."""
     fast = FftSolver().solve(system, None)
     exact = Direct(method="direct").solver().solve(system, None)
     assert fast.result is exact.result is Result.CONVERGED
     assert relative_residual(system, fast.value) <= 1e-12 + 3 * relative_residual(system, exact.value)
-    found, expected = (job.discretisation.centred(s.value, job.problem.properties) for s in (fast, exact))
+    found, expected = (job.discretisation.centred(s.value) for s in (fast, exact))
     return float(np.linalg.norm(found - expected) / np.linalg.norm(expected))
 
 
@@ -108,7 +108,7 @@ def test_a_matrix_that_is_refused_is_solved_by_direct() -> None:
     job = _job(resolution=[20, 17])
     system = _system(job)
     other = replace(system, matrix=_tampered(system.matrix, row=57, entry=2, relative=0.5))
-    label = Sequence(job.method).label(other, Stopwatch())
+    (label,) = Sequence(job.method).labels([other], Stopwatch())
     assert (label.method, label.result) == ("direct", Result.CONVERGED)
 
 
@@ -179,5 +179,5 @@ def test_auto_takes_fft_where_it_wins(problem: dict[str, Any], method: str, refi
 
 def _picked(problem: Any) -> str:
     """What solves the refined problem of a certificate."""
-    picked = refining(problem, problem.unknowns, 1e-8)
+    picked = refining(problem, problem.size, 1e-8)
     return picked.method if picked else "none"

@@ -26,7 +26,7 @@ from tests.solvers.plain_gcrodr import arnoldi, plain_gcrodr
 
 N = 150
 PATTERN = Pattern(np.arange(0, N * N + 1, N, dtype=np.int32), np.tile(np.arange(N, dtype=np.int32), N))
-GENERAL = Properties(symmetric=False, definite=False, singular=False, constant=False, dimension=2, structured=False)
+GENERAL = Properties(symmetric=False, definite=False, constant=False, dimension=2)
 
 
 def _matrix(A: Array) -> Matrix:

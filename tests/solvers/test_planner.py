@@ -16,7 +16,7 @@ from pdemill.spec.load import load_preset, preset_names, validate
 from pdemill.spec.method import methods
 from pdemill.spec.problem import Problem
 from pdemill.store.root import read_attributes
-from solvers.job import Job
+from solvers.field_job import FieldJob
 from solvers.methods.direct import Direct
 from solvers.methods.multigrid import Multigrid
 from solvers.planning.candidates import candidates, name_of
@@ -35,7 +35,7 @@ DARCY: dict[str, Any] = {
 
 def names(problem: dict[str, Any]) -> list[str]:
     spec = validate({"problem": problem, "samples": 1})
-    return [name_of(method) for method in candidates(spec.problem, spec.problem.unknowns, 1e-8)]
+    return [name_of(method) for method in candidates(spec.problem, spec.problem.size, 1e-8)]
 
 
 @pytest.mark.parametrize(
@@ -106,7 +106,7 @@ def test_the_fastest_is_taken_and_of_those_alike_the_first() -> None:
 
 
 def test_a_method_that_fails_is_charged_for_the_one_that_helps_out() -> None:
-    trials = Trials(Job(validate({**DARCY, "certify": {"refine": 0}})), 6)
+    trials = Trials(FieldJob(validate({**DARCY, "certify": {"refine": 0}})), 6)
     hopeless = trials.run(Multigrid(method="multigrid", max_iterations=1), 6, 30.0)
     direct = trials.run(Direct(method="direct"), 6, 30.0)
     assert (hopeless.certified, hopeless.failed) == (0, 6)
@@ -119,7 +119,7 @@ def test_no_preset_measures_for_more_than_its_share() -> None:
     for preset in preset_names():
         spec = load_preset(preset, ["samples=10"])
         if not spec.problem.pointwise:
-            made = make_plan(Job(spec))
+            made = make_plan(FieldJob(spec))
             assert not made.measured
             assert made.method == spec.solver.resolve(spec.problem).model_dump(mode="json"), preset
 

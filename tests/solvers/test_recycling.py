@@ -9,15 +9,15 @@ import pytest
 
 from pdemill.spec import Spec, load_preset, load_spec
 from pdemill.store.layout import Shard
-from solvers.job import Job
-from solvers.shard import solve_shard
+from solvers.field_job import FieldJob
+from solvers.field_shard import solve_shard
 
 WAVES = Path(__file__).parents[2] / "benchmarks" / "waves.yaml"
 
 
 def _iterations(spec: Spec, samples: int) -> float:
     """Mean iterations over the first samples, solved as a shard is; all certified."""
-    job = Job(spec)
+    job = FieldJob(spec)
     data, _ = solve_shard(job, Shard("train", 0, 0, samples), lambda progress: None)
     assert (data.arrays["method"] == job.method_names().index(spec.solver.method)).all()
     return float(np.mean(data.arrays["iterations"]))
@@ -25,7 +25,7 @@ def _iterations(spec: Spec, samples: int) -> float:
 
 def _fresh(spec: Spec, samples: int) -> float:
     """Mean iterations when every sample starts without a recycled space: deflated restarts only."""
-    job = Job(spec)
+    job = FieldJob(spec)
     solver = job.method.solver()
     return float(
         np.mean(
@@ -77,7 +77,7 @@ def test_the_same_matrix_needs_fewer_iterations_with_every_system() -> None:
         "skr-thermal",
         ["samples=12", "problem.resolution.h=0.05", "solver={method: skr, guess: zero, preconditioner: none}"],
     )
-    data, _ = solve_shard(Job(spec), Shard("train", 0, 0, 12), lambda progress: None)
+    data, _ = solve_shard(FieldJob(spec), Shard("train", 0, 0, 12), lambda progress: None)
     counts = data.arrays["iterations"]
     assert (counts[1:] < counts[0]).all()
     assert counts[6:].mean() < 0.6 * counts[0]

@@ -13,13 +13,14 @@ from pdemill.spec import load_preset, validate
 from pdemill.store.layout import Shard
 from solvers.certify import refined_samples
 from solvers.draws import CompiledDraw
-from solvers.job import Job
-from solvers.shard import Progress, solve_shard
+from solvers.field_job import FieldJob
+from solvers.field_shard import solve_shard
+from solvers.progress import Progress
 
 
 def _solve(spec: dict[str, Any], start: int, stop: int) -> Any:
     seen: list[Progress] = []
-    data, watch = solve_shard(Job(validate(spec)), Shard("train", 0, start, stop), seen.append)
+    data, watch = solve_shard(FieldJob(validate(spec)), Shard("train", 0, start, stop), seen.append)
     assert [p.done for p in seen] == list(range(1, stop - start + 1))
     assert set(watch.seconds) >= {"sample", "order", "assemble"}
     return data
@@ -75,7 +76,7 @@ def test_a_method_that_fails_is_retried_with_direct() -> None:
         "samples": 3,
         "solver": {"method": "gmres", "preconditioner": "none", "max_iterations": 2},
     }
-    job = Job(validate(spec))
+    job = FieldJob(validate(spec))
     data = _solve(spec, 0, 3)
     assert job.method_names() == ["failed", "gmres", "direct"]
     assert [job.method_names()[code] for code in data.arrays["method"]] == ["direct"] * 3
@@ -128,7 +129,7 @@ def test_a_source_that_is_projected_is_a_channel() -> None:
     """Its mean is subtracted sample by sample, so it is no longer what the spec says."""
     problem = {"family": "poisson", "resolution": [8, 8], "source": 1, "compatibility": "project",
                "boundary": {"left": {"neumann": {"uniform": [0, 2]}}, "default": {"neumann": 0}}}  # fmt: skip
-    job = Job(validate({"problem": problem, "samples": 3}))
+    job = FieldJob(validate({"problem": problem, "samples": 3}))
     assert job.channels == ("left_neumann", "source")
     data = _solve({"problem": problem, "samples": 3}, 0, 3)
     assert np.allclose(data.arrays["input"][:, 1], -data.arrays["input"][:, 0])
@@ -145,7 +146,7 @@ def test_a_field_is_drawn_once_for_channel_and_coefficient(monkeypatch: pytest.M
 
     monkeypatch.setattr(CompiledDraw, "normal", counting)
     spec = load_preset("fno-darcy", ["problem.resolution=[32,32]", "samples=12"])
-    job = Job(spec)
+    job = FieldJob(spec)
     tables.clear()
     solve_shard(job, Shard("train", 0, 0, 12), lambda progress: None)
     refined = set(refined_samples(spec, "train").tolist())
@@ -159,7 +160,7 @@ def _resident() -> int:
 def test_memory_does_not_grow_from_shard_to_shard() -> None:
     """Nine shards more leave less behind than the rows of three of them."""
     samples = 32
-    job = Job(load_preset("fno-darcy", ["samples=384"]))
+    job = FieldJob(load_preset("fno-darcy", ["samples=384"]))
     seen = []
     for index in range(12):
         data, _ = solve_shard(job, Shard("train", index, samples * index, samples * (index + 1)), lambda progress: None)

@@ -9,14 +9,15 @@ from typing import Any
 import numpy as np
 import pytest
 
+from pdemill.errors import FamilyError
 from pdemill.spec import load_preset, validate
 from pdemill.store.layout import Shard
-from solvers.certify import relative_residual
-from solvers.job import Job
+from solvers.field_job import FieldJob
+from solvers.field_shard import solve_shard
 from solvers.methods.direct import BLOCK
+from solvers.operators.equation import relative_residual
 from solvers.operators.system import Matrix, Pattern, System
 from solvers.sequence import Sequence
-from solvers.shard import solve_shard
 from solvers.sketch import LENGTH, Sketch
 from solvers.solution import Result, Solution, Solver
 from solvers.span import LIMIT, SpanSolver
@@ -35,11 +36,11 @@ ROBIN: dict[str, Any] = {
 }  # fmt: skip
 
 
-def _job(problem: dict[str, Any], method: str = "direct", **options: Any) -> Job:
-    return Job(validate({"problem": problem, "samples": 64, "solver": {"method": method, **options}}))
+def _job(problem: dict[str, Any], method: str = "direct", **options: Any) -> FieldJob:
+    return FieldJob(validate({"problem": problem, "samples": 64, "solver": {"method": method, **options}}))
 
 
-def _systems(job: Job, count: int) -> list[System]:
+def _systems(job: FieldJob, count: int) -> list[System]:
     return [job.discretisation.assemble(job.instance("train", i)) for i in range(count)]
 
 
@@ -63,7 +64,9 @@ class Counting(Solver[Any]):
         return self.inner.solve_batch(systems, state)
 
 
-def _run(job: Job, systems: list[System], batch: int = 1, within: float = 5e-9) -> tuple[list[Solution[Any]], Counting]:
+def _run(
+    job: FieldJob, systems: list[System], batch: int = 1, within: float = 5e-9
+) -> tuple[list[Solution[Any]], Counting]:
     inner = Counting(job.method.solver())
     solver = SpanSolver(inner, job.method.rtol, within)
     state, solved = solver.start(), []
@@ -97,7 +100,7 @@ def test_the_paper_plate_takes_seven_times_fewer_iterations() -> None:
     found = {}
     for guess in ("span", "zero"):
         settings = ["samples=40", "certify.refine=0", f"solver={{method: cg, guess: {guess}}}"]
-        job = Job(load_preset("skr-thermal", [*settings, "problem.resolution.h=0.05"]))
+        job = FieldJob(load_preset("skr-thermal", [*settings, "problem.resolution.h=0.05"]))
         data, _ = solve_shard(job, Shard("train", 0, 0, 40), lambda progress: None)
         assert (data.arrays["rel_residual"] <= 1e-8).all()
         assert (data.arrays["method"] == job.method_names().index("cg")).all()
@@ -192,13 +195,29 @@ def test_blocks_give_the_same_bits_at_every_place_and_beside_any_neighbour() -> 
 def test_the_factors_of_one_matrix_are_kept_for_the_next_shard_and_change_no_bit() -> None:
     job, fresh = _job(ROBIN, guess="zero"), _job(ROBIN, guess="zero")
     (first,), (other,) = _systems(job, 1), _systems(fresh, 1)
-    job.method.solver().solve(first, None)
-    assert list(job.method.kept) == [job.discretisation.pattern]  # type: ignore[attr-defined]
-    again = job.method.solver().solve(first, None).value
-    assert np.array_equal(again, fresh.method.solver().solve(other, None).value)
+    job.sequence().labels([first], Stopwatch())
+    factors = dict(job.kept)
+    assert list(factors) == [("factors", job.discretisation.pattern)]
+    (again,) = job.sequence().labels([first], Stopwatch())
+    assert job.kept == factors
+    (anew,) = fresh.sequence().labels([other], Stopwatch())
+    assert again.unknowns is not None
+    assert anew.unknowns is not None
+    assert np.array_equal(again.unknowns, anew.unknowns)
     changing = _job({"family": "darcy", "resolution": [8, 8], "coefficient": {"uniform": [1, 2]}})
-    changing.method.solver().solve(_systems(changing, 1)[0], None)
-    assert not changing.method.kept  # type: ignore[attr-defined]
+    changing.sequence().labels(_systems(changing, 1), Stopwatch())
+    assert not changing.kept
+
+
+def test_the_factors_of_refined_problems_are_kept_too() -> None:
+    data = {"problem": ROBIN | {"resolution": [8, 8]}, "samples": 32, "store": {"shard": 16}, "certify": {"refine": 1}}
+    job = FieldJob(validate(data | {"solver": {"method": "direct"}}))
+    shards = list(job.layout.shards())
+    job.solve(shards[0], lambda progress: None)
+    kept = dict(job.kept)
+    assert {key[1] for key in kept} == {job.discretisation.pattern, job.refined.pattern}
+    job.solve(shards[1], lambda progress: None)
+    assert job.kept == kept
 
 
 @pytest.mark.parametrize("problem", [
@@ -220,7 +239,7 @@ def test_a_matrix_that_is_said_to_be_constant_and_is_not_is_refused(problem: dic
     job = _job({**problem, "family": family, "coefficient": {"uniform": [1, 2]}})
     job.discretisation.properties = replace(job.problem.properties, constant=True)  # type: ignore[attr-defined]
     _systems(job, 1)
-    with pytest.raises(AssertionError, match="declared constant"):
+    with pytest.raises(FamilyError, match="name all fields that enter it"):
         _systems(job, 2)
 
 

@@ -11,7 +11,7 @@ from scipy.sparse import diags_array, tril, triu
 from pdemill.points import Array
 from pdemill.spec import validate
 from pdemill.spec.problem import Properties
-from solvers.job import Job
+from solvers.field_job import FieldJob
 from solvers.krylov.incomplete import factorise, remainder
 from solvers.krylov.levels import levels
 from solvers.krylov.product import products
@@ -42,7 +42,7 @@ CASES = [
 
 
 def _system(problem: str, sample: int = 0) -> System:
-    job = Job(validate({"problem": PROBLEMS[problem], "samples": 4, "seed": 1}))
+    job = FieldJob(validate({"problem": PROBLEMS[problem], "samples": 4, "seed": 1}))
     return job.discretisation.assemble(job.instance("train", sample))
 
 
@@ -127,8 +127,9 @@ def test_what_it_held_before_changes_no_bit(kind: str) -> None:
 
 def _dense(values: list[list[float]], **known: bool) -> Matrix:
     pattern = Pattern(np.array([0, 2, 4], dtype=np.int32), np.array([0, 1, 0, 1], dtype=np.int32))
-    facts = {"symmetric": False, "definite": False, "singular": False} | known
-    return Matrix(pattern, np.array(values).ravel(), Properties(**facts, constant=False, dimension=2, structured=False))
+    singular = known.pop("singular", False)
+    facts = Properties(known.get("symmetric", False), known.get("definite", False), constant=False, dimension=2)
+    return Matrix(pattern, np.array(values).ravel(), facts, (np.ones(2),) if singular else ())
 
 
 @pytest.mark.parametrize(

@@ -41,7 +41,10 @@ def darcy(problem: Json | None = None, **solver: Any) -> Json:
 BAD: dict[str, tuple[Json, str, str]] = {
     # points
     "both": (points({"resolution": [8, 8]}), "problem.points", "give either points"),
-    "whole fields only": (points({"family": "helmholtz"}), "problem.points", "helmholtz gives whole fields only"),
+    "negative reaction": (points({"family": "helmholtz"}), "problem.wavenumber", "walks takes a reaction >= 0 only"),
+    "convection": (
+        points({"family": "convection_diffusion", "velocity": [1, 0]}), "problem.velocity",
+        "a convection term, which the discretiser walks does not take"),
     "points as a number": (points({"points": 100}), "problem.points", "should be {random: 1024}"),
     "points of two kinds": (points({"points": {"random": 5, "grid": [2, 2]}}), "problem.points", "should be"),
     "no points": (points({"points": {"random": 0}}), "problem.points.random", "greater than or equal to 1"),
@@ -83,10 +86,10 @@ BAD: dict[str, tuple[Json, str, str]] = {
     # sides
     "robin": (
         points({"boundary": {"left": {"robin": {"coefficient": 1, "value": 0}}}}), "problem.boundary.left",
-        "dirichlet and neumann sides only"),
+        "left robin, which the discretiser walks does not take (it takes dirichlet, neumann)"),
     "periodic": (
         points({"boundary": {"left": "periodic", "right": "periodic"}}), "problem.boundary.left",
-        "dirichlet and neumann sides only"),
+        "left periodic, which the discretiser walks does not take (it takes dirichlet, neumann)"),
     "flux everywhere": (
         points({"boundary": {"default": {"neumann": 0}}, "source": 0}), "problem.boundary", "at least one"),
     "no such side": (
@@ -100,7 +103,8 @@ BAD: dict[str, tuple[Json, str, str]] = {
         darcy({"coefficient": {"field": "threshold", "low": 1, "high": 2, "of": {"field": "gaussian"}}}),
         "solver.method", "coefficient jumps"),
     "a tensor": (
-        darcy({"coefficient": {"diagonal": [1, 2]}}), "problem.coefficient.field", "is missing"),
+        darcy({"coefficient": {"diagonal": [1, 2]}}), "problem.coefficient",
+        "walks takes one coefficient for all axes"),
     "a field in four dimensions": (
         darcy({"domain": BALL4, "coefficient": {"field": "expression", "formula": "exp(x1)"}}),
         "solver.method", "in 2 and 3 dimensions only"),

@@ -88,13 +88,21 @@ BAD: dict[str, tuple[Json, str, str]] = {
     "cells as text": (darcy(resolution=["8", 8]), "problem.resolution[0]", "valid integer"),
     "resolution as text": (darcy(resolution="88"), "problem.resolution", "should be a list"),
     "more cells than any job": (darcy(resolution=[10**30, 8]), "problem.resolution", "are more than 50,000,000"),
-    "mesh size on a grid": (darcy(resolution={"h": 0.1}), "problem.resolution", "valid tuple"),
+    "mesh size on a grid": (
+        darcy(resolution={"h": 0.1}, discretiser="box"), "problem.resolution", "valid tuple"),
+    "cells for elements": (darcy(discretiser="elements"), "problem.resolution", "should be {h: 0.05}"),
+    "mesh of three axes": (
+        darcy(resolution={"h": 0.1}, domain={"lengths": [1, 1, 1]}), "problem.domain.lengths", "needs two entries"),
+    "unknown discretiser": (darcy(discretiser="elemnts"), "problem.discretiser", "did you mean 'elements'?"),
     "length per axis": (darcy(domain={"lengths": [1]}), "problem.domain.lengths", "1 entries, but resolution has 2"),
     "length per axis, insulated": (
         darcy(domain={"lengths": [1]}, boundary=INSULATED, source=0), "problem.domain.lengths", "resolution has 2"),
     "length negative": (darcy(domain={"lengths": [1, -1]}), "problem.domain.lengths[1]", "greater than 0"),
     "length infinite": (darcy(domain={"lengths": [1, math.inf]}), "problem.domain.lengths[1]", "finite"),
-    "polygon for a grid": (darcy(domain={"shape": "polygon"}), "problem.domain.shape", "choose box"),
+    "polygon for a grid": (
+        darcy(domain={"shape": "polygon", "outline": [[0, 0], [1, 0], [1, 1]]}), "problem.resolution",
+        "should be {h: 0.05}"),
+    "disk for a grid": (darcy(domain={"shape": "disk"}), "problem.domain.shape", "choose box"),
     "shape not a word": (darcy(domain={"shape": ["box"]}), "problem.domain.shape", "not possible"),
     # numbers and fields
     "number as text": (darcy(source="1"), "problem.source", "should be a number or one of"),
@@ -138,7 +146,8 @@ BAD: dict[str, tuple[Json, str, str]] = {
         "problem.boundary.left.robin.foo", "unknown key"),
     # sides
     "periodic on one side": (darcy(boundary={"left": "periodic"}), "problem.boundary.left", "right must be periodic"),
-    "periodic on a polygon": (thermal(boundary={"edge0": "periodic"}), "problem.boundary.edge0", "no opposite sides"),
+    "periodic on a polygon": (
+        thermal(boundary={"edge0": "periodic"}), "problem.boundary.edge0", "elements does not take"),
     "unknown side": (darcy(boundary={"lefft": {"dirichlet": 0}}), "problem.boundary.lefft", "left, right, bottom, top"),
     "side of another dimension": (darcy(boundary={"back": {"dirichlet": 0}}), "problem.boundary.back", "no such side"),
     "unknown condition": (darcy(boundary={"left": {"dirichlt": 0}}), "problem.boundary.left", "should be {dirichlet"),
@@ -270,7 +279,7 @@ BAD: dict[str, tuple[Json, str, str]] = {
     "h too small": (thermal(resolution={"h": 1e-6}), "problem.resolution.h", "unknowns, more than 50,000,000"),
     "h larger than the domain": (thermal(resolution={"h": 3}), "problem.resolution.h", "than the domain (2 x 2)"),
     "h zero": (thermal(resolution={"h": 0}), "problem.resolution.h", "greater than 0"),
-    "cells on a mesh": (thermal(resolution=[8, 8]), "problem.resolution", "valid dictionary"),
+    "cells on a mesh": (thermal(resolution=[8, 8]), "problem.resolution", "should be {h: 0.05}"),
     "order": (thermal(order=3), "problem.order", "1 or 2"),
 }  # fmt: skip
 
@@ -344,7 +353,7 @@ def test_the_limit_is_set_by_the_environment(monkeypatch: pytest.MonkeyPatch) ->
     monkeypatch.setenv("PDEMILL_MAX_UNKNOWNS", "255")
     assert fault_of(DARCY)[0] == "splits"
     monkeypatch.setenv("PDEMILL_MAX_UNKNOWNS", "256")
-    assert validate(DARCY).samples * validate(DARCY).problem.unknowns == 256
+    assert validate(DARCY).samples * validate(DARCY).problem.size == 256
 
 
 def nested(depth: int) -> Json:

@@ -149,7 +149,7 @@ def test_settings_change_single_values() -> None:
         "fno-darcy",
         ["problem.resolution=[16, 8]", "problem.coefficient.of.tau=5", "splits.valid=7", "solver.rtol=1e-6"],
     )
-    assert spec.problem.unknowns == 128
+    assert spec.problem.size == 128
     assert spec.model_dump()["problem"]["coefficient"]["of"]["tau"] == 5.0
     assert spec.splits == {"train": 1000, "test": 200, "valid": 7}
     assert _rtol(spec) == 1e-6

@@ -17,7 +17,7 @@ from pdemill.store.disk import sweep
 from pdemill.store.layout import Shard, StoreLayout
 from pdemill.store.store import ShardData, Store
 from pdemill.testing import Crash, FailingDisk, MemoryDisk
-from solvers.job import Job
+from solvers.field_job import FieldJob
 
 SPEC = {"problem": {"family": "poisson", "resolution": [4, 4], "source": {"uniform": [0, 1]}}, "samples": 5,
         "store": {"shard": 3}}  # fmt: skip
@@ -34,7 +34,7 @@ def _data(layout: StoreLayout, shard: Shard) -> ShardData:
 @pytest.fixture(scope="module")
 def make() -> Iterator[Callable[[Any], None]]:
     """What ``generate`` does to a disk, with samples that are there already and encoded once."""
-    layout = Job(validate(SPEC)).layout()
+    layout = FieldJob(validate(SPEC)).layout
     made: dict[Any, Any] = {}
 
     def remember(function: Any) -> Any:

@@ -47,12 +47,12 @@ def test_a_data_set_can_be_sent_to_loader_workers(darcy_store: Path) -> None:
 
 def test_what_is_stored_is_what_the_spec_draws(darcy_store: Path, darcy_spec: dict[str, Any]) -> None:
     from pdemill.spec import validate
-    from solvers.job import Job
+    from solvers.field_job import FieldJob
 
-    job = Job(validate(darcy_spec))
+    job = FieldJob(validate(darcy_spec))
     data = pdemill.open(darcy_store, "test")
     instance = job.instance("test", 4)
-    expected = job.inputs(instance, job.discretisation.assemble(instance))
+    expected = job.inputs(instance, job.discretisation.assemble(instance).shift)
     assert np.array_equal(data[4]["x"], expected.astype(np.float32))
 
 

@@ -14,7 +14,7 @@ from pdemill.errors import SolverError
 from pdemill.points import Array
 from pdemill.spec import load_preset
 from solvers.families.thermal import Thermal
-from solvers.job import Job
+from solvers.field_job import FieldJob
 from solvers.methods.direct import Direct
 from solvers.walks.mixed import MixedRecords
 from solvers.walks.stars import MixedPolygon, star_walk
@@ -100,7 +100,7 @@ def test_heat_around_a_slot_is_that_of_finite_elements() -> None:
     """The plate of skr-thermal: three insulated edges and rims, and heat that flows out of the fourth."""
     changes = ["problem.resolution.h=0.03", "problem.order=2", "solver.method=direct"]
     changes += ["problem.boundary.left.dirichlet=1", "problem.boundary.right.neumann=-2"]
-    job = Job(load_preset("skr-thermal", changes))
+    job = FieldJob(load_preset("skr-thermal", changes))
     instance = job.instance("train", 0)
     system = job.discretisation.assemble(instance)
     solution = Direct(method="direct").solver().solve(system, None)

@@ -1,0 +1,77 @@
+"""What a discretiser is: where a problem is solved, and which equations it takes there."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, ClassVar
+
+from pdemill.spec.registry import Register
+from pdemill.spec.unknowns import ScalarUnknown, Unknown
+
+if TYPE_CHECKING:
+    from pdemill.spec.method import Method
+    from pdemill.spec.problem import Problem
+
+
+@dataclass(frozen=True)
+class Takes:
+    """What a discretiser can discretise; whatever else an equation or a spec asks for is refused.
+
+    terms       names of fields of ``Terms``
+    conditions  keys of conditions on sides
+    unknowns    one tuple of kinds for each set of unknowns
+    tensor      whether the diffusion may be one function per axis
+    negative    whether the reaction may be negative somewhere
+    """
+
+    terms: frozenset[str]
+    conditions: frozenset[str]
+    unknowns: frozenset[tuple[type[Unknown], ...]] = frozenset({(ScalarUnknown,)})
+    tensor: bool = True
+    negative: bool = True
+
+
+class Discretiser(ABC):
+    """Base of all discretisers; none is ever instantiated. A subclass is one file that says what it takes and where its
+    problems live, and opens their jobs. It registers itself under ``name``."""
+
+    name: ClassVar[str]
+    place: ClassVar[type[Problem]]
+    """The keys of a spec that say where the problem is solved, such as ``domain`` and ``resolution``."""
+    where: ClassVar[str]
+    """In words: for whom lists the keys of a family."""
+    suffix: ClassVar[str] = ""
+    """What is added to the name of a family's class."""
+    takes: ClassVar[Takes]
+
+    @classmethod
+    @abstractmethod
+    def suits(cls, problem: Mapping[str, Any]) -> bool:
+        """Whether the ``problem`` part of a spec, not validated yet, reads as one of this discretiser."""
+
+    @classmethod
+    @abstractmethod
+    def open(cls, spec: Any, stored: Mapping[str, Any] | None, chosen: Method | None) -> Any:
+        """The job of a spec; ``stored`` holds the shared arrays of a store that exists already, ``chosen`` the method
+        that was planned for it."""
+
+    @classmethod
+    @abstractmethod
+    def cost(cls, spec: Any) -> Any:
+        """What a spec costs, by estimate."""
+
+    @classmethod
+    @abstractmethod
+    def automatic(cls, problem: Problem, options: Any) -> Method:
+        """The method that ``auto`` stands for, as far as estimates tell."""
+
+    def __init_subclass__(cls, **kwargs: Any) -> None:
+        super().__init_subclass__(**kwargs)
+        if "name" in cls.__dict__:
+            cls.place.discretised_by = cls
+            discretisers.add(cls.name, cls)
+
+
+discretisers: Register[Discretiser] = Register("discretiser")

@@ -1,0 +1,64 @@
+"""The terms of an equation, and which of them a family uses."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, fields
+from typing import Annotated
+
+from pydantic import BeforeValidator
+from pydantic import Field as Limits
+
+from pdemill.spec.field import AnyField, Field, Function, PositiveField, choose_field, positive
+from pdemill.spec.field import fields as known_fields
+from pdemill.spec.model import Model, as_tuple
+from pdemill.spec.registry import Slot
+
+
+class Diagonal(Model):
+    """A diagonal tensor: one positive field per axis; ``{diagonal: [k_x, k_y]}``."""
+
+    diagonal: Annotated[tuple[PositiveField, ...], Limits(min_length=1), BeforeValidator(as_tuple)]
+
+    @property
+    def is_random(self) -> bool:
+        return any(entry.is_random for entry in self.diagonal)
+
+
+class _CoefficientSlot(Slot):
+    def _validate(self, value: object) -> object:
+        if isinstance(value, Diagonal) or (isinstance(value, dict) and "diagonal" in value):
+            return Diagonal.model_validate(value)
+        return positive(choose_field(value))
+
+
+Coefficient = Annotated[Diagonal | Field, _CoefficientSlot(known_fields, Field, "Coefficient")]
+Vector = Annotated[tuple[AnyField, ...], Limits(min_length=1), BeforeValidator(as_tuple)]
+
+
+@dataclass(frozen=True)
+class Terms:
+    """The coefficients of -div(k grad u) + b . grad u + c u = f for one sample.
+
+    ``diffusion`` k is one function, or one per axis for a diagonal tensor; ``convection`` b is one function
+    per axis; an absent b or c is zero. Every field of this class is a term: a discretiser takes it by name, or refuses
+    the equations that have it.
+    """
+
+    diffusion: tuple[Function, ...]
+    source: Function
+    convection: tuple[Function, ...] = ()
+    reaction: Function | None = None
+
+    def present(self) -> Iterator[tuple[str, tuple[Function, ...]]]:
+        """The terms that are there, by name."""
+        for part in fields(self):
+            value = getattr(self, part.name)
+            functions = value if isinstance(value, tuple) else () if value is None else (value,)
+            if functions:
+                yield part.name, functions
+
+
+def placeholder(name: str, count: int) -> tuple[Function, ...]:
+    """Stand-ins for the drawn functions of the field ``name``, which show where a term comes from."""
+    return tuple(Function(lambda points: 1.0, origin=name) for _ in range(count))

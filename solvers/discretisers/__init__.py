@@ -1,0 +1,1 @@
+"""Where equations are solved, one file each: boxes, triangle meshes, points."""

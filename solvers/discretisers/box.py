@@ -1,0 +1,97 @@
+"""Box grids: finite volumes, one unknown per cell."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from math import prod
+from typing import Annotated, Any, ClassVar
+
+from numpy.typing import NDArray
+from pydantic import BeforeValidator, Field
+
+from pdemill.spec.boundary import opposite_paired
+from pdemill.spec.discretiser import Takes
+from pdemill.spec.domain import BOX_SIDES, Box, choose_domain
+from pdemill.spec.model import as_tuple, refuse
+from solvers.discretisers.whole_fields import WholeFieldPlace, WholeFields
+from solvers.operators.box import BoxGrid
+
+MAX_UNKNOWNS = 50_000_000
+
+
+def asks_for_mesh(problem: Mapping[str, Any]) -> bool:
+    """Whether a problem that is not validated yet names the size of a mesh, or a domain that needs one."""
+    domain = problem.get("domain")
+    outlined = isinstance(domain, Mapping) and (domain.get("shape") == "polygon" or "outline" in domain)
+    return outlined or isinstance(problem.get("resolution"), Mapping)
+
+
+class BoxPlace(WholeFieldPlace):
+    """A box of 1, 2 or 3 axes, divided into equal cells."""
+
+    resolution: Annotated[
+        tuple[Annotated[int, Field(ge=4)], ...], Field(min_length=1, max_length=3), BeforeValidator(as_tuple)
+    ]
+    domain: Annotated[Box, BeforeValidator(lambda value: choose_domain(value, Box))] = Box()
+
+    @property
+    def dimension(self) -> int:
+        return len(self.resolution)
+
+    @property
+    def sides(self) -> tuple[str, ...]:
+        return self.domain.side_names(self.dimension)
+
+    @property
+    def size(self) -> int:
+        return len(self.channels) * prod(self.resolution)
+
+    @property
+    def cells(self) -> tuple[int, ...]:
+        return self.resolution
+
+    @property
+    def joined(self) -> tuple[bool, ...]:
+        return tuple(self.conditions[low].paired for low, _ in BOX_SIDES[: self.dimension])
+
+    def discretise(self, stored: Mapping[str, NDArray[Any]] | None = None) -> BoxGrid:
+        lengths = tuple(self.domain.sizes(self.dimension).values())
+        return BoxGrid(self.resolution, lengths, self.joined, self.properties, self.singular)
+
+    def check_domain(self) -> None:
+        if self.size > MAX_UNKNOWNS:
+            raise refuse(("resolution",), f"{self.size:,} cells are more than {MAX_UNKNOWNS:,}", self.resolution)
+        lengths = self.domain.lengths
+        if lengths is not None and len(lengths) != self.dimension:
+            raise refuse(
+                ("domain", "lengths"), f"has {len(lengths)} entries, but resolution has {self.dimension} axes", lengths
+            )
+        opposite_paired(self.conditions, BOX_SIDES[: self.dimension])
+
+    def resolved(self) -> dict[str, Any]:
+        sizes = self.domain.sizes(self.dimension)
+        return super().resolved() | {"domain": {"shape": "box", "lengths": list(sizes.values())}}
+
+    @property
+    def volume(self) -> float:
+        return prod(self.domain.sizes(self.dimension).values())
+
+    def measure(self, side: str) -> float:
+        axis = next(axis for axis, pair in enumerate(BOX_SIDES) if side in pair)
+        return self.volume / list(self.domain.sizes(self.dimension).values())[axis]
+
+
+class OnBox(WholeFields):
+    """Second-order finite volumes on box grids; see ``solvers.operators.box``."""
+
+    name: ClassVar[str] = "box"
+    where: ClassVar[str] = "on box grids"
+    place = BoxPlace
+    takes: ClassVar[Takes] = Takes(
+        terms=frozenset({"diffusion", "convection", "reaction", "source"}),
+        conditions=frozenset({"dirichlet", "neumann", "robin", "periodic"}),
+    )
+
+    @classmethod
+    def suits(cls, problem: Mapping[str, Any]) -> bool:
+        return "points" not in problem and not asks_for_mesh(problem)

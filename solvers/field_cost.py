@@ -1,0 +1,55 @@
+"""The cost of jobs for whole fields, from formulas."""
+
+from __future__ import annotations
+
+from math import ceil
+
+import numpy as np
+
+from pdemill.spec.job import Spec
+from pdemill.spec.method import LinearMethod
+from pdemill.store.layout import shard_samples
+from solvers.certify import audited_count, refined_count
+from solvers.estimate import SAMPLE_SECONDS, UNKNOWN_SECONDS, Cost, channels, slowness
+from solvers.planning.candidates import candidates, name_of, refining
+
+AUDITED_WALK_SECONDS = 6e-6
+"""One walk of an audit with its data: 3e-6 with constant coefficients, 1e-5 with fields of 128 modes per axis."""
+
+
+def cost(spec: Spec) -> Cost:
+    """The cost of a job for whole fields."""
+    problem = spec.problem
+    unknowns = problem.size
+    method = spec.solver.resolve(problem)
+    assert isinstance(method, LinearMethod)
+    each = method.seconds(problem, unknowns)
+    seconds = spec.samples * _seconds(each, unknowns)
+    refined = sum(refined_count(spec, split) for split in spec.splits)
+    finer = unknowns * 2**problem.dimension
+    finely = refining(problem, unknowns, method.rtol) if refined else None
+    if finely is not None:
+        seconds += refined * _seconds(finely.seconds(problem, finer), finer)
+    seconds += _audit_seconds(spec)
+    inputs, outputs = channels(problem, sides=True), len(problem.channels)
+    size = unknowns // outputs * np.dtype(spec.store.dtype).itemsize
+    shard = spec.store.shard or shard_samples(max(inputs, outputs) * size)
+    shards = sum(ceil(samples / shard) for samples in spec.splits.values())
+    bytes_ = spec.samples * (inputs + outputs) * size
+    others = {
+        name_of(other): round(slowness() * (seconds + spec.samples * (other.seconds(problem, unknowns) - each)), 3)
+        for other in candidates(problem, unknowns, method.rtol, method.sort, method.guess)
+    }
+    return Cost(unknowns, bytes_, round(slowness() * seconds, 3), method.method, shards, others)
+
+
+def _audit_seconds(spec: Spec) -> float:
+    """The walks of audits."""
+    if spec.certify.audit is None:
+        return 0.0
+    walks = spec.certify.audit.probes * spec.certify.audit.walks
+    return AUDITED_WALK_SECONDS * walks * sum(audited_count(spec, split) for split in spec.splits)
+
+
+def _seconds(solve: float, unknowns: int) -> float:
+    return solve + SAMPLE_SECONDS + UNKNOWN_SECONDS * unknowns

@@ -1,0 +1,167 @@
+"""The job of a problem that is solved for whole fields, by linear systems."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+import zarr
+from numpy.typing import NDArray
+
+from pdemill.draws import SCHEME
+from pdemill.errors import Fault, SpecError
+from pdemill.planning import Plan
+from pdemill.points import Array
+from pdemill.spec.field import Function
+from pdemill.spec.job import Spec
+from pdemill.spec.method import LinearMethod, Method
+from pdemill.store.layout import ArrayLayout, Shard, StoreLayout, shard_samples
+from pdemill.store.store import ShardData
+from solvers.discretisers.whole_fields import WholeFieldPlace
+from solvers.draws import CompiledDraw
+from solvers.instance import Instance
+from solvers.job import FAILED, Job
+from solvers.methods.auto import Auto
+from solvers.operators.discretisation import Discretisation
+from solvers.ordering.order import resolve_sort
+from solvers.planning.candidates import refining
+from solvers.progress import Progress
+from solvers.schemes.scheme import Scheme
+from solvers.sequence import FALLBACK, Sequence
+from solvers.stopwatch import Stopwatch
+
+AUDITED = ("audit_error", "audit_interval")
+"""Columns of jobs with an audit."""
+
+
+class FieldJob(Job):
+    """A spec for whole fields, ready to be solved. ``stored`` holds the shared arrays of a store that exists already,
+    ``chosen`` the method that was planned for it."""
+
+    problem: WholeFieldPlace
+    method: LinearMethod
+
+    def __init__(
+        self, spec: Spec, stored: Mapping[str, NDArray[Any]] | None = None, chosen: Method | None = None
+    ) -> None:
+        assert isinstance(spec.problem, WholeFieldPlace)
+        self.spec, self.problem = spec, spec.problem
+        self.discretisation: Discretisation = self.problem.discretise(stored)
+        method = chosen or spec.solver.resolve(self.problem)
+        assert isinstance(method, LinearMethod)
+        self.method = method
+        self.kept = {}
+        self.scheme: Scheme = self.problem.scheme()
+        self._fixed: dict[str, Function] = {}
+        first = self.instance(next(iter(spec.splits)), 0)
+        _ = first.terms
+        self.channels = self._channels([name for name, _ in first.named()])
+        self.parameters = tuple(first.parameters())
+        self._refined: Discretisation | None = None
+
+    def _channels(self, drawn: list[str]) -> tuple[str, ...]:
+        """What is drawn; the source where nothing is, and where its mean is subtracted sample by sample."""
+        projected = self.problem.singular and self.problem.compatibility == "project"
+        shown = [*drawn, "source"] if projected and "source" not in drawn else drawn
+        return tuple(shown or ["source"])
+
+    @property
+    def refined(self) -> Discretisation:
+        """The discretisation with cells of half the size, made when it is first asked for."""
+        if self._refined is None:
+            self._refined = self.discretisation.refined()
+        return self._refined
+
+    def instance(self, split: str, sample: int) -> Instance:
+        """Sample number ``sample`` of a split."""
+        return Instance(self.problem, CompiledDraw(self.spec.seed, split, sample), self._fixed)
+
+    def features(self, instance: Instance) -> Array:
+        """The numbers by which samples are compared."""
+        return instance.features(self.discretisation.points, self.discretisation.side_points)
+
+    def sequence(self, method: LinearMethod | None = None) -> Sequence:
+        """The job's method, or another, with nothing recycled yet."""
+        return Sequence(method or self.method, self.kept)
+
+    def inputs(self, instance: Instance, shift: float) -> Array:
+        """The input channels of a sample, shape (channels, ...); ``shift`` was subtracted from its source."""
+        grid = self.discretisation
+        sides = {f"{side}_{name}": (side, f) for side, fs in instance.sides.items() for name, f in fs.items()}
+        drawn = {"source": instance.terms.source, **dict(instance.named())}
+        fields = []
+        for name in self.channels:
+            function: Function = drawn[name]
+            values = grid.spread(*sides[name]) if name in sides else function(grid.points)
+            fields.append(np.broadcast_to(values - shift if name == "source" else values, grid.points.shape))
+        return np.stack(fields)
+
+    @cached_property
+    def layout(self) -> StoreLayout:
+        grid, dtype, names = self.discretisation, self.spec.store.dtype, self.problem.channels
+        fields = (
+            ArrayLayout("input", dtype, (len(self.channels), *grid.points.shape), ("channel", *grid.axes)),
+            ArrayLayout(
+                "solution", dtype, (len(names), *grid.solution_shape), ("solution_channel", *grid.solution_axes)
+            ),
+        )
+        columns = (
+            ArrayLayout("params", "float64", (len(self.parameters),), ("parameter",)),
+            ArrayLayout("rel_residual", "float64"),
+            ArrayLayout("error_estimate", "float32"),
+            *(ArrayLayout(name, "float32") for name in AUDITED if self.spec.certify.audit),
+            ArrayLayout("iterations", "int32", fill=-1),
+            ArrayLayout("solve_seconds", "float32"),
+            ArrayLayout("method", "int8", fill=-1, attributes=self.flags()),
+            ArrayLayout("sample_id", "int64", fill=-1),
+        )
+        arrays = fields + tuple(c for c in columns if c.name != "params" or self.parameters)
+        samples = self.spec.store.shard or shard_samples(max(part.sample_bytes for part in fields))
+        attributes = self.attributes(samples, self.discretisation.pattern.size)
+        return StoreLayout(self.spec.splits, samples, arrays, grid.arrays(), attributes)
+
+    @property
+    def seed_scheme(self) -> str:
+        return SCHEME
+
+    def shown_plan(self) -> dict[str, Any]:
+        sort = resolve_sort(self.method.sort, self.method.recycles)
+        refined = self.refined_method() if self.spec.certify.refine else None
+        shown = refined.method if refined else "none"
+        return {**self.method.model_dump(mode="json"), "sort": sort, "refined": shown}
+
+    def method_names(self) -> list[str]:
+        return list(dict.fromkeys([FAILED, self.method.method, FALLBACK]))
+
+    def refined_method(self) -> LinearMethod | None:
+        """How the refined problem is solved: by the lowest estimate; None where that takes too much memory."""
+        return refining(self.problem, self.discretisation.pattern.size, self.method.rtol)
+
+    @property
+    def planned(self) -> bool:
+        return isinstance(self.spec.solver, Auto) and self.spec.solver.trial != "never"
+
+    def plan(self, always: bool = False) -> Plan:
+        solver = self.spec.solver
+        if not isinstance(solver, Auto):
+            raise SpecError([Fault(("solver", "method"), f"asks for {solver.method}; only auto is planned")])
+        from solvers.planning.planner import make_plan  # late: most jobs have their method already
+
+        return make_plan(self, always or solver.trial == "always")
+
+    def solve(self, shard: Shard, report: Callable[[Progress], None]) -> tuple[ShardData, Stopwatch]:
+        from solvers.field_shard import solve_shard  # late: what a shard is made of takes a job
+
+        return solve_shard(self, shard, report)
+
+    def check(self, group: zarr.Group, shard: Shard, rows: NDArray[Any]) -> list[str]:
+        from solvers.field_check import check_certificates  # late: as above
+
+        return check_certificates(self, group, shard, rows)
+
+    def audit(self, group: zarr.Group, shard: Shard, rows: NDArray[Any]) -> tuple[list[float], list[str]]:
+        from solvers.audit.stored import audit_stored  # late: only audits load compiled walks
+
+        return audit_stored(self, group, shard, rows)

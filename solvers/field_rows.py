@@ -1,0 +1,104 @@
+"""The rows of a shard of whole fields: collected sample by sample, each written once."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from pdemill.points import Array
+from pdemill.store.store import ShardData
+from solvers.job import FAILED
+from solvers.sequence import Label
+from solvers.solution import Result
+
+if TYPE_CHECKING:
+    from solvers.field_job import FieldJob
+
+
+@dataclass(frozen=True)
+class Row:
+    """What is known of one sample. ``inputs`` is None where nothing could be drawn, ``solution`` where there is none;
+    ``attempted`` tells whether a method was tried on it."""
+
+    number: int
+    label: Label
+    inputs: Array | None = None
+    parameters: tuple[float, ...] = ()
+    solution: Array | None = None
+    attempted: bool = True
+    error_estimate: float = float("nan")
+    audit: tuple[float, float] | None = None
+
+    def failed(self, label: Label) -> Row:
+        """The row of a sample whose solution is not to be kept."""
+        return replace(self, label=label, solution=None)
+
+
+class Rows:
+    """The arrays of a shard while they fill."""
+
+    def __init__(self, job: FieldJob, split: str, ids: NDArray[np.intp]) -> None:
+        self._job = job
+        self._failures: list[dict[str, Any]] = []
+        self.arrays: dict[str, NDArray[Any]] = {
+            part.name: np.full((len(ids), *part.shape), part.fill, dtype=part.dtype)
+            for part in job.layout.arrays_of(split)
+        }
+        self.arrays["sample_id"][:] = ids
+        self._first: int | None = None
+        self._codes = {name: code for code, name in enumerate(job.method_names())}
+
+    def write(self, row: Row) -> None:
+        """Keep a sample, certified or not."""
+        arrays, number, label = self.arrays, row.number, row.label
+        if row.inputs is not None:
+            arrays["input"][number] = row.inputs
+        if "params" in arrays and row.parameters:
+            arrays["params"][number] = row.parameters
+        if row.attempted:
+            arrays["rel_residual"][number] = label.residual
+            arrays["iterations"][number] = label.iterations
+            arrays["solve_seconds"][number] = label.seconds
+        arrays["method"][number] = self._codes[label.method]
+        if row.audit is not None:
+            arrays["audit_error"][number], arrays["audit_interval"][number] = row.audit
+        if row.solution is not None:
+            arrays["solution"][number] = row.solution
+            arrays["error_estimate"][number] = row.error_estimate
+        else:
+            sample = int(arrays["sample_id"][number])
+            self._failures.append(
+                {"row": number, "sample": sample, "result": label.result.name, "reason": label.reason}
+            )
+
+    def note_first(self, number: int, label: Label) -> None:
+        """Remember the first sample that the method itself solved, before it had anything to recycle."""
+        if self._first is None and label.unknowns is not None and label.method == self._job.method.method:
+            self._first = number
+
+    def finished(self) -> ShardData:
+        """The rows with their summary."""
+        good = self.arrays["method"] > 0
+        iterations, residuals = self.arrays["iterations"][good], self.arrays["rel_residual"][good]
+        summary: dict[str, Any] = {
+            "iterations": int(iterations.sum()),
+            "worst_residual": float(residuals.max()) if good.any() else None,
+        }
+        if self._job.method.recycles and self._first is not None:
+            summary["first"] = self._first
+        return ShardData(self.arrays, tuple(sorted(self._failures, key=lambda f: f["row"])), summary)
+
+
+def stored(values: Array, dtype: str) -> Array:
+    """Values in the store's type; those that are too large for it become infinite."""
+    with np.errstate(over="ignore"):
+        return values.astype(dtype)
+
+
+def misfit(label: Label, dtype: str) -> Label:
+    """The label of a sample whose values the store's type cannot hold."""
+    reason = f"its values do not fit into {dtype}: rescale the problem, or set store.dtype"
+    return Label(None, label.residual, label.iterations, FAILED, Result.NOT_FINITE, reason, label.seconds)

@@ -1,0 +1,192 @@
+"""One shard of whole fields, along the straight line: sample, order, assemble, solve, certify."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from pdemill.points import Array
+from pdemill.store.layout import Shard
+from pdemill.store.store import ShardData
+from solvers.certify import audited_samples, discretisation_error, refined_samples
+from solvers.field_job import FieldJob
+from solvers.field_rows import Row, Rows, misfit, stored
+from solvers.instance import Instance, InvalidSample
+from solvers.job import FAILED
+from solvers.operators.equation import DiscreteEquation
+from solvers.ordering.order import resolve_sort, solve_order
+from solvers.progress import Progress
+from solvers.sequence import Label, Sequence
+from solvers.solution import Result
+from solvers.stopwatch import Stopwatch
+
+if TYPE_CHECKING:
+    from solvers.audit import Auditor
+
+AHEAD, AHEAD_UNKNOWNS = 8, 500_000
+"""Equations that are assembled before they are solved: so many, or as many as have so many unknowns together."""
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """A sample that was drawn: its row so far, and its equation, or None where the row says why there is none."""
+
+    row: Row
+    instance: Instance
+    equation: DiscreteEquation | None
+
+
+def solve_shard(job: FieldJob, shard: Shard, report: Callable[[Progress], None]) -> tuple[ShardData, Stopwatch]:
+    """The rows of a shard; a sample that cannot be certified is a failure in them, never an exception.
+
+    Solver and recycled state begin anew with every shard, so that its rows depend on the spec and on nothing else.
+    """
+    watch = Stopwatch()
+    ids = np.arange(shard.start, shard.stop)
+    sort = resolve_sort(job.method.sort, job.method.recycles)
+    with watch.step("order"):
+        features = [job.features(job.instance(shard.split, int(i))) for i in ids] if sort != "none" else []
+        order = solve_order(sort, np.array(features).reshape(len(ids), -1))
+    with watch.step("store"):
+        rows = Rows(job, shard.split, ids)
+    sequence = job.sequence()
+    refine, audit = _refiner(job, shard, watch), _audit(job, shard, watch)
+    done = 0
+    for prepared in _prepared(job, shard, order.tolist(), _batch(job, sequence), watch):
+        for row, instance in _solved(job, rows, prepared, sequence, watch):
+            finished = refine(audit(row, instance), instance)
+            with watch.step("store"):
+                rows.write(finished)
+            done += 1
+            report(Progress(done, row.label.iterations, finished.solution is None))
+    return rows.finished(), watch
+
+
+def _prepared(job: FieldJob, shard: Shard, order: list[int], batch: int, watch: Stopwatch) -> Iterator[list[Prepared]]:
+    """The equations of a shard in the order given, in lists as long as the solver likes: at least a few, since it
+    drives them out of the cache."""
+    ahead = max(1, min(AHEAD, AHEAD_UNKNOWNS // job.discretisation.pattern.size) // batch) * batch
+    for begin in range(0, len(order), ahead):
+        yield [_prepare(job, shard, number, watch) for number in order[begin : begin + ahead]]
+
+
+def _prepare(job: FieldJob, shard: Shard, number: int, watch: Stopwatch) -> Prepared:
+    grid, dtype = job.discretisation, job.spec.store.dtype
+    with watch.step("sample"):
+        instance = job.instance(shard.split, shard.start + number)
+    try:
+        with watch.step("sample"):
+            instance.evaluate(grid.points, grid.side_points)
+        with watch.step("assemble"):
+            equation = grid.equation(instance)
+        with watch.step("store"):
+            inputs = stored(job.inputs(instance, equation.shift), dtype)
+            parameters = tuple(instance.parameters().values())
+    except InvalidSample as fault:
+        label = Label(None, np.nan, 0, FAILED, Result.INVALID, str(fault))
+        return Prepared(Row(number, label, attempted=False), instance, None)
+    label = Label(None, np.nan, 0, FAILED, Result.INVALID)
+    return Prepared(Row(number, label, inputs, parameters), instance, equation)
+
+
+def _solved(
+    job: FieldJob, rows: Rows, prepared: list[Prepared], sequence: Sequence, watch: Stopwatch
+) -> Iterator[tuple[Row, Instance]]:
+    """The rows of prepared samples with their labels: solved in batches, handed on as soon as each batch is through."""
+    left = [sample for sample in prepared if sample.equation is not None]
+    size = _batch(job, sequence)
+    solved: list[Row] = []
+    for sample in prepared:
+        if sample.equation is None:
+            yield sample.row, sample.instance
+            continue
+        if not solved:
+            part, left = left[:size], left[size:]
+            labels = job.scheme.labels([s.equation for s in part if s.equation is not None], sequence, watch)
+            with watch.step("store"):
+                solved = [_labelled(job, rows, one, label) for one, label in zip(part, labels, strict=True)]
+        yield solved.pop(0), sample.instance
+
+
+def _labelled(job: FieldJob, rows: Rows, sample: Prepared, label: Label) -> Row:
+    """The row of a sample with its label, and its solution where the store's type can hold it."""
+    row, grid, dtype = replace(sample.row, label=label), job.discretisation, job.spec.store.dtype
+    rows.note_first(row.number, label)
+    if label.unknowns is None:
+        return row
+    solution = stored(grid.to_fields(grid.centred(label.unknowns), sample.instance), dtype)
+    fits = all(values is None or np.isfinite(values).all() for values in (solution, row.inputs))
+    return replace(row, solution=solution) if fits else row.failed(misfit(label, dtype))
+
+
+def _batch(job: FieldJob, sequence: Sequence) -> int:
+    return sequence.batch(job.discretisation.pattern, job.problem.properties.constant)
+
+
+type Step = Callable[[Row, Instance], Row]
+
+
+def _audit(job: FieldJob, shard: Shard, watch: Stopwatch) -> Step:
+    """What measures labels against the continuous equation: a row whose label disagrees becomes a failure."""
+    chosen = set(audited_samples(job.spec, shard.split).tolist()) & set(range(shard.start, shard.stop))
+    if not chosen or job.spec.certify.audit is None:
+        return lambda row, instance: row
+    from solvers.audit import Auditor  # late: only audits load compiled walks
+
+    auditor = Auditor(job, shard.split, job.spec.certify.audit)
+
+    def audited(row: Row, instance: Instance) -> Row:
+        if row.solution is None or shard.start + row.number not in chosen:
+            return row
+        with watch.step("audit"):
+            return _audited(job, row, instance, auditor)
+
+    return audited
+
+
+def _audited(job: FieldJob, row: Row, instance: Instance, auditor: Auditor) -> Row:
+    assert row.label.unknowns is not None
+    found = auditor.audit(instance, job.discretisation.to_fields(row.label.unknowns, instance))
+    if found is None:
+        return row
+    measured = replace(row, audit=(found.error, found.interval))
+    if not found.flagged:
+        return measured
+    reason = f"{Result.DISAGREES.value} ({found.complaint})"
+    return measured.failed(replace(row.label, unknowns=None, method=FAILED, result=Result.DISAGREES, reason=reason))
+
+
+def _refiner(job: FieldJob, shard: Shard, watch: Stopwatch) -> Step:
+    """What estimates discretisation errors of the samples that were drawn for it."""
+    chosen = set(refined_samples(job.spec, shard.split).tolist())
+    method = job.refined_method() if chosen else None
+    if method is None:
+        return lambda row, instance: row
+    sequence = job.sequence(method)
+
+    def refined(row: Row, instance: Instance) -> Row:
+        if row.solution is None or shard.start + row.number not in chosen:
+            return row
+        with watch.step("refine"):
+            assert row.label.unknowns is not None
+            return replace(row, error_estimate=_refined_error(job, sequence, instance, row.label.unknowns))
+
+    return refined
+
+
+def _refined_error(job: FieldJob, sequence: Sequence, instance: Instance, unknowns: Array) -> float:
+    """The estimate for one sample; NaN where the refined problem has no certified solution."""
+    coarse, fine = job.discretisation, job.refined
+    try:
+        equation = fine.equation(instance)
+    except InvalidSample:
+        return float("nan")
+    (label,) = job.scheme.labels([equation], sequence, Stopwatch())
+    if label.unknowns is None:
+        return float("nan")
+    here = coarse.to_fields(coarse.centred(unknowns), instance)
+    there = fine.to_fields(fine.centred(label.unknowns), instance)
+    return discretisation_error(here, coarse.restrict_fields(there), coarse.order)

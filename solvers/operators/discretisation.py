@@ -1,0 +1,105 @@
+"""What a grid or mesh must offer, whatever the equation."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Mapping
+
+import numpy as np
+from numpy.typing import NDArray
+
+from pdemill.points import Array, Points
+from pdemill.spec.field import Function
+from solvers.instance import Instance
+from solvers.operators.equation import DiscreteEquation, LinearEquation
+from solvers.operators.system import Matrix, Pattern, System
+
+
+class Discretisation(ABC):
+    """A grid or mesh with everything that all samples of a job share.
+
+    A linear equation of one scalar only needs ``assemble``, ``to_field`` and ``to_unknowns``; others override
+    ``equation``, ``to_fields`` and ``from_fields``.
+    """
+
+    pattern: Pattern
+    points: Points
+    """Where stored fields live."""
+    side_points: dict[str, Points]
+    """Where the data of each side is evaluated."""
+    weights: Array
+    """The integral of each basis function, per row scaling of the system."""
+    axes: tuple[str, ...]
+    """Dimension names of a stored field."""
+    order: int
+    """Order of convergence in the cell size, for smooth solutions."""
+    null_space: tuple[Array, ...] = ()
+    """A basis of the null space that all matrices share: the constants, where u is not fixed on any side."""
+
+    def equation(self, instance: Instance) -> DiscreteEquation:
+        """The discrete equation of one sample; raises InvalidSample."""
+        return LinearEquation(self.assemble(instance))
+
+    @abstractmethod
+    def assemble(self, instance: Instance) -> System:
+        """The linear system of one sample; raises InvalidSample."""
+
+    @abstractmethod
+    def to_field(self, unknowns: Array, instance: Instance) -> Array:
+        """Values of a scalar at ``points`` from the unknowns of a solved system."""
+
+    @abstractmethod
+    def to_unknowns(self, field: Array) -> Array:
+        """The unknowns among the values of a scalar at ``points``."""
+
+    @property
+    def solution_shape(self) -> tuple[int, ...]:
+        """The shape of one channel of a solution."""
+        return self.points.shape
+
+    @property
+    def solution_axes(self) -> tuple[str, ...]:
+        """The names of its axes."""
+        return self.axes
+
+    def to_fields(self, unknowns: Array, instance: Instance) -> Array:
+        """The channels of the solution [C, ...] from the unknowns of a solved equation."""
+        return self.to_field(unknowns, instance)[None]
+
+    def from_fields(self, fields: Array) -> Array:
+        """The unknowns among the channels of a solution."""
+        (field,) = fields
+        return self.to_unknowns(field)
+
+    @abstractmethod
+    def spread(self, side: str, data: Function) -> Array:
+        """Data of a side as a field at ``points``, for a channel of the store."""
+
+    @abstractmethod
+    def refined(self) -> Discretisation:
+        """The same domain with cells of half the size."""
+
+    @abstractmethod
+    def restrict(self, fine: Array) -> Array:
+        """Values at ``points`` from a field of the refined discretisation, exact for cubics on grids."""
+
+    def restrict_fields(self, fine: Array) -> Array:
+        """The same for all channels of a solution."""
+        return self.restrict(fine[0])[None] if len(fine) == 1 else np.stack([self.restrict(part) for part in fine])
+
+    @abstractmethod
+    def arrays(self) -> Mapping[str, tuple[tuple[str, ...], NDArray[np.float64] | NDArray[np.int32]]]:
+        """What the store keeps once: dimension names and values of coordinates, or of points and cells."""
+
+    def balanced(self, matrix: Matrix, rhs: Array) -> System:
+        """The system; a singular one after its source has been shifted so that it has a solution."""
+        if not matrix.singular:
+            return System(matrix, rhs)
+        shift = float(rhs.sum() / self.weights.sum())
+        return System(matrix, rhs - shift * self.weights, shift)
+
+    def centred(self, unknowns: Array) -> Array:
+        """The solution with zero mean, where constants are free."""
+        if not self.null_space:
+            return unknowns
+        return np.asarray(unknowns - (self.weights @ unknowns) / self.weights.sum())

@@ -1,0 +1,78 @@
+"""One sample as a discrete equation: R(u) = 0, or M du/dt + R(u, t) = 0."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+
+import numpy as np
+
+from pdemill.points import Array
+from solvers.operators.system import Matrix, System
+
+
+class DiscreteEquation(ABC):
+    """R(u, t) = 0 of one sample, or M du/dt + R(u, t) = 0, for the unknowns u [n]."""
+
+    linear: bool
+    """Whether R(u) = A u - b."""
+    mass: Matrix | None = None
+    """M; None where the equation is steady."""
+    shift: float = 0.0
+    """What was subtracted from the source so that a singular equation has a solution."""
+
+    @abstractmethod
+    def start(self) -> Array:
+        """Where an iteration begins, or the state at the time 0."""
+
+    @abstractmethod
+    def linearised(self, u: Array, t: float = 0.0) -> System:
+        """A u = b where the equation is linear, whatever u is, with the same Matrix object every time; else J d = -R(u)
+        with the Jacobian J at u."""
+
+    @abstractmethod
+    def residual(self, u: Array, t: float = 0.0) -> Array:
+        """-R(u, t), by assembly alone: it is what certificates are made of, and shares nothing with solvers."""
+
+    @abstractmethod
+    def size(self) -> float:
+        """The norm that residuals are relative to, that of b for a linear equation."""
+
+    def relative_residual(self, u: Array, t: float = 0.0) -> float:
+        """‖R(u, t)‖ in units of ``size``; as it is where that is 0."""
+        residual, size = float(np.linalg.norm(self.residual(u, t))), self.size()
+        return residual / size if size > 0 else residual
+
+
+class LinearEquation(DiscreteEquation):
+    """A u = b."""
+
+    linear = True
+
+    def __init__(self, system: System) -> None:
+        self.system = system
+        self.shift = system.shift
+
+    def start(self) -> Array:
+        return np.zeros(self.system.matrix.pattern.size)
+
+    def linearised(self, u: Array, t: float = 0.0) -> System:
+        return self.system
+
+    def residual(self, u: Array, t: float = 0.0) -> Array:
+        return self.system.residual(u)
+
+    def size(self) -> float:
+        return float(np.linalg.norm(self.system.rhs))
+
+    def relative_residual(self, u: Array, t: float = 0.0) -> float:
+        return relative_residual(self.system, u)
+
+
+def relative_residual(system: System, unknowns: Array) -> float:
+    """||b - A u|| / ||b|| in float64 (2-norm); of the whole residual where b = 0."""
+    rest = system.residual(unknowns)
+    residual, size = float(np.linalg.norm(rest)), float(np.linalg.norm(system.rhs))
+    if size > 0:
+        return residual / size
+    largest = float(np.abs(system.rhs).max())  # its square may be too small for a number
+    return float(np.linalg.norm(rest / largest) / np.linalg.norm(system.rhs / largest)) if largest > 0 else residual

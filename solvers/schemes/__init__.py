@@ -1,0 +1,1 @@
+"""How discrete equations are solved, one file each: at once, or in iterations and steps."""
