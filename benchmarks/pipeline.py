@@ -20,7 +20,7 @@ from pathlib import Path  # noqa: E402
 
 from pdemill.progress import Tally  # noqa: E402
 from pdemill.spec import load_preset  # noqa: E402
-from solvers.generate import generate  # noqa: E402
+from solvers.local.generate import generate  # noqa: E402
 
 STEPS = ("sample", "order", "assemble", "solve", "certify", "refine", "store", "write")
 LIMIT = 0.4

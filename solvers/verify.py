@@ -24,8 +24,8 @@ from pdemill.store.root import ROOT, read_attributes
 from pdemill.store.store import Store, check_files
 from solvers.certify import relative_residual, rounding_residual
 from solvers.job import Job
+from solvers.opening import AnyJob, open_work
 from solvers.solution import Result
-from solvers.work import AnyJob, open_work
 
 
 @dataclass(frozen=True)

@@ -24,8 +24,8 @@ from pdemill.store.disk import LocalDisk, Lock, make_folders, sweep
 from pdemill.store.layout import Shard
 from pdemill.store.manifest import FOLDER, Manifest, name_of, read
 from pdemill.store.store import ShardData, Store
+from solvers.opening import AnyJob, open_work, plan_work, work_on
 from solvers.shard import Counts, Progress
-from solvers.work import AnyJob, open_work, plan_work, work_on
 from workers import identity
 from workers.app import SOFT_SECONDS, app
 
