@@ -13,7 +13,7 @@ from __future__ import annotations
 
 from solvers.multigrid import layout as of
 from solvers.multigrid.compiled import Level, Singles, U, kernel
-from solvers.multigrid.rows import ONE, clear, merge, split
+from solvers.multigrid.row_kernels import ONE, clear, merge, split
 from solvers.multigrid.smoother import RED, deep, length, row, scratch, second, wrap
 
 WHOLE, NOTHING = 0, 1
