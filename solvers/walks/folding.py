@@ -29,7 +29,7 @@ from pdemill.points import Array
 from solvers.walks.geometry import implements, reach, reach2, reach3, touch, touch2, touch3
 from solvers.walks.green import screened_2d, screened_3d, source_2d, source_3d, throughput_2d, throughput_3d
 from solvers.walks.mixed import MixedRecords
-from solvers.walks.philox import Key, philox, turn, uniform
+from solvers.walks.philox import Key, philox, sin_cos, uniform
 from solvers.walks.shapes.box import Box
 from solvers.walks.walk import starts_inside, walk
 
@@ -217,7 +217,7 @@ def _walk(
             radius, hint = reach(box, x)
             while radius > epsilon and k < max_steps:
                 a, b, c, e = philox(uint32(DRAWS * k), number, point, uint32(stream), uint32(k0), uint32(k1))
-                n[1], n[0] = turn(a)
+                n[1], n[0] = sin_cos(a)
                 if d == 3:
                     n[2] = 2.0 * uniform(b) - 1.0
                     n[:2] *= math.sqrt(1.0 - n[2] * n[2])

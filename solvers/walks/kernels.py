@@ -22,7 +22,7 @@ from numba import njit, uint32
 
 from solvers.walks.geometry import reach, reach2, reach3, touch, touch2, touch3
 from solvers.walks.green import source_2d, source_3d, throughput_2d, throughput_3d
-from solvers.walks.philox import FAST, philox, turn, uniform
+from solvers.walks.philox import FAST, philox, sin_cos, uniform
 from solvers.walks.screening import remaining, throughput
 
 BLOCK = 256
@@ -55,7 +55,7 @@ def walk2(
                     a, b, c, d = philox(uint32(k), number, point, stream, k0, k1)
                 if k < quasi:
                     a = net[row, k] ^ shifts[p, block, k]
-                sine, cosine = turn(a)
+                sine, cosine = sin_cos(a)
                 if k == 0 and len(direction) > 0:
                     direction[p, w, 0], direction[p, w, 1] = cosine, sine
                 else:
@@ -109,7 +109,7 @@ def walk3(
                 if k < quasi:
                     a = net[row, 2 * k] ^ shifts[p, block, 2 * k]
                     b = net[row, 2 * k + 1] ^ shifts[p, block, 2 * k + 1]
-                sine, cosine = turn(a)
+                sine, cosine = sin_cos(a)
                 height = 2.0 * uniform(b) - 1.0
                 ring = math.sqrt(1.0 - height * height)
                 nx, ny = ring * cosine, ring * sine
@@ -164,10 +164,10 @@ def walk_any(
                 square = 0.0
                 for q in range(blocks):
                     a, b, c, d = philox(uint32(draws * k + q), number, point, stream, k0, k1)
-                    s, t = turn(b)
+                    s, t = sin_cos(b)
                     length = math.sqrt(-2.0 * math.log(uniform(a)))
                     n[4 * q], n[4 * q + 1] = length * t, length * s
-                    s, t = turn(d)
+                    s, t = sin_cos(d)
                     length = math.sqrt(-2.0 * math.log(uniform(c)))
                     n[4 * q + 2], n[4 * q + 3] = length * t, length * s
                 for i in range(dimension):

@@ -14,7 +14,7 @@ from solvers.instance import InvalidSample
 from solvers.shard import Progress
 from solvers.solution import Result
 from solvers.stopwatch import Stopwatch
-from solvers.walks.estimates import Estimate
+from solvers.walks.estimates import PointEstimate
 from solvers.walks.job import PointJob
 from solvers.walks.labels import Drawn, Labeller
 
@@ -66,7 +66,7 @@ def solve_samples(
         yield number, judged(labeller.job, label)
 
 
-def _labels(labeller: Labeller, samples: list[Drawn], watch: Stopwatch) -> list[Estimate | InvalidSample]:
+def _labels(labeller: Labeller, samples: list[Drawn], watch: Stopwatch) -> list[PointEstimate | InvalidSample]:
     """The labels of some samples; where one of them spoils it for the rest, one by one."""
     if not samples:
         return []
@@ -79,7 +79,7 @@ def _labels(labeller: Labeller, samples: list[Drawn], watch: Stopwatch) -> list[
         return [label for drawn in samples for label in _labels(labeller, [drawn], watch)]
 
 
-def judged(job: PointJob, found: Estimate) -> tuple[Result, str]:
+def judged(job: PointJob, found: PointEstimate) -> tuple[Result, str]:
     """Whether an estimate is honest: finite, hardly truncated, not carried by a few heavy walks, below its target."""
     if not (np.isfinite(found.value).all() and np.isfinite(found.stderr).all()):
         return Result.NOT_FINITE, Result.NOT_FINITE.value
@@ -114,7 +114,7 @@ class Rows:
         if self.job.parameters:
             self._put(row, params=list(drawn.sample.parameters().values()))
 
-    def put_label(self, row: int, drawn: Drawn, found: Estimate, seconds: float) -> None:
+    def put_label(self, row: int, drawn: Drawn, found: PointEstimate, seconds: float) -> None:
         """Keep an estimate."""
         size = float(np.sqrt(np.mean(found.value**2)))
         spread = float(np.sqrt(np.mean(found.stderr**2)))

@@ -23,8 +23,8 @@ from pdemill.points import Array
 from solvers.walks.delta import MORE
 from solvers.walks.geometry import Geometry
 from solvers.walks.medium import Medium
+from solvers.walks.overloads import ahead, flight, left, load, reach, save, scatter, touch
 from solvers.walks.philox import Key, philox, uniform
-from solvers.walks.space import ahead, flight, left, load, reach, save, scatter, touch
 from solvers.walks.tables import GHOSTS, Raster, Spline, axes_of, sharpen
 from solvers.walks.walk import starts_inside
 

@@ -28,11 +28,11 @@ from numpy.typing import ArrayLike, NDArray
 
 from pdemill.errors import SolverError
 from pdemill.points import Array
+from solvers.walks.distance_grid import make_distance_grid
 from solvers.walks.geometry import reach2, touch2
 from solvers.walks.green import flight_2d, left_2d, screened_2d, source_2d
-from solvers.walks.grid import make_grid
 from solvers.walks.mixed import MixedRecords
-from solvers.walks.philox import Key, philox, turn, uniform
+from solvers.walks.philox import Key, philox, sin_cos, uniform
 from solvers.walks.shapes.polygon import Edges, Polygon, PolygonShape
 from solvers.walks.walk import starts_inside
 
@@ -101,7 +101,7 @@ class MixedPolygon(Polygon):
 
     def _part(self, edges: Array, resolution: int) -> PolygonShape:
         edges = np.ascontiguousarray(edges)
-        return PolygonShape(edges, make_grid(Edges(edges), len(edges), self.lower, self.extent, resolution))
+        return PolygonShape(edges, make_distance_grid(Edges(edges), len(edges), self.lower, self.extent, resolution))
 
     def distance(self, points: ArrayLike) -> Array:
         """[n]: distance to the sides that hold u, negative outside the polygon, 0 on a side with a flux."""
@@ -201,7 +201,7 @@ def _walk(
             reach, hint = reach2(shape.held, x, y)
             while reach > epsilon and k < max_steps and alive > 0.0:
                 a, b, c, d = philox(uint32(DRAWS * k), walk, point, stream, k0, k1)
-                ny, nx = turn(a)
+                ny, nx = sin_cos(a)
                 if on >= 0 and nx * shape.normals[on, 0] + ny * shape.normals[on, 1] > 0.0:
                     nx, ny = -nx, -ny
                 radius, met = reach, -1
