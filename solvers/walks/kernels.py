@@ -7,9 +7,10 @@ changes no expectation.) The walk stops within epsilon of the boundary (Muller 1
 Out of all source points, one is kept by weighted reservoir sampling (Chao 1982).
 
 Arguments: ``points`` [P, d], ``ids`` [P] and ``stream`` count for the random numbers, walks ``first`` to
-``first + walks`` are made; ``root`` is √λ. ``net`` [BLOCK, dims] and ``shifts`` [P, blocks, dims] are Sobol points and
-their random digits, or empty. Outputs are [P, W, ...]; ``weight`` and ``direction`` may be empty, ``source`` None (a
-kernel of its own is compiled without it). With ``direction``, what the first step contributes is left out.
+``first + walks`` are made; ``root`` is √λ. ``net`` [BATCH, dims] and ``shifts`` [P, blocks, dims] are Sobol points and
+their random digits, or empty; walk w belongs to block w // BATCH. Outputs are [P, W, ...]; ``weight`` and
+``direction`` may be empty, ``source`` None (a kernel of its own is compiled without it). With ``direction``, what the
+first step contributes is left out.
 """
 
 from __future__ import annotations
@@ -20,13 +21,11 @@ from typing import Any
 import numpy as np
 from numba import njit, uint32
 
+from solvers.methods.walks import BATCH
 from solvers.walks.geometry import reach, reach2, reach3, touch, touch2, touch3
 from solvers.walks.green import source_2d, source_3d, throughput_2d, throughput_3d
 from solvers.walks.philox import FAST, philox, sin_cos, uniform
 from solvers.walks.screening import remaining, throughput
-
-BLOCK = 256
-"""Walks that share one shifted Sobol sequence; walk w belongs to block w // BLOCK."""
 
 
 @njit(cache=True, nogil=True, fastmath=FAST)
@@ -41,7 +40,7 @@ def walk2(
         radius0, hint0 = reach2(shape, x0, y0)
         for w in range(walks):
             number = uint32(first + w)
-            row, block = (first + w) % BLOCK, (first + w) // BLOCK - first // BLOCK
+            row, block = (first + w) % BATCH, (first + w) // BATCH - first // BATCH
             x, y, sx, sy, radius, hint = x0, y0, x0, y0, radius0, hint0
             passed, total, k = 1.0, 0.0, 0
             a = b = c = d = uint32(0)
@@ -93,7 +92,7 @@ def walk3(
         radius0, hint0 = reach3(shape, x0, y0, z0)
         for w in range(walks):
             number = uint32(first + w)
-            row, block = (first + w) % BLOCK, (first + w) // BLOCK - first // BLOCK
+            row, block = (first + w) % BATCH, (first + w) // BATCH - first // BATCH
             x, y, z, radius, hint = x0, y0, z0, radius0, hint0
             sx, sy, sz = x0, y0, z0
             passed, total, k = 1.0, 0.0, 0

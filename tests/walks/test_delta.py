@@ -11,6 +11,7 @@ import pytest
 
 from pdemill.errors import SolverError
 from pdemill.points import Array
+from solvers.methods.walks import BATCH
 from solvers.walks.bank import Rim
 from solvers.walks.delta import DeltaRecords, delta_walk, majorant
 from solvers.walks.geometry import Geometry
@@ -18,7 +19,7 @@ from solvers.walks.medium import Medium
 from solvers.walks.shapes.ball import Ball
 from solvers.walks.shapes.box import Box
 from solvers.walks.shapes.star import Star
-from solvers.walks.shared_delta import BATCH, Moments, carry, deposits, trace
+from solvers.walks.shared_delta import Moments, carry, deposits, trace
 from solvers.walks.tables import Spline, make_raster
 from tests.walks.scores import check_scores, scores, slope
 
