@@ -81,8 +81,8 @@ def is_foreign(request: Request) -> bool:
 
 def show(request: Request, template: str, code: int = 200, **values: Any) -> Response:
     """A page from its template."""
-    desk = request.app.state.pages
-    shared = {"here": request.url.path, "keyed": not desk.parts.keys.open}
+    pages = request.app.state.pages
+    shared = {"here": request.url.path, "keyed": not pages.state.keys.open}
     return HTMLResponse(render(template, **shared, **values), code)
 
 
