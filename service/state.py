@@ -9,7 +9,7 @@ from typing import Annotated
 
 from fastapi import Depends, Request
 
-from pdemill.board import Board
+from pdemill.leases import Leases
 from pdemill.settings import Settings
 from service.coordinator import Coordinator
 from service.keys import KeyRing, Owner
@@ -25,11 +25,11 @@ TRASH = ".trash"
 
 @dataclass
 class AppState:
-    """Settings, ledger, board, queue, coordinator, metrics, keys."""
+    """Settings, ledger, leases, queue, coordinator, metrics, keys."""
 
     settings: Settings
     ledger: Ledger
-    board: Board
+    leases: Leases
     queue: Queue
     metrics: Metrics
     keys: KeyRing
@@ -39,9 +39,9 @@ class AppState:
     def of(cls, settings: Settings) -> AppState:
         settings.datasets.mkdir(parents=True, exist_ok=True)
         ledger, metrics = Ledger(settings.data_dir / "jobs.sqlite"), Metrics()
-        board, queue = Board.at(settings.redis_url), Queue(settings.redis_url)
-        coordinator = Coordinator(settings, ledger, board, queue, metrics)
-        return cls(settings, ledger, board, queue, metrics, KeyRing(settings.api_keys), coordinator)
+        leases, queue = Leases.at(settings.redis_url), Queue(settings.redis_url)
+        coordinator = Coordinator(settings, ledger, leases, queue, metrics)
+        return cls(settings, ledger, leases, queue, metrics, KeyRing(settings.api_keys), coordinator)
 
     def start(self) -> None:
         for grave in self.settings.datasets.glob(f"{TRASH}-*"):
@@ -51,7 +51,7 @@ class AppState:
     def stop(self) -> None:
         self.coordinator.stop()
         self.queue.close()
-        self.board.redis.close()
+        self.leases.redis.close()
         self.ledger.close()
 
     def view(self, job: JobRecord, dataset: Dataset) -> Job:

@@ -66,7 +66,7 @@ def _keys(state: AppState) -> str:
 
 def _broker(state: AppState) -> str:
     try:
-        state.board.redis.ping()
+        state.leases.redis.ping()
     except RedisError as error:
         return str(error)
     return "ok"
@@ -78,7 +78,7 @@ def _coordinator(state: AppState) -> str:
 
 def _workers(state: AppState) -> str:
     try:
-        return "ok" if state.board.workers() else "none is alive"
+        return "ok" if state.leases.workers() else "none is alive"
     except RedisError as error:
         return str(error)
 
