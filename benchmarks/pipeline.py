@@ -1,4 +1,4 @@
-"""What each step costs: fno-darcy end to end, CPU time per sample by step, and memory over the job.
+"""Measures each step: fno-darcy end to end, CPU time per sample by step, and memory over the job.
 
 ``python benchmarks/pipeline.py [--samples N] [--resolution R] [--workers W] [--method M]``
 

@@ -55,7 +55,7 @@ class Client:
         return Job(self, answer.json())
 
     def validate(self, spec: str | Path | Mapping[str, Any] | Spec, settings: Sequence[str] = ()) -> dict[str, Any]:
-        """What a spec would cost: samples, unknowns, bytes, method, cpu_seconds."""
+        """The cost of a spec: samples, unknowns, bytes, method, cpu_seconds."""
         found: dict[str, Any] = self._ask("POST", "/v1/jobs/validate", json=gather(spec, settings)).json()
         return found
 

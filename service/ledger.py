@@ -209,7 +209,7 @@ class Ledger:
             return other is None
 
     def load(self, owner: str | None = None) -> Load:
-        """What is unfinished, of one owner or of all."""
+        """The unfinished load of one owner or of all."""
         where, values = ("WHERE owner = ?", (owner,)) if owner is not None else ("", ())
         query = f"SELECT COALESCE(SUM(jobs), 0) AS jobs, COALESCE(SUM(work), 0) AS work FROM loads {where}"  # noqa: S608
         row = self._one(query, values)

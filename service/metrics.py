@@ -1,4 +1,4 @@
-"""What is counted, for Prometheus. Every name begins with ``pdemill_``."""
+"""Counters and gauges for Prometheus. Every name begins with ``pdemill_``."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a finished job leaves: its store, described; and its deletion on request."""
+"""Describes the store of a finished job, and deletes it on request."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What the coordinator decides, without doing it: which units to hand out now, and which were lost."""
+"""Decisions of the coordinator, without side effects: which units to hand out now, and which were lost."""
 
 from __future__ import annotations
 

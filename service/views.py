@@ -1,4 +1,4 @@
-"""What the API answers, as it goes over the wire."""
+"""Models of the API's answers."""
 
 from __future__ import annotations
 

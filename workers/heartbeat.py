@@ -61,7 +61,7 @@ class Heartbeat(bootsteps.StartStopStep):  # type: ignore[misc]
 
 
 def _held() -> list[tuple[Unit, str]]:
-    """What the processes of the pool are at, and under which names."""
+    """The units that the pool's processes hold leases of, and under which names."""
     while True:
         try:
             requests = list(state.active_requests)

@@ -14,7 +14,7 @@ _PID = os.getpid()
 
 
 def presence(slots: int) -> Presence:
-    """What a worker tells of itself."""
+    """A worker's description of itself."""
     return Presence(_WORKER, socket.gethostname(), _PID, slots, __version__)
 
 

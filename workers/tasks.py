@@ -130,7 +130,7 @@ def _run(unit: Unit, body: Callable[[int], None]) -> None:
 
 
 def _attempt(body: Callable[[int], None], number: int, extra: dict[str, Any]) -> tuple[UnitFailure | None, bool]:
-    """What went wrong, and whether that counts as the unit's own failure."""
+    """Run the body; returns its failure, and whether that counts as the unit's own."""
     try:
         body(number)
     except Cancelled:

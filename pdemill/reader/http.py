@@ -83,5 +83,5 @@ class HttpFiles:
 
 
 def _tag(answer: httpx.Response) -> str | None:
-    """What changes with the file; None where the server does not tell."""
+    """The tag that changes with the file; None where the server sends none."""
     return answer.headers.get("ETag")  # type: ignore[no-any-return]

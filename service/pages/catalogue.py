@@ -1,4 +1,4 @@
-"""What can be asked for, and the key that a server asks for."""
+"""The page of families and presets, and the page that asks for a key."""
 
 from __future__ import annotations
 

@@ -37,7 +37,7 @@ router = APIRouter(route_class=Page, include_in_schema=False)
 
 @dataclass(frozen=True)
 class Checked:
-    """What is to be said of a spec: its cost and a preview, or its faults."""
+    """The verdict on a spec: its cost and a preview, or its faults."""
 
     faults: Sequence[Fault] = ()
     cost: Cost | None = None
@@ -100,7 +100,7 @@ def renewed(pages: ThePages, owner: TheVisitor, typed: Typed) -> Response:
 
 @router.post("/new/check")
 def checked(pages: ThePages, owner: TheVisitor, typed: Typed) -> Response:
-    """What is to be said of what is typed in so far."""
+    """The verdict on the form as filled in so far."""
     return HTMLResponse(render("_checked.html", checked=look_at(pages, read_spec(typed))))
 
 

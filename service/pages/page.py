@@ -1,4 +1,4 @@
-"""What all pages have in common: who asks, where a change may come from, and errors that a person can read."""
+"""Shared by all pages: who asks, where a change may come from, and errors that a person can read."""
 
 from __future__ import annotations
 

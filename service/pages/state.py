@@ -1,4 +1,4 @@
-"""What the pages keep between requests, and who is asking."""
+"""The state that pages keep between requests, and who is asking."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from service.state import AppState
 
 @dataclass
 class PagesState:
-    """The API's state, sessions, and what is remembered of stores."""
+    """The API's state, sessions, and caches of stores."""
 
     state: AppState
     sessions: Sessions

@@ -125,7 +125,7 @@ class Statisticians:
 
 
 def columns_of(store: Path, shard: Shard) -> ShardColumns:
-    """What the columns and the manifest of a finished shard say."""
+    """Read the columns and the manifest of a finished shard."""
     group: Any = zarr.open_group(store, mode="r")[shard.split]
     columns = {name: np.asarray(group[name][shard.start : shard.stop]) for name in COLUMNS if name in group}
     names = group["method"].attrs["flag_meanings"].split()

@@ -1,4 +1,4 @@
-"""What the page of a job shows, gathered from the ledger, the store and the coordinator."""
+"""Gathers the contents of a job's page from the ledger, the store and the coordinator."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ from service.state import find_job, find_store
 
 @dataclass(frozen=True)
 class Progress:
-    """What changes while a job is under way."""
+    """The part of a job's page that changes while it is under way."""
 
     row: JobRow
     grids: list[SplitGrid]
@@ -37,7 +37,7 @@ class Progress:
 
 @dataclass(frozen=True)
 class Findings:
-    """What is known of the samples that are through, and of the plan."""
+    """Statistics of the samples that are done, and the plan."""
 
     statistics: Statistics | None
     plan: Plan | None

@@ -129,7 +129,7 @@ class PointProblem(Problem):
         raise TypeError("the volume of a drawn domain is not known beforehand")
 
     def measure(self, side: str) -> float:
-        raise TypeError("pointwise problems hold u on a side, and need no balance")
+        raise TypeError("in pointwise problems u is fixed on a side: they need no balance")
 
     def discretise(self, stored: Mapping[str, NDArray[Any]] | None = None) -> Any:
         raise TypeError("pointwise problems have no grid")

@@ -18,7 +18,7 @@ from solvers.operators.system import Matrix
 
 
 class RightPreconditioned(Protocol):
-    """What the method needs of a matrix and its preconditioner."""
+    """Operations on a matrix and its preconditioner that the method needs."""
 
     product: Product
 

@@ -27,7 +27,7 @@ MARGIN = 0.9
 
 @dataclass(frozen=True)
 class Kind:
-    """What systems must share to be solved side by side: how they are coarsened, and whether they have a reaction."""
+    """Properties shared by systems that are solved side by side: their coarsening, whether they have a reaction."""
 
     coarsening: Coarsening
     reaction: bool

@@ -16,7 +16,7 @@ MOST_SHARED = 50_000_000
 
 
 class Options(Protocol):
-    """What must be known of the options of a walk."""
+    """Options of a walk that admission depends on."""
 
     @property
     def estimator(self) -> str: ...

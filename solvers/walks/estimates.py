@@ -60,7 +60,7 @@ class PointEstimate:
 
 
 class _Tally:
-    """What is known of the points so far."""
+    """Running means of all points."""
 
     def __init__(self, points: int, blockwise: bool, unseen: float) -> None:
         self._blockwise, self._unseen = blockwise, unseen

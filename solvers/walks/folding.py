@@ -1,7 +1,7 @@
 """Boxes with a given flux on some faces: those faces are mirrors.
 
-u continues across such a face by reflection, so that walks pass through it, and balls reach to the nearest face that
-holds u. A walker's coordinates unfold the box: they leave it, and are folded back to see where it is. That is exact,
+u continues across such a face by reflection, so that walks pass through it, and balls reach to the nearest face where
+u is fixed. A walker's coordinates unfold the box: they leave it, and are folded back to see where it is. That is exact,
 with screening as without. A flux h = ∂u/∂n that is not zero gives the continued u a kink: its normal derivative jumps
 by -2h, which acts as a source 2h on every image of the face,
 
@@ -92,7 +92,7 @@ def _fold_all(box: Any, points: Any) -> None:
 
 @njit(cache=True, nogil=True)
 def _room(box: Any, axis: int, x: float) -> Any:
-    """(distance to the nearest face of the axis that holds u, that face) of a folded coordinate."""
+    """(distance to the nearest face of the axis where u is fixed, that face) of a folded coordinate."""
     low = math.inf if box.mirror[2 * axis] else x - box.lower[axis]
     high = math.inf if box.mirror[2 * axis + 1] else box.upper[axis] - x
     return (low, 2 * axis) if low < high else (high, 2 * axis + 1)

@@ -51,7 +51,7 @@ class Deposit:
 
 @dataclass(frozen=True)
 class Trip:
-    """What walks [p, k] collect: u(x) is the mean of the sum of their deposits, u where they ended, f where they
+    """Deposits of walks [p, k]: u(x) is the mean of the sum of their deposits, u where they ended, f where they
     passed, k du/dn on Neumann sides they touched. ``largest``: the largest weight on the way."""
 
     exits: Deposit
@@ -148,7 +148,7 @@ class Walked:
 
 
 class Slopes:
-    """What walks are worth for ∇u: a second set of values, from walks whose first step is remembered."""
+    """Values of walks for ∇u: a second set of values, from walks whose first step is remembered."""
 
     def __init__(self, start: Start, equation: Equation, data: Data) -> None:
         self._start, self._equation, self._data = start, equation, data

@@ -1,4 +1,4 @@
-"""What all shards of a pointwise job share: the domain, the points, the layout of the store."""
+"""A pointwise job, shared by all its shards: the domain, the points, the layout of the store."""
 
 from __future__ import annotations
 
@@ -253,7 +253,7 @@ class PointJob:
         return self._shared[1]
 
     def bank_id(self) -> str:
-        """What tells banks of walks apart: equal for two stores whose labels come from the same walks."""
+        """Identity of a bank of walks: equal for two stores whose labels come from the same walks."""
         domain, points = (self.spec.model_dump(mode="json")["problem"][key] for key in ("domain", "points"))
         m = self.method
         problem = self.spec.model_dump(mode="json")["problem"]
@@ -271,7 +271,7 @@ class PointJob:
         return self.method.model_dump(mode="json") | resolved
 
     def method_names(self) -> list[str]:
-        """What the codes of the ``method`` column stand for."""
+        """Meaning of the codes in the ``method`` column."""
         return [FAILED, self.method.method]
 
     def flags(self) -> tuple[tuple[str, Any], ...]:
