@@ -33,7 +33,7 @@ ATTEMPTS = 3
 """A unit that has failed so often by its own fault ends the job."""
 REPORT_SECONDS = 0.5
 COMMIT_PATIENCE = 120.0
-BOARD_PATIENCE = 120.0
+REDIS_PATIENCE = 120.0
 KEPT_JOBS = 4
 
 log = logging.getLogger("pdemill.worker")
@@ -107,7 +107,7 @@ def finish(dataset: str, name: str) -> None:
 
 
 def _run(unit: Unit, body: Callable[[int], None]) -> None:
-    """Do a unit under its lease; tell of what went wrong. Errors end here: Celery needs to know of none."""
+    """Do a unit under its lease and report its failure. Errors end here: Celery needs to know of none."""
     extra: dict[str, Any] = {"dataset": unit.dataset, "unit": unit.name}
     with _lease(unit) as held:
         if not held:
@@ -170,7 +170,7 @@ def _is_dead(holder: str) -> bool:
 
 def _patiently[T](call: Callable[[], T]) -> T:
     """The answer of Redis, which may be away for a while."""
-    limit = monotonic() + BOARD_PATIENCE
+    limit = monotonic() + REDIS_PATIENCE
     while True:
         try:
             return call()

@@ -87,7 +87,7 @@ def show(request: Request, template: str, code: int = 200, **values: Any) -> Res
 
 
 def trouble(request: Request, status: int, reason: str) -> Response:
-    """The page that tells of a problem."""
+    """The page that reports a problem."""
     return show(request, "error.html", status, status=status, reason=reason)
 
 

@@ -121,7 +121,7 @@ class DeflatedBasis:
         self._x += share @ self._U
         r -= share @ self._AU
 
-    def listen(self) -> Window:
+    def open_window(self) -> Window:
         """An empty window, for the space that is here."""
         self._window.begin(self.kept)
         return self._window

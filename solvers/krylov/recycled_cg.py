@@ -45,7 +45,7 @@ def recycled_cg(
         else:
             used += basis.carry()
         basis.project()
-    window = basis.listen() if learning.refresh else None
+    window = basis.open_window() if learning.refresh else None
     harvest = window
     for _ in range(MISSES + 1):
         if not np.isfinite(basis.norm):

@@ -1,4 +1,4 @@
-"""Which problems walks can solve, as far as the spec tells."""
+"""Which problems walks can solve, as far as the spec shows."""
 
 from __future__ import annotations
 

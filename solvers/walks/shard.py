@@ -43,7 +43,7 @@ def solve_points(job: PointJob, shard: Shard, report: Callable[[Progress], None]
 def solve_samples(
     labeller: Labeller, rows: Rows, numbers: Iterable[int], watch: Stopwatch
 ) -> Iterator[tuple[int, tuple[Result, str]]]:
-    """Put samples into their rows, and tell of each whether it has an honest label."""
+    """Put samples into their rows, and report for each whether it has an honest label."""
     ready: list[tuple[int, Drawn]] = []
     for number in numbers:
         try:

@@ -40,7 +40,7 @@ def walk(
     """Walks number ``first`` to ``first + walks - 1`` from each point, for -Δu + λ u = f with u = g on the boundary.
 
     points      [P, d], further than epsilon inside the domain
-    ids         [P], integers in [0, 2^32): what tells the points of one stream apart
+    ids         [P], integers in [0, 2^32): distinct among the points of one stream
     epsilon     walks stop this close to the boundary (length; a thousandth of the diameter is good); a bias ~ epsilon
     max_steps   walks are cut off here, and reported; they take about log(1/epsilon) steps
     key, stream Philox key and fourth counter word (number of the sample, or of the walk bank)

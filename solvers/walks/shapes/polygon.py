@@ -134,8 +134,8 @@ def _square_distance(elements: Any, i: Any, x: Any, y: Any, z: Any) -> Any:
 def _signed(elements: Any, normals: Any, points: Any, out: Any) -> None:
     """Signed distances of points [n, 2] to the edges.
 
-    The normal at the nearest point tells the side; at a corner that is the mean of both edges' normals (Baerentzen
-    and Aanaes 2005, "Signed distance computation using the angle weighted pseudonormal").
+    The sign comes from the normal at the nearest point; at a corner, the mean of both edges' normals (Baerentzen and
+    Aanaes 2005, "Signed distance computation using the angle weighted pseudonormal").
     """
     edges = elements.table
     for p in range(len(points)):
