@@ -1,4 +1,4 @@
-"""What each step costs: fno-darcy end to end, CPU time per sample by step, and memory over the job.
+"""Measures each step: fno-darcy end to end, CPU time per sample by step, and memory over the job.
 
 ``python benchmarks/pipeline.py [--samples N] [--resolution R] [--workers W] [--method M]``
 
@@ -20,7 +20,7 @@ from pathlib import Path  # noqa: E402
 
 from pdemill.progress import Tally  # noqa: E402
 from pdemill.spec import load_preset  # noqa: E402
-from solvers.generate import generate  # noqa: E402
+from solvers.local.generate import generate  # noqa: E402
 
 STEPS = ("sample", "order", "assemble", "solve", "certify", "refine", "store", "write")
 LIMIT = 0.4

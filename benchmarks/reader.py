@@ -119,7 +119,7 @@ def measure(ways: dict[str, Read], asked: list[Any], rounds: int, each: int) -> 
 
 
 def codecs(values: NDArray[np.float32]) -> None:
-    """What the codecs do to these samples alone, in memory."""
+    """Size and speed of the codecs on these samples alone, in memory."""
     ways: dict[str, tuple[Callable[[Any], bytes], Callable[[Any, Any], Any]]] = {
         "lz4": (lz4.compress, lz4.decompress),
         **{f"zstd {n}": (partial(zstd.compress, level=n, checksum=True), zstd.decompress) for n in (1, 3, 9)},

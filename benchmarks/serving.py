@@ -1,4 +1,4 @@
-"""What the service costs and bears: ``python benchmarks/serving.py [overhead | speedup | load] ...`` (all by default).
+"""Overhead, speedup and load of the service: ``python benchmarks/serving.py [overhead | speedup | load] ...`` (all).
 
 overhead  CPU seconds of all processes of a running server from submission to the end of fno-darcy, against those of
           ``pdemill generate`` on the same spec; the median of pairs.

@@ -101,7 +101,7 @@ def ablation(report: Report, preset: str, spec: Spec, drawn: Drawn, rounds: int)
 
 
 def through_auto(report: Report, specs: Mapping[str, Spec], samples: int, rounds: int) -> None:
-    """What `auto` takes for a job of 1,000 samples, against GMRES(40) + ilu; factors kept, as from shard to shard."""
+    """The choice of `auto` for 1,000 samples, against GMRES(40) + ilu; factors kept, as from shard to shard."""
     title = f"Through auto: {samples} samples of a job of 1,000, {ABLATION_RTOL:g}"
     table = report.table(title, "data set", "auto", "ms", "GMRES(40) + ilu: ms", "faster")
     for preset, spec in specs.items():

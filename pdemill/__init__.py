@@ -38,7 +38,7 @@ def generate(
     """Solve every sample of a spec (a file or a dictionary) into the store ``out``.
 
     A store that was begun is finished. ``settings`` are overrides such as ``"solver.rtol=1e-6"``; ``watcher`` is
-    called with a Tally whenever there is news. Raises SpecError, StoreError, WorkerError.
+    called with a Tally whenever something has changed. Raises SpecError, StoreError, WorkerError.
     """
     from pdemill.engine import engine
     from pdemill.spec import load_spec

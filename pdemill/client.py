@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
@@ -12,17 +11,14 @@ from uuid import uuid4
 
 import httpx
 
-from pdemill.errors import Fault, JobError, ServerError, SpecError
+from pdemill.connection import Connection
+from pdemill.errors import JobError
 from pdemill.progress import Tally, Watcher
 from pdemill.reader import Dataset, Following, open
 from pdemill.spec.job import Spec
 from pdemill.spec.load import gather
 
 UNFINISHED = ("accepted", "running")
-PATIENCE, FIRST_PATIENCE = 120.0, 5.0
-"""Seconds for which a server that does not answer is asked again: one that has answered before, and one that never
-has."""
-TRANSIENT = (429, 502, 503, 504)
 
 
 class Client:
@@ -33,10 +29,8 @@ class Client:
     """
 
     def __init__(self, url: str = "http://127.0.0.1:8000", api_key: str | None = None) -> None:
-        headers = {"Authorization": f"Bearer {api_key}"} if api_key else {}
         self.url, self.api_key = url.rstrip("/"), api_key
-        self._answered = False
-        self._http = httpx.Client(base_url=self.url, headers=headers, timeout=30.0)
+        self._connection = Connection(self.url, api_key)
 
     def __enter__(self) -> Client:
         return self
@@ -46,7 +40,7 @@ class Client:
 
     def close(self) -> None:
         """Close the connections."""
-        self._http.close()
+        self._connection.close()
 
     def submit(self, spec: str | Path | Mapping[str, Any] | Spec, settings: Sequence[str] = ()) -> Job:
         """Submit a spec (a file, a dictionary or a Spec), with overrides such as ``"samples=10"``."""
@@ -55,7 +49,7 @@ class Client:
         return Job(self, answer.json())
 
     def validate(self, spec: str | Path | Mapping[str, Any] | Spec, settings: Sequence[str] = ()) -> dict[str, Any]:
-        """What a spec would cost: samples, unknowns, bytes, method, cpu_seconds."""
+        """The cost of a spec: samples, unknowns, bytes, method, cpu_seconds."""
         found: dict[str, Any] = self._ask("POST", "/v1/jobs/validate", json=gather(spec, settings)).json()
         return found
 
@@ -78,55 +72,8 @@ class Client:
         return self._ask("GET", path, headers=headers)
 
     def _ask(self, method: str, path: str, **details: Any) -> httpx.Response:
-        """Ask until there is an answer that is final. Raises SpecError, ServerError."""
-        begin = time.monotonic()
-        pause = 0.2
-        while True:
-            answer = self._once(method, path, details)
-            if isinstance(answer, httpx.Response):
-                return answer
-            patience = PATIENCE if self._answered else FIRST_PATIENCE
-            if not answer.transient or time.monotonic() + pause > begin + patience:
-                raise answer.error
-            time.sleep(pause)
-            pause = min(2 * pause, 5.0)
-
-    def _once(self, method: str, path: str, details: dict[str, Any]) -> httpx.Response | _Failure:
-        try:
-            answer = self._http.request(method, path, **details)
-        except httpx.HTTPError as error:
-            message = f"no answer from {self._http.base_url}: {error}; is 'pdemill serve' running?"
-            wrong = isinstance(error, httpx.UnsupportedProtocol | httpx.LocalProtocolError)
-            return _Failure(ServerError(message), isinstance(error, httpx.TransportError) and not wrong)
-        self._answered = True
-        return answer if answer.is_success else _Failure(_error(answer), answer.status_code in TRANSIENT)
-
-
-@dataclass(frozen=True)
-class _Failure:
-    """An answer that is none, and whether asking again may help."""
-
-    error: SpecError | ServerError
-    transient: bool
-
-
-def _error(answer: httpx.Response) -> SpecError | ServerError:
-    """The error that a problem stands for."""
-    try:
-        problem = answer.json()
-        detail, errors = problem["detail"], problem.get("errors", [])
-    except (ValueError, KeyError, TypeError):
-        text = f"{answer.url} answered {answer.status_code} without saying why; is it a pdemill server?"
-        return ServerError(text, answer.status_code)
-    faults = [Fault(_path(e["pointer"]), e["detail"]) for e in errors if "pointer" in e]
-    named = [f"{e.get('parameter') or e.get('header')}: {e['detail']}" for e in errors if "pointer" not in e]
-    return SpecError(faults) if faults else ServerError("; ".join(named) or detail, answer.status_code)
-
-
-def _path(pointer: str) -> tuple[str | int, ...]:
-    """The path that a JSON pointer stands for."""
-    parts = [part.replace("~1", "/").replace("~0", "~") for part in pointer.split("/")[1:]]
-    return tuple(int(part) if part.isdecimal() else part for part in parts)
+        """The server's final answer. Raises SpecError, ServerError."""
+        return self._connection.ask(method, path, **details)
 
 
 class Job:

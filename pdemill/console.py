@@ -1,4 +1,4 @@
-"""What the command line prints: progress, summaries, tables."""
+"""Prints for the command line: progress, summaries, tables."""
 
 from __future__ import annotations
 
@@ -153,7 +153,7 @@ def print_report(store: str | Path, attributes: dict[str, Any], reports: list[Sp
 
 
 def print_plan(plan: Plan) -> None:
-    """What the planner measured, and what it chose."""
+    """Print the planner's measurements and its choice."""
     table = Table(box=None, pad_edge=False)
     for heading in ("method", "estimated", "measured", "iterations", "certified", ""):
         table.add_column(heading, justify="left" if heading in ("method", "") else "right")

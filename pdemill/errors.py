@@ -89,7 +89,7 @@ class ExportError(PdemillError):
 
 
 class MissingExtra(PdemillError):
-    """What was asked for needs a library that is installed with an extra of pdemill."""
+    """This needs a library that is installed with an extra of pdemill."""
 
 
 class WorkerError(PdemillError):

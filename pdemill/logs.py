@@ -10,7 +10,7 @@ import time
 from pdemill.settings import LogFormat
 
 FIELDS = ("job", "dataset", "unit", "attempt", "worker", "owner", "seconds", "status")
-"""What ``extra`` of a log call may hold."""
+"""Names that ``extra`` of a log call may hold."""
 
 
 class _Line(logging.Formatter):

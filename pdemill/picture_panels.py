@@ -1,4 +1,4 @@
-"""What the parts of a picture have in common, whatever a store holds."""
+"""Shared by all panels of a picture, whatever a store holds."""
 
 from __future__ import annotations
 

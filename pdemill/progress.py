@@ -1,4 +1,4 @@
-"""What a run tells while it works, and at its end."""
+"""Reports of a run: a tally while it works, a summary at its end."""
 
 from __future__ import annotations
 

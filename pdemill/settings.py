@@ -1,4 +1,4 @@
-"""What a server can be told, each from one environment variable."""
+"""Settings of a server, each from one environment variable."""
 
 from __future__ import annotations
 

@@ -15,7 +15,7 @@ from service import problems
 from service.middleware import Clock, Guard
 from service.pages.install import install as install_pages
 from service.routes import catalogue, datasets, jobs, operations
-from service.state import Parts
+from service.state import AppState
 from service.views import PREFIX
 
 DESCRIPTION = """Certified training data for neural operators. Submit a spec to `/v1/jobs`, follow the job, and
@@ -24,15 +24,15 @@ mount its store. Errors are `application/problem+json`."""
 
 def create(settings: Settings) -> FastAPI:
     """The API on these settings; its coordinator runs from start-up to shut-down."""
-    parts = Parts.of(settings)
+    state = AppState.of(settings)
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
-        parts.start()
+        state.start()
         try:
             yield
         finally:
-            parts.stop()
+            state.stop()
 
     app = FastAPI(
         title="pdemill",
@@ -44,13 +44,13 @@ def create(settings: Settings) -> FastAPI:
         redoc_url=None,
         redirect_slashes=False,
     )
-    app.state.parts = parts
+    app.state.service = state
     for router in (jobs.router, datasets.router, catalogue.router):
         app.include_router(router, prefix=PREFIX)
-    install_pages(app, parts)
+    install_pages(app, state)
     app.include_router(operations.router)
     app.include_router(operations.router, prefix=PREFIX, include_in_schema=False)
-    app.add_middleware(Clock, metrics=parts.metrics)
+    app.add_middleware(Clock, metrics=state.metrics)
     app.add_middleware(Guard, hosts=settings.allowed_hosts)
     problems.install(app)
     app.openapi = lambda: openapi(app)  # type: ignore[method-assign]

@@ -1,7 +1,7 @@
 """The coordinator: looks at what is finished, hands out what is not, and notes in the ledger how it ends.
 
 It remembers nothing that it cannot find again: jobs are in the ledger, finished shards in the manifests, units
-under way have leases on the board.
+under way have leases.
 """
 
 from __future__ import annotations
@@ -22,8 +22,8 @@ from typing import Any
 from kombu.exceptions import OperationalError
 from redis import RedisError
 
-from pdemill.board import NEWS, PREPARE, Board, Unit
 from pdemill.errors import CorruptStore, PdemillError
+from pdemill.leases import NOTIFICATIONS, PREPARE, Leases, Unit
 from pdemill.settings import Settings
 from pdemill.store.disk import LocalDisk
 from pdemill.store.layout import cut
@@ -58,7 +58,7 @@ class Live:
 
 
 @dataclass
-class _Way:
+class _ActiveDataset:
     """A track with the counts of its finished shards."""
 
     dataset: Dataset
@@ -88,12 +88,12 @@ class _Way:
 class Coordinator:
     """One thread; of several processes on one data directory, one coordinates and the others stand by."""
 
-    def __init__(self, settings: Settings, ledger: Ledger, board: Board, queue: Queue, metrics: Metrics) -> None:
-        self._settings, self._ledger, self._board, self._queue = settings, ledger, board, queue
+    def __init__(self, settings: Settings, ledger: Ledger, leases: Leases, queue: Queue, metrics: Metrics) -> None:
+        self._settings, self._ledger, self._leases, self._queue = settings, ledger, leases, queue
         self._metrics = metrics
-        self._ways: dict[str, _Way] = {}
-        self._news, self._stop = Event(), Event()
-        self._threads = [Thread(target=target, daemon=True) for target in (self._coordinate, self._listen)]
+        self._active: dict[str, _ActiveDataset] = {}
+        self._wake, self._stop = Event(), Event()
+        self._threads = [Thread(target=target, daemon=True) for target in (self._coordinate, self._subscribe)]
         self.live: dict[str, Live] = {}
         self.trouble = "it has not begun yet"
 
@@ -103,35 +103,35 @@ class Coordinator:
 
     def stop(self) -> None:
         self._stop.set()
-        self._news.set()
+        self._wake.set()
         for thread in self._threads:
             thread.join(timeout=15)
 
-    def news(self) -> None:
+    def look(self) -> None:
         """Look at everything now."""
-        self._news.set()
+        self._wake.set()
 
     def wake(self) -> None:
         """Look at the ledger now, unless so much is under way that nothing new can be taken up."""
-        if len(self._ways) < MOST_ACTIVE:
-            self._news.set()
+        if len(self._active) < MOST_ACTIVE:
+            self._wake.set()
 
-    def _listen(self) -> None:
-        """Wake up when a worker tells something."""
+    def _subscribe(self) -> None:
+        """Wake up when a worker sends a notification."""
         while not self._stop.is_set():
             try:
-                with self._board.redis.pubsub(ignore_subscribe_messages=True) as pubsub:
-                    pubsub.subscribe(NEWS)
+                with self._leases.redis.pubsub(ignore_subscribe_messages=True) as pubsub:
+                    pubsub.subscribe(NOTIFICATIONS)
                     while not self._stop.is_set():
                         if pubsub.get_message(timeout=TICK_SECONDS) is not None:
-                            self._news.set()
+                            self._wake.set()
             except RedisError:
                 self._stop.wait(TICK_SECONDS)  # told of by the other thread, which talks to the same broker
 
     def _coordinate(self) -> None:
         with _alone(self._settings.data_dir / "coordinator.lock", self._stop):
             while not self._stop.is_set():
-                self._news.clear()
+                self._wake.clear()
                 try:
                     self._tick(time.monotonic())
                     self.trouble = ""
@@ -145,81 +145,81 @@ class Coordinator:
                     self.trouble = f"{type(error).__name__}: {error}"
                     self._stop.wait(TICK_SECONDS)
                 self._stop.wait(SHORTEST_TICK)
-                self._news.wait(TICK_SECONDS)
+                self._wake.wait(TICK_SECONDS)
 
     def _tick(self, now: float) -> None:
-        workers = self._board.workers()
+        workers = self._leases.workers()
         slots = sum(worker.slots for worker in workers)
         self._admit(max(MOST_ACTIVE, 2 * slots))
-        for way in list(self._ways.values()):
+        for active in list(self._active.values()):
             try:
-                self._look(way, now)
+                self._look(active, now)
             except (RedisError, sqlite3.Error):
                 raise
             except (PdemillError, OSError, KeyError, TypeError) as error:  # one store must not stop the others
-                if not way.message:
-                    log.warning("cannot look at the store: %s", error, extra={"dataset": way.dataset.id})
-                way.message = f"waiting: its store cannot be read: {error}"
-        units = [Unit(way.dataset.id, name) for way in self._ways.values() for name in way.track.issued]
-        waiting = self._board.waiting()
-        leased = self._board.leased(units, workers)
-        for way in self._ways.values():
-            self._miss(way, leased, waiting, now)
-        for unit in next_units([way.track for way in self._ways.values()], slots, now):
+                if not active.message:
+                    log.warning("cannot look at the store: %s", error, extra={"dataset": active.dataset.id})
+                active.message = f"waiting: its store cannot be read: {error}"
+        units = [Unit(active.dataset.id, name) for active in self._active.values() for name in active.track.issued]
+        waiting = self._leases.waiting()
+        leased = self._leases.leased(units, workers)
+        for active in self._active.values():
+            self._miss(active, leased, waiting, now)
+        for unit in next_units([active.track for active in self._active.values()], slots, now):
             self._issue(unit, now)
         self._publish(leased, now)
-        self._metrics.board(len(workers), slots, len(waiting))
+        self._metrics.workers(len(workers), slots, len(waiting))
 
     def _admit(self, most: int) -> None:
         """Take up the data sets that have waited longest."""
-        if len(self._ways) >= most:
+        if len(self._active) >= most:
             return
         for status in ("running", "accepted"):
             for dataset in self._ledger.with_status(status, most):
-                if dataset.id in self._ways or len(self._ways) >= most:
+                if dataset.id in self._active or len(self._active) >= most:
                     continue
                 if dataset.status == "accepted":
-                    self._board.open_dataset(dataset.id)
-                self._ways[dataset.id] = _Way(dataset, Track(dataset.id))
+                    self._leases.open_dataset(dataset.id)
+                self._active[dataset.id] = _ActiveDataset(dataset, Track(dataset.id))
 
-    def _look(self, way: _Way, now: float) -> None:
+    def _look(self, active: _ActiveDataset, now: float) -> None:
         """See what has become of a data set since the last look."""
-        dataset, track = way.dataset.id, way.track
+        dataset, track = active.dataset.id, active.track
         row = self._ledger.dataset(dataset)
         if row is None or row.status not in UNFINISHED:
-            self._board.cancel(dataset)
-            self._board.close_dataset(dataset)
-            del self._ways[dataset]
+            self._leases.cancel(dataset)
+            self._leases.close_dataset(dataset)
+            del self._active[dataset]
             return
-        way.begun = row.status == "running"
-        for name, fault in self._board.take_faults(dataset).items():
-            if fault.kind == "poison":
-                self._end(way, "failed", fault.message)
+        active.begun = row.status == "running"
+        for name, failure in self._leases.take_failures(dataset).items():
+            if failure.kind == "poison":
+                self._end(active, "failed", failure.message)
                 return
-            way.message = f"waiting: {fault.message}"
-            track.fault(name, fault, now)
-            if fault.kind == "missing":
-                way.restart()
-        way.progress = self._board.progress(dataset)
+            active.message = f"waiting: {failure.message}"
+            track.failed(name, failure, now)
+            if failure.kind == "missing":
+                active.restart()
+        active.progress = self._leases.progress(dataset)
         root = self._settings.store(dataset)
         if not (root / "zarr.json").exists():
             if track.shards is not None:
                 track.shards = None
-                way.restart()
+                active.restart()
             return
         attributes = read_attributes(root)
         if track.shards is None:
             track.prepared(cut(attributes["spec"]["splits"], int(attributes["shard_samples"])))
-        self._read_manifests(way, root)
+        self._read_manifests(active, root)
         assert track.shards is not None
         if attributes["complete"] and len(track.finished) == len(track.shards):
             failed = int(attributes["failed_samples"])
-            words = f"{failed} of {way.dataset.samples} samples have no certified solution; the store has the others"
-            self._end(way, "failed" if failed else "successful", words if failed else "")
+            words = f"{failed} of {active.dataset.samples} samples have no certified solution; the store has the others"
+            self._end(active, "failed" if failed else "successful", words if failed else "")
 
-    def _read_manifests(self, way: _Way, root: Path) -> None:
+    def _read_manifests(self, active: _ActiveDataset, root: Path) -> None:
         """Take up the shards that were finished since the last look."""
-        track = way.track
+        track = active.track
         assert track.shards is not None
         known = {path.stem for path in (root / FOLDER).glob("*.json")}
         for name in known - track.finished:
@@ -231,61 +231,61 @@ class Coordinator:
                 log.warning("%s", error, extra={"dataset": track.dataset, "unit": name})
                 continue
             if manifest is not None:
-                self._count(way, name, manifest)
+                self._count(active, name, manifest)
 
-    def _count(self, way: _Way, name: str, manifest: Manifest) -> None:
-        if name in way.track.issued:
+    def _count(self, active: _ActiveDataset, name: str, manifest: Manifest) -> None:
+        if name in active.track.issued:
             self._metrics.shard(manifest)
-        way.track.done([name])
-        way.message = ""
-        way.done += manifest.stop - manifest.start
-        way.failed += len(manifest.failures)
-        way.iterations += int(manifest.summary.get("iterations", 0))
+        active.track.done([name])
+        active.message = ""
+        active.done += manifest.stop - manifest.start
+        active.failed += len(manifest.failures)
+        active.iterations += int(manifest.summary.get("iterations", 0))
 
-    def _end(self, way: _Way, status: Any, message: str) -> None:
-        dataset = way.dataset.id
-        self._ledger.ended(dataset, status, message, way.done, way.failed)
+    def _end(self, active: _ActiveDataset, status: Any, message: str) -> None:
+        dataset = active.dataset.id
+        self._ledger.ended(dataset, status, message, active.done, active.failed)
         log.info("ended", extra={"dataset": dataset, "status": status})
         if status == "failed":
-            self._board.cancel(dataset)
-        self._board.close_dataset(dataset)
-        del self._ways[dataset]
+            self._leases.cancel(dataset)
+        self._leases.close_dataset(dataset)
+        del self._active[dataset]
 
-    def _miss(self, way: _Way, leased: set[Unit], waiting: set[Unit], now: float) -> None:
-        for name in way.track.lost(leased, waiting, now):
+    def _miss(self, active: _ActiveDataset, leased: set[Unit], waiting: set[Unit], now: float) -> None:
+        for name in active.track.lost(leased, waiting, now):
             self._metrics.lease_lost()
-            log.warning("lost, handed out again", extra={"dataset": way.dataset.id, "unit": name})
-        if not way.begun and any(issue.leased for issue in way.track.issued.values()):
-            self._ledger.begun(way.dataset.id)
-            way.begun = True
+            log.warning("lost, handed out again", extra={"dataset": active.dataset.id, "unit": name})
+        if not active.begun and any(issue.leased for issue in active.track.issued.values()):
+            self._ledger.begun(active.dataset.id)
+            active.begun = True
 
     def _issue(self, unit: Unit, now: float) -> None:
-        way = self._ways[unit.dataset]
-        shards = way.track.shards or {}
+        active = self._active[unit.dataset]
+        shards = active.track.shards or {}
         if unit.name in shards:
             self._queue.put_shard(unit, shards[unit.name])
         elif unit.name == PREPARE:
-            self._queue.put(unit, way.dataset.spec)
+            self._queue.put(unit, active.dataset.spec)
         else:
             self._queue.put(unit)
-        way.track.issue(unit.name, now)
+        active.track.issue(unit.name, now)
 
     def _publish(self, leased: set[Unit], now: float) -> None:
         """Renew what the API shows."""
         live = {}
-        for dataset, way in self._ways.items():
+        for dataset, active in self._active.items():
             running = tuple(sorted(unit.name for unit in leased if unit.dataset == dataset))
-            counts = [count for name, count in way.progress.items() if name in way.track.issued]
-            done = way.done + sum(c["done"] for c in counts)
+            counts = [count for name, count in active.progress.items() if name in active.track.issued]
+            done = active.done + sum(c["done"] for c in counts)
             live[dataset] = Live(
                 done=done,
-                failed=way.failed + sum(c["failed"] for c in counts),
-                shards_done=len(way.track.finished),
-                shards_total=len(way.track.shards) if way.track.shards is not None else None,
+                failed=active.failed + sum(c["failed"] for c in counts),
+                shards_done=len(active.track.finished),
+                shards_total=len(active.track.shards) if active.track.shards is not None else None,
                 running=running,
-                iterations=way.iterations + sum(c["iterations"] for c in counts),
-                samples_per_second=way.rate(now, done),
-                message=way.message,
+                iterations=active.iterations + sum(c["iterations"] for c in counts),
+                samples_per_second=active.rate(now, done),
+                message=active.message,
             )
         self.live = live
 

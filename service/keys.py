@@ -100,7 +100,7 @@ class KeyRing:
 
 
 def _reason(error: Exception) -> str:
-    """What is wrong, in one line and without what is in the file."""
+    """Describe an error in one line, without the contents of the file."""
     if isinstance(error, ValidationError):
         faults = error.errors(include_url=False, include_context=False, include_input=False)
         return "; ".join(f"{'.'.join(map(str, fault['loc'])) or 'file'}: {fault['msg']}" for fault in faults)

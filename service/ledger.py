@@ -68,7 +68,7 @@ class Dataset:
 
 
 @dataclass(frozen=True)
-class Job:
+class JobRecord:
     """A row of ``jobs``."""
 
     seq: int
@@ -107,7 +107,7 @@ class Ledger:
 
     def submit(
         self, owner: str, dataset: Dataset, idempotency: str | None, room: Callable[[], None] = lambda: None
-    ) -> tuple[Job, bool]:
+    ) -> tuple[JobRecord, bool]:
         """A new job for a data set, or the job that this owner made with the same idempotency key.
 
         The data set is made if it is not there, and begun again if it ended badly. The flag says whether the
@@ -155,19 +155,19 @@ class Ledger:
         return made, True
 
     @staticmethod
-    def _find(db: sqlite3.Connection, owner: str, idempotency: str) -> Job | None:
+    def _find(db: sqlite3.Connection, owner: str, idempotency: str) -> JobRecord | None:
         return _job(
             db.execute("SELECT * FROM jobs WHERE owner = ? AND idempotency = ?", (owner, idempotency)).fetchone()
         )
 
-    def job(self, owner: str, job: str) -> tuple[Job, Dataset] | None:
+    def job(self, owner: str, job: str) -> tuple[JobRecord, Dataset] | None:
         """A job of this owner with its data set."""
         row = self._one("SELECT * FROM jobs WHERE id = ? AND owner = ?", (job, owner))
         found = _job(row)
         dataset = self.dataset(found.dataset) if found is not None else None
         return (found, dataset) if found is not None and dataset is not None else None
 
-    def jobs(self, owner: str, status: str | None, before: int | None, limit: int) -> list[tuple[Job, Dataset]]:
+    def jobs(self, owner: str, status: str | None, before: int | None, limit: int) -> list[tuple[JobRecord, Dataset]]:
         """The newest jobs of an owner, those older than number ``before`` only."""
         where, values = ["owner = ?"], [owner]
         if status is not None:
@@ -209,7 +209,7 @@ class Ledger:
             return other is None
 
     def load(self, owner: str | None = None) -> Load:
-        """What is unfinished, of one owner or of all."""
+        """The unfinished load of one owner or of all."""
         where, values = ("WHERE owner = ?", (owner,)) if owner is not None else ("", ())
         query = f"SELECT COALESCE(SUM(jobs), 0) AS jobs, COALESCE(SUM(work), 0) AS work FROM loads {where}"  # noqa: S608
         row = self._one(query, values)
@@ -303,8 +303,8 @@ def _connect(path: Path) -> sqlite3.Connection:
     return db
 
 
-def _job(row: sqlite3.Row | None) -> Job | None:
-    return None if row is None else Job(**dict(row))
+def _job(row: sqlite3.Row | None) -> JobRecord | None:
+    return None if row is None else JobRecord(**dict(row))
 
 
 def _dataset(row: sqlite3.Row | None) -> Dataset | None:

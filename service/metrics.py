@@ -1,4 +1,4 @@
-"""What is counted, for Prometheus. Every name begins with ``pdemill_``."""
+"""Counters and gauges for Prometheus. Every name begins with ``pdemill_``."""
 
 from __future__ import annotations
 
@@ -44,8 +44,8 @@ class Metrics:
     def lease_lost(self) -> None:
         self._lost.inc()
 
-    def board(self, workers: int, slots: int, waiting: int) -> None:
-        """What the coordinator saw."""
+    def workers(self, workers: int, slots: int, waiting: int) -> None:
+        """Set how many workers are alive, their slots, and the units that wait."""
         self._workers.set(workers)
         self._slots.set(slots)
         self._waiting.set(waiting)

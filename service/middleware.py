@@ -1,4 +1,4 @@
-"""What every request passes: the address it names, the length of its body, the clock."""
+"""Middleware of every request: checks of the address it names, the length of its body, the clock."""
 
 from __future__ import annotations
 

@@ -55,7 +55,7 @@ class Refusal(Exception):
 def respond(
     status: int, detail: str, errors: Sequence[Detail] = (), headers: Mapping[str, str] | None = None
 ) -> Response:
-    """The response that tells of a problem."""
+    """The response that reports a problem."""
     shown = [Detail(**{k: _shown(v) for k, v in error if v is not None}) for error in errors[:MOST_ERRORS]]
     problem = ProblemDetails(title=HTTPStatus(status).phrase, status=status, detail=_shown(detail), errors=shown)
     return JSONResponse(

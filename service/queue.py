@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from celery import Celery
 
-from pdemill.board import QUEUE, SHARD_TASK, TASKS, TRANSPORT, Unit, celery_url, task_id
+from pdemill.leases import QUEUE, SHARD_TASK, TASKS, TRANSPORT, Unit, celery_url, task_id
 from pdemill.store.layout import Shard
 
 

@@ -1,4 +1,4 @@
-"""What a finished job leaves: its store, described; and its deletion on request."""
+"""Describes the store of a finished job, and deletes it on request."""
 
 from __future__ import annotations
 
@@ -14,17 +14,17 @@ from pdemill.store.layout import cut
 from pdemill.store.manifest import Manifest, is_finished, name_of, read_all
 from pdemill.store.root import read_attributes
 from service.keys import Owner
-from service.ledger import UNFINISHED, Dataset, Job
+from service.ledger import UNFINISHED, Dataset, JobRecord
 from service.problems import Refusal
-from service.state import TRASH, Parts, find_store
+from service.state import TRASH, AppState, find_store
 from service.views import Results, ShardEntry, SplitSummary, StoreLocation, store_url, trial_view
 
 
-def results_view(parts: Parts, job: Job, dataset: Dataset, base: str) -> Results:
+def results_view(state: AppState, job: JobRecord, dataset: Dataset, base: str) -> Results:
     """A finished store, from its attributes and manifests."""
     if job.status in UNFINISHED:
         raise Refusal(409, f"the job is {job.status}; its results are not there yet", headers={"Retry-After": "1"})
-    root = find_store(parts, dataset.id)
+    root = find_store(state, dataset.id)
     if not (root / "zarr.json").exists():
         raise Refusal(404, "the job has no store; it was deleted, or never begun")
     attributes = read_attributes(root)
@@ -96,16 +96,16 @@ def take_out_damage(root: Path) -> bool:
     return damaged
 
 
-def delete_store(parts: Parts, owner: Owner, job: Job, dataset: Dataset) -> None:
+def delete_store(state: AppState, owner: Owner, job: JobRecord, dataset: Dataset) -> None:
     """Give a finished job up, and delete its store unless another job is on it.
 
     Raises Refusal while somebody writes it.
     """
-    root = find_store(parts, dataset.id)
+    root = find_store(state, dataset.id)
     grave = root.with_name(f"{TRASH}-{token_hex(8)}")
     try:
         with Lock(root, patience=1.0) if root.exists() else nullcontext():
-            if parts.ledger.give_up(owner.name, job.id) and root.exists():
+            if state.ledger.give_up(owner.name, job.id) and root.exists():
                 root.rename(grave)
     except StoreBusy:
         raise Refusal(409, "the store is being written", headers={"Retry-After": "5"}) from None

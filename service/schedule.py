@@ -1,4 +1,4 @@
-"""What the coordinator decides, without doing it: which units to hand out now, and which were lost."""
+"""Decisions of the coordinator, without side effects: which units to hand out now, and which were lost."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import zip_longest
 
-from pdemill.board import FINISH, PREPARE, Fault, Unit
+from pdemill.leases import FINISH, PREPARE, Unit, UnitFailure
 from pdemill.store.layout import Shard
 
 GRACE_SECONDS = 7.0
@@ -67,7 +67,7 @@ class Track:
             self.issued.pop(name, None)
             self.blocked.pop(name, None)
 
-    def fault(self, name: str, fault: Fault, now: float) -> None:
+    def failed(self, name: str, failure: UnitFailure, now: float) -> None:
         """Note that a unit did not end well and is to be tried again, after twice the last pause."""
         self.issued.pop(name, None)
         times = self.blocked.get(name, (0, 0.0))[0]

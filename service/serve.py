@@ -20,8 +20,8 @@ from types import FrameType
 
 from redis import RedisError
 
-from pdemill.board import Board
 from pdemill.errors import PdemillError
+from pdemill.leases import Leases
 from pdemill.process import ONE_THREAD
 from pdemill.settings import Settings
 
@@ -84,8 +84,8 @@ class _Child:
 class Supervisor:
     """The processes of one server, on one data directory."""
 
-    def __init__(self, data_dir: Path, host: str, port: int, workers: int, tell: Callable[[str], None]) -> None:
-        self._host, self._port, self._tell = host, port, tell
+    def __init__(self, data_dir: Path, host: str, port: int, workers: int, report: Callable[[str], None]) -> None:
+        self._host, self._port, self._report = host, port, report
         self._data = data_dir.absolute()
         self._embedded = not os.environ.get("PDEMILL_REDIS_URL", "").strip()
         try:
@@ -101,7 +101,7 @@ class Supervisor:
             settings["PDEMILL_REDIS_URL"] = f"unix://{self._socket}"
         environment = {**os.environ, **ONE_THREAD, **settings}
         self.settings = Settings.read(environment)
-        self._board = Board.at(self.settings.redis_url)
+        self._leases = Leases.at(self.settings.redis_url)
         self._missing = ""
 
         def child(name: str, *command: str, after: Callable[[int], None] = lambda pid: None) -> _Child:
@@ -131,9 +131,9 @@ class Supervisor:
     def _sign_off(self, pid: int) -> None:
         """A worker that died holds leases; what is known of its death need not wait until they expire."""
         try:
-            for worker in self._board.workers():
+            for worker in self._leases.workers():
                 if worker.pid == pid and worker.host == socket.gethostname():
-                    self._board.gone(worker.id)
+                    self._leases.gone(worker.id)
         except RedisError as error:
             log.warning("could not sign the dead worker off: %s", error)
 
@@ -150,13 +150,13 @@ class Supervisor:
                 child.start()
             self._await(stop, self._ready, self._children)
             if not stop.told:
-                self._tell(f"pdemill serves http://{_bracketed(self._host)}:{self._port}, data in {self._data}")
-                self._tell("Ctrl-C stops it; jobs go on when it is started again")
+                self._report(f"pdemill serves http://{_bracketed(self._host)}:{self._port}, data in {self._data}")
+                self._report("Ctrl-C stops it; jobs go on when it is started again")
             while not stop.told:
                 for child in self._children:
                     child.revive()
                 stop.wait(0.2)
-            self._tell("stopping; shards under way are done again after the next start")
+            self._report("stopping; shards under way are done again after the next start")
         finally:
             self._stop()
 
@@ -178,15 +178,15 @@ class Supervisor:
 
     def _ping(self) -> None:
         try:
-            self._board.redis.ping()
+            self._leases.redis.ping()
         except RedisError as error:
             raise PdemillError(f"PDEMILL_REDIS_URL: {self.settings.redis_url} does not answer: {error}") from None
 
     def _empty_board(self) -> bool:
         """Sign off the workers of the server that was here before: this broker is ours, so none can be alive."""
         try:
-            for worker in self._board.workers():
-                self._board.gone(worker.id)
+            for worker in self._leases.workers():
+                self._leases.gone(worker.id)
         except RedisError:
             return False
         return True
@@ -247,8 +247,8 @@ def _tail(path: Path) -> str:
     return "\n".join(path.read_text(errors="replace").splitlines()[-5:])
 
 
-def serve(data_dir: str | Path, host: str, port: int, workers: int, tell: Callable[[str], None]) -> None:
+def serve(data_dir: str | Path, host: str, port: int, workers: int, report: Callable[[str], None]) -> None:
     """Serve until SIGINT or SIGTERM. Raises PdemillError if that cannot be."""
     Settings.read().check_host(host)
     os.environ.setdefault("PDEMILL_STOP_SECONDS", "3")
-    Supervisor(Path(data_dir), host, port, workers, tell).run()
+    Supervisor(Path(data_dir), host, port, workers, report).run()

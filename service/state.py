@@ -1,4 +1,4 @@
-"""The parts of a running API, made once and handed to every route."""
+"""The state of a running API, made once and handed to every route."""
 
 from __future__ import annotations
 
@@ -9,40 +9,39 @@ from typing import Annotated
 
 from fastapi import Depends, Request
 
-from pdemill.board import Board
+from pdemill.leases import Leases
 from pdemill.settings import Settings
 from service.coordinator import Coordinator
 from service.keys import KeyRing, Owner
-from service.ledger import Dataset, Job, Ledger
+from service.ledger import Dataset, JobRecord, Ledger
 from service.metrics import Metrics
 from service.problems import Refusal
 from service.queue import Queue
-from service.views import Job as JobView
-from service.views import job_view
+from service.views import Job, job_view
 
 TRASH = ".trash"
 """How the name of a store begins that is being deleted."""
 
 
 @dataclass
-class Parts:
-    """Settings, ledger, board, queue, coordinator, metrics, keys."""
+class AppState:
+    """Settings, ledger, leases, queue, coordinator, metrics, keys."""
 
     settings: Settings
     ledger: Ledger
-    board: Board
+    leases: Leases
     queue: Queue
     metrics: Metrics
     keys: KeyRing
     coordinator: Coordinator
 
     @classmethod
-    def of(cls, settings: Settings) -> Parts:
+    def of(cls, settings: Settings) -> AppState:
         settings.datasets.mkdir(parents=True, exist_ok=True)
         ledger, metrics = Ledger(settings.data_dir / "jobs.sqlite"), Metrics()
-        board, queue = Board.at(settings.redis_url), Queue(settings.redis_url)
-        coordinator = Coordinator(settings, ledger, board, queue, metrics)
-        return cls(settings, ledger, board, queue, metrics, KeyRing(settings.api_keys), coordinator)
+        leases, queue = Leases.at(settings.redis_url), Queue(settings.redis_url)
+        coordinator = Coordinator(settings, ledger, leases, queue, metrics)
+        return cls(settings, ledger, leases, queue, metrics, KeyRing(settings.api_keys), coordinator)
 
     def start(self) -> None:
         for grave in self.settings.datasets.glob(f"{TRASH}-*"):
@@ -52,23 +51,23 @@ class Parts:
     def stop(self) -> None:
         self.coordinator.stop()
         self.queue.close()
-        self.board.redis.close()
+        self.leases.redis.close()
         self.ledger.close()
 
-    def view(self, job: Job, dataset: Dataset) -> JobView:
+    def view(self, job: JobRecord, dataset: Dataset) -> Job:
         """A job as the API shows it now."""
         return job_view(job, dataset, self.coordinator.live.get(dataset.id))
 
 
-def _parts(request: Request) -> Parts:
-    parts: Parts = request.app.state.parts
-    return parts
+def _state(request: Request) -> AppState:
+    state: AppState = request.app.state.service
+    return state
 
 
 def _owner(request: Request) -> Owner:
-    parts = _parts(request)
+    state = _state(request)
     headers = request.headers.getlist("authorization")
-    owner = parts.keys.owner(headers[0] if len(headers) == 1 else None)
+    owner = state.keys.owner(headers[0] if len(headers) == 1 else None)
     if owner is None:
         raise Refusal(
             401, "send a known key: Authorization: Bearer KEY", headers={"WWW-Authenticate": 'Bearer realm="pdemill"'}
@@ -76,21 +75,21 @@ def _owner(request: Request) -> Owner:
     return owner
 
 
-TheParts = Annotated[Parts, Depends(_parts)]
+TheState = Annotated[AppState, Depends(_state)]
 TheOwner = Annotated[Owner, Depends(_owner)]
 
 
-def find_job(parts: Parts, owner: Owner, job: str) -> tuple[Job, Dataset]:
+def find_job(state: AppState, owner: Owner, job: str) -> tuple[JobRecord, Dataset]:
     """A job of this owner, or 404."""
-    found = parts.ledger.job(owner.name, job)
+    found = state.ledger.job(owner.name, job)
     if found is None:
         raise Refusal(404, "there is no such job")
     return found
 
 
-def find_store(parts: Parts, dataset: str) -> Path:
+def find_store(state: AppState, dataset: str) -> Path:
     """Where a data set's store is or will be, or 404 if that is not in the data directory, but behind a link."""
-    home, store = parts.settings.data_dir, parts.settings.store(dataset)
+    home, store = state.settings.data_dir, state.settings.store(dataset)
     if store.resolve() != home.resolve() / store.relative_to(home):
         raise Refusal(404, "the store is not in the data directory")
     return store

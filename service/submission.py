@@ -13,7 +13,7 @@ from pdemill.spec.load import validate
 from service.keys import Owner
 from service.ledger import Dataset
 from service.problems import Refusal
-from service.state import Parts
+from service.state import AppState
 from solvers.estimate import Cost, estimate
 from solvers.job import software
 
@@ -21,12 +21,12 @@ MOST_SHARDS = 100_000
 """The coordinator knows every shard of the data sets under way."""
 
 
-def check(parts: Parts, body: dict[str, Any]) -> tuple[Spec, Cost]:
+def check(state: AppState, body: dict[str, Any]) -> tuple[Spec, Cost]:
     """The spec in a body and what it costs. Raises SpecError."""
     spec = validate(body)
     cost = estimate(spec)
-    if cost.bytes > parts.settings.max_bytes:
-        limit = parts.settings.max_bytes
+    if cost.bytes > state.settings.max_bytes:
+        limit = state.settings.max_bytes
         message = f"its store would have {cost.bytes:,} bytes, more than the limit of {limit:,} (PDEMILL_MAX_BYTES)"
         raise SpecError([Fault(("splits",), message)])
     if cost.shards > MOST_SHARDS:
@@ -60,13 +60,13 @@ def queued(spec: Spec, cost: Cost) -> Dataset:
     )
 
 
-def check_room(parts: Parts, owner: Owner, dataset: Dataset) -> None:
+def check_room(state: AppState, owner: Owner, dataset: Dataset) -> None:
     """Raise Refusal if one more job is too many, for the server or for its owner."""
-    if parts.ledger.load().jobs >= parts.settings.max_queue:
+    if state.ledger.load().jobs >= state.settings.max_queue:
         raise Refusal(429, "the queue is full; try again later", headers={"Retry-After": "60"})
     if owner.max_jobs is None and owner.max_unknowns is None:
         return
-    load = parts.ledger.load(owner.name)
+    load = state.ledger.load(owner.name)
     if owner.max_jobs is not None and load.jobs >= owner.max_jobs:
         raise Refusal(
             429, f"{owner.name} has {load.jobs} unfinished jobs, as many as its key allows",

@@ -18,7 +18,7 @@ from typing import Any, Self
 from pdemill.client import Client
 
 PARTS = {"broker": "valkey-server", "worker": "-m workers --", "api": "-m service --"}
-"""What is in the command line of each part."""
+"""A word in the command line of each process."""
 
 
 def free_port() -> int:
@@ -118,7 +118,7 @@ class Server:
         return pid
 
     def log(self, part: str) -> str:
-        """What a part has logged."""
+        """The log of a process."""
         path = self.data_dir / "logs" / f"{part}.log"
         return path.read_text(errors="replace") if path.exists() else ""
 

@@ -1,4 +1,4 @@
-"""What the API answers, as it goes over the wire."""
+"""Models of the API's answers."""
 
 from __future__ import annotations
 
@@ -11,8 +11,7 @@ from pydantic import BaseModel, Field
 
 from pdemill.planning import read_plan
 from service.coordinator import Live
-from service.ledger import UNFINISHED, Dataset, Status
-from service.ledger import Job as JobRow
+from service.ledger import UNFINISHED, Dataset, JobRecord, Status
 
 PREFIX = "/v1"
 
@@ -186,7 +185,7 @@ class Readiness(BaseModel):
     parts: dict[str, str]
 
 
-def job_view(job: JobRow, dataset: Dataset, live: Live | None) -> Job:
+def job_view(job: JobRecord, dataset: Dataset, live: Live | None) -> Job:
     """A job as the API shows it."""
     unfinished = job.status in UNFINISHED
     now = live if unfinished and live is not None else None

@@ -21,7 +21,7 @@ from pdemill.store.layout import Shard
 from pdemill.store.manifest import Manifest
 from pdemill.store.root import ROOT, as_written, read_attributes, without_description
 from pdemill.store.store import Store, check_files
-from solvers.work import open_work
+from solvers.opening import open_work
 
 
 @dataclass(frozen=True)

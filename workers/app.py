@@ -7,7 +7,7 @@ from typing import Any
 from celery import Celery
 from celery.signals import setup_logging, worker_process_init
 
-from pdemill.board import QUEUE, TRANSPORT, celery_url
+from pdemill.leases import QUEUE, TRANSPORT, celery_url
 from pdemill.logs import set_up_logs
 from pdemill.settings import Settings
 from workers.heartbeat import Heartbeat

@@ -1,4 +1,4 @@
-"""``python -m workers.health``: exit status 0 if a worker of this host is on the board; a container's check."""
+"""``python -m workers.health``: exit status 0 if a worker of this host is alive; a container's check."""
 
 from __future__ import annotations
 
@@ -8,19 +8,19 @@ import sys
 
 from redis import RedisError
 
-from pdemill.board import Board
 from pdemill.errors import PdemillError
+from pdemill.leases import Leases
 from pdemill.settings import Settings
 
 
 def main() -> None:
     """Look for a worker that says it is alive and whose process is here."""
     try:
-        workers = Board.at(Settings.read().redis_url).workers()
+        workers = Leases.at(Settings.read().redis_url).workers()
     except (PdemillError, RedisError) as error:
         sys.exit(f"error: {error}")
     if not any(worker.host == socket.gethostname() and _runs(worker.pid) for worker in workers):
-        sys.exit("error: no worker of this host is on the board")
+        sys.exit("error: no worker of this host is alive")
 
 
 def _runs(pid: int) -> bool:

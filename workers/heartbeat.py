@@ -13,7 +13,7 @@ from celery import bootsteps
 from celery.worker import state
 from redis import RedisError
 
-from pdemill.board import BEAT_SECONDS, Board, Unit
+from pdemill.leases import BEAT_SECONDS, Leases, Unit
 from pdemill.settings import Settings
 from workers import identity
 
@@ -26,7 +26,7 @@ class Heartbeat(bootsteps.StartStopStep):  # type: ignore[misc]
     def __init__(self, consumer: Any, **options: Any) -> None:
         super().__init__(consumer, **options)
         self._me = identity.presence(consumer.pool.limit)
-        self._board = Board.at(Settings.read().redis_url)
+        self._leases = Leases.at(Settings.read().redis_url)
         self._end = Event()
         self._thread: Thread | None = None
         self._beat()  # before any task can take a lease
@@ -42,7 +42,7 @@ class Heartbeat(bootsteps.StartStopStep):  # type: ignore[misc]
     def shutdown(self, consumer: Any) -> None:
         self._end.set()
         try:
-            self._board.gone(identity.worker())
+            self._leases.gone(identity.worker())
         except RedisError as error:
             log.warning("could not sign off: %s", error)
 
@@ -52,7 +52,7 @@ class Heartbeat(bootsteps.StartStopStep):  # type: ignore[misc]
 
     def _beat(self) -> None:
         try:
-            lost = self._board.beat(self._me, _held())
+            lost = self._leases.beat(self._me, _held())
         except RedisError as error:
             log.warning("no pulse, the broker does not answer: %s", error)
             return
@@ -61,7 +61,7 @@ class Heartbeat(bootsteps.StartStopStep):  # type: ignore[misc]
 
 
 def _held() -> list[tuple[Unit, str]]:
-    """What the processes of the pool are at, and under which names."""
+    """The units that the pool's processes hold leases of, and under which names."""
     while True:
         try:
             requests = list(state.active_requests)

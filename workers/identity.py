@@ -7,14 +7,14 @@ import socket
 from uuid import uuid4
 
 from pdemill import __version__
-from pdemill.board import Presence, holder_of
+from pdemill.leases import Presence, holder_of
 
 _WORKER = f"{socket.gethostname()}.{os.getpid()}.{uuid4().hex[:8]}"
 _PID = os.getpid()
 
 
 def presence(slots: int) -> Presence:
-    """What a worker tells of itself."""
+    """A worker's description of itself."""
     return Presence(_WORKER, socket.gethostname(), _PID, slots, __version__)
 
 

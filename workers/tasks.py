@@ -15,8 +15,8 @@ import zarr
 from celery.exceptions import SoftTimeLimitExceeded
 from redis import RedisError
 
-from pdemill.board import FINISH, PREPARE, SHARD_TASK, TASKS, Board, Fault, Unit, worker_of
 from pdemill.errors import SpecError, StoreError
+from pdemill.leases import FINISH, PREPARE, SHARD_TASK, TASKS, Leases, Unit, UnitFailure, worker_of
 from pdemill.process import die_with_parent
 from pdemill.settings import Settings
 from pdemill.spec.load import validate
@@ -25,8 +25,8 @@ from pdemill.store.layout import Shard
 from pdemill.store.manifest import FOLDER, Manifest, name_of, read
 from pdemill.store.store import ShardData, Store
 from solvers.job import Job
+from solvers.opening import open_work, plan_work, work_on
 from solvers.progress import Counts, Progress
-from solvers.work import open_work, plan_work, work_on
 from workers import identity
 from workers.app import SOFT_SECONDS, app
 
@@ -34,12 +34,12 @@ ATTEMPTS = 3
 """A unit that has failed so often by its own fault ends the job."""
 REPORT_SECONDS = 0.5
 COMMIT_PATIENCE = 120.0
-BOARD_PATIENCE = 120.0
+REDIS_PATIENCE = 120.0
 KEPT_JOBS = 4
 
 log = logging.getLogger("pdemill.worker")
 settings = Settings.read()
-board = Board.at(settings.redis_url)
+leases = Leases.at(settings.redis_url)
 _jobs: OrderedDict[str, tuple[Job, Store]] = OrderedDict()
 
 
@@ -100,7 +100,7 @@ def finish(dataset: str, name: str) -> None:
                 for part in damaged:
                     if store.disk.exists(name_of(part)):
                         store.disk.remove(name_of(part))
-                board.put_fault(unit, Fault("missing", f"{len(damaged)} finished shards are damaged"))
+                leases.put_failure(unit, UnitFailure("missing", f"{len(damaged)} finished shards are damaged"))
                 return
             store.finish()
 
@@ -108,46 +108,46 @@ def finish(dataset: str, name: str) -> None:
 
 
 def _run(unit: Unit, body: Callable[[int], None]) -> None:
-    """Do a unit under its lease; tell of what went wrong. Errors end here: Celery needs to know of none."""
+    """Do a unit under its lease and report its failure. Errors end here: Celery needs to know of none."""
     extra: dict[str, Any] = {"dataset": unit.dataset, "unit": unit.name}
     with _lease(unit) as held:
         if not held:
             log.info("another process has it", extra=extra)
             return
-        tries = board.begin(unit, identity.worker())
+        tries = leases.begin(unit, identity.worker())
         extra["attempt"] = tries.begun
         if tries.failures >= ATTEMPTS:
             message = f"{unit.name} killed the process that worked on it {ATTEMPTS} times; is there enough memory?"
-            board.put_fault(unit, Fault("poison", message))
+            leases.put_failure(unit, UnitFailure("poison", message))
             return
         begin = monotonic()
         log.info("begun", extra=extra)
-        fault, own = _attempt(body, tries.begun, extra)
-        tries = _patiently(lambda: board.end(unit, failed=own))
-        if fault is not None:
-            poison = fault.kind == "poison" or (own and tries.failures >= ATTEMPTS)
-            _patiently(lambda: board.put_fault(unit, Fault("poison", fault.message) if poison else fault))
+        failure, own = _attempt(body, tries.begun, extra)
+        tries = _patiently(lambda: leases.end(unit, failed=own))
+        if failure is not None:
+            poison = failure.kind == "poison" or (own and tries.failures >= ATTEMPTS)
+            _patiently(lambda: leases.put_failure(unit, UnitFailure("poison", failure.message) if poison else failure))
         log.info("ended", extra={**extra, "seconds": round(monotonic() - begin, 3)})
 
 
-def _attempt(body: Callable[[int], None], number: int, extra: dict[str, Any]) -> tuple[Fault | None, bool]:
-    """What went wrong, and whether that counts as the unit's own failure."""
+def _attempt(body: Callable[[int], None], number: int, extra: dict[str, Any]) -> tuple[UnitFailure | None, bool]:
+    """Run the body; returns its failure, and whether that counts as the unit's own."""
     try:
         body(number)
     except Cancelled:
         log.info("cancelled", extra=extra)
     except SoftTimeLimitExceeded:
         minutes = f"{extra['unit']} took more than {SOFT_SECONDS // 60} minutes"
-        return Fault("poison", f"{minutes}; set store.shard to fewer samples"), True
+        return UnitFailure("poison", f"{minutes}; set store.shard to fewer samples"), True
     except SpecError as error:
         log.warning("refused: %s", error, extra=extra)
-        return Fault("poison", str(error)), True
+        return UnitFailure("poison", str(error)), True
     except (StoreError, OSError, RedisError) as error:
         log.warning("blocked: %s", error, extra=extra)
-        return Fault("blocked", str(error)), False
+        return UnitFailure("blocked", str(error)), False
     except Exception as error:
         log.exception("failed", extra=extra)
-        return Fault("blocked", f"{extra['unit']}: {type(error).__name__}: {error}"), True
+        return UnitFailure("blocked", f"{extra['unit']}: {type(error).__name__}: {error}"), True
     return None, False
 
 
@@ -155,23 +155,23 @@ def _attempt(body: Callable[[int], None], number: int, extra: dict[str, Any]) ->
 def _lease(unit: Unit) -> Iterator[bool]:
     """Hold the lease of a unit if nobody alive has it and the data set is wanted."""
     me = identity.holder(os.getpid())
-    other = _patiently(lambda: board.take(unit, me))
-    held = other in (None, me) or (_is_dead(other) and board.take_from(unit, other, me))
+    other = _patiently(lambda: leases.take(unit, me))
+    held = other in (None, me) or (_is_dead(other) and leases.take_from(unit, other, me))
     try:
-        yield held and not board.cancelled(unit.dataset)
+        yield held and not leases.cancelled(unit.dataset)
     finally:
         if held:
-            _patiently(lambda: board.release(unit, me))
+            _patiently(lambda: leases.release(unit, me))
 
 
 def _is_dead(holder: str) -> bool:
     """Whether a lease's holder is known to be gone: a process of this pool, or with all of its worker."""
-    return identity.is_dead(holder) or not board.is_alive(worker_of(holder))
+    return identity.is_dead(holder) or not leases.is_alive(worker_of(holder))
 
 
 def _patiently[T](call: Callable[[], T]) -> T:
-    """The answer of the board, which may be away for a while."""
-    limit = monotonic() + BOARD_PATIENCE
+    """The answer of Redis, which may be away for a while."""
+    limit = monotonic() + REDIS_PATIENCE
     while True:
         try:
             return call()
@@ -202,7 +202,7 @@ def _commit_alone(store: Store, part: Shard, data: ShardData) -> Manifest:
 
 
 class _Reporter(Counts):
-    """Tells the board how far a shard is, now and then; a board that is away does not stop the work."""
+    """Reports how far a shard is, now and then; a Redis that is away does not stop the work."""
 
     def __init__(self, unit: Unit) -> None:
         super().__init__()
@@ -213,7 +213,7 @@ class _Reporter(Counts):
         if monotonic() < self._next:
             return
         try:
-            cancelled = board.report(self._unit, self.numbers)
+            cancelled = leases.report(self._unit, self.numbers)
         except RedisError as error:
             log.warning("could not report: %s", error, extra={"dataset": self._unit.dataset, "unit": self._unit.name})
             cancelled = False

@@ -1,1 +1,1 @@
-"""What the tables have in common: one rule of timing, the solvers that are compared, reports."""
+"""Shared by all tables: one rule of timing, the solvers that are compared, reports."""

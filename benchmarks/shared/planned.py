@@ -1,4 +1,4 @@
-"""What `auto` takes for a job: the one place here that knows how the planner is asked."""
+"""The method that `auto` takes for a job: the one place here that knows how the planner is asked."""
 
 from __future__ import annotations
 

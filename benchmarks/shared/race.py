@@ -45,7 +45,7 @@ class Measured:
         return float("nan") if self.missed else median(self.rounds)
 
     def facts(self) -> dict[str, float | int]:
-        """What a report keeps."""
+        """The record that a report keeps."""
         return {
             "milliseconds": self.milliseconds,
             "least": min(self.rounds),

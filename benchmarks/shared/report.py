@@ -59,7 +59,7 @@ class Table:
 
 
 class Report:
-    """What one run of a benchmark gives; as a context it is written at the end, also at an early one.
+    """The results of one run of a benchmark; as a context it is written at the end, also at an early one.
 
     ``out``: the folder of ``NAME.md``, ``NAME.json`` and ``NAME-FIGURE.png``; None keeps nothing. ``records`` are the
     single measurements behind the tables, for programs.

@@ -15,7 +15,7 @@ from pdemill.exports.source import Source
 
 @dataclass(frozen=True)
 class Exported:
-    """What came of an export: its folder, its files, and per split the samples in it and those left out."""
+    """The result of an export: its folder, its files, and per split the samples in it and those left out."""
 
     out: Path
     files: tuple[Path, ...]

@@ -1,4 +1,4 @@
-"""What a format is: a name, whom it admits, and how one store is written in it.
+"""An export format: a name, the stores it admits, and how one store is written in it.
 
 A format is one file in ``pdemill/exports/formats``; it registers itself when it is defined.
 """

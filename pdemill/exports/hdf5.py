@@ -1,4 +1,4 @@
-"""What the HDF5 formats share: files, arrays that are filled shard by shard, and the record of where they come from."""
+"""Shared by the HDF5 formats: files, arrays that are filled shard by shard, and the record of where they come from."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from pdemill.exports.source import Part, Source, Split
 from pdemill.extras import library
 
 REASON = re.compile(r"error message = '([^']+)'")
-"""What the system said, in the midst of what HDF5 says."""
+"""Finds the system's message in one of HDF5."""
 SLACK = 2**20
 """Bytes for what a file has beside its samples."""
 RECORD = "pdemill"

@@ -1,4 +1,4 @@
-"""What is exported: the certified samples of a finished store, shard by shard, and all that is known of them."""
+"""The source of an export: the certified samples of a finished store, shard by shard, and all that is known of them."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from pdemill.errors import IncompleteStore
 from pdemill.reader.dataset import Dataset, Sample
-from pdemill.reader.places import files_at
+from pdemill.reader.locations import files_at
 from pdemill.store import manifest as manifests
 from pdemill.store.layout import MEASURED, cut
 from pdemill.store.root import is_pointwise, read_root

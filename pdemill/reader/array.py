@@ -28,7 +28,7 @@ type Wanted = Sequence[tuple[int, NDArray[Any]]]
 
 @dataclass(frozen=True)
 class Header:
-    """What the metadata of an array say: samples, shape and type of one, samples per shard, how chunks are decoded."""
+    """The metadata of an array: samples, shape and type of one, samples per shard, how chunks are decoded."""
 
     samples: int
     shape: tuple[int, ...]

@@ -18,7 +18,7 @@ class Damaged(Exception):
 
 
 def check_crc32c(data: bytes) -> bytes:
-    """What stands before the checksum at the end of ``data`` (CRC-32C, little endian). Raises Damaged."""
+    """The bytes before the checksum at the end of ``data`` (CRC-32C, little endian). Raises Damaged."""
     content = data[:-4]
     if google_crc32c.value(content) != int.from_bytes(data[-4:], "little"):
         raise Damaged("does not match its checksum")

@@ -13,8 +13,8 @@ from numpy.typing import NDArray
 from pdemill.errors import IncompleteStore, StoreError
 from pdemill.reader.array import ArrayReader, Header
 from pdemill.reader.columns import is_column, read_chunk
+from pdemill.reader.locations import files_at
 from pdemill.reader.normaliser import Normaliser, normaliser
-from pdemill.reader.places import files_at
 from pdemill.reader.threads import fill
 from pdemill.store import manifest as manifests
 from pdemill.store.layout import Shard, cut
@@ -79,12 +79,12 @@ class Dataset:
 
     @property
     def methods(self) -> dict[int, str]:
-        """What the numbers in the column ``method`` stand for."""
+        """The method that each number in the column ``method`` stands for."""
         told = self._nodes[f"{self.split}/method"]["attributes"]
         return dict(zip(told["flag_values"], told["flag_meanings"].split(), strict=True))
 
     def normaliser(self, key: Literal["x", "y"]) -> Normaliser:
-        """What brings x or y to mean 0 and standard deviation 1 per channel, by the store's statistics.
+        """The map that brings x or y to mean 0 and standard deviation 1 per channel, by the store's statistics.
 
         They are those of the certified samples of the first split. Raises IncompleteStore while they are not there.
         """
@@ -141,7 +141,7 @@ class Dataset:
         }
 
     def shared(self) -> dict[str, NDArray[Any]]:
-        """What all samples share: the coordinates x, y, z of a grid, or points and cells of a mesh."""
+        """The arrays that all samples share: the coordinates x, y, z of a grid, or points and cells of a mesh."""
         names = [name for name in self._nodes if "/" not in name and is_column(self._nodes[name])]
         return {name: read_chunk(self._files, name, self._nodes[name]) for name in names}
 

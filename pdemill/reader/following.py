@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from pdemill.errors import IncompleteStore
 from pdemill.reader.dataset import Dataset
-from pdemill.reader.places import files_at
+from pdemill.reader.locations import files_at
 from pdemill.store.root import ROOT
 
 PAUSE = 0.5

@@ -8,7 +8,7 @@ from collections.abc import Hashable, Mapping
 
 import httpx
 
-from pdemill.client import Client
+from pdemill.connection import Connection
 from pdemill.errors import ServerError
 from pdemill.reader.files import Changed
 
@@ -19,7 +19,7 @@ class HttpFiles:
     """Files below an address. Connections are kept open, in each process its own.
 
     A part is asked for with the tag of the file that the index was read from, so that bytes of two versions of a file
-    are never put together. A server that is away is asked again, as ``Client`` does. Raises ServerError.
+    are never put together. A server that is away is asked again, as ``Connection`` does. Raises ServerError.
     """
 
     threads = 8
@@ -28,7 +28,7 @@ class HttpFiles:
 
     def __init__(self, address: str, api_key: str | None = None) -> None:
         self._address, self._api_key = address.rstrip("/"), api_key
-        self._clients: dict[int, Client] = {}
+        self._connections: dict[int, Connection] = {}
 
     def read(self, name: str) -> bytes:
         return self._get(name).content
@@ -59,19 +59,19 @@ class HttpFiles:
         return answer.content
 
     def _get(self, name: str, headers: Mapping[str, str] | None = None) -> httpx.Response:
-        client = self._clients.get(os.getpid())
-        if client is None:
-            client = self._clients.setdefault(os.getpid(), Client(self._address, self._api_key))
+        connection = self._connections.get(os.getpid())
+        if connection is None:
+            connection = self._connections.setdefault(os.getpid(), Connection(self._address, self._api_key))
         try:
-            return client.fetch(f"/{name}", {"Accept-Encoding": "identity", **(headers or {})})
+            return connection.ask("GET", f"/{name}", headers={"Accept-Encoding": "identity", **(headers or {})})
         except ServerError as error:
             if error.status == 404:
                 raise FileNotFoundError(name) from None
             raise
 
     def __del__(self) -> None:
-        if client := self._clients.get(os.getpid()):
-            client.close()
+        if connection := self._connections.get(os.getpid()):
+            connection.close()
 
     @staticmethod
     def _span(answer: httpx.Response) -> tuple[int, int]:
@@ -83,5 +83,5 @@ class HttpFiles:
 
 
 def _tag(answer: httpx.Response) -> str | None:
-    """What changes with the file; None where the server does not tell."""
+    """The tag that changes with the file; None where the server sends none."""
     return answer.headers.get("ETag")  # type: ignore[no-any-return]

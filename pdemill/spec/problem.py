@@ -298,7 +298,7 @@ class Problem(Model):
         if self.compatibility == "refuse" and not self._integrates_to_zero():
             raise refuse(
                 ("source",),
-                "no side holds u, so source and boundary fluxes must integrate to zero: set a Dirichlet "
+                "u is not fixed on any side, so source and boundary fluxes must integrate to zero: set a Dirichlet "
                 "or Robin side, give a source that integrates to zero (gaussian with boundary neumann or periodic), "
                 "or set problem.compatibility to 'project' to subtract the mean of every source",
                 None,

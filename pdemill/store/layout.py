@@ -1,4 +1,4 @@
-"""What a store looks like: its arrays, and how splits are cut into shards. Pure decisions, no files."""
+"""The layout of a store: its arrays, and how splits are cut into shards. Pure decisions, no files."""
 
 from __future__ import annotations
 

@@ -17,7 +17,7 @@ FOLDER = "_manifest"
 
 @dataclass(frozen=True)
 class Manifest:
-    """What a finished shard holds.
+    """The contents of a finished shard.
 
     ``files``: sha256 and length of each file; ``failures``: sample, result and reason of the samples without a
     solution; ``moments``: running statistics per channel; ``summary``: solver statistics; ``run``: what differs

@@ -1,4 +1,4 @@
-"""What can be asked for, and the key that a server asks for."""
+"""The page of families and presets, and the page that asks for a key."""
 
 from __future__ import annotations
 
@@ -7,33 +7,33 @@ from typing import Annotated
 from fastapi import APIRouter, Depends, Query, Request, Response
 from starlette.responses import RedirectResponse
 
-from service.pages.desk import TheDesk, TheVisitor
 from service.pages.page import Page, posted, show
 from service.pages.session import COOKIE, LASTS_SECONDS
+from service.pages.state import ThePages, TheVisitor
 from service.routes import catalogue as api
 
 router = APIRouter(route_class=Page, include_in_schema=False)
 
 
 @router.get("/catalogue")
-def catalogue(request: Request, desk: TheDesk, owner: TheVisitor) -> Response:
+def catalogue(request: Request, pages: ThePages, owner: TheVisitor) -> Response:
     """The families and the presets."""
     return show(request, "catalogue.html", families=api.problems(owner), presets=api.presets(owner))
 
 
 @router.get("/key")
-def ask(request: Request, desk: TheDesk, next: Annotated[str, Query(max_length=500)] = "/") -> Response:
+def ask(request: Request, pages: ThePages, next: Annotated[str, Query(max_length=500)] = "/") -> Response:
     """Ask for a key, where one is needed."""
-    if desk.parts.keys.open:
+    if pages.state.keys.open:
         return RedirectResponse("/", 303)
     return show(request, "key.html", next=_inside(next), wrong=False)
 
 
 @router.post("/key")
-def take(request: Request, desk: TheDesk, typed: Annotated[dict[str, str], Depends(posted)]) -> Response:
+def take(request: Request, pages: ThePages, typed: Annotated[dict[str, str], Depends(posted)]) -> Response:
     """Remember who has this key."""
     place = _inside(typed.get("next", "/"))
-    cookie = desk.sessions.begin(typed.get("key", "").strip())
+    cookie = pages.sessions.begin(typed.get("key", "").strip())
     if cookie is None:
         return show(request, "key.html", 403, next=place, wrong=True)
     response = RedirectResponse(place, 303)
@@ -43,7 +43,7 @@ def take(request: Request, desk: TheDesk, typed: Annotated[dict[str, str], Depen
 
 
 @router.post("/key/forget")
-def forget(desk: TheDesk) -> Response:
+def forget(pages: ThePages) -> Response:
     """Forget the key."""
     response = RedirectResponse("/key", 303)
     response.delete_cookie(COOKIE, httponly=True, samesite="strict")

@@ -11,13 +11,13 @@ from fastapi import APIRouter, Query, Request, Response
 from pdemill.store.layout import Shard
 from service.keys import Owner
 from service.ledger import UNFINISHED, Dataset
-from service.pages.desk import Desk, TheDesk, TheVisitor
 from service.pages.formats import figure
 from service.pages.jobs import job_row_of
 from service.pages.page import Page, is_foreign, show
 from service.pages.pictures import Theme
 from service.pages.shards import finished_names
 from service.pages.snippets import snippets
+from service.pages.state import PagesState, ThePages, TheVisitor
 from service.pages.views import shards_of
 from service.problems import Refusal
 from service.samples import sample_view
@@ -40,11 +40,11 @@ class Picture:
 
 @router.get("/jobs/{job}/gallery")
 def gallery(
-    request: Request, desk: TheDesk, owner: TheVisitor, job: str, split: Annotated[str | None, Query()] = None,
+    request: Request, pages: ThePages, owner: TheVisitor, job: str, split: Annotated[str | None, Query()] = None,
     page: Annotated[int, Query(ge=1, le=10**9)] = 1,
 ) -> Response:  # fmt: skip
     """The samples of finished shards, some to a page."""
-    store, _ = _store(desk, owner, job)
+    store, _ = _store(pages, owner, job)
     shards = shards_of(store)
     splits = list(dict.fromkeys(shard.split for shard in shards))
     chosen = split if split is not None else splits[0]
@@ -55,7 +55,7 @@ def gallery(
     total = sum(map(len, ready))
     numbers = _window(ready, (page - 1) * PER_PAGE, PER_PAGE)
     return show(
-        request, "gallery.html", row=job_row_of(desk, owner, job), splits=splits, split=chosen, page=page,
+        request, "gallery.html", row=job_row_of(pages, owner, job), splits=splits, split=chosen, page=page,
         pages=max(1, -(-total // PER_PAGE)), total=total, pictures=[_picture(store, chosen, n) for n in numbers],
     )  # fmt: skip
 
@@ -91,34 +91,34 @@ def _picture(store: Path, split: str, number: int) -> Picture:
 
 @router.get("/jobs/{job}/samples/{split}/{number}.png")
 def picture(
-    request: Request, desk: TheDesk, owner: TheVisitor, job: str, split: str, number: int, theme: Theme = "light"
+    request: Request, pages: ThePages, owner: TheVisitor, job: str, split: str, number: int, theme: Theme = "light"
 ) -> Response:
     """One sample as a PNG."""
     if is_foreign(request):
         raise Refusal(403, "pictures are for these pages")
-    store, _ = _store(desk, owner, job)
+    store, _ = _store(pages, owner, job)
     sample_view(store, split, number)  # refuses what is not there
     return Response(
-        desk.painter.picture(store, split, number, theme), media_type="image/png",
+        pages.painter.picture(store, split, number, theme), media_type="image/png",
         headers={"Cache-Control": "private, max-age=600"},
     )  # fmt: skip
 
 
 @router.get("/jobs/{job}/use")
-def use(request: Request, desk: TheDesk, owner: TheVisitor, job: str) -> Response:
+def use(request: Request, pages: ThePages, owner: TheVisitor, job: str) -> Response:
     """How to read the store."""
-    store, dataset = _store(desk, owner, job)
+    store, dataset = _store(pages, owner, job)
     url = str(request.base_url).rstrip("/") + store_url(dataset.id)
     split = shards_of(store)[0].split
-    row = job_row_of(desk, owner, job)
-    texts = snippets(str(store), url, split, keyed=not desk.parts.keys.open)
+    row = job_row_of(pages, owner, job)
+    texts = snippets(str(store), url, split, keyed=not pages.state.keys.open)
     return show(request, "use.html", row=row, snippets=texts, early=row.job.status in UNFINISHED, store=str(store))
 
 
-def _store(desk: Desk, owner: Owner, job: str) -> tuple[Path, Dataset]:
+def _store(pages: PagesState, owner: Owner, job: str) -> tuple[Path, Dataset]:
     """The store of a job that was begun, and its data set."""
-    _, dataset = find_job(desk.parts, owner, job)
-    store = find_store(desk.parts, dataset.id)
+    _, dataset = find_job(pages.state, owner, job)
+    store = find_store(pages.state, dataset.id)
     if not (store / "zarr.json").exists():
         raise Refusal(404, "the job has no store: it was not begun yet, or has been deleted")
     return store, dataset

@@ -6,14 +6,14 @@ from fastapi import FastAPI
 from starlette.staticfiles import StaticFiles
 
 from service.pages import catalogue, gallery, jobs, new
-from service.pages.desk import Desk
 from service.pages.render import STATIC
-from service.state import Parts
+from service.pages.state import PagesState
+from service.state import AppState
 
 
-def install(app: FastAPI, parts: Parts) -> None:
+def install(app: FastAPI, state: AppState) -> None:
     """The pages and their static files; nothing of them is in the API's description."""
-    app.state.pages = Desk.of(parts)
+    app.state.pages = PagesState.of(state)
     for router in (jobs.router, gallery.router, new.router, catalogue.router):
         app.include_router(router)
     app.mount("/static", StaticFiles(directory=STATIC), name="static")

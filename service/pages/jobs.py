@@ -12,10 +12,10 @@ from starlette.concurrency import run_in_threadpool
 from starlette.responses import HTMLResponse, RedirectResponse
 
 from service.ledger import STATUSES, Status
-from service.pages.desk import TheDesk, TheVisitor
 from service.pages.page import Page, show
 from service.pages.render import render
 from service.pages.rows import JobRow, job_row, left
+from service.pages.state import ThePages, TheVisitor
 from service.pages.views import findings, progress, spec_of, spec_text, throughput
 from service.routes import jobs as api
 from service.state import find_job, find_store
@@ -27,14 +27,14 @@ router = APIRouter(route_class=Page, include_in_schema=False)
 
 @router.get("/")
 def index(
-    request: Request, desk: TheDesk, owner: TheVisitor, status: Annotated[Status | None, Query()] = None,
+    request: Request, pages: ThePages, owner: TheVisitor, status: Annotated[Status | None, Query()] = None,
     cursor: Annotated[str | None, Query(max_length=64)] = None,
 ) -> Response:  # fmt: skip
     """The newest jobs."""
-    page = api.jobs(desk.parts, owner, Response(), status, PER_PAGE, cursor)
+    page = api.jobs(pages.state, owner, Response(), status, PER_PAGE, cursor)
     rows = []
     for view in page.jobs:
-        dataset = desk.parts.ledger.dataset(view.dataset)
+        dataset = pages.state.ledger.dataset(view.dataset)
         if dataset is not None:
             rows.append((job_row(view, spec_of(dataset)), left(view)))
     return show(
@@ -44,36 +44,36 @@ def index(
 
 
 @router.get("/jobs/{job}")
-def job(request: Request, desk: TheDesk, owner: TheVisitor, job: str) -> Response:
+def job(request: Request, pages: ThePages, owner: TheVisitor, job: str) -> Response:
     """Everything about one job."""
-    began, rates = throughput(desk, owner, job)
-    _, dataset = find_job(desk.parts, owner, job)
+    began, rates = throughput(pages, owner, job)
+    _, dataset = find_job(pages.state, owner, job)
     return show(
-        request, "job.html", progress=progress(desk, owner, job), findings=findings(desk, owner, job),
+        request, "job.html", progress=progress(pages, owner, job), findings=findings(pages, owner, job),
         began=began, rates=json.dumps(rates), spec=spec_text(dataset),
-        has_store=(find_store(desk.parts, dataset.id) / "zarr.json").exists(),
+        has_store=(find_store(pages.state, dataset.id) / "zarr.json").exists(),
     )  # fmt: skip
 
 
 @router.get("/jobs/{job}/findings")
-def found(desk: TheDesk, owner: TheVisitor, job: str) -> Response:
+def found(pages: ThePages, owner: TheVisitor, job: str) -> Response:
     """The part of a job's page that changes with every shard."""
-    return HTMLResponse(render("_findings.html", findings=findings(desk, owner, job)))
+    return HTMLResponse(render("_findings.html", findings=findings(pages, owner, job)))
 
 
-def _known(job: str, desk: TheDesk, owner: TheVisitor) -> None:
+def _known(job: str, pages: ThePages, owner: TheVisitor) -> None:
     """Refuse before the stream begins."""
-    find_job(desk.parts, owner, job)
+    find_job(pages.state, owner, job)
 
 
 @router.get("/jobs/{job}/events", response_class=EventSourceResponse, dependencies=[Depends(_known)])
 async def events(
-    job: str, desk: TheDesk, owner: TheVisitor, last_event_id: Annotated[str | None, Header()] = None
+    job: str, pages: ThePages, owner: TheVisitor, last_event_id: Annotated[str | None, Header()] = None
 ) -> AsyncIterator[ServerSentEvent]:
     """The API's events of a job, each after the HTML that shows it; ``shards`` when more are finished, and ``end``."""
     shards = None
-    async for event in api.events(job, desk.parts, owner, last_event_id):
-        now = await run_in_threadpool(progress, desk, owner, job)
+    async for event in api.events(job, pages.state, owner, last_event_id):
+        now = await run_in_threadpool(progress, pages, owner, job)
         yield ServerSentEvent(raw_data=render("_progress.html", progress=now))
         if shards is not None and now.finished_shards != shards:
             yield ServerSentEvent(event="shards", raw_data=str(now.finished_shards))
@@ -83,21 +83,21 @@ async def events(
 
 
 @router.post("/jobs/{job}/cancel")
-def cancel(desk: TheDesk, owner: TheVisitor, job: str) -> Response:
+def cancel(pages: ThePages, owner: TheVisitor, job: str) -> Response:
     """Cancel a job; one that has ended meanwhile stays as it is."""
-    if job_row_of(desk, owner, job).unfinished:
-        api.dismiss(job, desk.parts, owner)
+    if job_row_of(pages, owner, job).unfinished:
+        api.dismiss(job, pages.state, owner)
     return RedirectResponse(f"/jobs/{job}", 303)
 
 
 @router.post("/jobs/{job}/retry")
-def retry(desk: TheDesk, owner: TheVisitor, job: str) -> Response:
+def retry(pages: ThePages, owner: TheVisitor, job: str) -> Response:
     """Submit the spec of a job again: what is missing in its store is solved."""
-    _, dataset = find_job(desk.parts, owner, job)
-    again = api.submit(owner, spec_of(dataset), desk.parts, Response())
+    _, dataset = find_job(pages.state, owner, job)
+    again = api.submit(owner, spec_of(dataset), pages.state, Response())
     return RedirectResponse(f"/jobs/{again.id}", 303)
 
 
-def job_row_of(desk: TheDesk, owner: TheVisitor, job: str) -> JobRow:
-    found, dataset = find_job(desk.parts, owner, job)
-    return job_row(desk.parts.view(found, dataset), spec_of(dataset))
+def job_row_of(pages: ThePages, owner: TheVisitor, job: str) -> JobRow:
+    found, dataset = find_job(pages.state, owner, job)
+    return job_row(pages.state.view(found, dataset), spec_of(dataset))

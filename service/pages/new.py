@@ -14,12 +14,12 @@ from pdemill.errors import Fault, SpecError
 from pdemill.spec.load import parse, preset_names, preset_text, read_preset
 from pdemill.spec.problem import families
 from service.keys import Owner
-from service.pages.desk import Desk, TheDesk, TheVisitor
 from service.pages.form.spec import fields, read_spec, write_spec
 from service.pages.page import Page, is_foreign, posted, show
 from service.pages.pictures import Theme
 from service.pages.preview import pack, unpack
 from service.pages.render import render
+from service.pages.state import PagesState, ThePages, TheVisitor
 from service.pages.views import spec_of, spec_text
 from service.problems import Refusal
 from service.routes import jobs as api
@@ -37,7 +37,7 @@ router = APIRouter(route_class=Page, include_in_schema=False)
 
 @dataclass(frozen=True)
 class Checked:
-    """What is to be said of a spec: its cost and a preview, or its faults."""
+    """The verdict on a spec: its cost and a preview, or its faults."""
 
     faults: Sequence[Fault] = ()
     cost: Cost | None = None
@@ -46,10 +46,10 @@ class Checked:
     pointwise: bool = False
 
 
-def look_at(desk: Desk, spec: Mapping[str, Any]) -> Checked:
+def look_at(pages: PagesState, spec: Mapping[str, Any]) -> Checked:
     """Check a spec that was not sent."""
     try:
-        valid, cost = check(desk.parts, dict(spec))
+        valid, cost = check(pages.state, dict(spec))
     except SpecError as error:
         return Checked(error.faults)
     return Checked((), cost, valid.samples, pack(valid), valid.problem.pointwise)
@@ -57,18 +57,20 @@ def look_at(desk: Desk, spec: Mapping[str, Any]) -> Checked:
 
 @router.get("/new")
 def new(
-    request: Request, desk: TheDesk, owner: TheVisitor, preset: Annotated[str | None, Query()] = None,
+    request: Request, pages: ThePages, owner: TheVisitor, preset: Annotated[str | None, Query()] = None,
     family: Annotated[str | None, Query()] = None, job: Annotated[str | None, Query()] = None,
 ) -> Response:  # fmt: skip
     """The form, filled in from a preset, a family or a job."""
-    spec = _beginning(desk, owner, preset, family, job)
+    spec = _beginning(pages, owner, preset, family, job)
     shown = preset if job or family or preset else BEGIN["darcy"]
-    return _form(request, desk, write_spec(spec), preset=shown)
+    return _form(request, pages, write_spec(spec), preset=shown)
 
 
-def _beginning(desk: Desk, owner: Owner, preset: str | None, family: str | None, job: str | None) -> dict[str, Any]:
+def _beginning(
+    pages: PagesState, owner: Owner, preset: str | None, family: str | None, job: str | None
+) -> dict[str, Any]:
     if job is not None:
-        return spec_of(find_job(desk.parts, owner, job)[1])
+        return spec_of(find_job(pages.state, owner, job)[1])
     if family is not None and family in families:
         if family not in BEGIN:
             return {"problem": {"family": family, "resolution": [64, 64]}, "samples": 100}
@@ -77,78 +79,78 @@ def _beginning(desk: Desk, owner: Owner, preset: str | None, family: str | None,
 
 
 @router.post("/new")
-def send(request: Request, desk: TheDesk, owner: TheVisitor, typed: Typed) -> Response:
+def send(request: Request, pages: ThePages, owner: TheVisitor, typed: Typed) -> Response:
     """Submit what was typed in, check it, show the form anew, or go on in YAML."""
     spec, action = read_spec(typed), typed.get("action", "submit")
     if action == "yaml":
         return show(request, "yaml.html", text=_yaml(spec), checked=None)
     if action == "submit":
         try:
-            return _submitted(desk, owner, spec)
+            return _submitted(pages, owner, spec)
         except SpecError:
-            return _form(request, desk, typed, 422)
-    return _form(request, desk, typed)
+            return _form(request, pages, typed, 422)
+    return _form(request, pages, typed)
 
 
 @router.post("/new/fields")
-def renewed(desk: TheDesk, owner: TheVisitor, typed: Typed) -> Response:
+def renewed(pages: ThePages, owner: TheVisitor, typed: Typed) -> Response:
     """The fields anew, after another option was chosen."""
     return HTMLResponse(render("_fields.html", fields=fields(typed)))
 
 
 @router.post("/new/check")
-def checked(desk: TheDesk, owner: TheVisitor, typed: Typed) -> Response:
-    """What is to be said of what is typed in so far."""
-    return HTMLResponse(render("_checked.html", checked=look_at(desk, read_spec(typed))))
+def checked(pages: ThePages, owner: TheVisitor, typed: Typed) -> Response:
+    """The verdict on the form as filled in so far."""
+    return HTMLResponse(render("_checked.html", checked=look_at(pages, read_spec(typed))))
 
 
 @router.get("/new/preview.png")
-def preview(request: Request, desk: TheDesk, owner: TheVisitor, spec: str, theme: Theme = "light") -> Response:
+def preview(request: Request, pages: ThePages, owner: TheVisitor, spec: str, theme: Theme = "light") -> Response:
     """The first sample of a spec as a PNG."""
     if is_foreign(request):
         raise Refusal(403, "previews are for these pages")
-    found, _ = check(desk.parts, unpack(spec).model_dump(mode="json"))
+    found, _ = check(pages.state, unpack(spec).model_dump(mode="json"))
     return Response(
-        desk.previewer.picture(found, theme), media_type="image/png", headers={"Cache-Control": "private, max-age=600"}
+        pages.previewer.picture(found, theme), media_type="image/png", headers={"Cache-Control": "private, max-age=600"}
     )
 
 
 @router.get("/new/yaml")
 def as_yaml(
-    request: Request, desk: TheDesk, owner: TheVisitor, preset: Annotated[str | None, Query()] = None,
+    request: Request, pages: ThePages, owner: TheVisitor, preset: Annotated[str | None, Query()] = None,
     job: Annotated[str | None, Query()] = None,
 ) -> Response:  # fmt: skip
     """A spec as text, a preset with its comments."""
     if job is not None:
-        text = spec_text(find_job(desk.parts, owner, job)[1])
+        text = spec_text(find_job(pages.state, owner, job)[1])
     else:
         text = preset_text(preset if preset in preset_names() else BEGIN["darcy"])
     return show(request, "yaml.html", text=text, checked=None)
 
 
 @router.post("/new/yaml")
-def send_yaml(request: Request, desk: TheDesk, owner: TheVisitor, typed: Typed) -> Response:
+def send_yaml(request: Request, pages: ThePages, owner: TheVisitor, typed: Typed) -> Response:
     """Submit or check a spec that was written by hand."""
     text = typed.get("spec", "")
     try:
         spec = parse(text)
         if typed.get("action", "submit") == "submit":
-            return _submitted(desk, owner, spec)
-        found = look_at(desk, spec)
+            return _submitted(pages, owner, spec)
+        found = look_at(pages, spec)
     except SpecError as error:
         found = Checked(error.faults)
     return show(request, "yaml.html", 422 if found.faults else 200, text=text, checked=found)
 
 
-def _submitted(desk: Desk, owner: Owner, spec: dict[str, Any]) -> Response:
-    job = api.submit(owner, spec, desk.parts, Response())
+def _submitted(pages: PagesState, owner: Owner, spec: dict[str, Any]) -> Response:
+    job = api.submit(owner, spec, pages.state, Response())
     return RedirectResponse(f"/jobs/{job.id}", 303)
 
 
 def _form(
-    request: Request, desk: Desk, typed: Mapping[str, str], status: int = 200, preset: str | None = None
+    request: Request, pages: PagesState, typed: Mapping[str, str], status: int = 200, preset: str | None = None
 ) -> Response:
-    found = look_at(desk, read_spec(typed))
+    found = look_at(pages, read_spec(typed))
     return show(
         request, "new.html", status, fields=fields(typed, found.faults), checked=found, presets=preset_names(),
         preset=preset, sent=status != 200,

@@ -1,4 +1,4 @@
-"""What all pages have in common: who asks, where a change may come from, and errors that a person can read."""
+"""Shared by all pages: who asks, where a change may come from, and errors that a person can read."""
 
 from __future__ import annotations
 
@@ -81,13 +81,13 @@ def is_foreign(request: Request) -> bool:
 
 def show(request: Request, template: str, code: int = 200, **values: Any) -> Response:
     """A page from its template."""
-    desk = request.app.state.pages
-    shared = {"here": request.url.path, "keyed": not desk.parts.keys.open}
+    pages = request.app.state.pages
+    shared = {"here": request.url.path, "keyed": not pages.state.keys.open}
     return HTMLResponse(render(template, **shared, **values), code)
 
 
 def trouble(request: Request, status: int, reason: str) -> Response:
-    """The page that tells of a problem."""
+    """The page that reports a problem."""
     return show(request, "error.html", status, status=status, reason=reason)
 
 

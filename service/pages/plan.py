@@ -1,4 +1,4 @@
-"""What the planner measured before a job began, as a table."""
+"""The planner's measurements before a job began, as a table."""
 
 from __future__ import annotations
 

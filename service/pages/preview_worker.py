@@ -14,7 +14,7 @@ from tempfile import TemporaryDirectory
 from pdemill.errors import PdemillError
 from pdemill.spec.load import validate
 from service.pages.pictures import paint
-from solvers.generate import generate
+from solvers.local.generate import generate
 
 MOST_BYTES = 8 * 2**30
 """Of addresses, most of which compilers and solvers only reserve."""

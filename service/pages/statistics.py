@@ -36,7 +36,7 @@ type Columns = dict[str, NDArray[Any]]
 
 
 @dataclass(frozen=True)
-class Rows:
+class ShardColumns:
     """One shard: the columns of its certified samples, by whom they were solved, and why others were not."""
 
     columns: Columns
@@ -62,19 +62,19 @@ class Statistics:
         return sum(self.methods.values())
 
 
-def statistics(rows: Sequence[Rows], finished: int, rtol: float | None, plan: Plan | None) -> Statistics:
+def statistics(parts: Sequence[ShardColumns], finished: int, rtol: float | None, plan: Plan | None) -> Statistics:
     """The distributions over some shards."""
     methods: dict[str, int] = {}
-    for row in rows:
-        for name, number in row.methods.items():
+    for part in parts:
+        for name, number in part.methods.items():
             methods[name] = methods.get(name, 0) + number
-    columns = {name: np.concatenate([row.columns[name] for row in rows]) for name in rows[0].columns}
-    cold = np.concatenate([row.cold for row in rows])
+    columns = {name: np.concatenate([part.columns[name] for part in parts]) for name in parts[0].columns}
+    cold = np.concatenate([part.cold for part in parts])
     return Statistics(
-        shards=len(rows),
+        shards=len(parts),
         finished=finished,
         methods=methods,
-        failures=tuple(failure for row in rows for failure in row.failures)[:FAILURES],
+        failures=tuple(failure for part in parts for failure in part.failures)[:FAILURES],
         charts=tuple(chart for chart in _charts(columns, cold, rtol, plan) if chart is not None),
     )
 
@@ -104,7 +104,7 @@ class Statisticians:
     """Remembers the shards of the stores that were looked at last."""
 
     def __init__(self) -> None:
-        self._known: OrderedDict[Path, dict[str, Rows]] = OrderedDict()
+        self._known: OrderedDict[Path, dict[str, ShardColumns]] = OrderedDict()
         self._lock = Lock()
 
     def look(self, store: Path, shards: Sequence[Shard], plan: Plan | None) -> Statistics | None:
@@ -115,17 +115,17 @@ class Statisticians:
         chosen = sorted((s for s in shards if s.name in finished), key=lambda s: crc32(s.name.encode()))[:MOST_SHARDS]
         with self._lock:
             known = self._known.get(store, {})
-            rows = {shard.name: known.get(shard.name) or rows_of(store, shard) for shard in chosen}
-            self._known[store] = rows
+            parts = {shard.name: known.get(shard.name) or columns_of(store, shard) for shard in chosen}
+            self._known[store] = parts
             self._known.move_to_end(store)
             while len(self._known) > REMEMBERED:
                 self._known.popitem(last=False)
         rtol = read_attributes(store)["plan"].get("rtol")
-        return statistics(list(rows.values()), len(finished), rtol, plan)
+        return statistics(list(parts.values()), len(finished), rtol, plan)
 
 
-def rows_of(store: Path, shard: Shard) -> Rows:
-    """What the columns and the manifest of a finished shard say."""
+def columns_of(store: Path, shard: Shard) -> ShardColumns:
+    """Read the columns and the manifest of a finished shard."""
     group: Any = zarr.open_group(store, mode="r")[shard.split]
     columns = {name: np.asarray(group[name][shard.start : shard.stop]) for name in COLUMNS if name in group}
     names = group["method"].attrs["flag_meanings"].split()
@@ -134,7 +134,7 @@ def rows_of(store: Path, shard: Shard) -> Rows:
     manifest = read(LocalDisk(store), shard)
     failures = manifest.failures if manifest is not None else ()
     first = manifest.summary.get("first", -1) if manifest is not None else -1
-    return Rows(
+    return ShardColumns(
         {name: column[good] for name, column in columns.items()},
         {name: number for name, number in zip(names, numbers, strict=True) if number},
         tuple((shard.split, int(f["sample"]), f"{f['result']}: {f['reason']}") for f in failures),

@@ -1,4 +1,4 @@
-"""What the page of a job shows, gathered from the ledger, the store and the coordinator."""
+"""Gathers the contents of a job's page from the ledger, the store and the coordinator."""
 
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ from pdemill.store.layout import Shard, cut
 from pdemill.store.root import read_attributes
 from service.keys import Owner
 from service.ledger import Dataset
-from service.pages.desk import Desk
 from service.pages.plan import PlanRow, plan_of, plan_rows
 from service.pages.rows import JobRow, job_row
 from service.pages.shards import SplitGrid, finished_names, grids
+from service.pages.state import PagesState
 from service.pages.statistics import Statistics
 from service.pages.throughput import rates, written
 from service.state import find_job, find_store
@@ -25,7 +25,7 @@ from service.state import find_job, find_store
 
 @dataclass(frozen=True)
 class Progress:
-    """What changes while a job is under way."""
+    """The part of a job's page that changes while it is under way."""
 
     row: JobRow
     grids: list[SplitGrid]
@@ -37,7 +37,7 @@ class Progress:
 
 @dataclass(frozen=True)
 class Findings:
-    """What is known of the samples that are through, and of the plan."""
+    """Statistics of the samples that are done, and the plan."""
 
     statistics: Statistics | None
     plan: Plan | None
@@ -58,11 +58,11 @@ def spec_text(dataset: Dataset) -> str:
     return text
 
 
-def progress(desk: Desk, owner: Owner, job: str) -> Progress:
+def progress(pages: PagesState, owner: Owner, job: str) -> Progress:
     """A job now."""
-    found, dataset = find_job(desk.parts, owner, job)
-    view = desk.parts.view(found, dataset)
-    store = find_store(desk.parts, dataset.id)
+    found, dataset = find_job(pages.state, owner, job)
+    view = pages.state.view(found, dataset)
+    store = find_store(pages.state, dataset.id)
     shards = shards_of(store)
     return Progress(
         job_row(view, spec_of(dataset)), grids(shards, finished_names(store), view.shards_running) if shards else []
@@ -77,18 +77,18 @@ def shards_of(store: Path) -> list[Shard]:
     return list(cut(attributes["spec"]["splits"], int(attributes["shard_samples"])))
 
 
-def findings(desk: Desk, owner: Owner, job: str) -> Findings:
+def findings(pages: PagesState, owner: Owner, job: str) -> Findings:
     """Distributions and plan of a job's store."""
-    _, dataset = find_job(desk.parts, owner, job)
-    store = find_store(desk.parts, dataset.id)
+    _, dataset = find_job(pages.state, owner, job)
+    store = find_store(pages.state, dataset.id)
     plan, shards = plan_of(store), shards_of(store)
-    known = desk.statistics.look(store, shards, plan) if shards else None
+    known = pages.statistics.look(store, shards, plan) if shards else None
     return Findings(known, plan, plan_rows(plan) if plan is not None else [])
 
 
-def throughput(desk: Desk, owner: Owner, job: str) -> tuple[float, list[tuple[float, float]]]:
+def throughput(pages: PagesState, owner: Owner, job: str) -> tuple[float, list[tuple[float, float]]]:
     """When work on the job's store began, and the samples per second since, from its finished shards."""
-    found, dataset = find_job(desk.parts, owner, job)
-    store = find_store(desk.parts, dataset.id)
+    found, dataset = find_job(pages.state, owner, job)
+    store = find_store(pages.state, dataset.id)
     began = dataset.started if dataset.started is not None else found.created
     return began, rates(written(store, shards_of(store)), began)

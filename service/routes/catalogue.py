@@ -1,4 +1,4 @@
-"""What can be asked for: families, with their JSON Schema, and presets."""
+"""Routes for families, with their JSON Schema, and presets."""
 
 from __future__ import annotations
 

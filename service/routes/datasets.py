@@ -12,7 +12,7 @@ from starlette.responses import FileResponse, Response
 from starlette.types import Message, Receive, Scope, Send
 
 from service.problems import Detail, Refusal, documented, respond
-from service.state import TheOwner, TheParts, find_store
+from service.state import TheOwner, TheState, find_store
 
 NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,254}")
 LONGEST_PATH = 1000
@@ -75,9 +75,9 @@ class StoreFile(FileResponse):
     },
     summary="A file of a store", openapi_extra={"parameters": [RANGE, IF_RANGE, IF_NONE_MATCH]},
 )  # fmt: skip
-def file(dataset: str, path: str, parts: TheParts, owner: TheOwner) -> Response:
+def file(dataset: str, path: str, state: TheState, owner: TheOwner) -> Response:
     """A file of a store, or the range of it that is asked for."""
-    place = parts.ledger.may_read(owner.name, dataset) and _file(find_store(parts, dataset), path)
+    place = state.ledger.may_read(owner.name, dataset) and _file(find_store(state, dataset), path)
     if not place:
         raise Refusal(404, "there is no such file")
     kind = "application/json" if place.suffix == ".json" else "application/octet-stream"

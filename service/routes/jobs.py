@@ -19,7 +19,7 @@ from service.ledger import UNFINISHED, Status
 from service.problems import Detail, Refusal, documented
 from service.results import delete_store, results_view, take_out_damage
 from service.samples import sample_view
-from service.state import Parts, TheOwner, TheParts, find_job, find_store
+from service.state import AppState, TheOwner, TheState, find_job, find_store
 from service.submission import check, check_room, dataset_of, queued
 from service.views import PREFIX, Estimate, Job, JobPage, Results, Sample, trial_view
 
@@ -42,17 +42,17 @@ router = APIRouter(prefix="/jobs", tags=["jobs"], responses=documented(401, 421,
 def submit(
     owner: TheOwner,
     body: JsonObject,
-    parts: TheParts,
+    state: TheState,
     response: Response,
     idempotency_key: Annotated[str | None, Header(min_length=1, max_length=255, pattern="^[ -~]*$")] = None,
 ) -> Job:
     """Queue a spec. The same spec is solved once, however often it is submitted; a request that is repeated with
     the same ``Idempotency-Key`` gives the same job."""
-    spec, cost = check(parts, body)
+    spec, cost = check(state, body)
     dataset = queued(spec, cost)
-    parts.ledger.reopen_if(dataset.id, gone=lambda: take_out_damage(find_store(parts, dataset.id)))
-    room = partial(check_room, parts, owner, dataset)
-    job, new = parts.ledger.submit(owner.name, dataset, idempotency_key, room)
+    state.ledger.reopen_if(dataset.id, gone=lambda: take_out_damage(find_store(state, dataset.id)))
+    room = partial(check_room, state, owner, dataset)
+    job, new = state.ledger.submit(owner.name, dataset, idempotency_key, room)
     if not new and job.dataset != dataset.id:
         raise Refusal(
             422, "this Idempotency-Key was used for another spec",
@@ -60,8 +60,8 @@ def submit(
         )  # fmt: skip
     if new:
         log.info("submitted", extra={"job": job.id, "dataset": dataset.id, "owner": owner.name})
-        parts.coordinator.wake()
-    view = parts.view(*find_job(parts, owner, job.id))
+        state.coordinator.wake()
+    view = state.view(*find_job(state, owner, job.id))
     response.headers["Location"] = view.links.self
     response.headers["Retry-After"] = "1"
     return view
@@ -70,12 +70,12 @@ def submit(
 @router.post(
     "/validate", openapi_extra=SPEC_BODY, responses=documented(400, 413, 415, 422), summary="Check a spec; a dry run"
 )
-def validate(owner: TheOwner, body: JsonObject, parts: TheParts) -> Estimate:
+def validate(owner: TheOwner, body: JsonObject, state: TheState) -> Estimate:
     """Check a spec and estimate what it costs, without queueing it."""
-    spec, cost = check(parts, body)
+    spec, cost = check(state, body)
     meaning = spec.sha256()
     dataset = dataset_of(meaning)
-    known = parts.ledger.dataset(dataset)
+    known = state.ledger.dataset(dataset)
     return Estimate(
         spec_sha256=meaning,
         samples=spec.samples,
@@ -84,7 +84,7 @@ def validate(owner: TheOwner, body: JsonObject, parts: TheParts) -> Estimate:
         method=cost.method,
         cpu_seconds=cost.cpu_seconds,
         alternatives=cost.alternatives,
-        trial=trial_view(parts.settings.store(dataset)),
+        trial=trial_view(state.settings.store(dataset)),
         dataset=dataset,
         known=known.status if known is not None else None,
     )
@@ -92,7 +92,7 @@ def validate(owner: TheOwner, body: JsonObject, parts: TheParts) -> Estimate:
 
 @router.get("", responses=documented(422), summary="List jobs, newest first")
 def jobs(
-    parts: TheParts,
+    state: TheState,
     owner: TheOwner,
     response: Response,
     status: Annotated[Status | None, Query()] = None,
@@ -100,8 +100,8 @@ def jobs(
     cursor: Annotated[str | None, Query(max_length=64)] = None,
 ) -> JobPage:
     """One page of your jobs; follow ``next`` for the one after it."""
-    found = parts.ledger.jobs(owner.name, status, _number(cursor), limit + 1)
-    page = [parts.view(job, dataset) for job, dataset in found[:limit]]
+    found = state.ledger.jobs(owner.name, status, _number(cursor), limit + 1)
+    page = [state.view(job, dataset) for job, dataset in found[:limit]]
     after = None
     if len(found) > limit:
         after = urlsafe_b64encode(str(found[limit - 1][0].seq).encode()).decode().rstrip("=")
@@ -128,10 +128,10 @@ def _number(cursor: str | None) -> int | None:
     summary="The state of a job",
 )  # fmt: skip
 async def job(
-    job: str, parts: TheParts, owner: TheOwner, if_none_match: Annotated[str | None, Header()] = None
+    job: str, state: TheState, owner: TheOwner, if_none_match: Annotated[str | None, Header()] = None
 ) -> Response:
     """A job now. With ``If-None-Match`` the answer is 304 while nothing has changed."""
-    text, tag, unfinished = _rendered(parts, owner, job)
+    text, tag, unfinished = _rendered(state, owner, job)
     headers = {"ETag": tag, "Cache-Control": "no-cache"}
     if unfinished:
         headers["Retry-After"] = "1"
@@ -141,16 +141,16 @@ async def job(
     return Response(text, media_type="application/json", headers=headers)
 
 
-def _rendered(parts: Parts, owner: Owner, job: str) -> tuple[str, str, bool]:
+def _rendered(state: AppState, owner: Owner, job: str) -> tuple[str, str, bool]:
     """A job as JSON, its entity tag, and whether it is still to change."""
-    row, dataset = find_job(parts, owner, job)
-    text = parts.view(row, dataset).model_dump_json()
+    row, dataset = find_job(state, owner, job)
+    text = state.view(row, dataset).model_dump_json()
     return text, f'"{sha256(text.encode()).hexdigest()[:20]}"', row.status in UNFINISHED
 
 
-def _known(job: str, parts: TheParts, owner: TheOwner) -> None:
+def _known(job: str, state: TheState, owner: TheOwner) -> None:
     """Refuse before the stream begins; afterwards its status cannot change."""
-    find_job(parts, owner, job)
+    find_job(state, owner, job)
 
 
 @router.get(
@@ -158,13 +158,13 @@ def _known(job: str, parts: TheParts, owner: TheOwner) -> None:
     dependencies=[Depends(_known)],
 )  # fmt: skip
 async def events(
-    job: str, parts: TheParts, owner: TheOwner, last_event_id: Annotated[str | None, Header()] = None
+    job: str, state: TheState, owner: TheOwner, last_event_id: Annotated[str | None, Header()] = None
 ) -> AsyncIterator[ServerSentEvent]:
     """Server-sent events: the job, whenever it has changed, until it is finished. The id of an event is the job's
     entity tag, so that whoever reconnects with ``Last-Event-ID`` hears of nothing twice."""
     heard = f'"{last_event_id}"' if last_event_id else ""
     while True:
-        text, tag, unfinished = _rendered(parts, owner, job)
+        text, tag, unfinished = _rendered(state, owner, job)
         if tag != heard:
             heard = tag
             yield ServerSentEvent(raw_data=text, event="job", id=tag.strip('"'), retry=1000)
@@ -175,35 +175,35 @@ async def events(
 
 @router.delete("/{job}", responses=documented(404, 409, 422), summary="Cancel a job, or delete its store")
 def dismiss(
-    job: str, parts: TheParts, owner: TheOwner,
+    job: str, state: TheState, owner: TheOwner,
     delete_store_too: Annotated[bool, Query(alias="delete_store")] = False,
 ) -> Job:  # fmt: skip
     """Cancel an unfinished job: workers stop between two samples, and the finished shards stay. With
     ``delete_store=true`` a finished job is given up, and its store deleted once no other job is on it."""
-    row, dataset = find_job(parts, owner, job)
+    row, dataset = find_job(state, owner, job)
     if row.status in UNFINISHED:
-        parts.ledger.dismiss(owner.name, job)
+        state.ledger.dismiss(owner.name, job)
         log.info("dismissed", extra={"job": job, "dataset": dataset.id, "owner": owner.name})
-        parts.coordinator.news()
+        state.coordinator.look()
     elif not delete_store_too and row.status != "dismissed":
         raise Refusal(409, f"the job is {row.status}; add ?delete_store=true to delete its store")
     elif delete_store_too:
-        delete_store(parts, owner, row, dataset)
+        delete_store(state, owner, row, dataset)
         log.info("given up", extra={"job": job, "dataset": dataset.id, "owner": owner.name})
-    return parts.view(*find_job(parts, owner, job))
+    return state.view(*find_job(state, owner, job))
 
 
 @router.get("/{job}/results", responses=documented(404, 409, 422), summary="The finished store of a job")
-def results(job: str, parts: TheParts, owner: TheOwner, request: Request) -> Results:
+def results(job: str, state: TheState, owner: TheOwner, request: Request) -> Results:
     """Where the store is, what is in it, and how to read it."""
-    row, dataset = find_job(parts, owner, job)
-    return results_view(parts, row, dataset, str(request.base_url).rstrip("/"))
+    row, dataset = find_job(state, owner, job)
+    return results_view(state, row, dataset, str(request.base_url).rstrip("/"))
 
 
 @router.get("/{job}/samples/{sample}", responses=documented(404, 409, 422), summary="A preview of one sample")
 def sample(
-    job: str, sample: int, parts: TheParts, owner: TheOwner, split: Annotated[str | None, Query()] = None
+    job: str, sample: int, state: TheState, owner: TheOwner, split: Annotated[str | None, Query()] = None
 ) -> Sample:
     """Input, solution and certificate of one sample, thinned out to at most 64 values along each axis."""
-    _row, dataset = find_job(parts, owner, job)
-    return sample_view(find_store(parts, dataset.id), split, sample)
+    _row, dataset = find_job(state, owner, job)
+    return sample_view(find_store(state, dataset.id), split, sample)

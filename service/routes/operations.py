@@ -12,7 +12,7 @@ from starlette.responses import PlainTextResponse
 
 from pdemill import __version__
 from service.problems import documented
-from service.state import Parts, TheOwner, TheParts
+from service.state import AppState, TheOwner, TheState
 from service.views import Readiness
 
 LEAST_FREE = 50_000_000
@@ -28,57 +28,57 @@ async def healthz() -> dict[str, str]:
 
 
 @router.get("/readyz", responses={503: {"model": Readiness, "description": "A part is missing"}}, summary="Is it ready")
-def readyz(parts: TheParts, response: Response) -> Readiness:
+def readyz(state: TheState, response: Response) -> Readiness:
     """Whether jobs can be accepted and worked on, part by part."""
     checks = {
         "ledger": _ledger, "data directory": _disk, "keys": _keys, "broker": _broker, "coordinator": _coordinator,
     }  # fmt: skip
-    found = {name: check(parts) for name, check in checks.items()}
-    found["workers"] = _workers(parts) if found["broker"] == "ok" else "unknown: the broker is away"
+    found = {name: check(state) for name, check in checks.items()}
+    found["workers"] = _workers(state) if found["broker"] == "ok" else "unknown: the broker is away"
     ready = all(text == "ok" for text in found.values())
     response.status_code = 200 if ready else 503
     return Readiness(ready=ready, parts=found)
 
 
-def _ledger(parts: Parts) -> str:
+def _ledger(state: AppState) -> str:
     try:
-        parts.ledger.load()
+        state.ledger.load()
     except sqlite3.Error as error:
         return str(error)
     return "ok"
 
 
-def _disk(parts: Parts) -> str:
+def _disk(state: AppState) -> str:
     try:
-        with TemporaryFile(dir=parts.settings.data_dir) as file:
+        with TemporaryFile(dir=state.settings.data_dir) as file:
             file.write(b"ready?")
             file.flush()
-        free = os.statvfs(parts.settings.data_dir)
+        free = os.statvfs(state.settings.data_dir)
     except OSError as error:
         return f"cannot be written: {error.strerror}"
     left = free.f_bavail * free.f_frsize
     return "ok" if left >= LEAST_FREE else f"nearly full: {left:,} bytes are free"
 
 
-def _keys(parts: Parts) -> str:
-    return parts.keys.trouble or "ok"
+def _keys(state: AppState) -> str:
+    return state.keys.trouble or "ok"
 
 
-def _broker(parts: Parts) -> str:
+def _broker(state: AppState) -> str:
     try:
-        parts.board.redis.ping()
+        state.leases.redis.ping()
     except RedisError as error:
         return str(error)
     return "ok"
 
 
-def _coordinator(parts: Parts) -> str:
-    return parts.coordinator.trouble or "ok"
+def _coordinator(state: AppState) -> str:
+    return state.coordinator.trouble or "ok"
 
 
-def _workers(parts: Parts) -> str:
+def _workers(state: AppState) -> str:
     try:
-        return "ok" if parts.board.workers() else "none is alive"
+        return "ok" if state.leases.workers() else "none is alive"
     except RedisError as error:
         return str(error)
 
@@ -87,7 +87,7 @@ def _workers(parts: Parts) -> str:
     "/metrics", response_class=Response, summary="Counters for Prometheus",
     responses={200: {"description": "The counters", "content": {"text/plain": {}}}, **documented(401, 503)},
 )  # fmt: skip
-def metrics(parts: TheParts, owner: TheOwner) -> Response:
+def metrics(state: TheState, owner: TheOwner) -> Response:
     """All counters, in Prometheus' text format."""
-    rate = sum(live.samples_per_second or 0.0 for live in parts.coordinator.live.values())
-    return PlainTextResponse(parts.metrics.text(parts.ledger.counts(), rate), media_type="text/plain; version=0.0.4")
+    rate = sum(live.samples_per_second or 0.0 for live in state.coordinator.live.values())
+    return PlainTextResponse(state.metrics.text(state.ledger.counts(), rate), media_type="text/plain; version=0.0.4")

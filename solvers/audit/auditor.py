@@ -27,7 +27,7 @@ from solvers.walks.control import Control, OnGrid
 from solvers.walks.data import Data
 from solvers.walks.domains import geometry_of
 from solvers.walks.equation import Equation, equation_of
-from solvers.walks.estimates import Outcome, Rows, Walking, estimate
+from solvers.walks.estimates import Outcome, PointNumbers, Walking, estimate
 from solvers.walks.geometry import Geometry
 from solvers.walks.independent import Start, Walked, walker_of
 from solvers.walks.job import key_of
@@ -140,7 +140,7 @@ class _TooHeavy(Exception):
 def _light(walking: Walking) -> Walking:
     """Walks that raise _TooHeavy as soon as a batch has a heavy weight: such media also make walks long."""
 
-    def checked(rows: Rows, first: int, count: int) -> Outcome:
+    def checked(rows: PointNumbers, first: int, count: int) -> Outcome:
         outcome = walking(rows, first, count)
         if outcome.weight > MOST_WEIGHT:
             raise _TooHeavy

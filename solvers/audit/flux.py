@@ -1,4 +1,4 @@
-"""What is left of the flux on Neumann sides of a box when a control variate is subtracted."""
+"""The flux left on Neumann sides of a box when a control variate is subtracted."""
 
 from __future__ import annotations
 

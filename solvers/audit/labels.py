@@ -34,8 +34,8 @@ def audit_labels(
     labels   [n, ...]: u at the places of the job's discretisation, as in a store's ``solution`` without its channel
     options  default: those of the spec's ``certify.audit``, or Audit's own
 
-    Returns a Verdict per label, None where walks cannot tell. Raises PdemillError where walks cannot audit the problem,
-    SolverError for labels of another shape.
+    Returns a Verdict per label, None where walks cannot measure its error. Raises PdemillError where walks cannot audit
+    the problem, SolverError for labels of another shape.
     """
     job = job if isinstance(job, FieldJob) else FieldJob(job if isinstance(job, Spec) else validate(dict(job)))
     numbers, values = np.atleast_1d(np.asarray(samples, np.intp)), np.asarray(labels, np.float64)

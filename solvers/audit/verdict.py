@@ -16,7 +16,7 @@ FALSE_ALARM = 1e-6
 
 @dataclass(frozen=True)
 class Verdict:
-    """What an audit found for one label.
+    """The result of an audit of one label.
 
     error        rms of the label's error over the probes, the noise of the walks taken off, relative to ``size``
     interval     half the width of a 95 % interval of the rms error over all places, relative to ``size``

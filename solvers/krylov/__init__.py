@@ -3,13 +3,14 @@
 GCRO-DR for any matrix: ``gcrodr`` is the run, and ``solver`` puts it behind the contract of all solvers. From the
 inside out: ``product`` is A M⁻¹ v by functions of a library or of ours, ``sums`` are inner products in a fixed order,
 ``arnoldi`` a compiled cycle of them, ``selection`` picks the vectors worth keeping from small matrices, ``learning``
-decides when that is done, ``space`` is what one system leaves to the next, ``orthonormal`` keeps its images
+decides when that is done, ``recycle_space`` is what one system leaves to the next, ``orthonormal`` keeps its images
 orthonormal, and ``basis`` holds the long vectors of a run.
 
 Conjugate gradients for definite ones: ``recycled_cg`` is the run and its contract, ``conjugate`` the compiled steps,
 ``window`` the Lanczos vectors that they leave, ``ritz`` picks from small matrices, and ``deflation`` is what one system
 leaves to the next, with the long vectors.
 
-Our A M⁻¹ v: ``levels`` orders the rows of a triangular matrix, ``incomplete`` factorises, ``sweeps`` are the compiled
-functions, ``swept`` is a matrix with its preconditioner, and ``ways`` goes to the library with what that refuses.
+Our A M⁻¹ v: ``level_schedule`` orders the rows of a triangular matrix, ``incomplete`` factorises,
+``triangular_kernels`` are the compiled functions, ``triangular`` is a matrix with its preconditioner, and ``backends``
+goes to PETSc with what that refuses.
 """

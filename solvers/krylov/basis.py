@@ -11,14 +11,14 @@ from solvers.krylov.arnoldi import arnoldi_cycle
 from solvers.krylov.learning import SHORT, Learning
 from solvers.krylov.orthonormal import blocks, combine, has_drifted, orthonormalise
 from solvers.krylov.product import Handles, Product, check, products
+from solvers.krylov.recycle_space import RecycleSpace
 from solvers.krylov.selection import harmonic_vectors, orthonormal_columns, singular_vectors
-from solvers.krylov.space import RecycleSpace
 from solvers.krylov.sums import work_rows
 from solvers.operators.system import Matrix
 
 
 class RightPreconditioned(Protocol):
-    """What the method needs of a matrix and its preconditioner."""
+    """Operations on a matrix and its preconditioner that the method needs."""
 
     product: Product
 

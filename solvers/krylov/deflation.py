@@ -23,7 +23,7 @@ ROOM = 3
 
 @dataclass(frozen=True, eq=False)
 class Deflation:
-    """What one system leaves to the next: rows of U, near the eigenvectors of M⁻¹ A with the smallest eigenvalues.
+    """A deflation space for the next system: rows of U, near the eigenvectors of M⁻¹ A with the smallest eigenvalues.
 
     For ``matrix``, U A Uᵀ = I, ``AU`` holds the images and θ the Ritz values, ascending; for another matrix only the
     span of U is used.
@@ -121,7 +121,7 @@ class DeflatedBasis:
         self._x += share @ self._U
         r -= share @ self._AU
 
-    def listen(self) -> Window:
+    def open_window(self) -> Window:
         """An empty window, for the space that is here."""
         self._window.begin(self.kept)
         return self._window

@@ -7,7 +7,7 @@ import numpy as np
 from pdemill.points import Array
 from solvers.krylov.basis import Basis, RightPreconditioned
 from solvers.krylov.learning import Learning
-from solvers.krylov.space import RecycleSpace
+from solvers.krylov.recycle_space import RecycleSpace
 from solvers.operators.system import Matrix
 from solvers.solution import Result
 

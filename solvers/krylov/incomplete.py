@@ -16,7 +16,7 @@ from pdemill.points import Array
 from solvers.compiled import compiled
 
 SMALLEST = 1e-8
-"""A pivot below this part of the diagonal is not divided by: the library has its own ways with those."""
+"""A pivot below this part of the diagonal is not divided by: the library has its own treatment of those."""
 
 
 class Remainder(NamedTuple):

@@ -8,11 +8,11 @@ from functools import partial
 import numpy as np
 
 from pdemill.points import Array
+from solvers.krylov.backends import Backends, Maker
 from solvers.krylov.basis import RightPreconditioned
 from solvers.krylov.conjugate import Ending
 from solvers.krylov.deflation import DeflatedBasis, Deflation
 from solvers.krylov.learning import Learning
-from solvers.krylov.ways import Maker, Ways
 from solvers.operators.system import Matrix, System
 from solvers.solution import Result, Solution, Solver, Stats
 
@@ -45,7 +45,7 @@ def recycled_cg(
         else:
             used += basis.carry()
         basis.project()
-    window = basis.listen() if learning.refresh else None
+    window = basis.open_window() if learning.refresh else None
     harvest = window
     for _ in range(MISSES + 1):
         if not np.isfinite(basis.norm):
@@ -74,7 +74,7 @@ class RecycledCgSolver(Solver[Deflation | None]):
     """State: the deflation space, or none before the first system and after a failure; ``makes`` as for skr."""
 
     def __init__(self, makes: Sequence[Maker], recycle: int, rtol: float, limit: int) -> None:
-        self._ways = Ways(makes, partial(DeflatedBasis, recycle=recycle))
+        self._backends = Backends(makes, partial(DeflatedBasis, recycle=recycle))
         self._rtol, self._limit = rtol, limit
 
     def start(self) -> None:
@@ -82,7 +82,7 @@ class RecycledCgSolver(Solver[Deflation | None]):
 
     def solve(self, system: System, state: Deflation | None) -> Solution[Deflation | None]:
         matrix = system.matrix
-        loaded = self._ways.loaded(matrix)
+        loaded = self._backends.loaded(matrix)
         if loaded is None:
             return Solution(np.full_like(system.rhs, np.nan), Result.SINGULAR, Stats(), None)
         operator, basis = loaded

@@ -7,10 +7,10 @@ from functools import partial
 
 import numpy as np
 
+from solvers.krylov.backends import Backends, Maker
 from solvers.krylov.basis import Basis
 from solvers.krylov.gcrodr import gcrodr
-from solvers.krylov.space import RecycleSpace
-from solvers.krylov.ways import Maker, Ways
+from solvers.krylov.recycle_space import RecycleSpace
 from solvers.operators.system import System
 from solvers.solution import Result, Solution, Solver, Stats
 
@@ -22,7 +22,7 @@ class SkrSolver(Solver[RecycleSpace | None]):
     """
 
     def __init__(self, makes: Sequence[Maker], restart: int, recycle: int, rtol: float, limit: int) -> None:
-        self._ways = Ways(makes, partial(Basis, restart=restart, recycle=recycle))
+        self._backends = Backends(makes, partial(Basis, restart=restart, recycle=recycle))
         self._rtol, self._limit = rtol, limit
 
     def start(self) -> None:
@@ -30,7 +30,7 @@ class SkrSolver(Solver[RecycleSpace | None]):
 
     def solve(self, system: System, state: RecycleSpace | None) -> Solution[RecycleSpace | None]:
         matrix = system.matrix
-        loaded = self._ways.loaded(matrix)
+        loaded = self._backends.loaded(matrix)
         if loaded is None:
             return Solution(np.full_like(system.rhs, np.nan), Result.SINGULAR, Stats(), None)
         operator, basis = loaded

@@ -64,7 +64,7 @@ class Cg(LinearMethod):
         if not self.recycle:
             make = partial(petsc.Krylov, kind="cg", preconditioner=self.preconditioner)
             return KrylovSolver(make, self.rtol, self.max_iterations)
+        from solvers.krylov.backends import makers
         from solvers.krylov.recycled_cg import RecycledCgSolver
-        from solvers.krylov.ways import makers
 
         return RecycledCgSolver(makers(self.preconditioner), self.recycle, self.rtol, self.max_iterations)

@@ -55,7 +55,7 @@ class Skr(LinearMethod):
         return 3e-5 + krylov_seconds(self.preconditioner, problem, unknowns, per_step=4e-8)
 
     def solver(self) -> SkrSolver:
+        from solvers.krylov.backends import makers
         from solvers.krylov.solver import SkrSolver  # late: a spec must load neither PETSc nor a compiler
-        from solvers.krylov.ways import makers
 
         return SkrSolver(makers(self.preconditioner), self.restart, self.recycle, self.rtol, self.max_iterations)

@@ -13,7 +13,7 @@ from pdemill.spec.problem import Problem
 from solvers.walks.admission import objection, walk_seconds
 
 BATCH = 256
-"""Walks between two looks at the standard error."""
+"""Walks that are summed together and share one shifted Sobol sequence; batches begin at a multiple of it."""
 LEAST_ADAPTIVE = 512
 LEAST_BLOCKS = 32
 DEFAULT_WALKS, DEFAULT_MOST = 1024, 262_144

@@ -22,10 +22,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from solvers.multigrid import layout as of
-from solvers.multigrid.compiled import Doubles, Level, Singles, U, entry, kernel
-from solvers.multigrid.cycle import cycle
-from solvers.multigrid.smoother import couplings, deep, length, neighbours, row, wrap
-from solvers.multigrid.vectors import (
+from solvers.multigrid.cg_kernels import (
     add_product,
     advance,
     apply5,
@@ -35,8 +32,11 @@ from solvers.multigrid.vectors import (
     gather,
     react,
     spread,
-    turn,
+    update_direction,
 )
+from solvers.multigrid.compiled import Doubles, Level, Singles, U, entry, kernel
+from solvers.multigrid.cycle import cycle
+from solvers.multigrid.smoother import couplings, deep, length, neighbours, row, wrap
 
 RUNNING, DONE, BROKEN, STALLED, WAITING, SPENT = 0, 1, 2, 3, 4, 5
 """How a lane stands: it still runs; solved; no number any more; rounding keeps its residual above the tolerance; its
@@ -54,7 +54,7 @@ def direct_plane(w: Singles, t: Level, z: int, lanes: int) -> None:
     for c in range(2):
         for y in range(t[of.NY]):
             at = c * t[of.SIZE] + row(t, z, y)
-            turn(w, U(t[of.U] + at), U(t[of.P] + at), U(t[of.BETA]), length(t, c, z, y, lanes))
+            update_direction(w, U(t[of.U] + at), U(t[of.P] + at), U(t[of.BETA]), length(t, c, z, y, lanes))
         wrap(w, t, t[of.P], c, z, lanes)
 
 

@@ -21,8 +21,8 @@ import numpy as np
 
 from solvers.multigrid import layout as of
 from solvers.multigrid.compiled import Level, Offsets, Singles, U, entry, kernel
-from solvers.multigrid.rows import HALF as ONE_HALF
-from solvers.multigrid.rows import ONE, ZERO, add, clear, copy, split
+from solvers.multigrid.row_kernels import HALF as ONE_HALF
+from solvers.multigrid.row_kernels import ONE, ZERO, add, clear, copy, split
 from solvers.multigrid.smoother import couplings, deep, length, row, scratch, second, wrap_red
 from solvers.multigrid.transfer import NOTHING, WHOLE, children, half_row
 

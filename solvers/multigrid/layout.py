@@ -7,7 +7,7 @@ its black cells (red: z + y + x even). Cell x stands at place k = x // 2 of its 
 unit stride over a half row, k and lane in one.
 
 Half rows have a margin of zeros (or, on a periodic axis, of copies) at both ends, and every array a margin of rows and
-planes. What lies outside a side that holds u is such a zero.
+planes. What lies outside a side where u is fixed is such a zero.
 
 A level is a row of integers, ``LEVEL``: the geometry, then offsets into the one float32 buffer. The level of the CG
 iteration is one more such row, whose offsets are into the float64 buffer.
@@ -51,7 +51,7 @@ ALIGN = 16
 
 
 @dataclass(frozen=True)
-class Plan:
+class Coarsening:
     """How a grid is coarsened: the cells of every level, and which axes are halved to reach the next one."""
 
     shapes: tuple[Axes[int], ...]
@@ -79,7 +79,7 @@ def left_over(cells: int, periodic: bool) -> int:
 
 
 @cache
-def plan(shape: Axes[int], periodic: Axes[bool], strengths: Axes[int]) -> Plan:
+def plan_coarsening(shape: Axes[int], periodic: Axes[bool], strengths: Axes[int]) -> Coarsening:
     """Halve all axes whose couplings are at most twice weaker than the strongest; the others wait until halving has
     made these equally weak (semi-coarsening). ``strengths``: log2 of the couplings along each axis."""
     shapes: list[Axes[int]] = [shape]
@@ -94,7 +94,7 @@ def plan(shape: Axes[int], periodic: Axes[bool], strengths: Axes[int]) -> Plan:
         nz, ny, nx = ((n + 1) // 2 if half else n for n, half in zip(shapes[-1], now, strict=True))
         shapes.append((nz, ny, nx))
         halved.append(now)
-    return Plan(tuple(shapes), (*halved, (False, False, False)), periodic)
+    return Coarsening(tuple(shapes), (*halved, (False, False, False)), periodic)
 
 
 @dataclass(frozen=True)
@@ -109,10 +109,10 @@ class Layout:
     doubles: int
 
 
-def lay_out(plan: Plan, lanes: int, reaction: bool) -> Layout:
-    """Offsets of everything for a plan and a number of lanes."""
-    levels = np.stack([_geometry(plan, number, lanes) for number in range(len(plan.shapes))])
-    deep = plan.shapes[0][1] > 1
+def lay_out(coarsening: Coarsening, lanes: int, reaction: bool) -> Layout:
+    """Offsets of everything for a coarsening and a number of lanes."""
+    levels = np.stack([_geometry(coarsening, number, lanes) for number in range(len(coarsening.shapes))])
+    deep = coarsening.shapes[0][1] > 1
     singles = 0
     for number, level in enumerate(levels):
         size, pitch = int(level[SIZE]), int(level[PITCH])
@@ -129,19 +129,19 @@ def lay_out(plan: Plan, lanes: int, reaction: bool) -> Layout:
     return Layout(levels, fine, lanes, singles, _place(fine, lengths, 0))
 
 
-def _geometry(plan: Plan, number: int, lanes: int) -> NDArray[np.int64]:
+def _geometry(coarsening: Coarsening, number: int, lanes: int) -> NDArray[np.int64]:
     level = np.zeros(len(NAMES.split()), dtype=np.int64)
-    shape = plan.shapes[number]
+    shape = coarsening.shapes[number]
     margin = level[MARGIN] = _aligned(2 * lanes)
-    around = int(plan.shapes[0][1] > 1)
+    around = int(coarsening.shapes[0][1] > 1)
     level[NZ], level[NY], level[NX] = shape
     level[HALF] = (shape[2] + 1) // 2
     level[PITCH] = _aligned(int(level[HALF]) * lanes) + 2 * margin
     level[PLANE] = (shape[1] + 2 * around) * level[PITCH]
     level[SIZE] = (shape[0] + 2) * level[PLANE]
     level[BASE] = level[PLANE] + around * level[PITCH] + margin
-    level[PZ : PX + 1] = [p and n > 1 for p, n in zip(plan.periodic, shape, strict=True)]
-    level[CZ : CX + 1] = plan.halved[number]
+    level[PZ : PX + 1] = [p and n > 1 for p, n in zip(coarsening.periodic, shape, strict=True)]
+    level[CZ : CX + 1] = coarsening.halved[number]
     return level
 
 

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from solvers.multigrid import layout as of
 from solvers.multigrid.compiled import Addresses, Doubles, Level, Singles, U, entry, kernel, number_at
-from solvers.multigrid.rows import clear
+from solvers.multigrid.row_kernels import clear
 from solvers.multigrid.smoother import row
 
 

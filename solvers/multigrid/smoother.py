@@ -12,7 +12,7 @@ from __future__ import annotations
 
 from solvers.multigrid import layout as of
 from solvers.multigrid.compiled import Buffer, Level, Offsets, Singles, U, kernel
-from solvers.multigrid.rows import copy, flow5, flow7, relax5, relax7, scale
+from solvers.multigrid.row_kernels import copy, flow5, flow7, relax5, relax7, scale
 
 RED, BLACK = 0, 1
 

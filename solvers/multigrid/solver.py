@@ -13,9 +13,9 @@ from pdemill.points import Array
 from solvers.multigrid.cg import BROKEN, DONE, RUNNING, STALLED, move, solve
 from solvers.multigrid.coarsen import set_up
 from solvers.multigrid.compiled import Doubles, Singles
-from solvers.multigrid.layout import Layout, Plan, lay_out, plan
+from solvers.multigrid.layout import Coarsening, Layout, lay_out, plan_coarsening
 from solvers.multigrid.loading import load, unload
-from solvers.multigrid.reading import Stencil, survey
+from solvers.multigrid.stencil import Stencil, survey
 from solvers.operators.system import Pattern, System
 from solvers.solution import Result, Solution, Stats
 
@@ -27,9 +27,9 @@ MARGIN = 0.9
 
 @dataclass(frozen=True)
 class Kind:
-    """What systems must share to be solved side by side: how they are coarsened, and whether they have a reaction."""
+    """Properties shared by systems that are solved side by side: their coarsening, whether they have a reaction."""
 
-    plan: Plan
+    coarsening: Coarsening
     reaction: bool
 
 
@@ -102,7 +102,7 @@ class GridSolver:
         self._scales[slot] = 2.0 ** -frexp(largest)[1]
         self._weights[slot] = 2.0 ** -frexp(load)[1]
         means = [total / max(count, 1.0) for total, count in sums.reshape(2, 3).T.tolist()]
-        return Kind(plan(stencil.shape, stencil.periodic, _strengths(means)), reaction)
+        return Kind(plan_coarsening(stencil.shape, stencil.periodic, _strengths(means)), reaction)
 
     def _solve(
         self, kind: Kind, slots: NDArray[np.intp], rtol: float, limit: int
@@ -114,12 +114,12 @@ class GridSolver:
         x, state = np.empty((len(slots), self.pattern.size)), State.new(len(slots))
         now, target, scales = state, MARGIN * rtol, self._scales[slots] / self._weights[slots]
         while not solve(
-            w, v, layout.levels, layout.fine, kind.plan.sweeps, kind.reaction, len(lanes), target, limit, *now
+            w, v, layout.levels, layout.fine, kind.coarsening.sweeps, kind.reaction, len(lanes), target, limit, *now
         ):
             self._unload(layout, v, x, state, now, lanes, scales)
             kept = np.flatnonzero((now.standing == RUNNING) & (now.iterations < limit))
             before, old_w, old_v, many = layout, w, v, len(lanes)
-            layout = lay_out(kind.plan, len(kept), kind.reaction)
+            layout = lay_out(kind.coarsening, len(kept), kind.reaction)
             w, v = _aligned(layout.singles, np.float32), _aligned(layout.doubles, np.float64)
             lanes, now = lanes[kept], now.of(kept)
             self._set_up(kind, layout, w, v, slots[lanes])
@@ -149,7 +149,7 @@ class GridSolver:
         """The layout, with buffers whose margins are zero."""
         layout = self._layouts.get((kind, lanes))
         if layout is None:
-            layout = self._layouts[kind, lanes] = lay_out(kind.plan, lanes, kind.reaction)
+            layout = self._layouts[kind, lanes] = lay_out(kind.coarsening, lanes, kind.reaction)
         if layout is not self._current:
             if len(self._w) < layout.singles or len(self._v) < layout.doubles:
                 self._w = _aligned(max(layout.singles, len(self._w)), np.float32)

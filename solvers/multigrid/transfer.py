@@ -13,7 +13,7 @@ from __future__ import annotations
 
 from solvers.multigrid import layout as of
 from solvers.multigrid.compiled import Level, Singles, U, kernel
-from solvers.multigrid.rows import ONE, clear, merge, split
+from solvers.multigrid.row_kernels import ONE, clear, merge, split
 from solvers.multigrid.smoother import RED, deep, length, row, scratch, second, wrap
 
 WHOLE, NOTHING = 0, 1
@@ -76,7 +76,7 @@ def target(t: Level, tc: Level, s: int, Z: int, Y: int) -> int:
 
 @kernel
 def add_own(w: Singles, t: Level, tc: Level, z: int, y: int, Z: int, Y: int, lanes: int) -> None:
-    """What a fine row gives to the coarse row it lies in."""
+    """Restriction of a fine row to the coarse row it lies in."""
     s, at = second(RED, z, y), row(t, z, y)
     out = target(t, tc, s, Z, Y)
     beyond = U((1 - 2 * s) * lanes) if t[of.CX] else U(0)
@@ -89,7 +89,7 @@ def add_own(w: Singles, t: Level, tc: Level, z: int, y: int, Z: int, Y: int, lan
 
 @kernel
 def add_beyond(w: Singles, t: Level, tc: Level, weights: int, z: int, y: int, Z: int, Y: int, lanes: int) -> None:
-    """What a fine row gives to the coarse row beside the one it lies in."""
+    """Restriction of a fine row to the coarse row beside the one it lies in."""
     s, at = second(RED, z, y), row(t, z, y)
     weighted(w, U(target(t, tc, s, Z, Y)), U(t[of.R] + at), U(weights + at), length(t, RED, z, y, lanes))
 
@@ -130,7 +130,7 @@ def gather_flat(
 
 @kernel
 def restrict_flat(w: Singles, t: Level, Z: int, lanes: int) -> None:
-    """What all fine rows give to one coarse row in two dimensions, both axes halved; rows that are missing are
+    """Restriction of all fine rows to one coarse row in two dimensions, both axes halved; rows that are missing are
     zeros."""
     nothing, z, cells = scratch(t, NOTHING), 2 * Z, t[of.NZ]
     a = row(t, z, 0)
@@ -152,7 +152,7 @@ def restrict_flat(w: Singles, t: Level, Z: int, lanes: int) -> None:
 def own_deep(
     w: Singles, out: int, r: int, wz: int, wy: int, wx: int, a: int, b: int, c: int, d: int, lanes: int, many: int
 ) -> None:
-    """What the four fine rows in a coarse row of three dimensions give to it; a and d begin with red cells."""
+    """Restriction of the four fine rows in a coarse row of three dimensions; a and d begin with red cells."""
     for k in range(U(0), many):
         w[out + k] = (
             (w[r + a + k] * (ONE - w[wz + a + k] - w[wy + a + k] - w[wx + a + k])
@@ -167,7 +167,7 @@ def own_deep(
 
 @kernel
 def beyond_deep(w: Singles, out: int, r: int, weights: int, a: int, b: int, c: int, d: int, many: int) -> None:
-    """What four fine rows beside a coarse row give to it."""
+    """Restriction of four fine rows beside a coarse row to it."""
     for k in range(U(0), many):
         w[out + k] += (w[weights + a + k] * w[r + a + k] + w[weights + b + k] * w[r + b + k]) + (
             w[weights + c + k] * w[r + c + k] + w[weights + d + k] * w[r + d + k]
@@ -184,7 +184,7 @@ def beside(place: int, cells: int, periodic: int) -> int:
 
 @kernel
 def restrict_deep(w: Singles, t: Level, Z: int, Y: int, lanes: int) -> None:
-    """What all fine rows give to one coarse row in three dimensions, all axes halved."""
+    """Restriction of all fine rows to one coarse row in three dimensions, all axes halved."""
     z, y, many, whole = 2 * Z, 2 * Y, U(t[of.HALF] * lanes), U(scratch(t, WHOLE))
     before, after = beside(z - 1, t[of.NZ], t[of.PZ]), beside(z + 2, t[of.NZ], t[of.PZ])
     r, wz, wy, wx = U(t[of.R]), U(t[of.WZ]), U(t[of.WY]), U(t[of.WX])
@@ -205,7 +205,7 @@ def restrict_deep(w: Singles, t: Level, Z: int, Y: int, lanes: int) -> None:
 
 @kernel
 def restrict_row(w: Singles, t: Level, tc: Level, Z: int, Y: int, lanes: int) -> None:
-    """What all fine rows give to one coarse row."""
+    """Restriction of all fine rows to one coarse row."""
     z0, z1 = children(Z, t[of.NZ], t[of.CZ])
     y0, y1 = children(Y, t[of.NY], t[of.CY])
     for s in range(2):

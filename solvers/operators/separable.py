@@ -84,7 +84,7 @@ class Separable:
 
     @classmethod
     def read(cls, matrix: Matrix) -> Separable:
-        """What the rows of one inner cell and of its neighbours at the sides say; ``reproduces`` tells whether the
+        """Read the rows of one inner cell and of its neighbours at the sides; ``reproduces`` says whether the
         other rows say the same.
 
         Sums over rows are exact, so that c is that of the matrix and not what cancellation leaves of it.

@@ -1,4 +1,4 @@
-"""Which problems walks can solve, as far as the spec tells."""
+"""Which problems walks can solve, as far as the spec shows."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ MOST_SHARED = 50_000_000
 
 
 class Options(Protocol):
-    """What must be known of the options of a walk."""
+    """Options of a walk that admission depends on."""
 
     @property
     def estimator(self) -> str: ...

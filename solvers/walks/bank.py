@@ -23,7 +23,6 @@ from solvers.walks.geometry import Geometry
 from solvers.walks.philox import RESERVED_STEP, Key, words
 from solvers.walks.tables import Raster
 
-BATCH = 256
 CORNER_STEP = RESERVED_STEP + 64
 
 

@@ -18,11 +18,11 @@ from solvers.walks.labels import Drawn, Labeller
 CHECKED_POINTS = 2
 """Points per sample whose walks are done again."""
 ROUNDING = 1e-6
-"""What float32 and the order of sums can change."""
+"""Tolerance for float32 and for the order of sums."""
 
 
 def check_labels(job: PointJob, group: zarr.Group, shard: Shard, rows: NDArray[np.intp]) -> list[str]:
-    """What is wrong with some samples of a shard: points and inputs are drawn anew, labels of a few points walked."""
+    """Check some samples of a shard: points and inputs are drawn anew, labels of a few points walked."""
     part: Any = group[shard.split]
     span = slice(shard.start, shard.stop)
     columns = {name: np.asarray(part[name][span]) for name in ("points", "input", "solution", "stderr", "sample_id")}

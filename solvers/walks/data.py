@@ -1,4 +1,4 @@
-"""What walks collect: the data on the sides and the source, evaluated where they ended and passed."""
+"""Data that walks collect: those on the sides and the source, evaluated where they ended and passed."""
 
 from __future__ import annotations
 

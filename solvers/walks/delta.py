@@ -24,9 +24,9 @@ from pdemill.errors import SolverError
 from pdemill.points import Array
 from solvers.walks.geometry import Geometry
 from solvers.walks.medium import Medium
+from solvers.walks.overloads import ahead, blend, flight, left, load, reach, save, smooth, touch
 from solvers.walks.philox import Key, philox, uniform
 from solvers.walks.records import Records
-from solvers.walks.space import ahead, blend, flight, left, load, reach, save, smooth, touch
 from solvers.walks.walk import starts_inside
 
 MORE = 0x80000000

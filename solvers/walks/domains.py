@@ -19,7 +19,7 @@ from solvers.walks.shapes.mesh import Mesh
 from solvers.walks.shapes.polygon import Polygon
 from solvers.walks.shapes.shell import Shell
 from solvers.walks.shapes.star import Star
-from solvers.walks.stars import MixedPolygon
+from solvers.walks.walk_on_stars import MixedPolygon
 
 FINE, COARSE, MANY = 256, 64, 500_000
 """Cells per axis of a polygon's grid of distances: the fine one pays from so many walks on."""

@@ -17,7 +17,7 @@ POINTS_AT_ONCE = 512
 GROWTH = 1.5
 """By how much the walks of a point grow from one look at its standard error to the next."""
 
-type Rows = NDArray[np.intp]
+type PointNumbers = NDArray[np.intp]
 
 
 @dataclass(frozen=True)
@@ -34,12 +34,12 @@ class Outcome:
     slopes: Array | None = None
 
 
-type Walking = Callable[[Rows, int, int], Outcome]
+type Walking = Callable[[PointNumbers, int, int], Outcome]
 """Walks first..first+count-1 of some points, by their numbers."""
 
 
 @dataclass(frozen=True)
-class Estimate:
+class PointEstimate:
     """u at the points of one sample, [P] each; ``batches`` [B, P] and ``gradient`` [P, d] where they were asked for."""
 
     value: Array
@@ -52,15 +52,15 @@ class Estimate:
     gradient: Array | None = None
     gradient_stderr: Array | None = None
 
-    def at(self, rows: Rows) -> Estimate:
+    def at(self, rows: PointNumbers) -> PointEstimate:
         """Value, standard error and counts of some points."""
-        return Estimate(
+        return PointEstimate(
             self.value[rows], self.stderr[rows], self.walks[rows], self.truncated[rows], self.steps[rows], self.weight
         )
 
 
 class _Tally:
-    """What is known of the points so far."""
+    """Running means of all points."""
 
     def __init__(self, points: int, blockwise: bool, unseen: float) -> None:
         self._blockwise, self._unseen = blockwise, unseen
@@ -71,7 +71,7 @@ class _Tally:
         self.truncated = np.zeros(points, dtype=np.int64)
         self.weight = 1.0
 
-    def take(self, rows: Rows, outcome: Outcome) -> Array:
+    def take(self, rows: PointNumbers, outcome: Outcome) -> Array:
         """Count one batch in; the batch's mean per row."""
         means = outcome.values.mean(axis=1)
         self._values.add(rows, means[:, None] if self._blockwise else outcome.values)
@@ -91,16 +91,16 @@ class _Tally:
     def stderr(self) -> Array:
         return np.hypot(self._values.stderr, self._unseen / np.maximum(self.walks, 1))
 
-    def result(self) -> Estimate:
+    def result(self) -> PointEstimate:
         steps = self.steps / np.maximum(self.walks, 1)
-        found = Estimate(self._values.mean, self.stderr, self.walks, self.truncated, steps, self.weight)
+        found = PointEstimate(self._values.mean, self.stderr, self.walks, self.truncated, steps, self.weight)
         if not self._slopes:
             return found
         gradient = np.stack([running.mean for running in self._slopes], axis=1)
         return replace(found, gradient=gradient, gradient_stderr=np.stack([r.stderr for r in self._slopes], axis=1))
 
 
-def estimate(walking: Walking, points: int, options: Walks, unseen: float = 0.0) -> Estimate:
+def estimate(walking: Walking, points: int, options: Walks, unseen: float = 0.0) -> PointEstimate:
     """u at points 0..points-1, by a fixed number of walks or until ``target_stderr``.
 
     ``unseen``: how far values on the boundary lie apart. Close to it nearly all walks end at once, and the few that
@@ -137,7 +137,7 @@ def _walk_until(walking: Walking, tally: _Tally, options: Walks) -> None:
         goal = min(most, BATCH * round(GROWTH * done / BATCH))
 
 
-def _walk(walking: Walking, tally: _Tally, rows: Rows, first: int, count: int) -> Array:
+def _walk(walking: Walking, tally: _Tally, rows: PointNumbers, first: int, count: int) -> Array:
     means = [np.empty(0)]
     for begin in range(0, len(rows), POINTS_AT_ONCE):
         some = rows[begin : begin + POINTS_AT_ONCE]

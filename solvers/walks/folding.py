@@ -1,7 +1,7 @@
 """Boxes with a given flux on some faces: those faces are mirrors.
 
-u continues across such a face by reflection, so that walks pass through it, and balls reach to the nearest face that
-holds u. A walker's coordinates unfold the box: they leave it, and are folded back to see where it is. That is exact,
+u continues across such a face by reflection, so that walks pass through it, and balls reach to the nearest face where
+u is fixed. A walker's coordinates unfold the box: they leave it, and are folded back to see where it is. That is exact,
 with screening as without. A flux h = ∂u/∂n that is not zero gives the continued u a kink: its normal derivative jumps
 by -2h, which acts as a source 2h on every image of the face,
 
@@ -29,7 +29,7 @@ from pdemill.points import Array
 from solvers.walks.geometry import implements, reach, reach2, reach3, touch, touch2, touch3
 from solvers.walks.green import screened_2d, screened_3d, source_2d, source_3d, throughput_2d, throughput_3d
 from solvers.walks.mixed import MixedRecords
-from solvers.walks.philox import Key, philox, turn, uniform
+from solvers.walks.philox import Key, philox, sin_cos, uniform
 from solvers.walks.shapes.box import Box
 from solvers.walks.walk import starts_inside, walk
 
@@ -92,7 +92,7 @@ def _fold_all(box: Any, points: Any) -> None:
 
 @njit(cache=True, nogil=True)
 def _room(box: Any, axis: int, x: float) -> Any:
-    """(distance to the nearest face of the axis that holds u, that face) of a folded coordinate."""
+    """(distance to the nearest face of the axis where u is fixed, that face) of a folded coordinate."""
     low = math.inf if box.mirror[2 * axis] else x - box.lower[axis]
     high = math.inf if box.mirror[2 * axis + 1] else box.upper[axis] - x
     return (low, 2 * axis) if low < high else (high, 2 * axis + 1)
@@ -217,7 +217,7 @@ def _walk(
             radius, hint = reach(box, x)
             while radius > epsilon and k < max_steps:
                 a, b, c, e = philox(uint32(DRAWS * k), number, point, uint32(stream), uint32(k0), uint32(k1))
-                n[1], n[0] = turn(a)
+                n[1], n[0] = sin_cos(a)
                 if d == 3:
                     n[2] = 2.0 * uniform(b) - 1.0
                     n[:2] *= math.sqrt(1.0 - n[2] * n[2])

@@ -1,4 +1,4 @@
-"""What a walk needs to know of a domain: how far it is to the boundary, and where the boundary is met.
+"""The interface of a domain to walks: how far it is to the boundary, and where the boundary is met.
 
 A shape is one file: a NamedTuple of arrays and numbers that compiled code sees, the compiled operations on it, and a
 ``Geometry`` for everything else. Kernels call the operations below; numba chooses the implementation by the type of

@@ -13,14 +13,14 @@ from solvers.walks.control import Control
 from solvers.walks.data import Data
 from solvers.walks.delta import delta_walk
 from solvers.walks.equation import Equation
-from solvers.walks.estimates import Outcome, Rows
+from solvers.walks.estimates import Outcome, PointNumbers
 from solvers.walks.folding import FoldedBox, folded_walk
 from solvers.walks.geometry import Geometry
 from solvers.walks.mixed import MixedRecords
 from solvers.walks.philox import WORD, Key
 from solvers.walks.records import Records
-from solvers.walks.stars import MixedPolygon, star_walk
 from solvers.walks.walk import gradient_walk, walk
+from solvers.walks.walk_on_stars import MixedPolygon, star_walk
 
 PILOTS = 64
 """Walks that give the gradient's estimator a number to subtract; numbered beyond those that count."""
@@ -51,7 +51,7 @@ class Deposit:
 
 @dataclass(frozen=True)
 class Trip:
-    """What walks [p, k] collect: u(x) is the mean of the sum of their deposits, u where they ended, f where they
+    """Deposits of walks [p, k]: u(x) is the mean of the sum of their deposits, u where they ended, f where they
     passed, k du/dn on Neumann sides they touched. ``largest``: the largest weight on the way."""
 
     exits: Deposit
@@ -62,7 +62,7 @@ class Trip:
     largest: float = 1.0
 
 
-type Walker = Callable[[Rows, int, int], Trip]
+type Walker = Callable[[PointNumbers, int, int], Trip]
 """Walks first..first+count-1 of some points."""
 
 
@@ -71,24 +71,24 @@ def walker_of(start: Start, equation: Equation, source: bool, flux: bool) -> Wal
     s = start
     shared = (s.epsilon, s.max_steps, s.key, s.stream)
 
-    def varying(rows: Rows, first: int, count: int) -> Trip:
+    def varying(rows: PointNumbers, first: int, count: int) -> Trip:
         assert equation.medium is not None
         found = delta_walk(s.geometry, equation.medium, s.points[rows], s.ids[rows], first, count, *shared)
         return _trip(found, s.geometry, 1.0, float(found.largest.max(initial=1.0)))
 
-    def folded(rows: Rows, first: int, count: int) -> Trip:
+    def folded(rows: PointNumbers, first: int, count: int) -> Trip:
         assert isinstance(s.geometry, FoldedBox)
         options = (equation.screening, source, flux)
         found = folded_walk(s.geometry, s.points[rows], s.ids[rows], first, count, *shared, *options)
         return _trip(found, s.geometry, equation.k)
 
-    def starry(rows: Rows, first: int, count: int) -> Trip:
+    def starry(rows: PointNumbers, first: int, count: int) -> Trip:
         assert isinstance(s.geometry, MixedPolygon)
         options = (equation.screening, flux)
         found = star_walk(s.geometry, s.points[rows], s.ids[rows], first, count, *shared, *options)
         return _trip(found, s.geometry, equation.k)
 
-    def plain(rows: Rows, first: int, count: int) -> Trip:
+    def plain(rows: PointNumbers, first: int, count: int) -> Trip:
         options = (equation.screening, source, s.sobol)
         found = walk(s.geometry, s.points[rows], s.ids[rows], first, count, *shared, *options)
         return _trip(found, s.geometry, equation.k)
@@ -122,11 +122,11 @@ class Walked:
         data: Data,
         points: Array,
         control: Control | None = None,
-        slopes: Callable[[Rows, int, int], Array] | None = None,
+        slopes: Callable[[PointNumbers, int, int], Array] | None = None,
     ) -> None:
         self._walker, self._data, self._points, self._control, self._slopes = walker, data, points, control, slopes
 
-    def __call__(self, rows: Rows, first: int, count: int) -> Outcome:
+    def __call__(self, rows: PointNumbers, first: int, count: int) -> Outcome:
         trip = self._walker(rows, first, count)
         values = _worth(trip.exits, self._on_sides)
         if trip.sources is not None:
@@ -148,12 +148,12 @@ class Walked:
 
 
 class Slopes:
-    """What walks are worth for ∇u: a second set of values, from walks whose first step is remembered."""
+    """Values of walks for ∇u: a second set of values, from walks whose first step is remembered."""
 
     def __init__(self, start: Start, equation: Equation, data: Data) -> None:
         self._start, self._equation, self._data = start, equation, data
 
-    def __call__(self, rows: Rows, first: int, count: int) -> Array:
+    def __call__(self, rows: PointNumbers, first: int, count: int) -> Array:
         s = self._start
         arguments = (s.epsilon, s.max_steps, s.key, s.stream, self._equation.screening, True)
         pilots = walk(s.geometry, s.points[rows], s.ids[rows], WORD // 2, PILOTS, *arguments)

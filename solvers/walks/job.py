@@ -1,4 +1,4 @@
-"""What all shards of a pointwise job share: the domain, the points, the layout of the store."""
+"""A pointwise job, shared by all its shards: the domain, the points, the layout of the store."""
 
 from __future__ import annotations
 
@@ -254,7 +254,7 @@ class PointJob(Job):
         return self._shared[1]
 
     def bank_id(self) -> str:
-        """What tells banks of walks apart: equal for two stores whose labels come from the same walks."""
+        """Identity of a bank of walks: equal for two stores whose labels come from the same walks."""
         domain, points = (self.spec.model_dump(mode="json")["problem"][key] for key in ("domain", "points"))
         m = self.method
         problem = self.spec.model_dump(mode="json")["problem"]

@@ -7,9 +7,10 @@ changes no expectation.) The walk stops within epsilon of the boundary (Muller 1
 Out of all source points, one is kept by weighted reservoir sampling (Chao 1982).
 
 Arguments: ``points`` [P, d], ``ids`` [P] and ``stream`` count for the random numbers, walks ``first`` to
-``first + walks`` are made; ``root`` is √λ. ``net`` [BLOCK, dims] and ``shifts`` [P, blocks, dims] are Sobol points and
-their random digits, or empty. Outputs are [P, W, ...]; ``weight`` and ``direction`` may be empty, ``source`` None (a
-kernel of its own is compiled without it). With ``direction``, what the first step contributes is left out.
+``first + walks`` are made; ``root`` is √λ. ``net`` [BATCH, dims] and ``shifts`` [P, blocks, dims] are Sobol points and
+their random digits, or empty; walk w belongs to block w // BATCH. Outputs are [P, W, ...]; ``weight`` and
+``direction`` may be empty, ``source`` None (a kernel of its own is compiled without it). With ``direction``, what the
+first step contributes is left out.
 """
 
 from __future__ import annotations
@@ -20,13 +21,11 @@ from typing import Any
 import numpy as np
 from numba import njit, uint32
 
+from solvers.methods.walks import BATCH
 from solvers.walks.geometry import reach, reach2, reach3, touch, touch2, touch3
 from solvers.walks.green import source_2d, source_3d, throughput_2d, throughput_3d
-from solvers.walks.philox import FAST, philox, turn, uniform
+from solvers.walks.philox import FAST, philox, sin_cos, uniform
 from solvers.walks.screening import remaining, throughput
-
-BLOCK = 256
-"""Walks that share one shifted Sobol sequence; walk w belongs to block w // BLOCK."""
 
 
 @njit(cache=True, nogil=True, fastmath=FAST)
@@ -41,7 +40,7 @@ def walk2(
         radius0, hint0 = reach2(shape, x0, y0)
         for w in range(walks):
             number = uint32(first + w)
-            row, block = (first + w) % BLOCK, (first + w) // BLOCK - first // BLOCK
+            row, block = (first + w) % BATCH, (first + w) // BATCH - first // BATCH
             x, y, sx, sy, radius, hint = x0, y0, x0, y0, radius0, hint0
             passed, total, k = 1.0, 0.0, 0
             a = b = c = d = uint32(0)
@@ -55,7 +54,7 @@ def walk2(
                     a, b, c, d = philox(uint32(k), number, point, stream, k0, k1)
                 if k < quasi:
                     a = net[row, k] ^ shifts[p, block, k]
-                sine, cosine = turn(a)
+                sine, cosine = sin_cos(a)
                 if k == 0 and len(direction) > 0:
                     direction[p, w, 0], direction[p, w, 1] = cosine, sine
                 else:
@@ -93,7 +92,7 @@ def walk3(
         radius0, hint0 = reach3(shape, x0, y0, z0)
         for w in range(walks):
             number = uint32(first + w)
-            row, block = (first + w) % BLOCK, (first + w) // BLOCK - first // BLOCK
+            row, block = (first + w) % BATCH, (first + w) // BATCH - first // BATCH
             x, y, z, radius, hint = x0, y0, z0, radius0, hint0
             sx, sy, sz = x0, y0, z0
             passed, total, k = 1.0, 0.0, 0
@@ -109,7 +108,7 @@ def walk3(
                 if k < quasi:
                     a = net[row, 2 * k] ^ shifts[p, block, 2 * k]
                     b = net[row, 2 * k + 1] ^ shifts[p, block, 2 * k + 1]
-                sine, cosine = turn(a)
+                sine, cosine = sin_cos(a)
                 height = 2.0 * uniform(b) - 1.0
                 ring = math.sqrt(1.0 - height * height)
                 nx, ny = ring * cosine, ring * sine
@@ -164,10 +163,10 @@ def walk_any(
                 square = 0.0
                 for q in range(blocks):
                     a, b, c, d = philox(uint32(draws * k + q), number, point, stream, k0, k1)
-                    s, t = turn(b)
+                    s, t = sin_cos(b)
                     length = math.sqrt(-2.0 * math.log(uniform(a)))
                     n[4 * q], n[4 * q + 1] = length * t, length * s
-                    s, t = turn(d)
+                    s, t = sin_cos(d)
                     length = math.sqrt(-2.0 * math.log(uniform(c)))
                     n[4 * q + 2], n[4 * q + 3] = length * t, length * s
                 for i in range(dimension):

@@ -27,7 +27,7 @@ def write_frame(out: IO[bytes], content: Any) -> None:
 
 
 def read_frame(source: IO[bytes]) -> Any:
-    """What a worker sent; EOFError where it has ended."""
+    """Read a worker's message; EOFError where it has ended."""
     size = source.read(WIDTH)
     if len(size) < WIDTH:
         raise EOFError

@@ -13,7 +13,7 @@ from solvers.walks.admission import fluxes
 from solvers.walks.control import Control, Harmonic, Sources, solved_on_grid
 from solvers.walks.data import Data
 from solvers.walks.equation import Equation, equation_of
-from solvers.walks.estimates import Estimate, Walking, estimate
+from solvers.walks.estimates import PointEstimate, Walking, estimate
 from solvers.walks.geometry import Geometry
 from solvers.walks.independent import Slopes, Start, Walked, walker_of
 from solvers.walks.job import PointJob, key_of
@@ -61,19 +61,19 @@ class Labeller:
         points = self.job.points(sample, geometry)
         return Drawn(sample, geometry, Data(sample, geometry), points, self.job.epsilon(geometry))
 
-    def label(self, drawn: Drawn) -> Estimate:
+    def label(self, drawn: Drawn) -> PointEstimate:
         """u at the points of a sample; raises InvalidSample."""
         if self._shared is not None:
             return self.labels([drawn])[0]
         return self.label_at(drawn, drawn.points, np.arange(len(drawn.points)))
 
-    def labels(self, samples: Sequence[Drawn]) -> list[Estimate]:
+    def labels(self, samples: Sequence[Drawn]) -> list[PointEstimate]:
         """The labels of many samples: faster than one by one where they share walks."""
         if self._shared is None:
             return [self.label(drawn) for drawn in samples]
         return [self._stored(found) for found in self._shared.labels(samples)]
 
-    def label_at(self, drawn: Drawn, points: Array, ids: NDArray[np.intp]) -> Estimate:
+    def label_at(self, drawn: Drawn, points: Array, ids: NDArray[np.intp]) -> PointEstimate:
         """u at some of the points, by their numbers: what ``label`` gives there, to the bit."""
         if self._shared is not None:
             return self.labels([drawn])[0].at(ids)
@@ -81,7 +81,7 @@ class Labeller:
         walking = self._walking(drawn, points, ids, control)
         return self._stored(estimate(walking, len(points), self.job.method, _spread(drawn, control)))
 
-    def _stored(self, found: Estimate) -> Estimate:
+    def _stored(self, found: PointEstimate) -> PointEstimate:
         """The estimate with the rounding of its label to the store's type in its standard error."""
         step = float(np.finfo(self.job.spec.store.dtype).eps) / np.sqrt(12.0)
         return replace(found, stderr=np.hypot(found.stderr, step * np.abs(found.value)))

@@ -26,7 +26,7 @@ for three (``tables``)."""
 
 
 class MediumTable(NamedTuple):
-    """What compiled code looks up: ``values`` [n, n(, n), 2] holds σ' and 1/√k, sharpened for linear interpolation;
+    """Lookup table for compiled code: ``values`` [n, n(, n), 2] holds σ' and 1/√k, sharpened for linear interpolation;
     ``root`` [n, n(, n)] holds √k for cubic interpolation."""
 
     grid: Raster

@@ -48,7 +48,7 @@ def uniform(word: Any) -> Any:
 
 
 @njit(fastmath=FAST, forceinline=True)
-def turn(word: Any) -> Any:
+def sin_cos(word: Any) -> Any:
     """(sin, cos) of 2 pi times the word's number in (0, 1), to 1e-11 (compiled code only).
 
     Two bits choose the quadrant, thirty the angle in it; the Taylor-like polynomials are those of Cephes. Free of

@@ -1,4 +1,4 @@
-"""What walks leave behind: where they ended, one point of the source, and with which weights."""
+"""Records of walks: where they ended, one point of the source, and with which weights."""
 
 from __future__ import annotations
 

@@ -14,7 +14,7 @@ from solvers.instance import InvalidSample
 from solvers.progress import Progress
 from solvers.solution import Result
 from solvers.stopwatch import Stopwatch
-from solvers.walks.estimates import Estimate
+from solvers.walks.estimates import PointEstimate
 from solvers.walks.job import PointJob
 from solvers.walks.labels import Drawn, Labeller
 
@@ -43,7 +43,7 @@ def solve_points(job: PointJob, shard: Shard, report: Callable[[Progress], None]
 def solve_samples(
     labeller: Labeller, rows: Rows, numbers: Iterable[int], watch: Stopwatch
 ) -> Iterator[tuple[int, tuple[Result, str]]]:
-    """Put samples into their rows, and tell of each whether it has an honest label."""
+    """Put samples into their rows, and report for each whether it has an honest label."""
     ready: list[tuple[int, Drawn]] = []
     for number in numbers:
         try:
@@ -66,7 +66,7 @@ def solve_samples(
         yield number, judged(labeller.job, label)
 
 
-def _labels(labeller: Labeller, samples: list[Drawn], watch: Stopwatch) -> list[Estimate | InvalidSample]:
+def _labels(labeller: Labeller, samples: list[Drawn], watch: Stopwatch) -> list[PointEstimate | InvalidSample]:
     """The labels of some samples; where one of them spoils it for the rest, one by one."""
     if not samples:
         return []
@@ -79,7 +79,7 @@ def _labels(labeller: Labeller, samples: list[Drawn], watch: Stopwatch) -> list[
         return [label for drawn in samples for label in _labels(labeller, [drawn], watch)]
 
 
-def judged(job: PointJob, found: Estimate) -> tuple[Result, str]:
+def judged(job: PointJob, found: PointEstimate) -> tuple[Result, str]:
     """Whether an estimate is honest: finite, hardly truncated, not carried by a few heavy walks, below its target."""
     if not (np.isfinite(found.value).all() and np.isfinite(found.stderr).all()):
         return Result.NOT_FINITE, Result.NOT_FINITE.value
@@ -115,7 +115,7 @@ class Rows:
         if self.job.parameters:
             self._put(row, params=list(drawn.sample.parameters().values()))
 
-    def put_label(self, row: int, drawn: Drawn, found: Estimate, seconds: float) -> None:
+    def put_label(self, row: int, drawn: Drawn, found: PointEstimate, seconds: float) -> None:
         """Keep an estimate."""
         size = float(np.sqrt(np.mean(found.value**2)))
         spread = float(np.sqrt(np.mean(found.stderr**2)))

@@ -9,12 +9,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pdemill.points import Array
-from solvers.methods.walks import DEFAULT_WALKS
-from solvers.walks.bank import BATCH, Bank, Rim, corner_levels, corners, gather
+from solvers.methods.walks import BATCH, DEFAULT_WALKS
+from solvers.walks.bank import Bank, Rim, corner_levels, corners, gather
 from solvers.walks.delta import majorant
 from solvers.walks.equation import Equation, equation_of, on_axes
-from solvers.walks.estimates import POINTS_AT_ONCE, Estimate
-from solvers.walks.lanes import carry, deposits, trace
+from solvers.walks.estimates import POINTS_AT_ONCE, PointEstimate
+from solvers.walks.shared_delta import carry, deposits, trace
 from solvers.walks.tables import GHOSTS, Spline, axes_of, make_raster, sharpen
 from solvers.walks.walk import walk
 
@@ -46,7 +46,7 @@ class Shared:
         self._rim: Rim | None = None
         self._sigma: float | None = None
 
-    def labels(self, samples: Sequence[Drawn]) -> list[Estimate]:
+    def labels(self, samples: Sequence[Drawn]) -> list[PointEstimate]:
         """u at the points of some samples; raises InvalidSample for a single one that cannot be evaluated."""
         first = samples[0]
         if self._rim is None:
@@ -60,7 +60,7 @@ class Shared:
         assert self._rim is not None
         return np.stack([drawn.data.on_sides(self._rim.places, self._rim.sides) for drawn in samples], axis=1)
 
-    def _with_constants(self, samples: Sequence[Drawn], equations: Sequence[Equation]) -> list[Estimate]:
+    def _with_constants(self, samples: Sequence[Drawn], equations: Sequence[Equation]) -> list[PointEstimate]:
         first = samples[0]
         if self._bank is None:
             self._bank = self._make_bank(first, equations[0])
@@ -109,7 +109,7 @@ class Shared:
                 bank.steps[rows] += found.steps.sum(axis=1)
         return bank
 
-    def _through_media(self, samples: Sequence[Drawn], equations: Sequence[Equation]) -> list[Estimate]:
+    def _through_media(self, samples: Sequence[Drawn], equations: Sequence[Equation]) -> list[PointEstimate]:
         first = samples[0]
         geometry, points, method = first.geometry, first.points, self.job.method
         assert self._rim is not None
@@ -147,7 +147,7 @@ class Shared:
         stderr = np.hypot(stderr, np.ptp(boundary, axis=0) / here / self._walks)
         walks = np.full(len(points), self._walks, np.int64)
         return [
-            Estimate(
+            PointEstimate(
                 mean[:, k] / here[:, k], stderr[:, k], walks, walks - reached, steps / walks, float(largest[:, k].max())
             )
             for k in range(len(samples))
@@ -183,11 +183,12 @@ def _merged(means: Array, m2: Array, counts: Counts) -> tuple[Array, Array, Coun
 
 def _estimates(
     total: Array, square: Array, reached: Counts, walks: int, steps: Counts, unseen: Array
-) -> list[Estimate]:
+) -> list[PointEstimate]:
     number = np.maximum(reached, 2)[:, None]
     mean = total / number
     stderr = np.hypot(np.sqrt(np.maximum(square - total * mean, 0.0) / (number - 1) / number), unseen / walks)
     all_walks = np.full(len(total), walks, np.int64)
     return [
-        Estimate(mean[:, k], stderr[:, k], all_walks, all_walks - reached, steps / walks) for k in range(total.shape[1])
+        PointEstimate(mean[:, k], stderr[:, k], all_walks, all_walks - reached, steps / walks)
+        for k in range(total.shape[1])
     ]

@@ -10,8 +10,9 @@ from numpy.typing import ArrayLike, NDArray
 
 from pdemill.errors import SolverError
 from pdemill.points import Array
+from solvers.methods.walks import BATCH
 from solvers.walks.geometry import Geometry
-from solvers.walks.kernels import BLOCK, radii2, radii3, radii_any, walk2, walk3, walk_any
+from solvers.walks.kernels import radii2, radii3, radii_any, walk2, walk3, walk_any
 from solvers.walks.philox import RESERVED_STEP, WORD, Key, words
 from solvers.walks.records import GradientRecords, Records
 from solvers.walks.screening import fill_remaining, throughput
@@ -39,7 +40,7 @@ def walk(
     """Walks number ``first`` to ``first + walks - 1`` from each point, for -Δu + λ u = f with u = g on the boundary.
 
     points      [P, d], further than epsilon inside the domain
-    ids         [P], integers in [0, 2^32): what tells the points of one stream apart
+    ids         [P], integers in [0, 2^32): distinct among the points of one stream
     epsilon     walks stop this close to the boundary (length; a thousandth of the diameter is good); a bias ~ epsilon
     max_steps   walks are cut off here, and reported; they take about log(1/epsilon) steps
     key, stream Philox key and fourth counter word (number of the sample, or of the walk bank)
@@ -146,10 +147,10 @@ def _run(
 
 @cache
 def _sobol() -> NDArray[np.uint32]:
-    """The first points of the Sobol sequence, [BLOCK, QUASI], as 32-bit fractions (directions of Joe and Kuo 2008)."""
+    """The first points of the Sobol sequence, [BATCH, QUASI], as 32-bit fractions (directions of Joe and Kuo 2008)."""
     from scipy.stats.qmc import Sobol  # takes half a second to import
 
-    return np.asarray(Sobol(QUASI, scramble=False).random(BLOCK) * WORD, np.uint32)
+    return np.asarray(Sobol(QUASI, scramble=False).random(BATCH) * WORD, np.uint32)
 
 
 def _starts(
@@ -158,7 +159,7 @@ def _starts(
     """The Sobol points, and the random digits [P, blocks, QUASI] of every point and block that the walks touch."""
     if d > 3:
         raise SolverError("Sobol starts are there for two and three dimensions")
-    blocks = np.arange(first // BLOCK, (first + max(walks, 1) - 1) // BLOCK + 1)
+    blocks = np.arange(first // BATCH, (first + max(walks, 1) - 1) // BATCH + 1)
     steps = SHIFT_STEP + np.arange(QUASI // 4)
     drawn = words(key, steps, blocks[:, None], ids[:, None, None], stream)
     return _sobol(), drawn.reshape(len(ids), len(blocks), QUASI)

@@ -12,9 +12,9 @@ from typing import Any
 import pytest
 
 import pdemill
-from pdemill.board import FINISH, PREPARE, Board, Presence
 from pdemill.client import Client, Job
 from pdemill.errors import ServerError
+from pdemill.leases import FINISH, PREPARE, Leases, Presence
 from service.testing import until
 from tests.deployment.stack import Container, Stack
 
@@ -57,7 +57,7 @@ def test_nobody_gets_in_without_a_key(stack: Stack) -> None:
 
 def test_workers_share_a_job(stack: Stack, worker: Container, client: Client) -> None:
     second = stack.start("worker")
-    until(lambda: len(Board.at(stack.broker).workers()) == 2, what="the second worker")
+    until(lambda: len(Leases.at(stack.broker).workers()) == 2, what="the second worker")
     job = client.submit(_spec(48, 48, 2, seed=2)).wait(timeout=60, every=0.1)
     shares = [_shards(one, job, "ended") for one in (worker, second)]
     assert job.state["samples_done"] == 48
@@ -72,7 +72,7 @@ def test_a_worker_that_is_stopped_gives_its_shard_back(stack: Stack, worker: Con
     assert worker.stop(15) == 0
     assert not _shards(worker, job, "ended")
     assert not stack.healthy("worker")
-    assert Board.at(stack.broker).waiting()
+    assert Leases.at(stack.broker).waiting()
     second = stack.start("worker")
     job.wait(timeout=60, every=0.1)
     # The coordinator may hand it out once more meanwhile; that finds the shard finished.
@@ -82,8 +82,8 @@ def test_a_worker_that_is_stopped_gives_its_shard_back(stack: Stack, worker: Con
 @pytest.mark.usefixtures("no_worker")
 def test_broker_and_api_come_back_with_what_they_knew(stack: Stack, client: Client) -> None:
     job = client.submit(_spec(16, 8, 4, seed=4))
-    board = Board.at(stack.broker)
-    until(lambda: len(board.waiting()) == 1, what="the first unit")
+    leases = Leases.at(stack.broker)
+    until(lambda: len(leases.waiting()) == 1, what="the first unit")
     stack.running("redis")[0].kill()
     for service in ("redis", "worker"):
         assert not stack.healthy(service)
@@ -92,7 +92,7 @@ def test_broker_and_api_come_back_with_what_they_knew(stack: Stack, client: Clie
     assert not stack.healthy("api")
     stack.start("redis")
     stack.await_health("redis")
-    assert len(board.waiting()) == 1
+    assert len(leases.waiting()) == 1
     stack.start("api")
     stack.await_health("api")
     stack.start("worker")
@@ -100,14 +100,14 @@ def test_broker_and_api_come_back_with_what_they_knew(stack: Stack, client: Clie
 
 
 def test_broker_obeys_its_options(stack: Stack) -> None:
-    found = Board.at(stack.broker).redis.config_get("*")
+    found = Leases.at(stack.broker).redis.config_get("*")
     assert (found["appendonly"], found["appendfsync"], found["save"]) == ("yes", "everysec", "")
     assert found["maxmemory-policy"] == "noeviction"
 
 
 @pytest.mark.usefixtures("no_worker")
 def test_only_a_living_worker_of_this_host_is_healthy(stack: Stack) -> None:
-    board = Board.at(stack.broker)
+    leases = Leases.at(stack.broker)
     ended = subprocess.Popen([sys.executable, "-c", ""])
     ended.wait()
     for host, pid, healthy in (
@@ -115,6 +115,6 @@ def test_only_a_living_worker_of_this_host_is_healthy(stack: Stack) -> None:
         (socket.gethostname(), ended.pid, False),
         (socket.gethostname(), os.getpid(), True),
     ):
-        board.beat(Presence("test", host, pid, 1, pdemill.__version__), [])
+        leases.beat(Presence("test", host, pid, 1, pdemill.__version__), [])
         assert stack.healthy("worker") == healthy
-    board.gone("test")
+    leases.gone("test")

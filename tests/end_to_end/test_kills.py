@@ -170,7 +170,7 @@ def test_a_shard_that_kills_its_worker_ends_the_run_with_a_reason(tmp_path: Path
     monkeypatch.setenv("PYTHONPATH", str(tmp_path))
     (tmp_path / "sitecustomize.py").write_text(
         "import os, sys\n"
-        "if 'solvers.worker' in ' '.join(sys.orig_argv):\n"
+        "if 'solvers.local.process' in ' '.join(sys.orig_argv):\n"
         "    import threading, signal\n"
         "    threading.Timer(0.5, lambda: os.kill(os.getpid(), signal.SIGKILL)).start()\n"
     )

@@ -23,7 +23,7 @@ import yaml
 from pdemill.settings import Settings
 from pdemill.spec.load import load_spec
 from service.app import create
-from service.state import Parts
+from service.state import AppState
 from service.submission import queued
 from service.testing import until
 from solvers.estimate import estimate
@@ -78,7 +78,7 @@ class Api:
     """A running API."""
 
     settings: Settings
-    parts: Parts
+    state: AppState
     port: int
 
     @property
@@ -133,7 +133,7 @@ class Api:
         made = queued(spec, estimate(spec))
         dataset = replace(made, id=token_hex(12), status="successful", done=spec.samples, finished=time.time())
         copytree(store, self.settings.store(dataset.id))
-        job, _ = self.parts.ledger.submit(owner, dataset, None)
+        job, _ = self.state.ledger.submit(owner, dataset, None)
         return job.id, dataset.id
 
 
@@ -152,7 +152,7 @@ def serving(settings: Settings) -> Iterator[Api]:
     try:
         until(lambda: server.started or not thread.is_alive(), SECONDS, "the API's start")
         assert server.started
-        yield Api(settings, app.state.parts, server.servers[0].sockets[0].getsockname()[1])
+        yield Api(settings, app.state.service, server.servers[0].sockets[0].getsockname()[1])
     finally:
         server.should_exit = True
         thread.join(SECONDS)

@@ -101,7 +101,7 @@ def known(api: Api, store: Path, label: str) -> st.SearchStrategy[dict[str, Any]
     jobs = [job]
     if label == "DELETE /v1/jobs/{job}":
         spec = load_spec(DARCY, ["seed=99"])
-        jobs += [api.parts.ledger.submit("anyone", queued(spec, estimate(spec)), None)[0].id for _ in range(20)]
+        jobs += [api.state.ledger.submit("anyone", queued(spec, estimate(spec)), None)[0].id for _ in range(20)]
     files = [str(path.relative_to(store)) for path in store.rglob("*") if path.is_file()]
     values = {
         "job": st.sampled_from(jobs), "dataset": st.just(dataset), "path": st.sampled_from(files),

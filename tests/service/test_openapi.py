@@ -47,7 +47,7 @@ OPERATIONS: dict[str, set[int]] = {
 def document(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Json]:
     app = create(Settings(data_dir=tmp_path_factory.mktemp("openapi")))
     yield app.openapi()
-    app.state.parts.ledger.close()
+    app.state.service.ledger.close()
 
 
 def operations(document: Json) -> dict[str, Json]:

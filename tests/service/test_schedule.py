@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pdemill.board import FINISH, PREPARE, Fault, Unit
+from pdemill.leases import FINISH, PREPARE, Unit, UnitFailure
 from pdemill.store.layout import cut
 from service.schedule import GRACE_SECONDS, Track, next_units
 
@@ -91,12 +91,12 @@ def test_a_unit_that_waits_in_the_queue_is_not_lost() -> None:
     assert track.lost(set(), set(), now=2000.1 + GRACE_SECONDS) == ["train-00000"]
 
 
-@pytest.mark.parametrize(("faults", "pause"), [(1, 1.0), (2, 2.0), (4, 8.0), (10, 15.0)])
-def test_a_blocked_unit_is_left_alone_for_longer_and_longer(faults: int, pause: float) -> None:
+@pytest.mark.parametrize(("failures", "pause"), [(1, 1.0), (2, 2.0), (4, 8.0), (10, 15.0)])
+def test_a_blocked_unit_is_left_alone_for_longer_and_longer(failures: int, pause: float) -> None:
     track = _prepared("a", 1)
-    for _ in range(faults):
+    for _ in range(failures):
         track.issue("train-00000", 0.0)
-        track.fault("train-00000", Fault("blocked", "the disk is full"), 0.0)
+        track.failed("train-00000", UnitFailure("blocked", "the disk is full"), 0.0)
     assert not next_units([track], 1, pause - 0.1)
     assert next_units([track], 1, pause)
     track.done(["train-00000"])

@@ -8,7 +8,7 @@ from statistics import median
 from pdemill.spec.load import load_preset, preset_names
 from solvers.certify import refined_count
 from solvers.estimate import estimate
-from solvers.generate import generate
+from solvers.local.generate import generate
 
 
 def test_the_costs_of_the_presets_are_right_within_a_factor_of_two(tmp_path: Path) -> None:

@@ -121,7 +121,7 @@ def test_the_window_is_the_projected_operator_also_after_restarts() -> None:
     state = _after(1, _solver(), matrix)  # not yet exact: mu does not vanish
     basis.begin(np.zeros(N), _rhs(2)[1], state)
     basis.project()
-    window = basis.listen()
+    window = basis.open_window()
     basis.steps(window, 0.0, 21)
     rows = window.filled
     V = window.V[:rows, :N]

@@ -11,14 +11,15 @@ import pytest
 
 from pdemill.errors import SolverError
 from pdemill.points import Array
+from solvers.methods.walks import BATCH
 from solvers.walks.bank import Rim
 from solvers.walks.delta import DeltaRecords, delta_walk, majorant
 from solvers.walks.geometry import Geometry
-from solvers.walks.lanes import BATCH, Moments, carry, deposits, trace
 from solvers.walks.medium import Medium
 from solvers.walks.shapes.ball import Ball
 from solvers.walks.shapes.box import Box
 from solvers.walks.shapes.star import Star
+from solvers.walks.shared_delta import Moments, carry, deposits, trace
 from solvers.walks.tables import Spline, make_raster
 from tests.walks.scores import check_scores, scores, slope
 

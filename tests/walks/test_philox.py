@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from numba import njit, uint32
 
-from solvers.walks.philox import levels, turn, words
+from solvers.walks.philox import levels, sin_cos, words
 
 ONES = 0xFFFFFFFF
 VECTORS = [
@@ -29,7 +29,7 @@ def test_known_vectors(counter: tuple[int, int, int, int], key: tuple[int, int],
 @njit  # type: ignore[untyped-decorator]
 def _turns(angles: Any, out: Any) -> None:
     for i in range(len(angles)):
-        out[i, 0], out[i, 1] = turn(uint32(angles[i]))
+        out[i, 0], out[i, 1] = sin_cos(uint32(angles[i]))
 
 
 def test_turn_is_the_sine_and_cosine_of_the_whole_circle() -> None:

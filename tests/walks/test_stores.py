@@ -117,8 +117,8 @@ def test_what_is_missing_is_made_again_to_the_same_bytes(tmp_path: Path) -> None
 
 
 def test_verify_finds_a_label_that_the_walks_do_not_give(disks: Path, tmp_path: Path) -> None:
+    from solvers.opening import open_work
     from solvers.walks.check import check_labels
-    from solvers.work import open_work
 
     job, store = open_work(disks)
     group = zarr.open_group(disks, mode="r")

@@ -16,8 +16,8 @@ from scipy.special import gamma, i0, ive, kv
 from pdemill.errors import SolverError
 from pdemill.points import Array
 from pdemill.surface import blob
+from solvers.methods.walks import BATCH
 from solvers.walks.geometry import Geometry
-from solvers.walks.kernels import BLOCK
 from solvers.walks.records import Records
 from solvers.walks.screening import remaining, throughput
 from solvers.walks.shapes.ball import Ball
@@ -282,8 +282,8 @@ def test_sobol_starts_lower_the_variance_of_independent_blocks(name: str) -> Non
     u = EXACT["x² + y² - 2z²" if geometry.dimension == 3 else "x² - y²"].u
 
     def blocks(sobol: bool) -> Array:
-        exits = walk(geometry, x, ids, 0, 16 * BLOCK, 1e-4, 1000, KEY, 5, sobol=sobol).exit
-        return np.asarray(u(exits).reshape(100, 16, BLOCK).mean(axis=2))
+        exits = walk(geometry, x, ids, 0, 16 * BATCH, 1e-4, 1000, KEY, 5, sobol=sobol).exit
+        return np.asarray(u(exits).reshape(100, 16, BATCH).mean(axis=2))
 
     plain, shifted = blocks(False), blocks(True)
     assert plain.var(axis=1, ddof=1).mean() > 1.4 * shifted.var(axis=1, ddof=1).mean()

@@ -9,7 +9,7 @@ from typing import Any
 from service.pages.form.schema import Kind, Schema, kind, options, resolve
 
 CHOICE = "#"
-"""What the name of a choice ends with; its value is the id of an option."""
+"""The end of the name of a choice; its value is the id of an option."""
 
 
 @dataclass(frozen=True)

@@ -1,4 +1,4 @@
-"""What the form has to know of a JSON Schema: what a node is, and which choices it leaves."""
+"""Reads a JSON Schema for the form: the kind of a node, and the choices it leaves."""
 
 from __future__ import annotations
 
@@ -60,7 +60,7 @@ def _is_row(schema: Schema) -> bool:
 
 
 def options(schema: Schema, root: Schema) -> list[Option]:
-    """What a value can be; choices within choices are laid out flat."""
+    """The alternatives for a value; choices within choices are laid out flat."""
     found: list[Option] = []
     for member in schema.get("anyOf") or schema.get("oneOf") or []:
         if "required" in member and len(member) == 1:

@@ -51,7 +51,7 @@ def read_spec(typed: Mapping[str, str]) -> dict[str, Any]:
 
 
 def write_spec(spec: Mapping[str, Any]) -> dict[str, str]:
-    """What has to be typed in for a spec."""
+    """The form values that stand for a spec."""
     schema = _schema()
     data = dict(spec)
     if "samples" in data:

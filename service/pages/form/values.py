@@ -82,7 +82,7 @@ def _indented(text: str) -> str:
 
 
 def write(schema: Schema, root: Schema, name: str, value: Any) -> dict[str, str]:
-    """What has to be typed in for a value."""
+    """The form values that stand for a value."""
     schema = resolve(schema, root)
     if value is None:
         return {}

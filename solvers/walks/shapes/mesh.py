@@ -10,8 +10,8 @@ from numpy.typing import ArrayLike, NDArray
 
 from pdemill.points import Array
 from pdemill.surface import Surface, checked
+from solvers.walks.distance_grid import DistanceGrid, cell_of3, half_diagonal, make_distance_grid
 from solvers.walks.geometry import Geometry, implements, reach3, touch3
-from solvers.walks.grid import Grid, cell_of3, half_diagonal, make_grid
 from solvers.walks.shapes.lattice import lattice
 from solvers.walks.shapes.triangles import (
     Triangles,
@@ -30,7 +30,7 @@ COARSE = 16
 class MeshShape(NamedTuple):
     table: Array
     """[n, 12], as ``Triangles.table``."""
-    grid: Grid
+    grid: DistanceGrid
 
 
 class Mesh(Geometry):
@@ -53,8 +53,8 @@ class Mesh(Geometry):
         self.lower = vertices.min(axis=0)
         self.extent = vertices.max(axis=0) - self.lower
         self._normals = pseudonormals(vertices, cells)
-        grid = make_grid(Triangles(table), len(table), self.lower, self.extent, resolution, FAR)
-        self._coarse = make_grid(Triangles(table), len(table), self.lower, self.extent, COARSE, np.inf)
+        grid = make_distance_grid(Triangles(table), len(table), self.lower, self.extent, resolution, FAR)
+        self._coarse = make_distance_grid(Triangles(table), len(table), self.lower, self.extent, COARSE, np.inf)
         self.shape = MeshShape(table, grid)
         self.largest_epsilon = (FAR - 1.0) * half_diagonal(grid)
 

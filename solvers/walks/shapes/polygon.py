@@ -12,15 +12,15 @@ from numpy.typing import ArrayLike, NDArray
 
 from pdemill.errors import SolverError
 from pdemill.points import Array
+from solvers.walks.distance_grid import FAR, DistanceGrid, cell_of2, half_diagonal, make_distance_grid, square_distance
 from solvers.walks.geometry import Geometry, implements, reach2, touch2
-from solvers.walks.grid import FAR, Grid, cell_of2, half_diagonal, make_grid, square_distance
 from solvers.walks.philox import FAST
 
 
 class PolygonShape(NamedTuple):
     edges: Array
     """[n, 5]: x and y of the first corner, x and y of the edge, 1 / length²; the domain lies to the left."""
-    grid: Grid
+    grid: DistanceGrid
 
 
 class Edges(NamedTuple):
@@ -62,7 +62,7 @@ class Polygon(Geometry):
         self.volume = 0.5 * float((corners[:, 0] * step[:, 1] - corners[:, 1] * step[:, 0]).sum())
         self.lower = corners.min(axis=0)
         self.extent = corners.max(axis=0) - self.lower
-        grid = make_grid(Edges(edges), len(edges), self.lower, self.extent, resolution)
+        grid = make_distance_grid(Edges(edges), len(edges), self.lower, self.extent, resolution)
         self.shape = PolygonShape(edges, grid)
         self.largest_epsilon = (FAR - 1.0) * half_diagonal(grid)
 
@@ -134,8 +134,8 @@ def _square_distance(elements: Any, i: Any, x: Any, y: Any, z: Any) -> Any:
 def _signed(elements: Any, normals: Any, points: Any, out: Any) -> None:
     """Signed distances of points [n, 2] to the edges.
 
-    The normal at the nearest point tells the side; at a corner that is the mean of both edges' normals (Baerentzen
-    and Aanaes 2005, "Signed distance computation using the angle weighted pseudonormal").
+    The sign comes from the normal at the nearest point; at a corner, the mean of both edges' normals (Baerentzen and
+    Aanaes 2005, "Signed distance computation using the angle weighted pseudonormal").
     """
     edges = elements.table
     for p in range(len(points)):

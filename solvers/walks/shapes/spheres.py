@@ -1,4 +1,4 @@
-"""What balls and shells share: areas, even points on a sphere, uniform points between two spheres."""
+"""Shared by balls and shells: areas, even points on a sphere, uniform points between two spheres."""
 
 from __future__ import annotations
 

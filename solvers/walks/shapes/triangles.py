@@ -10,8 +10,8 @@ from numba import njit
 from numpy.typing import NDArray
 
 from pdemill.points import Array
+from solvers.walks.distance_grid import cell_of3, square_distance
 from solvers.walks.geometry import implements
-from solvers.walks.grid import cell_of3, square_distance
 from solvers.walks.philox import FAST
 
 

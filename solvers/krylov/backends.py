@@ -1,4 +1,4 @@
-"""The ways to apply one and the same A M⁻¹, and the work space for each."""
+"""Backends that apply one and the same A M⁻¹: compiled triangular solves, and PETSc for what these refuse."""
 
 from __future__ import annotations
 
@@ -6,23 +6,23 @@ from collections.abc import Callable, Sequence
 from functools import partial
 
 from solvers.krylov.basis import RightPreconditioned
-from solvers.krylov.swept import KINDS, Swept
+from solvers.krylov.triangular import KINDS, TriangularPreconditioned
 from solvers.operators.system import Matrix, Pattern
 
 Maker = Callable[[Pattern], RightPreconditioned]
 
 
 def makers(preconditioner: str) -> list[Maker]:
-    """Compiled sweeps where they know the preconditioner, and then PETSc, which also takes what they refuse."""
+    """Compiled triangular solves for the preconditioners they know, then PETSc, which also takes what they refuse."""
     from solvers import petsc  # late: a spec must not load PETSc
 
-    ways: list[type[Swept] | type[petsc.Preconditioned]] = [petsc.Preconditioned]
+    backends: list[type[TriangularPreconditioned] | type[petsc.Preconditioned]] = [petsc.Preconditioned]
     if preconditioner in KINDS:
-        ways.insert(0, Swept)
-    return [partial(way, preconditioner=preconditioner) for way in ways]
+        backends.insert(0, TriangularPreconditioned)
+    return [partial(backend, preconditioner=preconditioner) for backend in backends]
 
 
-class Ways[Work]:
+class Backends[Work]:
     """Operators on one pattern with work space for each, made when first needed."""
 
     def __init__(self, makes: Sequence[Maker], work: Callable[[RightPreconditioned, int], Work]) -> None:

@@ -1,4 +1,4 @@
-"""What the pages keep between requests, and who is asking."""
+"""The state that pages keep between requests, and who is asking."""
 
 from __future__ import annotations
 
@@ -13,36 +13,36 @@ from service.pages.preview import Previewer
 from service.pages.session import COOKIE, Sessions
 from service.pages.statistics import Statisticians
 from service.problems import Refusal
-from service.state import Parts
+from service.state import AppState
 
 
 @dataclass
-class Desk:
-    """The API's parts, sessions, and what is remembered of stores."""
+class PagesState:
+    """The API's state, sessions, and caches of stores."""
 
-    parts: Parts
+    state: AppState
     sessions: Sessions
     statistics: Statisticians
     painter: Painter
     previewer: Previewer
 
     @classmethod
-    def of(cls, parts: Parts) -> Desk:
-        sessions = Sessions(parts.keys, parts.settings.data_dir)
-        return cls(parts, sessions, Statisticians(), Painter(), Previewer())
+    def of(cls, state: AppState) -> PagesState:
+        sessions = Sessions(state.keys, state.settings.data_dir)
+        return cls(state, sessions, Statisticians(), Painter(), Previewer())
 
 
-def _desk(request: Request) -> Desk:
-    desk: Desk = request.app.state.pages
-    return desk
+def _pages(request: Request) -> PagesState:
+    pages: PagesState = request.app.state.pages
+    return pages
 
 
 def _visitor(request: Request) -> Owner:
-    owner = _desk(request).sessions.owner(request.cookies.get(COOKIE))
+    owner = _pages(request).sessions.owner(request.cookies.get(COOKIE))
     if owner is None:
         raise Refusal(401, "give a key first")
     return owner
 
 
-TheDesk = Annotated[Desk, Depends(_desk)]
+ThePages = Annotated[PagesState, Depends(_pages)]
 TheVisitor = Annotated[Owner, Depends(_visitor)]

@@ -1,4 +1,4 @@
-"""Which kind of place a store is in."""
+"""Opens the files of a store wherever they are: a folder, a server, a bucket."""
 
 from __future__ import annotations
 

@@ -12,12 +12,12 @@ from pdemill.points import Array
 from pdemill.spec import validate
 from pdemill.spec.problem import Properties
 from solvers.field_job import FieldJob
+from solvers.krylov.backends import makers
 from solvers.krylov.incomplete import factorise, remainder
-from solvers.krylov.levels import levels
+from solvers.krylov.level_schedule import level_schedule
 from solvers.krylov.product import products
 from solvers.krylov.solver import SkrSolver
-from solvers.krylov.swept import KINDS, Swept
-from solvers.krylov.ways import makers
+from solvers.krylov.triangular import KINDS, TriangularPreconditioned
 from solvers.operators.system import Matrix, Pattern, System
 from solvers.petsc import Preconditioned
 from solvers.solution import Result
@@ -46,7 +46,7 @@ def _system(problem: str, sample: int = 0) -> System:
     return job.discretisation.assemble(job.instance("train", sample))
 
 
-def _image(operator: Swept | Preconditioned, v: Array) -> Array:
+def _image(operator: TriangularPreconditioned | Preconditioned, v: Array) -> Array:
     """A M⁻¹ v as a cycle makes it."""
     rows = np.stack([v, np.zeros_like(v)])
     source, target = operator.handles([*rows])
@@ -57,7 +57,7 @@ def _image(operator: Swept | Preconditioned, v: Array) -> Array:
 @pytest.mark.parametrize(("problem", "kind"), CASES)
 def test_it_is_the_preconditioner_of_the_library(problem: str, kind: str) -> None:
     system = _system(problem)
-    ours, library = (make(system.matrix.pattern, kind) for make in (Swept, Preconditioned))
+    ours, library = (make(system.matrix.pattern, kind) for make in (TriangularPreconditioned, Preconditioned))
     assert ours.load(system.matrix)
     assert library.load(system.matrix)
     v = np.random.default_rng(2).standard_normal(system.matrix.pattern.size)
@@ -99,7 +99,7 @@ def _diagonal(pattern: Pattern) -> Any:
 @pytest.mark.parametrize("lower", [True, False])
 def test_rows_of_a_run_have_one_length_and_need_only_rows_of_runs_before(problem: str, most: int, lower: bool) -> None:
     pattern = _system(problem).matrix.pattern
-    found = levels(pattern.indptr, pattern.indices, _diagonal(pattern), lower)
+    found = level_schedule(pattern.indptr, pattern.indices, _diagonal(pattern), lower)
     assert np.array_equal(np.sort(found.order), np.arange(pattern.size))
     solved, entry = np.zeros(pattern.size, dtype=bool), 0
     for first, stop, length in found.runs.tolist():
@@ -117,7 +117,7 @@ def test_rows_of_a_run_have_one_length_and_need_only_rows_of_runs_before(problem
 @pytest.mark.parametrize("kind", KINDS)
 def test_what_it_held_before_changes_no_bit(kind: str) -> None:
     one, other = _system("grid"), _system("grid", 1)
-    operator, fresh = Swept(one.matrix.pattern, kind), Swept(one.matrix.pattern, kind)
+    operator, fresh = (TriangularPreconditioned(one.matrix.pattern, kind) for _ in range(2))
     assert operator.load(one.matrix)
     assert operator.load(Matrix(one.matrix.pattern, other.matrix.values, one.matrix.properties))
     assert operator.load(one.matrix)
@@ -144,7 +144,7 @@ def _dense(values: list[list[float]], **known: bool) -> Matrix:
     ids=["indefinite", "small pivot", "not a number", "zero on the diagonal", "singular"],
 )
 def test_it_refuses_what_the_library_has_its_own_ways_with(kind: str, matrix: Matrix) -> None:
-    operator = Swept(matrix.pattern, kind)
+    operator = TriangularPreconditioned(matrix.pattern, kind)
     assert not operator.load(matrix)
     assert operator.load(_dense([[3, 1], [1, 2]], symmetric=True))
 

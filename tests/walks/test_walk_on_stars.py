@@ -17,7 +17,7 @@ from solvers.families.thermal import Thermal
 from solvers.field_job import FieldJob
 from solvers.methods.direct import Direct
 from solvers.walks.mixed import MixedRecords
-from solvers.walks.stars import MixedPolygon, star_walk
+from solvers.walks.walk_on_stars import MixedPolygon, star_walk
 from tests.walks.scores import check_scores, scores, slope
 
 POINTS, WALKS = 300, 512

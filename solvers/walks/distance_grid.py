@@ -25,7 +25,7 @@ WHOLE = 16.0
 """Parts of the grid this many half diagonals away are not divided further: their cells get safe bounds."""
 
 
-class Grid(NamedTuple):
+class DistanceGrid(NamedTuple):
     """Cells are numbered row by row, the last axis fastest; in the plane the third axis is one cell of no thickness."""
 
     origin: Array
@@ -49,12 +49,14 @@ def square_distance(elements: Any, i: Any, x: Any, y: Any, z: Any) -> Any:
     raise NotImplementedError
 
 
-def half_diagonal(grid: Grid) -> float:
+def half_diagonal(grid: DistanceGrid) -> float:
     """From the centre of a cell to its corner."""
     return float(0.5 * grid.h * math.sqrt(2 if grid.counts[2] == 1 else 3))
 
 
-def make_grid(elements: Any, number: int, lower: Array, extent: Array, resolution: int, far: float = FAR) -> Grid:
+def make_distance_grid(
+    elements: Any, number: int, lower: Array, extent: Array, resolution: int, far: float = FAR
+) -> DistanceGrid:
     """A grid over a box of 2 or 3 axes, ``resolution`` cells along the longest; far = inf lists for every cell."""
     h = 1.0001 * float(extent.max()) / resolution
     counts = np.ones(3, np.int64)
@@ -63,7 +65,7 @@ def make_grid(elements: Any, number: int, lower: Array, extent: Array, resolutio
     origin[: len(lower)] = lower + 0.5 * extent - 0.5 * h * counts[: len(extent)]
     bound, span = np.full(counts.prod(), -1.0, np.float32), np.zeros((counts.prod(), 2), np.int32)
     listed, away = _fill(elements, number, origin, h, counts, len(extent) == 2, far, bound, span)
-    return Grid(origin, h, counts, bound, span, listed, away)
+    return DistanceGrid(origin, h, counts, bound, span, listed, away)
 
 
 @njit(cache=True, nogil=True, fastmath=FAST)

@@ -1,4 +1,4 @@
-"""What one system leaves to the next."""
+"""The space that one system leaves to the next."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
-"""The board: what the service and its workers tell each other through Redis.
+"""Leases and progress: what the service and its workers share through Redis.
 
-Nothing on it is the truth. Jobs are in the service's ledger, finished shards are manifests in the stores; whoever
-loses the board loses progress bars and recovers the rest. A *unit* is what one task does: ``prepare`` a store,
+Nothing of it is the truth. Jobs are in the service's ledger, finished shards are manifests in the stores; whoever
+loses it loses progress bars and recovers the rest. A *unit* is what one task does: ``prepare`` a store,
 solve one shard (named like ``train-00003``), or ``finish`` the store.
 """
 
@@ -15,7 +15,7 @@ from uuid import uuid4
 
 PREFIX = "pdemill:"
 QUEUE = "work"
-NEWS = f"{PREFIX}news"
+NOTIFICATIONS = f"{PREFIX}news"
 LEASE_SECONDS = 30.0
 BEAT_SECONDS = 5.0
 PREPARE, FINISH = "prepare", "finish"
@@ -45,7 +45,7 @@ _STEAL = (
 
 
 class Unit(NamedTuple):
-    """What one task does, and for which dataset."""
+    """The work of one task, and its dataset."""
 
     dataset: str
     name: str
@@ -62,7 +62,7 @@ class Attempts:
 
 
 @dataclass(frozen=True)
-class Fault:
+class UnitFailure:
     """Why a unit did not end well. ``kind``: ``poison`` (do not try again), ``blocked`` (try again later),
     ``missing`` (finished shards were found damaged and have been taken out; they are to be solved again)."""
 
@@ -107,16 +107,16 @@ def celery_url(url: str) -> str:
     return url.replace("unix://", "redis+socket://", 1)
 
 
-class Board:
-    """Leases, attempts, progress, faults, cancellations and presence. Raises redis.RedisError."""
+class Leases:
+    """Leases, attempts, progress, failures, cancellations and presence. Raises redis.RedisError."""
 
     def __init__(self, redis: Any) -> None:
         self.redis = redis
         self._renew, self._release, self._steal = map(redis.register_script, (_RENEW, _RELEASE, _STEAL))
 
     @classmethod
-    def at(cls, url: str) -> Board:
-        """The board in the Redis at ``url``; connects when it is first used."""
+    def at(cls, url: str) -> Leases:
+        """The leases in the Redis at ``url``; connects when it is first used."""
         from redis import Redis  # late: the light library reads stores without it
 
         return cls(Redis.from_url(url, decode_responses=True, socket_timeout=5, socket_connect_timeout=5))
@@ -137,9 +137,9 @@ class Board:
         return bool(self._renew(keys=[_lease(unit)], args=[holder, _milliseconds()]))
 
     def release(self, unit: Unit, holder: str) -> None:
-        """Give a lease back and tell the service that there is news."""
+        """Give a lease back and notify the service."""
         self._release(keys=[_lease(unit)], args=[holder])
-        self.tell(unit.dataset)
+        self.notify(unit.dataset)
 
     def leased(self, units: Sequence[Unit], workers: Iterable[Presence]) -> set[Unit]:
         """Those of the units that one of these workers has."""
@@ -183,30 +183,30 @@ class Board:
         text = self.redis.hget(f"{PREFIX}attempts:{unit.dataset}", unit.name)
         return Attempts(**json.loads(text)) if text else Attempts()
 
-    # Progress and faults
+    # Progress and failures
 
     def report(self, unit: Unit, counts: dict[str, int]) -> bool:
-        """Tell how far a unit is; True if its dataset has been cancelled meanwhile."""
+        """Report how far a unit is; True if its dataset has been cancelled meanwhile."""
         with self.redis.pipeline(transaction=False) as pipe:
             pipe.hset(f"{PREFIX}progress:{unit.dataset}", unit.name, json.dumps(counts))
             pipe.sismember(f"{PREFIX}cancelled", unit.dataset)
-            pipe.publish(NEWS, unit.dataset)
+            pipe.publish(NOTIFICATIONS, unit.dataset)
             return bool(pipe.execute()[1])
 
     def progress(self, dataset: str) -> dict[str, dict[str, int]]:
         """Counts of the units under way."""
         return {u: json.loads(text) for u, text in self.redis.hgetall(f"{PREFIX}progress:{dataset}").items()}
 
-    def put_fault(self, unit: Unit, fault: Fault) -> None:
-        self.redis.hset(f"{PREFIX}faults:{unit.dataset}", unit.name, json.dumps(asdict(fault)))
+    def put_failure(self, unit: Unit, failure: UnitFailure) -> None:
+        self.redis.hset(f"{PREFIX}faults:{unit.dataset}", unit.name, json.dumps(asdict(failure)))
 
-    def take_faults(self, dataset: str) -> dict[str, Fault]:
-        """Faults by unit, each handed out once."""
+    def take_failures(self, dataset: str) -> dict[str, UnitFailure]:
+        """Failures by unit, each handed out once."""
         with self.redis.pipeline() as pipe:
             pipe.hgetall(f"{PREFIX}faults:{dataset}")
             pipe.delete(f"{PREFIX}faults:{dataset}")
             found = pipe.execute()[0]
-        return {unit: Fault(**json.loads(text)) for unit, text in found.items()}
+        return {unit: UnitFailure(**json.loads(text)) for unit, text in found.items()}
 
     # Datasets
 
@@ -218,7 +218,7 @@ class Board:
         return bool(self.redis.sismember(f"{PREFIX}cancelled", dataset))
 
     def open_dataset(self, dataset: str) -> None:
-        """Begin a dataset with a clean board."""
+        """Begin a dataset without attempts, progress or failures."""
         self.redis.srem(f"{PREFIX}cancelled", dataset)
         self.close_dataset(dataset)
 
@@ -248,10 +248,10 @@ class Board:
             self.redis.srem(f"{PREFIX}workers", *dead)
         return [Presence(**json.loads(text)) for text in found if text]
 
-    # News
+    # Notifications
 
-    def tell(self, dataset: str) -> None:
-        self.redis.publish(NEWS, dataset)
+    def notify(self, dataset: str) -> None:
+        self.redis.publish(NOTIFICATIONS, dataset)
 
     def waiting(self) -> set[Unit]:
         """Units in the queue that no worker has taken; there are never many."""

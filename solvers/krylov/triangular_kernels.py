@@ -1,4 +1,4 @@
-"""M⁻¹ v, A z and A M⁻¹ v as C functions on plain memory, for preconditioners made of two triangular sweeps.
+"""M⁻¹ v, A z and A M⁻¹ v as C functions on plain memory, for preconditioners made of two triangular solves.
 
 A function gets the address of a table of addresses and those of two vectors; ``product`` calls it as it calls those of
 a library.
@@ -32,9 +32,9 @@ def table(
 ) -> NDArray[np.intp]:
     """Addresses and lengths of arrays, which must outlive it.
 
-    ``lower`` and ``upper``: order, runs, columns, values and scale of a sweep; without an order there is only the scale
-    of ``upper``, z = scale v. ``matrix`` and ``rest``: indptr, indices and values of A and of -R; without an indptr
-    the product is made with A. ``between``: room for M⁻¹ v.
+    ``lower`` and ``upper``: order, runs, columns, values and scale of a triangular solve; without an order there is
+    only the scale of ``upper``, z = scale v. ``matrix`` and ``rest``: indptr, indices and values of A and of -R;
+    without an indptr the product is made with A. ``between``: room for M⁻¹ v.
     """
     arrays = [*lower, *upper, *matrix, *rest, between]
     numbers = [size, *(number for array in arrays for number in (array.ctypes.data, array.size))]
@@ -65,7 +65,7 @@ def _words(table: NDArray[np.intp], at: int) -> Words:
 
 
 @compiled()
-def _sweep(table: NDArray[np.intp], at: int, b: Array, x: Array) -> None:
+def _triangular_solve(table: NDArray[np.intp], at: int, b: Array, x: Array) -> None:
     """x_i = scale_i b_i - Σ values x over the entries of row i, run by run; b may be x."""
     order, runs, columns = _words(table, at), _words(table, at + 2), _words(table, at + 4)
     values, scale = _numbers(table[at + 6], table[at + 7]), _numbers(table[at + 8], table[at + 9])
@@ -85,8 +85,8 @@ def _sweep(table: NDArray[np.intp], at: int, b: Array, x: Array) -> None:
 def _solve(table: NDArray[np.intp], v: Array, z: Array) -> None:
     """z = M⁻¹ v."""
     if table[_LOWER + 1]:
-        _sweep(table, _LOWER, v, z)
-        _sweep(table, _UPPER, z, z)
+        _triangular_solve(table, _LOWER, v, z)
+        _triangular_solve(table, _UPPER, z, z)
     else:
         scale = _numbers(table[_UPPER + 8], table[_UPPER + 9])
         for i in range(len(v)):

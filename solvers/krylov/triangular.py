@@ -8,17 +8,17 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pdemill.points import Array
-from solvers.krylov import sweeps
+from solvers.krylov import triangular_kernels as kernels
 from solvers.krylov.incomplete import Remainder, factorise, remainder
-from solvers.krylov.levels import levels
+from solvers.krylov.level_schedule import level_schedule
 from solvers.krylov.product import Handles, Product
 from solvers.operators.system import Matrix, Pattern
 
 KINDS = ("none", "jacobi", "sor", "icc", "ilu")
-"""Preconditioners that are a diagonal, or two triangular sweeps in the order of the unknowns."""
+"""Preconditioners that are a diagonal, or two triangular solves in the order of the unknowns."""
 
 
-class Swept:
+class TriangularPreconditioned:
     """M = I, D, (D + L) D⁻¹ (D + U), or incomplete factors without fill, in natural order.
 
     With icc and ilu the product is A M⁻¹ v = v - R M⁻¹ v where R is smaller than A.
@@ -30,12 +30,12 @@ class Swept:
         self._diagonal = np.flatnonzero(pattern.indices == rows).astype(np.int32)
         self._matrix: Matrix | None = None
         self._values = np.zeros(len(rows))
-        self._lower, self._upper = _Sweep(n), _Sweep(n)
+        self._lower, self._upper = _TriangularSolve(n), _TriangularSolve(n)
         self._rest = Remainder(np.zeros(0, np.uint32), np.zeros(0, np.uint32))
         if preconditioner in ("sor", "icc", "ilu"):
             self._lower, self._upper = (
-                _Sweep(n, pattern, self._diagonal, True),
-                _Sweep(n, pattern, self._diagonal, False),
+                _TriangularSolve(n, pattern, self._diagonal, True),
+                _TriangularSolve(n, pattern, self._diagonal, False),
             )
         if preconditioner in ("icc", "ilu"):
             self._rest = remainder(pattern.indptr, pattern.indices, self._diagonal)
@@ -43,13 +43,13 @@ class Swept:
         starts, columns = self._rest if len(self._left_out) < len(rows) else (np.zeros(0, np.uint32),) * 2
         whole = pattern.indptr.view(np.uint32), pattern.indices.view(np.uint32), self._values
         self._between = np.zeros(n)
-        self._table = sweeps.table(
+        self._table = kernels.table(
             n, self._lower.arrays, self._upper.arrays, whole, (starts, columns, self._left_out), self._between
         )
         place = self._table.ctypes.data
         self.product = Product(
-            sweeps.precondition.address, place, sweeps.multiply.address, place, self._between.ctypes.data,
-            sweeps.both.address,
+            kernels.precondition.address, place, kernels.multiply.address, place, self._between.ctypes.data,
+            kernels.both.address,
         )  # fmt: skip
 
     def load(self, matrix: Matrix) -> bool:
@@ -86,11 +86,11 @@ class Swept:
 
     def precondition(self, y: Array) -> Array:
         """M⁻¹ y."""
-        return self._called(sweeps.precondition, y)
+        return self._called(kernels.precondition, y)
 
     def residual(self, x: Array, b: Array) -> Array:
         """b - A x."""
-        return np.asarray(b - self._called(sweeps.multiply, x))
+        return np.asarray(b - self._called(kernels.multiply, x))
 
     def _called(self, function: Any, v: Array) -> Array:
         v, out = np.ascontiguousarray(v), np.zeros_like(v)
@@ -98,7 +98,7 @@ class Swept:
         return out
 
 
-class _Sweep:
+class _TriangularSolve:
     """x_i = scale_i b_i - Σ values x; without a pattern only the scale."""
 
     def __init__(
@@ -108,7 +108,9 @@ class _Sweep:
         self._values, nothing = np.zeros(0), np.zeros(0, np.uint32)
         self.arrays: tuple[NDArray[Any], ...] = (nothing, nothing, nothing, self._values, self.scale)
         if pattern is not None and diagonal is not None:
-            order, runs, columns, self._rows, self._places = levels(pattern.indptr, pattern.indices, diagonal, lower)
+            order, runs, columns, self._rows, self._places = level_schedule(
+                pattern.indptr, pattern.indices, diagonal, lower
+            )
             self._values = np.zeros(len(columns))
             self.arrays = (order, runs, columns, self._values, self.scale)
 

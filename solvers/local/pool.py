@@ -32,7 +32,7 @@ class Task:
 
 @dataclass(frozen=True)
 class Event:
-    """What happened: ``progress``, ``finished`` or ``restarted``, the shard, and the worker's counts."""
+    """An event of a worker: ``progress``, ``finished`` or ``restarted``, the shard, and the worker's counts."""
 
     kind: str
     shard: Shard
@@ -43,14 +43,14 @@ class _Worker:
     def __init__(self, root: Path, handle: int, inbox: Queue[tuple[_Worker, dict[str, Any] | None]]) -> None:
         self.task: Task | None = None
         self.process = subprocess.Popen(
-            [sys.executable, "-m", "solvers.worker", str(root), str(os.getpid())],
+            [sys.executable, "-m", "solvers.local.process", str(root), str(os.getpid())],
             stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True,
             env={**os.environ, **ONE_THREAD}, pass_fds=(handle,), start_new_session=True,
         )  # fmt: skip
         self._inbox = inbox
-        Thread(target=self._listen, daemon=True).start()
+        Thread(target=self._read_events, daemon=True).start()
 
-    def _listen(self) -> None:
+    def _read_events(self) -> None:
         assert self.process.stdout is not None
         with self.process.stdout as lines:
             for line in lines:
@@ -90,7 +90,7 @@ class Pool:
         for worker in self._workers:
             worker.stop()
 
-    def run(self, shards: Sequence[Shard], tell: Callable[[Event], None]) -> None:
+    def run(self, shards: Sequence[Shard], report: Callable[[Event], None]) -> None:
         """Finish the shards, or raise: the worker's own error, or WorkerError when a shard fails three times."""
         waiting = deque(Task(shard) for shard in shards)
         left = len(waiting)
@@ -100,11 +100,11 @@ class Pool:
             worker, message = self._inbox.get()
             task = worker.task
             if message is None:
-                self._replace(worker, waiting, tell)
+                self._replace(worker, waiting, report)
             elif message["event"] in ("refused", "broken"):
                 raise _error(message, task)
             elif task is not None and message["event"] in ("progress", "finished"):
-                tell(Event(message["event"], task.shard, message))
+                report(Event(message["event"], task.shard, message))
                 if message["event"] == "finished":
                     left -= 1
                     worker.task = None
@@ -117,7 +117,7 @@ class Pool:
         if waiting:
             worker.give(waiting.popleft())
 
-    def _replace(self, dead: _Worker, waiting: deque[Task], tell: Callable[[Event], None]) -> None:
+    def _replace(self, dead: _Worker, waiting: deque[Task], report: Callable[[Event], None]) -> None:
         self._workers.remove(dead)
         dead.stop()
         if dead.task is None:
@@ -128,7 +128,7 @@ class Pool:
                 f"the worker on shard {task.shard.name} died {ATTEMPTS} times (last exit status "
                 f"{dead.process.returncode}); is there enough memory? Finished shards are safe"
             )
-        tell(Event("restarted", task.shard, {"attempt": task.attempt + 1}))
+        report(Event("restarted", task.shard, {"attempt": task.attempt + 1}))
         waiting.appendleft(Task(task.shard, task.attempt + 1))
         self._start(waiting)
 

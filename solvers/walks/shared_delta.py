@@ -20,18 +20,16 @@ from numpy.typing import ArrayLike, NDArray
 
 from pdemill.errors import SolverError
 from pdemill.points import Array
+from solvers.methods.walks import BATCH
 from solvers.walks.delta import MORE
 from solvers.walks.geometry import Geometry
 from solvers.walks.medium import Medium
+from solvers.walks.overloads import ahead, flight, left, load, reach, save, scatter, touch
 from solvers.walks.philox import Key, philox, uniform
-from solvers.walks.space import ahead, flight, left, load, reach, save, scatter, touch
 from solvers.walks.tables import GHOSTS, Raster, Spline, axes_of, sharpen
 from solvers.walks.walk import starts_inside
 
 type Float32 = NDArray[np.float32]
-
-BATCH = 256
-"""Walks whose moments are summed together; walks are numbered from a multiple of it."""
 
 
 class Paths(NamedTuple):

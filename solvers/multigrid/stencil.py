@@ -1,10 +1,9 @@
-"""What an assembled matrix of a box grid says: couplings, held sides, reaction.
+"""Reads an assembled matrix of a box grid: couplings, conductances of the sides, reaction.
 
 Off the diagonal the matrix holds -T; the sum of a row is what ties its cell to the outside: the conductances of the
-sides that hold u (Dirichlet, Robin) and the reaction c. Coarse levels treat the two differently, so they are told
-apart: a cell at a side takes c from the nearest cell inside, and what is left belongs to the side. A cell at several
-sides shares it out as the cells beside it along these sides do. The sum of both is exact; only the preconditioner
-depends on the parting.
+Dirichlet and Robin sides and the reaction c. Coarse levels treat the two differently, so they are split: a cell at a
+side takes c from the nearest cell inside, and what is left belongs to the side. A cell at several sides shares it out
+as the cells beside it along these sides do. The sum of both is exact; only the preconditioner depends on the split.
 """
 
 from __future__ import annotations
@@ -134,10 +133,12 @@ def survey(
     Sx: Doubles,
     sums: Doubles,
 ) -> tuple[float, bool]:
-    """What the sides hold, and what is left in c, shape (nz, ny, nx), as reaction; ``Sz``, ``Sy``, ``Sx``: couplings
-    across the sides before and after along an axis, shapes (2, ny, nx), (2, nz, nx), (2, nz, ny); ``sums``: couplings
-    along z, y, x of every fourth cell of a row, and how many these are. Returns the largest diagonal entry, and
-    whether there is a reaction."""
+    """Split the row sums into the conductances of the sides and the reaction, which stays in c, shape (nz, ny, nx).
+
+    ``Sz``, ``Sy``, ``Sx``: couplings across the sides before and after along an axis, shapes (2, ny, nx), (2, nz, nx),
+    (2, nz, ny); ``sums``: couplings along z, y, x of every fourth cell of a row, and how many these are. Returns the
+    largest diagonal entry, and whether there is a reaction.
+    """
     nz, ny, nx = c.shape
     flat, largest = c.reshape(-1), 0.0
     sums[:] = 0.0
@@ -160,8 +161,8 @@ def survey(
         wrap_sides(values, indptr, places, c, 1, Sy)
     if periodic[2]:
         wrap_sides(values, indptr, places, c, 2, Sx)
-    part_edges(c, periodic, Sz, Sy, Sx)
-    part_sides(c, periodic, Sz, Sy, Sx)
+    split_edges(c, periodic, Sz, Sy, Sx)
+    split_sides(c, periodic, Sz, Sy, Sx)
     reactive = 0
     for cell in range(len(flat)):
         reactive |= flat[cell] != 0.0
@@ -175,8 +176,8 @@ def inside(place: int, cells: int, periodic: bool) -> int:
 
 
 @kernel
-def held(c: Doubles, periodic: tuple[bool, bool, bool], i: int, j: int, k: int, axis: int) -> float:
-    """What ties the cells beside this one along its side across an axis to that side."""
+def conductance(c: Doubles, periodic: tuple[bool, bool, bool], i: int, j: int, k: int, axis: int) -> float:
+    """The conductance to a side across an axis of the cells beside this one along that side."""
     nz, ny, nx = c.shape
     a, b, d = inside(i, nz, periodic[0]), inside(j, ny, periodic[1]), inside(k, nx, periodic[2])
     beside: float = c[i, b, d] if axis == 0 else c[a, j, d] if axis == 1 else c[a, b, k]
@@ -185,15 +186,15 @@ def held(c: Doubles, periodic: tuple[bool, bool, bool], i: int, j: int, k: int, 
 
 
 @kernel
-def part_cell(
+def share_among_sides(
     c: Doubles, periodic: tuple[bool, bool, bool], i: int, j: int, k: int, Sz: Doubles, Sy: Doubles, Sx: Doubles
 ) -> None:
-    """Give the sides of a cell at several of them their share of what ties it to the outside."""
+    """Give the sides of a cell at several of them their shares of the conductance."""
     nz, ny, nx = c.shape
     a, b, d = inside(i, nz, periodic[0]), inside(j, ny, periodic[1]), inside(k, nx, periodic[2])
-    z = held(c, periodic, i, j, k, 0) if a != i else 0.0
-    y = held(c, periodic, i, j, k, 1) if b != j else 0.0
-    x = held(c, periodic, i, j, k, 2) if d != k else 0.0
+    z = conductance(c, periodic, i, j, k, 0) if a != i else 0.0
+    y = conductance(c, periodic, i, j, k, 1) if b != j else 0.0
+    x = conductance(c, periodic, i, j, k, 2) if d != k else 0.0
     tied = c[i, j, k] - c[a, b, d]
     if not (z + y + x > 0.0 and tied > 0.0):
         return
@@ -206,7 +207,7 @@ def part_cell(
 
 
 @kernel
-def take_off(
+def keep_reaction(
     c: Doubles, periodic: tuple[bool, bool, bool], i: int, j: int, k: int, Sz: Doubles, Sy: Doubles, Sx: Doubles
 ) -> None:
     """Leave a cell at several sides the reaction of the nearest cell inside, if its sides got the rest."""
@@ -220,8 +221,8 @@ def take_off(
 
 
 @kernel
-def part_edges(c: Doubles, periodic: tuple[bool, bool, bool], Sz: Doubles, Sy: Doubles, Sx: Doubles) -> None:
-    """Part c of the cells at several sides."""
+def split_edges(c: Doubles, periodic: tuple[bool, bool, bool], Sz: Doubles, Sy: Doubles, Sx: Doubles) -> None:
+    """Split c of the cells at several sides."""
     nz, ny, nx = c.shape
     for taking in range(2):
         for i in range(nz):
@@ -234,9 +235,9 @@ def part_edges(c: Doubles, periodic: tuple[bool, bool, bool], Sz: Doubles, Sy: D
                     if not (z and y) and inside(k, nx, periodic[2]) == k:
                         continue
                     if taking:
-                        take_off(c, periodic, i, j, k, Sz, Sy, Sx)
+                        keep_reaction(c, periodic, i, j, k, Sz, Sy, Sx)
                     else:
-                        part_cell(c, periodic, i, j, k, Sz, Sy, Sx)
+                        share_among_sides(c, periodic, i, j, k, Sz, Sy, Sx)
 
 
 @kernel
@@ -246,10 +247,10 @@ def within(cells: int, periodic: bool) -> tuple[int, int]:
 
 
 @kernel
-def hand_over(
+def split_side_cell(
     c: Doubles, side: Doubles, n: int, p: int, q: int, cell: tuple[int, int, int], near: tuple[int, int, int]
 ) -> None:
-    """Give the one side of a cell all that the nearest cell inside does not have."""
+    """Give the one side of a cell the row sum in excess of the nearest cell inside."""
     tied = c[cell] - c[near]
     if tied > 0.0:
         side[n, p, q] = tied
@@ -257,8 +258,8 @@ def hand_over(
 
 
 @kernel
-def part_sides(c: Doubles, periodic: tuple[bool, bool, bool], Sz: Doubles, Sy: Doubles, Sx: Doubles) -> None:
-    """Part c of the cells at one side."""
+def split_sides(c: Doubles, periodic: tuple[bool, bool, bool], Sz: Doubles, Sy: Doubles, Sx: Doubles) -> None:
+    """Split c of the cells at one side."""
     nz, ny, nx = c.shape
     z0, z1 = within(nz, periodic[0])
     y0, y1 = within(ny, periodic[1])
@@ -269,12 +270,12 @@ def part_sides(c: Doubles, periodic: tuple[bool, bool, bool], Sz: Doubles, Sy: D
         if a != i:
             for y in range(y0, y1):
                 for x in range(x0, x1):
-                    hand_over(c, Sz, n, y, x, (i, y, x), (a, y, x))
+                    split_side_cell(c, Sz, n, y, x, (i, y, x), (a, y, x))
         if b != j:
             for z in range(z0, z1):
                 for x in range(x0, x1):
-                    hand_over(c, Sy, n, z, x, (z, j, x), (z, b, x))
+                    split_side_cell(c, Sy, n, z, x, (z, j, x), (z, b, x))
         if d != k:
             for z in range(z0, z1):
                 for y in range(y0, y1):
-                    hand_over(c, Sx, n, z, y, (z, y, k), (z, y, d))
+                    split_side_cell(c, Sx, n, z, y, (z, y, k), (z, y, d))

@@ -1,4 +1,4 @@
-"""What differs between the plane and space, for kernels that are written once for both.
+"""Overloads for two and three dimensions, for kernels that are written once for both.
 
 A point p is a tuple of 2 or 3 numbers; numba chooses the implementation by its length.
 """
@@ -13,7 +13,7 @@ from numba.extending import overload
 
 from solvers.walks import green
 from solvers.walks.geometry import reach2, reach3, touch2, touch3
-from solvers.walks.philox import turn, uniform
+from solvers.walks.philox import sin_cos, uniform
 from solvers.walks.tables import cell, cubic
 
 
@@ -90,12 +90,12 @@ def _save3(points: Any, i: int, j: int, p: Any) -> None:
 
 
 def _ahead2(p: Any, r: float, c0: Any, c1: Any) -> Any:
-    s, c = turn(c0)
+    s, c = sin_cos(c0)
     return p[0] + r * c, p[1] + r * s
 
 
 def _ahead3(p: Any, r: float, c0: Any, c1: Any) -> Any:
-    s, c = turn(c0)
+    s, c = sin_cos(c0)
     height = 2.0 * uniform(c1) - 1.0
     ring = r * math.sqrt(1.0 - height * height)
     return p[0] + ring * c, p[1] + ring * s, p[2] + r * height

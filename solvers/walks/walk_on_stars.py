@@ -1,8 +1,8 @@
-"""Walk on stars: polygons with holes whose sides hold u or have a given flux (Sawhney, Miller, Gkioulekas and Crane
+"""Walk on stars: polygons with holes, u or the flux given on each side (Sawhney, Miller, Gkioulekas and Crane
 2023, "Walk on stars: a grid-free Monte Carlo method for PDEs with Neumann boundary conditions").
 
 For -Δu + λ u = f with u = g on some sides and ∂u/∂n = h on the others, a walker looks at the part A of a disk that it
-can see. The disk reaches to the nearest side that holds u, but not beyond a corner where sides with a flux begin to
+can see. The disk reaches to the nearest Dirichlet side, but not beyond a corner where sides with a flux begin to
 hide behind each other (a silhouette), so that A is star-shaped. A ray in a uniform direction ends on the circle or on a
 side with a flux, and with G the Green's function of the whole disk (equations 5 and 11)
 
@@ -12,7 +12,7 @@ so that on a side directions are uniform in the half plane that looks inwards, a
 With screening a walker is absorbed on its way: ``green.flight_2d`` draws where, and the share that gets as far as the
 end of its ray is what the Green's function asks for.
 
-Errors: statistical, and O(epsilon) from the shell about the sides that hold u and from the least radius of disks near
+Errors: statistical, and O(epsilon) from the shell about the Dirichlet sides and from the least radius of disks near
 silhouettes, which is epsilon, too.
 """
 
@@ -28,11 +28,11 @@ from numpy.typing import ArrayLike, NDArray
 
 from pdemill.errors import SolverError
 from pdemill.points import Array
+from solvers.walks.distance_grid import make_distance_grid
 from solvers.walks.geometry import reach2, touch2
 from solvers.walks.green import flight_2d, left_2d, screened_2d, source_2d
-from solvers.walks.grid import make_grid
 from solvers.walks.mixed import MixedRecords
-from solvers.walks.philox import Key, philox, turn, uniform
+from solvers.walks.philox import Key, philox, sin_cos, uniform
 from solvers.walks.shapes.polygon import Edges, Polygon, PolygonShape
 from solvers.walks.walk import starts_inside
 
@@ -46,7 +46,7 @@ class StarsShape(NamedTuple):
     edges: Array
     """All edges, as in ``PolygonShape``."""
     held: PolygonShape
-    """The sides that hold u; numbers of its edges are places in ``held_numbers``."""
+    """The Dirichlet sides; numbers of its edges are places in ``held_numbers``."""
     free: PolygonShape
     """The sides with a flux."""
     held_numbers: NDArray[np.int32]
@@ -101,10 +101,10 @@ class MixedPolygon(Polygon):
 
     def _part(self, edges: Array, resolution: int) -> PolygonShape:
         edges = np.ascontiguousarray(edges)
-        return PolygonShape(edges, make_grid(Edges(edges), len(edges), self.lower, self.extent, resolution))
+        return PolygonShape(edges, make_distance_grid(Edges(edges), len(edges), self.lower, self.extent, resolution))
 
     def distance(self, points: ArrayLike) -> Array:
-        """[n]: distance to the sides that hold u, negative outside the polygon, 0 on a side with a flux."""
+        """[n]: distance to the Dirichlet sides, negative outside the polygon, 0 on a side with a flux."""
         signed, x = super().distance(points), self.checked(points)
         corner, step, square = np.split(self.shape.held.edges, (2, 4), axis=1)
         off = x[:, None] - corner
@@ -201,7 +201,7 @@ def _walk(
             reach, hint = reach2(shape.held, x, y)
             while reach > epsilon and k < max_steps and alive > 0.0:
                 a, b, c, d = philox(uint32(DRAWS * k), walk, point, stream, k0, k1)
-                ny, nx = turn(a)
+                ny, nx = sin_cos(a)
                 if on >= 0 and nx * shape.normals[on, 0] + ny * shape.normals[on, 1] > 0.0:
                     nx, ny = -nx, -ny
                 radius, met = reach, -1

@@ -1,4 +1,4 @@
-"""Arithmetic of the iteration on half rows; ``w`` is the float32, ``v`` the float64 buffer, offsets as in ``rows``.
+"""Conjugate gradient steps on half rows; ``w``: float32 buffer, ``v``: float64 buffer, offsets as in ``row_kernels``.
 
 Sums are taken per place and lane, over the rows, in the precision of what is summed; ``gather`` adds up the places in
 float64.
@@ -19,7 +19,7 @@ def add_product(w: Singles, total: int, a: int, b: int, many: int) -> None:
 
 
 @kernel
-def turn(w: Singles, z: int, p: int, beta: int, many: int) -> None:
+def update_direction(w: Singles, z: int, p: int, beta: int, many: int) -> None:
     """p = z + beta p."""
     for k in range(U(0), many):
         w[p + k] = w[z + k] + w[beta + k] * w[p + k]

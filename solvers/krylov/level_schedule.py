@@ -17,7 +17,7 @@ from solvers.compiled import compiled
 Words = NDArray[np.uint32]
 
 
-class Levels(NamedTuple):
+class LevelSchedule(NamedTuple):
     """Rows in the order in which they are solved for, and their entries in that order.
 
     ``runs`` [g, 3]: first and past the last place in ``order``, and the entries per row; ``columns``, ``rows`` and
@@ -31,14 +31,16 @@ class Levels(NamedTuple):
     places: Words
 
 
-def levels(indptr: NDArray[np.int32], indices: NDArray[np.int32], diagonal: NDArray[np.int32], lower: bool) -> Levels:
+def level_schedule(
+    indptr: NDArray[np.int32], indices: NDArray[np.int32], diagonal: NDArray[np.int32], lower: bool
+) -> LevelSchedule:
     """Of the entries before the diagonal of each row, or of those after it. ``diagonal``: where it is in the values."""
     first, stop = (indptr[:-1], diagonal) if lower else (diagonal + np.int32(1), indptr[1:])
-    return Levels(*_levels(first, stop, indices, lower))
+    return LevelSchedule(*_level_schedule(first, stop, indices, lower))
 
 
 @compiled()
-def _levels(
+def _level_schedule(
     first: NDArray[np.int32], stop: NDArray[np.int32], indices: NDArray[np.int32], lower: bool
 ) -> tuple[Words, Words, Words, Words, Words]:
     n = len(first)

@@ -15,9 +15,9 @@ from pdemill.spec.job import Spec
 from pdemill.store.disk import TEMPORARY, Lock, sweep
 from pdemill.store.manifest import FOLDER, Manifest
 from pdemill.store.store import Store
-from solvers.pool import Event, Pool
+from solvers.local.pool import Event, Pool
+from solvers.opening import open_work, plan_work, work_on
 from solvers.progress import Counts
-from solvers.work import open_work, plan_work, work_on
 
 
 def generate(spec: Spec, out: str | Path, workers: int = 1, watcher: Watcher = lambda tally: None) -> Summary:
@@ -38,18 +38,18 @@ def generate(spec: Spec, out: str | Path, workers: int = 1, watcher: Watcher = l
         sweep(store.disk)
         store.create()
         missing = store.missing()
-        board = _Board(spec.samples, spec.samples - sum(map(len, missing)), watcher)
+        totals = _Totals(spec.samples, spec.samples - sum(map(len, missing)), watcher)
         if workers:
             with Pool(root, workers, lock.handle) as pool:
-                pool.run(missing, board.take)
+                pool.run(missing, totals.add)
         else:
             for shard in missing:
                 counts = Counts()
                 manifest = work_on(job, store, shard, 1, counts)
-                board.take(Event("finished", shard, {**counts.numbers, "run": manifest.run}))
+                totals.add(Event("finished", shard, {**counts.numbers, "run": manifest.run}))
         sweep(store.disk)
         manifests = store.finish()
-    return Summary(str(root), spec.samples, tuple(_failures(manifests)), perf_counter() - begin, board.cpu_seconds)
+    return Summary(str(root), spec.samples, tuple(_failures(manifests)), perf_counter() - begin, totals.cpu_seconds)
 
 
 def _check_folder(root: Path, store: Store) -> None:
@@ -68,8 +68,8 @@ def _failures(manifests: Iterable[Manifest]) -> Iterable[Failure]:
             yield Failure(manifest.split, failure["sample"], f"{failure['result']}: {failure['reason']}")
 
 
-class _Board:
-    """Adds up what the workers tell."""
+class _Totals:
+    """Adds up the events of the workers."""
 
     def __init__(self, total: int, done: int, watcher: Watcher) -> None:
         self._before, self._watcher = done, watcher
@@ -79,7 +79,7 @@ class _Board:
         self.cpu_seconds: dict[str, float] = defaultdict(float)
         watcher(self._tally())
 
-    def take(self, event: Event) -> None:
+    def add(self, event: Event) -> None:
         if event.kind == "restarted":
             self._restarts += 1
             self._shards.pop(event.shard.name, None)

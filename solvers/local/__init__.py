@@ -1,0 +1,1 @@
+"""Generating a store on this machine: worker processes that share its lock."""
