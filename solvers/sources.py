@@ -76,10 +76,10 @@ def _imports(module: ast.Module, package: str) -> Iterator[str]:
 
 
 def _followed(name: str, packages: set[str]) -> bool:
-    if _package(name) in packages:
-        return True
-    file = _file(name)
-    return file is not None and _package(name) not in sys.stdlib_module_names and not INSTALLED & set(file.parts)
+    file, package = _file(name), _package(name)
+    if file is None:  # a folder
+        return False
+    return package in packages or (package not in sys.stdlib_module_names and not INSTALLED & set(file.parts))
 
 
 def _file(name: str) -> Path | None:

@@ -11,7 +11,7 @@ import pytest
 
 CALLEE = """
 from typing import NamedTuple
-from scaled.constants import FACTOR
+from scaled import constants
 from solvers.compiled import compiled
 from solvers.walks.geometry import implements, reach2
 
@@ -20,11 +20,11 @@ class Plane(NamedTuple):
 
 @implements(reach2, Plane)
 def _reach(shape, x, y):
-    return shape.height * FACTOR, 0
+    return shape.height * constants.FACTOR, 0
 
 @compiled()
 def scale(x):
-    return FACTOR * x
+    return constants.FACTOR * x
 """
 CALLER = """
 from numba import types
@@ -106,7 +106,7 @@ def package(tmp_path: Path) -> Path:
     """A package whose kernels call each other."""
     folder = tmp_path / "scaled"
     folder.mkdir()
-    texts = {"callee": CALLEE, "caller": CALLER, "elsewhere": ELSEWHERE, "constants": "FACTOR = 5.0", "__init__": ""}
+    texts = {"callee": CALLEE, "caller": CALLER, "elsewhere": ELSEWHERE, "constants": "FACTOR = 5.0"}
     for name, text in texts.items():
         (folder / f"{name}.py").write_text(text)
     return folder
@@ -121,7 +121,9 @@ def test_callers_see_an_edit_of_what_they_call(package: Path, tmp_path: Path) ->
     callee = package / "callee.py"
     os.utime(callee, (0, 0))
     assert run() == [*first, "3", "False"]
-    callee.write_text(CALLEE.replace("FACTOR * x", "(FACTOR + 1.0) * x").replace("height * F", "height + F"))
+    callee.write_text(
+        CALLEE.replace("constants.FACTOR * x", "(constants.FACTOR + 1.0) * x").replace("height * c", "height + c")
+    )
     assert run() == ["12.0", "18.0", "6.0", "0", "True"]
     (package / "constants.py").write_text("FACTOR = 7.0")
     assert run() == ["16.0", "24.0", "8.0", "0", "True"]
