@@ -1,23 +1,41 @@
-"""Compiling, and keeping what was compiled."""
+"""The one door to the compiler, and how what it compiled is kept for the next process.
+
+Machine code holds the code of every function that it calls, so a kernel on disk is valid for one state of all sources
+that it was made from: those of its module and of the modules that define the named tuples among its arguments (the
+operations of a shape stand beside its tuple), each with all that it imports (``solvers.sources``). They are hashed by
+content, when a kernel is first called; beside that stand, as numba has it, the types, the processor's name and its
+features. The place is NUMBA_CACHE_DIR, ``__pycache__`` beside the module, or the user's cache folder; where none of
+them can be written to, every process compiles for itself.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 
-from numba import cfunc, njit
+from numba import njit, types
+from numba.core import event
+from numba.core.caching import FunctionCache
+from numba.core.ccallback import CFunc
+from numba.core.sigutils import normalize_signature
+
+from solvers.sources import digest
+
+_COMPILING = "numba:compile"
+_timer = event.TimingListener()
+event.register(_COMPILING, _timer)
 
 
 def compiled(**options: Any) -> Callable[[Callable[..., Any]], Any]:
-    """``njit`` whose result is kept on disk for the next process: in NUMBA_CACHE_DIR, beside the module, or in the
-    user's cache folder. Where none of them can be written to, every process compiles for itself.
+    """``njit`` whose result is kept on disk; not that of a function that is inlined, whose callers need more than
+    machine code.
     """
 
     def decorate(function: Callable[..., Any]) -> Any:
-        try:
-            return njit(cache=True, **options)(function)
-        except RuntimeError:  # no place for a cache
-            return njit(**options)(function)
+        dispatcher = njit(**options)(function)
+        if not (options.get("inline") or options.get("forceinline")):
+            _keep(dispatcher, function)
+        return dispatcher
 
     return decorate
 
@@ -26,9 +44,63 @@ def c_function(signature: Any) -> Callable[[Callable[..., Any]], Any]:
     """``cfunc``: a function that can be called by its address, kept as ``compiled`` keeps its own."""
 
     def decorate(function: Callable[..., Any]) -> Any:
-        try:
-            return cfunc(signature, cache=True, error_model="numpy")(function)
-        except RuntimeError:  # no place for a cache
-            return cfunc(signature, error_model="numpy")(function)
+        made = _CFunction(function, normalize_signature(signature), {}, {"error_model": "numpy"})
+        _keep(made, function)
+        made.compile()
+        return made
 
     return decorate
+
+
+def compile_seconds() -> float:
+    """How long numba has compiled in this process."""
+    return float(_timer.duration) if _timer.done else 0.0
+
+
+def _keep(made: Any, function: Callable[..., Any]) -> None:
+    try:
+        made._cache = _Cache(function)
+    except RuntimeError:  # no place for a cache
+        return
+
+
+class _CFunction(CFunc):
+    """A ``cfunc`` whose compilation is announced as that of an ``njit`` function is."""
+
+    def _compile_uncached(self: Any) -> Any:
+        data = {"dispatcher": self, "args": self._sig.args, "return_type": self._sig.return_type}
+        with event.trigger_event(_COMPILING, data=data):
+            return super()._compile_uncached()  # type: ignore[misc]
+
+
+class _Cache(FunctionCache):  # type: ignore[misc]
+    """The machine code of a function on disk; none is kept where its sources cannot be told."""
+
+    def _load_overload(self, signature: Any, target: Any) -> Any:
+        return super()._load_overload(signature, target) if self._fresh(signature) else None
+
+    def _save_overload(self, signature: Any, result: Any) -> None:
+        if self._fresh(signature):
+            super()._save_overload(signature, result)
+
+    def _index_key(self, signature: Any, codegen: Any) -> Any:
+        return (*super()._index_key(signature, codegen), digest(_modules(signature)))
+
+    def _fresh(self, signature: Any) -> bool:
+        """Whether the sources are known; where they are, what was kept of others is not looked at."""
+        self._cache_file._source_stamp = digest(frozenset([self._py_func.__module__]))
+        return self._cache_file._source_stamp is not None and digest(_modules(signature)) is not None
+
+
+def _modules(signature: Any) -> frozenset[str]:
+    """Where the named tuples among the arguments are defined."""
+    arguments, _ = normalize_signature(signature)
+    return frozenset(name for kind in arguments for name in _homes(kind))
+
+
+def _homes(kind: Any) -> Iterator[str]:
+    if isinstance(kind, types.BaseNamedTuple):
+        yield kind.instance_class.__module__
+    if isinstance(kind, types.BaseTuple):
+        for part in kind.types:
+            yield from _homes(part)

@@ -11,9 +11,8 @@ from pdemill.spec.method import Method
 from pdemill.spec.model import AsNumber, refuse
 from pdemill.spec.problem import Problem
 from solvers.walks.admission import objection, walk_seconds
+from solvers.walks.batch import BATCH
 
-BATCH = 256
-"""Walks that are summed together and share one shifted Sobol sequence; batches begin at a multiple of it."""
 LEAST_ADAPTIVE = 512
 LEAST_BLOCKS = 32
 DEFAULT_WALKS, DEFAULT_MOST = 1024, 262_144

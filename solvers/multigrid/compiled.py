@@ -16,6 +16,8 @@ from numba import types
 from numba.extending import intrinsic
 from numpy.typing import NDArray
 
+from solvers.compiled import compiled
+
 type Singles = NDArray[np.float32]
 type Doubles = NDArray[np.float64]
 type Buffer = Singles | Doubles
@@ -42,8 +44,8 @@ def entry[F: Callable[..., object]](function: F) -> F:
 
 
 def _compiled[F: Callable[..., object]](function: F, **wrappers: bool) -> F:
-    compiled: F = numba.njit(cache=True, boundscheck=False, error_model="numpy", **wrappers)(function)
-    return compiled
+    made: F = compiled(boundscheck=False, error_model="numpy", **wrappers)(function)
+    return made
 
 
 @intrinsic

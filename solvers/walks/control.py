@@ -10,10 +10,10 @@ from abc import ABC, abstractmethod
 from typing import Any
 
 import numpy as np
-from numba import njit
 
 from pdemill.points import Array
 from pdemill.spec.problem import Properties
+from solvers.compiled import compiled
 from solvers.instance import InvalidSample
 from solvers.methods.direct import Direct
 from solvers.operators.box import BoxGrid
@@ -128,7 +128,7 @@ def _outward(geometry: Geometry, rim: Array) -> Array:
     return np.asarray(slopes / np.maximum(np.linalg.norm(slopes, axis=1, keepdims=True), 1e-300))
 
 
-@njit(cache=True, nogil=True)
+@compiled(nogil=True)
 def _sum_of_sources(places: Any, sources: Any, coefficients: Any, out: Any) -> None:
     """coefficients[0] + sum over j of coefficients[1 + j] times ln r or 1/r, for places [n, 2] or [n, 3]."""
     flat = places.shape[1] == 2

@@ -17,11 +17,12 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from numba import njit, uint32
+from numba import uint32
 from numpy.typing import ArrayLike
 
 from pdemill.errors import SolverError
 from pdemill.points import Array
+from solvers.compiled import compiled
 from solvers.walks.geometry import Geometry
 from solvers.walks.medium import Medium
 from solvers.walks.overloads import ahead, blend, flight, left, load, reach, save, smooth, touch
@@ -55,7 +56,7 @@ def majorant(medium: Medium) -> float:
     return max(high, high - low, FLOOR / float((medium.upper - medium.lower).min()) ** 2)
 
 
-@njit(cache=True, nogil=True)
+@compiled(nogil=True)
 def _walk(
     shape: Any, table: Any, sigma: float, points: Any, ids: Any, first: int, epsilon: float, max_steps: int,
     k0: Any, k1: Any, stream: Any, like: Any,

@@ -12,10 +12,10 @@ import math
 from typing import Any, NamedTuple
 
 import numpy as np
-from numba import njit
 from numpy.typing import NDArray
 
 from pdemill.points import Array
+from solvers.compiled import compiled
 from solvers.walks.philox import FAST
 
 FAR = 8.0
@@ -68,7 +68,7 @@ def make_distance_grid(
     return DistanceGrid(origin, h, counts, bound, span, listed, away)
 
 
-@njit(cache=True, nogil=True, fastmath=FAST)
+@compiled(nogil=True, fastmath=FAST)
 def _fill(
     elements: Any, number: int, origin: Any, h: float, counts: Any, flat: bool, far: float, bound: Any, span: Any
 ) -> Any:
@@ -130,7 +130,7 @@ def _fill(
     return listed[:top].copy(), away[:top].copy()
 
 
-@njit(cache=True, nogil=True)
+@compiled(nogil=True)
 def _settle(
     bound: Any, counts: Any, h: float, i0: int, j0: int, k0: int, i1: int, j1: int, k1: int, distance: float
 ) -> None:
@@ -143,7 +143,7 @@ def _settle(
                 bound[(i * counts[1] + j) * counts[2] + k] = (distance - off) * (1.0 - 2e-7)
 
 
-@njit(cache=True, nogil=True)
+@compiled(nogil=True)
 def _longer(array: Any, least: int) -> Any:
     """A copy with room for as many again, and ``least`` more."""
     longer = np.empty(2 * len(array) + least, array.dtype)
@@ -152,7 +152,7 @@ def _longer(array: Any, least: int) -> Any:
     return longer
 
 
-@njit(cache=True, nogil=True)
+@compiled(nogil=True)
 def _sort(numbers: Any, keys: Any) -> None:
     """Put numbers [n] and the first n keys in order of the keys (Shell's sort with the gaps of Ciura 2001)."""
     for gap in (1750, 701, 301, 132, 57, 23, 10, 4, 1):
@@ -164,7 +164,7 @@ def _sort(numbers: Any, keys: Any) -> None:
             numbers[m], keys[m] = number, key
 
 
-@njit(fastmath=FAST, forceinline=True)
+@compiled(fastmath=FAST, forceinline=True)
 def cell_of2(grid: Any, x: Any, y: Any) -> Any:
     """(cell, square of the distance to its centre); points outside count to the nearest cell (compiled code only)."""
     i = min(grid.counts[0] - 1, max(0, int((x - grid.origin[0]) / grid.h)))
@@ -173,7 +173,7 @@ def cell_of2(grid: Any, x: Any, y: Any) -> Any:
     return i * grid.counts[1] + j, a * a + b * b
 
 
-@njit(fastmath=FAST, forceinline=True)
+@compiled(fastmath=FAST, forceinline=True)
 def cell_of3(grid: Any, x: Any, y: Any, z: Any) -> Any:
     """``cell_of2`` in space."""
     i = min(grid.counts[0] - 1, max(0, int((x - grid.origin[0]) / grid.h)))

@@ -21,11 +21,12 @@ from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
-from numba import njit, uint32
+from numba import uint32
 from numpy.typing import ArrayLike, NDArray
 
 from pdemill.errors import SolverError
 from pdemill.points import Array
+from solvers.compiled import compiled
 from solvers.walks.geometry import implements, reach, reach2, reach3, touch, touch2, touch3
 from solvers.walks.green import screened_2d, screened_3d, source_2d, source_3d, throughput_2d, throughput_3d
 from solvers.walks.mixed import MixedRecords
@@ -71,7 +72,7 @@ class FoldedBox(Box):
         return folded
 
 
-@njit(cache=True, nogil=True)
+@compiled(nogil=True)
 def _fold(box: Any, axis: int, x: float) -> Any:
     """Where an unfolded coordinate is in the box."""
     low, high = box.lower[axis], box.upper[axis]
@@ -83,14 +84,14 @@ def _fold(box: Any, axis: int, x: float) -> Any:
     return high - abs(high - x) if box.mirror[2 * axis + 1] else x
 
 
-@njit(cache=True, nogil=True)
+@compiled(nogil=True)
 def _fold_all(box: Any, points: Any) -> None:
     for n in range(points.shape[0]):
         for axis in range(points.shape[1]):
             points[n, axis] = _fold(box, axis, points[n, axis])
 
 
-@njit(cache=True, nogil=True)
+@compiled(nogil=True)
 def _room(box: Any, axis: int, x: float) -> Any:
     """(distance to the nearest face of the axis where u is fixed, that face) of a folded coordinate."""
     low = math.inf if box.mirror[2 * axis] else x - box.lower[axis]
@@ -142,7 +143,7 @@ def _touch3(box: Any, hint: Any, x: Any, y: Any, z: Any) -> Any:
     return p[0], p[1], p[2], element
 
 
-@njit(cache=True, nogil=True)
+@compiled(nogil=True)
 def plane_mass(dimension: int, radius: float, s: float) -> Any:
     """∫ G over the plane at distance s < radius from the centre, in two or three dimensions, without screening."""
     if dimension == 3:
@@ -150,7 +151,7 @@ def plane_mass(dimension: int, radius: float, s: float) -> Any:
     return (math.sqrt(radius * radius - s * s) - s * math.acos(s / radius)) / math.pi
 
 
-@njit(cache=True, nogil=True)
+@compiled(nogil=True)
 def _images(box: Any, axis: int, x: float, radius: float) -> Any:
     """Numbers (first, last) of the mirrors of an axis within the radius: number i is at low + i (high - low)."""
     low, length = box.lower[axis], box.upper[axis] - box.lower[axis]
@@ -163,7 +164,7 @@ def _images(box: Any, axis: int, x: float, radius: float) -> Any:
     return (first, last) if box.mirror[2 * axis] or box.mirror[2 * axis + 1] else (0, -1)
 
 
-@njit(cache=True, nogil=True)
+@compiled(nogil=True)
 def _mirror_point(box: Any, x: Any, radius: float, a: float, b: float, c: float, y: Any) -> Any:
     """Put a point of the mirrors in the ball into y; (its face, its weight, its distance from x)."""
     total = 0.0
@@ -200,7 +201,7 @@ def _mirror_point(box: Any, x: Any, radius: float, a: float, b: float, c: float,
     return met, weight * total / mass, math.sqrt(s * s + t * t)
 
 
-@njit(cache=True, nogil=True)
+@compiled(nogil=True)
 def _walk(
     box: Any, points: Any, ids: Any, first: int, epsilon: float, max_steps: int, root: float, k0: Any, k1: Any,
     stream: Any, ends: Any, elements: Any, weights: Any, counts: Any, sources: Any, source_weights: Any,

@@ -63,8 +63,8 @@ def touch(shape: Any, hint: Any, x: Any) -> Any:
 def implements[F: Callable[..., Any]](operation: Callable[..., Any], shape: type) -> Callable[[F], F]:
     """Register a function as the compiled ``operation`` of a shape's NamedTuple.
 
-    It is inlined, because passing a tuple of many arrays costs as much as a step of a walk. Numba's cache on disk
-    notices changes of the kernel's own file only: after editing an operation, remove ``__pycache__`` beside it.
+    It is inlined, because passing a tuple of many arrays costs as much as a step of a walk. It stands in the file of
+    the NamedTuple, or in one that this imports: by those a kernel on disk is known to be still valid.
     """
 
     def register(function: F) -> F:

@@ -22,7 +22,6 @@ from collections.abc import Callable
 from typing import Any
 
 import numpy as np
-from numba import njit
 from numpy.polynomial import Chebyshev, Polynomial
 from scipy.special import i0 as _i0
 from scipy.special import i0e as _i0e
@@ -30,6 +29,7 @@ from scipy.special import k0 as _k0
 from scipy.special import k0e as _k0e
 
 from pdemill.points import Array
+from solvers.compiled import compiled
 
 WIDE = 3.0
 """From this z on, a source is sampled from the density of the plane or space, not from that of the unscreened ball."""
@@ -58,7 +58,7 @@ I_NEAR = tuple(1 / math.factorial(n) ** 2 for n in reversed(range(26)))
 K_NEAR = tuple(sum(1 / m for m in range(1, n + 1)) / math.factorial(n) ** 2 for n in reversed(range(14)))
 
 
-@njit(cache=True, nogil=True)
+@compiled(nogil=True)
 def _horner(coefficients: Any, x: float) -> Any:
     value = 0.0
     for c in coefficients:
@@ -66,7 +66,7 @@ def _horner(coefficients: Any, x: float) -> Any:
     return value
 
 
-@njit(cache=True, nogil=True)
+@compiled(nogil=True)
 def i0e(x: float) -> Any:
     """exp(-x) I₀(x) for x >= 0: the power series below 8, a fit in 1/x above."""
     if x <= I_SPLIT:
@@ -74,7 +74,7 @@ def i0e(x: float) -> Any:
     return _horner(I_FAR, 2 * I_SPLIT / x - 1) / math.sqrt(x)
 
 
-@njit(cache=True, nogil=True)
+@compiled(nogil=True)
 def k0e(x: float) -> Any:
     """exp(x) K₀(x) for x > 0: the power series below 2 (Abramowitz and Stegun 9.6.13), a fit in 1/x above."""
     if x <= K_SPLIT:
@@ -83,7 +83,7 @@ def k0e(x: float) -> Any:
     return _horner(K_FAR, 2 * K_SPLIT / x - 1) / math.sqrt(x)
 
 
-@njit(cache=True, nogil=True)
+@compiled(nogil=True)
 def ratio(x: float) -> Any:
     """K₀(x) / I₀(x) for x > 0: -ln(x/2) and a fit in x² below 2, exp(-2x) and a fit in 1/x above."""
     if x <= K_SPLIT:
@@ -91,19 +91,19 @@ def ratio(x: float) -> Any:
     return math.exp(-2.0 * x) * _horner(RATIO_FAR, 2 * K_SPLIT / x - 1)
 
 
-@njit(cache=True, nogil=True)
+@compiled(nogil=True)
 def throughput_2d(z: float) -> Any:
     """1 / I₀(z): the share of walkers that reach the circle."""
     return math.exp(-z) / i0e(z)
 
 
-@njit(cache=True, nogil=True)
+@compiled(nogil=True)
 def throughput_3d(z: float) -> Any:
     """z / sinh z: the share of walkers that reach the sphere."""
     return -2.0 * z * math.exp(-z) / math.expm1(-2.0 * z) if z > 0.0 else 1.0
 
 
-@njit(cache=True, nogil=True)
+@compiled(nogil=True)
 def screened_2d(radius: float, root: float, r: float) -> Any:
     """G(r) with screening root², over G(r) without: in (0, 1]."""
     z, x = root * radius, root * r
@@ -114,7 +114,7 @@ def screened_2d(radius: float, root: float, r: float) -> Any:
     return math.exp(x) * i0e(x) * (ratio(x) - ratio(z)) / math.log(radius / r)
 
 
-@njit(cache=True, nogil=True)
+@compiled(nogil=True)
 def screened_3d(radius: float, root: float, r: float) -> Any:
     """G(r) with screening root², over G(r) without: in (0, 1]."""
     z, gap = root * radius, root * (radius - r)
@@ -123,7 +123,7 @@ def screened_3d(radius: float, root: float, r: float) -> Any:
     return z / gap * math.exp(gap - z) * math.expm1(-2.0 * gap) / math.expm1(-2.0 * z)
 
 
-@njit(cache=True, nogil=True)
+@compiled(nogil=True)
 def flight_2d(z: float, a: float, b: float) -> Any:
     """s times the distance at which a walker in the whole plane is absorbed, or any number >= z if that is >= z.
 
@@ -135,25 +135,25 @@ def flight_2d(z: float, a: float, b: float) -> Any:
     return 2.0 * math.sqrt(math.log(a) * math.log(b))
 
 
-@njit(cache=True, nogil=True)
+@compiled(nogil=True)
 def flight_3d(z: float, a: float, b: float) -> Any:
     """The same in space: the density is x exp(-x)."""
     return z if 1.0 - a * b >= z else -math.log(a * b)
 
 
-@njit(cache=True, nogil=True)
+@compiled(nogil=True)
 def left_2d(z: float, x: float) -> Any:
     """The probability that a walker absorbed at x < z in the whole plane had left the circle z before."""
     return ratio(z) / ratio(x) if x < FAR else math.exp(2.0 * (x - z))
 
 
-@njit(cache=True, nogil=True)
+@compiled(nogil=True)
 def left_3d(z: float, x: float) -> Any:
     """The same in space, for the sphere z."""
     return 1.0 - math.expm1(2.0 * (x - z)) / math.expm1(-2.0 * z)
 
 
-@njit(cache=True, nogil=True)
+@compiled(nogil=True)
 def source_2d(radius: float, root: float, a: float, b: float) -> Any:
     """(distance, weight) with E[weight · mean of φ over that circle] = ∫ G φ over the disc; weights are bounded.
 
@@ -166,7 +166,7 @@ def source_2d(radius: float, root: float, a: float, b: float) -> Any:
     return (x / root, (1.0 - left_2d(z, x)) / (root * root)) if x < z else (radius, 0.0)
 
 
-@njit(cache=True, nogil=True)
+@compiled(nogil=True)
 def source_3d(radius: float, root: float, a: float, b: float) -> Any:
     """The same for spheres in a ball; without screening the weight is radius²/6."""
     if root * radius < WIDE:

@@ -23,10 +23,11 @@ from pdemill.store.store import ShardData
 from solvers.discretisers.walks import GridPoints, PointPlace, RandomPoints
 from solvers.instance import InvalidSample
 from solvers.job import FAILED, Job
-from solvers.methods.walks import BATCH, DEFAULT_WALKS, Walks
+from solvers.methods.walks import DEFAULT_WALKS, Walks
 from solvers.progress import Progress
 from solvers.stopwatch import Stopwatch
 from solvers.walks.admission import grid_fits, harmonic_fits
+from solvers.walks.batch import BATCH
 from solvers.walks.data import Data
 from solvers.walks.domains import geometry_of
 from solvers.walks.geometry import Geometry

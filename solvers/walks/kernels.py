@@ -19,16 +19,17 @@ import math
 from typing import Any
 
 import numpy as np
-from numba import njit, uint32
+from numba import uint32
 
-from solvers.methods.walks import BATCH
+from solvers.compiled import compiled
+from solvers.walks.batch import BATCH
 from solvers.walks.geometry import reach, reach2, reach3, touch, touch2, touch3
 from solvers.walks.green import source_2d, source_3d, throughput_2d, throughput_3d
 from solvers.walks.philox import FAST, philox, sin_cos, uniform
 from solvers.walks.screening import remaining, throughput
 
 
-@njit(cache=True, nogil=True, fastmath=FAST)
+@compiled(nogil=True, fastmath=FAST)
 def walk2(
     shape: Any, points: Any, ids: Any, first: int, walks: int, epsilon: float, max_steps: int, root: float,
     k0: Any, k1: Any, stream: Any, net: Any, shifts: Any,
@@ -80,7 +81,7 @@ def walk2(
                 source[p, w, 0], source[p, w, 1], source_weight[p, w] = sx, sy, total
 
 
-@njit(cache=True, nogil=True, fastmath=FAST)
+@compiled(nogil=True, fastmath=FAST)
 def walk3(
     shape: Any, points: Any, ids: Any, first: int, walks: int, epsilon: float, max_steps: int, root: float,
     k0: Any, k1: Any, stream: Any, net: Any, shifts: Any,
@@ -140,7 +141,7 @@ def walk3(
                 source[p, w, 0], source[p, w, 1], source[p, w, 2], source_weight[p, w] = sx, sy, sz, total
 
 
-@njit(cache=True, nogil=True, fastmath=FAST)
+@compiled(nogil=True, fastmath=FAST)
 def walk_any(
     shape: Any, points: Any, ids: Any, first: int, walks: int, epsilon: float, max_steps: int, root: float,
     k0: Any, k1: Any, stream: Any, net: Any, shifts: Any,
@@ -203,21 +204,21 @@ def walk_any(
                 source_weight[p, w] = total
 
 
-@njit(cache=True, nogil=True, fastmath=FAST)
+@compiled(nogil=True, fastmath=FAST)
 def radii2(shape: Any, points: Any, out: Any) -> None:
     """The radius of the first sphere about each point; safe, not the largest, where the shape has a grid."""
     for p in range(len(points)):
         out[p] = reach2(shape, points[p, 0], points[p, 1])[0]
 
 
-@njit(cache=True, nogil=True, fastmath=FAST)
+@compiled(nogil=True, fastmath=FAST)
 def radii3(shape: Any, points: Any, out: Any) -> None:
     """``radii2`` in space."""
     for p in range(len(points)):
         out[p] = reach3(shape, points[p, 0], points[p, 1], points[p, 2])[0]
 
 
-@njit(cache=True, nogil=True, fastmath=FAST)
+@compiled(nogil=True, fastmath=FAST)
 def radii_any(shape: Any, points: Any, out: Any) -> None:
     """``radii2`` in any dimension."""
     for p in range(len(points)):

@@ -10,10 +10,11 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-from numba import float64, njit, uint32, uint64
+from numba import float64, uint32, uint64
 from numpy.typing import ArrayLike, NDArray
 
 from pdemill.points import Array
+from solvers.compiled import compiled
 
 type Key = tuple[int, int]
 
@@ -29,7 +30,7 @@ _W0, _W1 = np.uint32(0x9E3779B9), np.uint32(0xBB67AE85)
 _LOW, _HALF = np.uint64(0xFFFFFFFF), np.uint64(32)
 
 
-@njit(inline="always")
+@compiled(inline="always")
 def philox(c0: Any, c1: Any, c2: Any, c3: Any, k0: Any, k1: Any) -> Any:
     """Four random uint32 words for a counter of four and a key of two uint32 words (compiled code only)."""
     for _ in range(10):
@@ -41,13 +42,13 @@ def philox(c0: Any, c1: Any, c2: Any, c3: Any, k0: Any, k1: Any) -> Any:
     return c0, c1, c2, c3
 
 
-@njit(inline="always")
+@compiled(inline="always")
 def uniform(word: Any) -> Any:
     """The middle of the word's interval: a number in (0, 1), never 0 or 1 (compiled code only)."""
     return (float64(word) + 0.5) * (1.0 / 4294967296.0)
 
 
-@njit(fastmath=FAST, forceinline=True)
+@compiled(fastmath=FAST, forceinline=True)
 def sin_cos(word: Any) -> Any:
     """(sin, cos) of 2 pi times the word's number in (0, 1), to 1e-11 (compiled code only).
 
@@ -69,7 +70,7 @@ def sin_cos(word: Any) -> Any:
     return sign * sine, sign * cosine
 
 
-@njit(cache=True, nogil=True)
+@compiled(nogil=True)
 def _fill(counters: Any, k0: Any, k1: Any, out: Any) -> None:
     for i in range(len(counters)):
         a, b, c, d = philox(counters[i, 0], counters[i, 1], counters[i, 2], counters[i, 3], uint32(k0), uint32(k1))

@@ -14,15 +14,14 @@ from __future__ import annotations
 import math
 from typing import Any
 
-from numba import njit
-
+from solvers.compiled import compiled
 from solvers.walks.green import k0e
 
 MOST = 600.0
 """√λ R beyond which nothing passes: 1 / F is below 1e-200 in all dimensions up to 22."""
 
 
-@njit(cache=True, nogil=True)
+@compiled(nogil=True)
 def hypergeometric(dimension: int, z: float) -> Any:
     """₀F₁(; d/2; z²/4) for 0 <= z <= MOST by its series, whose terms are positive."""
     q, c = 0.25 * z * z, 0.5 * dimension
@@ -34,13 +33,13 @@ def hypergeometric(dimension: int, z: float) -> Any:
     return total
 
 
-@njit(cache=True, nogil=True)
+@compiled(nogil=True)
 def throughput(dimension: int, z: float) -> Any:
     """The share of walkers that reach the sphere: 1 / I₀(z) for d = 2, z / sinh z for d = 3."""
     return 1.0 / hypergeometric(dimension, z) if z < MOST else 0.0
 
 
-@njit(cache=True, nogil=True)
+@compiled(nogil=True)
 def decay(dimension: int, x: float) -> Any:
     """k(x) = 2 (x/2)^ν K_ν(x) / Γ(ν) for d >= 3 by the upward recurrence of K, which is stable; 1 at x = 0."""
     if x <= 0.0 or x >= MOST:
@@ -63,7 +62,7 @@ def decay(dimension: int, x: float) -> Any:
     return now
 
 
-@njit(cache=True, nogil=True)
+@compiled(nogil=True)
 def remaining(dimension: int, z: float, t: float) -> Any:
     """k(tz) - t^(d-2) k(z) F(tz) / F(z) for d >= 3 and t = r/R in (0, 1): the factor in the module's docstring."""
     power = t ** (dimension - 2)
@@ -75,7 +74,7 @@ def remaining(dimension: int, z: float, t: float) -> Any:
     return max(decay(dimension, t * z) - image, 0.0)
 
 
-@njit(cache=True, nogil=True)
+@compiled(nogil=True)
 def fill_remaining(dimension: int, z: Any, t: Any, out: Any) -> None:
     """``remaining`` for z [P] and t [P, W]."""
     for p in range(len(z)):

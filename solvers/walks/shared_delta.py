@@ -15,12 +15,13 @@ from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
-from numba import njit, uint32
+from numba import uint32
 from numpy.typing import ArrayLike, NDArray
 
 from pdemill.errors import SolverError
 from pdemill.points import Array
-from solvers.methods.walks import BATCH
+from solvers.compiled import compiled
+from solvers.walks.batch import BATCH
 from solvers.walks.delta import MORE
 from solvers.walks.geometry import Geometry
 from solvers.walks.medium import Medium
@@ -45,7 +46,7 @@ class Paths(NamedTuple):
     steps: NDArray[np.int32]
 
 
-@njit(cache=True, nogil=True)
+@compiled(nogil=True)
 def _trace(
     shape: Any, grid: Any, sigma: float, points: Any, ids: Any, first: int, epsilon: float, max_steps: int,
     k0: Any, k1: Any, stream: Any, like: Any, nodes: Any, starts: Any, exits: Any, elements: Any, counts: Any,
@@ -136,7 +137,7 @@ class Moments(NamedTuple):
     counts: NDArray[np.int64]
 
 
-@njit(cache=True, nogil=True)
+@compiled(nogil=True)
 def _carry(
     nodes: Any, starts: Any, at: Any, table: Any, boundary: Any, batch: int,
     mean: Any, m2: Any, largest: Any, counts: Any,

@@ -17,12 +17,12 @@ from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
-from numba import njit
 from numpy.typing import ArrayLike, NDArray
 from scipy.interpolate import BSpline, NdBSpline, make_interp_spline
 
 from pdemill.errors import SolverError
 from pdemill.points import Array
+from solvers.compiled import compiled
 
 DEGREE = 5
 GHOSTS = 2
@@ -108,7 +108,7 @@ def sharpen(values: Array) -> Array:
     return values
 
 
-@njit(cache=True, nogil=True)
+@compiled(nogil=True)
 def cell(grid: Any, axis: int, x: float) -> Any:
     """(number of the cell, place in it from 0 to 1) along one axis; the nearest cell for a place outside."""
     t = (x - grid.lower[axis]) * grid.inverse[axis]
@@ -116,7 +116,7 @@ def cell(grid: Any, axis: int, x: float) -> Any:
     return i, min(max(t - i, 0.0), 1.0)
 
 
-@njit(cache=True, nogil=True)
+@compiled(nogil=True)
 def cubic(grid: Any, axis: int, x: float) -> Any:
     """(first of four nodes, their weights) of cubic Lagrange interpolation along one axis; error 0.024 (κh)⁴."""
     t = (x - grid.lower[axis]) * grid.inverse[axis]

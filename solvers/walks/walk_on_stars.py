@@ -23,11 +23,12 @@ from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
-from numba import njit, uint32
+from numba import uint32
 from numpy.typing import ArrayLike, NDArray
 
 from pdemill.errors import SolverError
 from pdemill.points import Array
+from solvers.compiled import compiled
 from solvers.walks.distance_grid import make_distance_grid
 from solvers.walks.geometry import reach2, touch2
 from solvers.walks.green import flight_2d, left_2d, screened_2d, source_2d
@@ -112,7 +113,7 @@ class MixedPolygon(Polygon):
         return np.where(signed > 0.0, np.linalg.norm(off, axis=2).min(axis=1), np.minimum(signed, 0.0))
 
 
-@njit(cache=True, nogil=True)
+@compiled(nogil=True)
 def _view(shape: Any, x: float, y: float) -> Any:
     """The distance to the nearest silhouette corner: one edge is seen from inside, the other is not."""
     least = math.inf
@@ -125,7 +126,7 @@ def _view(shape: Any, x: float, y: float) -> Any:
     return math.sqrt(least)
 
 
-@njit(cache=True, nogil=True)
+@compiled(nogil=True)
 def _hit(shape: Any, x: float, y: float, nx: float, ny: float, far: float, skip: int) -> Any:
     """(distance, edge) where a ray leaves the domain through an edge with a flux; (far, -1) if not before ``far``."""
     met = -1
@@ -143,7 +144,7 @@ def _hit(shape: Any, x: float, y: float, nx: float, ny: float, far: float, skip:
     return far, met
 
 
-@njit(cache=True, nogil=True)
+@compiled(nogil=True)
 def _chord(shape: Any, i: int, x: float, y: float, radius: float) -> Any:
     """(begin, end) of the part of edge i within the disk, as lengths along it; (0, 0) if it is seen from outside."""
     edges = shape.free.edges
@@ -157,7 +158,7 @@ def _chord(shape: Any, i: int, x: float, y: float, radius: float) -> Any:
     return begin, max(begin, end)
 
 
-@njit(cache=True, nogil=True)
+@compiled(nogil=True)
 def _flux_point(shape: Any, x: float, y: float, radius: float, root: float, a: float) -> Any:
     """(x, y, edge, weight) of a point uniform on the edges with a flux in the disk; weight 0 if it is out of sight."""
     total = 0.0
@@ -185,7 +186,7 @@ def _flux_point(shape: Any, x: float, y: float, radius: float, root: float, a: f
     return x, y, -1, 0.0
 
 
-@njit(cache=True, nogil=True)
+@compiled(nogil=True)
 def _walk(
     shape: Any, points: Any, ids: Any, first: int, epsilon: float, max_steps: int, root: float, flux: bool,
     k0: Any, k1: Any, stream: Any, ends: Any, elements: Any, weights: Any, counts: Any, sources: Any,

@@ -7,11 +7,11 @@ from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
-from numba import njit
 from numpy.typing import ArrayLike, NDArray
 
 from pdemill.errors import SolverError
 from pdemill.points import Array
+from solvers.compiled import compiled
 from solvers.walks.distance_grid import FAR, DistanceGrid, cell_of2, half_diagonal, make_distance_grid, square_distance
 from solvers.walks.geometry import Geometry, implements, reach2, touch2
 from solvers.walks.philox import FAST
@@ -116,7 +116,7 @@ def _normals(along: Array, lengths: list[int]) -> Array:
     return np.concatenate([before + normal, normal, normal + after], axis=1)
 
 
-@njit(fastmath=FAST, forceinline=True)
+@compiled(fastmath=FAST, forceinline=True)
 def nearest_on_edge(edges: Any, i: Any, x: Any, y: Any) -> Any:
     """(squared distance, t): the nearest point of edge i is its first corner plus t times the edge, 0 <= t <= 1."""
     a, b = x - edges[i, 0], y - edges[i, 1]
@@ -130,7 +130,7 @@ def _square_distance(elements: Any, i: Any, x: Any, y: Any, z: Any) -> Any:
     return nearest_on_edge(elements.table, i, x, y)[0]
 
 
-@njit(cache=True, nogil=True)
+@compiled(nogil=True)
 def _signed(elements: Any, normals: Any, points: Any, out: Any) -> None:
     """Signed distances of points [n, 2] to the edges.
 

@@ -6,10 +6,10 @@ import math
 from typing import Any, NamedTuple
 
 import numpy as np
-from numba import njit
 from numpy.typing import NDArray
 
 from pdemill.points import Array
+from solvers.compiled import compiled
 from solvers.walks.distance_grid import cell_of3, square_distance
 from solvers.walks.geometry import implements
 from solvers.walks.philox import FAST
@@ -27,7 +27,7 @@ def triangle_table(corners: Array) -> Array:
     return np.column_stack([a, ab, ac, *products])
 
 
-@njit(fastmath=FAST, forceinline=True)
+@compiled(fastmath=FAST, forceinline=True)
 def nearest_on_triangle(table: Any, i: Any, x: Any, y: Any, z: Any) -> Any:
     """(squared distance, v, w): the nearest point of triangle i is a + v ab + w ac (Ericson 2005, "Real-Time Collision
     Detection", section 5.1.5). v and w are exactly 0, or v is exactly 1 - w, on edges and corners."""
@@ -84,7 +84,7 @@ def pseudonormals(vertices: Array, cells: NDArray[np.int32]) -> Array:
     return np.concatenate([face[:, None], at_edge[number].reshape(-1, 3, 3), at_vertex[cells]], axis=1)
 
 
-@njit(cache=True, nogil=True)
+@compiled(nogil=True)
 def signed_distances(elements: Any, normals: Any, grid: Any, points: Any, out: Any) -> None:
     """Signed distances [n] of points [n, 3], positive inside; ``grid`` lists triangles for all of its cells."""
     table, every = elements.table, len(elements.table)
@@ -107,7 +107,7 @@ def signed_distances(elements: Any, normals: Any, grid: Any, points: Any, out: A
         out[p] = math.copysign(math.sqrt(best), inside)
 
 
-@njit(cache=True, nogil=True)
+@compiled(nogil=True)
 def _feature(v: float, w: float) -> Any:
     """Where on its triangle the point a + v ab + w ac lies, as a column of ``pseudonormals``."""
     if w == 0.0:

@@ -1,0 +1,144 @@
+"""Kernels on disk are those of today's sources, and where none can be kept all is compiled anew."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+CALLEE = """
+from typing import NamedTuple
+from scaled import constants
+from solvers.compiled import compiled
+from solvers.walks.geometry import implements, reach2
+
+class Plane(NamedTuple):
+    height: float
+
+@implements(reach2, Plane)
+def _reach(shape, x, y):
+    return shape.height * constants.FACTOR, 0
+
+@compiled()
+def scale(x):
+    return constants.FACTOR * x
+"""
+CALLER = """
+from numba import types
+from solvers.compiled import c_function, compiled
+from .callee import scale
+
+@compiled()
+def twice(x):
+    return 2.0 * scale(x)
+
+@c_function(types.float64(types.float64))
+def thrice(x):
+    return 3.0 * scale(x)
+"""
+ELSEWHERE = """
+from solvers.compiled import compiled
+from solvers.walks.geometry import reach2
+
+@compiled()
+def radius(shape):
+    return reach2(shape, 0.0, 0.0)[0]
+"""
+RUN = """
+from scaled.callee import Plane
+from scaled.caller import thrice, twice
+from scaled.elsewhere import radius
+from solvers.compiled import compile_seconds
+print(twice(1.0), thrice.ctypes(1.0), radius(Plane(1.0)))
+print(sum(sum(kernel.stats.cache_hits.values()) for kernel in (twice, radius)) + thrice.cache_hits)
+print(compile_seconds() > 0)
+"""
+LATE = """
+import sys
+from pathlib import Path
+from scaled.callee import scale
+Path(sys.argv[1]).write_text("FACTOR = 7.0")
+print(scale(1.0))
+"""
+UNKEPT = """
+import importlib, pkgutil
+import numpy as np
+import solvers.draws, solvers.krylov, solvers.multigrid, solvers.walks
+from numba.core.dispatcher import Dispatcher
+from solvers.krylov.sums import total
+from solvers.multigrid import layout
+from solvers.multigrid.loading import unload
+from solvers.walks.philox import words
+
+parts = [solvers.draws]
+for package in (solvers.krylov, solvers.multigrid, solvers.walks):
+    found = pkgutil.walk_packages(package.__path__, package.__name__ + ".")
+    parts += [importlib.import_module(part.name) for part in found]
+kernels = {value for part in parts for value in vars(part).values() if isinstance(value, Dispatcher)}
+assert len(kernels) > 100 and all(kernel.stats.cache_path is None for kernel in kernels)
+assert total(np.array([1.0, 2.0])) == 3.0
+assert words((0, 0), 0, 0, 0, 0).tolist() == [0x6627E8D5, 0xE169C58D, 0xBC57AC4C, 0x9B00DBD8]
+level, x = np.zeros(64, np.int64), np.zeros((1, 1))
+level[[layout.NZ, layout.NY, layout.NX]] = 1
+unload(np.full(64, 3.0), level, level, x, np.array([2.0]), 1)
+assert x == 6.0
+assert solvers.draws._turn(np.ones(1), np.ones(1), np.zeros(2)) is None
+"""
+
+
+def python(code: str, *arguments: str | Path, folder: Path, cache: Path, **environment: str) -> list[str]:
+    """The words that a new process prints."""
+    path = os.pathsep.join([str(folder), *sys.path])
+    return subprocess.run(
+        [sys.executable, "-W", "error", "-c", code, *map(str, arguments)],
+        env={**os.environ, "NUMBA_CACHE_DIR": str(cache), "PYTHONPATH": path, **environment},
+        check=True,
+        stdout=subprocess.PIPE,
+        text=True,
+    ).stdout.split()
+
+
+@pytest.fixture
+def package(tmp_path: Path) -> Path:
+    """A package whose kernels call each other."""
+    folder = tmp_path / "scaled"
+    folder.mkdir()
+    texts = {"callee": CALLEE, "caller": CALLER, "elsewhere": ELSEWHERE, "constants": "FACTOR = 5.0"}
+    for name, text in texts.items():
+        (folder / f"{name}.py").write_text(text)
+    return folder
+
+
+def test_callers_see_an_edit_of_what_they_call(package: Path, tmp_path: Path) -> None:
+    def run() -> list[str]:
+        return python(RUN, folder=tmp_path, cache=tmp_path / "cache")
+
+    first = ["10.0", "15.0", "5.0"]
+    assert run() == [*first, "0", "True"]
+    callee = package / "callee.py"
+    os.utime(callee, (0, 0))
+    assert run() == [*first, "3", "False"]
+    callee.write_text(
+        CALLEE.replace("constants.FACTOR * x", "(constants.FACTOR + 1.0) * x").replace("height * c", "height + c")
+    )
+    assert run() == ["12.0", "18.0", "6.0", "0", "True"]
+    (package / "constants.py").write_text("FACTOR = 7.0")
+    assert run() == ["16.0", "24.0", "8.0", "0", "True"]
+
+
+def test_nothing_is_kept_of_sources_that_change_under_a_process(package: Path, tmp_path: Path) -> None:
+    def run() -> list[str]:
+        return python(LATE, package / "constants.py", folder=tmp_path, cache=tmp_path / "cache")
+
+    assert run() == ["5.0"]
+    assert run() == ["7.0"]
+
+
+def test_kernels_work_where_none_can_be_kept(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    # numba would go on to __pycache__ beside the module
+    only = {"NUMBA_CACHE_LOCATOR_CLASSES": "UserProvidedCacheLocator"}
+    python(UNKEPT, folder=tmp_path, cache=tmp_path / "file" / "cache", **only)
