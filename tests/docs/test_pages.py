@@ -16,7 +16,7 @@ from pdemill.spec.load import parse, validate
 from service.testing import free_port
 
 ROOT = Path(__file__).parents[2]
-PAGES = sorted([ROOT / "README.md", *(ROOT / "docs").rglob("*.md")])
+PAGES = sorted([ROOT / "README.md", ROOT / "CONTRIBUTING.md", *(ROOT / "docs").rglob("*.md")])
 FENCE = re.compile(r"^```(\w*)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 LANGUAGES = {"yaml", "json", "python", "console", "text", "math"}
 NOT_RUN = ("make ", "source ")
