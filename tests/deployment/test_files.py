@@ -1,4 +1,6 @@
-"""docker-compose.yml, docker/Dockerfile and their locks: valid, and as careful as docs/deployment.md says."""
+"""docker-compose.yml, docker/Dockerfile and their locks: valid, and as careful as docs/deployment.md says; what runs
+before a commit and after a push.
+"""
 
 from __future__ import annotations
 
@@ -13,6 +15,7 @@ from typing import Any
 
 import jsonschema_rs
 import pytest
+import yaml
 
 from pdemill.process import ONE_THREAD
 from pdemill.settings import Settings
@@ -142,6 +145,22 @@ def test_every_limit_can_be_set(compose: dict[str, Any]) -> None:
     assert limits <= set(compose["services"]["api"]["environment"])
     for name in OURS:
         assert compose["services"][name]["environment"]["PDEMILL_MAX_UNKNOWNS"] == str(DEFAULT_LIMIT)
+
+
+def test_pushes_run_what_must_be_green() -> None:
+    workflow = yaml.safe_load((ROOT / ".github" / "workflows" / "ci.yml").read_text())
+    (job,) = workflow["jobs"].values()
+    assert [step["run"] for step in job["steps"] if "run" in step] == ["bash .ci/run"]
+    (python,) = (step["with"]["python-version-file"] for step in job["steps"] if "with" in step)
+    assert (ROOT / python).read_text().strip() == "3.12"
+
+
+def test_hooks_before_a_commit_are_our_own_tools() -> None:
+    (local,) = yaml.safe_load((ROOT / ".pre-commit-config.yaml").read_text())["repos"]
+    assert local["repo"] == "local"
+    for hook in local["hooks"]:
+        assert hook["language"] == "system"
+        assert Path(sys.executable).with_name(Path(hook["entry"].split()[0]).name).exists()
 
 
 def _name(requirement: str) -> str:

@@ -16,9 +16,9 @@ from pdemill.spec.load import parse, validate
 from service.testing import free_port
 
 ROOT = Path(__file__).parents[2]
-PAGES = sorted([ROOT / "README.md", *(ROOT / "docs").rglob("*.md")])
+PAGES = sorted([ROOT / "README.md", ROOT / "CONTRIBUTING.md", *(ROOT / "docs").rglob("*.md")])
 FENCE = re.compile(r"^```(\w*)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
-LANGUAGES = {"yaml", "json", "python", "console", "text"}
+LANGUAGES = {"yaml", "json", "python", "console", "text", "math"}
 NOT_RUN = ("make ", "source ")
 """Set-up commands: a test cannot run the target that runs it; CI and the closing checks do."""
 ADDRESS = "127.0.0.1:8000"
