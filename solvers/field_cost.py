@@ -11,7 +11,7 @@ from pdemill.spec.method import LinearMethod
 from pdemill.store.layout import shard_samples
 from solvers.certify import audited_count, refined_count
 from solvers.estimate import SAMPLE_SECONDS, UNKNOWN_SECONDS, Cost, channels, slowness
-from solvers.planning.candidates import candidates, name_of, refining
+from solvers.methods.candidates import candidates, name_of, refining
 
 AUDITED_WALK_SECONDS = 6e-6
 """One walk of an audit with its data: 3e-6 with constant coefficients, 1e-5 with fields of 128 modes per axis."""

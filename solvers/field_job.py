@@ -2,35 +2,29 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from functools import cached_property
 from typing import Any
 
 import numpy as np
-import zarr
 from numpy.typing import NDArray
 
 from pdemill.draws import SCHEME
-from pdemill.errors import Fault, SpecError
-from pdemill.planning import Plan
 from pdemill.points import Array
 from pdemill.spec.field import Function
 from pdemill.spec.job import Spec
 from pdemill.spec.method import LinearMethod, Method
-from pdemill.store.layout import ArrayLayout, Shard, StoreLayout, shard_samples
-from pdemill.store.store import ShardData
-from solvers.discretisers.whole_fields import WholeFieldPlace
+from pdemill.store.layout import ArrayLayout, StoreLayout, shard_samples
 from solvers.draws import CompiledDraw
 from solvers.instance import Instance
 from solvers.job import FAILED, Job
 from solvers.methods.auto import Auto
+from solvers.methods.candidates import refining
 from solvers.operators.discretisation import Discretisation
 from solvers.ordering.order import resolve_sort
-from solvers.planning.candidates import refining
-from solvers.progress import Progress
+from solvers.place import WholeFieldPlace
 from solvers.schemes.scheme import Scheme
 from solvers.sequence import FALLBACK, Sequence
-from solvers.stopwatch import Stopwatch
 
 AUDITED = ("audit_error", "audit_interval")
 """Columns of jobs with an audit."""
@@ -142,26 +136,3 @@ class FieldJob(Job):
     @property
     def planned(self) -> bool:
         return isinstance(self.spec.solver, Auto) and self.spec.solver.trial != "never"
-
-    def plan(self, always: bool = False) -> Plan:
-        solver = self.spec.solver
-        if not isinstance(solver, Auto):
-            raise SpecError([Fault(("solver", "method"), f"asks for {solver.method}; only auto is planned")])
-        from solvers.planning.planner import make_plan  # late: most jobs have their method already
-
-        return make_plan(self, always or solver.trial == "always")
-
-    def solve(self, shard: Shard, report: Callable[[Progress], None]) -> tuple[ShardData, Stopwatch]:
-        from solvers.field_shard import solve_shard  # late: what a shard is made of takes a job
-
-        return solve_shard(self, shard, report)
-
-    def check(self, group: zarr.Group, shard: Shard, rows: NDArray[Any]) -> list[str]:
-        from solvers.field_check import check_certificates  # late: as above
-
-        return check_certificates(self, group, shard, rows)
-
-    def audit(self, group: zarr.Group, shard: Shard, rows: NDArray[Any]) -> tuple[list[float], list[str]]:
-        from solvers.audit.stored import audit_stored  # late: only audits load compiled walks
-
-        return audit_stored(self, group, shard, rows)

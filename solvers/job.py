@@ -14,7 +14,6 @@ import zarr
 from numpy.typing import NDArray
 
 from pdemill import __version__
-from pdemill.errors import Fault, SpecError
 from pdemill.planning import Plan
 from pdemill.spec.job import Spec
 from pdemill.spec.method import Method
@@ -31,7 +30,8 @@ RECORDED = (
 
 
 class Job(ABC):
-    """A spec, ready to be solved: what all its shards share. Made by the discretiser of its problem.
+    """A spec, ready to be solved: what all its shards share. Made by the discretiser of its problem, which also does
+    the work on it.
 
     ``kept`` holds what is made once and serves all shards, such as the factors of a matrix that is the same for all
     samples; what is in it is a function of the spec alone.
@@ -49,21 +49,23 @@ class Job(ABC):
     def layout(self) -> StoreLayout:
         """The layout of the store."""
 
-    @abstractmethod
     def solve(self, shard: Shard, report: Callable[[Progress], None]) -> tuple[ShardData, Stopwatch]:
         """The rows of a shard; a sample that cannot be certified is a failure in them, never an exception."""
+        found: tuple[ShardData, Stopwatch] = self.problem.discretisation.solve(self, shard, report)
+        return found
 
-    @abstractmethod
     def check(self, group: zarr.Group, shard: Shard, rows: NDArray[Any]) -> list[str]:
         """What is wrong with some rows of a stored shard, drawn and checked anew."""
+        return self.problem.discretisation.check(self, group, shard, rows)
 
-    @abstractmethod
     def audit(self, group: zarr.Group, shard: Shard, rows: NDArray[Any]) -> tuple[list[float], list[str]]:
         """The errors of some stored labels against the continuous equation, and what is wrong with them."""
+        return self.problem.discretisation.audit(self, group, shard, rows)
 
     def plan(self, always: bool = False) -> Plan:
         """Choose a method by trial. Raises SpecError where there is nothing to choose."""
-        raise SpecError([Fault(("problem", "points"), "values at points are always found by walks: nothing to plan")])
+        found: Plan = self.problem.discretisation.plan(self, always)
+        return found
 
     @property
     def planned(self) -> bool:

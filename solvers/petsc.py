@@ -21,7 +21,7 @@ petsc4py.init(["pdemill", "-no_signal_handler"])  # PETSc's ends the process whe
 from petsc4py import PETSc as _PETSc  # noqa: E402
 
 from pdemill.points import Array  # noqa: E402
-from solvers.krylov.product import Handles, Product  # noqa: E402
+from solvers.operators.product import Handles, Product  # noqa: E402
 from solvers.operators.system import Matrix, Pattern, separating  # noqa: E402
 from solvers.solution import Result  # noqa: E402
 

@@ -10,6 +10,7 @@ from celery.signals import setup_logging, worker_process_init
 from pdemill.leases import QUEUE, TRANSPORT, celery_url
 from pdemill.logs import set_up_logs
 from pdemill.settings import Settings
+from workers.child import start_process
 from workers.heartbeat import Heartbeat
 
 HARD_SECONDS, SOFT_SECONDS = 2700, 2400
@@ -50,6 +51,4 @@ def _logs(**_: Any) -> None:
 @worker_process_init.connect  # type: ignore[untyped-decorator]
 def _child(**_: Any) -> None:
     """Set up a process of the pool, before anything loads PETSc: no fork may follow its MPI_Init."""
-    from workers.tasks import start_process
-
     start_process()

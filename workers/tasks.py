@@ -11,13 +11,11 @@ from contextlib import contextmanager
 from time import monotonic, sleep
 from typing import Any
 
-import zarr
 from celery.exceptions import SoftTimeLimitExceeded
 from redis import RedisError
 
 from pdemill.errors import SpecError, StoreError
 from pdemill.leases import FINISH, PREPARE, SHARD_TASK, TASKS, Leases, Unit, UnitFailure, worker_of
-from pdemill.process import die_with_parent
 from pdemill.settings import Settings
 from pdemill.spec.load import validate
 from pdemill.store.disk import LocalDisk, Lock, make_folders, sweep
@@ -45,12 +43,6 @@ _jobs: OrderedDict[str, tuple[Job, Store]] = OrderedDict()
 
 class Cancelled(Exception):
     """Nobody wants this data set any more."""
-
-
-def start_process() -> None:
-    """Set up a process of the pool."""
-    die_with_parent(os.getppid())
-    zarr.config.set({"async.concurrency": 1, "threading.max_workers": 1})
 
 
 @app.task(name=TASKS[PREPARE])  # type: ignore[untyped-decorator]

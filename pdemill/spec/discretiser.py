@@ -67,6 +67,31 @@ class Discretiser(ABC):
     def automatic(cls, problem: Problem, options: Any) -> Method:
         """The method that ``auto`` stands for, as far as estimates tell."""
 
+    @classmethod
+    @abstractmethod
+    def solve(cls, job: Any, shard: Any, report: Any) -> Any:
+        """The rows of a shard of a job, and the seconds they took; see ``solvers.job.Job.solve``."""
+
+    @classmethod
+    @abstractmethod
+    def check(cls, job: Any, group: Any, shard: Any, rows: Any) -> list[str]:
+        """What is wrong with some rows of a stored shard, drawn and checked anew."""
+
+    @classmethod
+    @abstractmethod
+    def audit(cls, job: Any, group: Any, shard: Any, rows: Any) -> tuple[list[float], list[str]]:
+        """The errors of some stored labels against the continuous equation, and what is wrong with them."""
+
+    @classmethod
+    @abstractmethod
+    def plan(cls, job: Any, always: bool) -> Any:
+        """Choose a method by trial. Raises SpecError where there is nothing to choose."""
+
+    @classmethod
+    @abstractmethod
+    def preview(cls, problem: Problem, data: dict[str, Any]) -> None:
+        """Make a spec, ``data``, so small that a picture of its first sample takes a moment."""
+
     def __init_subclass__(cls, **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)
         if "name" in cls.__dict__:

@@ -10,7 +10,6 @@ from base64 import urlsafe_b64decode, urlsafe_b64encode
 from binascii import Error
 from collections import OrderedDict
 from copy import deepcopy
-from math import sqrt
 from threading import BoundedSemaphore
 from typing import Any
 from zlib import compress, decompressobj
@@ -22,10 +21,6 @@ from pdemill.spec.load import validate
 from service.pages.pictures import Theme
 from service.problems import Refusal
 
-MOST_CELLS = {1: 512, 2: 64, 3: 16}
-"""Cells along the longest axis; a sample is the same function on every grid."""
-MOST_NODES = 4000
-MOST_POINTS, MOST_WALKS = 256, 128
 SECONDS, PATIENCE_SECONDS = 20.0, 30.0
 REMEMBERED = 100
 LONGEST = 6000
@@ -51,28 +46,9 @@ def unpack(text: str) -> Spec:
 def small(spec: Spec) -> dict[str, Any]:
     """The first sample of a spec, on a grid or mesh, or at points, as coarse as a picture needs."""
     data: dict[str, Any] = deepcopy(json.loads(spec.canonical()))
-    problem = data["problem"]
-    if spec.problem.pointwise:
-        points = problem["points"]
-        if "random" in points:
-            points["random"] = min(points["random"], MOST_POINTS)
-        epsilon = data["solver"].get("epsilon", 1e-3)
-        data["solver"] = {"method": "walks", "walks": MOST_WALKS, "epsilon": epsilon}
-    else:
-        _coarsen(problem, spec.problem.size)
-        data["solver"] = {"method": "direct"}
+    spec.problem.discretisation.preview(spec.problem, data)
     first = next(iter(spec.splits))
     return {**data, "splits": {first: 1}, "certify": {"refine": 0}, "store": {}}
-
-
-def _coarsen(problem: dict[str, Any], unknowns: int) -> None:
-    resolution = problem["resolution"]
-    if isinstance(resolution, list):
-        most = MOST_CELLS[len(resolution)]
-        scale = min(1.0, most / max(resolution))
-        problem["resolution"] = [max(4, round(cells * scale)) for cells in resolution]
-    elif unknowns > MOST_NODES and "h" in resolution:
-        resolution["h"] *= sqrt(unknowns / MOST_NODES)
 
 
 class Previewer:

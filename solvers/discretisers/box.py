@@ -13,10 +13,14 @@ from pdemill.spec.boundary import opposite_paired
 from pdemill.spec.discretiser import Takes
 from pdemill.spec.domain import BOX_SIDES, Box, choose_domain
 from pdemill.spec.model import as_tuple, refuse
-from solvers.discretisers.whole_fields import WholeFieldPlace, WholeFields
+from pdemill.spec.problem import Problem
+from solvers.discretisers.whole_fields import WholeFields
 from solvers.operators.box import BoxGrid
+from solvers.place import WholeFieldPlace
 
 MAX_UNKNOWNS = 50_000_000
+PREVIEW_CELLS = {1: 512, 2: 64, 3: 16}
+"""Cells along the longest axis; a sample is the same function on every grid."""
 
 
 def asks_for_mesh(problem: Mapping[str, Any]) -> bool:
@@ -95,3 +99,10 @@ class OnBox(WholeFields):
     @classmethod
     def suits(cls, problem: Mapping[str, Any]) -> bool:
         return "points" not in problem and not asks_for_mesh(problem)
+
+    @classmethod
+    def preview(cls, problem: Problem, data: dict[str, Any]) -> None:
+        cells = data["problem"]["resolution"]
+        scale = min(1.0, PREVIEW_CELLS[len(cells)] / max(cells))
+        data["problem"]["resolution"] = [max(4, round(number * scale)) for number in cells]
+        data["solver"] = {"method": "direct"}

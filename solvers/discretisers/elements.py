@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from functools import cached_property
-from math import dist
+from math import dist, sqrt
 from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal
 
 from numpy.typing import NDArray
@@ -13,13 +13,16 @@ from pydantic import BeforeValidator
 from pdemill.spec.discretiser import Takes
 from pdemill.spec.domain import Box, Polygon, choose_domain, signed_area
 from pdemill.spec.model import Model, Positive, refusal, refuse
+from pdemill.spec.problem import Problem
 from solvers.discretisers.box import MAX_UNKNOWNS, asks_for_mesh
-from solvers.discretisers.whole_fields import WholeFieldPlace, WholeFields
+from solvers.discretisers.whole_fields import WholeFields
 from solvers.operators.meshing import TriangleMesh, triangulate
+from solvers.place import WholeFieldPlace
 
 if TYPE_CHECKING:
     from solvers.operators.triangles import TriangleElements
 
+PREVIEW_NODES = 4000
 NODES_PER_AREA = 1.15
 """Vertices of a mesh with edges of length h, times h^2 / area; measured on the mesher's output."""
 
@@ -130,3 +133,9 @@ class Elements(WholeFields):
     @classmethod
     def suits(cls, problem: Mapping[str, Any]) -> bool:
         return "points" not in problem and asks_for_mesh(problem)
+
+    @classmethod
+    def preview(cls, problem: Problem, data: dict[str, Any]) -> None:
+        if problem.size > PREVIEW_NODES:
+            data["problem"]["resolution"]["h"] *= sqrt(problem.size / PREVIEW_NODES)
+        data["solver"] = {"method": "direct"}

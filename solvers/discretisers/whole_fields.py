@@ -2,38 +2,30 @@
 
 from __future__ import annotations
 
-from abc import abstractmethod
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from numpy.typing import NDArray
 
+from pdemill.errors import Fault, SpecError
 from pdemill.spec.discretiser import Discretiser
 from pdemill.spec.method import LinearMethod, Method
 from pdemill.spec.problem import Problem
+from solvers.methods.auto import Auto
+from solvers.methods.candidates import candidates
 from solvers.methods.direct import Direct
-from solvers.planning.candidates import candidates
 
 if TYPE_CHECKING:
+    import zarr
+
+    from pdemill.planning import Plan
     from pdemill.spec.job import Spec
+    from pdemill.store.layout import Shard
+    from pdemill.store.store import ShardData
     from solvers.estimate import Cost
     from solvers.field_job import FieldJob
-    from solvers.operators.discretisation import Discretisation
-    from solvers.schemes.scheme import Scheme
-
-
-class WholeFieldPlace(Problem):
-    """Base of the places whose problems are solved for whole fields."""
-
-    @abstractmethod
-    def discretise(self, stored: Mapping[str, NDArray[Any]] | None = None) -> Discretisation:
-        """The grid or mesh of a job; ``stored`` holds the arrays of the store if there is one already."""
-
-    def scheme(self) -> Scheme:
-        """How its equations are solved: at once, by default."""
-        from solvers.schemes.steady import Steady  # late: a spec must load no solver
-
-        return Steady()
+    from solvers.progress import Progress
+    from solvers.stopwatch import Stopwatch
 
 
 class WholeFields(Discretiser):
@@ -59,3 +51,30 @@ class WholeFields(Discretiser):
         known = candidates(problem, problem.size, options.rtol, options.sort, options.guess)
         given = {"rtol": options.rtol, "sort": options.sort, "guess": options.guess}
         return known[0] if known else Direct.model_validate({"method": "direct", **given})
+
+    @classmethod
+    def solve(cls, job: FieldJob, shard: Shard, report: Callable[[Progress], None]) -> tuple[ShardData, Stopwatch]:
+        from solvers.field_shard import solve_shard  # late: as above
+
+        return solve_shard(job, shard, report)
+
+    @classmethod
+    def check(cls, job: FieldJob, group: zarr.Group, shard: Shard, rows: NDArray[Any]) -> list[str]:
+        from solvers.field_check import check_certificates  # late: as above
+
+        return check_certificates(job, group, shard, rows)
+
+    @classmethod
+    def audit(cls, job: FieldJob, group: zarr.Group, shard: Shard, rows: NDArray[Any]) -> tuple[list[float], list[str]]:
+        from solvers.audit.stored import audit_stored  # late: only audits load compiled walks
+
+        return audit_stored(job, group, shard, rows)
+
+    @classmethod
+    def plan(cls, job: FieldJob, always: bool) -> Plan:
+        solver = job.spec.solver
+        if not isinstance(solver, Auto):
+            raise SpecError([Fault(("solver", "method"), f"asks for {solver.method}; only auto is planned")])
+        from solvers.planning.planner import make_plan  # late: most jobs have their method already
+
+        return make_plan(job, always or solver.trial == "always")

@@ -10,10 +10,10 @@ from pdemill.points import Array
 from solvers.krylov.arnoldi import arnoldi_cycle
 from solvers.krylov.learning import SHORT, Learning
 from solvers.krylov.orthonormal import blocks, combine, has_drifted, orthonormalise
-from solvers.krylov.product import Handles, Product, check, products
 from solvers.krylov.recycle_space import RecycleSpace
 from solvers.krylov.selection import harmonic_vectors, orthonormal_columns, singular_vectors
 from solvers.krylov.sums import work_rows
+from solvers.operators.product import Handles, Product, check, products
 from solvers.operators.system import Matrix
 
 

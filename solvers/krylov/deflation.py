@@ -11,10 +11,10 @@ from solvers.krylov.basis import RightPreconditioned
 from solvers.krylov.conjugate import Ending, cg_steps
 from solvers.krylov.learning import Learning
 from solvers.krylov.orthonormal import blocks, combine
-from solvers.krylov.product import apply, check
 from solvers.krylov.ritz import smallest_ritz, whitening
 from solvers.krylov.sums import work_rows
 from solvers.krylov.window import Window
+from solvers.operators.product import apply, check
 from solvers.operators.system import Matrix
 
 ROOM = 3

@@ -11,7 +11,7 @@ from pdemill.points import Array
 from solvers.krylov import triangular_kernels as kernels
 from solvers.krylov.incomplete import Remainder, factorise, remainder
 from solvers.krylov.level_schedule import level_schedule
-from solvers.krylov.product import Handles, Product
+from solvers.operators.product import Handles, Product
 from solvers.operators.system import Matrix, Pattern
 
 KINDS = ("none", "jacobi", "sor", "icc", "ilu")

@@ -10,8 +10,8 @@ from pdemill.errors import Fault
 from pdemill.spec.method import Method
 from pdemill.spec.model import AsNumber, refuse
 from pdemill.spec.problem import Problem
-from solvers.walks.admission import objection, walk_seconds
-from solvers.walks.batch import BATCH
+from solvers.methods.walk_admission import objection, walk_seconds
+from solvers.methods.walk_batch import BATCH
 
 LEAST_ADAPTIVE = 512
 LEAST_BLOCKS = 32

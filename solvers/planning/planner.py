@@ -14,7 +14,7 @@ from pdemill.spec.job import Spec
 from pdemill.spec.method import LinearMethod
 from solvers.field_job import FieldJob
 from solvers.job import open_job
-from solvers.planning.candidates import candidates, name_of
+from solvers.methods.candidates import candidates, name_of
 from solvers.planning.trial import Trials
 from solvers.threads import one_thread
 

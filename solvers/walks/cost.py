@@ -8,10 +8,10 @@ import numpy as np
 
 from pdemill.spec.job import Spec
 from pdemill.store.layout import shard_samples
-from solvers.discretisers.walks import PointPlace
 from solvers.estimate import SAMPLE_SECONDS, Cost, channels, slowness
+from solvers.methods.walk_batch import BATCH
 from solvers.methods.walks import Walks
-from solvers.walks.batch import BATCH
+from solvers.walks.place import PointPlace
 
 LEAST_CELLS = 16
 LANE_SECONDS = 2e-9

@@ -9,8 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pdemill.points import Array
+from solvers.methods.walk_batch import BATCH
 from solvers.methods.walks import DEFAULT_WALKS, LEAST_ADAPTIVE, Walks
-from solvers.walks.batch import BATCH
 from solvers.walks.statistics import Running
 
 POINTS_AT_ONCE = 512

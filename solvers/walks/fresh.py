@@ -21,6 +21,7 @@ from pdemill.process import ONE_THREAD
 from pdemill.spec.job import Spec
 from pdemill.store.layout import Shard
 from solvers.stopwatch import Stopwatch
+from solvers.walks.frames import read_frame
 
 type Sample = dict[str, Any]
 
@@ -134,8 +135,6 @@ class _Worker:
             return
 
     def _listen(self) -> None:
-        from solvers.walks.label_worker import read_frame
-
         assert self._process.stdout is not None
         try:
             while True:

@@ -3,35 +3,29 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
 from functools import cached_property
 from hashlib import sha256
 from math import log2
 from typing import Any
 
 import numpy as np
-import zarr
-from numpy.typing import NDArray
 
 from pdemill.draws import SCHEME, Draw
 from pdemill.errors import Fault, SolverError, SpecError
 from pdemill.points import Array
 from pdemill.spec.field import Function
 from pdemill.spec.job import Spec
-from pdemill.store.layout import ArrayLayout, Shard, StoreLayout, shard_samples
-from pdemill.store.store import ShardData
-from solvers.discretisers.walks import GridPoints, PointPlace, RandomPoints
+from pdemill.store.layout import ArrayLayout, StoreLayout, shard_samples
 from solvers.instance import InvalidSample
 from solvers.job import FAILED, Job
+from solvers.methods.walk_admission import grid_fits, harmonic_fits
+from solvers.methods.walk_batch import BATCH
 from solvers.methods.walks import DEFAULT_WALKS, Walks
-from solvers.progress import Progress
-from solvers.stopwatch import Stopwatch
-from solvers.walks.admission import grid_fits, harmonic_fits
-from solvers.walks.batch import BATCH
 from solvers.walks.data import Data
 from solvers.walks.domains import geometry_of
 from solvers.walks.geometry import Geometry
 from solvers.walks.philox import Key
+from solvers.walks.place import GridPoints, PointPlace, RandomPoints
 from solvers.walks.sample import PointSample
 from solvers.walks.shared import Shared
 
@@ -273,16 +267,3 @@ class PointJob(Job):
 
     def method_names(self) -> list[str]:
         return [FAILED, self.method.method]
-
-    def solve(self, shard: Shard, report: Callable[[Progress], None]) -> tuple[ShardData, Stopwatch]:
-        from solvers.walks.shard import solve_points  # late: what a shard is made of takes a job
-
-        return solve_points(self, shard, report)
-
-    def check(self, group: zarr.Group, shard: Shard, rows: NDArray[Any]) -> list[str]:
-        from solvers.walks.check import check_labels  # late: as above
-
-        return check_labels(self, group, shard, rows)
-
-    def audit(self, group: zarr.Group, shard: Shard, rows: NDArray[Any]) -> tuple[list[float], list[str]]:
-        return [], []  # labels at points come from walks already

@@ -22,7 +22,7 @@ import numpy as np
 from numba import uint32
 
 from solvers.compiled import compiled
-from solvers.walks.batch import BATCH
+from solvers.methods.walk_batch import BATCH
 from solvers.walks.geometry import reach, reach2, reach3, touch, touch2, touch3
 from solvers.walks.green import source_2d, source_3d, throughput_2d, throughput_3d
 from solvers.walks.philox import FAST, philox, sin_cos, uniform

@@ -1,37 +1,16 @@
-"""A process that labels samples: takes requests as JSON lines on its input, gives pickled samples on its output.
-
-A frame on the output is the length of a pickle in eight bytes, little-endian, and the pickle: a sample, or an error.
-"""
+"""A process that labels samples: takes requests as JSON lines on its input, gives pickled samples on its output."""
 
 from __future__ import annotations
 
 import json
 import os
-import pickle
 import sys
-from typing import IO, Any
 
 from pdemill.errors import PdemillError
 from pdemill.process import die_with_parent
 from pdemill.spec.load import validate
+from solvers.walks.frames import write_frame
 from solvers.walks.fresh import Fresh
-
-WIDTH = 8
-
-
-def write_frame(out: IO[bytes], content: Any) -> None:
-    """Send something to the parent."""
-    data = pickle.dumps(content, protocol=pickle.HIGHEST_PROTOCOL)
-    out.write(len(data).to_bytes(WIDTH, "little") + data)
-    out.flush()
-
-
-def read_frame(source: IO[bytes]) -> Any:
-    """Read a worker's message; EOFError where it has ended."""
-    size = source.read(WIDTH)
-    if len(size) < WIDTH:
-        raise EOFError
-    return pickle.loads(source.read(int.from_bytes(size, "little")))
 
 
 def main() -> None:

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pdemill.points import Array
-from solvers.walks.admission import fluxes
+from solvers.methods.walk_admission import fluxes
 from solvers.walks.control import Control, Harmonic, Sources, solved_on_grid
 from solvers.walks.data import Data
 from solvers.walks.equation import Equation, equation_of

@@ -9,9 +9,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pdemill.points import Array
+from solvers.methods.walk_batch import BATCH
 from solvers.methods.walks import DEFAULT_WALKS
 from solvers.walks.bank import Bank, Rim, corner_levels, corners, gather
-from solvers.walks.batch import BATCH
 from solvers.walks.delta import majorant
 from solvers.walks.equation import Equation, equation_of, on_axes
 from solvers.walks.estimates import POINTS_AT_ONCE, PointEstimate

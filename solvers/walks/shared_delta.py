@@ -21,7 +21,7 @@ from numpy.typing import ArrayLike, NDArray
 from pdemill.errors import SolverError
 from pdemill.points import Array
 from solvers.compiled import compiled
-from solvers.walks.batch import BATCH
+from solvers.methods.walk_batch import BATCH
 from solvers.walks.delta import MORE
 from solvers.walks.geometry import Geometry
 from solvers.walks.medium import Medium

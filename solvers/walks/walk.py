@@ -10,7 +10,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from pdemill.errors import SolverError
 from pdemill.points import Array
-from solvers.walks.batch import BATCH
+from solvers.methods.walk_batch import BATCH
 from solvers.walks.geometry import Geometry
 from solvers.walks.kernels import radii2, radii3, radii_any, walk2, walk3, walk_any
 from solvers.walks.philox import RESERVED_STEP, WORD, Key, words

@@ -16,11 +16,11 @@ from pdemill.spec.domain import BOX_SIDES
 from pdemill.store.layout import Shard
 from solvers.field_job import FieldJob
 from solvers.field_shard import solve_shard
+from solvers.methods.candidates import refining
 from solvers.methods.direct import Direct
 from solvers.methods.fft import Fft, FftSolver
 from solvers.operators.equation import relative_residual
 from solvers.operators.system import Matrix, System
-from solvers.planning.candidates import refining
 from solvers.sequence import Sequence
 from solvers.solution import Result
 from solvers.stopwatch import Stopwatch

@@ -14,11 +14,11 @@ from pdemill.spec.problem import Properties
 from solvers.krylov.arnoldi import arnoldi_cycle
 from solvers.krylov.learning import Learning
 from solvers.krylov.orthonormal import has_drifted, orthonormalise
-from solvers.krylov.product import LibraryError, check
 from solvers.krylov.recycle_space import RecycleSpace
 from solvers.krylov.selection import harmonic_vectors
 from solvers.krylov.solver import SkrSolver
 from solvers.krylov.sums import work_rows
+from solvers.operators.product import LibraryError, check
 from solvers.operators.system import Matrix, Pattern, System
 from solvers.petsc import Preconditioned
 from solvers.solution import Result

@@ -17,9 +17,9 @@ from pdemill.spec.method import methods
 from pdemill.spec.problem import Problem
 from pdemill.store.root import read_attributes
 from solvers.field_job import FieldJob
+from solvers.methods.candidates import candidates, name_of
 from solvers.methods.direct import Direct
 from solvers.methods.multigrid import Multigrid
-from solvers.planning.candidates import candidates, name_of
 from solvers.planning.planner import FAR, LOAD_SECONDS, TIE, affordable, fastest, make_plan, reason
 from solvers.planning.trial import Trials
 from solvers.verify import verify

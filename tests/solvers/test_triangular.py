@@ -15,9 +15,9 @@ from solvers.field_job import FieldJob
 from solvers.krylov.backends import makers
 from solvers.krylov.incomplete import factorise, remainder
 from solvers.krylov.level_schedule import level_schedule
-from solvers.krylov.product import products
 from solvers.krylov.solver import SkrSolver
 from solvers.krylov.triangular import KINDS, TriangularPreconditioned
+from solvers.operators.product import products
 from solvers.operators.system import Matrix, Pattern, System
 from solvers.petsc import Preconditioned
 from solvers.solution import Result

@@ -11,8 +11,8 @@ import pytest
 
 from pdemill.errors import SolverError
 from pdemill.points import Array
+from solvers.methods.walk_batch import BATCH
 from solvers.walks.bank import Rim
-from solvers.walks.batch import BATCH
 from solvers.walks.delta import DeltaRecords, delta_walk, majorant
 from solvers.walks.geometry import Geometry
 from solvers.walks.medium import Medium

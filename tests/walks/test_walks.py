@@ -16,7 +16,7 @@ from scipy.special import gamma, i0, ive, kv
 from pdemill.errors import SolverError
 from pdemill.points import Array
 from pdemill.surface import blob
-from solvers.walks.batch import BATCH
+from solvers.methods.walk_batch import BATCH
 from solvers.walks.geometry import Geometry
 from solvers.walks.records import Records
 from solvers.walks.screening import remaining, throughput

@@ -1,0 +1,29 @@
+"""The base of the places where whole fields are solved for: grids and meshes."""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+from numpy.typing import NDArray
+
+from pdemill.spec.problem import Problem
+
+if TYPE_CHECKING:
+    from solvers.operators.discretisation import Discretisation
+    from solvers.schemes.scheme import Scheme
+
+
+class WholeFieldPlace(Problem):
+    """Base of the places whose problems are solved for whole fields."""
+
+    @abstractmethod
+    def discretise(self, stored: Mapping[str, NDArray[Any]] | None = None) -> Discretisation:
+        """The grid or mesh of a job; ``stored`` holds the arrays of the store if there is one already."""
+
+    def scheme(self) -> Scheme:
+        """How its equations are solved: at once, by default."""
+        from solvers.schemes.steady import Steady  # late: a spec must load no solver
+
+        return Steady()

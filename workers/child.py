@@ -1,0 +1,15 @@
+"""Setting up a process of the pool."""
+
+from __future__ import annotations
+
+import os
+
+import zarr
+
+from pdemill.process import die_with_parent
+
+
+def start_process() -> None:
+    """Set up a process of the pool."""
+    die_with_parent(os.getppid())
+    zarr.config.set({"async.concurrency": 1, "threading.max_workers": 1})
