@@ -15,7 +15,7 @@ from typing import Any
 
 from numba import njit, types
 from numba.core import event
-from numba.core.caching import FunctionCache
+from numba.core.caching import FunctionCache, IndexDataCacheFile
 from numba.core.ccallback import CFunc
 from numba.core.sigutils import normalize_signature
 
@@ -73,8 +73,22 @@ class _CFunction(CFunc):
             return super()._compile_uncached()  # type: ignore[misc]
 
 
+class _File(IndexDataCacheFile):  # type: ignore[misc]
+    """The index of what is kept; one that names types which are gone holds nothing that is still of use."""
+
+    def _load_index(self) -> Any:
+        try:
+            return super()._load_index()
+        except (ImportError, AttributeError):
+            return {}
+
+
 class _Cache(FunctionCache):  # type: ignore[misc]
     """The machine code of a function on disk; none is kept where its sources cannot be told."""
+
+    def __init__(self, function: Callable[..., Any]) -> None:
+        super().__init__(function)
+        self._cache_file = _File(self._cache_path, self._impl.filename_base, None)
 
     def _load_overload(self, signature: Any, target: Any) -> Any:
         return super()._load_overload(signature, target) if self._fresh(signature) else None

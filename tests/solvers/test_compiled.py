@@ -112,6 +112,14 @@ def package(tmp_path: Path) -> Path:
     return folder
 
 
+def test_what_names_a_module_that_is_gone_is_compiled_anew(package: Path, tmp_path: Path) -> None:
+    cache = tmp_path / "cache"
+    before = python(RUN, folder=tmp_path, cache=cache)
+    (package / "callee.py").rename(package / "renamed.py")
+    (package / "caller.py").write_text(CALLER.replace(".callee", ".renamed"))
+    assert python(RUN.replace(".callee", ".renamed"), folder=tmp_path, cache=cache)[:3] == before[:3]
+
+
 def test_callers_see_an_edit_of_what_they_call(package: Path, tmp_path: Path) -> None:
     def run() -> list[str]:
         return python(RUN, folder=tmp_path, cache=tmp_path / "cache")

@@ -84,13 +84,39 @@ def _label(schema: Schema) -> str:
     properties = schema.get("properties", {})
     for tag in ("family", "field", "method", "shape"):
         if "const" in properties.get(tag, {}):
-            return f"{properties[tag]['const']}{' at points' if 'points' in properties else ''}".replace("_", " ")
+            return f"{properties[tag]['const']}{_place(properties)}".replace("_", " ")
     if schema.get("type") == "null":
         return "default"
     if len(schema.get("required", ())) == 1:
         return str(schema["required"][0])
     return {"number": "a number", "integer": "a number", "array": "a list", "object": "an object"}.get(
         _type(schema), _type(schema)
+    )
+
+
+def _place(properties: Schema) -> str:
+    """Where a family's problems are solved, in words; nothing for grids, the most common place."""
+    name = properties.get("discretiser", {}).get("enum", ["auto", "box"])[-1]
+    return {"box": "", "elements": " on a mesh", "walks": " at points"}.get(name, f" ({name})")
+
+
+def best_option(schema: Schema, value: Any, root: Schema) -> Option | None:
+    """The option that a value is meant for: the first that it looks like, its parts included if there is one."""
+    found = [option for option in options(schema, root) if fits(option.schema, value, root)]
+    return next((option for option in found if _parts_fit(option.schema, value, root)), found[0] if found else None)
+
+
+def _parts_fit(schema: Schema, value: Any, root: Schema) -> bool:
+    if not isinstance(value, dict) or "properties" not in schema:
+        return True
+    parts = ((resolve(schema["properties"][key], root), part) for key, part in value.items())
+    return all(_part_fits(part, inner, root) for part, inner in parts)
+
+
+def _part_fits(schema: Schema, value: Any, root: Schema) -> bool:
+    choices = options(schema, root)
+    return (
+        best_option(schema, value, root) is not None if choices else fits(schema, value, root) or "type" not in schema
     )
 
 

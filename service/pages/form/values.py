@@ -10,7 +10,7 @@ import yaml
 from pdemill.errors import SpecError
 from pdemill.spec.load import parse
 from service.pages.form.fields import CHOICE
-from service.pages.form.schema import Schema, fits, kind, options, resolve
+from service.pages.form.schema import Schema, best_option, kind, options, resolve
 
 NOTHING = object()
 
@@ -90,7 +90,7 @@ def write(schema: Schema, root: Schema, name: str, value: Any) -> dict[str, str]
         case "constant":
             return {}
         case "choice" if "enum" not in schema:
-            option = next((option for option in options(schema, root) if fits(option.schema, value, root)), None)
+            option = best_option(schema, value, root)
             if option is None:
                 return {}
             return {name + CHOICE: option.id, **write(option.schema, root, name, value)}
