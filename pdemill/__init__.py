@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from pdemill.client import Client, Job
     from pdemill.exports import Exported
     from pdemill.planning import Plan
+    from pdemill.verification import Verification
 
 __version__ = "0.1.0"
 
@@ -43,8 +44,7 @@ def generate(
     from pdemill.engine import engine
     from pdemill.spec import load_spec
 
-    summary: Summary = engine("generate")(load_spec(spec, settings), out, workers, watcher)
-    return summary
+    return engine.generate(load_spec(spec, settings), out, workers, watcher)
 
 
 def export(store: str | Path, out: str | Path, to: str, api_key: str | None = None) -> "Exported":
@@ -67,8 +67,7 @@ def plan(spec: str | Path | Mapping[str, Any], settings: Sequence[str] = ()) -> 
     from pdemill.engine import engine
     from pdemill.spec import load_spec
 
-    made: Plan = engine("plan")(load_spec(spec, settings))
-    return made
+    return engine.plan(load_spec(spec, settings))
 
 
 def preset(name: str, settings: Sequence[str] = ()) -> dict[str, Any]:
@@ -104,20 +103,17 @@ def walk_labels(
     if not isinstance(workers, int) or workers < 0 or not isinstance(ahead, int) or ahead < 1:
         raise ValueError(f"workers should be 0 or more and ahead 1 or more, not {workers!r} and {ahead!r}")
     epochs = [index(epoch)] if isinstance(epoch, SupportsIndex) else epoch
-    labels: Iterator[dict[str, Any]] = engine("walk_labels")(
-        load_spec(spec, settings), epochs, split, workers, ahead, shuffle
-    )
-    return labels
+    return engine.walk_labels(load_spec(spec, settings), epochs, split, workers, ahead, shuffle)
 
 
-def verify(store: str | Path, samples: int | None = None, audit: int = 0) -> Any:
+def verify(store: str | Path, samples: int | None = None, audit: int = 0) -> "Verification":
     """Check every file and certificate of a store again; ``samples`` per split instead of all, if given.
 
     ``audit``: measure the error of so many labels per split against the continuous equation, by random walks.
     """
     from pdemill.engine import engine
 
-    return engine("verify")(store, samples, audit)
+    return engine.verify(store, samples, audit)
 
 
 def __getattr__(name: str) -> Any:

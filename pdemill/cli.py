@@ -34,7 +34,7 @@ def generate(spec: str | None, preset: str | None, out: str, workers: int, setti
     """Solve every sample of a spec into a store. Run it again to finish what is missing."""
     job = load_spec(cli_jobs.chosen(spec, preset), settings)
     with console.Bar() as bar:
-        summary = engine("generate")(job, out, workers, bar)
+        summary = engine.generate(job, out, workers, bar)
     console.print_summary(summary, *report(summary.store))
     if not summary.ok:
         sys.exit(1)
@@ -46,7 +46,7 @@ def generate(spec: str | None, preset: str | None, out: str, workers: int, setti
 @click.option("--set", "settings", multiple=True, metavar="KEY=VALUE", help="Change a value, e.g. --set samples=10.")
 def plan(spec: str | None, preset: str | None, settings: tuple[str, ...]) -> None:
     """Measure which method solves a spec fastest, on its first samples."""
-    made = engine("plan")(load_spec(cli_jobs.chosen(spec, preset), settings))
+    made = engine.plan(load_spec(cli_jobs.chosen(spec, preset), settings))
     console.print_plan(made)
 
 
@@ -73,7 +73,7 @@ def inspect(store: str, picture: str | None) -> None:
 @click.option("--audit", default=0, type=click.IntRange(min=0), help="Measure this many labels per split by walks.")
 def verify(store: str, samples: int | None, audit: int) -> None:
     """Check every file of a store against its manifest, and every certificate against the equation."""
-    found = engine("verify")(store, samples, audit)
+    found = engine.verify(store, samples, audit)
     for fault in found.faults[:SHOWN_FAULTS]:
         console.errors.print(fault)
     if len(found.faults) > SHOWN_FAULTS:

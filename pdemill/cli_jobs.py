@@ -49,7 +49,7 @@ def _server[F: Callable[..., Any]](command: F) -> F:
 )  # fmt: skip
 def serve(host: str, port: int, workers: int, data_dir: str) -> None:
     """Start the service: broker, workers and API, watched over, until Ctrl-C."""
-    engine("serve")(data_dir, host, port, workers, console.errors.print)
+    engine.serve(data_dir, host, port, workers, console.errors.print)
 
 
 @click.command()

@@ -2,16 +2,50 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterable, Iterator
 from functools import cache
 from importlib.metadata import entry_points
-from typing import Any
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Protocol, cast
 
 from pdemill.errors import PdemillError
 
+if TYPE_CHECKING:
+    from pdemill.planning import Plan
+    from pdemill.progress import Summary, Watcher
+    from pdemill.spec.job import Spec
+    from pdemill.verification import Verification
+
+
+class Engine(Protocol):
+    """What the installed solvers and the service offer, by the names of their entry points."""
+
+    def generate(self, spec: Spec, out: str | Path, workers: int, watcher: Watcher) -> Summary: ...
+
+    def verify(self, store: str | Path, samples: int | None, audit: int) -> Verification: ...
+
+    def plan(self, spec: Spec) -> Plan: ...
+
+    def walk_labels(
+        self, spec: Spec, epochs: Iterable[int], split: str, workers: int, ahead: int, shuffle: bool
+    ) -> Iterator[dict[str, Any]]: ...
+
+    def serve(
+        self, data_dir: str | Path, host: str, port: int, workers: int, report: Callable[[str], None]
+    ) -> None: ...
+
+
+class _Installed:
+    def __getattr__(self, name: str) -> Any:
+        return _load(name)
+
 
 @cache
-def engine(name: str) -> Any:
-    """The function that the installed solvers offer under ``name``."""
+def _load(name: str) -> Any:
     for entry in entry_points(group="pdemill.engine", name=name):
         return entry.load()
     raise PdemillError(f"this installation of pdemill has no solvers, so it cannot {name}; reinstall it")
+
+
+engine = cast(Engine, _Installed())
+"""Loads a function when it is asked for."""

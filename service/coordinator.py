@@ -22,12 +22,12 @@ from typing import Any
 from kombu.exceptions import OperationalError
 from redis import RedisError
 
-from pdemill.errors import CorruptStore, PdemillError
+from pdemill.errors import PdemillError
 from pdemill.leases import NOTIFICATIONS, PREPARE, Leases, Unit
 from pdemill.settings import Settings
 from pdemill.store.disk import LocalDisk
 from pdemill.store.layout import cut
-from pdemill.store.manifest import FOLDER, Manifest, read
+from pdemill.store.manifest import FOLDER, Manifest, finished
 from pdemill.store.root import read_attributes
 from service.ledger import UNFINISHED, Dataset, Ledger
 from service.metrics import Metrics
@@ -218,19 +218,14 @@ class Coordinator:
             self._end(active, "failed" if failed else "successful", words if failed else "")
 
     def _read_manifests(self, active: _ActiveDataset, root: Path) -> None:
-        """Take up the shards that were finished since the last look."""
+        """Take up the shards that were finished since the last look; damaged ones are to be solved again."""
         track = active.track
         assert track.shards is not None
         known = {path.stem for path in (root / FOLDER).glob("*.json")}
         for name in known - track.finished:
             if (shard := track.shards.get(name)) is None:
                 continue
-            try:
-                manifest = read(LocalDisk(root), shard)
-            except CorruptStore as error:
-                log.warning("%s", error, extra={"dataset": track.dataset, "unit": name})
-                continue
-            if manifest is not None:
+            if (manifest := finished(LocalDisk(root), shard)) is not None:
                 self._count(active, name, manifest)
 
     def _count(self, active: _ActiveDataset, name: str, manifest: Manifest) -> None:

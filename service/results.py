@@ -83,17 +83,13 @@ def _snippets(root: Path, url: str, split: str) -> dict[str, str]:
     }
 
 
-def take_out_damage(root: Path) -> bool:
-    """Whether a finished store has shards that are gone or cut short; their manifests, if any, are taken out."""
+def is_damaged(root: Path) -> bool:
+    """Whether a finished store, or one of its shards, is gone or cut short."""
     if not (root / "zarr.json").exists():
         return True
     attributes, disk = read_attributes(root), LocalDisk(root)
-    damaged = False
-    for shard in cut(attributes["spec"]["splits"], int(attributes["shard_samples"])):
-        if not is_finished(disk, shard):
-            damaged = True
-            (root / name_of(shard)).unlink(missing_ok=True)
-    return damaged
+    shards = cut(attributes["spec"]["splits"], int(attributes["shard_samples"]))
+    return not all(is_finished(disk, shard) for shard in shards)
 
 
 def delete_store(state: AppState, owner: Owner, job: JobRecord, dataset: Dataset) -> None:

@@ -75,15 +75,20 @@ def read(disk: Readable, shard: Shard) -> Manifest | None:
     return manifest
 
 
-def is_finished(disk: Disk, shard: Shard) -> bool:
-    """Whether a shard has a readable manifest and all its files in full length."""
+def finished(disk: Disk, shard: Shard) -> Manifest | None:
+    """The manifest of a shard where it can be read and all files in it are there in full length; else None."""
     try:
         manifest = read(disk, shard)
     except CorruptStore:
-        return False
-    return manifest is not None and all(
-        disk.size(name) == known["bytes"] for name, known in manifest.all_files().items()
-    )
+        return None
+    if manifest is None or any(disk.size(name) != known["bytes"] for name, known in manifest.all_files().items()):
+        return None
+    return manifest
+
+
+def is_finished(disk: Disk, shard: Shard) -> bool:
+    """Whether a shard has a readable manifest and all its files in full length."""
+    return finished(disk, shard) is not None
 
 
 def read_all(disk: Readable, shards: Iterator[Shard]) -> Iterator[tuple[Shard, Manifest | None]]:

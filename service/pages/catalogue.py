@@ -7,10 +7,10 @@ from typing import Annotated
 from fastapi import APIRouter, Depends, Query, Request, Response
 from starlette.responses import RedirectResponse
 
+from service.catalogue import family_views, preset_views
 from service.pages.page import Page, posted, show
 from service.pages.session import COOKIE, LASTS_SECONDS
 from service.pages.state import ThePages, TheVisitor
-from service.routes import catalogue as api
 
 router = APIRouter(route_class=Page, include_in_schema=False)
 
@@ -18,7 +18,7 @@ router = APIRouter(route_class=Page, include_in_schema=False)
 @router.get("/catalogue")
 def catalogue(request: Request, pages: ThePages, owner: TheVisitor) -> Response:
     """The families and the presets."""
-    return show(request, "catalogue.html", families=api.problems(owner), presets=api.presets(owner))
+    return show(request, "catalogue.html", families=family_views(), presets=preset_views())
 
 
 @router.get("/key")

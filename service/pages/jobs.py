@@ -11,13 +11,13 @@ from fastapi.sse import EventSourceResponse, ServerSentEvent
 from starlette.concurrency import run_in_threadpool
 from starlette.responses import HTMLResponse, RedirectResponse
 
+from service import jobs as actions
 from service.ledger import STATUSES, Status
 from service.pages.page import Page, show
 from service.pages.render import render
 from service.pages.rows import JobRow, job_row, left
 from service.pages.state import ThePages, TheVisitor
 from service.pages.views import findings, progress, spec_of, spec_text, throughput
-from service.routes import jobs as api
 from service.state import find_job, find_store
 
 PER_PAGE = 25
@@ -31,14 +31,14 @@ def index(
     cursor: Annotated[str | None, Query(max_length=64)] = None,
 ) -> Response:  # fmt: skip
     """The newest jobs."""
-    page = api.jobs(pages.state, owner, Response(), status, PER_PAGE, cursor)
+    found, after = actions.page(pages.state, owner, status, PER_PAGE, cursor)
     rows = []
-    for view in page.jobs:
+    for view in found:
         dataset = pages.state.ledger.dataset(view.dataset)
         if dataset is not None:
             rows.append((job_row(view, spec_of(dataset)), left(view)))
     return show(
-        request, "jobs.html", rows=rows, status=status, statuses=STATUSES, next=page.next, cursor=cursor,
+        request, "jobs.html", rows=rows, status=status, statuses=STATUSES, next=after, cursor=cursor,
         moving=any(row.unfinished for row, _ in rows),
     )  # fmt: skip
 
@@ -72,13 +72,13 @@ async def events(
 ) -> AsyncIterator[ServerSentEvent]:
     """The API's events of a job, each after the HTML that shows it; ``shards`` when more are finished, and ``end``."""
     shards = None
-    async for event in api.events(job, pages.state, owner, last_event_id):
+    async for rendered in actions.changes(pages.state, owner, job, last_event_id):
         now = await run_in_threadpool(progress, pages, owner, job)
         yield ServerSentEvent(raw_data=render("_progress.html", progress=now))
         if shards is not None and now.finished_shards != shards:
             yield ServerSentEvent(event="shards", raw_data=str(now.finished_shards))
         shards = now.finished_shards
-        yield event
+        yield ServerSentEvent(raw_data=rendered.text, event="job", id=rendered.tag, retry=1000)
     yield ServerSentEvent(event="end", raw_data=job)
 
 
@@ -86,7 +86,7 @@ async def events(
 def cancel(pages: ThePages, owner: TheVisitor, job: str) -> Response:
     """Cancel a job; one that has ended meanwhile stays as it is."""
     if job_row_of(pages, owner, job).unfinished:
-        api.dismiss(job, pages.state, owner)
+        actions.dismiss(pages.state, owner, job)
     return RedirectResponse(f"/jobs/{job}", 303)
 
 
@@ -94,7 +94,7 @@ def cancel(pages: ThePages, owner: TheVisitor, job: str) -> Response:
 def retry(pages: ThePages, owner: TheVisitor, job: str) -> Response:
     """Submit the spec of a job again: what is missing in its store is solved."""
     _, dataset = find_job(pages.state, owner, job)
-    again = api.submit(owner, spec_of(dataset), pages.state, Response())
+    again = actions.submit(pages.state, owner, spec_of(dataset))
     return RedirectResponse(f"/jobs/{again.id}", 303)
 
 

@@ -13,6 +13,7 @@ from starlette.responses import HTMLResponse, RedirectResponse
 from pdemill.errors import Fault, SpecError
 from pdemill.spec.load import parse, preset_names, preset_text, read_preset
 from pdemill.spec.problem import families
+from service import jobs as actions
 from service.keys import Owner
 from service.pages.form.spec import fields, read_spec, write_spec
 from service.pages.page import Page, is_foreign, posted, show
@@ -22,7 +23,6 @@ from service.pages.render import render
 from service.pages.state import PagesState, ThePages, TheVisitor
 from service.pages.views import spec_of, spec_text
 from service.problems import Refusal
-from service.routes import jobs as api
 from service.state import find_job
 from service.submission import check
 from solvers.estimate import Cost
@@ -143,7 +143,7 @@ def send_yaml(request: Request, pages: ThePages, owner: TheVisitor, typed: Typed
 
 
 def _submitted(pages: PagesState, owner: Owner, spec: dict[str, Any]) -> Response:
-    job = api.submit(owner, spec, pages.state, Response())
+    job = actions.submit(pages.state, owner, spec)
     return RedirectResponse(f"/jobs/{job.id}", 303)
 
 

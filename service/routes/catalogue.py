@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-import inspect
 from typing import Any
 
 from fastapi import APIRouter
 
 from pdemill import __version__
-from pdemill.spec.load import load_preset, preset_names, preset_text
+from pdemill.spec.load import load_preset, preset_names
 from pdemill.spec.problem import families
 from pdemill.spec.schema import family_schema
+from service.catalogue import family_views, preset_views
 from service.problems import Refusal, documented
 from service.state import TheOwner
 from service.views import PREFIX, Family, Preset
@@ -27,14 +27,7 @@ async def index() -> dict[str, str]:
 @router.get("/problems", summary="The families of equations")
 def problems(owner: TheOwner) -> list[Family]:
     """Every family with its equation."""
-    return [
-        Family(
-            family=name,
-            summary=(inspect.getdoc(family) or "").partition("\n")[0],
-            schema_url=f"{PREFIX}/problems/{name}/schema",
-        )
-        for name, family in families.items()
-    ]
+    return family_views()
 
 
 @router.get("/problems/{family}/schema", responses=documented(404, 422), summary="The JSON Schema of a family")
@@ -48,14 +41,7 @@ def schema(family: str, owner: TheOwner) -> dict[str, Any]:
 @router.get("/presets", summary="The specs that ship with pdemill")
 def presets(owner: TheOwner) -> list[Preset]:
     """Every preset with what it reproduces."""
-    return [
-        Preset(
-            preset=name,
-            summary=preset_text(name).partition("\n")[0].removeprefix("# "),
-            url=f"{PREFIX}/presets/{name}",
-        )
-        for name in preset_names()
-    ]
+    return preset_views()
 
 
 @router.get("/presets/{preset}", responses=documented(404, 422), summary="A preset, as a spec to submit")

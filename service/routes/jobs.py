@@ -2,25 +2,21 @@
 
 from __future__ import annotations
 
-import asyncio
 import logging
-from base64 import urlsafe_b64decode, urlsafe_b64encode
 from collections.abc import AsyncIterator
-from functools import partial
-from hashlib import sha256
 from typing import Annotated
 
 from fastapi import APIRouter, Depends, Header, Query, Request, Response
 from fastapi.sse import EventSourceResponse, ServerSentEvent
 
+from service import jobs as actions
 from service.body import JsonObject
-from service.keys import Owner
-from service.ledger import UNFINISHED, Status
-from service.problems import Detail, Refusal, documented
-from service.results import delete_store, results_view, take_out_damage
+from service.ledger import Status
+from service.problems import documented
+from service.results import results_view
 from service.samples import sample_view
-from service.state import AppState, TheOwner, TheState, find_job, find_store
-from service.submission import check, check_room, dataset_of, queued
+from service.state import TheOwner, TheState, find_job, find_store
+from service.submission import check, dataset_of
 from service.views import PREFIX, Estimate, Job, JobPage, Results, Sample, trial_view
 
 EVENT_SECONDS = 0.5
@@ -48,20 +44,7 @@ def submit(
 ) -> Job:
     """Queue a spec. The same spec is solved once, however often it is submitted; a request that is repeated with
     the same ``Idempotency-Key`` gives the same job."""
-    spec, cost = check(state, body)
-    dataset = queued(spec, cost)
-    state.ledger.reopen_if(dataset.id, gone=lambda: take_out_damage(find_store(state, dataset.id)))
-    room = partial(check_room, state, owner, dataset)
-    job, new = state.ledger.submit(owner.name, dataset, idempotency_key, room)
-    if not new and job.dataset != dataset.id:
-        raise Refusal(
-            422, "this Idempotency-Key was used for another spec",
-            [Detail(header="Idempotency-Key", detail="was used for another spec")],
-        )  # fmt: skip
-    if new:
-        log.info("submitted", extra={"job": job.id, "dataset": dataset.id, "owner": owner.name})
-        state.coordinator.wake()
-    view = state.view(*find_job(state, owner, job.id))
+    view = actions.submit(state, owner, body, idempotency_key)
     response.headers["Location"] = view.links.self
     response.headers["Retry-After"] = "1"
     return view
@@ -100,27 +83,11 @@ def jobs(
     cursor: Annotated[str | None, Query(max_length=64)] = None,
 ) -> JobPage:
     """One page of your jobs; follow ``next`` for the one after it."""
-    found = state.ledger.jobs(owner.name, status, _number(cursor), limit + 1)
-    page = [state.view(job, dataset) for job, dataset in found[:limit]]
-    after = None
-    if len(found) > limit:
-        after = urlsafe_b64encode(str(found[limit - 1][0].seq).encode()).decode().rstrip("=")
+    page, after = actions.page(state, owner, status, limit, cursor)
+    if after is not None:
         chosen = f"status={status}&" if status is not None else ""
         response.headers["Link"] = f'<{PREFIX}/jobs?{chosen}limit={limit}&cursor={after}>; rel="next"'
     return JobPage(jobs=page, next=after)
-
-
-def _number(cursor: str | None) -> int | None:
-    """The number in a cursor that this API made."""
-    if cursor is None:
-        return None
-    try:
-        text = urlsafe_b64decode(cursor + "=" * (-len(cursor) % 4)).decode("ascii")
-        if text.isdecimal() and len(text) <= 18:
-            return int(text)
-    except ValueError:
-        pass
-    raise Refusal(422, "the cursor is not one of ours", [Detail(parameter="cursor", detail="use next of a page")])
 
 
 @router.get(
@@ -131,21 +98,15 @@ async def job(
     job: str, state: TheState, owner: TheOwner, if_none_match: Annotated[str | None, Header()] = None
 ) -> Response:
     """A job now. With ``If-None-Match`` the answer is 304 while nothing has changed."""
-    text, tag, unfinished = _rendered(state, owner, job)
+    now = actions.rendered(state, owner, job)
+    tag = f'"{now.tag}"'
     headers = {"ETag": tag, "Cache-Control": "no-cache"}
-    if unfinished:
+    if now.unfinished:
         headers["Retry-After"] = "1"
     known = [mark.strip().removeprefix("W/") for mark in (if_none_match or "").split(",")]
     if tag in known or "*" in known:
         return Response(status_code=304, headers=headers)
-    return Response(text, media_type="application/json", headers=headers)
-
-
-def _rendered(state: AppState, owner: Owner, job: str) -> tuple[str, str, bool]:
-    """A job as JSON, its entity tag, and whether it is still to change."""
-    row, dataset = find_job(state, owner, job)
-    text = state.view(row, dataset).model_dump_json()
-    return text, f'"{sha256(text.encode()).hexdigest()[:20]}"', row.status in UNFINISHED
+    return Response(now.text, media_type="application/json", headers=headers)
 
 
 def _known(job: str, state: TheState, owner: TheOwner) -> None:
@@ -162,15 +123,8 @@ async def events(
 ) -> AsyncIterator[ServerSentEvent]:
     """Server-sent events: the job, whenever it has changed, until it is finished. The id of an event is the job's
     entity tag, so that whoever reconnects with ``Last-Event-ID`` hears of nothing twice."""
-    heard = f'"{last_event_id}"' if last_event_id else ""
-    while True:
-        text, tag, unfinished = _rendered(state, owner, job)
-        if tag != heard:
-            heard = tag
-            yield ServerSentEvent(raw_data=text, event="job", id=tag.strip('"'), retry=1000)
-        if not unfinished:
-            return
-        await asyncio.sleep(EVENT_SECONDS)
+    async for now in actions.changes(state, owner, job, last_event_id):
+        yield ServerSentEvent(raw_data=now.text, event="job", id=now.tag, retry=1000)
 
 
 @router.delete("/{job}", responses=documented(404, 409, 422), summary="Cancel a job, or delete its store")
@@ -180,17 +134,7 @@ def dismiss(
 ) -> Job:  # fmt: skip
     """Cancel an unfinished job: workers stop between two samples, and the finished shards stay. With
     ``delete_store=true`` a finished job is given up, and its store deleted once no other job is on it."""
-    row, dataset = find_job(state, owner, job)
-    if row.status in UNFINISHED:
-        state.ledger.dismiss(owner.name, job)
-        log.info("dismissed", extra={"job": job, "dataset": dataset.id, "owner": owner.name})
-        state.coordinator.look()
-    elif not delete_store_too and row.status != "dismissed":
-        raise Refusal(409, f"the job is {row.status}; add ?delete_store=true to delete its store")
-    elif delete_store_too:
-        delete_store(state, owner, row, dataset)
-        log.info("given up", extra={"job": job, "dataset": dataset.id, "owner": owner.name})
-    return state.view(*find_job(state, owner, job))
+    return actions.dismiss(state, owner, job, delete_store_too)
 
 
 @router.get("/{job}/results", responses=documented(404, 409, 422), summary="The finished store of a job")

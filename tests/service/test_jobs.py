@@ -7,6 +7,7 @@ import os
 from collections.abc import Iterator
 from itertools import pairwise
 from pathlib import Path
+from shutil import copytree
 from textwrap import dedent
 from typing import Any
 
@@ -19,6 +20,7 @@ import pdemill
 from pdemill.client import Client, Job
 from pdemill.errors import JobError, ServerError, SpecError
 from pdemill.progress import Tally
+from service.results import is_damaged
 from service.testing import Server, until
 
 SMALL: dict[str, Any] = {
@@ -237,6 +239,16 @@ def test_a_damaged_store_is_repaired_by_submitting_again(client: Client) -> None
     assert not pdemill.verify(store).ok
     client.submit(spec).wait(60)
     assert pdemill.verify(store).content == before
+
+
+def test_asking_whether_a_store_is_damaged_changes_nothing(darcy_store: Path, tmp_path: Path) -> None:
+    root = tmp_path / "copy.zarr"
+    copytree(darcy_store, root)
+    assert not is_damaged(root)
+    (root / "train" / "solution" / "c" / "1" / "0" / "0" / "0").unlink()
+    before = {path: path.stat().st_mtime_ns for path in root.rglob("*")}
+    assert is_damaged(root)
+    assert {path: path.stat().st_mtime_ns for path in root.rglob("*")} == before
 
 
 def test_a_finished_shard_that_is_damaged_is_solved_again(client: Client, server: Server) -> None:

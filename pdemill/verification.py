@@ -1,0 +1,33 @@
+"""What checking a finished store again found."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Verification:
+    """What ``verify`` found. ``content`` is equal for two stores exactly when they hold the same data:
+    it leaves out nothing but measured times."""
+
+    samples: int
+    certificates: int
+    faults: tuple[str, ...]
+    content: str
+    audits: tuple[float, ...] = ()
+    """The relative errors that walks found, one per label audited; NaN where they cannot tell."""
+
+    @property
+    def ok(self) -> bool:
+        return not self.faults
+
+    def __str__(self) -> str:
+        state = "all is as it was certified" if self.ok else f"{len(self.faults)} fault(s)"
+        certificates = f"{self.certificates} certificates recomputed from the spec"
+        return f"{self.samples} samples, {certificates}{self._walked()}: {state}\ncontent {self.content}"
+
+    def _walked(self) -> str:
+        known = [error for error in self.audits if not math.isnan(error)]
+        worst = f", worst error {max(known):.1e}" if known else ""
+        return f", {len(known)} of {len(self.audits)} labels audited{worst}" if self.audits else ""

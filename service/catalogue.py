@@ -1,0 +1,33 @@
+"""What can be asked for, as API and pages show it: families and presets."""
+
+from __future__ import annotations
+
+import inspect
+
+from pdemill.spec.load import preset_names, preset_text
+from pdemill.spec.problem import families
+from service.views import PREFIX, Family, Preset
+
+
+def family_views() -> list[Family]:
+    """Every family with its equation."""
+    return [
+        Family(
+            family=name,
+            summary=(inspect.getdoc(family) or "").partition("\n")[0],
+            schema_url=f"{PREFIX}/problems/{name}/schema",
+        )
+        for name, family in families.items()
+    ]
+
+
+def preset_views() -> list[Preset]:
+    """Every preset with what it reproduces."""
+    return [
+        Preset(
+            preset=name,
+            summary=preset_text(name).partition("\n")[0].removeprefix("# "),
+            url=f"{PREFIX}/presets/{name}",
+        )
+        for name in preset_names()
+    ]

@@ -1,0 +1,107 @@
+"""What can be done with jobs, for routes and pages alike: submit, list, follow, dismiss."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from base64 import urlsafe_b64decode, urlsafe_b64encode
+from collections.abc import AsyncIterator
+from functools import partial
+from hashlib import sha256
+from typing import Any, NamedTuple
+
+from service.keys import Owner
+from service.ledger import UNFINISHED, Status
+from service.problems import Detail, Refusal
+from service.results import delete_store, is_damaged
+from service.state import AppState, find_job, find_store
+from service.submission import check, check_room, queued
+from service.views import Job
+
+EVENT_SECONDS = 0.5
+
+log = logging.getLogger("pdemill.api")
+
+
+def submit(state: AppState, owner: Owner, body: dict[str, Any], key: str | None = None) -> Job:
+    """Queue a spec for its owner; a request with a ``key`` that was used before gives the same job."""
+    spec, cost = check(state, body)
+    dataset = queued(spec, cost)
+    state.ledger.reopen_if(dataset.id, gone=lambda: is_damaged(find_store(state, dataset.id)))
+    room = partial(check_room, state, owner, dataset)
+    job, new = state.ledger.submit(owner.name, dataset, key, room)
+    if not new and job.dataset != dataset.id:
+        raise Refusal(
+            422, "this Idempotency-Key was used for another spec",
+            [Detail(header="Idempotency-Key", detail="was used for another spec")],
+        )  # fmt: skip
+    if new:
+        log.info("submitted", extra={"job": job.id, "dataset": dataset.id, "owner": owner.name})
+        state.coordinator.wake()
+    return state.view(*find_job(state, owner, job.id))
+
+
+def page(
+    state: AppState, owner: Owner, status: Status | None, limit: int, cursor: str | None
+) -> tuple[list[Job], str | None]:
+    """The jobs of one page, newest first, and the cursor of the one after it."""
+    found = state.ledger.jobs(owner.name, status, _number(cursor), limit + 1)
+    after = None
+    if len(found) > limit:
+        after = urlsafe_b64encode(str(found[limit - 1][0].seq).encode()).decode().rstrip("=")
+    return [state.view(job, dataset) for job, dataset in found[:limit]], after
+
+
+def _number(cursor: str | None) -> int | None:
+    """The number in a cursor that this API made."""
+    if cursor is None:
+        return None
+    try:
+        text = urlsafe_b64decode(cursor + "=" * (-len(cursor) % 4)).decode("ascii")
+        if text.isdecimal() and len(text) <= 18:
+            return int(text)
+    except ValueError:
+        pass
+    raise Refusal(422, "the cursor is not one of ours", [Detail(parameter="cursor", detail="use next of a page")])
+
+
+class Rendered(NamedTuple):
+    """A job as JSON, its entity tag, and whether it is still to change."""
+
+    text: str
+    tag: str
+    unfinished: bool
+
+
+def rendered(state: AppState, owner: Owner, job: str) -> Rendered:
+    """A job as it is now."""
+    row, dataset = find_job(state, owner, job)
+    text = state.view(row, dataset).model_dump_json()
+    return Rendered(text, sha256(text.encode()).hexdigest()[:20], row.status in UNFINISHED)
+
+
+async def changes(state: AppState, owner: Owner, job: str, known: str | None) -> AsyncIterator[Rendered]:
+    """The job whenever it has changed, until it is finished; ``known`` is the tag of what was last heard."""
+    while True:
+        now = rendered(state, owner, job)
+        if now.tag != known:
+            known = now.tag
+            yield now
+        if not now.unfinished:
+            return
+        await asyncio.sleep(EVENT_SECONDS)
+
+
+def dismiss(state: AppState, owner: Owner, job: str, delete_store_too: bool = False) -> Job:
+    """Cancel an unfinished job, or give a finished one up with its store."""
+    row, dataset = find_job(state, owner, job)
+    if row.status in UNFINISHED:
+        state.ledger.dismiss(owner.name, job)
+        log.info("dismissed", extra={"job": job, "dataset": dataset.id, "owner": owner.name})
+        state.coordinator.look()
+    elif not delete_store_too and row.status != "dismissed":
+        raise Refusal(409, f"the job is {row.status}; add ?delete_store=true to delete its store")
+    elif delete_store_too:
+        delete_store(state, owner, row, dataset)
+        log.info("given up", extra={"job": job, "dataset": dataset.id, "owner": owner.name})
+    return state.view(*find_job(state, owner, job))
