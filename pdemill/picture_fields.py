@@ -16,17 +16,18 @@ from pdemill.picture_panels import INPUT, MAX_CHANNELS, SOLUTION, Distribution, 
 class Fields(Panels):
     """The fields of a grid or mesh, with residuals and error estimates."""
 
-    results = ("u",)
-
     def __init__(self, attributes: dict[str, Any], root: zarr.Group, group: Any, reports: list[SplitReport]) -> None:
         self._attributes, self._root, self._group, self._reports = attributes, root, group, reports
         self.kind = {}
+        self.results = tuple(attributes["solution_channels"])[:MAX_CHANNELS]
 
     def draw(self, figure: Any, axes: Any, sample: int) -> None:
         inputs = np.asarray(self._group["input"][sample])[:MAX_CHANNELS]
         for ax, values in zip(axes, inputs, strict=False):
             self._field(figure, ax, values, INPUT)
-        self._field(figure, axes[-1], np.asarray(self._group["solution"][sample, 0]), SOLUTION)
+        solution = np.asarray(self._group["solution"][sample])
+        for ax, values in zip(axes[-len(self.results) :], solution, strict=False):
+            self._field(figure, ax, values, SOLUTION)
 
     def _field(self, figure: Any, ax: Any, values: NDArray[Any], colours: str) -> None:
         ax.set_xticks([])
