@@ -37,6 +37,8 @@ def objection(problem: Problem) -> str | None:
         return "is for whole fields: labels at points come from walks already, with a standard error each"
     if len(problem.channels) != 1:
         return f"is possible for one scalar only, not for {', '.join(problem.channels)}"
+    if problem.walkable is None:
+        return "is not possible on this domain: walks know boxes and polygons"
     if problem.dimension not in (2, 3):
         return f"is possible in 2 and 3 dimensions, not in {problem.dimension}"
     if not problem.symmetric:

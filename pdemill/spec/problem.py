@@ -17,6 +17,7 @@ from pdemill.points import axis_names
 from pdemill.spec.boundary import Boundary
 from pdemill.spec.condition import Condition
 from pdemill.spec.discretiser import Discretiser
+from pdemill.spec.domain import Box, Polygon
 from pdemill.spec.field import Field, Function, Scalar
 from pdemill.spec.model import Model, refuse
 from pdemill.spec.registry import Registry
@@ -178,6 +179,11 @@ class Problem(Model):
     def joined(self) -> tuple[bool, ...]:
         """For each axis of a grid, whether its ends are joined."""
         return ()
+
+    @property
+    def walkable(self) -> Box | Polygon | None:
+        """The domain as the walks of audits know it; None where they do not."""
+        return None
 
     def resolved(self) -> dict[str, Any]:
         """The parts of the problem that can be written in more than one way, in one way."""

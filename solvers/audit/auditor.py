@@ -17,6 +17,7 @@ from pdemill.draws import Draw
 from pdemill.errors import PdemillError
 from pdemill.points import Array, Points
 from pdemill.spec.audit import Audit, objection
+from pdemill.spec.domain import Polygon
 from solvers.audit.flux import WithFlux
 from solvers.audit.verdict import Verdict, judge
 from solvers.field_job import FieldJob
@@ -50,8 +51,9 @@ class Auditor:
             raise PdemillError(f"an audit {complaint}")
         self.job, self.split, self.options = job, split, options
         problem = job.problem
+        assert problem.walkable is not None  # says the objection
         self._insulated = [name for name, side in problem.conditions.items() if not side.essential]
-        total, domain = options.walks * options.probes, problem.domain  # type: ignore[attr-defined]
+        total, domain = options.walks * options.probes, problem.walkable
         self._geometry: Geometry = geometry_of(domain, problem.dimension, {}, total, self._insulated)
         self._epsilon = min(options.epsilon * self._geometry.diameter, self._geometry.largest_epsilon)
         self._places = _places(job.discretisation.points)
@@ -130,7 +132,9 @@ class Auditor:
             return lambda values, equation: OnGrid(grid, values, equation)
         from solvers.audit.surrogate import Fit  # late: grids need no sparse factors
 
-        return Fit(self._places, self.job.problem.domain, self.job.problem.volume)  # type: ignore[attr-defined]
+        domain = self.job.problem.walkable
+        assert isinstance(domain, Polygon)
+        return Fit(self._places, domain, self.job.problem.volume)
 
 
 class _TooHeavy(Exception):

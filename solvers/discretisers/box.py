@@ -55,6 +55,10 @@ class BoxPlace(WholeFieldPlace):
         return self.resolution
 
     @property
+    def walkable(self) -> Box:
+        return self.domain
+
+    @property
     def joined(self) -> tuple[bool, ...]:
         return tuple(self.conditions[low].paired for low, _ in BOX_SIDES[: self.dimension])
 

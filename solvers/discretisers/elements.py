@@ -65,6 +65,10 @@ class MeshPlace(WholeFieldPlace):
         return Polygon(outline=outline, sides=("bottom", "right", "top", "left"))
 
     @property
+    def walkable(self) -> Polygon:
+        return self.polygon
+
+    @property
     def sides(self) -> tuple[str, ...]:
         return self.polygon.side_names()
 
