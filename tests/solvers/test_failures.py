@@ -78,15 +78,17 @@ def test_there_are_no_more_blocks_than_unknowns(solver: dict[str, Any]) -> None:
     assert (data.arrays["method"] == _job(problem, solver).method_names().index(solver["method"])).all()
 
 
+@pytest.mark.parametrize("rtol", [1e-6, 1e-8])
 @pytest.mark.parametrize("scale", [1e-120, 1e-12, 1e9, 1e120])
-def test_minres_does_not_see_the_size_of_the_data(scale: float) -> None:
-    """A power of two would give the same bits; any other size gives the same number of steps."""
-    job = _job({"family": "helmholtz", "resolution": [24, 24], "wavenumber": 20}, {"method": "minres"})
+def test_minres_does_not_see_the_size_of_the_data(scale: float, rtol: float) -> None:
+    """A power of two would give the same bits; any other size gives the same number of steps, as long as they are not
+    decided by rounding, in which machines differ."""
+    job = _job({"family": "helmholtz", "resolution": [24, 24], "wavenumber": 20}, {"method": "minres", "rtol": rtol})
     system = _system(job)
     solving = job.method.solver()
     first, scaled = (solving.solve(s, None) for s in (system, replace(system, rhs=scale * system.rhs)))
     assert first.result is scaled.result is Result.CONVERGED
-    assert first.stats.iterations == scaled.stats.iterations
+    assert rtol < 1e-6 or first.stats.iterations == scaled.stats.iterations
     assert np.allclose(scaled.value / scale, first.value, rtol=1e-6, atol=1e-6 * abs(first.value).max())
 
 
