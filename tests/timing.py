@@ -1,4 +1,4 @@
-"""Where the time of a run went, told at its end: seconds by test file, those of all processors, and of compiling."""
+"""Where the time of a run went, told at its end: seconds by test file and by process, of CPUs, and of compiling."""
 
 from __future__ import annotations
 
@@ -18,18 +18,21 @@ class Timing:
 
     def __init__(self) -> None:
         self._files: dict[str, float] = defaultdict(float)
+        self._processes: dict[str, float] = defaultdict(float)
         self._parts: list[dict[str, float]] = []
         self._compiling = event.TimingListener()
         event.register("numba:compile", self._compiling)
 
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
         self._files[report.nodeid.partition("::")[0]] += report.duration
+        node = getattr(report, "node", None)
+        self._processes[node.gateway.id if node else "this process"] += report.duration
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_sessionfinish(self, session: pytest.Session) -> None:
         """Tell the process above of this one and those that it started."""
         spent = {
-            "processors": sum(os.times()[:4]),
+            "cpu": sum(os.times()[:4]),
             "compiling": self._compiling.duration if self._compiling.done else 0.0,
         }
         getattr(session.config, "workeroutput", {}).update(spent)
@@ -40,15 +43,18 @@ class Timing:
         self._parts.append(getattr(node, "workeroutput", {}))
 
     def pytest_terminal_summary(self, terminalreporter: pytest.TerminalReporter) -> None:
+        def line(seconds: float, name: str) -> None:
+            terminalreporter.write_line(f"{seconds:8.1f}  {name}")
+
         long = {name: seconds for name, seconds in self._files.items() if seconds >= SHORT}
-        short = sum(self._files.values()) - sum(long.values())
         terminalreporter.section("seconds by file")
         for name, seconds in sorted(long.items(), key=lambda item: -item[1]):
-            terminalreporter.write_line(f"{seconds:7.1f}  {name}")
-        terminalreporter.write_line(f"{short:7.1f}  {len(self._files) - len(long)} files below {SHORT:g} s")
-        terminalreporter.write_line(f"{sum(self._files.values()):7.1f}  all files")
-        for name in ("processors", "compiling"):
-            terminalreporter.write_line(f"{sum(part.get(name, 0.0) for part in self._parts):7.1f}  {name}")
+            line(seconds, name)
+        line(sum(self._files.values()) - sum(long.values()), f"{len(self._files) - len(long)} files below {SHORT:g} s")
+        for name, seconds in sorted(self._processes.items()):
+            line(seconds, f"all in {name}")
+        line(sum(part.get("cpu", 0.0) for part in self._parts), "of CPU time, with what the tests started")
+        line(sum(part.get("compiling", 0.0) for part in self._parts), "of compiling in the processes of the tests")
 
 
 def pytest_configure(config: pytest.Config) -> None:
