@@ -48,12 +48,9 @@ def _content(spec: dict[str, Any], out: Path, workers: int = 0, **environment: s
     return str(pdemill.verify(out, samples=0).content)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
-    ("spec", "kernel"),
-    [
-        pytest.param(WAVES, "arnoldi._cycle*.nbc", id="skr"),
-        pytest.param(STARS, "kernels.walk2*.nbc", id="walks", marks=pytest.mark.slow),
-    ],
+    ("spec", "kernel"), [(WAVES, "arnoldi._cycle*.nbc"), (STARS, "kernels.walk2*.nbc")], ids=["skr", "walks"]
 )
 def test_code_out_of_the_cache_gives_what_code_just_compiled_gives(
     spec: dict[str, Any], kernel: str, tmp_path: Path

@@ -20,6 +20,7 @@ from pdemill.client import Client, Job
 from pdemill.errors import JobError, ServerError, SpecError
 from pdemill.progress import Tally
 from service.testing import Server, until
+from tests.sampling import slow
 
 SMALL: dict[str, Any] = {
     "problem": {"family": "poisson", "resolution": [16, 12], "source": {"field": "bumps"}},
@@ -254,7 +255,7 @@ def test_a_finished_shard_that_is_damaged_is_solved_again(client: Client, server
 @pytest.mark.parametrize(
     ("how", "message"),
     [
-        ("kill", "train-00000 killed the process that worked on it 3 times; is there enough memory?"),
+        slow(("kill", "train-00000 killed the process that worked on it 3 times; is there enough memory?")),
         ("raise", "train-00000: RuntimeError: this number is deadly"),
     ],
 )

@@ -17,7 +17,7 @@ import zarr
 import pdemill
 from pdemill.errors import SolverError, SpecError
 from pdemill.spec import validate
-from tests.sampling import sample
+from tests.sampling import sample, slow
 
 type Json = dict[str, Any]
 
@@ -278,7 +278,7 @@ def test_gradients_are_those_of_the_exact_solution(tmp_path: Path) -> None:
     "domain",
     [
         {"shape": "star", "edges": 200, "harmonics": [{"order": 4, "cosine": 0.3}]},
-        {"shape": "mesh", "blob": {"subdivisions": 3}},
+        slow({"shape": "mesh", "blob": {"subdivisions": 3}}),
     ],
     ids=["star", "mesh"],
 )
