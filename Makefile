@@ -7,13 +7,14 @@ PIP := $(BIN)/python -m pip --quiet --disable-pip-version-check install
 PLATFORM := $(shell uname -sm)
 READY := .venv/.ready
 DEMO ?= demo
+SELECT := -m "not slow"
 COMPILE := $(BIN)/uv pip compile --quiet --python-version 3.12 --python-platform x86_64-manylinux_2_34 --generate-hashes \
 	--no-header --no-emit-index-url --no-annotate
 
 CONSUMERS := .venv-consumers
 CONSUMERS_LOCK := tests/consumers/requirements.lock
 
-.PHONY: help setup demo test consumers check docs bench soak openapi lock clean
+.PHONY: help setup demo test consumers lint check docs bench soak openapi lock clean
 help:  ## list the targets
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## / \t/' | expand -t 10
 
@@ -37,8 +38,8 @@ demo: $(READY)  ## serve, submit 1,200 Darcy samples over HTTP, follow the job, 
 	@rm -rf $(DEMO) $(DEMO).png
 	@$(BIN)/python examples/demo.py $(DEMO)
 
-test: $(READY)  ## run the tests (ten minutes; eleven the first time)
-	$(BIN)/python -m pytest -n 2 --no-loadscope-reorder
+test: $(READY)  ## run the quick tests (five minutes at most); SELECT= runs all of them
+	$(BIN)/python -m pytest -n 2 --no-loadscope-reorder $(SELECT)
 
 consumers: $(CONSUMERS)/.ready  ## test what trains on stores: PyTorch and its libraries, examples, S3 (7 GB, ten minutes)
 	$(CONSUMERS)/bin/python -m pytest --timeout 600 tests/consumers
@@ -54,12 +55,14 @@ else
 endif
 	@touch $@
 
-check: $(READY)  ## lint, format, types, layer contracts, tests
+lint: $(READY)  ## lint, format, types, layer contracts
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
-	$(MAKE) --no-print-directory test
+
+check: lint  ## what lint does, and all tests, the slow ones too (eleven minutes at most)
+	$(MAKE) --no-print-directory test SELECT=
 
 docs: $(READY)  ## build the docs into site/, strictly
 	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict

@@ -15,6 +15,8 @@ from xdist.scheduler import LoadScopeScheduling  # noqa: E402
 
 import pdemill  # noqa: E402
 
+pytest_plugins = ("tests.timing", "tests.clock")
+
 DARCY: dict[str, Any] = {
     "problem": {
         "family": "darcy",

@@ -19,7 +19,7 @@ from tests.deployment.redis_package import Programs
 
 PROGRAMS = {"valkey-server": "redis-server", "valkey-cli": "redis-cli"}
 """The image has Valkey, Debian 12 has Redis; their options are the same."""
-SHORTER = {"PDEMILL_STOP_SECONDS": "1"}
+SHORTER = {"PDEMILL_STOP_SECONDS": "0.2"}
 """A worker that is told to stop would go on with its shard for a minute."""
 
 

@@ -67,7 +67,7 @@ def test_workers_share_a_job(stack: Stack, worker: Container, client: Client) ->
 
 
 def test_a_worker_that_is_stopped_gives_its_shard_back(stack: Stack, worker: Container, client: Client) -> None:
-    job = client.submit(_spec(160, 48, 48, seed=3))
+    job = client.submit(_spec(160, 96, 96, seed=3))
     until(lambda: _shards(worker, job, "begun"), what="the shard's beginning")
     assert worker.stop(15) == 0
     assert not _shards(worker, job, "ended")

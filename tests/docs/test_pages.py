@@ -17,11 +17,21 @@ from service.testing import free_port
 
 ROOT = Path(__file__).parents[2]
 PAGES = sorted([ROOT / "README.md", ROOT / "CONTRIBUTING.md", *(ROOT / "docs").rglob("*.md")])
+NAMES = [str(page.relative_to(ROOT)) for page in PAGES]
 FENCE = re.compile(r"^```(\w*)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 LANGUAGES = {"yaml", "json", "python", "console", "text", "math"}
 NOT_RUN = ("make ", "source ")
 """Set-up commands: a test cannot run the target that runs it; CI and the closing checks do."""
 ADDRESS = "127.0.0.1:8000"
+QUICK = {
+    "README.md",
+    "docs/extending.md",
+    "docs/families/poisson.md",
+    "docs/fields.md",
+    "docs/reading.md",
+    "docs/spec.md",
+}
+"""The pages that the quick tests run too."""
 
 
 class Shell:
@@ -121,7 +131,10 @@ def _run_blocks(page: Path, shell: Shell) -> None:
                     _run(shell, command, expected, latest_spec)
 
 
-@pytest.mark.parametrize("page", PAGES, ids=[str(page.relative_to(ROOT)) for page in PAGES])
+@pytest.mark.parametrize(
+    "page",
+    [pytest.param(ROOT / name, id=name, marks=() if name in QUICK else pytest.mark.slow) for name in NAMES],
+)
 def test_every_block_of_a_page_runs(page: Path, tmp_path: Path) -> None:
     """In a process of its own: a page may define families, which must not leak into other tests."""
     command = [sys.executable, "-W", "error", __file__, str(page)]
@@ -129,7 +142,7 @@ def test_every_block_of_a_page_runs(page: Path, tmp_path: Path) -> None:
     assert ran.returncode == 0, ran.stderr
 
 
-@pytest.mark.parametrize("page", PAGES, ids=[str(page.relative_to(ROOT)) for page in PAGES])
+@pytest.mark.parametrize("page", PAGES, ids=NAMES)
 def test_every_link_leads_somewhere(page: Path) -> None:
     for target in re.findall(r"\]\(([^)#]+)(?:#[\w-]+)?\)", page.read_text()):
         assert (page.parent / target).exists(), f"{page.name} links to {target}"

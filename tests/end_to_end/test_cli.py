@@ -16,6 +16,7 @@ from pdemill.spec.load import load_preset, load_spec, preset_names
 from pdemill.store.root import read_attributes
 from solvers.estimate import estimate
 from tests.command import pdemill
+from tests.sampling import sample
 
 SPEC = """
 problem:
@@ -128,7 +129,8 @@ def test_verify_finds_a_missing_shard_and_generate_mends_it(store: Path, tmp_pat
     assert pdemill("verify", copied).stdout == pdemill("verify", store).stdout
 
 
-def test_whatever_file_is_lost_generate_brings_back(store: Path, tmp_path: Path) -> None:
+@pytest.mark.parametrize("every", sample([1, 9], 9))
+def test_whatever_file_is_lost_generate_brings_back(store: Path, tmp_path: Path, every: int) -> None:
     """Every file of a finished store in turn is deleted, and cut short; running it again makes the store whole."""
     changes = ["splits={train: 4, test: 1}", "store.shard=2", "certify.refine=1"]
     spec = load_spec(store.parent / "spec.yaml", changes).model_dump(mode="json")
@@ -137,7 +139,7 @@ def test_whatever_file_is_lost_generate_brings_back(store: Path, tmp_path: Path)
     whole = library.verify(out, samples=0).content
     files = sorted(p.relative_to(out) for p in out.rglob("*") if p.is_file())
     assert len(files) > 40
-    for file in files:
+    for file in files[::every]:
         (out / file).unlink()
         assert library.generate(spec, out, workers=0).ok
         assert library.verify(out, samples=0).content == whole, file
@@ -246,7 +248,7 @@ def test_an_installation_without_benchmarks_says_so(monkeypatch: pytest.MonkeyPa
     assert "the source checkout" in str(ran.exception)
 
 
-@pytest.mark.parametrize("name", preset_names())
+@pytest.mark.parametrize("name", sample(preset_names(), "skr-poisson", "skr-thermal", "darcy-3d", "poisson-10d"))
 def test_every_preset_gives_certified_samples_of_the_expected_size(name: str, tmp_path: Path) -> None:
     """The size is exact on a grid; on a mesh the number of nodes is not known beforehand."""
     samples = 1 if name in WALKED_IN_SPACE else 3

@@ -9,6 +9,7 @@ import signal
 import subprocess
 import sys
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +18,7 @@ import pytest
 import pdemill
 from pdemill.store.disk import Lock
 from service.testing import until
+from tests.sampling import sample
 
 SPEC: dict[str, Any] = {
     "problem": {
@@ -76,7 +78,7 @@ def test_this_process_makes_what_a_worker_makes(undisturbed: str, tmp_path: Path
     assert pdemill.verify(tmp_path / "none.zarr", samples=0).content == undisturbed
 
 
-@pytest.mark.parametrize("seed", range(3))
+@pytest.mark.parametrize("seed", sample(range(3), 1))
 def test_a_run_that_is_killed_again_and_again(undisturbed: str, tmp_path: Path, seed: int) -> None:
     """Everything dies at random moments between two finished shards, four times; then the run is left alone."""
     dice = random.Random(seed)
@@ -149,12 +151,24 @@ def test_a_second_run_on_the_same_store_is_refused(tmp_path: Path) -> None:
     lock.release()
 
 
+@contextmanager
+def heeding_ctrl_c() -> Iterator[None]:
+    """Processes started here end on SIGINT, though the tests may run in the background of a shell, where it is ignored
+    by everything that is started."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, before)
+
+
 def test_ctrl_c_leaves_a_store_that_the_next_run_finishes(undisturbed: str, tmp_path: Path) -> None:
     spec = tmp_path / "spec.json"
     spec.write_text(json.dumps(SPEC))
     out = tmp_path / "store.zarr"
     command = [sys.executable, "-c", "from pdemill.cli import main; main()", "generate", str(spec), "--out", str(out)]
-    process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True)
+    with heeding_ctrl_c():
+        process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True)
     _await(tmp_path, 2, process)
     process.send_signal(signal.SIGINT)
     _, errors = process.communicate(timeout=60)

@@ -8,6 +8,7 @@ import sys
 from pathlib import Path
 
 import numpy as np
+import pytest
 import xarray
 
 import pdemill
@@ -21,6 +22,7 @@ print(json.dumps({"ok": summary.ok, "total": summary.total, "worker_megabytes": 
 WORKER_MEGABYTES = 500
 
 
+@pytest.mark.slow
 def test_a_thousand_samples(tmp_path: Path) -> None:
     out = tmp_path / "demo.zarr"
     ran = subprocess.run([sys.executable, "-c", RUN, str(out)], capture_output=True, text=True, check=True, timeout=240)

@@ -114,6 +114,7 @@ def test_everything_works_without_javascript(browser: Any, server: Server, compl
         playwright.expect(page.locator(".gallery figure")).to_have_count(8)
 
 
+@pytest.mark.slow
 def test_pages_can_be_read_in_light_and_dark_narrow_and_wide(
     browser: Any, server: Server, complaints: list[str]
 ) -> None:

@@ -33,7 +33,7 @@ type Headers = Sequence[tuple[str, str]]
 JSON: Headers = (("Content-Type", "application/json"),)
 PROBLEM = "application/problem+json"
 SECONDS = 20.0
-"""How long any answer may take."""
+"""How long the tests wait for an answer, the worst body and the worst spec included, before they give it up."""
 
 
 @dataclass(frozen=True)

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import os
+import re
 import signal
 import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import httpx
 import pytest
 
 import pdemill
@@ -72,31 +74,36 @@ def _ends_well(server: Server, job: Job, undisturbed: str) -> None:
     assert not list(server.data_dir.rglob("*.tmp"))
 
 
+def _leases_lost(server: Server) -> float:
+    """How many units ran out of their lease."""
+    found = re.search(r"^pdemill_leases_lost_total (\S+)$", httpx.get(f"{server.url}/metrics").text, re.MULTILINE)
+    assert found
+    return float(found[1])
+
+
 def test_in_peace(server: Server, undisturbed: str) -> None:
     with server.client() as client:
         _ends_well(server, client.submit(FIRST), undisturbed)
 
 
 def test_a_process_of_the_pool_is_killed(server: Server, undisturbed: str) -> None:
-    """Again and again; the shard that it was at is done again within a few seconds."""
+    """Again and again; the shard that it was at is done again at once: no lease has to run out before."""
     with server.client() as client:
-        job = _begin(server, client)
+        job, lost = _begin(server, client), _leases_lost(server)
         for _ in range(4):
             server.kill("pool")
-            before, then = len(server.manifests(job.state["dataset"])), time.monotonic()
-            _await_shards(server, job, before + 1)
-            assert time.monotonic() - then < 20
+            _await_shards(server, job, len(server.manifests(job.state["dataset"])) + 1)
         _ends_well(server, job, undisturbed)
+        assert _leases_lost(server) == lost
 
 
+@pytest.mark.slow
 def test_the_worker_is_killed(server: Server, undisturbed: str) -> None:
-    """Its shards are leased to nobody alive; they are done again in less than a minute."""
+    """Its shards are leased to nobody alive; they are done again, once."""
     with server.client() as client:
         job = _begin(server, client)
         server.kill("worker")
-        then = time.monotonic()
         _ends_well(server, job, undisturbed)
-        assert time.monotonic() - then < 60
         attempts = [m["run"]["attempt"] for m in server.manifests(job.state["dataset"]).values()]
         assert max(attempts) <= 2
 
@@ -117,6 +124,7 @@ def test_the_broker_is_killed(server: Server, undisturbed: str) -> None:
         _ends_well(server, job, undisturbed)
 
 
+@pytest.mark.slow
 def test_everything_is_killed_at_once(tmp_path: Path, undisturbed: str) -> None:
     """The machine's power fails, as far as processes can tell; the next start goes on."""
     server = Server(tmp_path, workers=2)
@@ -133,6 +141,7 @@ def test_everything_is_killed_at_once(tmp_path: Path, undisturbed: str) -> None:
             server.stop()
 
 
+@pytest.mark.slow
 def test_the_broker_pauses_for_half_a_minute(server: Server, undisturbed: str) -> None:
     """Leases run out meanwhile; no shard that is being worked on is taken for lost."""
     with server.client() as client:
@@ -148,6 +157,7 @@ def test_the_broker_pauses_for_half_a_minute(server: Server, undisturbed: str) -
         assert {m["run"]["attempt"] for m in server.manifests(job.state["dataset"]).values()} == {1}
 
 
+@pytest.mark.slow
 def test_a_server_that_is_stopped_goes_on_later(tmp_path: Path, undisturbed: str) -> None:
     server = Server(tmp_path, workers=1)
     with server, server.client() as client:

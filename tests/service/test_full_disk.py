@@ -34,6 +34,7 @@ with Server(disk / "data", workers=2) as server, server.client() as client:
 SCRIPT = 'mount -t tmpfs -o size=200m small "$1" || exit 77; exec "$2" -c "$3" "$1"'
 
 
+@pytest.mark.slow
 def test_a_job_survives_a_full_disk(tmp_path: Path) -> None:
     enter = ["unshare", "--user", "--map-root-user", "--mount", "sh", "-c", SCRIPT, "sh"]
     command = [*enter, str(tmp_path), sys.executable, SCENARIO]

@@ -6,14 +6,14 @@ import gzip
 import json
 import re
 import socket
-import time
 from collections.abc import Sequence
 from contextlib import ExitStack
 from typing import Any
 
 import pytest
 
-from tests.service.api import Api, Headers
+from service.testing import until
+from tests.service.api import SECONDS, Api, Headers
 
 type Json = dict[str, Any]
 
@@ -21,8 +21,6 @@ SUBMIT = "POST /v1/jobs HTTP/1.1\r\nHost: localhost\r\nContent-Type: application
 HUNDRED_MB = 100_000_000
 BLOCK = b" " * 65_536
 CHUNK = b"10000\r\n" + BLOCK + b"\r\n"
-QUICKLY = 15.0
-"""Seconds for the worst body; the API must not be kept from its other callers for longer."""
 
 
 pytestmark = pytest.mark.usefixtures("unharmed")
@@ -103,9 +101,8 @@ def test_a_body_that_ends_early(api: Api, head: str) -> None:
     before = requests_seen(api)
     with socket.create_connection(("127.0.0.1", api.port)) as link:
         link.sendall(f"{SUBMIT}{head}\r\n\r\n".encode() + b'5\r\n{"pro')
-    limit = time.monotonic() + QUICKLY
-    while (now := requests_seen(api)) == before:
-        assert time.monotonic() < limit, "the request was never answered"
+    until(lambda: requests_seen(api) != before, SECONDS, "the answer")
+    now = requests_seen(api)
     assert {status for status in now if now[status] != before.get(status)} == {"400"}
 
 
@@ -114,10 +111,8 @@ def test_slow_bodies_keep_nobody_else_waiting(api: Api) -> None:
         for _ in range(100):
             link = links.enter_context(socket.create_connection(("127.0.0.1", api.port)))
             link.sendall(f'{SUBMIT}Content-Length: 1000\r\n\r\n{{"prob'.encode())
-        begin = time.monotonic()
         assert api.get("/v1/jobs").status == 200
         assert api.post("/v1/jobs/validate", DARCY).status == 200
-        assert time.monotonic() - begin < QUICKLY
 
 
 # JSON
@@ -150,9 +145,7 @@ NOT_JSON: dict[str, tuple[bytes, str]] = {
 @pytest.mark.parametrize("case", NOT_JSON)
 def test_a_body_that_is_not_json(api: Api, case: str, path: str) -> None:
     body, part = NOT_JSON[case]
-    begin = time.monotonic()
     answer = api.post(path, body)
-    assert time.monotonic() - begin < QUICKLY
     answer.problem(400, part)
     assert "set_int_max_str_digits" not in answer.text
     assert len(answer.body) < 1_000

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pdemill.leases import FINISH, PREPARE, Unit, UnitFailure
@@ -40,6 +40,7 @@ def test_data_sets_take_turns() -> None:
     ]  # fmt: skip
 
 
+@settings(deadline=None)
 @given(st.integers(0, 20), st.lists(st.integers(1, 30), max_size=5))
 def test_the_queue_is_never_longer_than_workers_need(slots: int, sizes: list[int]) -> None:
     tracks = [_prepared(str(number), size) for number, size in enumerate(sizes)]

@@ -78,19 +78,21 @@ def test_there_are_no_more_blocks_than_unknowns(solver: dict[str, Any]) -> None:
     assert (data.arrays["method"] == _job(problem, solver).method_names().index(solver["method"])).all()
 
 
+@pytest.mark.parametrize("rtol", [1e-6, 1e-8])
 @pytest.mark.parametrize("scale", [2.0**-400, 2.0**-40, 2.0**30, 2.0**400, 1e-120, 1e-12, 1e9, 1e120])
-def test_minres_does_not_see_the_size_of_the_data(scale: float) -> None:
-    """A power of two gives the same bits. Any other size rounds the data, which may move the last of 54 steps: by how
-    much depends on the processor."""
-    job = _job({"family": "helmholtz", "resolution": [24, 24], "wavenumber": 20}, {"method": "minres"})
+def test_minres_does_not_see_the_size_of_the_data(scale: float, rtol: float) -> None:
+    """A power of two gives the same bits. Any other size rounds the data, and gives the same number of steps as long as
+    rounding does not decide the last of them, in which processors differ."""
+    job = _job({"family": "helmholtz", "resolution": [24, 24], "wavenumber": 20}, {"method": "minres", "rtol": rtol})
     system = _system(job)
     solving = job.method.solver()
     first, scaled = (solving.solve(s, None) for s in (system, replace(system, rhs=scale * system.rhs)))
     assert first.result is scaled.result is Result.CONVERGED
+    steps = first.stats.iterations, scaled.stats.iterations
     if np.frexp(scale)[0] == 0.5:
-        assert first.stats.iterations == scaled.stats.iterations
         assert np.array_equal(scaled.value / scale, first.value)
-    assert abs(first.stats.iterations - scaled.stats.iterations) <= 1
+        assert steps[0] == steps[1]
+    assert steps[0] == steps[1] or (rtol < 1e-6 and abs(steps[0] - steps[1]) <= 1)
     assert np.allclose(scaled.value / scale, first.value, rtol=1e-6, atol=1e-6 * abs(first.value).max())
 
 

@@ -11,6 +11,7 @@ from pdemill.spec import Spec, load_preset, load_spec
 from pdemill.store.layout import Shard
 from solvers.field_job import FieldJob
 from solvers.field_shard import solve_shard
+from tests.sampling import sample
 
 WAVES = Path(__file__).parents[2] / "benchmarks" / "waves.yaml"
 
@@ -49,6 +50,7 @@ def test_sorting_and_recycling_pay_for_indefinite_waves() -> None:
     assert alone < 400
 
 
+@pytest.mark.slow
 @pytest.mark.timeout(240)
 def test_recycling_on_the_thermal_plate_takes_fifteen_times_fewer_iterations() -> None:
     """skr-thermal: n = 11,024, no preconditioner, 1e-8, against GMRES(40) on the first five of
@@ -60,7 +62,10 @@ def test_recycling_on_the_thermal_plate_takes_fifteen_times_fewer_iterations() -
     assert gmres >= 15 * ours
 
 
-@pytest.mark.parametrize(("preconditioner", "most"), [("none", 190), ("jacobi", 185), ("sor", 62), ("icc", 45)])
+FIRST = [("none", 190), ("jacobi", 185), ("sor", 62), ("icc", 45)]
+
+
+@pytest.mark.parametrize(("preconditioner", "most"), sample(FIRST, ("sor", 62)))
 def test_the_compiled_kernel_takes_no_more_iterations_than_the_plain_one_did(preconditioner: str, most: int) -> None:
     """skr-thermal, 20 systems, mean iterations; the figures are those of the first kernel, in plain numpy."""
     options = [

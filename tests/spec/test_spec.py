@@ -31,6 +31,7 @@ from pdemill.spec.job import Certify, Spec
 from pdemill.spec.load import parse
 from pdemill.spec.method import LinearMethod, methods
 from pdemill.spec.problem import families
+from tests.sampling import sample
 
 type Json = dict[str, Any]
 
@@ -344,7 +345,7 @@ ODD: list[Any] = [
 ]  # fmt: skip
 
 
-@pytest.mark.parametrize("name", SPECS)
+@pytest.mark.parametrize("name", sample(SPECS, "rich"))
 def test_odd_values_anywhere_are_accepted_or_refused(name: str) -> None:
     spec = SPECS[name] | {"seed": 0, "store": {"shard": 16}, "certify": {"refine": 0}, "solver": {"method": "direct"}}
     crashes = set()

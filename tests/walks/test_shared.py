@@ -92,6 +92,7 @@ def test_a_bank_in_space_with_screening(tmp_path: Path) -> None:
     check((found["solution"] - found["points"][:, :, 0])[:1] / found["stderr"][:1])
 
 
+@pytest.mark.slow
 def test_media_on_common_walks_give_what_walks_of_their_own_give(tmp_path: Path) -> None:
     spec = changed(WAVY, problem={"source": {"field": "expression", "formula": "sin(3*x) + y"}})
     content(spec, tmp_path / "shared.zarr")
@@ -101,7 +102,9 @@ def test_media_on_common_walks_give_what_walks_of_their_own_give(tmp_path: Path)
     assert (together["largest_weight"] >= 1).all()
 
 
-@pytest.mark.parametrize("spec", [DISK, WAVY], ids=["bank", "media"])
+@pytest.mark.parametrize(
+    "spec", [pytest.param(DISK, id="bank"), pytest.param(WAVY, id="media", marks=pytest.mark.slow)]
+)
 def test_a_label_does_not_depend_on_the_samples_it_is_labelled_with(spec: Json, tmp_path: Path) -> None:
     found = []
     for number, (shard, workers) in enumerate([(1024, 1), (3, 2), (1, 1)]):

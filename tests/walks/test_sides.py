@@ -12,6 +12,7 @@ import zarr
 import pdemill
 from pdemill.errors import SpecError
 from pdemill.spec import validate
+from tests.sampling import sample
 
 type Json = dict[str, Any]
 
@@ -123,7 +124,10 @@ CASES: dict[str, tuple[Json, Any]] = {
 }
 
 
-@pytest.mark.parametrize("name", CASES)
+QUICK = ("flux through faces of a box", "insulated faces in five dimensions", "a drawn annulus")
+
+
+@pytest.mark.parametrize("name", sample(CASES, *QUICK))
 def test_scores_are_normal(name: str, tmp_path: Path) -> None:
     problem, exact = CASES[name]
     spec = {
