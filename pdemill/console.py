@@ -169,7 +169,8 @@ def print_plan(plan: Plan) -> None:
         )
     out.print(table)
     took = f"; the trial took {plan.trial_seconds:.1f} CPU s" if plan.measured else ""
-    out.print(f"plan: {plan.method['method']}, {plan.reason}{took}")
+    by = f"; discretiser: {plan.discretiser}" if plan.discretiser else ""
+    out.print(f"plan: {plan.method['method']}, {plan.reason}{took}{by}")
 
 
 def _milliseconds(seconds: float) -> str:

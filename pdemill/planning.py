@@ -43,6 +43,8 @@ class Plan:
     reason: str
     trial_seconds: float
     candidates: tuple[Candidate, ...]
+    discretiser: str = ""
+    """What made the matrices that were solved; plans from before version 0.1 do not tell."""
 
     def to_bytes(self) -> bytes:
         """The content of the store's file."""

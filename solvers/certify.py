@@ -21,11 +21,9 @@ LEAST_REFINED = 4
 def rounding_residual(equation: DiscreteEquation, unknowns: Array, dtype: str) -> float:
     """The largest relative residual that rounding u to ``dtype`` can add: eps || |J| |u| || / size, J = A where the
     equation is linear."""
-    matrix = abs(equation.linearised(unknowns).matrix.sparse())
-    size = equation.size() or 1.0
     spacing = float(np.finfo(dtype).eps) / 2.0
     smallest = float(np.finfo(dtype).smallest_subnormal) / 2.0
-    return float(np.linalg.norm(matrix @ (spacing * np.abs(unknowns) + smallest))) / size
+    return equation.amplified(unknowns, spacing * np.abs(unknowns) + smallest)
 
 
 def refined_count(spec: Spec, split: str) -> int:

@@ -10,6 +10,8 @@ from pdemill.spec.field import Scalar
 from pdemill.spec.model import AsNumber, Model
 from pdemill.spec.problem import Problem
 
+TERMS = ("diffusion", "reaction", "source")
+"""What walks know of an equation."""
 LEAST_CELLS = 6
 """Cells along an axis that a quintic spline needs."""
 
@@ -45,6 +47,9 @@ def objection(problem: Problem) -> str | None:
         return "is not possible with convection: walks know -div(k grad u) + c u = f only"
     if not problem.definite:
         return "is not possible for an indefinite operator: walks need a reaction c >= 0"
+    for term, _, _ in problem.asked():
+        if term not in TERMS:
+            return f"is not possible with a {term} term: walks know -div(k grad u) + c u = f only"
     return _sides(problem) or _coefficients(problem) or _resolution(problem)
 
 

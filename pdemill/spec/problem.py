@@ -74,6 +74,8 @@ class Problem(Model):
     discretiser: str = Option(default="auto", exclude_if=lambda name: name == "auto")
     unknowns: ClassVar[tuple[Unknown, ...]] = (ScalarUnknown("u"),)
     symmetric: ClassVar[bool] = True
+    linear: ClassVar[bool] = True
+    """Whether its matrices are the same whatever u is."""
     operator_fields: ClassVar[tuple[str, ...]] = ()
     positive: ClassVar[tuple[str, ...]] = ()
     not_negative: ClassVar[tuple[str, ...]] = ()
@@ -168,17 +170,28 @@ class Problem(Model):
         """What methods may rely on."""
         values = [value for name in self.operator_fields for value in self.values(name)]
         kinds = self.conditions.values()
-        constant = not any(v.is_random for v in values) and not any(c.moves_operator for c in kinds)
-        compact = self.structured and self.symmetric and len(self.channels) == 1
-        flat = all(isinstance(v, Scalar) for v in values) and not any(c.in_operator for c in kinds)
+        constant = self.linear and not any(v.is_random for v in values) and not any(c.moves_operator for c in kinds)
+        flat = self.linear and all(isinstance(v, Scalar) for v in values) and not any(c.in_operator for c in kinds)
         return Properties(
-            self.symmetric, self.definite, constant, self.dimension, self.cells, self.joined, compact, compact and flat
+            self.symmetric,
+            self.definite,
+            constant,
+            self.dimension,
+            self.cells,
+            self.joined,
+            self.compact,
+            self.compact and flat,
         )
 
     @property
     def joined(self) -> tuple[bool, ...]:
         """For each axis of a grid, whether its ends are joined."""
         return ()
+
+    @property
+    def compact(self) -> bool:
+        """Whether each cell of a grid is coupled with the next ones along the axes alone, by entries <= 0."""
+        return False
 
     @property
     def walkable(self) -> Box | Polygon | None:

@@ -55,6 +55,10 @@ class BoxPlace(WholeFieldPlace):
         return self.resolution
 
     @property
+    def compact(self) -> bool:
+        return self.symmetric and len(self.channels) == 1
+
+    @property
     def walkable(self) -> Box:
         return self.domain
 

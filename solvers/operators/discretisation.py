@@ -18,8 +18,8 @@ from solvers.operators.system import Matrix, Pattern, System
 class Discretisation(ABC):
     """A grid or mesh with everything that all samples of a job share.
 
-    A linear equation of one scalar only needs ``assemble``, ``to_field`` and ``to_unknowns``; others override
-    ``equation``, ``to_fields`` and ``from_fields``.
+    A subclass for linear equations of one scalar defines ``assemble``, ``to_field`` and ``to_unknowns``; any other one
+    ``equation``, ``to_fields`` and ``from_fields``. Each three follow from the others.
     """
 
     pattern: Pattern
@@ -40,17 +40,19 @@ class Discretisation(ABC):
         """The discrete equation of one sample; raises InvalidSample."""
         return LinearEquation(self.assemble(instance))
 
-    @abstractmethod
     def assemble(self, instance: Instance) -> System:
-        """The linear system of one sample; raises InvalidSample."""
+        """The linear system of one sample, the first one where the equation is not linear; raises InvalidSample."""
+        equation = self.equation(instance)
+        return equation.linearised(equation.start())
 
-    @abstractmethod
     def to_field(self, unknowns: Array, instance: Instance) -> Array:
         """Values of a scalar at ``points`` from the unknowns of a solved system."""
+        (field,) = self.to_fields(unknowns, instance)
+        return np.asarray(field)
 
-    @abstractmethod
     def to_unknowns(self, field: Array) -> Array:
         """The unknowns among the values of a scalar at ``points``."""
+        return self.from_fields(field[None])
 
     @property
     def solution_shape(self) -> tuple[int, ...]:

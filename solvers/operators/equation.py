@@ -37,6 +37,11 @@ class DiscreteEquation(ABC):
     def size(self) -> float:
         """The norm that residuals are relative to, that of b for a linear equation."""
 
+    def amplified(self, u: Array, change: Array) -> float:
+        """‖ |J(u)| change ‖ in units of ``size``, the most that changes of the unknowns by up to ``change`` add to the
+        residual; equations whose matrix is not to be made have another way."""
+        return float(np.linalg.norm(abs(self.linearised(u).matrix.sparse()) @ change)) / (self.size() or 1.0)
+
     def relative_residual(self, u: Array, t: float = 0.0) -> float:
         """‖R(u, t)‖ in units of ``size``; as it is where that is 0."""
         residual, size = float(np.linalg.norm(self.residual(u, t))), self.size()

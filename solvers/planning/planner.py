@@ -39,7 +39,7 @@ def plan(spec: Spec) -> Plan:
 @one_thread()
 def make_plan(job: FieldJob, always: bool = False) -> Plan:
     """Choose the method of a job; ``always``: measure even where that takes more than its share of the job."""
-    unknowns = job.discretisation.pattern.size
+    unknowns, by = job.discretisation.pattern.size, job.problem.discretisation.name
     known = candidates(job.problem, unknowns, job.method.rtol, job.method.sort, job.method.guess) or [job.method]
     costs = [method.seconds(job.problem, unknowns) for method in known]
     listed = [Candidate(name_of(m), m.model_dump(mode="json"), c) for m, c in zip(known, costs, strict=True)]
@@ -48,11 +48,11 @@ def make_plan(job: FieldJob, always: bool = False) -> Plan:
     if sum(count > 0 for count in counts) < 2:
         alone = all(is_far(cost, costs[0]) for cost in costs[1:])
         why = "all others are estimated far slower" if alone else "a trial would take more than 5 % of the job"
-        return Plan(listed[0].method, False, f"lowest estimate; {why}", 0.0, tuple(listed))
+        return Plan(listed[0].method, False, f"lowest estimate; {why}", 0.0, tuple(listed), by)
     begin = process_time()
     measured = _measure(job, known, listed, counts, budget)
     best = fastest(measured)
-    return Plan(best.method, True, reason(best, measured), process_time() - begin, tuple(measured))
+    return Plan(best.method, True, reason(best, measured), process_time() - begin, tuple(measured), by)
 
 
 def affordable(costs: Sequence[float], budget: float) -> Iterator[int]:

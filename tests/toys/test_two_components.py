@@ -112,12 +112,6 @@ class PairGrid(Discretisation):
     def from_fields(self, fields: Array) -> Array:
         return fields.reshape(-1)
 
-    def to_field(self, unknowns: Array, instance: Instance) -> Array:
-        return self.grid.to_field(unknowns[: self.grid.pattern.size], instance)
-
-    def to_unknowns(self, field: Array) -> Array:
-        return self.grid.to_unknowns(field)
-
     def spread(self, side: str, data: Function) -> Array:
         return self.grid.spread(side, data)
 
