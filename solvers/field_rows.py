@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from solvers.field_job import FieldJob
 
 
-@dataclass(frozen=True)
+@dataclass(slots=True)
 class Row:
     """What is known of one sample. ``inputs`` is None where nothing could be drawn, ``solution`` where there is none;
     ``attempted`` tells whether a method was tried on it."""

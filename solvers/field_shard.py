@@ -30,13 +30,15 @@ AHEAD, AHEAD_UNKNOWNS = 8, 500_000
 """Equations that are assembled before they are solved: so many, or as many as have so many unknowns together."""
 
 
-@dataclass(frozen=True)
+@dataclass(slots=True)
 class Prepared:
-    """A sample that was drawn: its row so far, and its equation, or None where the row says why there is none."""
+    """A sample that was drawn, its row in the shard, and its equation, or None where ``fault`` says why."""
 
-    row: Row
+    number: int
     instance: Instance
     equation: DiscreteEquation | None
+    inputs: Array | None = None
+    fault: str = ""
 
 
 def solve_shard(job: FieldJob, shard: Shard, report: Callable[[Progress], None]) -> tuple[ShardData, Stopwatch]:
@@ -84,12 +86,9 @@ def _prepare(job: FieldJob, shard: Shard, number: int, watch: Stopwatch) -> Prep
             equation = grid.equation(instance)
         with watch.step("store"):
             inputs = stored(job.inputs(instance, equation.shift), dtype)
-            parameters = tuple(instance.parameters().values())
     except InvalidSample as fault:
-        label = Label(None, np.nan, 0, FAILED, Result.INVALID, str(fault))
-        return Prepared(Row(number, label, attempted=False), instance, None)
-    label = Label(None, np.nan, 0, FAILED, Result.INVALID)
-    return Prepared(Row(number, label, inputs, parameters), instance, equation)
+        return Prepared(number, instance, None, fault=str(fault))
+    return Prepared(number, instance, equation, inputs)
 
 
 def _solved(
@@ -101,7 +100,8 @@ def _solved(
     solved: list[Row] = []
     for sample in prepared:
         if sample.equation is None:
-            yield sample.row, sample.instance
+            invalid = Label(None, np.nan, 0, FAILED, Result.INVALID, sample.fault)
+            yield Row(sample.number, invalid, attempted=False), sample.instance
             continue
         if not solved:
             part, left = left[:size], left[size:]
@@ -113,13 +113,14 @@ def _solved(
 
 def _labelled(job: FieldJob, rows: Rows, sample: Prepared, label: Label) -> Row:
     """The row of a sample with its label, and its solution where the store's type can hold it."""
-    row, grid, dtype = replace(sample.row, label=label), job.discretisation, job.spec.store.dtype
-    rows.note_first(row.number, label)
-    if label.unknowns is None:
-        return row
-    solution = stored(grid.to_fields(grid.centred(label.unknowns), sample.instance), dtype)
-    fits = all(values is None or np.isfinite(values).all() for values in (solution, row.inputs))
-    return replace(row, solution=solution) if fits else row.failed(misfit(label, dtype))
+    grid, dtype, solution = job.discretisation, job.spec.store.dtype, None
+    rows.note_first(sample.number, label)
+    if label.unknowns is not None:
+        solution = stored(grid.to_fields(grid.centred(label.unknowns), sample.instance), dtype)
+        if not all(values is None or np.isfinite(values).all() for values in (solution, sample.inputs)):
+            label, solution = misfit(label, dtype), None
+    parameters = tuple(sample.instance.parameters().values()) if job.parameters else ()
+    return Row(sample.number, label, sample.inputs, parameters, solution)
 
 
 def _batch(job: FieldJob, sequence: Sequence) -> int:

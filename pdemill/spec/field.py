@@ -6,7 +6,7 @@ import math
 import sys
 from abc import abstractmethod
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Annotated, Any, ClassVar, get_args
 
 import numpy as np
@@ -48,7 +48,9 @@ class Function:
 
     def map(self, transform: Callable[[Array | float], Array | float]) -> Function:
         """This function followed by ``transform``."""
-        return replace(self, evaluate=lambda points: transform(self(points)), _values={})
+        return Function(
+            lambda points: transform(self(points)), self.random, self.features, self.parameters, self.origin
+        )
 
 
 class Field(Model):

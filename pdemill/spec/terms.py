@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from typing import Annotated
 
 from pydantic import BeforeValidator
@@ -52,11 +52,11 @@ class Terms:
 
     def present(self) -> Iterator[tuple[str, tuple[Function, ...]]]:
         """The terms that are there, by name."""
-        for part in fields(self):
-            value = getattr(self, part.name)
+        for name in self.__dataclass_fields__:
+            value = getattr(self, name)
             functions = value if isinstance(value, tuple) else () if value is None else (value,)
             if functions:
-                yield part.name, functions
+                yield name, functions
 
 
 def placeholder(name: str, count: int) -> tuple[Function, ...]:
