@@ -59,6 +59,7 @@ class LoadedMatrix:
         self.regular = self.mat
         self._null_space: tuple[Array, ...] = ()
         self._doubled = np.empty(0, dtype=np.intp)
+        self.finite = True
 
     def _create(self, values: Array) -> Any:
         size = self.pattern.size
@@ -88,6 +89,7 @@ class LoadedMatrix:
             if properties.symmetric and properties.definite:
                 mat.setOption(PETSc.Mat.Option.SPD, True)
         self.loaded = matrix
+        self.finite = bool(np.isfinite(self._values).all())
         return True
 
     def can_take(self, preconditioner: str) -> bool:
@@ -143,7 +145,10 @@ class Krylov:
         self, matrix: Matrix, rhs: Array, guess: Array | None, rtol: float, limit: int
     ) -> tuple[Array, Result, int]:
         """x with ||b - A x|| <= rtol ||b||, how it ended, and the iterations."""
-        if self.matrix.load(matrix):
+        fresh = self.matrix.load(matrix)
+        if not self.matrix.finite:
+            return np.full_like(rhs, np.nan), Result.NOT_FINITE, 0
+        if fresh:
             self.ksp.setOperators(self.matrix.mat, self.matrix.regular)
             if self._weighted:
                 diagonal = self.matrix.regular.getDiagonal().array_r
@@ -198,6 +203,9 @@ class Amg(Krylov):
     def make(self, matrix: Matrix) -> None:
         """Make the interpolation from a matrix, whatever there was before."""
         self.matrix.load(matrix)
+        self.made = matrix
+        if not self.matrix.finite:
+            return  # PETSc raises, and a solve tells
         pc = self.ksp.getPC()
         pc.reset()
         options = PETSc.Options(pc.getOptionsPrefix())
@@ -208,7 +216,6 @@ class Amg(Krylov):
         self.ksp.setUp()  # the levels read their options when they are made
         for option in self.OPTIONS:
             options.delValue(option)
-        self.made = matrix
 
 
 class Direct:

@@ -98,6 +98,8 @@ class GridSolver:
         load = max(float(rhs.max()), -float(rhs.min()))
         if not (0.0 < largest < np.inf and load < np.inf and (sums >= 0.0).all()):
             return None
+        if system.matrix.singular and not np.isfinite(values).all():
+            return None  # its couplings are all that is read
         self._sources[:2, slot] = values.ctypes.data, rhs.ctypes.data
         self._scales[slot] = 2.0 ** -frexp(largest)[1]
         self._weights[slot] = 2.0 ** -frexp(load)[1]
