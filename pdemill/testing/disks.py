@@ -1,4 +1,4 @@
-"""For tests of what writes stores: a disk in memory that loses what was not synced, and fails where it is told to."""
+"""A disk in memory that loses what was not synced, and fails where it is told to."""
 
 from __future__ import annotations
 

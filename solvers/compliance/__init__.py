@@ -1,0 +1,1 @@
+"""What ``pdemill.testing`` checks of families, fields, methods and discretisers, one file each."""
