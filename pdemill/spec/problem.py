@@ -314,6 +314,13 @@ class Problem(Model):
                 "a constant: set a Dirichlet or Robin side, or a positive reaction",
                 None,
             )
+        for term, _, path in self.asked():
+            if term == "reaction":
+                message = (
+                    "is not known to be positive, and then nothing fixes u: set a Dirichlet or Robin side, or give a "
+                    "number, or a field whose values are all positive (uniform, lognormal)"
+                )
+                raise refuse(path, message, None)
         if self.compatibility == "refuse" and not self._integrates_to_zero():
             raise refuse(
                 ("source",),

@@ -160,6 +160,12 @@ BAD: dict[str, tuple[Json, str, str]] = {
     "insulated and heated": (darcy(boundary=INSULATED), "problem.source", "integrate to zero"),
     "insulated, random source": (
         darcy(boundary=INSULATED, source={"uniform": [-1, 1]}), "problem.source", "integrate to zero"),
+    "insulated, reaction of unknown sign": (
+        darcy(boundary=INSULATED, compatibility="project", reaction={"field": "expression", "formula": "1 + x*y"}),
+        "problem.reaction", "is not known to be positive"),
+    "insulated, reaction that may be zero": (
+        darcy(boundary=INSULATED, compatibility="project", reaction={"uniform": [0, 1]}),
+        "problem.reaction", "is not known to be positive"),
     "periodic and heated": (darcy(boundary={"default": "periodic"}), "problem.source", "integrate to zero"),
     "insulated polygon, field that balances on its box only": (
         thermal(boundary=INSULATED, source={"field": "gaussian"}), "problem.source", "integrate to zero"),
