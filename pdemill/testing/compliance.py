@@ -16,7 +16,7 @@ class ComplianceError(AssertionError):
     """A part is not what it says; the text says what is wrong and what to do."""
 
 
-def check_family(name: str, *, places: Places | None = None, **keys: Any) -> None:
+def check_family(name: str, /, *, places: Places | None = None, **keys: Any) -> None:
     """Solve the family called ``name`` on the unit square with every discretiser that takes it, against dense Chebyshev
     collocation.
 
@@ -28,7 +28,7 @@ def check_family(name: str, *, places: Places | None = None, **keys: Any) -> Non
     symmetric, definite, constant and singular as declared; the equation must be the same on every grid; a sample must
     be solved to the same bits alone and in company.
     """
-    engine("check_family")(name, places or {}, keys)
+    engine.check_family(name, places or {}, keys)
 
 
 def check_field(field: Any) -> None:
@@ -38,17 +38,17 @@ def check_field(field: Any) -> None:
     and ``is_smooth`` must hold; features must have a total variance of about one; the field must survive being written
     to a spec and read again.
     """
-    engine("check_field")(field)
+    engine.check_field(field)
 
 
-def check_method(name: str, **options: Any) -> None:
+def check_method(name: str, /, **options: Any) -> None:
     """Solve small systems of all kinds that the method admits, against a dense solution.
 
     Every answer must be certified; systems that it does not admit must be refused with a path. A right-hand side of
     zeros gives zeros; a matrix that is not finite gives a failed result. Without state, the bits are the same alone
     and in a batch; a state that went in is not changed; recycling must not raise the iterations for one matrix.
     """
-    engine("check_method")(name, options)
+    engine.check_method(name, options)
 
 
 def check_discretiser(name: str, *, places: Places | None = None) -> None:
@@ -58,4 +58,4 @@ def check_discretiser(name: str, *, places: Places | None = None) -> None:
     a tensor that is not in ``takes`` is refused with a path; fields and unknowns are taken to each other without loss;
     a polynomial survives ``restrict``; the arrays of the grid are in the layout of a store.
     """
-    engine("check_discretiser")(name, places or {})
+    engine.check_discretiser(name, places or {})

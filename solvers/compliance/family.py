@@ -40,10 +40,10 @@ def check_equation(name: str, keys: Mapping[str, Any], grids: list[dict[str, Any
     for sides in accepted:
         problems = [{**on_grid, "boundary": sides} for on_grid in place]
         try:
-            check_terms(problems[len(problems) // 2])
             check_functions(problems)
-            check_company(problems[0])
             check_matrices(problems[0])
+            check_terms(problems[len(problems) // 2])
+            check_company(problems[0])
             check_order(problems)
         except FamilyError as fault:
             raise ComplianceError(f"{name} on {grids[0]['discretiser']}: {fault}") from fault

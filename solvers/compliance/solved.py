@@ -31,10 +31,12 @@ PLACES: Places = {
         }
     ],
 }
-SOLVERS: Mapping[str, dict[str, Any]] = {
+SOLVERS: dict[str, dict[str, Any]] = {
     "systems": {"method": "direct", "sort": "none", "guess": "zero", "rtol": 1e-8},
     "walks": {"method": "walks", "walks": 16384, "epsilon": 1e-4, "control_variate": "none", "return": "per_batch"},
 }
+QUICK: dict[str, dict[str, Any]] = {"systems": {}, "walks": {"walks": 512}}
+"""Options for checks of bits, which need no exact labels."""
 SEED = 1
 
 
@@ -72,18 +74,15 @@ def places_of(name: str, places: Places) -> list[dict[str, Any]]:
     return [{"discretiser": name, **grid} for grid in known[name]]
 
 
-def spec_of(problem: Problem | Mapping[str, Any], samples: int = 1) -> Spec:
-    """A spec with the solver that errs least; raises SpecError."""
-    kind = problem.solved_by if isinstance(problem, Problem) else "systems"
+def spec_of(problem: Problem | Mapping[str, Any], samples: int = 1, quick: bool = False) -> Spec:
+    """A spec with the solver that errs least, or a quick one; raises SpecError."""
     if not isinstance(problem, Problem):
-        kind = validate({"problem": dict(problem), "samples": samples, "certify": {"refine": 0}}).problem.solved_by
+        problem = validate({"problem": dict(problem), "samples": samples}).problem
+    solver = SOLVERS[problem.solved_by] | (QUICK[problem.solved_by] if quick else {})
+    store, certify = {"dtype": "float64"}, {"refine": 0}
     return validate(
-        {
-            "problem": problem if isinstance(problem, Problem) else dict(problem),
-            "samples": samples, "seed": SEED, "solver": dict(SOLVERS[kind]), "store": {"dtype": "float64"},
-            "certify": {"refine": 0},
-        }
-    )  # fmt: skip
+        {"problem": problem, "samples": samples, "seed": SEED, "solver": solver, "store": store, "certify": certify}
+    )
 
 
 def rows(job: Job, start: int, stop: int) -> Mapping[str, NDArray[Any]]:

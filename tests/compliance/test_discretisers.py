@@ -89,6 +89,20 @@ def test_a_condition_that_is_said_to_be_taken_and_is_not_is_caught() -> None:
         check_discretiser("broken", places=GRIDS)
 
 
+def test_a_matrix_that_is_declared_symmetric_and_is_not_is_caught() -> None:
+    class Skew(BoxGrid):
+        def assemble(self, instance: Instance) -> System:
+            system = super().assemble(instance)
+            values = system.matrix.values.copy()
+            values[1] *= 1.0 + 1e-4
+            return replace(system, matrix=replace(system.matrix, values=values))
+
+    takes = replace(OnBox.takes, terms=OnBox.takes.terms - {"convection"})
+    broken(Skew, takes=takes)
+    with pytest.raises(ComplianceError, match="declared symmetric and is not"):
+        check_discretiser("broken", places=GRIDS)
+
+
 def test_other_bits_the_second_time_are_caught() -> None:
     class Drifting(BoxGrid):
         seen: ClassVar[list[int]] = []

@@ -8,7 +8,7 @@ from typing import Any, ClassVar, Literal
 import pytest
 
 from pdemill.spec.field import AnyField, Function
-from pdemill.spec.problem import Coefficient, Problem, Terms, families
+from pdemill.spec.problem import Coefficient, Problem, Terms, Vector, families
 from pdemill.testing import ComplianceError, check_family, temporary_parts
 from solvers.discretisers.box import BoxPlace, OnBox
 from solvers.instance import Instance
@@ -114,6 +114,19 @@ def test_an_equation_that_depends_on_the_grid_is_caught() -> None:
 
     with pytest.raises(ComplianceError, match="the source of a sample of gridded depends on the grid"):
         check_family("gridded", **KEYS)
+
+
+def test_an_operator_that_is_declared_symmetric_and_is_not_is_caught() -> None:
+    class Blown(Written):
+        family: Literal["blown"]
+        velocity: Vector
+
+        def terms(self, drawn: Callable[[str], tuple[Function, ...]]) -> Terms:
+            terms = super().terms(drawn)
+            return Terms(terms.diffusion, terms.source, drawn("velocity"), terms.reaction)
+
+    with pytest.raises(ComplianceError, match="declares a symmetric operator"):
+        check_family("blown", velocity=[1, 2], **KEYS)
 
 
 def test_a_matrix_that_is_declared_definite_and_is_not_is_caught() -> None:
