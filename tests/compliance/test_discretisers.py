@@ -11,11 +11,15 @@ import pytest
 
 from pdemill.points import Array
 from pdemill.spec.discretiser import Takes, discretisers
+from pdemill.spec.terms import Terms
 from pdemill.testing import ComplianceError, check_discretiser, temporary_parts
 from solvers.discretisers.box import BoxPlace, OnBox
 from solvers.instance import Instance
 from solvers.operators.box import BoxGrid
 from solvers.operators.system import System
+from solvers.walks import labels
+from solvers.walks.equation import Equation, equation_of
+from solvers.walks.geometry import Geometry
 
 SECOND = {"elements": [{"resolution": {"h": h}, "order": 2} for h in (0.2, 0.1, 0.05)]}
 ROWS: dict[str, list[dict[str, Any]]] = {"box": [{}], "elements": [{}, SECOND], "walks": [{}]}
@@ -65,6 +69,15 @@ def test_a_convection_that_is_dropped_is_caught() -> None:
     broken(Still)
     with pytest.raises(ComplianceError, match=r"differs by|is not felt"):
         check_discretiser("broken", places=GRIDS)
+
+
+def test_walks_that_drop_the_reaction_are_caught(monkeypatch: pytest.MonkeyPatch) -> None:
+    def without(terms: Terms, geometry: Geometry) -> Equation:
+        return equation_of(replace(terms, reaction=None), geometry)
+
+    monkeypatch.setattr(labels, "equation_of", without)
+    with pytest.raises(ComplianceError, match=r"compliance_probe on walks (differs by|is not felt)"):
+        check_discretiser("walks")
 
 
 def test_a_first_order_side_is_caught() -> None:
