@@ -51,11 +51,19 @@ class Rows:
         self._first: int | None = None
         self._codes = {name: code for code, name in enumerate(job.method_names())}
 
-    def write(self, row: Row) -> None:
-        """Keep a sample, certified or not."""
-        arrays, number, label = self.arrays, row.number, row.label
-        if row.inputs is not None:
-            arrays["input"][number] = row.inputs
+    def write(self, row: Row) -> Row:
+        """Keep a sample, certified or not; returns the row as it is kept, a failure where the store's type cannot hold
+        its values."""
+        arrays, number = self.arrays, row.number
+        with np.errstate(over="ignore"):
+            if row.inputs is not None:
+                arrays["input"][number] = row.inputs
+            if row.solution is not None:
+                arrays["solution"][number] = row.solution
+        if row.solution is not None and not self._fits(number):
+            arrays["solution"][number] = np.nan
+            row = replace(row.failed(misfit(row.label, self._job.spec.store.dtype)), audit=None)
+        label = row.label
         if "params" in arrays and row.parameters:
             arrays["params"][number] = row.parameters
         if row.attempted:
@@ -66,13 +74,18 @@ class Rows:
         if row.audit is not None:
             arrays["audit_error"][number], arrays["audit_interval"][number] = row.audit
         if row.solution is not None:
-            arrays["solution"][number] = row.solution
             arrays["error_estimate"][number] = row.error_estimate
         else:
             sample = int(arrays["sample_id"][number])
             self._failures.append(
                 {"row": number, "sample": sample, "result": label.result.name, "reason": label.reason}
             )
+        return row
+
+    def _fits(self, number: int) -> bool:
+        return bool(
+            np.isfinite(self.arrays["solution"][number]).all() and np.isfinite(self.arrays["input"][number]).all()
+        )
 
     def note_first(self, number: int, label: Label) -> None:
         """Remember the first sample that the method itself solved, before it had anything to recycle."""
@@ -90,12 +103,6 @@ class Rows:
         if self._job.method.recycles and self._first is not None:
             summary["first"] = self._first
         return ShardData(self.arrays, tuple(sorted(self._failures, key=lambda f: f["row"])), summary)
-
-
-def stored(values: Array, dtype: str) -> Array:
-    """Values in the store's type; those that are too large for it become infinite."""
-    with np.errstate(over="ignore"):
-        return values.astype(dtype)
 
 
 def misfit(label: Label, dtype: str) -> Label:

@@ -13,7 +13,7 @@ from pdemill.store.layout import Shard
 from pdemill.store.store import ShardData
 from solvers.certify import audited_samples, discretisation_error, refined_samples
 from solvers.field_job import FieldJob
-from solvers.field_rows import Row, Rows, misfit, stored
+from solvers.field_rows import Row, Rows
 from solvers.instance import Instance, InvalidSample
 from solvers.job import FAILED
 from solvers.operators.equation import DiscreteEquation
@@ -59,9 +59,9 @@ def solve_shard(job: FieldJob, shard: Shard, report: Callable[[Progress], None])
     done = 0
     for prepared in _prepared(job, shard, order.tolist(), _batch(job, sequence), watch):
         for row, instance in _solved(job, rows, prepared, sequence, watch):
-            finished = refine(audit(row, instance), instance)
+            measured = refine(audit(row, instance), instance)
             with watch.step("store"):
-                rows.write(finished)
+                finished = rows.write(measured)
             done += 1
             report(Progress(done, row.label.iterations, finished.solution is None))
     return rows.finished(), watch
@@ -76,7 +76,7 @@ def _prepared(job: FieldJob, shard: Shard, order: list[int], batch: int, watch: 
 
 
 def _prepare(job: FieldJob, shard: Shard, number: int, watch: Stopwatch) -> Prepared:
-    grid, dtype = job.discretisation, job.spec.store.dtype
+    grid = job.discretisation
     with watch.step("sample"):
         instance = job.instance(shard.split, shard.start + number)
     try:
@@ -85,7 +85,7 @@ def _prepare(job: FieldJob, shard: Shard, number: int, watch: Stopwatch) -> Prep
         with watch.step("assemble"):
             equation = grid.equation(instance)
         with watch.step("store"):
-            inputs = stored(job.inputs(instance, equation.shift), dtype)
+            inputs = job.inputs(instance, equation.shift)
     except InvalidSample as fault:
         return Prepared(number, instance, None, fault=str(fault))
     return Prepared(number, instance, equation, inputs)
@@ -112,13 +112,11 @@ def _solved(
 
 
 def _labelled(job: FieldJob, rows: Rows, sample: Prepared, label: Label) -> Row:
-    """The row of a sample with its label, and its solution where the store's type can hold it."""
-    grid, dtype, solution = job.discretisation, job.spec.store.dtype, None
+    """The row of a sample with its label."""
+    grid, solution = job.discretisation, None
     rows.note_first(sample.number, label)
     if label.unknowns is not None:
-        solution = stored(grid.to_fields(grid.centred(label.unknowns), sample.instance), dtype)
-        if not all(values is None or np.isfinite(values).all() for values in (solution, sample.inputs)):
-            label, solution = misfit(label, dtype), None
+        solution = grid.to_fields(grid.centred(label.unknowns), sample.instance)
     parameters = tuple(sample.instance.parameters().values()) if job.parameters else ()
     return Row(sample.number, label, sample.inputs, parameters, solution)
 
