@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from functools import cache
 from importlib.metadata import entry_points
 from pathlib import Path
@@ -14,7 +14,6 @@ if TYPE_CHECKING:
     from pdemill.planning import Plan
     from pdemill.progress import Summary, Watcher
     from pdemill.spec.job import Spec
-    from pdemill.testing.compliance import Places
     from pdemill.verification import Verification
 
 
@@ -35,13 +34,15 @@ class Engine(Protocol):
         self, data_dir: str | Path, host: str, port: int, workers: int, report: Callable[[str], None]
     ) -> None: ...
 
-    def check_family(self, name: str, places: Places, keys: Mapping[str, Any]) -> None: ...
+    def check_family(
+        self, name: str, places: Mapping[str, Sequence[Mapping[str, Any]]], keys: Mapping[str, Any]
+    ) -> None: ...
 
     def check_field(self, value: Any) -> None: ...
 
     def check_method(self, name: str, options: Mapping[str, Any]) -> None: ...
 
-    def check_discretiser(self, name: str, places: Places) -> None: ...
+    def check_discretiser(self, name: str, places: Mapping[str, Sequence[Mapping[str, Any]]]) -> None: ...
 
 
 class _Installed:
