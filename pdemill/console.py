@@ -97,7 +97,8 @@ def _fields_lines(attributes: dict[str, Any], reports: list[SplitReport]) -> Ite
     audits, intervals = (_column(reports, name) for name in ("audit_error", "audit_interval"))
     known = int(np.isfinite(audits).sum())
     walked = f"median {_median(audits)} ± {_median(intervals)}, worst {_worst(audits)}"
-    yield f"error against the continuous equation, audited on {known} samples" + (f": {walked}" if known else "")
+    audited = f"{known} sample{'' if known == 1 else 's'}"
+    yield f"error against the continuous equation, audited on {audited}" + (f": {walked}" if known else "")
 
 
 def _points_lines(reports: list[SplitReport]) -> Iterator[str]:

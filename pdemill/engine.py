@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 
 class Engine(Protocol):
-    """What the installed solvers and the service offer, by the names of their entry points."""
+    """The functions of the installed solvers and the service, by the names of their entry points."""
 
     def generate(self, spec: Spec, out: str | Path, workers: int, watcher: Watcher) -> Summary: ...
 

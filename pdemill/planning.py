@@ -44,7 +44,7 @@ class Plan:
     trial_seconds: float
     candidates: tuple[Candidate, ...]
     discretiser: str = ""
-    """What made the matrices that were solved; plans from before version 0.1 do not tell."""
+    """The discretiser that made the matrices; plans of earlier versions do not tell."""
 
     def to_bytes(self) -> bytes:
         """The content of the store's file."""

@@ -1,4 +1,4 @@
-"""What checking a finished store again found."""
+"""The result of checking a finished store again."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class Verification:
-    """What ``verify`` found. ``content`` is equal for two stores exactly when they hold the same data:
+    """The findings of ``verify``. ``content`` is equal for two stores exactly when they hold the same data:
     it leaves out nothing but measured times."""
 
     samples: int

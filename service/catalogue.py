@@ -1,4 +1,4 @@
-"""What can be asked for, as API and pages show it: families and presets."""
+"""Families and presets, as API and pages show them."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What can be done with jobs, for routes and pages alike: submit, list, follow, dismiss."""
+"""Actions on jobs, for routes and pages alike: submit, list, follow, dismiss."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a spec costs, from formulas: nothing is drawn, assembled or solved.
+"""The cost of a spec, from formulas: nothing is drawn, assembled or solved.
 
 The constants were fitted to the presets on one machine; how fast this one is, is measured once per process with a
 factorisation. The tests hold every preset's estimate against its measured cost. Iterative methods depend on the
@@ -21,7 +21,7 @@ from pdemill.spec.problem import Problem
 SAMPLE_SECONDS, UNKNOWN_SECONDS = 0.8e-3, 0.9e-7
 """Drawing, assembling, certifying and writing: per sample, and per unknown of it."""
 YARDSTICK_SECONDS = 0.0200
-"""What the yardstick took where the constants were fitted."""
+"""The time of the yardstick where the constants were fitted."""
 
 
 @dataclass(frozen=True)

@@ -56,7 +56,7 @@ class FieldJob(Job):
         self._refined: Discretisation | None = None
 
     def _channels(self, drawn: list[str]) -> tuple[str, ...]:
-        """What is drawn; the source where nothing is, and where its mean is subtracted sample by sample."""
+        """The names of all that is drawn; the source where nothing is, and where its mean is subtracted per sample."""
         projected = self.problem.singular and self.problem.compatibility == "project"
         shown = [*drawn, "source"] if projected and "source" not in drawn else drawn
         return tuple(shown or ["source"])

@@ -20,8 +20,8 @@ if TYPE_CHECKING:
 
 @dataclass(slots=True)
 class Row:
-    """What is known of one sample. ``inputs`` is None where nothing could be drawn, ``solution`` where there is none;
-    ``attempted`` tells whether a method was tried on it."""
+    """All that is known of one sample. ``inputs`` is None where nothing could be drawn, ``solution`` where there is
+    none; ``attempted`` tells whether a method was tried on it."""
 
     number: int
     label: Label

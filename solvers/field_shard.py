@@ -129,7 +129,7 @@ type Step = Callable[[Row, Instance], Row]
 
 
 def _audit(job: FieldJob, shard: Shard, watch: Stopwatch) -> Step:
-    """What measures labels against the continuous equation: a row whose label disagrees becomes a failure."""
+    """A step that measures labels against the continuous equation: a row whose label disagrees becomes a failure."""
     chosen = set(audited_samples(job.spec, shard.split).tolist()) & set(range(shard.start, shard.stop))
     if not chosen or job.spec.certify.audit is None:
         return lambda row, instance: row
@@ -159,7 +159,7 @@ def _audited(job: FieldJob, row: Row, instance: Instance, auditor: Auditor) -> R
 
 
 def _refiner(job: FieldJob, shard: Shard, watch: Stopwatch) -> Step:
-    """What estimates discretisation errors of the samples that were drawn for it."""
+    """A step that estimates discretisation errors of the samples that were drawn for it."""
     chosen = set(refined_samples(job.spec, shard.split).tolist())
     method = job.refined_method() if chosen else None
     if method is None:

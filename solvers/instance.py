@@ -76,7 +76,7 @@ class Instance:
     @cached_property
     def terms(self) -> Terms:
         """The coefficients of the equation; those that its discretiser would not look at are an error."""
-        terms, by = self.problem.terms(self.drawn), self.problem.discretisation
+        terms, by = self.problem.stated(self.drawn), self.problem.discretisation
         left_out = [name for name, _ in terms.present() if name not in by.takes.terms]
         if left_out:
             family = self.problem.family

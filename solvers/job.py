@@ -1,4 +1,4 @@
-"""What every job can do, whatever is solved for: lay out its store, solve a shard of it, check it again."""
+"""The base of jobs, whatever is solved for: lay out a store, solve a shard of it, check it again."""
 
 from __future__ import annotations
 
@@ -55,7 +55,7 @@ class Job(ABC):
         return found
 
     def check(self, group: zarr.Group, shard: Shard, rows: NDArray[Any]) -> list[str]:
-        """What is wrong with some rows of a stored shard, drawn and checked anew."""
+        """Draw some rows of a stored shard anew and check them; returns their faults."""
         return self.problem.discretisation.check(self, group, shard, rows)
 
     def audit(self, group: zarr.Group, shard: Shard, rows: NDArray[Any]) -> tuple[list[float], list[str]]:

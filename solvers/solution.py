@@ -1,4 +1,4 @@
-"""What every solver takes and gives."""
+"""The contract of solvers: what they take and give."""
 
 from __future__ import annotations
 

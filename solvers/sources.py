@@ -1,4 +1,4 @@
-"""What compiled code is made from: the sources of its module and of all modules that this imports, transitively.
+"""The sources that compiled code is made from: those of its module and of all modules that this imports, transitively.
 
 Imports are followed where they are made at the top level of a module, because compiled code sees no others: into our
 packages, the packages of the modules asked for, and any file that is not of an installed library.

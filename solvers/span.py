@@ -27,7 +27,7 @@ ENTRIES = 4_000_000
 SAFETY = 0.5
 """Part of the tolerance within which a combination is a solution: the certificate has the last word, and is close."""
 NEAR = 1e-4
-"""What is left of a right-hand side below this part of it comes from the tolerance of earlier solves. It is solved for
+"""A remainder of a right-hand side below this part of it comes from the tolerance of earlier solves. It is solved for
 in full, not down to the tolerance: one such solve serves all that follow."""
 
 
@@ -76,7 +76,7 @@ class Span:
 
 @dataclass(frozen=True)
 class SpanState:
-    """What the solver inside carries, the span of the last matrix, and how many systems were in it."""
+    """The state of the solver inside, the span of the last matrix, and how many systems were in it."""
 
     inner: Any
     span: Span | None = None

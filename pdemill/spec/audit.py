@@ -11,7 +11,7 @@ from pdemill.spec.model import AsNumber, Model
 from pdemill.spec.problem import Problem
 
 TERMS = ("diffusion", "reaction", "source")
-"""What walks know of an equation."""
+"""The terms that walks know."""
 LEAST_CELLS = 6
 """Cells along an axis that a quintic spline needs."""
 

@@ -1,4 +1,4 @@
-"""What a condition on a side of the domain is. A condition is one class that registers itself under its key."""
+"""The base of conditions on sides of the domain. Each is one class that registers itself under its key."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a discretiser is: where a problem is solved, and which equations it takes there."""
+"""The base of discretisers: where a problem is solved, and which equations they take there."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Takes:
-    """What a discretiser can discretise; whatever else an equation or a spec asks for is refused.
+    """The equations that a discretiser can discretise; whatever else an equation or a spec asks for is refused.
 
     terms       names of fields of ``Terms``
     conditions  keys of conditions on sides
@@ -43,13 +43,23 @@ class Discretiser(ABC):
     where: ClassVar[str]
     """In words: for whom lists the keys of a family."""
     suffix: ClassVar[str] = ""
-    """What is added to the name of a family's class."""
+    """Added to the name of a family's class."""
     takes: ClassVar[Takes]
 
     @classmethod
     @abstractmethod
     def suits(cls, problem: Mapping[str, Any]) -> bool:
         """Whether the ``problem`` part of a spec, not validated yet, reads as one of this discretiser."""
+
+    @classmethod
+    def misfit(cls, problem: Mapping[str, Any]) -> str | None:
+        """Why it cannot be asked for beside these keys, the ``problem`` part of a spec; None where it can."""
+        return None
+
+    @classmethod
+    def may_take(cls, family: type[Problem]) -> bool:
+        """Whether there are problems of a family that it takes, as far as the class tells."""
+        return True
 
     @classmethod
     @abstractmethod
@@ -60,7 +70,7 @@ class Discretiser(ABC):
     @classmethod
     @abstractmethod
     def cost(cls, spec: Any) -> Any:
-        """What a spec costs, by estimate."""
+        """The cost of a spec, by estimate."""
 
     @classmethod
     @abstractmethod
@@ -75,7 +85,7 @@ class Discretiser(ABC):
     @classmethod
     @abstractmethod
     def check(cls, job: Any, group: Any, shard: Any, rows: Any) -> list[str]:
-        """What is wrong with some rows of a stored shard, drawn and checked anew."""
+        """Draw some rows of a stored shard anew and check them; returns their faults."""
 
     @classmethod
     @abstractmethod

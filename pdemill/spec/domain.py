@@ -153,13 +153,14 @@ def _inside(point: Any, loop: Any) -> bool:
 
 
 def choose_domain(value: Any, *shapes: type[Model]) -> Any:
-    """The domain that ``value['shape']`` names, out of the shapes that a family can live on."""
+    """The domain that ``value['shape']`` names, out of the shapes that are possible where it stands."""
     if isinstance(value, shapes):
         return value
     names = {str(shape.model_fields["shape"].default): shape for shape in shapes}
     if not isinstance(value, dict):
         raise refusal("should be an object with the key 'shape'")
-    name = value.get("shape", next(iter(names)))
+    name = value.get("shape", "polygon" if "polygon" in names and "outline" in value else next(iter(names)))
     if not isinstance(name, str) or name not in names:
-        raise refuse(("shape",), f"{name!r} is not possible for this family; choose {' or '.join(names)}", name)
+        message = f"{name!r} is not possible with these keys; choose {' or '.join(names)}"
+        raise refuse(("shape",), message if "disk" in names else f"{message}, or ask for points", name)
     return names[name].model_validate(value)

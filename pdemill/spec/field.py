@@ -1,4 +1,4 @@
-"""What a field is: a random function of space, drawn by name, the same at every resolution."""
+"""The base of fields: a field is a random function of space, drawn by name, the same at every resolution."""
 
 from __future__ import annotations
 

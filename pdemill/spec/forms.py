@@ -32,9 +32,9 @@ def form_of(family: type[Problem], by: type[Discretiser]) -> type[Problem]:
 
 
 def forms(name: str) -> Iterator[type[Problem]]:
-    """The models of a family, one for each discretiser."""
+    """The models of a family, one for each discretiser that may take it."""
     for by in discretisers.values():
-        if (form := _form(families[name], by)) is not None:
+        if by.may_take(families[name]) and (form := _form(families[name], by)) is not None:
             yield form
 
 
@@ -67,9 +67,17 @@ class _ProblemSlot(Slot):
 def _choose(value: Mapping[str, Any]) -> type[Discretiser]:
     """The discretiser that a problem names, or else the one whose keys it has."""
     name = value.get("discretiser", "auto")
-    if name != "auto":
-        return discretisers.pick(name, "discretiser")
-    return next((by for by in discretisers.values() if by.suits(value)), discretisers["box"])
+    if name == "auto":
+        return chosen_by_keys(value)
+    by = discretisers.pick(name, "discretiser", "auto")
+    if complaint := by.misfit(value):
+        raise refuse(("discretiser",), complaint, name)
+    return by
+
+
+def chosen_by_keys(problem: Mapping[str, Any]) -> type[Discretiser]:
+    """The discretiser whose keys a problem has."""
+    return next((by for by in discretisers.values() if by.suits(problem)), discretisers["box"])
 
 
 AnyProblem = Annotated[Problem, _ProblemSlot(families, Problem, "Problem")]

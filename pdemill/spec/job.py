@@ -13,7 +13,7 @@ from pydantic import BeforeValidator, ConfigDict, Field, field_validator, model_
 
 from pdemill.spec.audit import Audit
 from pdemill.spec.audit import objection as audit_objection
-from pdemill.spec.forms import AnyProblem
+from pdemill.spec.forms import AnyProblem, chosen_by_keys
 from pdemill.spec.method import AnyMethod, methods
 from pdemill.spec.model import AsNumber, Model, refuse
 
@@ -132,11 +132,14 @@ class Spec(Model):
         return json.dumps(self.model_dump(mode="json"), sort_keys=True, separators=(",", ":"))
 
     def sha256(self) -> str:
-        """Hash of what the spec means: sides and lengths that are left out hash like those they stand for."""
+        """Hash of what the spec means: sides, lengths and a discretiser that are left out hash like those they stand
+        for."""
         return self._sha256
 
     @cached_property
     def _sha256(self) -> str:
         meaning = json.loads(self.canonical())
+        if chosen_by_keys(meaning["problem"]) is self.problem.discretisation:
+            meaning["problem"].pop("discretiser", None)
         meaning["problem"] |= self.problem.resolved()
         return sha256(json.dumps(meaning, sort_keys=True).encode()).hexdigest()

@@ -146,7 +146,7 @@ def read_spec(source: str | Path | Mapping[str, Any] | Spec) -> dict[str, Any]:
 
 
 def gather(source: str | Path | Mapping[str, Any] | Spec, settings: Sequence[str] = ()) -> dict[str, Any]:
-    """What ``read_spec`` reads, with overrides; nothing in it refers to a file any more."""
+    """Read as ``read_spec`` does, with overrides; nothing in it refers to a file any more."""
     return with_mesh(override(read_spec(source), settings), Path())
 
 

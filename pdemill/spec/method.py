@@ -1,4 +1,4 @@
-"""What a method is: options of a solver, and the problems it admits."""
+"""The base of methods: options of a solver, and the problems it admits."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ class Method(Model):
     solves: ClassVar[Literal["systems", "walks", "any"]]
     """The kind of problem that it solves: those that become linear systems, or those at points."""
     misplaced: ClassVar[str]
-    """What is wrong with a spec that asks for it where it solves nothing."""
+    """The fault of a spec that asks for it where it solves nothing."""
 
     def objection(self, problem: Problem) -> Fault | None:
         """Why this method cannot solve the problem, with what to choose instead; None when it can."""

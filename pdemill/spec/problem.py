@@ -1,4 +1,4 @@
-"""What a family is: an equation whose coefficients are fields, and what may be said of its operator."""
+"""The base of families: an equation whose coefficients are fields, and what may be said of its operator."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal, get_args
 from pydantic import Field as Option
 from pydantic import model_validator
 
+from pdemill.errors import FamilyError
 from pdemill.points import axis_names
 from pdemill.spec.boundary import Boundary
 from pdemill.spec.condition import Condition
@@ -32,7 +33,7 @@ __all__ = ["Coefficient", "Diagonal", "Problem", "Properties", "Terms", "Vector"
 
 @dataclass(frozen=True)
 class Properties:
-    """What is known of the matrices of all samples before any is drawn; methods are admitted by it.
+    """Facts about the matrices of all samples, known before any is drawn; methods are admitted by them.
 
     symmetric  A = A'
     definite   positive definite, on the complement of its null space
@@ -167,7 +168,7 @@ class Problem(Model):
 
     @cached_property
     def properties(self) -> Properties:
-        """What methods may rely on."""
+        """The facts that methods may rely on."""
         values = [value for name in self.operator_fields for value in self.values(name)]
         kinds = self.conditions.values()
         constant = self.linear and not any(v.is_random for v in values) and not any(c.moves_operator for c in kinds)
@@ -236,10 +237,22 @@ class Problem(Model):
         """Where the spec says what holds on a side."""
         return ("boundary", side if side in self.boundary.root else "default")
 
+    def stated(self, drawn: Callable[[str], tuple[Function, ...]]) -> Terms:
+        """``terms``, whose mistakes are those of whoever wrote the family."""
+        try:
+            found = self.terms(drawn)
+        except (AttributeError, TypeError, ValueError) as error:
+            if type(error) not in (AttributeError, TypeError, ValueError):  # such as a sample that is not valid
+                raise
+            raise FamilyError(f"terms() of {self.family} fails: {error}") from error
+        if not isinstance(found, Terms):
+            raise FamilyError(f"terms() of {self.family} should return Terms, not {found!r:.60}")
+        return found
+
     def asked(self) -> Iterator[tuple[str, tuple[Function, ...], Path]]:
         """Every term that this problem has, with the path of the field that brings it in; terms that are the number 0
         are left out."""
-        used = self.terms(lambda name: placeholder(name, len(self.values(name))))
+        used = self.stated(lambda name: placeholder(name, len(self.values(name))))
         for term, functions in used.present():
             origins = list(dict.fromkeys(f.origin for f in functions))
             if not all(origin and self._is_zero(origin) for origin in origins):

@@ -76,12 +76,13 @@ class Register[M](Mapping[str, type[M]]):
         """Go back to the members of a snapshot."""
         self._members = dict(members)
 
-    def pick(self, name: Any, tag: str) -> type[M]:
-        """The member called ``name``, which a spec holds under the key ``tag``."""
+    def pick(self, name: Any, tag: str, *others: str) -> type[M]:
+        """The member called ``name``, which a spec holds under the key ``tag``; ``others`` could stand there too."""
         if not isinstance(name, str) or name not in self:
             close = get_close_matches(str(name), list(self), n=1)
             hint = f"did you mean {close[0]!r}? " if close else ""
-            raise refuse((tag,), f"unknown {self.kind} {name!r}; {hint}choose one of {', '.join(self)}", name)
+            choices = ", ".join([*others, *self])
+            raise refuse((tag,), f"unknown {self.kind} {name!r}; {hint}choose one of {choices}", name)
         return self[name]
 
 

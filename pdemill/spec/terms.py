@@ -9,6 +9,7 @@ from typing import Annotated
 from pydantic import BeforeValidator
 from pydantic import Field as Limits
 
+from pdemill.errors import FamilyError
 from pdemill.spec.field import AnyField, Field, Function, PositiveField, choose_field, positive
 from pdemill.spec.field import fields as known_fields
 from pdemill.spec.model import Model, as_tuple
@@ -49,6 +50,18 @@ class Terms:
     source: Function
     convection: tuple[Function, ...] = ()
     reaction: Function | None = None
+
+    def __post_init__(self) -> None:
+        lists, single = {"diffusion", "convection"}, {"source", "reaction"}
+        for name in self.__dataclass_fields__:
+            value = getattr(self, name)
+            entries = value if isinstance(value, tuple) else (value,)
+            wrong = (name in lists and not isinstance(value, tuple)) or (name in single and isinstance(value, tuple))
+            wrong |= name == "diffusion" and not value
+            absent = value is None and name != "source"
+            if wrong or not (absent or all(isinstance(entry, Function) for entry in entries)):
+                kind = "a tuple of functions" if name in lists else "one function"
+                raise FamilyError(f"the {name} of Terms should be {kind}, as drawn(name) gives them, not {value!r:.60}")
 
     def present(self) -> Iterator[tuple[str, tuple[Function, ...]]]:
         """The terms that are there, by name."""

@@ -1,4 +1,4 @@
-"""What an equation is solved for: scalars and vectors, by name."""
+"""The unknowns of an equation: scalars and vectors, by name."""
 
 from __future__ import annotations
 

@@ -133,7 +133,8 @@ class Auditor:
         from solvers.audit.surrogate import Fit  # late: grids need no sparse factors
 
         domain = self.job.problem.walkable
-        assert isinstance(domain, Polygon)
+        if not isinstance(domain, Polygon):
+            raise PdemillError("an audit needs a box grid, or a mesh of a polygon")
         return Fit(self._places, domain, self.job.problem.volume)
 
 

@@ -1,1 +1,1 @@
-"""What ``pdemill.testing`` checks of families, fields, methods and discretisers, one file each."""
+"""The checks of ``pdemill.testing``: families, fields, methods and discretisers, one file each."""

@@ -22,8 +22,7 @@ from pdemill.testing.parts import temporary_parts
 from solvers.compliance.family import check_equation
 from solvers.compliance.probes import with_term, with_terms
 from solvers.compliance.sides import formula
-from solvers.compliance.solved import places_of, points_of, spec_of
-from solvers.field_job import FieldJob
+from solvers.compliance.solved import on_grid, places_of, points_of, spec_of
 from solvers.job import open_job
 
 NAME = "compliance_probe"
@@ -135,7 +134,7 @@ def _transfer(place: dict[str, Any]) -> None:
     with temporary_parts():
         probe_of(plain)
         job = open_job(spec_of({"family": NAME, **place, **keys(plain)}))
-        if not isinstance(job, FieldJob):
+        if not on_grid(job):
             return
         grid, name = job.discretisation, place["discretiser"]
         unknowns = np.random.default_rng(0).standard_normal(grid.pattern.size)

@@ -10,8 +10,7 @@ import numpy as np
 from pdemill.points import Array, CloudPoints
 from pdemill.testing.compliance import ComplianceError
 from solvers.compliance.reference import square
-from solvers.compliance.solved import points_of, rows, sample_of, spec_of
-from solvers.field_job import FieldJob
+from solvers.compliance.solved import on_grid, points_of, rows, sample_of, spec_of
 from solvers.instance import Instance
 from solvers.job import Job, open_job
 
@@ -27,7 +26,7 @@ def check_functions(problems: Sequence[Mapping[str, Any]]) -> None:
         for name, values in first.items():
             _equal(name, jobs[0], other[name], values)
     for job in jobs:
-        if isinstance(job, FieldJob):
+        if on_grid(job):
             places = CloudPoints(points_of(job.discretisation), (0.0, 0.0), (1.0, 1.0))
             for name, functions in sample_of(job).terms.present():
                 for function in functions:

@@ -13,7 +13,7 @@ from pdemill.points import Array
 from pdemill.spec.problem import Problem
 from pdemill.testing.compliance import ComplianceError
 from solvers.compliance.probes import Changed, with_field
-from solvers.compliance.solved import rows, spec_of
+from solvers.compliance.solved import on_grid, rows, spec_of
 from solvers.field_job import FieldJob
 from solvers.job import open_job
 from solvers.operators.system import Matrix
@@ -25,7 +25,7 @@ SAMPLES = 2
 def check_matrices(problem: Mapping[str, Any]) -> None:
     """See that the matrices of some samples are what ``problem.properties`` says. Points have none."""
     job = open_job(spec_of(problem, SAMPLES))
-    if not isinstance(job, FieldJob):
+    if not on_grid(job):
         return
     name, known = _named(job.problem), job.problem.properties
     dense = [_dense(matrix_of(job, number)) for number in range(SAMPLES)]
@@ -62,7 +62,7 @@ def _unmoved(problem: Problem, path: tuple[str | int, ...], value: Changed, befo
         job = open_job(spec_of(with_field(problem, path, value)))
     except SpecError:
         return
-    assert isinstance(job, FieldJob)
+    assert on_grid(job)
     if not np.array_equal(_dense(matrix_of(job, 0)), before):
         raise ComplianceError(f"{path[0]} of {_named(problem)} enters the matrix: name it in operator_fields")
 
@@ -74,7 +74,7 @@ def check_null_space(problem: Mapping[str, Any]) -> None:
         job = open_job(spec_of(closed))
     except SpecError:
         return
-    if isinstance(job, FieldJob):
+    if on_grid(job):
         _check(_dense(matrix_of(job, 0)), job, _named(job.problem) + " with no flux through any side")
         rows(job, 0, 1)
 

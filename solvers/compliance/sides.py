@@ -8,7 +8,7 @@ from typing import Any
 from pdemill.spec.discretiser import discretisers
 
 U = "sin(2.9*x + 2.2*y + 0.4)"
-"""What is given on Dirichlet sides."""
+"""The values of u on Dirichlet sides."""
 
 
 def formula(text: str) -> dict[str, str]:

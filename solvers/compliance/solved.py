@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any
+from typing import Any, TypeGuard
 
 import numpy as np
 from numpy.typing import NDArray
@@ -53,7 +53,7 @@ class Solved:
 
     @cached_property
     def reference(self) -> Array:
-        """What the values should be."""
+        """The values that the reference gives."""
         return square().at(square().solution(self.sample), self.places)
 
     def noise(self, other: Solved | None = None) -> Array:
@@ -93,9 +93,14 @@ def rows(job: Job, start: int, stop: int) -> Mapping[str, NDArray[Any]]:
     return data.arrays
 
 
+def on_grid(job: Job) -> TypeGuard[FieldJob]:
+    """Whether the samples of a job are whole fields; those at points have no matrices."""
+    return not job.problem.pointwise
+
+
 def sample_of(job: Any, number: int = 0) -> Instance:
     """A sample of a job."""
-    found: Instance = (job.instance if isinstance(job, FieldJob) else job.sample)("train", number)
+    found: Instance = (job.instance if on_grid(job) else job.sample)("train", number)
     return found
 
 
@@ -105,7 +110,7 @@ def solved(problem: Problem | Mapping[str, Any]) -> Solved:
     if len(job.problem.channels) != 1:
         raise ComplianceError(f"the reference solves for one scalar, and {job.problem.family} is solved for more")
     found = rows(job, 0, 1)
-    if isinstance(job, FieldJob):
+    if on_grid(job):
         values = found["solution"][0, 0].ravel()
         return Solved(job, sample_of(job), points_of(job.discretisation), values, np.empty((0, len(values))))
     return Solved(job, sample_of(job), found["points"][0].T, found["solution"][0], found["batches"][0])

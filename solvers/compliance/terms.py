@@ -23,7 +23,7 @@ LEAST = 1e-3
 """Part of u that a change must make in the reference."""
 
 type Probe = tuple[str, list[Problem | dict[str, Any]]]
-"""What is changed, and the problems with this change, the first one that is accepted to be solved."""
+"""A change, in words, and problems that have it: the first one that is accepted is solved."""
 
 
 def check_terms(problem: Mapping[str, Any]) -> None:
@@ -58,7 +58,7 @@ def probes(problem: Problem) -> Iterator[Probe]:
 
 
 def _other(value: Field) -> list[Field]:
-    """What stands for a changed field; a number where only numbers are admitted."""
+    """Stand-ins for a field that is changed; a number where only numbers are admitted."""
     if not isinstance(value, Scalar):
         return [Changed(of=value)]
     _, high = value.bounds() or (0.0, np.inf)

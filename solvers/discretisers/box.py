@@ -11,8 +11,8 @@ from pydantic import BeforeValidator, Field
 
 from pdemill.spec.boundary import opposite_paired
 from pdemill.spec.discretiser import Takes
-from pdemill.spec.domain import BOX_SIDES, Box, choose_domain
-from pdemill.spec.model import as_tuple, refuse
+from pdemill.spec.domain import BOX_SIDES, Box, Polygon, choose_domain
+from pdemill.spec.model import as_tuple, refusal, refuse
 from pdemill.spec.problem import Problem
 from solvers.discretisers.whole_fields import WholeFields
 from solvers.operators.box import BoxGrid
@@ -24,17 +24,23 @@ PREVIEW_CELLS = {1: 512, 2: 64, 3: 16}
 
 
 def asks_for_mesh(problem: Mapping[str, Any]) -> bool:
-    """Whether a problem that is not validated yet names the size of a mesh, or a domain that needs one."""
-    domain = problem.get("domain")
+    """Whether a problem, validated or not, names the size of a mesh, or a domain that needs one."""
+    domain, resolution = problem.get("domain"), problem.get("resolution")
     outlined = isinstance(domain, Mapping) and (domain.get("shape") == "polygon" or "outline" in domain)
-    return outlined or isinstance(problem.get("resolution"), Mapping)
+    return outlined or isinstance(domain, Polygon) or isinstance(resolution, Mapping) or hasattr(resolution, "h")
+
+
+def _cells(value: Any) -> Any:
+    if not isinstance(value, list | tuple):
+        raise refusal("should be the cells per axis, such as [64, 64]")
+    return as_tuple(value)
 
 
 class BoxPlace(WholeFieldPlace):
     """A box of 1, 2 or 3 axes, divided into equal cells."""
 
     resolution: Annotated[
-        tuple[Annotated[int, Field(ge=4)], ...], Field(min_length=1, max_length=3), BeforeValidator(as_tuple)
+        tuple[Annotated[int, Field(ge=4)], ...], Field(min_length=1, max_length=3), BeforeValidator(_cells)
     ]
     domain: Annotated[Box, BeforeValidator(lambda value: choose_domain(value, Box))] = Box()
 
@@ -107,6 +113,10 @@ class OnBox(WholeFields):
     @classmethod
     def suits(cls, problem: Mapping[str, Any]) -> bool:
         return "points" not in problem and not asks_for_mesh(problem)
+
+    @classmethod
+    def misfit(cls, problem: Mapping[str, Any]) -> str | None:
+        return None if cls.suits(problem) else "box needs a box as domain, and its cells: resolution: [n_x, n_y]"
 
     @classmethod
     def preview(cls, problem: Problem, data: dict[str, Any]) -> None:

@@ -40,8 +40,7 @@ def _mesh_size(value: Any) -> Any:
 
 
 def _mesh_domain(value: Any) -> Any:
-    outlined = isinstance(value, Mapping) and "outline" in value
-    return choose_domain(value, *((Polygon, Box) if outlined else (Box, Polygon)))
+    return choose_domain(value, Box, Polygon)
 
 
 class MeshPlace(WholeFieldPlace):
@@ -98,7 +97,7 @@ class MeshPlace(WholeFieldPlace):
         return super().resolved() | {"domain": {"shape": "box", "lengths": list(sizes.values())}}
 
     def discretise(self, stored: Mapping[str, NDArray[Any]] | None = None) -> TriangleElements:
-        from solvers.operators.triangles import TriangleElements  # late: only mesh families load scikit-fem
+        from solvers.operators.triangles import TriangleElements  # late: only meshes need scikit-fem
 
         if stored is None:
             mesh = triangulate(self.polygon, self.resolution.h)
@@ -137,6 +136,10 @@ class Elements(WholeFields):
     @classmethod
     def suits(cls, problem: Mapping[str, Any]) -> bool:
         return "points" not in problem and asks_for_mesh(problem)
+
+    @classmethod
+    def misfit(cls, problem: Mapping[str, Any]) -> str | None:
+        return None if cls.suits(problem) else "elements needs the size of a mesh: resolution: {h: 0.05}"
 
     @classmethod
     def preview(cls, problem: Problem, data: dict[str, Any]) -> None:

@@ -48,6 +48,14 @@ class AtPoints(Discretiser):
         return "points" in problem
 
     @classmethod
+    def misfit(cls, problem: Mapping[str, Any]) -> str | None:
+        return None if cls.suits(problem) else "walks needs points instead of resolution: points: {random: 1024}"
+
+    @classmethod
+    def may_take(cls, family: type[Problem]) -> bool:
+        return family.symmetric
+
+    @classmethod
     def open(cls, spec: Spec, stored: Mapping[str, NDArray[Any]] | None, chosen: Method | None) -> PointJob:
         from solvers.walks.job import PointJob  # late: only pointwise jobs load compiled walks
 

@@ -1,4 +1,4 @@
-"""What discretisers of whole fields have in common: their jobs solve linear systems."""
+"""The base of discretisers of whole fields, whose jobs solve linear systems."""
 
 from __future__ import annotations
 

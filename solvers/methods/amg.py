@@ -58,7 +58,7 @@ class Amg(LinearMethod):
 
 @dataclass(frozen=True)
 class Interpolation:
-    """What an interpolation was made from, and the iterations that this matrix took with it."""
+    """The matrix that an interpolation was made from, and the iterations that it took with it."""
 
     matrix: Matrix
     iterations: int

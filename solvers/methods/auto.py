@@ -25,7 +25,7 @@ class Auto(LinearMethod):
         return self.resolve(problem).objection(problem)
 
     def resolve(self, problem: Problem) -> Method:
-        """What the discretiser takes, as far as estimates tell; a job may find a faster method by trial."""
+        """The discretiser's choice, as far as estimates tell; a job may find a faster method by trial."""
         return problem.discretisation.automatic(problem, self)
 
     def solver(self) -> Any:

@@ -15,7 +15,7 @@ type Guess = Literal["span", "zero"]
 def candidates(
     problem: Problem, unknowns: int, rtol: float, sort: Sort = "auto", guess: Guess = "span"
 ) -> list[LinearMethod]:
-    """What offers itself for a problem of this kind with so many unknowns, and is admitted."""
+    """The methods that offer themselves for a problem of this kind and size, and are admitted."""
     found = []
     for name, kind in methods.items():
         if not issubclass(kind, LinearMethod):
@@ -28,8 +28,8 @@ def candidates(
 
 
 def refining(problem: Problem, unknowns: int, rtol: float) -> LinearMethod | None:
-    """What solves a few samples of a problem with ``unknowns`` unknowns on cells of half the size; None where nothing
-    is known to fit into memory. Samples are few and not sorted, so nothing is recycled."""
+    """The method for a few samples of a problem with ``unknowns`` unknowns on cells of half the size; None where
+    nothing is known to fit into memory. Samples are few and not sorted, so nothing is recycled."""
     finer = unknowns * 2**problem.dimension
     found = [method for method in candidates(problem, finer, rtol, "none") if not method.recycles]
     return found[0] if found else None

@@ -45,7 +45,7 @@ class Fft(LinearMethod):
 
 
 def _reason(problem: Problem) -> str | None:
-    """What fft misses in a problem; None if it has everything."""
+    """The first thing that fft misses in a problem; None if it has everything."""
     known = problem.properties
     if known.separable:
         return None

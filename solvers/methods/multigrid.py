@@ -67,7 +67,7 @@ def known_contrast(problem: Problem) -> float:
 
 
 def _reason(problem: Problem) -> str | None:
-    """What multigrid misses in a problem; None if it has everything."""
+    """The first thing that multigrid misses in a problem; None if it has everything."""
     known = problem.properties
     if not known.structured:
         return f"a box grid, and {problem.family} has a mesh"
@@ -93,7 +93,7 @@ def _reason(problem: Problem) -> str | None:
 
 
 class Batches(Protocol):
-    """What solves up to ``lanes`` systems on one pattern side by side."""
+    """A solver of up to ``lanes`` systems on one pattern side by side."""
 
     pattern: Pattern
     lanes: int

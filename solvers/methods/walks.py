@@ -17,7 +17,7 @@ LEAST_ADAPTIVE = 512
 LEAST_BLOCKS = 32
 DEFAULT_WALKS, DEFAULT_MOST = 1024, 262_144
 ALONE = ("target_stderr", "control_variate", "sobol", "gradients", "returned")
-"""What independent walks offer and shared ones do not."""
+"""Options of independent walks that shared ones do not have."""
 
 
 class Walks(Method):

@@ -1,4 +1,4 @@
-"""What a grid or mesh must offer, whatever the equation."""
+"""The base of grids and meshes, whatever the equation."""
 
 from __future__ import annotations
 
@@ -91,7 +91,7 @@ class Discretisation(ABC):
 
     @abstractmethod
     def arrays(self) -> Mapping[str, tuple[tuple[str, ...], NDArray[np.float64] | NDArray[np.int32]]]:
-        """What the store keeps once: dimension names and values of coordinates, or of points and cells."""
+        """Arrays that the store keeps once: dimension names and values of coordinates, or of points and cells."""
 
     def balanced(self, matrix: Matrix, rhs: Array) -> System:
         """The system; a singular one after its source has been shifted so that it has a solution."""

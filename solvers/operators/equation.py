@@ -18,7 +18,7 @@ class DiscreteEquation(ABC):
     mass: Matrix | None = None
     """M; None where the equation is steady."""
     shift: float = 0.0
-    """What was subtracted from the source so that a singular equation has a solution."""
+    """Subtracted from the source so that a singular equation has a solution."""
 
     @abstractmethod
     def start(self) -> Array:

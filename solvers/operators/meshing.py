@@ -35,7 +35,7 @@ class TriangleMesh:
 
 def triangulate(domain: Polygon, h: float) -> TriangleMesh:
     """A mesh of the polygon with edges of length about h; the same mesh every time."""
-    from netgen.geom2d import SplineGeometry  # late: loading it takes a while and only mesh families need it
+    from netgen.geom2d import SplineGeometry  # late: loading it takes a while, and only meshes need it
 
     names = domain.side_names()
     geometry = SplineGeometry()

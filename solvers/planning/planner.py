@@ -19,7 +19,7 @@ from solvers.planning.trial import Trials
 from solvers.threads import one_thread
 
 SHARE, MOST_SECONDS = 0.05, 30.0
-"""What a trial may cost: this part of the job's estimated CPU time, and never more seconds than that."""
+"""The most that a trial may cost: this part of the job's estimated CPU time, and never more seconds than that."""
 LOAD_SECONDS = 0.6
 """Loading the libraries of one method."""
 FAR = 10.0
@@ -47,7 +47,7 @@ def make_plan(job: FieldJob, always: bool = False) -> Plan:
     counts = list(affordable(costs, budget))
     if sum(count > 0 for count in counts) < 2:
         alone = all(is_far(cost, costs[0]) for cost in costs[1:])
-        why = "all others are estimated far slower" if alone else "a trial would take more than 5 % of the job"
+        why = "all others are estimated to be far slower" if alone else "a trial would take more than 5 % of the job"
         return Plan(listed[0].method, False, f"lowest estimate; {why}", 0.0, tuple(listed), by)
     begin = process_time()
     measured = _measure(job, known, listed, counts, budget)
@@ -80,7 +80,7 @@ def _measure(
     for method, entry, count in zip(known, listed, counts, strict=True):
         if count == 0:
             far = is_far(entry.estimated_seconds, listed[0].estimated_seconds)
-            why = f"estimated far slower than {listed[0].name}" if far else "the trial's time is up"
+            why = f"estimated to be far slower than {listed[0].name}" if far else "the trial's time is up"
             found.append(replace(entry, note=f"not tried: {why}"))
             continue
         trial = trials.run(method, count, budget / 2)

@@ -70,7 +70,7 @@ class Trials:
         return Trial(seconds, iterations, own, len(labels) - own)
 
     def _sorting(self, method: LinearMethod) -> float:
-        """What ordering adds to a sample: it is drawn once more, for its features."""
+        """Seconds that ordering adds to a sample: it is drawn once more, for its features."""
         if resolve_sort(method.sort, method.recycles) == "none":
             return 0.0
         begin = process_time()

@@ -1,4 +1,4 @@
-"""What a scheme is: the way from discrete equations to certified labels."""
+"""The base of schemes: the way from discrete equations to certified labels."""
 
 from __future__ import annotations
 

@@ -53,7 +53,7 @@ def _point_bytes(spec: Spec, method: Walks) -> int:
 
 
 def _by_cells(spec: Spec, method: Walks) -> dict[str, float]:
-    """What it would cost to solve for whole fields, factorising the matrix of every sample, on a grid or mesh whose
+    """The cost of solving for whole fields instead, factorising the matrix of every sample, on a grid or mesh whose
     error is that of the walks: 1 / sqrt(walks) against one over the square of the cells along the domain."""
     dimension = spec.problem.dimension
     cells = max(LEAST_CELLS, ceil(4 * method.most_walks**0.25))

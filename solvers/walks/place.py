@@ -57,6 +57,10 @@ def _choose_points(value: Any) -> Any:
 Wanted = Annotated[RandomPoints | GridPoints | ListedPoints, BeforeValidator(_choose_points)]
 
 
+def _domain(value: Any) -> Any:
+    return choose_domain(value, Box, Polygon, *SHAPES)
+
+
 class PointPlace(Problem):
     """Points of any domain that walks know.
 
@@ -65,7 +69,7 @@ class PointPlace(Problem):
 
     pointwise: ClassVar[bool] = True
     solved_by: ClassVar[Literal["systems", "walks"]] = "walks"
-    domain: Annotated[Domain, BeforeValidator(lambda value: choose_domain(value, Box, Polygon, *SHAPES))]
+    domain: Annotated[Domain, BeforeValidator(_domain)]
     points: Wanted
     sensors: Annotated[int, Field(ge=0, le=10_000)] = 128
 

@@ -73,7 +73,7 @@ def test_new_stores_say_how_they_were_discretised(stores: Path, tmp_path: Path) 
         pdemill.generate(spec, tmp_path / f"{name}.zarr", workers=0)
         assert read_attributes(tmp_path / f"{name}.zarr")["plan"]["discretiser"] == by
         forced = {**spec, "problem": {**spec["problem"], "discretiser": by}}
-        assert validate(forced).sha256() != validate(spec).sha256()
+        assert validate(forced).sha256() == validate(spec).sha256()
 
 
 def test_an_old_store_that_was_begun_is_finished(stores: Path, tmp_path: Path) -> None:

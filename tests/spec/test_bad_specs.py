@@ -86,11 +86,13 @@ BAD: dict[str, tuple[Json, str, str]] = {
     "cells not whole": (darcy(resolution=[8, 8.5]), "problem.resolution[1]", "valid integer"),
     "cells true": (darcy(resolution=[True, 8]), "problem.resolution[0]", "valid integer"),
     "cells as text": (darcy(resolution=["8", 8]), "problem.resolution[0]", "valid integer"),
-    "resolution as text": (darcy(resolution="88"), "problem.resolution", "should be a list"),
+    "resolution as text": (darcy(resolution="88"), "problem.resolution", "should be the cells per axis"),
     "more cells than any job": (darcy(resolution=[10**30, 8]), "problem.resolution", "are more than 50,000,000"),
     "mesh size on a grid": (
-        darcy(resolution={"h": 0.1}, discretiser="box"), "problem.resolution", "valid tuple"),
-    "cells for elements": (darcy(discretiser="elements"), "problem.resolution", "should be {h: 0.05}"),
+        darcy(resolution={"h": 0.1}, discretiser="box"), "problem.discretiser", "box needs a box as domain"),
+    "cells as a number": (darcy(resolution=16), "problem.resolution", "should be the cells per axis"),
+    "points for walks": (darcy(discretiser="walks"), "problem.discretiser", "walks needs points"),
+    "cells for elements": (darcy(discretiser="elements"), "problem.discretiser", "resolution: {h: 0.05}"),
     "mesh of three axes": (
         darcy(resolution={"h": 0.1}, domain={"lengths": [1, 1, 1]}), "problem.domain.lengths", "needs two entries"),
     "unknown discretiser": (darcy(discretiser="elemnts"), "problem.discretiser", "did you mean 'elements'?"),
