@@ -27,9 +27,8 @@ def submit(state: AppState, owner: Owner, body: dict[str, Any], key: str | None 
     """Queue a spec for its owner; a request with a ``key`` that was used before gives the same job."""
     spec, cost = check(state, body)
     dataset = queued(spec, cost)
-    state.ledger.reopen_if(dataset.id, gone=lambda: is_damaged(find_store(state, dataset.id)))
-    room = partial(check_room, state, owner, dataset)
-    job, new = state.ledger.submit(owner.name, dataset, key, room)
+    store, room = find_store(state, dataset.id), partial(check_room, state, owner, dataset)
+    job, new = state.ledger.submit(owner.name, dataset, key, room, gone=partial(is_damaged, store))
     if not new and job.dataset != dataset.id:
         raise Refusal(
             422, "this Idempotency-Key was used for another spec",

@@ -106,12 +106,18 @@ class Ledger:
     # Jobs
 
     def submit(
-        self, owner: str, dataset: Dataset, idempotency: str | None, room: Callable[[], None] = lambda: None
+        self,
+        owner: str,
+        dataset: Dataset,
+        idempotency: str | None,
+        room: Callable[[], None] = lambda: None,
+        gone: Callable[[], bool] = lambda: False,
     ) -> tuple[JobRecord, bool]:
         """A new job for a data set, or the job that this owner made with the same idempotency key.
 
-        The data set is made if it is not there, and begun again if it ended badly. The flag says whether the
-        job is new. ``room`` raises if one more job is too many; nobody submits another while it looks.
+        The data set is made if it is not there, and begun again if it ended badly, or ended well and its store or a
+        part of it is ``gone``. The flag says whether the job is new. ``room`` raises if one more job is too many;
+        nobody submits another while they look.
         """
         with self._write() as db:
             if idempotency is not None and (known := self._find(db, owner, idempotency)) is not None:
@@ -126,11 +132,12 @@ class Ledger:
                     f"INSERT INTO datasets ({', '.join(columns)}) VALUES ({marks})",  # noqa: S608
                     list(vars(dataset).values()),
                 )
-            elif row["status"] in ("accepted", "running", "successful"):
+            elif row["status"] in ("accepted", "running") or (row["status"] == "successful" and not gone()):
                 status, message = row["status"], row["message"]
             else:
                 db.execute(
-                    "UPDATE datasets SET status = 'accepted', message = '', queued = ?, finished = NULL WHERE id = ?",
+                    "UPDATE datasets SET status = 'accepted', message = '', queued = ?, finished = NULL, done = 0 "
+                    "WHERE id = ?",
                     (now, dataset.id),
                 )
             ended = now if status not in UNFINISHED else None
@@ -229,13 +236,6 @@ class Ledger:
         """The data sets that have waited longest."""
         rows = self._all("SELECT * FROM datasets WHERE status = ? ORDER BY queued LIMIT ?", (status, limit))
         return [dataset for dataset in map(_dataset, rows) if dataset is not None]
-
-    def reopen_if(self, dataset: str, gone: Callable[[], bool]) -> None:
-        """Make a data set that ended well solvable anew if its store, or a part of it, is gone."""
-        known = self.dataset(dataset)
-        if known is not None and known.status == "successful" and gone():
-            with self._write() as db:
-                db.execute("UPDATE datasets SET status = 'dismissed', done = 0 WHERE id = ?", (dataset,))
 
     def counts(self) -> dict[str, int]:
         """Jobs by status."""

@@ -84,12 +84,15 @@ def _snippets(root: Path, url: str, split: str) -> dict[str, str]:
 
 
 def is_damaged(root: Path) -> bool:
-    """Whether a finished store, or one of its shards, is gone or cut short."""
+    """Whether a finished store, or one of its shards, is gone, cut short, or not what pdemill writes."""
     if not (root / "zarr.json").exists():
         return True
-    attributes, disk = read_attributes(root), LocalDisk(root)
-    shards = cut(attributes["spec"]["splits"], int(attributes["shard_samples"]))
-    return not all(is_finished(disk, shard) for shard in shards)
+    try:
+        attributes, disk = read_attributes(root), LocalDisk(root)
+        shards = cut(attributes["spec"]["splits"], int(attributes["shard_samples"]))
+        return not all(is_finished(disk, shard) for shard in shards)
+    except (ValueError, TypeError, KeyError, AttributeError, IsADirectoryError):
+        return True
 
 
 def delete_store(state: AppState, owner: Owner, job: JobRecord, dataset: Dataset) -> None:

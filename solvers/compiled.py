@@ -12,6 +12,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from typing import Any
+from uuid import uuid4
 
 from numba import njit, types
 from numba.core import event
@@ -81,6 +82,13 @@ class _File(IndexDataCacheFile):  # type: ignore[misc]
             return super()._load_index()
         except (ImportError, AttributeError):
             return {}
+
+    def save(self, key: Any, data: Any) -> None:
+        """Machine code first, under a name of its own, then its place in the index: numba does it the other way round
+        and takes names of sources that are gone, so that an index could name code of other sources."""
+        name = f"{self._index_name.removesuffix('.nbi')}.{uuid4().hex[:16]}.nbc"
+        self._save_data(name, data)
+        self._save_index({**self._load_index(), key: name})
 
 
 class _Cache(FunctionCache):  # type: ignore[misc]

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from functools import cached_property
 from math import isfinite
+from typing import Any
 
 import numpy as np
 
@@ -78,9 +80,12 @@ class Instance:
         """The coefficients of the equation; those that its discretiser would not look at are an error."""
         terms, by = self.problem.stated(self.drawn), self.problem.discretisation
         left_out = [name for name, _ in terms.present() if name not in by.takes.terms]
-        if left_out:
-            family = self.problem.family
-            raise FamilyError(f"a sample of {family} has a {left_out[0]} term, which {by.name} does not take")
+        for name in left_out:
+            if name not in self.problem.zero_terms:
+                family = self.problem.family
+                raise FamilyError(f"a sample of {family} has a {name} term, which {by.name} does not take")
+            nothing: Any = () if isinstance(getattr(terms, name), tuple) else None
+            terms = replace(terms, **{name: nothing})
         return terms
 
     def condition(self, side: str) -> tuple[Condition, dict[str, Function]]:

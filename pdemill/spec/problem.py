@@ -10,6 +10,7 @@ from functools import cached_property
 from inspect import get_annotations
 from typing import TYPE_CHECKING, Any, ClassVar, Literal, get_args
 
+import numpy as np
 from pydantic import Field as Option
 from pydantic import model_validator
 
@@ -22,7 +23,7 @@ from pdemill.spec.domain import Box, Polygon
 from pdemill.spec.field import Field, Function, Scalar
 from pdemill.spec.model import Model, refuse
 from pdemill.spec.registry import Registry
-from pdemill.spec.terms import Coefficient, Diagonal, Terms, Vector, placeholder
+from pdemill.spec.terms import NOWHERE, Coefficient, Diagonal, Terms, Vector, placeholder
 from pdemill.spec.unknowns import ScalarUnknown, Unknown
 
 if TYPE_CHECKING:
@@ -247,19 +248,42 @@ class Problem(Model):
             raise FamilyError(f"terms() of {self.family} fails: {error}") from error
         if not isinstance(found, Terms):
             raise FamilyError(f"terms() of {self.family} should return Terms, not {found!r:.60}")
+        axes = self.dimension
+        if len(found.diffusion) not in (1, axes) or len(found.convection) not in (0, axes):
+            raise FamilyError(
+                f"terms() of {self.family} should give 1 or {axes} functions of diffusion and 0 or {axes} of convection"
+            )
         return found
 
     def asked(self) -> Iterator[tuple[str, tuple[Function, ...], Path]]:
         """Every term that this problem has, with the path of the field that brings it in; terms that are the number 0
         are left out."""
-        used = self.stated(lambda name: placeholder(name, len(self.values(name))))
-        for term, functions in used.present():
-            origins = list(dict.fromkeys(f.origin for f in functions))
-            if not all(origin and self._is_zero(origin) for origin in origins):
-                yield term, functions, (origins[0] or "family",)
+        for term, functions in self._stand_ins.present():
+            if term not in self.zero_terms:
+                yield term, functions, (functions[0].origin or "family",)
 
-    def _is_zero(self, name: str) -> bool:
-        return all(value.bounds() == (0.0, 0.0) for value in self.values(name))
+    @cached_property
+    def _stand_ins(self) -> Terms:
+        """The terms, made of functions that know which field they come from, and which fields are the number 0."""
+        return self.stated(lambda name: placeholder(name, [self._is_zero(value) for value in self.values(name)]))
+
+    @cached_property
+    def zero_terms(self) -> frozenset[str]:
+        """The terms that are the number 0 in every sample: made of fields that are, each by one function of its
+        values."""
+        return frozenset(name for name, functions in self._stand_ins.present() if all(map(self._vanishes, functions)))
+
+    def _vanishes(self, stand_in: Function) -> bool:
+        if not stand_in.origin or not all(map(self._is_zero, self.values(stand_in.origin))):
+            return False
+        try:
+            return bool(np.ndim(value := stand_in(NOWHERE)) == 0 and value == 0.0)
+        except (ArithmeticError, AttributeError, TypeError, ValueError):
+            return False
+
+    @staticmethod
+    def _is_zero(value: Field) -> bool:
+        return value.bounds() == (0.0, 0.0)
 
     def check_domain(self) -> None:
         """Refuse a domain and resolution that do not fit together."""
@@ -345,6 +369,8 @@ class Problem(Model):
         return self
 
     def _integrates_to_zero(self) -> bool:
+        if "source" not in type(self).model_fields:
+            return False
         loads = [(value, self.volume) for value in self.values("source")]
         loads += [(c.flux, self.measure(side)) for side, c in self.conditions.items() if c.flux is not None]
         integrals = [mean * size if (mean := self._mean(value)) is not None else None for value, size in loads]
@@ -379,7 +405,7 @@ def _warn_of_bound(family: type[Problem]) -> None:
         f"{family.__name__} derives from the place of one discretiser, which will not be possible in the next release: "
         "derive it from pdemill.spec.problem.Problem"
     )
-    warnings.warn(message, DeprecationWarning, stacklevel=5)
+    warnings.warn(message, FutureWarning, stacklevel=5)
 
 
 families: Registry[Problem] = Registry("family", "family")

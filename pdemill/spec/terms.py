@@ -6,10 +6,12 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Annotated
 
+import numpy as np
 from pydantic import BeforeValidator
 from pydantic import Field as Limits
 
 from pdemill.errors import FamilyError
+from pdemill.points import CloudPoints, Points
 from pdemill.spec.field import AnyField, Field, Function, PositiveField, choose_field, positive
 from pdemill.spec.field import fields as known_fields
 from pdemill.spec.model import Model, as_tuple
@@ -72,6 +74,19 @@ class Terms:
                 yield name, functions
 
 
-def placeholder(name: str, count: int) -> tuple[Function, ...]:
-    """Stand-ins for the drawn functions of the field ``name``, which show where a term comes from."""
-    return tuple(Function(lambda points: 1.0, origin=name) for _ in range(count))
+NOWHERE = CloudPoints(np.zeros((1, 0)), (0.0,), (1.0,), lasting=False)
+"""Where stand-ins are evaluated."""
+
+
+def placeholder(name: str, zero: list[bool]) -> tuple[Function, ...]:
+    """Stand-ins for the drawn functions of the field ``name``, which show where a term comes from: 0 for those that are
+    the number 0, else 1."""
+    return tuple(Function(_zero if vanishes else _one, origin=name) for vanishes in zero)
+
+
+def _zero(points: Points) -> float:
+    return 0.0
+
+
+def _one(points: Points) -> float:
+    return 1.0

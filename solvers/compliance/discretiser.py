@@ -114,7 +114,7 @@ def _refusals(by: type[Discretiser], place: dict[str, Any]) -> None:
 
 def _adding(term: str) -> Callable[[Terms], Terms]:
     several = isinstance(next(part.default for part in fields(Terms) if part.name == term), tuple)
-    one = placeholder("", 2)
+    one = placeholder("", [False, False])
     return lambda terms: with_term(terms, term, one if several else one[0])
 
 

@@ -105,7 +105,8 @@ class MeshPlace(WholeFieldPlace):
             cells = stored["cells"][:, :3]
             vertices = stored["points"][: cells.max() + 1]
             mesh = TriangleMesh(vertices, cells, stored["facets"], stored["facet_sides"], self.sides)
-        return TriangleElements(mesh, self.order, self.conditions, self.properties, self.singular)
+        wide = any(term not in ("diffusion", "source") or len(parts) > 1 for term, parts, _ in self.asked())
+        return TriangleElements(mesh, self.order, self.conditions, self.properties, self.singular, wide)
 
     def check_domain(self) -> None:
         if isinstance(self.domain, Box) and len(self.domain.lengths or (1.0, 1.0)) != 2:

@@ -53,7 +53,7 @@ class Matrix:
     """
 
     pattern: Pattern
-    values: Array
+    values: Array = field(repr=False)
     properties: Properties
     null_space: tuple[Array, ...] = ()
     layouts: Mapping[type, Any] = field(default_factory=dict)

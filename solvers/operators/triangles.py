@@ -37,6 +37,11 @@ def _all_terms(u: Any, v: Any, w: Any) -> Any:
 
 
 @skfem.BilinearForm
+def _neighbours(u: Any, v: Any, w: Any) -> Any:
+    return np.ones_like(w.x[0])  # no term vanishes: scikit-fem drops entries that are 0 in an element
+
+
+@skfem.BilinearForm
 def _exchange(u: Any, v: Any, w: Any) -> Any:
     return w.a * u * v
 
@@ -62,8 +67,9 @@ class TriangleElements(Discretisation):
 
     def __init__(
         self, mesh: TriangleMesh, order: int, conditions: Mapping[str, Condition], properties: Properties,
-        singular: bool = False,
+        singular: bool = False, wide: bool = False,
     ) -> None:  # fmt: skip
+        self._wide = wide
         self.mesh, self.degree, self.conditions, self.properties = mesh, order, conditions, properties
         self.order = order + 1
         self._mesh = skfem.MeshTri(np.ascontiguousarray(mesh.points.T), np.ascontiguousarray(mesh.cells.T))
@@ -92,14 +98,27 @@ class TriangleElements(Discretisation):
         self._free = np.setdiff1d(np.arange(self._basis.N), given)
         if not self._free.size:
             raise SolverError("the mesh has no node away from the Dirichlet sides: make problem.resolution.h smaller")
-        unit = csr_array(_diffusion.assemble(self._basis, k=1.0))
-        block = csr_array(unit[self._free][:, self._free])
+        self._whole = self._couplings()
+        block = csr_array(self._whole[self._free][:, self._free])
         block.sort_indices()
         self.pattern = Pattern(block.indptr.astype(np.int32), block.indices.astype(np.int32))
         self.weights = np.asarray(_load.assemble(self._basis, f=1.0))[self._free]
         self.null_space = (np.ones(self.pattern.size),) if singular else ()
         self._constant: tuple[Matrix, csr_array] | None = None
         self._coefficients: dict[str, Array | float] = {}
+
+    def _couplings(self) -> csr_array:
+        """A matrix with all entries that any sample's has: those of the diffusion alone where it needs no others."""
+        unit = csr_array(_diffusion.assemble(self._basis, k=1.0))
+        unit.sort_indices()
+        robin = [
+            basis for side, basis in self._side_bases.items() if "coefficient" in self.conditions[side].in_operator
+        ]
+        if not self._wide and all(_within(unit, csr_array(_exchange.assemble(basis, a=1.0))) for basis in robin):
+            return unit
+        every = csr_array(_neighbours.assemble(self._basis))
+        every.sort_indices()
+        return every
 
     def _facets(self, ends: NDArray[np.int32]) -> NDArray[np.intp]:
         """Numbers of the facets with the given end points."""
@@ -151,7 +170,8 @@ class TriangleElements(Discretisation):
                 )
             return self._constant
         form = _diffusion if inside.keys() == {"k"} else _all_terms
-        whole = csr_array(form.assemble(self._basis, **inside))
+        whole = csr_array((np.zeros(self._whole.nnz), self._whole.indices, self._whole.indptr), shape=self._whole.shape)
+        _add(whole, csr_array(form.assemble(self._basis, **inside)))
         for side, a in exchange.items():
             _add(whole, csr_array(_exchange.assemble(self._side_bases[side], a=a)))
         block = csr_array(whole[self._free][:, self._free])
@@ -201,7 +221,7 @@ class TriangleElements(Discretisation):
         mesh = TriangleMesh(
             np.ascontiguousarray(fine.p.T), cells, facets, np.tile(self.mesh.sides, 2), self.mesh.side_names
         )
-        return TriangleElements(mesh, self.degree, self.conditions, self.properties, bool(self.null_space))
+        return TriangleElements(mesh, self.degree, self.conditions, self.properties, bool(self.null_space), self._wide)
 
     def restrict(self, fine: Array) -> Array:
         vertices = len(self.mesh.points)
@@ -219,15 +239,25 @@ class TriangleElements(Discretisation):
         }
 
 
+def _places(whole: csr_array, part: csr_array) -> tuple[NDArray[np.intp], NDArray[np.bool_]]:
+    """Where the entries of a part, in the order of ``tocoo``, stand in a matrix with sorted rows; whether they do."""
+    size, more = whole.shape[1], part.tocoo()
+    have = np.repeat(np.arange(whole.shape[0], dtype=np.int64), np.diff(whole.indptr)) * size + whole.indices
+    wanted = more.row.astype(np.int64) * size + more.col
+    places = np.minimum(np.searchsorted(have, wanted), len(have) - 1)
+    return places, have[places] == wanted
+
+
+def _within(whole: csr_array, part: csr_array) -> bool:
+    return bool(_places(whole, part)[1].all())
+
+
 def _add(whole: csr_array, part: csr_array) -> None:
-    """Add a matrix whose pattern is a part of the other's, which keeps its own: SciPy's sum would drop entries that are
-    0, and the right angles of a mesh make some."""
-    whole.sort_indices()
-    size = whole.shape[1]
-    rows = np.repeat(np.arange(whole.shape[0], dtype=np.int64), np.diff(whole.indptr))
-    more = part.tocoo()
-    places = np.searchsorted(rows * size + whole.indices, more.row.astype(np.int64) * size + more.col)
-    whole.data[places] += more.data
+    """Add a matrix whose pattern is a part of the other's, which keeps its own."""
+    places, found = _places(whole, part)
+    if not found.all():
+        raise SolverError("a term couples nodes that the pattern does not; please report this")
+    whole.data[places] += part.tocoo().data
 
 
 def _anticlockwise(points: Array, cells: NDArray[np.int32]) -> NDArray[np.int32]:

@@ -14,12 +14,14 @@ from dataclasses import dataclass
 from hashlib import sha256
 from itertools import pairwise
 from math import hypot
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pytest
 from matplotlib.tri import LinearTriInterpolator, Triangulation
 
+import pdemill
 from pdemill.points import Array
 from pdemill.spec import load_preset
 from pdemill.spec.problem import families
@@ -330,3 +332,75 @@ def test_heat_around_the_slot_against_a_fine_reference(solve: Solve) -> None:
     order = np.log2(errors[0] / errors[1])
     assert 1.1 < order < 2.1, f"order {order}, errors {errors}"
     assert errors[1] < 0.01
+
+
+RIGHT_ANGLE = {"shape": "polygon", "outline": [(0.0, 0.0), (1.0, 0.0), (0.0, 1.0)]}
+ROBIN = {"robin": {"coefficient": _expression("1+y"), "value": _expression("x+1")}}
+
+
+@pytest.mark.parametrize("order", [1, 2])
+@pytest.mark.parametrize(
+    "keys",
+    [
+        {"family": "poisson", "boundary": {"default": ROBIN}},
+        {"family": "screened_poisson", "boundary": {"default": {"neumann": 0}}},
+        {"family": "helmholtz", "wavenumber": _expression("1+x"), "boundary": {"default": {"neumann": 0.5}}},
+        {
+            "family": "convection_diffusion", "velocity": [1, _expression("x")], "reaction": 2,
+            "boundary": {"default": {"neumann": 0}, "edge0": ROBIN},
+        },
+        {"family": "darcy", "reaction": _expression("max(0, x - 0.4)"), "boundary": {"edge2": ROBIN}},
+    ],
+    ids=lambda keys: keys["family"],
+)  # fmt: skip
+def test_right_angles_take_no_entry_out_of_a_matrix(keys: dict[str, Any], order: int, begin: Begin) -> None:
+    """There the gradients of two basis functions are orthogonal, and a matrix of diffusion alone has no entry for them.
+
+    The matrix is compared with one of dense sums over the elements, of this mesh and of the refined one.
+    """
+    source = {"source": _expression("1+x*y")}
+    size = 1.0 if "default" in keys["boundary"] else 0.6  # where a side is Dirichlet, one triangle has no free node
+    job = begin(keys | source | {"order": order, "resolution": {"h": size}, "domain": RIGHT_ANGLE})
+    for grid in (job.discretisation, job.refined):
+        instance = job.instance("train", 0)
+        found = grid.assemble(instance).matrix.sparse().toarray()
+        np.testing.assert_allclose(found, _dense(grid, instance), rtol=0, atol=1e-12 * np.abs(found).max())
+
+
+def _dense(grid: Any, instance: Any) -> Array:
+    """The matrix of the free nodes, without a pattern."""
+    basis, terms = grid._basis, instance.terms
+    inside = grid._inside
+    k = np.broadcast_to(terms.diffusion[0](inside), inside.shape)
+    b = [np.broadcast_to(f(inside), inside.shape) for f in terms.convection] or [0.0 * k, 0.0 * k]
+    c = 0.0 * k if terms.reaction is None else np.broadcast_to(terms.reaction(inside), inside.shape)
+    total = np.zeros((basis.N, basis.N))
+    for row, test in enumerate(basis.basis):
+        for column, trial in enumerate(basis.basis):
+            (v,), (u,) = test, trial
+            value = k * (u.grad * v.grad).sum(axis=0) + (
+                b[0] * u.grad[0] + b[1] * u.grad[1] + c * np.asarray(u)
+            ) * np.asarray(v)
+            entries = (value * basis.dx).sum(axis=1)
+            np.add.at(total, (basis.element_dofs[row], basis.element_dofs[column]), entries)
+    for side, facets in grid._side_bases.items():
+        condition, data = instance.condition(side)
+        if condition.kind() == "robin":
+            places = grid.side_points[side]
+            a = np.broadcast_to(data["coefficient"](places), places.shape)
+            for row, test in enumerate(facets.basis):
+                for column, trial in enumerate(facets.basis):
+                    (v,), (u,) = test, trial
+                    entries = (a * np.asarray(u) * np.asarray(v) * facets.dx).sum(axis=1)
+                    np.add.at(total, (facets.element_dofs[row], facets.element_dofs[column]), entries)
+    return np.asarray(total[np.ix_(grid._free, grid._free)])
+
+
+def test_a_mesh_with_right_angles_is_certified_with_its_refinement(tmp_path: Path) -> None:
+    spec = {
+        "problem": {"family": "helmholtz", "resolution": {"h": 0.25}, "boundary": {"default": {"neumann": 0}}},
+        "samples": 2,
+        "certify": {"refine": 1},
+    }
+    summary = pdemill.generate(spec, tmp_path / "waves.zarr", workers=0)
+    assert summary.ok, summary.failures

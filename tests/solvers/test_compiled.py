@@ -63,6 +63,11 @@ from scaled.callee import scale
 Path(sys.argv[1]).write_text("FACTOR = 7.0")
 print(scale(1.0))
 """
+DYING = """
+import os
+from numba.core.caching import IndexDataCacheFile
+IndexDataCacheFile.{at} = lambda *parts: os._exit(9)
+"""
 UNKEPT = """
 import importlib, pkgutil
 import numpy as np
@@ -110,6 +115,16 @@ def package(tmp_path: Path) -> Path:
     for name, text in texts.items():
         (folder / f"{name}.py").write_text(text)
     return folder
+
+
+def test_a_process_that_dies_while_it_keeps_code_leaves_none_that_is_old(package: Path, tmp_path: Path) -> None:
+    cache = tmp_path / "cache"
+    python(RUN, folder=tmp_path, cache=cache)
+    (package / "constants.py").write_text("FACTOR = 6.0")
+    for at in ("_save_data", "_save_index"):
+        with pytest.raises(subprocess.CalledProcessError):
+            python(DYING.format(at=at) + RUN, folder=tmp_path, cache=cache)
+    assert python(RUN, folder=tmp_path, cache=cache)[:3] == ["12.0", "18.0", "6.0"]
 
 
 def test_what_names_a_module_that_is_gone_is_compiled_anew(package: Path, tmp_path: Path) -> None:

@@ -25,7 +25,7 @@ from solvers.fields.constant import Constant
 @pytest.fixture(scope="module", autouse=True)
 def warnings(toy_parts: None) -> list[WarningMessage]:
     """The families, and what was told while they were defined."""
-    with pytest.warns(DeprecationWarning, match="derives from the place of one discretiser") as told:
+    with pytest.warns(FutureWarning, match="derives from the place of one discretiser") as told:
         _define()
     return list(told)
 
