@@ -1,0 +1,72 @@
+"""The ledger: what becomes of a data set that ended well and is asked for again."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from pdemill.spec import validate
+from service.ledger import Dataset, Ledger
+from service.submission import queued
+from solvers.estimate import estimate
+
+NEVER = pytest.fail
+
+
+@pytest.fixture
+def ledger(tmp_path: Path) -> Iterator[Ledger]:
+    made = Ledger(tmp_path / "jobs.sqlite")
+    yield made
+    made.close()
+
+
+@pytest.fixture
+def ended(ledger: Ledger) -> Dataset:
+    """A data set that ended well, asked for once with a key."""
+    spec = validate({"problem": {"family": "poisson", "resolution": [8, 8]}, "samples": 4})
+    dataset = queued(spec, estimate(spec))
+    ledger.submit("ann", dataset, "once")
+    ledger.ended(dataset.id, "successful", "", 4, 0)
+    return dataset
+
+
+def _status(ledger: Ledger, dataset: Dataset) -> str:
+    found = ledger.dataset(dataset.id)
+    assert found is not None
+    return found.status
+
+
+def test_what_is_whole_is_not_begun_again(ledger: Ledger, ended: Dataset) -> None:
+    job, new = ledger.submit("ann", ended, None, gone=lambda: False)
+    assert new
+    assert job.status == _status(ledger, ended) == "successful"
+
+
+def test_what_is_gone_is_begun_again(ledger: Ledger, ended: Dataset) -> None:
+    job, new = ledger.submit("ann", ended, None, gone=lambda: True)
+    assert new
+    assert job.status == _status(ledger, ended) == "accepted"
+
+
+def test_a_request_that_is_repeated_begins_nothing_again(ledger: Ledger, ended: Dataset) -> None:
+    job, new = ledger.submit("ann", ended, "once", gone=lambda: NEVER("it looked"))
+    assert not new
+    assert job.status == _status(ledger, ended) == "successful"
+
+
+def test_a_request_that_is_refused_begins_nothing_again(ledger: Ledger, ended: Dataset) -> None:
+    def room() -> None:
+        raise RuntimeError("full")
+
+    with pytest.raises(RuntimeError, match="full"):
+        ledger.submit("ann", ended, None, room, gone=lambda: True)
+    assert _status(ledger, ended) == "successful"
+
+
+def test_what_is_solved_again_meanwhile_is_left_alone(ledger: Ledger, ended: Dataset) -> None:
+    ledger.submit("ann", ended, None, gone=lambda: True)
+    ledger.begun(ended.id)
+    job, _ = ledger.submit("bob", ended, None, gone=lambda: NEVER("it looked"))
+    assert job.status == _status(ledger, ended) == "running"
