@@ -5,7 +5,6 @@ from __future__ import annotations
 import warnings
 from abc import abstractmethod
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 from functools import cached_property
 from inspect import get_annotations
 from typing import TYPE_CHECKING, Any, ClassVar, Literal, get_args
@@ -22,6 +21,7 @@ from pdemill.spec.discretiser import Discretiser
 from pdemill.spec.domain import Box, Polygon
 from pdemill.spec.field import Field, Function, Scalar
 from pdemill.spec.model import Model, refuse
+from pdemill.spec.properties import Properties
 from pdemill.spec.registry import Registry
 from pdemill.spec.terms import NOWHERE, Coefficient, Diagonal, Terms, Vector, placeholder
 from pdemill.spec.unknowns import ScalarUnknown, Unknown
@@ -30,35 +30,6 @@ if TYPE_CHECKING:
     from pdemill.errors import Path
 
 __all__ = ["Coefficient", "Diagonal", "Problem", "Properties", "Terms", "Vector", "families"]
-
-
-@dataclass(frozen=True)
-class Properties:
-    """Facts about the matrices of all samples, known before any is drawn; methods are admitted by them.
-
-    symmetric  A = A'
-    definite   positive definite, on the complement of its null space
-    constant   the same for every sample
-    dimension  number of space dimensions
-    cells      cells along each axis, where the unknowns are one number per cell of a box grid; else empty
-    periodic   for each of these axes, whether its ends are joined
-    compact    each cell is coupled with the next ones along the axes alone, by entries <= 0
-    separable  compact, the same in every cell along an axis: diagonalised by fast transforms
-    """
-
-    symmetric: bool
-    definite: bool
-    constant: bool
-    dimension: int
-    cells: tuple[int, ...] = ()
-    periodic: tuple[bool, ...] = ()
-    compact: bool = False
-    separable: bool = False
-
-    @property
-    def structured(self) -> bool:
-        """Whether the unknowns form a grid."""
-        return bool(self.cells)
 
 
 class Problem(Model):

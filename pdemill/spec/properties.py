@@ -1,0 +1,34 @@
+"""Facts about the matrices of a problem, known before any sample is drawn."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Properties:
+    """Facts about the matrices of all samples, known before any is drawn; methods are admitted by them.
+
+    symmetric  A = A'
+    definite   positive definite, on the complement of its null space
+    constant   the same for every sample
+    dimension  number of space dimensions
+    cells      cells along each axis, where the unknowns are one number per cell of a box grid; else empty
+    periodic   for each of these axes, whether its ends are joined
+    compact    each cell is coupled with the next ones along the axes alone, by entries <= 0
+    separable  compact, the same in every cell along an axis: diagonalised by fast transforms
+    """
+
+    symmetric: bool
+    definite: bool
+    constant: bool
+    dimension: int
+    cells: tuple[int, ...] = ()
+    periodic: tuple[bool, ...] = ()
+    compact: bool = False
+    separable: bool = False
+
+    @property
+    def structured(self) -> bool:
+        """Whether the unknowns form a grid."""
+        return bool(self.cells)
