@@ -15,6 +15,7 @@ from pdemill.spec.field import Function
 from pdemill.spec.job import Spec
 from pdemill.spec.method import LinearMethod, Method
 from pdemill.store.layout import ArrayLayout, StoreLayout, shard_samples
+from solvers.algebraic import Measure
 from solvers.draws import CompiledDraw
 from solvers.instance import Instance
 from solvers.job import FAILED, Job
@@ -26,6 +27,8 @@ from solvers.place import WholeFieldPlace
 from solvers.schemes.scheme import Scheme
 from solvers.sequence import FALLBACK, Sequence
 
+LABEL_ERRORS = ("algebraic_error", "stored_error")
+"""Columns of stores of schema 2 and later: errors of labels against the exact discrete solution."""
 AUDITED = ("audit_error", "audit_interval")
 """Columns of jobs with an audit."""
 
@@ -76,9 +79,10 @@ class FieldJob(Job):
         """The numbers by which samples are compared."""
         return instance.features(self.discretisation.points, self.discretisation.side_points)
 
-    def sequence(self, method: LinearMethod | None = None) -> Sequence:
-        """The job's method, or another, with nothing recycled yet."""
-        return Sequence(method or self.method, self.kept)
+    def sequence(self, method: LinearMethod | None = None, measure: Measure | None = None) -> Sequence:
+        """The job's method, or another, with nothing recycled yet; ``measure``: for another discretisation."""
+        limit = self.spec.certify.algebraic_rtol
+        return Sequence(method or self.method, self.kept, measure or self.discretisation, limit)
 
     def inputs(self, instance: Instance, shift: float) -> Array:
         """The input channels of a sample, shape (channels, ...); ``shift`` was subtracted from its source."""
@@ -104,6 +108,7 @@ class FieldJob(Job):
         columns = (
             ArrayLayout("params", "float64", (len(self.parameters),), ("parameter",)),
             ArrayLayout("rel_residual", "float64"),
+            *(ArrayLayout(name, "float32") for name in LABEL_ERRORS if self.schema > 1),
             ArrayLayout("error_estimate", "float32"),
             *(ArrayLayout(name, "float32") for name in AUDITED if self.spec.certify.audit),
             ArrayLayout("iterations", "int32", fill=-1),

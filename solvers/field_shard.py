@@ -164,7 +164,7 @@ def _refiner(job: FieldJob, shard: Shard, watch: Stopwatch) -> Step:
     method = job.refined_method() if chosen else None
     if method is None:
         return lambda row, instance: row
-    sequence = job.sequence(method)
+    sequence = job.sequence(method, job.refined)
 
     def refined(row: Row, instance: Instance) -> Row:
         if row.solution is None or shard.start + row.number not in chosen:

@@ -43,6 +43,8 @@ class Job(ABC):
     channels: tuple[str, ...]
     parameters: tuple[str, ...]
     kept: dict[Any, Any]
+    schema: int = SCHEMA
+    """The version of its store's layout."""
 
     @cached_property
     @abstractmethod
@@ -76,6 +78,15 @@ class Job(ABC):
     def shown_plan(self) -> dict[str, Any]:
         """The method as it runs, for the store's attributes."""
 
+    def of_schema(self, schema: int) -> Self:
+        """The same job for a store with an older layout."""
+        if schema == self.schema:
+            return self
+        other = copy(self)
+        other.__dict__.pop("layout", None)
+        other.schema = schema
+        return other
+
     def using(self, method: Method) -> Self:
         """The same job, solved by another method."""
         other = copy(self)
@@ -86,7 +97,7 @@ class Job(ABC):
     def attributes(self, samples: int, unknowns: int) -> dict[str, Any]:
         """The root attributes of the store: the spec, how it is solved, the names of channels."""
         return {
-            "schema": SCHEMA,
+            "schema": self.schema,
             "spec": self.spec.model_dump(mode="json"),
             "spec_sha256": self.spec.sha256(),
             "versions": software(),

@@ -53,6 +53,8 @@ def open_work(root: Path, spec: Spec | None = None, disk: Disk | None = None) ->
     spec = spec or stored_spec(root)
     chosen = planned_method(root) if spec.solver.method == "auto" else None
     job = open_job(spec, shared_arrays(root), chosen)
+    if (root / ROOT).exists():
+        job = job.of_schema(read_attributes(root)["schema"])
     return job, Store(disk or LocalDisk(root), job.layout)
 
 

@@ -10,6 +10,9 @@ from typing import Any
 from pdemill.points import Array
 from solvers.operators.system import Pattern, System
 
+REDUCTION = 0.1
+"""The part of a residual that a correction may leave."""
+
 
 class Result(Enum):
     """How a solve ended; the text says what to do."""
@@ -29,6 +32,18 @@ class Result(Enum):
     NO_GRID = "the unknowns do not form a grid of two or three axes: use solver.method direct"
     MISSED_TOLERANCE = (
         "the recomputed residual is above solver.rtol: the matrix is too ill-conditioned for this tolerance"
+    )
+    MISSED_ERROR = (
+        "the algebraic error is above certify.algebraic_rtol, though the residual is small: the matrix is too "
+        "ill-conditioned; rescale the problem, or use solver.method direct"
+    )
+    UNKNOWN_ERROR = (
+        "the algebraic error is unknown: no solve for a correction converges; use solver.method direct, or rescale the "
+        "problem"
+    )
+    ROUNDED = (
+        "rounded to store.dtype, the solution is off by more than certify.stored_rtol: set store.dtype to float64, or "
+        "rescale the problem"
     )
     TRUNCATED = "more than one walk in a thousand was cut short: raise solver.max_steps or solver.epsilon"
     HEAVY = "the weights of walks grow too large, because the coefficient varies too much: use problem.resolution"
@@ -80,6 +95,13 @@ class Solver[State](ABC):
     def batch(self, pattern: Pattern, constant: bool) -> int:
         """How many systems of a pattern it likes to get at once; ``constant``: all have one matrix."""
         return 1
+
+    def correct(self, systems: list[System], residuals: list[Array]) -> list[Array | None] | None:
+        """Vectors d with A d = r to within ``REDUCTION`` of r, for systems that were just solved: by their factors or
+        hierarchies, at a small part of the price of a solve. None for one that fails; None at all where the method has
+        no cheap way whose errors are small in all directions: Krylov methods have none, nor has smoothed aggregation at
+        high contrast."""
+        return None
 
     def solve_batch(self, systems: list[System], state: State) -> list[Solution[State]]:
         """Solve systems on one pattern, one after another or side by side; the last solution holds the next state.

@@ -108,6 +108,7 @@ class Store:
             failures=data.failures,
             moments=moments,
             summary=data.summary or {},
+            schema=self.layout.attributes["schema"],
             run={**run, "files": {name: manifests.fingerprint(c) for name, c in measured.items()}},
         )
         write_durably(self.disk, manifests.name_of(shard), manifest.to_bytes())

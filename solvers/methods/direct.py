@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from functools import partial
 from itertools import groupby
 from typing import Any, ClassVar, Literal, Protocol
@@ -89,6 +90,10 @@ class DirectSolver(Solver[None]):
                 found = [factors.solve(matrix, rhs) for rhs in sides]
             solutions += [Solution(value, result, Stats(), None) for value, result in found]
         return solutions
+
+    def correct(self, systems: list[System], residuals: list[Array]) -> list[Array | None] | None:
+        sides = [replace(system, rhs=rhs) for system, rhs in zip(systems, residuals, strict=True)]
+        return [found.value if found.result.ok else None for found in self.solve_batch(sides, None)]
 
     def _factors_of(self, matrix: Matrix) -> Factorisation:
         if self._factors is None or self._pattern is not matrix.pattern:

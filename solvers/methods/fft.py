@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any, Literal
 
 import numpy as np
@@ -81,6 +82,10 @@ class FftSolver(Solver[None]):
             return Solution(np.full_like(system.rhs, np.nan), self._result, Stats(), None)
         value = self._separable.transformed(system.rhs, self._inverse)
         return Solution(value, Result.CONVERGED if np.isfinite(value).all() else Result.NOT_FINITE, Stats(), None)
+
+    def correct(self, systems: list[System], residuals: list[Array]) -> list[Array | None] | None:
+        found = [self.solve(replace(s, rhs=rhs), None) for s, rhs in zip(systems, residuals, strict=True)]
+        return [solution.value if solution.result.ok else None for solution in found]
 
     def _load(self, matrix: Matrix) -> Result:
         """Take a matrix: its eigenvalues, checked and inverted; constants, where they are free, get no share."""

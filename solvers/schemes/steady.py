@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 
 from pdemill.errors import SolverError
@@ -21,4 +23,12 @@ class Steady(Scheme):
     def labels(self, equations: list[DiscreteEquation], sequence: Sequence, watch: Stopwatch) -> list[Label]:
         if not all(equation.linear and equation.mass is None for equation in equations):
             raise SolverError("the steady scheme solves linear equations without a time derivative only")
-        return sequence.labels([equation.linearised(ANYWHERE) for equation in equations], watch)
+        labels = sequence.labels([equation.linearised(ANYWHERE) for equation in equations], watch)
+        return [_raised(label, equation.level) for label, equation in zip(labels, equations, strict=True)]
+
+
+def _raised(label: Label, level: float) -> Label:
+    """The label with the level that its equation was solved without."""
+    if label.unknowns is None or level == 0.0:
+        return label
+    return replace(label, unknowns=label.unknowns + level)
