@@ -17,11 +17,15 @@ from solvers.methods.direct import LARGEST_FACTOR, Direct
 from solvers.methods.multigrid import Multigrid, missing
 from solvers.operators.norms import two_norm, varying
 from solvers.operators.system import Matrix, System
-from solvers.solution import REDUCTION, Solver
+from solvers.solution import REDUCTION, Solver, reduced
 
 
 class Measure(Protocol):
-    """How large unknowns are: an L2 norm, and that of what varies in them."""
+    """How large unknowns are: an L2 norm, which is at most ``stretch`` times the 2-norm, and that of what varies in
+    them."""
+
+    @property
+    def stretch(self) -> float: ...
 
     def norm(self, unknowns: Array) -> float: ...
 
@@ -30,6 +34,8 @@ class Measure(Protocol):
 
 class Euclidean:
     """The 2-norm, and that of u minus its mean; of u itself where that is no more than rounding."""
+
+    stretch = 1.0
 
     def norm(self, unknowns: Array) -> float:
         return two_norm(unknowns)
@@ -56,6 +62,16 @@ class Corrector:
         self._multigrid: Solver[Any] | None = None
         self._direct: Solver[Any] | None = None
 
+    def bound(self, system: System, residual: Array, unknowns: Array) -> float:
+        """A bound on ‖d‖ that costs no solve: ‖A⁻¹‖ times the largest that ‖b - A u‖ can be, for a matrix that all
+        samples share; infinite elsewhere."""
+        if not (system.matrix.properties.constant and system.matrix.made):
+            return float("inf")
+        norm = self._solver.inverse_norm(system.matrix)
+        if norm is None and not self._too_large(system):
+            norm = self._factors().inverse_norm(system.matrix)
+        return float("inf") if norm is None else norm * (two_norm(residual) + system.rounding(unknowns))
+
     def corrections(self, systems: list[System], residuals: list[Array]) -> list[Array | None]:
         """d with A d = r for each system; None where no method reduces its residual tenfold."""
         scales = [_scale(residual) for residual in residuals]
@@ -63,10 +79,8 @@ class Corrector:
         found = self._solver.correct(systems, sides) or self._by_multigrid(systems, sides)
         corrections: list[Array | None] = []
         for system, side, first, scale in zip(systems, sides, found, scales, strict=True):
-            d = first
-            if d is None or not _reduces(system, side, d):
-                d = self._by_factors(system, side)
-            corrections.append(None if d is None or not _reduces(system, side, d) else d / scale)
+            d = first if first is not None else self._by_factors(system, side)
+            corrections.append(None if d is None else d if scale == 1.0 else d / scale)
         return corrections
 
     def _by_multigrid(self, systems: list[System], sides: list[Array]) -> list[Array | None]:
@@ -79,20 +93,24 @@ class Corrector:
 
     def _by_factors(self, system: System, side: Array) -> Array | None:
         """By ``direct``; by the solver itself, begun anew, where factors are too large or no matrix is made."""
-        known = system.matrix.properties
-        if not system.matrix.made or (known.dimension > 2 and system.matrix.pattern.size > LARGEST_FACTOR):
-            solver = self._solver
-        else:
-            if self._direct is None:
-                self._direct = Direct(method="direct").solver()
-                self._direct.keep_in(self._kept)
-            solver = self._direct
-        solution = solver.solve(replace(system, rhs=side, guess=None), solver.start())
-        return solution.value if solution.result.ok else None
+        solver = self._solver if not system.matrix.made or self._too_large(system) else self._factors()
+        load = replace(system, rhs=side, guess=None)
+        return reduced(load, solver.solve(load, solver.start()))
+
+    def _too_large(self, system: System) -> bool:
+        return system.matrix.properties.dimension > 2 and system.matrix.pattern.size > LARGEST_FACTOR
+
+    def _factors(self) -> Solver[Any]:
+        if self._direct is None:
+            self._direct = Direct(method="direct").solver()
+            self._direct.keep_in(self._kept)
+        return self._direct
 
 
 def _scale(residual: Array) -> float:
-    """A power of two that brings a residual to size one."""
+    """A power of two that brings a residual to size one, where its squares could not be numbers."""
+    if 1e-140 < np.linalg.norm(residual) < 1e140:
+        return 1.0
     largest = float(np.abs(residual).max(initial=0.0))
     return float(2.0 ** -np.clip(np.frexp(largest)[1], -1000, 1000)) if 0.0 < largest < np.inf else 1.0
 
@@ -102,9 +120,3 @@ def _projected(matrix: Matrix, residual: Array) -> Array:
     for vector in matrix.null_space:
         residual = residual - (vector @ residual) / (vector @ vector) * vector
     return residual
-
-
-def _reduces(system: System, side: Array, d: Array) -> bool:
-    """Whether a correction leaves at most a tenth of the residual, recomputed."""
-    left = replace(system, rhs=side).residual(d)
-    return bool(np.linalg.norm(left) <= REDUCTION * np.linalg.norm(side))

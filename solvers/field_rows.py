@@ -50,6 +50,7 @@ class Rows:
         }
         self.arrays["sample_id"][:] = ids
         self._first: int | None = None
+        self._limit = max(job.spec.certify.stored_rtol, job.spec.certify.algebraic_rtol)
         self._codes = {name: code for code, name in enumerate(job.method_names())}
 
     def write(self, row: Row) -> Row:
@@ -65,7 +66,7 @@ class Rows:
         if row.solution is not None:
             if self._fits(number):
                 stored += self._rounding(row.solution, number)
-                fault = rounded(row.label, stored) if stored > self._job.spec.certify.stored_rtol else None
+                fault = rounded(row.label, stored) if stored > self._limit else None
             else:
                 fault = misfit(row.label, self._job.spec.store.dtype)
             if fault is not None:

@@ -7,8 +7,10 @@ from dataclasses import dataclass
 from enum import Enum
 from typing import Any
 
+import numpy as np
+
 from pdemill.points import Array
-from solvers.operators.system import Pattern, System
+from solvers.operators.system import Matrix, Pattern, System
 
 REDUCTION = 0.1
 """The part of a residual that a correction may leave."""
@@ -73,6 +75,14 @@ class Solution[State]:
     state: State
 
 
+def reduced(system: System, solution: Solution[Any]) -> Array | None:
+    """A solution that leaves at most ``REDUCTION`` of the right-hand side, recomputed; else None."""
+    if not solution.result.ok:
+        return None
+    left = np.linalg.norm(system.residual(solution.value))
+    return solution.value if left <= REDUCTION * np.linalg.norm(system.rhs) else None
+
+
 class Solver[State](ABC):
     """Solves a sequence of systems on one pattern.
 
@@ -96,11 +106,16 @@ class Solver[State](ABC):
         """How many systems of a pattern it likes to get at once; ``constant``: all have one matrix."""
         return 1
 
+    def inverse_norm(self, matrix: Matrix) -> float | None:
+        """The 2-norm of A^-1 (orthogonal to the null space) of a constant matrix, not too small, where it is known or
+        cheap; None where it is not."""
+        return None
+
     def correct(self, systems: list[System], residuals: list[Array]) -> list[Array | None] | None:
-        """Vectors d with A d = r to within ``REDUCTION`` of r, for systems that were just solved: by their factors or
-        hierarchies, at a small part of the price of a solve. None for one that fails; None at all where the method has
-        no cheap way whose errors are small in all directions: Krylov methods have none, nor has smoothed aggregation at
-        high contrast."""
+        """Vectors d with A d = r to within ``REDUCTION`` of r, recomputed in float64, for systems just solved:
+        by factors or hierarchies, at a small part of the price of a solve. None for one that fails; None at all where
+        the method has no cheap way whose errors are small in all directions: Krylov methods have none, nor has smoothed
+        aggregation at high contrast."""
         return None
 
     def solve_batch(self, systems: list[System], state: State) -> list[Solution[State]]:

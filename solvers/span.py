@@ -112,6 +112,9 @@ class SpanSolver(Solver[SpanState]):
     def batch(self, pattern: Pattern, constant: bool) -> int:
         return self._inner.batch(pattern, constant)
 
+    def inverse_norm(self, matrix: Matrix) -> float | None:
+        return self._inner.inverse_norm(matrix)
+
     def correct(self, systems: list[System], residuals: list[Array]) -> list[Array | None] | None:
         return self._inner.correct(systems, residuals)
 

@@ -15,7 +15,7 @@ from pdemill.spec.method import LinearMethod
 from pdemill.spec.problem import Problem
 from solvers.operators.separable import Separable
 from solvers.operators.system import Matrix, System
-from solvers.solution import Result, Solution, Solver, Stats
+from solvers.solution import Result, Solution, Solver, Stats, reduced
 
 
 class Fft(LinearMethod):
@@ -83,9 +83,15 @@ class FftSolver(Solver[None]):
         value = self._separable.transformed(system.rhs, self._inverse)
         return Solution(value, Result.CONVERGED if np.isfinite(value).all() else Result.NOT_FINITE, Stats(), None)
 
+    def inverse_norm(self, matrix: Matrix) -> float | None:
+        """From the eigenvalues: the transforms are orthogonal, and the matrix is symmetric."""
+        if self._matrix is not matrix:
+            self._matrix, self._result = matrix, self._load(matrix)
+        return float(np.abs(self._inverse).max()) if self._result.ok else None
+
     def correct(self, systems: list[System], residuals: list[Array]) -> list[Array | None] | None:
-        found = [self.solve(replace(s, rhs=rhs), None) for s, rhs in zip(systems, residuals, strict=True)]
-        return [solution.value if solution.result.ok else None for solution in found]
+        loads = [replace(system, rhs=rhs) for system, rhs in zip(systems, residuals, strict=True)]
+        return [reduced(load, self.solve(load, None)) for load in loads]
 
     def _load(self, matrix: Matrix) -> Result:
         """Take a matrix: its eigenvalues, checked and inverted; constants, where they are free, get no share."""

@@ -41,6 +41,11 @@ class Discretisation(ABC):
         """The discrete equation of one sample; raises InvalidSample."""
         return LinearEquation(self.assemble(instance))
 
+    @property
+    def stretch(self) -> float:
+        """The most by which ``norm`` is larger than the 2-norm."""
+        return 1.0
+
     def norm(self, unknowns: Array) -> float:
         """The L2 norm of unknowns, up to a factor that all have in common."""
         return two_norm(unknowns)

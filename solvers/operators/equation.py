@@ -85,9 +85,13 @@ class LinearEquation(DiscreteEquation):
 
 def relative_residual(system: System, unknowns: Array) -> float:
     """||b - A u|| / ||b|| in float64 (2-norm); of the whole residual where b = 0."""
-    rest = system.residual(unknowns)
-    residual, size = float(np.linalg.norm(rest)), float(np.linalg.norm(system.rhs))
+    return relative_size(system.residual(unknowns), system.rhs)
+
+
+def relative_size(rest: Array, rhs: Array) -> float:
+    """||r|| / ||b||, or ||r|| where b = 0."""
+    residual, size = float(np.linalg.norm(rest)), float(np.linalg.norm(rhs))
     if size > 0:
         return residual / size
-    largest = float(np.abs(system.rhs).max())  # its square may be too small for a number
-    return float(np.linalg.norm(rest / largest) / np.linalg.norm(system.rhs / largest)) if largest > 0 else residual
+    largest = float(np.abs(rhs).max())  # its square may be too small for a number
+    return float(np.linalg.norm(rest / largest) / np.linalg.norm(rhs / largest)) if largest > 0 else residual

@@ -35,7 +35,8 @@ def level_of(grid: Discretisation, instance: Instance) -> float:
             highs.append(float(np.max(values)))
         elif not isinstance(condition, Neumann | Robin | Periodic):
             return 0.0
-    if not lows or instance.terms.reaction is not None:
+    felt = instance.terms.reaction is not None and "reaction" not in instance.problem.zero_terms
+    if not lows or felt:
         return 0.0
     low, high = min(lows), max(highs)
     middle = low + 0.5 * (high - low)

@@ -11,6 +11,9 @@ EPSILON = float(np.finfo(float).eps)
 
 def two_norm(values: Array) -> float:
     """The 2-norm, of numbers whose squares overflow or underflow too."""
+    plain = float(np.linalg.norm(values))
+    if 1e-140 < plain < 1e140:
+        return plain
     largest = float(np.abs(values).max(initial=0.0))
     if not 0.0 < largest < np.inf:
         return largest

@@ -136,6 +136,10 @@ class TriangleElements(Discretisation):
         own = type(self).assemble is TriangleElements.assemble
         return without_level(self, instance) if own else super().equation(instance)
 
+    @cached_property
+    def stretch(self) -> float:
+        return float(np.sqrt(abs(self._mass).sum(axis=1).max()))
+
     def norm(self, unknowns: Array) -> float:
         scale = two_norm(unknowns) or 1.0
         return scale * float(np.sqrt(max(0.0, unknowns / scale @ (self._mass @ (unknowns / scale)))))

@@ -204,7 +204,9 @@ def test_a_shard_is_the_same_to_the_bit_however_it_is_cut(sides: str) -> None:
     def solved(start: int, stop: int) -> Array:
         data, watch = solve_shard(job, Shard("train", 0, start, stop), lambda progress: None)
         assert not data.failures
-        assert data.arrays["solve_seconds"].sum() == pytest.approx(watch.seconds["solve"] + watch.seconds["certify"], rel=1e-3)
+        assert data.arrays["solve_seconds"].sum() == pytest.approx(
+            watch.seconds["solve"] + watch.seconds["certify"], rel=1e-3
+        )
         return np.asarray(data.arrays["solution"])
 
     whole = solved(0, 20)
