@@ -7,7 +7,9 @@ from dataclasses import replace
 import numpy as np
 
 from pdemill.errors import SolverError
+from solvers.algebraic import Euclidean
 from solvers.operators.equation import DiscreteEquation
+from solvers.operators.norms import EPSILON
 from solvers.schemes.scheme import Scheme
 from solvers.sequence import Label, Sequence
 from solvers.stopwatch import Stopwatch
@@ -28,7 +30,10 @@ class Steady(Scheme):
 
 
 def _raised(label: Label, level: float) -> Label:
-    """The label with the level that its equation was solved without."""
+    """The label with the level that its equation was solved without, and what rounding does to their sum."""
     if label.unknowns is None or level == 0.0:
         return label
-    return replace(label, unknowns=label.unknowns + level)
+    u = label.unknowns + level
+    measure = Euclidean()
+    rounding = 0.5 * EPSILON * measure.norm(u) / measure.variation(label.unknowns)
+    return replace(label, unknowns=u, algebraic_error=label.algebraic_error + rounding)
