@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
@@ -94,15 +95,17 @@ class Rows:
 
     def finished(self) -> ShardData:
         """The rows with their summary."""
-        good = self.arrays["method"] > 0
-        iterations, residuals = self.arrays["iterations"][good], self.arrays["rel_residual"][good]
-        summary: dict[str, Any] = {
-            "iterations": int(iterations.sum()),
-            "worst_residual": float(residuals.max()) if good.any() else None,
-        }
+        told = summary(self.arrays)
         if self._job.method.recycles and self._first is not None:
-            summary["first"] = self._first
-        return ShardData(self.arrays, tuple(sorted(self._failures, key=lambda f: f["row"])), summary)
+            told["first"] = self._first
+        return ShardData(self.arrays, tuple(sorted(self._failures, key=lambda f: f["row"])), told)
+
+
+def summary(arrays: Mapping[str, NDArray[Any]]) -> dict[str, Any]:
+    """What the manifest of a shard with these rows says of them; where a method recycles, also its first row."""
+    good = arrays["method"] > 0
+    iterations, residuals = arrays["iterations"][good], arrays["rel_residual"][good]
+    return {"iterations": int(iterations.sum()), "worst_residual": float(residuals.max()) if good.any() else None}
 
 
 def misfit(label: Label, dtype: str) -> Label:
