@@ -52,5 +52,7 @@ def _faults(job: FieldJob, number: int, stored: dict[str, Any], estimates: Estim
             yield f"its {name} is not what the spec draws"
     yield from checked.known_values()
     for name, recompute in RECOMPUTED.items():
-        if name in stored:
-            yield from recompute(checked)
+        faults = list(recompute(checked)) if name in stored else []
+        yield from faults
+        if faults:
+            return  # what follows from a wrong solution is wrong too
