@@ -17,7 +17,7 @@ from pdemill.errors import CorruptStore
 from pdemill.store.encode import shard_file
 from pdemill.store.layout import Shard, StoreLayout
 
-UNREADABLE = (ValueError, TypeError, LookupError, RuntimeError, OSError, AttributeError)
+UNREADABLE = (ValueError, TypeError, LookupError, RuntimeError, OSError, AttributeError, ArithmeticError)
 """What zarr and its codecs raise of bytes that are no chunk, and of metadata that are none."""
 
 

@@ -19,7 +19,7 @@ def misshapen(content: Mapping[str, Any]) -> Iterator[str]:
     if not _are_files(content["files"]):
         yield "files"
     run = content.get("run", {})
-    if not isinstance(run, Mapping) or not _are_files(run.get("files", {})) or not _is_origin(run.get("made_with")):
+    if not isinstance(run, Mapping) or not _is_run(run):
         yield "run"
     if not isinstance(content.get("summary", {}), Mapping):
         yield "summary"
@@ -43,6 +43,17 @@ def _are_files(value: Any) -> bool:
     )
 
 
+def _is_run(run: Mapping[str, Any]) -> bool:
+    seconds = run.get("cpu_seconds", {})
+    return (
+        _are_files(run.get("files", {}))
+        and _is_origin(run.get("made_with"))
+        and _is_count(run.get("attempt", 1))
+        and isinstance(seconds, Mapping)
+        and all(isinstance(taken, int | float) for taken in (*seconds.values(), run.get("solve_wall_seconds", 0)))
+    )
+
+
 def _is_origin(value: Any) -> bool:
     return value is None or (
         isinstance(value, Mapping)
@@ -57,6 +68,7 @@ def _are_moments(value: Any) -> bool:
         and numbers.keys() <= MOMENTS
         and _is_count(numbers.get("count", 0))
         and all(isinstance(number, int | float) for number in numbers.values())
+        and numbers.get("m2", 0) >= 0
         for numbers in value.values()
     )
 

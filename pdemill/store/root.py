@@ -23,7 +23,9 @@ def read_root(files: Readable, where: str | Path) -> dict[str, Any]:
         newer = int(schema) > SCHEMA
     except FileNotFoundError:
         raise StoreError(f"{where} is not a pdemill store: it has no {ROOT}") from None
-    except (OSError, ValueError, KeyError, TypeError):
+    except OSError as error:
+        raise StoreError(f"{where} cannot be read: {ROOT}: {error.strerror or error}") from None
+    except (ValueError, KeyError, TypeError):
         raise StoreError(f"{where} is not a pdemill store: its {ROOT} cannot be read as one") from None
     if newer:
         raise StoreError(f"{where} was written by a newer pdemill (schema {schema}); this one reads {SCHEMA}")

@@ -69,12 +69,12 @@ class Store:
 
     def create(self, other_versions: bool = False) -> None:
         """Write the metadata, root last; a store that is there already must be of the same spec, and of the same
-        versions and kind of machine unless ``other_versions``.
+        versions and kind of machine unless ``other_versions`` or nothing is left to do.
 
         Metadata files that are not as they should be are written anew.
         """
         if self.disk.exists(ROOT):
-            self.check_same_job(other_versions)
+            self.check_same_job(other_versions or self._whole())
         make_folders(self.disk, manifests.FOLDER)
         for name, data in self.metadata.items():
             if name == ROOT and self.disk.exists(ROOT):
@@ -104,6 +104,13 @@ class Store:
             raise StoreMismatch(
                 f"the store was made with {difference}, which lay it out in another way; finish it with these versions"
             )
+
+    def _whole(self) -> bool:
+        """Whether the store on disk is finished."""
+        try:
+            return bool(read_root(self.disk, "the folder")["attributes"]["complete"]) and not self.missing()
+        except StoreError:
+            return False
 
     def _laid_out_otherwise(self) -> bool:
         """Whether arrays of the store on disk have other names, types or shapes than those of the layout."""

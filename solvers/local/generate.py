@@ -31,11 +31,7 @@ def generate(
     """
     begin = perf_counter()
     root = Path(out)
-    try:
-        root.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise StoreError(f"cannot make the folder {root}: {error.strerror}") from None
-    with Lock(root) as lock:
+    with _locked(root) as lock:
         job, store = open_work(root, spec)
         _check_folder(root, store)
         job, store = plan_work(job, store)
@@ -56,6 +52,15 @@ def generate(
         sweep(store.disk)
         manifests = store.finish()
     return Summary(str(root), spec.samples, tuple(_failures(manifests)), perf_counter() - begin, totals.cpu_seconds)
+
+
+def _locked(root: Path) -> Lock:
+    """The lock of a store's folder, which is made where it is not there."""
+    try:
+        root.mkdir(parents=True, exist_ok=True)
+        return Lock(root)
+    except OSError as error:
+        raise StoreError(f"cannot make the folder {root}, or not write into it: {error.strerror}") from None
 
 
 def _check_folder(root: Path, store: Store) -> None:

@@ -90,7 +90,10 @@ def held_nodes(rows: Any) -> None:
 
 
 def stray(name: str) -> Forge:
-    return lambda store: (store / name).write_bytes(b"dear reader") and None
+    def forge(store: Path) -> None:
+        (store / name).write_bytes(b"dear reader")
+
+    return forge
 
 
 def moved_mesh(store: Path) -> None:
@@ -218,12 +221,9 @@ def test_one_line_says_what_was_not_checked(stores: Path) -> None:
 )
 def test_a_root_that_is_none_is_refused(stores: Path, tmp_path: Path, key: str, value: Any) -> None:
     copied = forged(stores, tmp_path, "box", attribute(key, to=value))
-    for arguments in (
-        ["verify", copied],
-        ["inspect", copied],
-        ["export", copied, tmp_path / "x", "--to", "pt"],
-    ):
-        ran = command(*arguments)
+    commands: list[list[str | Path]] = [["verify"], ["inspect"], ["export", "--to", "pt", tmp_path / "x"]]
+    for name, *rest in commands:
+        ran = command(str(name), copied, *reversed(rest))
         assert ran.returncode == 2
         assert f"{key} in its zarr.json is not of the right form" in ran.stderr
 
