@@ -75,7 +75,7 @@ def to_folder(file: Path) -> None:
     file.mkdir()
 
 
-@pytest.mark.parametrize("how", [Path.unlink, emptied, halved, to_folder])
+@pytest.mark.parametrize("how", sample([Path.unlink, emptied, halved, to_folder], halved))
 def test_a_file_that_was_not_copied_or_not_in_full(store: Path, tmp_path: Path, how: Callable[[Path], Any]) -> None:
     for name in sorted(p.relative_to(store) for p in store.rglob("*") if p.is_file()):
         copied = Path(shutil.copytree(store, tmp_path / "copy.zarr"))
@@ -107,7 +107,7 @@ def changed(content: Any, path: tuple[Any, ...], value: Any) -> Any:
     return copied
 
 
-@pytest.mark.parametrize("value", sample([None, [], {}, "x", -1, 1e9], None, {}))
+@pytest.mark.parametrize("value", sample([None, [], {}, "x", -1, 1e9], {}))
 def test_metadata_of_any_form_is_refused_in_a_line(store: Path, tmp_path: Path, value: Any) -> None:
     copied = Path(shutil.copytree(store, tmp_path / "copy.zarr"))
     for name in ("zarr.json", "train/input/zarr.json", "_manifest/train-00000.json"):
