@@ -131,7 +131,7 @@ class _Asked:
         found = []
         if self.samples is not None:
             found += ["other samples than these", "statistics of channels"]
-        if not self.resolve or self.samples is not None:
+        if not self.resolve:
             found += [f"{what} (--resolve does)" for what in self.job.resolved_only]
         elif self.origins.elsewhere:
             found += [f"{what} (made elsewhere)" for what in self.job.resolved_only]
