@@ -35,16 +35,19 @@ def generate(
     workers: int = 1,
     settings: Sequence[str] = (),
     watcher: Watcher = lambda tally: None,
+    other_versions: bool = False,
 ) -> Summary:
     """Solve every sample of a spec (a file or a dictionary) into the store ``out``.
 
-    A store that was begun is finished. ``settings`` are overrides such as ``"solver.rtol=1e-6"``; ``watcher`` is
-    called with a Tally whenever something has changed. Raises SpecError, StoreError, WorkerError.
+    A store that was begun is finished; with ``other_versions`` also one that other software versions or another kind of
+    machine began, where these draw the same inputs: its manifests then tell which shards they made. ``settings`` are
+    overrides such as ``"solver.rtol=1e-6"``; ``watcher`` is called with a Tally whenever something has changed. Raises
+    SpecError, StoreError, WorkerError.
     """
     from pdemill.engine import engine
     from pdemill.spec import load_spec
 
-    return engine.generate(load_spec(spec, settings), out, workers, watcher)
+    return engine.generate(load_spec(spec, settings), out, workers, watcher, other_versions)
 
 
 def export(store: str | Path, out: str | Path, to: str, api_key: str | None = None) -> "Exported":
@@ -106,14 +109,16 @@ def walk_labels(
     return engine.walk_labels(load_spec(spec, settings), epochs, split, workers, ahead, shuffle)
 
 
-def verify(store: str | Path, samples: int | None = None, audit: int = 0) -> "Verification":
+def verify(store: str | Path, samples: int | None = None, audit: int = 0, resolve: bool = False) -> "Verification":
     """Check every file and certificate of a store again; ``samples`` per split instead of all, if given.
 
     ``audit``: measure the error of so many labels per split against the continuous equation, by random walks.
+    ``resolve``: solve the shards of these samples again; every array must come out as it is stored. Raises StoreError
+    for what is no store.
     """
     from pdemill.engine import engine
 
-    return engine.verify(store, samples, audit)
+    return engine.verify(store, samples, audit, resolve)
 
 
 def __getattr__(name: str) -> Any:

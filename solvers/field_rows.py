@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
@@ -10,7 +11,7 @@ from numpy.typing import NDArray
 
 from pdemill.points import Array
 from pdemill.store.store import ShardData
-from solvers.algebraic import Euclidean, relative_error
+from solvers.algebraic import relative_error
 from solvers.job import FAILED
 from solvers.sequence import Label
 from solvers.solution import Result
@@ -98,7 +99,8 @@ class Rows:
         stored = self.arrays["solution"][number]
         if stored.dtype == solution.dtype:
             return 0.0
-        return relative_error(Euclidean(), stored - solution, solution)
+        grid = self._job.discretisation
+        return relative_error(grid, grid.from_fields(stored - solution), grid.from_fields(solution))
 
     def _fits(self, number: int) -> bool:
         return bool(
@@ -112,15 +114,17 @@ class Rows:
 
     def finished(self) -> ShardData:
         """The rows with their summary."""
-        good = self.arrays["method"] > 0
-        iterations, residuals = self.arrays["iterations"][good], self.arrays["rel_residual"][good]
-        summary: dict[str, Any] = {
-            "iterations": int(iterations.sum()),
-            "worst_residual": float(residuals.max()) if good.any() else None,
-        }
+        told = summary(self.arrays)
         if self._job.method.recycles and self._first is not None:
-            summary["first"] = self._first
-        return ShardData(self.arrays, tuple(sorted(self._failures, key=lambda f: f["row"])), summary)
+            told["first"] = self._first
+        return ShardData(self.arrays, tuple(sorted(self._failures, key=lambda f: f["row"])), told)
+
+
+def summary(arrays: Mapping[str, NDArray[Any]]) -> dict[str, Any]:
+    """What the manifest of a shard with these rows says of them; where a method recycles, also its first row."""
+    good = arrays["method"] > 0
+    iterations, residuals = arrays["iterations"][good], arrays["rel_residual"][good]
+    return {"iterations": int(iterations.sum()), "worst_residual": float(residuals.max()) if good.any() else None}
 
 
 def rounded(label: Label, stored: float) -> Label:

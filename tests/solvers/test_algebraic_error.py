@@ -14,10 +14,13 @@ from pdemill.points import Array
 from pdemill.spec import validate
 from pdemill.store.layout import Shard
 from pdemill.store.store import ShardData
+from solvers.algebraic import Corrector, relative_error
+from solvers.certify import rounding_residual
 from solvers.doubled import residual
 from solvers.field_job import FieldJob
 from solvers.operators.equation import LinearEquation
 from solvers.solution import Result
+from solvers.stopwatch import Stopwatch
 from tests.sampling import sample
 
 type Json = dict[str, Any]
@@ -164,6 +167,20 @@ def test_a_level_changes_the_solution_by_itself_alone() -> None:
 
     raised, plain = fields(1e6), fields(0.0)
     assert np.abs(raised - plain).max() <= np.spacing(1e6)
+
+
+def test_a_smooth_error_that_no_residual_shows_in_float32_is_found() -> None:
+    job = FieldJob(validate({"problem": {"family": "poisson", "resolution": [256, 256]}, "samples": 1}))
+    equation = job.discretisation.equation(job.instance("train", 0))
+    assert isinstance(equation, LinearEquation)
+    (label,) = job.scheme.labels([equation], job.sequence(), Stopwatch())
+    assert label.unknowns is not None
+    u = (1.003 * label.unknowns).astype(np.float32).astype(np.float64)
+    assert equation.relative_residual(u) <= job.method.rtol + rounding_residual(equation, u, "float32")
+    corrector = Corrector(job.method.solver(), job.kept)
+    (d,) = corrector.corrections([equation.system], [equation.precise_residual(u)])
+    assert d is not None
+    assert relative_error(job.discretisation, d, u) >= 3e-3
 
 
 def test_residuals_are_summed_in_doubled_precision() -> None:
