@@ -12,6 +12,11 @@ ONE_THREAD = dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_
 """Environment of a process that solves: one thread; parallelism is over processes."""
 
 
+def module_command(module: str, *words: str) -> list[str]:
+    """The command of a process that runs a module, and looks for none in the current folder."""
+    return [sys.executable, "-P", "-m", module, *words]
+
+
 def die_with_parent(parent: int, with_signal: signal.Signals = signal.SIGKILL) -> None:
     """Ask the kernel to end this process when its parent ends, however that happens.
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import os
 import subprocess
-import sys
 from base64 import urlsafe_b64decode, urlsafe_b64encode
 from binascii import Error
 from collections import OrderedDict
@@ -15,7 +14,7 @@ from typing import Any
 from zlib import compress, decompressobj
 from zlib import error as ZlibError  # noqa: N812
 
-from pdemill.process import ONE_THREAD
+from pdemill.process import ONE_THREAD, module_command
 from pdemill.spec.job import Spec
 from pdemill.spec.load import validate
 from service.pages.pictures import Theme
@@ -78,7 +77,7 @@ def _solved(task: str) -> bytes:
     """The PNG of a task, made in another process."""
     try:
         ended = subprocess.run(
-            [sys.executable, "-m", "service.pages.preview_worker"], input=task.encode(), capture_output=True,
+            module_command("service.pages.preview_worker"), input=task.encode(), capture_output=True,
             timeout=SECONDS, env={**os.environ, **ONE_THREAD}, check=False,
         )  # fmt: skip
     except subprocess.TimeoutExpired:

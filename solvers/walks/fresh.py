@@ -6,7 +6,6 @@ import atexit
 import json
 import os
 import subprocess
-import sys
 from collections.abc import Iterable, Iterator
 from queue import Queue
 from threading import Thread
@@ -17,7 +16,7 @@ from numpy.typing import NDArray
 
 from pdemill.draws import Draw
 from pdemill.errors import Fault, SolverError, SpecError, WorkerError
-from pdemill.process import ONE_THREAD
+from pdemill.process import ONE_THREAD, module_command
 from pdemill.spec.job import Spec
 from pdemill.store.layout import Shard
 from solvers.stopwatch import Stopwatch
@@ -117,7 +116,7 @@ class _Worker:
 
     def __init__(self, spec: Spec) -> None:
         self._process = subprocess.Popen(
-            [sys.executable, "-m", "solvers.walks.label_worker", str(os.getpid())],
+            module_command("solvers.walks.label_worker", str(os.getpid())),
             stdin=subprocess.PIPE, stdout=subprocess.PIPE, env={**os.environ, **ONE_THREAD},
         )  # fmt: skip
         self._inbox: Queue[Any] = Queue()
