@@ -21,7 +21,7 @@ from redis import RedisError
 
 from pdemill.errors import PdemillError
 from pdemill.leases import Leases
-from pdemill.process import ONE_THREAD, module_command
+from pdemill.process import child_environment, module_command
 from pdemill.settings import Settings
 
 LONGEST_SOCKET = 100
@@ -98,7 +98,7 @@ class Supervisor:
         settings = {"PDEMILL_DATA_DIR": str(self._data), "PDEMILL_PARENT": str(os.getpid())}
         if self._embedded:
             settings["PDEMILL_REDIS_URL"] = f"unix://{self._socket}"
-        environment = {**os.environ, **ONE_THREAD, **settings}
+        environment = {**child_environment(), **settings}
         self.settings = Settings.read(environment)
         self._leases = Leases.at(self.settings.redis_url)
         self._missing = ""

@@ -22,8 +22,10 @@ from pdemill.store.root import ROOT, as_written, read_attributes, without_descri
 from pdemill.store.store import Store, check_files
 from pdemill.verification import Verification
 from solvers.opening import open_work
+from solvers.threads import one_thread
 
 
+@one_thread()
 def verify(store: str | Path, samples: int | None = None, audit: int = 0) -> Verification:
     """Check hashes of all files, then draw and assemble samples anew and recompute their residuals.
 
