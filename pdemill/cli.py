@@ -28,7 +28,7 @@ def commands() -> None:
 @click.argument("spec", required=False)
 @click.option("--preset", metavar="NAME", help="A preset instead of a SPEC file; see 'pdemill presets'.")
 @click.option("--out", required=True, metavar="DIR.zarr", help="The store to make, or to finish.")
-@click.option("--workers", default=1, show_default=True, type=click.IntRange(min=1), help="Worker processes.")
+@cli_jobs.workers("Worker processes; -1: as many as there are cores.")
 @click.option("--set", "settings", multiple=True, metavar="KEY=VALUE", help="Change a value, e.g. --set samples=10.")
 @click.option("--other-versions", is_flag=True, help="Finish a store that other versions or another CPU began.")
 def generate(
