@@ -16,6 +16,7 @@ from pydantic import ValidationError
 from pdemill.errors import Fault, SpecError
 from pdemill.spec.job import Spec
 from pdemill.spec.mesh_file import with_mesh
+from pdemill.spec.plain import plain
 
 MAX_BYTES = 1_000_000
 SHOWN = 60
@@ -51,12 +52,19 @@ def parse(text: str, name: str = "spec") -> dict[str, Any]:
     return data
 
 
+def _plain(data: Mapping[str, Any]) -> dict[str, Any]:
+    try:
+        return dict(plain(data))
+    except RecursionError:
+        raise SpecError([Fault((), "is nested too deeply")]) from None
+
+
 def validate(data: Mapping[str, Any]) -> Spec:
     """The spec in a dictionary, or a SpecError that lists every fault."""
     if not isinstance(data, Mapping):
         raise SpecError([Fault((), "should be an object with the keys problem and splits or samples")])
     try:
-        return Spec.model_validate(dict(data))
+        return Spec.model_validate(_plain(data))
     except ValidationError as error:
         faults = [_fault(item) for item in _causes(error.errors(include_url=False))]
         if "splits" not in data:
@@ -136,7 +144,7 @@ def read_spec(source: str | Path | Mapping[str, Any] | Spec) -> dict[str, Any]:
     if isinstance(source, Spec):
         return dict(json.loads(source.canonical()))
     if isinstance(source, Mapping):
-        return dict(source)
+        return _plain(source)
     try:
         text = Path(source).read_text()
     except (OSError, UnicodeDecodeError) as error:
