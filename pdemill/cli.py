@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from pathlib import Path
 from typing import Any
 
 import click
@@ -35,7 +36,7 @@ def generate(spec: str | None, preset: str | None, out: str, workers: int, setti
     job = load_spec(cli_jobs.chosen(spec, preset), settings)
     with console.Bar() as bar:
         summary = engine.generate(job, out, workers, bar)
-    console.print_summary(summary, *report(summary.store))
+    console.print_summary(summary, out, *report(summary.store))
     if not summary.ok:
         sys.exit(1)
 
@@ -62,7 +63,7 @@ def inspect(store: str, picture: str | None) -> None:
         from pdemill.picture import draw
 
         try:
-            console.out.print(f"picture: {draw(store, picture)}")
+            console.out.print(f"picture: {Path(picture).with_name(draw(store, picture).name)}")
         except (OSError, ValueError) as error:
             raise PdemillError(f"cannot draw into {picture}: {error}") from None
 

@@ -65,7 +65,7 @@ class Bar:
             errors.print(f"{tally.done:>7}/{tally.total} samples" + (f"  {details}{left}" if tally.solved else ""))
 
 
-def print_summary(summary: Summary, attributes: dict[str, Any], reports: list[SplitReport]) -> None:
+def print_summary(summary: Summary, store: str, attributes: dict[str, Any], reports: list[SplitReport]) -> None:
     """The last lines of ``generate``: counts, certificates, failures, where the store is."""
     certified = summary.total - len(summary.failures)
     steps = ", ".join(
@@ -78,7 +78,7 @@ def print_summary(summary: Summary, attributes: dict[str, Any], reports: list[Sp
     for line in _points_lines(reports) if is_pointwise(attributes) else _fields_lines(attributes, reports):
         out.print(line)
     print_failures([(f.split, f.sample, f.reason) for f in summary.failures])
-    out.print(f"store: {summary.store}")
+    out.print(f"store: {store}")
 
 
 def _fields_lines(attributes: dict[str, Any], reports: list[SplitReport]) -> Iterator[str]:

@@ -10,6 +10,7 @@ import numpy as np
 import zarr
 from numpy.typing import NDArray
 
+from pdemill.addresses import on_disk
 from pdemill.progress import Failure
 from pdemill.store import manifest as manifests
 from pdemill.store.disk import LocalDisk
@@ -39,18 +40,19 @@ class SplitReport:
 
 def report(store: str | Path) -> tuple[dict[str, Any], list[SplitReport]]:
     """The attributes of a store and a report per split."""
-    attributes = read_attributes(store)
+    root = on_disk(store, "the store to inspect")
+    attributes = read_attributes(root)
     splits = attributes["spec"]["splits"]
     reports = {split: SplitReport(split, samples) for split, samples in splits.items()}
-    for shard, manifest in manifests.read_all(LocalDisk(store), cut(splits, int(attributes["shard_samples"]))):
+    for shard, manifest in manifests.read_all(LocalDisk(root), cut(splits, int(attributes["shard_samples"]))):
         if manifest is None:
             continue
         row = reports[shard.split]
         row.certified += manifest.certified
         row.failures += [Failure(shard.split, f["sample"], f"{f['result']}: {f['reason']}") for f in manifest.failures]
-    root = zarr.open_group(store, mode="r")
+    arrays = zarr.open_group(root, mode="r")
     for split, row in reports.items():
-        group: Any = root[split]
+        group: Any = arrays[split]
         values = {name: np.asarray(group[name][...]) for name in COLUMNS if name in group}
         good = values["method"] > 0
         row.columns = {name: column[good] for name, column in values.items()}

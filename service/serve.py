@@ -20,6 +20,7 @@ from types import FrameType
 
 from redis import RedisError
 
+from pdemill.addresses import on_disk
 from pdemill.errors import PdemillError
 from pdemill.leases import Leases
 from pdemill.process import ONE_THREAD
@@ -249,6 +250,7 @@ def _tail(path: Path) -> str:
 
 def serve(data_dir: str | Path, host: str, port: int, workers: int, report: Callable[[str], None]) -> None:
     """Serve until SIGINT or SIGTERM. Raises PdemillError if that cannot be."""
+    folder = on_disk(data_dir, "the data directory", PdemillError)
     Settings.read().check_host(host)
     os.environ.setdefault("PDEMILL_STOP_SECONDS", "3")
-    Supervisor(Path(data_dir), host, port, workers, report).run()
+    Supervisor(folder, host, port, workers, report).run()

@@ -12,6 +12,7 @@ import zarr
 from numpy.typing import NDArray
 
 from pdemill import planning
+from pdemill.addresses import on_disk
 from pdemill.errors import CorruptStore, PdemillError
 from pdemill.spec.audit import objection
 from pdemill.store import manifest as manifests
@@ -34,7 +35,7 @@ def verify(store: str | Path, samples: int | None = None, audit: int = 0) -> Ver
     ``audit``: so many labels per split are measured against the continuous equation by random walks, with the options
     of the spec's ``certify.audit`` or its defaults. Raises PdemillError where that is not possible.
     """
-    root = Path(store)
+    root = on_disk(store, "the store to verify")
     job, making = open_work(root)
     if audit and (complaint := objection(job.problem)):
         raise PdemillError(f"an audit {complaint}")

@@ -13,7 +13,8 @@ from typing import Any
 import yaml
 from pydantic import ValidationError
 
-from pdemill.errors import Fault, SpecError
+from pdemill.addresses import on_disk
+from pdemill.errors import Fault, PdemillError, SpecError
 from pdemill.spec.job import Spec
 from pdemill.spec.mesh_file import with_mesh
 from pdemill.spec.plain import plain
@@ -146,11 +147,14 @@ def read_spec(source: str | Path | Mapping[str, Any] | Spec) -> dict[str, Any]:
     if isinstance(source, Mapping):
         return _plain(source)
     try:
-        text = Path(source).read_text()
+        path = on_disk(source, "the spec", PdemillError)
+        text = path.read_text(encoding="utf-8-sig")
     except (OSError, UnicodeDecodeError) as error:
-        reason = error.strerror if isinstance(error, OSError) else "it is not text"
+        reason = error.strerror if isinstance(error, OSError) else "it is not text in UTF-8"
         raise SpecError([Fault((), f"cannot read {str(source)!r}: {reason}")]) from None
-    return with_mesh(parse(text, str(source)), Path(source).parent)
+    except PdemillError as error:
+        raise SpecError([Fault((), str(error))]) from None
+    return with_mesh(parse(text, str(source)), path.parent)
 
 
 def gather(source: str | Path | Mapping[str, Any] | Spec, settings: Sequence[str] = ()) -> dict[str, Any]:

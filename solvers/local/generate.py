@@ -9,6 +9,7 @@ from pathlib import Path
 from time import perf_counter
 from typing import Any
 
+from pdemill.addresses import on_disk
 from pdemill.errors import StoreError, StoreMismatch
 from pdemill.progress import Failure, Summary, Tally, Watcher
 from pdemill.spec.job import Spec
@@ -26,7 +27,7 @@ def generate(spec: Spec, out: str | Path, workers: int = 1, watcher: Watcher = l
     ``workers`` processes share the work; 0 does it in this process. The result does not depend on it.
     """
     begin = perf_counter()
-    root = Path(out)
+    root = on_disk(out, "the store to write")
     try:
         root.mkdir(parents=True, exist_ok=True)
     except OSError as error:
