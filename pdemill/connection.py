@@ -27,9 +27,12 @@ class Connection:
         headers = {"Authorization": f"Bearer {api_key}"} if api_key else {}
         self._answered, self._url = False, shown(url)
         try:
-            self._http = httpx.Client(base_url=url.rstrip("/"), headers=headers, timeout=30.0)
+            base = httpx.URL(url.rstrip("/"))
         except httpx.InvalidURL as error:
             raise ServerError(f"{self._url} is no address of a server: {error}") from None
+        if base.scheme not in ("http", "https") or not base.host:
+            raise ServerError(f"{self._url} is no address of a server, such as http://127.0.0.1:8000")
+        self._http = httpx.Client(base_url=base, headers=headers, timeout=30.0)
 
     def close(self) -> None:
         """Close the connections."""
