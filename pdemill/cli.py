@@ -147,6 +147,7 @@ for _command in (cli_export.export, cli_bench.bench, *cli_jobs.COMMANDS):
 
 def main() -> None:
     """The console script: errors become one clear line and an exit status."""
+    console.print_anything()
     try:
         commands(prog_name="pdemill", standalone_mode=False)
     except SpecError as error:

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import codecs
+import sys
 from collections.abc import Callable, Iterator, Mapping
+from io import TextIOWrapper
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +23,20 @@ from pdemill.store.root import is_pointwise
 out = Console(highlight=False, soft_wrap=True, emoji=False, markup=False)
 errors = Console(stderr=True, highlight=False, soft_wrap=True, emoji=False, markup=False)
 SHOWN_FAILURES = 5
+
+
+def print_anything() -> None:
+    """Let signs that a stream's encoding lacks be printed as ``?``, and names of files as the bytes they are."""
+    codecs.register_error("pdemill", _replacement)
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, TextIOWrapper) and stream.errors in ("strict", "surrogateescape"):
+            stream.reconfigure(errors="pdemill")
+
+
+def _replacement(error: UnicodeError) -> tuple[bytes, int]:
+    assert isinstance(error, UnicodeEncodeError)
+    codes = map(ord, error.object[error.start : error.end])
+    return b"".join(bytes([code - 0xDC00]) if 0xDC80 <= code <= 0xDCFF else b"?" for code in codes), error.end
 
 
 class Bar:

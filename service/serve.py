@@ -245,7 +245,7 @@ def _bracketed(host: str) -> str:
 
 
 def _tail(path: Path) -> str:
-    return "\n".join(path.read_text(errors="replace").splitlines()[-5:])
+    return "\n".join(path.read_text(encoding="utf-8", errors="replace").splitlines()[-5:])
 
 
 def serve(data_dir: str | Path, host: str, port: int, workers: int, report: Callable[[str], None]) -> None:

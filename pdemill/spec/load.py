@@ -137,7 +137,7 @@ def preset_text(name: str) -> str:
     """The YAML of a preset, with the source of every number in its comments."""
     if name not in preset_names():
         raise SpecError([Fault((), f"unknown preset {name!r}; choose one of {', '.join(preset_names())}")])
-    return (files("pdemill.presets") / f"{name}.yaml").read_text()
+    return (files("pdemill.presets") / f"{name}.yaml").read_text(encoding="utf-8")
 
 
 def read_spec(source: str | Path | Mapping[str, Any] | Spec) -> dict[str, Any]:

@@ -44,7 +44,7 @@ class _Worker:
         self.task: Task | None = None
         self.process = subprocess.Popen(
             [sys.executable, "-m", "solvers.local.process", str(root), str(os.getpid())],
-            stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True,
+            stdin=subprocess.PIPE, stdout=subprocess.PIPE, encoding="utf-8",
             env={**os.environ, **ONE_THREAD}, pass_fds=(handle,), start_new_session=True,
         )  # fmt: skip
         self._inbox = inbox
