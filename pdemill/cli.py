@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from pathlib import Path
 from typing import Any
 
 import click
@@ -38,7 +39,7 @@ def generate(
     job = load_spec(cli_jobs.chosen(spec, preset), settings)
     with console.Bar() as bar:
         summary = engine.generate(job, out, workers, bar, other_versions)
-    console.print_summary(summary, *report(summary.store))
+    console.print_summary(summary, out, *report(summary.store))
     if not summary.ok:
         sys.exit(1)
 
@@ -65,7 +66,7 @@ def inspect(store: str, picture: str | None) -> None:
         from pdemill.picture import draw
 
         try:
-            console.out.print(f"picture: {draw(store, picture)}")
+            console.out.print(f"picture: {Path(picture).with_name(draw(store, picture).name)}")
         except (OSError, ValueError) as error:
             raise PdemillError(f"cannot draw into {picture}: {error}") from None
 
@@ -150,6 +151,7 @@ for _command in (cli_export.export, cli_bench.bench, *cli_jobs.COMMANDS):
 
 def main() -> None:
     """The console script: errors become one clear line and an exit status."""
+    console.print_anything()
     try:
         commands(prog_name="pdemill", standalone_mode=False)
     except SpecError as error:

@@ -11,6 +11,7 @@ from uuid import uuid4
 
 import httpx
 
+from pdemill.addresses import on_disk
 from pdemill.connection import Connection
 from pdemill.errors import JobError
 from pdemill.progress import Tally, Watcher
@@ -154,8 +155,9 @@ class Job:
         """Copy the finished store to ``folder`` (which must not exist), each file checked against its manifest."""
         from pdemill.download import download
 
+        target = on_disk(folder, "the copy")
         results = self.results()
-        return download(lambda path: self._client._ask("GET", f"{results['store']['url']}/{path}").content, folder)
+        return download(lambda path: self._client._ask("GET", f"{results['store']['url']}/{path}").content, target)
 
 
 def _tally(state: Mapping[str, Any], first: int) -> Tally:

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import codecs
+import sys
 from collections.abc import Callable, Iterator, Mapping
+from io import TextIOWrapper
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +23,20 @@ from pdemill.store.root import is_pointwise
 out = Console(highlight=False, soft_wrap=True, emoji=False, markup=False)
 errors = Console(stderr=True, highlight=False, soft_wrap=True, emoji=False, markup=False)
 SHOWN_FAILURES = 5
+
+
+def print_anything() -> None:
+    """Let signs that a stream's encoding lacks be printed as ``?``, and names of files as the bytes they are."""
+    codecs.register_error("pdemill", _replacement)
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, TextIOWrapper) and stream.errors in ("strict", "surrogateescape"):
+            stream.reconfigure(errors="pdemill")
+
+
+def _replacement(error: UnicodeError) -> tuple[bytes, int]:
+    assert isinstance(error, UnicodeEncodeError)
+    codes = map(ord, error.object[error.start : error.end])
+    return b"".join(bytes([code - 0xDC00]) if 0xDC80 <= code <= 0xDCFF else b"?" for code in codes), error.end
 
 
 class Bar:
@@ -65,7 +82,7 @@ class Bar:
             errors.print(f"{tally.done:>7}/{tally.total} samples" + (f"  {details}{left}" if tally.solved else ""))
 
 
-def print_summary(summary: Summary, attributes: dict[str, Any], reports: list[SplitReport]) -> None:
+def print_summary(summary: Summary, store: str, attributes: dict[str, Any], reports: list[SplitReport]) -> None:
     """The last lines of ``generate``: counts, certificates, failures, where the store is."""
     certified = summary.total - len(summary.failures)
     steps = ", ".join(
@@ -78,7 +95,7 @@ def print_summary(summary: Summary, attributes: dict[str, Any], reports: list[Sp
     for line in _points_lines(reports) if is_pointwise(attributes) else _fields_lines(attributes, reports):
         out.print(line)
     print_failures([(f.split, f.sample, f.reason) for f in summary.failures])
-    out.print(f"store: {summary.store}")
+    out.print(f"store: {store}")
 
 
 NOTHING = np.empty(0)

@@ -10,6 +10,7 @@ import numpy as np
 import zarr
 from numpy.typing import NDArray
 
+from pdemill.addresses import on_disk
 from pdemill.errors import CorruptStore
 from pdemill.progress import Failure
 from pdemill.store import manifest as manifests
@@ -41,19 +42,20 @@ class SplitReport:
 
 def report(store: str | Path) -> tuple[dict[str, Any], list[SplitReport]]:
     """The attributes of a store and a report per split."""
-    attributes = read_attributes(store)
+    root = on_disk(store, "the store to inspect")
+    attributes = read_attributes(root)
     splits = attributes["spec"]["splits"]
     reports = {split: SplitReport(split, samples) for split, samples in splits.items()}
-    for shard, manifest in manifests.read_all(LocalDisk(store), cut(splits, int(attributes["shard_samples"]))):
+    for shard, manifest in manifests.read_all(LocalDisk(root), cut(splits, int(attributes["shard_samples"]))):
         if manifest is None:
             continue
         row = reports[shard.split]
         row.certified += manifest.certified
         row.failures += [Failure(shard.split, f["sample"], f"{f['result']}: {f['reason']}") for f in manifest.failures]
     try:
-        root = zarr.open_group(store, mode="r")
+        arrays = zarr.open_group(root, mode="r")
         for split, row in reports.items():
-            row.columns = _certified(root[split])
+            row.columns = _certified(arrays[split])
     except UNREADABLE as error:
         raise CorruptStore(f"{store} cannot be read ({error}); pdemill verify tells more") from None
     return attributes, list(reports.values())

@@ -19,6 +19,7 @@ from types import FrameType
 
 from redis import RedisError
 
+from pdemill.addresses import on_disk
 from pdemill.errors import PdemillError
 from pdemill.leases import Leases
 from pdemill.process import child_environment, module_command
@@ -242,11 +243,12 @@ def _bracketed(host: str) -> str:
 
 
 def _tail(path: Path) -> str:
-    return "\n".join(path.read_text(errors="replace").splitlines()[-5:])
+    return "\n".join(path.read_text(encoding="utf-8", errors="replace").splitlines()[-5:])
 
 
 def serve(data_dir: str | Path, host: str, port: int, workers: int, report: Callable[[str], None]) -> None:
     """Serve until SIGINT or SIGTERM. Raises PdemillError if that cannot be."""
+    folder = on_disk(data_dir, "the data directory", PdemillError)
     Settings.read().check_host(host)
     os.environ.setdefault("PDEMILL_STOP_SECONDS", "3")
-    Supervisor(Path(data_dir), host, port, workers, report).run()
+    Supervisor(folder, host, port, workers, report).run()

@@ -56,7 +56,7 @@ def join() -> None:
 
 def _loaded() -> Iterator[tuple[str, int, Callable[[int], None]]]:
     """The OpenBLAS libraries of this process: the number of threads of each, and what changes it."""
-    lines = MAPS.read_text().splitlines() if MAPS.exists() else []
+    lines = MAPS.read_text(encoding="utf-8", errors="replace").splitlines() if MAPS.exists() else []
     for path in sorted({line.split(maxsplit=5)[-1] for line in lines if "openblas" in line}):
         library = ctypes.CDLL(path)
         for get, change in _NAMES:

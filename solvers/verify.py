@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pdemill import planning
+from pdemill.addresses import on_disk
 from pdemill.errors import PdemillError, StoreError
 from pdemill.spec.audit import objection
 from pdemill.store import manifest as manifests
@@ -43,7 +44,7 @@ def verify(store: str | Path, samples: int | None = None, audit: int = 0, resolv
     of the spec's ``certify.audit`` or its defaults. Raises PdemillError where that is not possible.
     ``resolve``: the shards of these samples are solved again, every array must come out as it is stored.
     """
-    root = Path(store)
+    root = on_disk(store, "the store to verify")
     attributes = read_attributes(root)
     job, making, unchecked = opened(root, attributes)
     if audit and (complaint := objection(job.problem)):

@@ -10,10 +10,11 @@ from typing import Any, Literal, SupportsIndex
 import numpy as np
 from numpy.typing import NDArray
 
+from pdemill.addresses import shown
 from pdemill.errors import IncompleteStore, StoreError
 from pdemill.reader.array import ArrayReader, Header
 from pdemill.reader.columns import is_column, read_chunk
-from pdemill.reader.locations import files_at
+from pdemill.reader.locations import files_at, located
 from pdemill.reader.normaliser import Normaliser, normaliser
 from pdemill.reader.threads import fill
 from pdemill.store import manifest as manifests
@@ -35,21 +36,22 @@ class Dataset:
     the sample on axis 0, in the order asked for. A pointwise store adds ``points`` [P, d], ``stderr`` [P], and where
     there are any ``boundary_points`` [B, d], ``boundary`` [K, B] and ``gradient`` [P, d]; its x and y are [Cin, P] and
     [1, P].
-    ``store`` is a folder, the address of a store on a pdemill server, or s3://BUCKET/PREFIX. Threads may share a data
-    set; processes inherit it by fork or get it pickled, its key included.
+    ``store`` is a folder, the address of a store on a server, or s3://BUCKET/PREFIX; the attribute is where that was
+    when it was opened: an absolute path, or the address. Threads may share a data set; processes inherit it by fork or
+    get it pickled, its key included.
     Raises IncompleteStore for a sample whose shard is not finished or that has no certified solution,
     rather than handing out what is not there, CorruptStore for bytes that fail their checksum, and
     TooLarge for numbers beyond float32.
     """
 
     def __init__(self, store: str | Path, split: str = "train", api_key: str | None = None) -> None:
-        self.store, self.split, self._api_key = store, split, api_key
-        self._files = files_at(store, api_key)
-        root = read_root(self._files, store)
+        self.store, self.split, self._api_key = located(store), split, api_key
+        self._files = files_at(self.store, api_key)
+        root = read_root(self._files, shown(store))
         self.attributes: dict[str, Any] = root["attributes"]
         splits = self.attributes["spec"]["splits"]
         if split not in splits:
-            raise StoreError(f"{store} has no split {split!r}; it has {', '.join(splits)}")
+            raise StoreError(f"{shown(store)} has no split {split!r}; it has {', '.join(splits)}")
         self._length = int(splits[split])
         samples = int(self.attributes["shard_samples"])
         self.shards: tuple[Shard, ...] = tuple(cut({split: self._length}, samples))
@@ -67,7 +69,7 @@ class Dataset:
         self._failed: dict[int, frozenset[int]] = {}
 
     def __repr__(self) -> str:
-        return f"Dataset({str(self.store)!r}, {self.split!r}, {self._length} samples)"
+        return f"Dataset({shown(self.store)!r}, {self.split!r}, {self._length} samples)"
 
     @property
     def channels(self) -> tuple[str, ...]:
@@ -94,7 +96,7 @@ class Dataset:
         They are those of the certified samples of the first split. Raises IncompleteStore while they are not there.
         """
         if not self.attributes["complete"]:
-            raise IncompleteStore(f"{self.store} has no statistics yet; they come with its last shard")
+            raise IncompleteStore(f"{shown(self.store)} has no statistics yet; they come with its last shard")
         return self._normaliser(key, self.attributes["stats"])
 
     def _normaliser(self, key: Literal["x", "y"], stats: dict[str, Any]) -> Normaliser:
@@ -109,8 +111,7 @@ class Dataset:
         return self._length
 
     def __reduce__(self) -> tuple[type[Dataset], tuple[str | Path, str, str | None]]:
-        store = self.store.absolute() if isinstance(self.store, Path) else self.store
-        return Dataset, (store, self.split, self._api_key)
+        return Dataset, (self.store, self.split, self._api_key)
 
     def __getitem__(self, index: SupportsIndex | Numbers) -> Sample:
         if isinstance(index, SupportsIndex) and not getattr(index, "ndim", 0):
@@ -190,5 +191,5 @@ class Dataset:
         failed = self._failed[shard]
         if failed and (bad := failed.intersection(map(int, numbers))):
             raise IncompleteStore(
-                f"sample {min(bad)} of {self.split} has no certified solution; see pdemill inspect {self.store}"
+                f"sample {min(bad)} of {self.split} has no certified solution; see pdemill inspect {shown(self.store)}"
             )

@@ -158,7 +158,8 @@ def choose_domain(value: Any, *shapes: type[Model]) -> Any:
         return value
     names = {str(shape.model_fields["shape"].default): shape for shape in shapes}
     if not isinstance(value, dict):
-        raise refusal("should be an object with the key 'shape'")
+        example = value if isinstance(value, str) and value in names else next(iter(names))
+        raise refusal(f"should be an object with the key 'shape', such as {{shape: {example}}}")
     name = value.get("shape", "polygon" if "polygon" in names and "outline" in value else next(iter(names)))
     if not isinstance(name, str) or name not in names:
         message = f"{name!r} is not possible with these keys; choose {' or '.join(names)}"

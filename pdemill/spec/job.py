@@ -72,6 +72,13 @@ class Spec(Model):
             raise refuse(("samples",), "give either samples or splits, not both", samples)
         return {key: v for key, v in value.items() if key != "samples"} | {"splits": {"train": samples}}
 
+    @field_validator("splits", mode="before")
+    @classmethod
+    def _splits_have_names(cls, splits: Any) -> Any:
+        if not isinstance(splits, dict):
+            raise refuse((), f"should be samples by split, such as {{train: 1000}}, not {splits!r:.60}", splits)
+        return splits
+
     @field_validator("splits")
     @classmethod
     def _split_names(cls, splits: dict[str, int]) -> dict[str, int]:

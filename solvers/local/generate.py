@@ -9,6 +9,7 @@ from pathlib import Path
 from time import perf_counter
 from typing import Any
 
+from pdemill.addresses import on_disk
 from pdemill.errors import StoreError, StoreMismatch
 from pdemill.progress import Failure, Summary, Tally, Watcher
 from pdemill.spec.job import Spec
@@ -30,7 +31,7 @@ def generate(
     ``other_versions``: go on with a store that others began, where the same inputs are drawn.
     """
     begin = perf_counter()
-    root = Path(out)
+    root = on_disk(out, "the store to write")
     with _locked(root) as lock:
         job, store = open_work(root, spec)
         _check_folder(root, store)

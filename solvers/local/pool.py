@@ -43,7 +43,7 @@ class _Worker:
         self.task: Task | None = None
         self.process = subprocess.Popen(
             module_command("solvers.local.process", str(root), str(os.getpid())),
-            stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True,
+            stdin=subprocess.PIPE, stdout=subprocess.PIPE, encoding="utf-8",
             env=child_environment(), pass_fds=(handle,), start_new_session=True,
         )  # fmt: skip
         self._inbox = inbox

@@ -175,12 +175,12 @@ def test_a_smooth_error_that_no_residual_shows_in_float32_is_found() -> None:
     assert isinstance(equation, LinearEquation)
     (label,) = job.scheme.labels([equation], job.sequence(), Stopwatch())
     assert label.unknowns is not None
-    u = (1.003 * label.unknowns).astype(np.float32).astype(np.float64)
+    u = (1.001 * label.unknowns).astype(np.float32).astype(np.float64)
     assert equation.relative_residual(u) <= job.method.rtol + rounding_residual(equation, u, "float32")
     corrector = Corrector(job.method.solver(), job.kept)
     (d,) = corrector.corrections([equation.system], [equation.precise_residual(u)])
     assert d is not None
-    assert relative_error(job.discretisation, d, u) >= 3e-3
+    assert relative_error(job.discretisation, d, u) >= 9.9e-4
 
 
 def test_residuals_are_summed_in_doubled_precision() -> None:
