@@ -447,3 +447,13 @@ def test_what_the_mesher_throws_is_an_error_that_says_what_to_do(monkeypatch: py
     monkeypatch.setattr(meshing, "FAR", float("inf"))
     with pytest.raises(SolverError, match=r"mesher failed.*resolution\.h"):
         triangulate(_plate(500_000, 5_000_000, False), 0.01)
+
+
+def test_a_robin_side_and_varying_k_on_elements_of_order_2(tmp_path: Path) -> None:
+    """The example of the page of ``thermal``, with a seed whose sums had entries that cancel."""
+    page = (Path(__file__).parents[2] / "docs" / "families" / "thermal.md").read_text()
+    example = page.split("```yaml\n")[1].split("```")[0]
+    (tmp_path / "thermal.yaml").write_text(example)
+    summary = pdemill.generate(tmp_path / "thermal.yaml", tmp_path / "thermal.zarr", settings=["seed=11"], workers=0)
+    assert summary.ok, summary.failures
+    assert summary.total == 120
