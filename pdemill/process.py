@@ -50,13 +50,6 @@ def worker_status(status: int) -> str:
     return f"exit status {status}"
 
 
-def cores() -> int:
-    """How many cores this process may use."""
-    if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1
-
-
 def module_command(module: str, *words: str) -> list[str]:
     """The command of a process that runs a module, and looks for none in the current folder."""
     return [sys.executable, "-P", "-m", module, *words]
