@@ -62,7 +62,7 @@ def overhead(pairs: int, samples: int) -> None:
             before = resource.getrusage(resource.RUSAGE_CHILDREN)
             run = "from pdemill.cli import main; main()"
             out = str(Path(folder) / f"{number}.zarr")
-            command = [sys.executable, "-c", run, "generate", str(path), "--out", out, "--workers", "2"]
+            command = [sys.executable, "-P", "-c", run, "generate", str(path), "--out", out, "--workers", "2"]
             subprocess.run(command, check=True, capture_output=True)
             after = resource.getrusage(resource.RUSAGE_CHILDREN)
             plain = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime

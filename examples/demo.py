@@ -15,7 +15,7 @@ import pdemill
 from service.testing import free_port
 
 PRESET = "fno-darcy"
-PDEMILL = [sys.executable, "-c", "from pdemill.cli import main; main()"]
+PDEMILL = [sys.executable, "-P", "-c", "from pdemill.cli import main; main()"]
 
 
 def run(*words: str) -> None:

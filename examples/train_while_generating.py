@@ -41,7 +41,7 @@ def begun(store: Path, options: argparse.Namespace) -> subprocess.Popen[bytes]:
     words = [word for setting in settings(options, "train", options.samples) for word in ("--set", setting)]
     command = "from pdemill.cli import main; main()"
     arguments = ["generate", "--preset", "fno-darcy", "--out", str(store), *words]
-    return subprocess.Popen([sys.executable, "-c", command, *arguments], stdout=subprocess.DEVNULL)
+    return subprocess.Popen([sys.executable, "-P", "-c", command, *arguments], stdout=subprocess.DEVNULL)
 
 
 def shards(store: Path, wait: subprocess.Popen[bytes] | None) -> Iterator[Any]:

@@ -100,10 +100,17 @@ def print_summary(summary: Summary, store: str, attributes: dict[str, Any], repo
     out.print(f"store: {store}")
 
 
+NOTHING = np.empty(0)
+"""A column that older stores do not have."""
+
+
 def _fields_lines(attributes: dict[str, Any], reports: list[SplitReport]) -> Iterator[str]:
     residuals, estimates = (_column(reports, name) for name in ("rel_residual", "error_estimate"))
     tolerance = attributes["plan"]["rtol"]
     yield f"relative residual: median {_median(residuals)}, worst {_worst(residuals)}, tolerance {tolerance:.1e}"
+    if "stored_error" in reports[0].columns:
+        solved, stored = (_column(reports, name) for name in ("algebraic_error", "stored_error"))
+        yield f"error of u against its discrete system: worst {_worst(solved)}, as it is stored {_worst(stored)}"
     known = int(np.isfinite(estimates).sum())
     spread = f"median {_median(estimates)}, worst {_worst(estimates)}"
     yield (
@@ -212,6 +219,8 @@ _POINTS: dict[str, Callable[[SplitReport], str]] = {
 _FIELDS: dict[str, Callable[[SplitReport], str]] = {
     "relative residual, median": lambda row: _median(row.columns["rel_residual"]),
     "relative residual, worst": lambda row: _worst(row.columns["rel_residual"]),
+    "error against the discrete system, worst": lambda row: _worst(row.columns.get("algebraic_error", NOTHING)),
+    "the same with rounding, worst": lambda row: _worst(row.columns.get("stored_error", NOTHING)),
     "discretisation error (estimated), median": lambda row: _median(row.columns["error_estimate"]),
     "discretisation error (estimated), worst": lambda row: _worst(row.columns["error_estimate"]),
     "iterations, median": lambda row: _median(row.columns["iterations"], "{:.0f}"),

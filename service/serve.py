@@ -9,7 +9,6 @@ import os
 import signal
 import socket
 import subprocess
-import sys
 import tempfile
 import time
 from collections.abc import Callable
@@ -23,7 +22,7 @@ from redis import RedisError
 from pdemill.addresses import on_disk
 from pdemill.errors import PdemillError
 from pdemill.leases import Leases
-from pdemill.process import ONE_THREAD
+from pdemill.process import child_environment, module_command
 from pdemill.settings import Settings
 
 LONGEST_SOCKET = 100
@@ -100,14 +99,13 @@ class Supervisor:
         settings = {"PDEMILL_DATA_DIR": str(self._data), "PDEMILL_PARENT": str(os.getpid())}
         if self._embedded:
             settings["PDEMILL_REDIS_URL"] = f"unix://{self._socket}"
-        environment = {**os.environ, **ONE_THREAD, **settings}
+        environment = {**child_environment(), **settings}
         self.settings = Settings.read(environment)
         self._leases = Leases.at(self.settings.redis_url)
         self._missing = ""
 
         def child(name: str, *command: str, after: Callable[[int], None] = lambda pid: None) -> _Child:
-            words = [sys.executable, "-m", *command]
-            return _Child(name, words, self._data / "logs" / f"{name}.log", environment, after)
+            return _Child(name, module_command(*command), self._data / "logs" / f"{name}.log", environment, after)
 
         self._broker = child("broker", "workers.broker", str(self._data / "broker"), str(self._socket))
         worker = child("worker", "workers", "--concurrency", str(workers), "--nice", "5", after=self._sign_off)

@@ -39,10 +39,13 @@ def until[T](condition: Callable[[], T], seconds: float = 60.0, what: str = "") 
 
 
 class Server:
-    """A server in processes of its own, on a free port; a context manager that starts and stops it."""
+    """A server in processes of its own, on a free port; a context manager that starts and stops it.
 
-    def __init__(self, data_dir: Path, workers: int = 2, **environment: str) -> None:
-        self.data_dir, self._workers = data_dir, workers
+    ``folder``: where it is started, if not in the current folder.
+    """
+
+    def __init__(self, data_dir: Path, workers: int = 2, folder: Path | None = None, **environment: str) -> None:
+        self.data_dir, self._workers, self._folder = data_dir, workers, folder
         self._environment = {**os.environ, **environment}
         self.url = f"http://127.0.0.1:{free_port()}"
         self.process: subprocess.Popen[bytes] | None = None
@@ -58,9 +61,9 @@ class Server:
         """Start it, and wait until it is ready."""
         run = "from pdemill.cli import main; main()"
         self.process = subprocess.Popen(
-            [sys.executable, "-c", run, "serve", "--data-dir", str(self.data_dir), "--workers", str(self._workers),
-             "--port", self.url.rpartition(":")[2]],
-            env=self._environment, stderr=subprocess.DEVNULL,
+            [sys.executable, "-P", "-c", run, "serve", "--data-dir", str(self.data_dir),
+             "--workers", str(self._workers), "--port", self.url.rpartition(":")[2]],
+            cwd=self._folder, env=self._environment, stderr=subprocess.DEVNULL,
         )  # fmt: skip
         until(self.ready, what="the server's readiness")
 

@@ -19,6 +19,7 @@ def main() -> None:
         die_with_parent(int(parent))
     os.environ.update(ONE_THREAD)
     os.environ.setdefault("REMAP_SIGTERM", "SIGQUIT")
+    import workers.tasks  # noqa: F401 - Celery would look for it in the current folder first
     from workers.app import app  # late: Celery reads REMAP_SIGTERM when it is imported
 
     app.worker_main([

@@ -58,6 +58,8 @@ class Dataset:
         self._shard = samples
         self._nodes: dict[str, Any] = root["consolidated_metadata"]["metadata"]
         nodes = self._nodes
+        if absent := [name for name in FIELDS.values() if f"{split}/{name}" not in nodes]:
+            raise StoreError(f"{store} cannot be read: its zarr.json tells of no {split}/{absent[0]}")
         names = FIELDS | (AT_POINTS if is_pointwise(self.attributes) else {})
         self._arrays = {
             key: ArrayReader(self._files, path, Header.parse(path, nodes[path]))
@@ -82,8 +84,11 @@ class Dataset:
     @property
     def methods(self) -> dict[int, str]:
         """The method that each number in the column ``method`` stands for."""
-        told = self._nodes[f"{self.split}/method"]["attributes"]
-        return dict(zip(told["flag_values"], told["flag_meanings"].split(), strict=True))
+        try:
+            told = self._nodes[f"{self.split}/method"]["attributes"]
+            return dict(zip(told["flag_values"], told["flag_meanings"].split(), strict=True))
+        except (LookupError, TypeError, ValueError, AttributeError):
+            raise StoreError(f"{self.store} does not tell what its column method means") from None
 
     def normaliser(self, key: Literal["x", "y"]) -> Normaliser:
         """The map that brings x or y to mean 0 and standard deviation 1 per channel, by the store's statistics.
@@ -97,7 +102,10 @@ class Dataset:
     def _normaliser(self, key: Literal["x", "y"], stats: dict[str, Any]) -> Normaliser:
         channels = self.channels if key == "x" else self.solution_channels
         space = 1 if is_pointwise(self.attributes) else len(self._arrays[key].header.shape) - 1
-        return normaliser([stats[f"{FIELDS[key]}/{channel}"] for channel in channels], space)
+        try:
+            return normaliser([stats[f"{FIELDS[key]}/{channel}"] for channel in channels], space)
+        except (LookupError, TypeError, ValueError):
+            raise StoreError(f"{self.store} holds no statistics of its channels {', '.join(channels)}") from None
 
     def __len__(self) -> int:
         return self._length

@@ -6,8 +6,10 @@ import os
 from collections.abc import Hashable
 from functools import lru_cache
 from pathlib import Path
+from threading import Lock
 from typing import Protocol
 
+from pdemill.process import cores
 from pdemill.store.disk import LocalDisk
 
 OPEN_FILES = 128
@@ -47,7 +49,7 @@ class Files(Protocol):
 class LocalFiles(LocalDisk):
     """A folder. Bytes are read at given places, so that threads and forked processes can share open files."""
 
-    threads = min(4, len(os.sched_getaffinity(0)))
+    threads = min(4, cores())
     nearby = 0
     most = 2**17
 
@@ -75,16 +77,24 @@ class _OpenFile:
 
     def __init__(self, path: Path) -> None:
         self._handle = -1
-        self._handle = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+        self._handle = os.open(path, os.O_RDONLY | getattr(os, "O_BINARY", 0))
+        self._lock = Lock()
         status = os.fstat(self._handle)
         self.size = status.st_size
         self.tag = (status.st_ino, status.st_mtime_ns, status.st_size)
 
     def part(self, start: int, length: int) -> bytes:
-        data = os.pread(self._handle, length, start)
-        while len(data) < length and (more := os.pread(self._handle, length - len(data), start + len(data))):
+        data = self._read(length, start)
+        while len(data) < length and (more := self._read(length - len(data), start + len(data))):
             data += more
         return data
+
+    def _read(self, length: int, start: int) -> bytes:
+        if hasattr(os, "pread"):
+            return os.pread(self._handle, length, start)
+        with self._lock:  # Windows
+            os.lseek(self._handle, start, os.SEEK_SET)
+            return os.read(self._handle, length)
 
     def __del__(self) -> None:
         if self._handle >= 0:

@@ -14,6 +14,7 @@ import yaml
 from pydantic import ValidationError
 
 from pdemill.addresses import on_disk
+from pdemill.arguments import listed
 from pdemill.errors import Fault, PdemillError, SpecError
 from pdemill.spec.job import Spec
 from pdemill.spec.mesh_file import with_mesh
@@ -108,7 +109,7 @@ def _short(value: Any) -> str:
 def override(data: Mapping[str, Any], settings: Sequence[str]) -> dict[str, Any]:
     """A copy of ``data`` with ``KEY=VALUE`` settings applied; KEY is dotted, VALUE is YAML."""
     result: dict[str, Any] = deepcopy(dict(data))
-    for setting in settings:
+    for setting in listed("settings", settings, "texts KEY=VALUE"):
         key, equals, text = setting.partition("=")
         if not equals or not all(key.split(".")):
             raise SpecError([Fault((), f"--set {setting!r} should be KEY=VALUE, for example solver.rtol=1e-6")])

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import fcntl
 import logging
 import os
 from collections.abc import Iterator
@@ -12,6 +11,11 @@ from typing import Protocol, Self
 from uuid import uuid4
 
 from pdemill.errors import StoreBusy, StoreError
+
+try:
+    import fcntl
+except ImportError:  # Windows, where stores are read
+    fcntl = None  # type: ignore[assignment]
 
 TEMPORARY = ".tmp"
 
@@ -146,6 +150,8 @@ class Lock:
     """
 
     def __init__(self, root: Path, patience: float = 5.0, shared: bool = False) -> None:
+        if fcntl is None:
+            raise StoreError("stores are written on Linux and macOS only; on Windows, run pdemill in WSL")
         self._kind = fcntl.LOCK_SH if shared else fcntl.LOCK_EX
         self.handle = os.open(root, os.O_RDONLY | os.O_DIRECTORY)
         limit = monotonic() + patience

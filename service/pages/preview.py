@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import json
-import os
 import subprocess
-import sys
 from base64 import urlsafe_b64decode, urlsafe_b64encode
 from binascii import Error
 from collections import OrderedDict
@@ -15,7 +13,7 @@ from typing import Any
 from zlib import compress, decompressobj
 from zlib import error as ZlibError  # noqa: N812
 
-from pdemill.process import ONE_THREAD
+from pdemill.process import child_environment, module_command
 from pdemill.spec.job import Spec
 from pdemill.spec.load import validate
 from service.pages.pictures import Theme
@@ -78,8 +76,8 @@ def _solved(task: str) -> bytes:
     """The PNG of a task, made in another process."""
     try:
         ended = subprocess.run(
-            [sys.executable, "-m", "service.pages.preview_worker"], input=task.encode(), capture_output=True,
-            timeout=SECONDS, env={**os.environ, **ONE_THREAD}, check=False,
+            module_command("service.pages.preview_worker"), input=task.encode(), capture_output=True,
+            timeout=SECONDS, env=child_environment(), check=False,
         )  # fmt: skip
     except subprocess.TimeoutExpired:
         raise Refusal(422, f"the preview took more than {SECONDS:.0f} s") from None

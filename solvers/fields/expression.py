@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import ast
 import operator
-import warnings
 from collections.abc import Callable, Iterator, Mapping
 from functools import cached_property
 from typing import Annotated, Any, ClassVar, Literal
@@ -15,6 +14,7 @@ from pydantic import field_validator, model_validator
 
 from pdemill.draws import Draw
 from pdemill.points import AXES, FAR_AXES, MOST_AXES, Array, Points
+from pdemill.quiet import quiet
 from pdemill.spec.field import AnyScalar, Field, Function, Scalar
 from pdemill.spec.model import refusal, refuse
 
@@ -67,8 +67,7 @@ class Expression(Field):
     @cached_property
     def _tree(self) -> ast.expr:
         try:
-            with warnings.catch_warnings():
-                warnings.simplefilter("ignore", SyntaxWarning)
+            with quiet(SyntaxWarning):
                 return ast.parse(self.formula.strip(), mode="eval").body
         except (SyntaxError, ValueError, RecursionError, MemoryError):
             raise _Refused("is not a formula that can be read") from None

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from pdemill.points import Array
 from solvers.methods.walk_batch import BATCH
 from solvers.methods.walks import DEFAULT_WALKS, LEAST_ADAPTIVE, Walks
-from solvers.walks.statistics import Running
+from solvers.walks.statistics import Running, Unseen
 
 POINTS_AT_ONCE = 512
 """Points whose walks of one batch are in memory together."""
@@ -63,8 +63,8 @@ class PointEstimate:
 class _Tally:
     """Running means of all points."""
 
-    def __init__(self, points: int, blockwise: bool, unseen: float) -> None:
-        self._blockwise, self._unseen = blockwise, unseen
+    def __init__(self, points: int, blockwise: bool, unseen: Unseen | None, unseen_slopes: Unseen | None) -> None:
+        self._blockwise, self._unseen, self._unseen_slopes = blockwise, unseen, unseen_slopes
         self._values = Running(points)
         self._slopes: list[Running] = []
         self.walks = np.zeros(points, dtype=np.int64)
@@ -90,7 +90,10 @@ class _Tally:
 
     @property
     def stderr(self) -> Array:
-        return np.hypot(self._values.stderr, self._unseen / np.maximum(self.walks, 1))
+        return self._guarded(self._values, self._unseen)
+
+    def _guarded(self, running: Running, unseen: Unseen | None) -> Array:
+        return running.stderr if unseen is None else unseen.guarded(running.stderr, self.walks)
 
     def result(self) -> PointEstimate:
         steps = self.steps / np.maximum(self.walks, 1)
@@ -98,20 +101,26 @@ class _Tally:
         if not self._slopes:
             return found
         gradient = np.stack([running.mean for running in self._slopes], axis=1)
-        return replace(found, gradient=gradient, gradient_stderr=np.stack([r.stderr for r in self._slopes], axis=1))
+        errors = [self._guarded(running, self._unseen_slopes) for running in self._slopes]
+        return replace(found, gradient=gradient, gradient_stderr=np.stack(errors, axis=1))
 
 
-def estimate(walking: Walking, points: int, options: Walks, unseen: float = 0.0) -> PointEstimate:
+def estimate(
+    walking: Walking,
+    points: int,
+    options: Walks,
+    unseen: Unseen | None = None,
+    unseen_slopes: Unseen | None = None,
+) -> PointEstimate:
     """u at points 0..points-1, by a fixed number of walks or until ``target_stderr``.
 
-    ``unseen``: how far values on the boundary lie apart. Close to it nearly all walks end at once, and the few that
-    carry the variance may not have come yet; standard errors count one more walk that ends so far off.
+    ``unseen`` guards standard errors where walks agree too well, ``unseen_slopes`` those of the gradient.
 
     Walks come in batches of 256, whose means are merged in order; with ``sobol`` batches are the independent units.
     Looking at a standard error to decide when to stop makes it come out too small; that is why a point is looked at
     only after 512 walks and whenever its walks have grown by half.
     """
-    tally = _Tally(points, options.sobol, unseen)
+    tally = _Tally(points, options.sobol, unseen, unseen_slopes)
     means: list[Array] = []
     if options.target_stderr is None:
         total = options.walks or DEFAULT_WALKS

@@ -19,6 +19,7 @@ from solvers.walks.independent import Slopes, Start, Walked, walker_of
 from solvers.walks.job import PointJob, key_of
 from solvers.walks.sample import PointSample
 from solvers.walks.shared import LANES
+from solvers.walks.statistics import Unseen
 
 
 @dataclass(frozen=True)
@@ -79,7 +80,11 @@ class Labeller:
             return self.labels([drawn])[0].at(ids)
         control = self._control(drawn, equation_of(drawn.sample.terms, drawn.geometry))
         walking = self._walking(drawn, points, ids, control)
-        return self._stored(estimate(walking, len(points), self.job.method, _spread(drawn, control)))
+        unseen, slopes = _unseen(drawn, points, control), None
+        if self.job.method.gradients:
+            radii = drawn.geometry.distance(points)
+            slopes = _unseen(drawn, points, None).of_slopes(drawn.geometry.dimension, radii)
+        return self._stored(estimate(walking, len(points), self.job.method, unseen, slopes))
 
     def _stored(self, found: PointEstimate) -> PointEstimate:
         """The estimate with the rounding of its label to the store's type in its standard error."""
@@ -106,10 +111,12 @@ class Labeller:
         return None
 
 
-def _spread(drawn: Drawn, control: Control | None) -> float:
-    """How far the values that walks end with lie apart."""
+def _unseen(drawn: Drawn, points: Array, control: Control | None) -> Unseen:
+    """What walks from the points may end with, by the data where they end."""
     places, sides = drawn.geometry.boundary(RIM_SAMPLES)
-    values = drawn.data.on_sides(places, sides)[np.array(drawn.data.held)[sides]]
+    held = np.array(drawn.data.held)[sides]
+    values = drawn.data.on_sides(places, sides)[held]
     if control is not None:
-        values = values - control.value(places[np.array(drawn.data.held)[sides]])
-    return float(np.ptp(values)) if values.size else 0.0
+        values = values - control.value(places[held])
+    known = values if values.size else np.zeros(1)
+    return Unseen.of_values(drawn.geometry, points, float(known.var()), float(np.ptp(known)))

@@ -281,6 +281,17 @@ BAD: dict[str, tuple[Json, str, str]] = {
     "outline folds back": (
         thermal(domain={"shape": "polygon", "outline": [[0, 0], [2, 0], [1, 0], [1, 1], [0, 1]]}),
         "problem.domain.outline", "crosses itself"),
+    "outline nearly closed": (
+        thermal(domain={"shape": "polygon", "outline": [[0, 0], [2, 0], [2, 1], [0, 1], [1e-13, 0]]}),
+        "problem.domain.outline", "corners 4 and 0 are equal, or nearly so"),
+    "outline nearly closed, rounded": (
+        thermal(domain={"shape": "polygon", "outline": [[0, 0], [2, 0], [2, 1], [0, 1], [1e-6, 0]]}),
+        "problem.domain.outline", "corners 4 and 0 are equal, or nearly so"),
+    "outline of nearly equal corners": (
+        thermal(domain={"shape": "polygon", "outline": [[0, 0], [2, 0], [2, 1e-10], [2, 1], [0, 1]]}),
+        "problem.domain.outline", "corners 1 and 2 are equal, or nearly so"),
+    "outline of two corners, closed": (
+        thermal(domain={"shape": "polygon", "outline": [[0, 0], [1, 1], [0, 0]]}), "problem.domain.outline", "no area"),
     "outline without area": (
         thermal(domain={"shape": "polygon", "outline": [[0, 0], [1, 1], [2, 2]]}), "problem.domain.outline", "no area"),
     "outline of two corners": (

@@ -27,8 +27,9 @@ from pdemill.spec import (
     spec_schema,
     validate,
 )
+from pdemill.spec.certify import Certify
 from pdemill.spec.field import fields, scalars
-from pdemill.spec.job import Certify, Spec
+from pdemill.spec.job import Spec
 from pdemill.spec.load import gather, parse
 from pdemill.spec.method import LinearMethod, methods
 from pdemill.spec.problem import families
