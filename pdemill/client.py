@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
@@ -25,13 +26,15 @@ UNFINISHED = ("accepted", "running")
 class Client:
     """A pdemill server.
 
-    ``url``: its address; ``api_key``: the bearer key, where one is needed. A server that goes away is asked again for
-    two minutes. Raises SpecError for a spec that it refuses, ServerError for everything else.
+    ``url``: its address; ``api_key``: the bearer key, where one is needed, by default PDEMILL_API_KEY; "" stands for
+    none. A server that goes away is asked again for two minutes. Raises SpecError for a spec that it refuses,
+    ServerError for everything else.
     """
 
     def __init__(self, url: str = "http://127.0.0.1:8000", api_key: str | None = None) -> None:
-        self.url, self.api_key = url.rstrip("/"), api_key
-        self._connection = Connection(self.url, api_key)
+        self.url = url.rstrip("/")
+        self.api_key = (os.environ.get("PDEMILL_API_KEY") if api_key is None else api_key) or None
+        self._connection = Connection(self.url, self.api_key)
 
     def __enter__(self) -> Client:
         return self

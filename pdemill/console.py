@@ -20,7 +20,9 @@ from pdemill.planning import Plan
 from pdemill.progress import Summary, Tally
 from pdemill.store.root import is_pointwise
 
-out = Console(highlight=False, soft_wrap=True, emoji=False, markup=False)
+WIDEST = 100_000
+"""Columns of a line: tables are neither cut nor folded, so that what is in them can be copied and piped."""
+out = Console(highlight=False, soft_wrap=True, emoji=False, markup=False, width=WIDEST)
 errors = Console(stderr=True, highlight=False, soft_wrap=True, emoji=False, markup=False)
 SHOWN_FAILURES = 5
 
@@ -254,14 +256,20 @@ def print_job(state: Mapping[str, Any]) -> None:
 
 
 def print_jobs(states: list[dict[str, Any]]) -> None:
-    """Jobs as a table."""
+    """Jobs as a table; on a terminal, messages end with its line."""
+    headings = ("job", "status", "done", "samples", "created")
+    rows = [
+        (s["id"], s["status"], f"{s['progress']:.0f} %", str(s["samples_total"]),
+         s["created"].replace("T", " ").partition(".")[0].removesuffix("Z"))
+        for s in states
+    ]  # fmt: skip
     table = Table(box=None, pad_edge=False)
-    for heading in ("job", "status", "done", "samples", "created", "message"):
+    for heading in headings:
         table.add_column(heading, justify="right" if heading in ("done", "samples") else "left")
-    for s in states:
-        created = s["created"].replace("T", " ").partition(".")[0].removesuffix("Z")
-        done = f"{s['progress']:.0f} %"
-        table.add_row(s["id"], s["status"], done, str(s["samples_total"]), created, s["message"])
+    taken = sum(2 + max(map(len, column)) for column in zip(headings, *rows, strict=True))
+    table.add_column("message", no_wrap=True, max_width=max(errors.width - taken, 10) if out.is_terminal else None)
+    for row, s in zip(rows, states, strict=True):
+        table.add_row(*row, s["message"])
     out.print(table)
 
 
