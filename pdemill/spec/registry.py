@@ -16,6 +16,7 @@ from typing import Any
 from pydantic import GetCoreSchemaHandler, GetJsonSchemaHandler
 from pydantic_core import CoreSchema, core_schema
 
+from pdemill.parts import load
 from pdemill.spec.model import Model, refusal, refuse
 
 registers: list[Register[Any]] = []
@@ -36,7 +37,7 @@ def load_catalogue() -> None:
         _loading = True
         try:
             for entry in entry_points(group="pdemill.catalogue"):
-                entry.load()
+                load(entry)
             _loaded = True
         finally:
             _loading = False
