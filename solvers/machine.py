@@ -48,7 +48,7 @@ def _library() -> str:
 
 def _kernels() -> Iterator[str]:
     """The kernels of the OpenBLAS libraries that numpy and SciPy brought, or of all where they brought none."""
-    lines = MAPS.read_text().splitlines() if MAPS.exists() else []
+    lines = MAPS.read_text(encoding="utf-8", errors="replace").splitlines() if MAPS.exists() else []
     paths = sorted({line.split(maxsplit=5)[-1] for line in lines if "openblas" in line})
     for path in [path for path in paths if "/numpy.libs/" in path or "/scipy.libs/" in path] or paths:
         library = ctypes.CDLL(path)
