@@ -65,8 +65,10 @@ def _label_faults(labeller: Labeller, drawn: Drawn, number: int, stored: dict[st
     slack = 0.0 if labeller.job.here else ELSEWHERE
     for place, value, stderr in zip(chosen.tolist(), found.value, found.stderr, strict=True):
         allowed = ROUNDING * (abs(value) + stderr) + slack * stderr
-        if not (abs(stored["solution"][place] - value) <= allowed and abs(stored["stderr"][place] - stderr) <= allowed):
+        if not abs(stored["solution"][place] - value) <= allowed:
             yield f"its label at point {place} is not what the walks give ({value:.6g})"
+        elif not abs(stored["stderr"][place] - stderr) <= allowed:
+            yield f"the standard error of its label at point {place} is not what the walks give ({stderr:.6g})"
     if not labeller.job.here:
         return
     for name in ("walks", "truncated", "steps", "gradient", "gradient_stderr"):
