@@ -315,7 +315,7 @@ def test_errors_are_honest_close_to_the_boundary_with_few_walks(tmp_path: Path) 
 
 
 @pytest.mark.parametrize(
-    "arguments", [{"epoch": "3"}, {"epoch": 1.5}, {"epoch": None}, {"workers": -1}, {"workers": 1.5}, {"ahead": 0}]
+    "arguments", [{"epoch": "3"}, {"epoch": 1.5}, {"epoch": None}, {"workers": -2}, {"workers": 1.5}, {"ahead": 0}]
 )
 def test_fresh_labels_name_a_wrong_argument(arguments: Json) -> None:
     with pytest.raises(ValueError, match=next(iter(arguments))):
