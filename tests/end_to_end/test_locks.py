@@ -115,9 +115,10 @@ def test_a_server_works_without_flock_and_keeps_a_second_one_out(library: Path, 
     environment = _failing(library, folder)
     del environment["TMPDIR"]  # of a length that no socket can have
     with Server(folder / "data", 1, None, **environment) as server:
-        job = server.client().submit(SPEC)
-        job.wait(60)
-        assert len(job.open("train")) == 2
+        with server.client() as client:
+            job = client.submit(SPEC)
+            job.wait(60)
+            assert len(job.open("train")) == 2
         second = [RUN, "serve", "--data-dir", str(folder / "data"), "--port", str(free_port())]
         assert "is being served already" in _run(second, environment).stderr
 
