@@ -20,8 +20,8 @@ class Method(Model):
     """Base of all methods. A subclass is one file: its options, whom it admits, and how it is made."""
 
     method: str
-    solves: ClassVar[Literal["systems", "walks", "any"]]
-    """The kind of problem that it solves: those that become linear systems, or those at points."""
+    solves: ClassVar[Literal["systems", "walks", "steps", "any"]]
+    """The kind of problem that it solves: those that become linear systems, those at points, or those in time."""
     misplaced: ClassVar[str]
     """The fault of a spec that asks for it where it solves nothing."""
 

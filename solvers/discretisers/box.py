@@ -113,7 +113,7 @@ class OnBox(WholeFields):
 
     @classmethod
     def suits(cls, problem: Mapping[str, Any]) -> bool:
-        return "points" not in problem and not asks_for_mesh(problem)
+        return not ({"points", "time", "initial"} & problem.keys()) and not asks_for_mesh(problem)
 
     @classmethod
     def misfit(cls, problem: Mapping[str, Any]) -> str | None:

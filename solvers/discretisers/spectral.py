@@ -1,0 +1,124 @@
+"""Periodic boxes: pseudo-spectral methods, for equations in time."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING, Any, ClassVar
+
+from numpy.typing import NDArray
+
+from pdemill.spec.certify import Certify
+from pdemill.spec.discretiser import Discretiser, Takes
+from pdemill.spec.evolution import Evolution
+from pdemill.spec.model import refuse
+from pdemill.spec.problem import Problem, families
+from pdemill.spec.time_method import TIME_OPTIONS
+from solvers.methods.etdrk4 import Etdrk4
+from solvers.spectral.place import PeriodicPlace
+
+if TYPE_CHECKING:
+    import zarr
+
+    from pdemill.planning import Plan
+    from pdemill.spec.job import Spec
+    from pdemill.spec.method import Method
+    from pdemill.store.layout import Shard
+    from pdemill.store.store import ShardData
+    from solvers.estimate import Cost
+    from solvers.progress import Progress
+    from solvers.spectral.job import TrajectoryJob
+    from solvers.stopwatch import Stopwatch
+
+PREVIEW_POINTS = {1: 256, 2: 64, 3: 16}
+"""Points along the longest axis of a preview."""
+
+
+class OnPeriodicBox(Discretiser):
+    """Trigonometric polynomials, products without aliasing; see ``solvers.spectral``."""
+
+    name: ClassVar[str] = "spectral"
+    where: ClassVar[str] = "on periodic boxes, in time"
+    suffix: ClassVar[str] = "Periodic"
+    place = PeriodicPlace
+    takes: ClassVar[Takes] = Takes(
+        terms=frozenset({
+            "diffusion", "convection", "reaction", "hyperdiffusion", "self_advection", "vorticity_advection", "source",
+            "initial",
+        }),
+        conditions=frozenset({"periodic"}),
+        uniform=frozenset({"diffusion", "convection", "reaction", "hyperdiffusion"}),
+    )  # fmt: skip
+
+    @classmethod
+    def suits(cls, problem: Mapping[str, Any]) -> bool:
+        family = problem.get("family")
+        known = isinstance(family, str) and family in families and issubclass(families[family], Evolution)
+        return known or "time" in problem or "initial" in problem
+
+    @classmethod
+    def misfit(cls, problem: Mapping[str, Any]) -> str | None:
+        return None if cls.suits(problem) else "spectral is for equations in time, with initial and time"
+
+    @classmethod
+    def may_take(cls, family: type[Problem]) -> bool:
+        return family.evolves
+
+    @classmethod
+    def uncertified(cls, problem: Problem, certify: Certify) -> tuple[str, str] | None:
+        assert isinstance(problem, Evolution)
+        for name in ("algebraic_rtol", "stored_rtol"):
+            if getattr(certify, name) != type(certify).model_fields[name].default:
+                return name, "means nothing here: no linear systems are solved"
+        if certify.valid_until is not None and certify.valid_until > problem.times[-1]:
+            return "valid_until", f"is after the last stored time, {problem.times[-1]:g}"
+        return None
+
+    @classmethod
+    def open(cls, spec: Spec, stored: Mapping[str, NDArray[Any]] | None, chosen: Method | None) -> TrajectoryJob:
+        from solvers.spectral.job import TrajectoryJob  # late: a spec must load no solver
+
+        return TrajectoryJob(spec, chosen)
+
+    @classmethod
+    def cost(cls, spec: Spec) -> Cost:
+        from solvers.spectral.cost import cost  # late: as above
+
+        return cost(spec)
+
+    @classmethod
+    def automatic(cls, problem: Problem, options: Any) -> Method:
+        given = {name: getattr(options, name) for name in TIME_OPTIONS}
+        return Etdrk4.model_validate({"method": "etdrk4", **given})
+
+    @classmethod
+    def solve(cls, job: TrajectoryJob, shard: Shard, report: Callable[[Progress], None]) -> tuple[ShardData, Stopwatch]:
+        from solvers.spectral.shard import solve_trajectories  # late: as above
+
+        return solve_trajectories(job, shard, report)
+
+    @classmethod
+    def check(cls, job: TrajectoryJob, group: zarr.Group, shard: Shard, rows: NDArray[Any]) -> list[str]:
+        from solvers.spectral.check import check_trajectories  # late: as above
+
+        return check_trajectories(job, group, shard, rows)
+
+    @classmethod
+    def audit(
+        cls, job: TrajectoryJob, group: zarr.Group, shard: Shard, rows: NDArray[Any]
+    ) -> tuple[list[float], list[str]]:
+        return [], []  # walks know no time
+
+    @classmethod
+    def plan(cls, job: TrajectoryJob, always: bool) -> Plan:
+        from solvers.spectral.trial import make_plan  # late: as above
+
+        if not job.planned:
+            raise refuse(("solver",), "names the step: nothing to plan", None)
+        return make_plan(job)
+
+    @classmethod
+    def preview(cls, problem: Problem, data: dict[str, Any]) -> None:
+        points = data["problem"]["resolution"]
+        scale = min(1.0, PREVIEW_POINTS[len(points)] / max(points))
+        data["problem"]["resolution"] = [max(8, round(number * scale)) for number in points]
+        data["solver"] = {"method": "auto", "time_rtol": 1e-3}
