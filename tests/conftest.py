@@ -7,6 +7,7 @@ import os
 for _name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
     os.environ.setdefault(_name, "1")
 
+from importlib.util import find_spec  # noqa: E402
 from pathlib import Path  # noqa: E402
 from typing import Any  # noqa: E402
 
@@ -61,6 +62,13 @@ class Scheduling(LoadScopeScheduling):  # type: ignore[misc]
 def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Scheduling:
     """Deal the tests out by modules."""
     return Scheduling(config, log)
+
+
+def pytest_runtest_setup(item: pytest.Item) -> None:
+    """Skip tests marked with ``needs`` where what they need is not installed."""
+    for module in (name for mark in item.iter_markers("needs") for name in mark.args):
+        if find_spec(module) is None:
+            pytest.skip(f"{module} is not installed")
 
 
 @pytest.fixture(scope="session")

@@ -19,8 +19,8 @@ from solvers.krylov.recycled_cg import RecycledCgSolver
 from solvers.krylov.ritz import restart_vectors, smallest_ritz, whitening
 from solvers.methods.cg import Cg
 from solvers.operators.system import Matrix, Pattern, System
-from solvers.petsc import Preconditioned
 from solvers.solution import Result
+from tests.preconditioned import Preconditioned
 
 N = 150
 PATTERN = Pattern(np.arange(0, N * N + 1, N, dtype=np.int32), np.tile(np.arange(N, dtype=np.int32), N))

@@ -14,13 +14,14 @@ from pdemill.spec.problem import Properties
 from solvers.field_job import FieldJob
 from solvers.krylov.backends import makers
 from solvers.krylov.incomplete import factorise, remainder
+from solvers.krylov.kinds import KINDS
 from solvers.krylov.level_schedule import level_schedule
 from solvers.krylov.solver import SkrSolver
-from solvers.krylov.triangular import KINDS, TriangularPreconditioned
+from solvers.krylov.triangular import TriangularPreconditioned
 from solvers.operators.product import products
 from solvers.operators.system import Matrix, Pattern, System
-from solvers.petsc import Preconditioned
 from solvers.solution import Result
+from tests.preconditioned import Preconditioned
 
 SQUARE = [[0, 0], [1, 0], [1, 1], [0, 1]]
 PROBLEMS: dict[str, dict[str, Any]] = {
