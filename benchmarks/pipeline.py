@@ -48,7 +48,7 @@ def processes() -> list[str]:
 def resident(process: str) -> float:
     """The resident set of a process in MB; 0 once it is gone."""
     try:
-        pages = int(Path("/proc", process, "statm").read_text().split()[1])
+        pages = int(Path("/proc", process, "statm").read_text(encoding="utf-8").split()[1])
     except OSError:
         return 0.0
     return pages * os.sysconf("SC_PAGE_SIZE") / 2**20

@@ -43,7 +43,7 @@ def job(preset: str, samples: int, *settings: str, workers: int = 0) -> dict[str
     spec = pdemill.preset(preset, [f"samples={samples}", "certify.refine=0", *settings])
     with tempfile.TemporaryDirectory() as folder:
         summary = pdemill.generate(spec, folder, workers=workers)
-        manifests = [json.loads(path.read_text()) for path in (Path(folder) / FOLDER).glob("*-*.json")]
+        manifests = [json.loads(path.read_bytes()) for path in (Path(folder) / FOLDER).glob("*-*.json")]
     assert summary.ok, summary.failures
     total = {
         step: sum(manifest["run"]["cpu_seconds"].get(step, 0.0) for manifest in manifests) for step in STEPS

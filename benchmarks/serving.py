@@ -35,7 +35,7 @@ def cpu_of(server: Server) -> float:
     total = 0.0
     for pids in server.family().values():
         for pid in pids:
-            fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+            fields = Path(f"/proc/{pid}/stat").read_text(encoding="utf-8").rpartition(")")[2].split()
             total += sum(map(int, fields[11:15])) / TICK
     return total
 

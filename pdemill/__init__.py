@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, SupportsIndex
 
 from pdemill import errors
+from pdemill.arguments import whole, worker_count
 from pdemill.progress import Failure, Summary, Tally, Watcher
 from pdemill.reader import Dataset, mix, open
 
@@ -35,16 +36,20 @@ def generate(
     workers: int = 1,
     settings: Sequence[str] = (),
     watcher: Watcher = lambda tally: None,
+    other_versions: bool = False,
 ) -> Summary:
     """Solve every sample of a spec (a file or a dictionary) into the store ``out``.
 
-    A store that was begun is finished. ``settings`` are overrides such as ``"solver.rtol=1e-6"``; ``watcher`` is
-    called with a Tally whenever something has changed. Raises SpecError, StoreError, WorkerError.
+    A store that was begun is finished; with ``other_versions`` also one that other software versions or another kind of
+    machine began, where these draw the same inputs: its manifests then tell which shards they made. ``workers``
+    processes share the work: 0 does it in this process, -1 takes all cores. ``settings`` are overrides such as
+    ``"solver.rtol=1e-6"``; ``watcher`` is called with a Tally whenever something has changed. Raises SpecError,
+    StoreError, WorkerError.
     """
     from pdemill.engine import engine
     from pdemill.spec import load_spec
 
-    return engine.generate(load_spec(spec, settings), out, workers, watcher)
+    return engine.generate(load_spec(spec, settings), out, worker_count(workers), watcher, other_versions)
 
 
 def export(store: str | Path, out: str | Path, to: str, api_key: str | None = None) -> "Exported":
@@ -100,20 +105,22 @@ def walk_labels(
 
     if isinstance(epoch, str | bytes) or not isinstance(epoch, SupportsIndex | Iterable):
         raise ValueError(f"epoch should be a whole number, or many of them, not {epoch!r}")
-    if not isinstance(workers, int) or workers < 0 or not isinstance(ahead, int) or ahead < 1:
-        raise ValueError(f"workers should be 0 or more and ahead 1 or more, not {workers!r} and {ahead!r}")
+    count, ahead = worker_count(workers), whole("ahead", ahead, 1)
     epochs = [index(epoch)] if isinstance(epoch, SupportsIndex) else epoch
-    return engine.walk_labels(load_spec(spec, settings), epochs, split, workers, ahead, shuffle)
+    return engine.walk_labels(load_spec(spec, settings), epochs, split, count, ahead, shuffle)
 
 
-def verify(store: str | Path, samples: int | None = None, audit: int = 0) -> "Verification":
+def verify(store: str | Path, samples: int | None = None, audit: int = 0, resolve: bool = False) -> "Verification":
     """Check every file and certificate of a store again; ``samples`` per split instead of all, if given.
 
     ``audit``: measure the error of so many labels per split against the continuous equation, by random walks.
+    ``resolve``: solve the shards of these samples again; every array must come out as it is stored. Raises StoreError
+    for what is no store.
     """
     from pdemill.engine import engine
 
-    return engine.verify(store, samples, audit)
+    samples = None if samples is None else whole("samples", samples)
+    return engine.verify(store, samples, whole("audit", audit), resolve)
 
 
 def __getattr__(name: str) -> Any:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from pathlib import Path
 from typing import Any
 
 import click
@@ -28,14 +29,17 @@ def commands() -> None:
 @click.argument("spec", required=False)
 @click.option("--preset", metavar="NAME", help="A preset instead of a SPEC file; see 'pdemill presets'.")
 @click.option("--out", required=True, metavar="DIR.zarr", help="The store to make, or to finish.")
-@click.option("--workers", default=1, show_default=True, type=click.IntRange(min=1), help="Worker processes.")
+@cli_jobs.workers("Worker processes; -1: as many as there are cores.")
 @click.option("--set", "settings", multiple=True, metavar="KEY=VALUE", help="Change a value, e.g. --set samples=10.")
-def generate(spec: str | None, preset: str | None, out: str, workers: int, settings: tuple[str, ...]) -> None:
+@click.option("--other-versions", is_flag=True, help="Finish a store that other versions or another CPU began.")
+def generate(
+    spec: str | None, preset: str | None, out: str, workers: int, settings: tuple[str, ...], other_versions: bool
+) -> None:
     """Solve every sample of a spec into a store. Run it again to finish what is missing."""
     job = load_spec(cli_jobs.chosen(spec, preset), settings)
     with console.Bar() as bar:
-        summary = engine.generate(job, out, workers, bar)
-    console.print_summary(summary, *report(summary.store))
+        summary = engine.generate(job, out, workers, bar, other_versions)
+    console.print_summary(summary, out, *report(summary.store))
     if not summary.ok:
         sys.exit(1)
 
@@ -62,7 +66,7 @@ def inspect(store: str, picture: str | None) -> None:
         from pdemill.picture import draw
 
         try:
-            console.out.print(f"picture: {draw(store, picture)}")
+            console.out.print(f"picture: {Path(picture).with_name(draw(store, picture).name)}")
         except (OSError, ValueError) as error:
             raise PdemillError(f"cannot draw into {picture}: {error}") from None
 
@@ -71,9 +75,10 @@ def inspect(store: str, picture: str | None) -> None:
 @click.argument("store")
 @click.option("--samples", type=click.IntRange(min=0), help="Recompute certificates of this many samples per split.")
 @click.option("--audit", default=0, type=click.IntRange(min=0), help="Measure this many labels per split by walks.")
-def verify(store: str, samples: int | None, audit: int) -> None:
+@click.option("--resolve", is_flag=True, help="Solve the shards of these samples again and compare every array.")
+def verify(store: str, samples: int | None, audit: int, resolve: bool) -> None:
     """Check every file of a store against its manifest, and every certificate against the equation."""
-    found = engine.verify(store, samples, audit)
+    found = engine.verify(store, samples, audit, resolve)
     for fault in found.faults[:SHOWN_FAULTS]:
         console.errors.print(fault)
     if len(found.faults) > SHOWN_FAULTS:
@@ -146,6 +151,7 @@ for _command in (cli_export.export, cli_bench.bench, *cli_jobs.COMMANDS):
 
 def main() -> None:
     """The console script: errors become one clear line and an exit status."""
+    console.print_anything()
     try:
         commands(prog_name="pdemill", standalone_mode=False)
     except SpecError as error:

@@ -26,7 +26,7 @@ def bench(table: str | None, arguments: tuple[str, ...]) -> None:
         raise PdemillError("the benchmarks are in the source checkout of pdemill, which is not what is installed here")
     if table is None:
         for name, path in scripts.items():
-            console.out.print(f"{name:<10} {(ast.get_docstring(ast.parse(path.read_text())) or '').splitlines()[0]}")
+            console.out.print(f"{name:<10} {(ast.get_docstring(ast.parse(path.read_bytes())) or '').splitlines()[0]}")
         return
     if table not in scripts:
         raise PdemillError(f"unknown table {table!r}; choose one of {', '.join(scripts)}")

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import click
 
 from pdemill import console
@@ -33,4 +35,4 @@ def export(store: str, out: str, to: str, api_key: str | None) -> None:
             f"{split}: {samples} samples" + (f", {left} without a certified solution left out" if left else "")
         )
     for path in made.files:
-        console.out.print(str(path))
+        console.out.print(str(Path(out) / path.relative_to(made.out)))

@@ -13,12 +13,26 @@ from typing import Any
 import click
 
 from pdemill import console
+from pdemill.arguments import worker_count
 from pdemill.client import Client, Job
 from pdemill.engine import engine
 from pdemill.errors import JobError
 from pdemill.spec.load import read_preset, read_spec
 
 STATUSES = ("accepted", "running", "successful", "failed", "dismissed")
+
+
+def _worker_number(context: click.Context, parameter: click.Parameter, value: int) -> int:
+    if value == 0 or value < -1:
+        raise click.BadParameter(f"should be 1 or more, or -1 for all cores, not {value}")
+    return worker_count(value)
+
+
+def workers[F: Callable[..., Any]](explained: str) -> Callable[[F], F]:
+    """The option --workers, with what it counts."""
+    return click.option(
+        "--workers", default=1, show_default=True, type=int, callback=_worker_number, metavar="N", help=explained
+    )
 
 
 def chosen(spec: str | None, preset: str | None) -> dict[str, Any]:
@@ -42,7 +56,7 @@ def _server[F: Callable[..., Any]](command: F) -> F:
 @click.command()
 @click.option("--host", default="127.0.0.1", show_default=True, help="Address to listen on.")
 @click.option("--port", default=8000, show_default=True, type=click.IntRange(1, 65535), help="Port to listen on.")
-@click.option("--workers", default=1, show_default=True, type=click.IntRange(min=1), help="Shards solved at a time.")
+@workers("Shards solved at a time; -1: as many as there are cores.")
 @click.option(
     "--data-dir", envvar="PDEMILL_DATA_DIR", default="pdemill-data", show_default=True, metavar="DIR",
     help="Where jobs and stores are kept (PDEMILL_DATA_DIR).",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
@@ -11,6 +12,7 @@ from uuid import uuid4
 
 import httpx
 
+from pdemill.addresses import on_disk
 from pdemill.connection import Connection
 from pdemill.errors import JobError
 from pdemill.progress import Tally, Watcher
@@ -24,13 +26,15 @@ UNFINISHED = ("accepted", "running")
 class Client:
     """A pdemill server.
 
-    ``url``: its address; ``api_key``: the bearer key, where one is needed. A server that goes away is asked again for
-    two minutes. Raises SpecError for a spec that it refuses, ServerError for everything else.
+    ``url``: its address; ``api_key``: the bearer key, where one is needed, by default PDEMILL_API_KEY; "" stands for
+    none. A server that goes away is asked again for two minutes. Raises SpecError for a spec that it refuses,
+    ServerError for everything else.
     """
 
     def __init__(self, url: str = "http://127.0.0.1:8000", api_key: str | None = None) -> None:
-        self.url, self.api_key = url.rstrip("/"), api_key
-        self._connection = Connection(self.url, api_key)
+        self.url = url.rstrip("/")
+        self.api_key = (os.environ.get("PDEMILL_API_KEY") if api_key is None else api_key) or None
+        self._connection = Connection(self.url, self.api_key)
 
     def __enter__(self) -> Client:
         return self
@@ -154,8 +158,9 @@ class Job:
         """Copy the finished store to ``folder`` (which must not exist), each file checked against its manifest."""
         from pdemill.download import download
 
+        target = on_disk(folder, "the copy")
         results = self.results()
-        return download(lambda path: self._client._ask("GET", f"{results['store']['url']}/{path}").content, folder)
+        return download(lambda path: self._client._ask("GET", f"{results['store']['url']}/{path}").content, target)
 
 
 def _tally(state: Mapping[str, Any], first: int) -> Tally:

@@ -8,6 +8,7 @@ from typing import Any
 
 import httpx
 
+from pdemill.addresses import shown
 from pdemill.errors import Fault, ServerError, SpecError
 
 PATIENCE, FIRST_PATIENCE = 120.0, 5.0
@@ -17,12 +18,21 @@ TRANSIENT = (429, 502, 503, 504)
 
 
 class Connection:
-    """Connections to the server at ``url``, with the bearer key ``api_key`` where there is one."""
+    """Connections to the server at ``url``, with the bearer key ``api_key`` where there is one.
+
+    What has moved is read from where it is now; no other host gets the key. Raises ServerError for what is no address.
+    """
 
     def __init__(self, url: str, api_key: str | None = None) -> None:
         headers = {"Authorization": f"Bearer {api_key}"} if api_key else {}
-        self._answered = False
-        self._http = httpx.Client(base_url=url.rstrip("/"), headers=headers, timeout=30.0)
+        self._answered, self._url = False, shown(url)
+        try:
+            base = httpx.URL(url.rstrip("/"))
+        except httpx.InvalidURL as error:
+            raise ServerError(f"{self._url} is no address of a server: {error}") from None
+        if base.scheme not in ("http", "https") or not base.host:
+            raise ServerError(f"{self._url} is no address of a server, such as http://127.0.0.1:8000")
+        self._http = httpx.Client(base_url=base, headers=headers, timeout=30.0)
 
     def close(self) -> None:
         """Close the connections."""
@@ -44,9 +54,13 @@ class Connection:
 
     def _once(self, method: str, path: str, details: dict[str, Any]) -> httpx.Response | _Failure:
         try:
-            answer = self._http.request(method, path, **details)
+            answer = self._http.request(method, path, follow_redirects=method == "GET", **details)
+        except httpx.TooManyRedirects:
+            return _Failure(ServerError(f"{self._url} leads in a circle: its answers name other places only"), False)
+        except httpx.InvalidURL as error:
+            return _Failure(ServerError(f"{self._url} leads to no address: {error}"), False)
         except httpx.HTTPError as error:
-            message = f"no answer from {self._http.base_url}: {error}; is 'pdemill serve' running?"
+            message = f"no answer from {self._url}: {error}; is 'pdemill serve' running?"
             wrong = isinstance(error, httpx.UnsupportedProtocol | httpx.LocalProtocolError)
             return _Failure(ServerError(message), isinstance(error, httpx.TransportError) and not wrong)
         self._answered = True
@@ -63,11 +77,14 @@ class _Failure:
 
 def _error(answer: httpx.Response) -> SpecError | ServerError:
     """The error that a problem stands for."""
+    if answer.has_redirect_location:
+        moved = shown(answer.headers["Location"])
+        return ServerError(f"{shown(str(answer.url))} has moved to {moved}; use that address", answer.status_code)
     try:
         problem = answer.json()
         detail, errors = problem["detail"], problem.get("errors", [])
     except (ValueError, KeyError, TypeError):
-        text = f"{answer.url} answered {answer.status_code} without saying why; is it a pdemill server?"
+        text = f"{shown(str(answer.url))} answered {answer.status_code} without saying why; is it a pdemill server?"
         return ServerError(text, answer.status_code)
     faults = [Fault(_path(e["pointer"]), e["detail"]) for e in errors if "pointer" in e]
     named = [f"{e.get('parameter') or e.get('header')}: {e['detail']}" for e in errors if "pointer" not in e]

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import codecs
+import sys
 from collections.abc import Callable, Iterator, Mapping
+from io import TextIOWrapper
 from pathlib import Path
 from typing import Any
 
@@ -17,9 +20,25 @@ from pdemill.planning import Plan
 from pdemill.progress import Summary, Tally
 from pdemill.store.root import is_pointwise
 
-out = Console(highlight=False, soft_wrap=True, emoji=False, markup=False)
+WIDEST = 100_000
+"""Columns of a line: tables are neither cut nor folded, so that what is in them can be copied and piped."""
+out = Console(highlight=False, soft_wrap=True, emoji=False, markup=False, width=WIDEST)
 errors = Console(stderr=True, highlight=False, soft_wrap=True, emoji=False, markup=False)
 SHOWN_FAILURES = 5
+
+
+def print_anything() -> None:
+    """Let signs that a stream's encoding lacks be printed as ``?``, and names of files as the bytes they are."""
+    codecs.register_error("pdemill", _replacement)
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, TextIOWrapper) and stream.errors in ("strict", "surrogateescape"):
+            stream.reconfigure(errors="pdemill")
+
+
+def _replacement(error: UnicodeError) -> tuple[bytes, int]:
+    assert isinstance(error, UnicodeEncodeError)
+    codes = map(ord, error.object[error.start : error.end])
+    return b"".join(bytes([code - 0xDC00]) if 0xDC80 <= code <= 0xDCFF else b"?" for code in codes), error.end
 
 
 class Bar:
@@ -65,7 +84,7 @@ class Bar:
             errors.print(f"{tally.done:>7}/{tally.total} samples" + (f"  {details}{left}" if tally.solved else ""))
 
 
-def print_summary(summary: Summary, attributes: dict[str, Any], reports: list[SplitReport]) -> None:
+def print_summary(summary: Summary, store: str, attributes: dict[str, Any], reports: list[SplitReport]) -> None:
     """The last lines of ``generate``: counts, certificates, failures, where the store is."""
     certified = summary.total - len(summary.failures)
     steps = ", ".join(
@@ -78,13 +97,20 @@ def print_summary(summary: Summary, attributes: dict[str, Any], reports: list[Sp
     for line in _points_lines(reports) if is_pointwise(attributes) else _fields_lines(attributes, reports):
         out.print(line)
     print_failures([(f.split, f.sample, f.reason) for f in summary.failures])
-    out.print(f"store: {summary.store}")
+    out.print(f"store: {store}")
+
+
+NOTHING = np.empty(0)
+"""A column that older stores do not have."""
 
 
 def _fields_lines(attributes: dict[str, Any], reports: list[SplitReport]) -> Iterator[str]:
     residuals, estimates = (_column(reports, name) for name in ("rel_residual", "error_estimate"))
     tolerance = attributes["plan"]["rtol"]
     yield f"relative residual: median {_median(residuals)}, worst {_worst(residuals)}, tolerance {tolerance:.1e}"
+    if "stored_error" in reports[0].columns:
+        solved, stored = (_column(reports, name) for name in ("algebraic_error", "stored_error"))
+        yield f"error of u against its discrete system: worst {_worst(solved)}, as it is stored {_worst(stored)}"
     known = int(np.isfinite(estimates).sum())
     spread = f"median {_median(estimates)}, worst {_worst(estimates)}"
     yield (
@@ -193,6 +219,8 @@ _POINTS: dict[str, Callable[[SplitReport], str]] = {
 _FIELDS: dict[str, Callable[[SplitReport], str]] = {
     "relative residual, median": lambda row: _median(row.columns["rel_residual"]),
     "relative residual, worst": lambda row: _worst(row.columns["rel_residual"]),
+    "error against the discrete system, worst": lambda row: _worst(row.columns.get("algebraic_error", NOTHING)),
+    "the same with rounding, worst": lambda row: _worst(row.columns.get("stored_error", NOTHING)),
     "discretisation error (estimated), median": lambda row: _median(row.columns["error_estimate"]),
     "discretisation error (estimated), worst": lambda row: _worst(row.columns["error_estimate"]),
     "iterations, median": lambda row: _median(row.columns["iterations"], "{:.0f}"),
@@ -228,14 +256,20 @@ def print_job(state: Mapping[str, Any]) -> None:
 
 
 def print_jobs(states: list[dict[str, Any]]) -> None:
-    """Jobs as a table."""
+    """Jobs as a table; on a terminal, messages end with its line."""
+    headings = ("job", "status", "done", "samples", "created")
+    rows = [
+        (s["id"], s["status"], f"{s['progress']:.0f} %", str(s["samples_total"]),
+         s["created"].replace("T", " ").partition(".")[0].removesuffix("Z"))
+        for s in states
+    ]  # fmt: skip
     table = Table(box=None, pad_edge=False)
-    for heading in ("job", "status", "done", "samples", "created", "message"):
+    for heading in headings:
         table.add_column(heading, justify="right" if heading in ("done", "samples") else "left")
-    for s in states:
-        created = s["created"].replace("T", " ").partition(".")[0].removesuffix("Z")
-        done = f"{s['progress']:.0f} %"
-        table.add_row(s["id"], s["status"], done, str(s["samples_total"]), created, s["message"])
+    taken = sum(2 + max(map(len, column)) for column in zip(headings, *rows, strict=True))
+    table.add_column("message", no_wrap=True, max_width=max(errors.width - taken, 10) if out.is_terminal else None)
+    for row, s in zip(rows, states, strict=True):
+        table.add_row(*row, s["message"])
     out.print(table)
 
 

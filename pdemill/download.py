@@ -13,17 +13,16 @@ from pdemill.store.manifest import FOLDER, fingerprint, name_of, read
 from pdemill.store.root import ROOT
 
 
-def download(get: Callable[[str], bytes], folder: str | Path) -> Path:
+def download(get: Callable[[str], bytes], folder: Path) -> Path:
     """Copy the store whose files ``get`` fetches by name; the root comes last, so that half a copy is no store.
 
     Raises CorruptStore for a file that is not what its manifest says, StoreError for a folder that exists.
     """
-    target = Path(folder)
     try:
-        target.mkdir(parents=True)
+        folder.mkdir(parents=True)
     except FileExistsError:
-        raise StoreError(f"{target} exists; choose another folder") from None
-    disk = LocalDisk(target)
+        raise StoreError(f"{folder} exists; choose another folder") from None
+    disk = LocalDisk(folder)
     root = get(ROOT)
     document = json.loads(root)
     attributes = document["attributes"]
@@ -43,4 +42,4 @@ def download(get: Callable[[str], bytes], folder: str | Path) -> Path:
                 raise CorruptStore(f"{name} did not arrive as it was written; download it again")
             write_durably(disk, name, content)
     write_durably(disk, ROOT, root)
-    return target
+    return folder

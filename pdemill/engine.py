@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol, cast
 
 from pdemill.errors import PdemillError
+from pdemill.parts import load
 
 if TYPE_CHECKING:
     from pdemill.planning import Plan
@@ -20,9 +21,11 @@ if TYPE_CHECKING:
 class Engine(Protocol):
     """The functions of the installed solvers and the service, by the names of their entry points."""
 
-    def generate(self, spec: Spec, out: str | Path, workers: int, watcher: Watcher) -> Summary: ...
+    def generate(
+        self, spec: Spec, out: str | Path, workers: int, watcher: Watcher, other_versions: bool
+    ) -> Summary: ...
 
-    def verify(self, store: str | Path, samples: int | None, audit: int) -> Verification: ...
+    def verify(self, store: str | Path, samples: int | None, audit: int, resolve: bool) -> Verification: ...
 
     def plan(self, spec: Spec) -> Plan: ...
 
@@ -53,7 +56,7 @@ class _Installed:
 @cache
 def _load(name: str) -> Any:
     for entry in entry_points(group="pdemill.engine", name=name):
-        return entry.load()
+        return load(entry)
     raise PdemillError(f"this installation of pdemill has no solvers, so it cannot {name}; reinstall it")
 
 

@@ -65,7 +65,7 @@ class StoreError(PdemillError):
 
 
 class StoreMismatch(StoreError):
-    """The folder already holds a store made from another spec or by another version."""
+    """The folder already holds a store made from another spec, by another version or on another kind of machine."""
 
 
 class StoreBusy(StoreError):

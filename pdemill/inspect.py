@@ -10,15 +10,18 @@ import numpy as np
 import zarr
 from numpy.typing import NDArray
 
+from pdemill.addresses import on_disk
+from pdemill.errors import CorruptStore
 from pdemill.progress import Failure
 from pdemill.store import manifest as manifests
+from pdemill.store.decode import UNREADABLE
 from pdemill.store.disk import LocalDisk
 from pdemill.store.layout import cut
 from pdemill.store.root import read_attributes
 
 COLUMNS = (
-    "rel_residual", "error_estimate", "audit_error", "audit_interval", "largest_weight", "iterations",
-    "solve_seconds", "method",
+    "rel_residual", "algebraic_error", "stored_error", "error_estimate", "audit_error", "audit_interval",
+    "largest_weight", "iterations", "solve_seconds", "method",
 )  # fmt: skip
 
 
@@ -39,19 +42,27 @@ class SplitReport:
 
 def report(store: str | Path) -> tuple[dict[str, Any], list[SplitReport]]:
     """The attributes of a store and a report per split."""
-    attributes = read_attributes(store)
+    root = on_disk(store, "the store to inspect")
+    attributes = read_attributes(root)
     splits = attributes["spec"]["splits"]
     reports = {split: SplitReport(split, samples) for split, samples in splits.items()}
-    for shard, manifest in manifests.read_all(LocalDisk(store), cut(splits, int(attributes["shard_samples"]))):
+    for shard, manifest in manifests.read_all(LocalDisk(root), cut(splits, int(attributes["shard_samples"]))):
         if manifest is None:
             continue
         row = reports[shard.split]
         row.certified += manifest.certified
         row.failures += [Failure(shard.split, f["sample"], f"{f['result']}: {f['reason']}") for f in manifest.failures]
-    root = zarr.open_group(store, mode="r")
-    for split, row in reports.items():
-        group: Any = root[split]
-        values = {name: np.asarray(group[name][...]) for name in COLUMNS if name in group}
-        good = values["method"] > 0
-        row.columns = {name: column[good] for name, column in values.items()}
+    try:
+        arrays = zarr.open_group(root, mode="r")
+        for split, row in reports.items():
+            row.columns = _certified(arrays[split])
+    except UNREADABLE as error:
+        raise CorruptStore(f"{store} cannot be read ({error}); pdemill verify tells more") from None
     return attributes, list(reports.values())
+
+
+def _certified(group: Any) -> dict[str, NDArray[Any]]:
+    """The columns of a split's certified samples."""
+    values = {name: np.asarray(group[name][...]) for name in COLUMNS if name in group}
+    good = values["method"] > 0
+    return {name: column[good] for name, column in values.items()}

@@ -10,6 +10,7 @@ import zarr
 from matplotlib.figure import Figure
 from matplotlib.ticker import NullFormatter
 
+from pdemill.addresses import on_disk
 from pdemill.errors import IncompleteStore
 from pdemill.inspect import report
 from pdemill.picture_fields import Fields
@@ -24,11 +25,12 @@ SEARCHED = 1000
 def draw(store: str | Path, out: str | Path) -> Path:
     """Write a PNG: inputs and solution of the first samples, and distributions over all of them: residuals, error
     estimates and costs of whole fields; standard errors, walks and steps of values at points."""
-    attributes, reports = report(store)
+    place, picture = on_disk(store, "the store to draw"), on_disk(out, "the picture")
+    attributes, reports = report(place)
     first = next((row for row in reports if row.certified), None)
     if first is None:
         raise IncompleteStore(f"{store} has no certified sample yet")
-    root = zarr.open_group(store, mode="r")
+    root = zarr.open_group(place, mode="r")
     group: Any = root[first.split]
     good = np.flatnonzero(np.asarray(group["method"][:SEARCHED]) > 0)
     channels = attributes["input_channels"][:MAX_CHANNELS]
@@ -53,8 +55,9 @@ def draw(store: str | Path, out: str | Path) -> Path:
         _histogram(ax, distribution)
     certified = sum(row.certified for row in reports)
     figure.suptitle(f"{attributes['spec']['problem']['family']}: {certified} certified samples")
-    figure.savefig(out, dpi=100)
-    return Path(out)
+    picture = picture if picture.suffix else picture.with_suffix(".png")
+    figure.savefig(picture, dpi=100)
+    return picture
 
 
 def _histogram(ax: Any, shown: Distribution) -> None:

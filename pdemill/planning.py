@@ -8,6 +8,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+from pdemill.addresses import on_disk
 from pdemill.errors import CorruptStore
 
 FILE = "_manifest/plan.json"
@@ -53,7 +54,7 @@ class Plan:
 
 def read_plan(store: str | Path) -> Plan | None:
     """The measurements in a store; None where the method was asked for, or chosen by formula."""
-    path = Path(store) / FILE
+    path = on_disk(store, "the store") / FILE
     if not path.exists():
         return None
     try:

@@ -1,4 +1,4 @@
-"""Processes that start and end together."""
+"""Processes that start and end together, and the environment that they have."""
 
 from __future__ import annotations
 
@@ -6,10 +6,34 @@ import ctypes
 import os
 import signal
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 PR_SET_PDEATHSIG = 1
 ONE_THREAD = dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMBA_NUM_THREADS"), "1")
 """Environment of a process that solves: one thread; parallelism is over processes."""
+LAUNCHERS = (
+    "PMI_", "PMI2_", "PMIX_", "HYDI_", "HYDRA_", "MPI_LOCAL", "MPIEXEC_", "OMPI_", "PRTE_", "PALS_", "MV2_COMM_",
+)  # fmt: skip
+"""Beginnings of the variables by which mpiexec, mpirun and srun tell a process that it is one of an MPI program."""
+
+
+def child_environment() -> dict[str, str]:
+    """Environment of a child that solves: one thread, and not a part of the MPI program that its parent may be in."""
+    return {name: value for name, value in os.environ.items() if not name.startswith(LAUNCHERS)} | ONE_THREAD
+
+
+@contextmanager
+def without_launcher() -> Iterator[None]:
+    """Libraries that are started within see no MPI launcher. ``os.environ`` stays as it is."""
+    hidden = {name: value for name, value in os.environ.items() if name.startswith(LAUNCHERS)}
+    for name in hidden:
+        os.unsetenv(name)
+    try:
+        yield
+    finally:
+        for name, value in hidden.items():
+            os.putenv(name, value)
 
 
 def cores() -> int:
@@ -17,6 +41,13 @@ def cores() -> int:
     if hasattr(os, "sched_getaffinity"):
         return len(os.sched_getaffinity(0))
     return os.cpu_count() or 1
+
+
+def worker_status(status: int) -> str:
+    """What is said of a worker process that ended unasked with an exit status."""
+    if status == -signal.SIGKILL:
+        return f"exit status {status}: killed; is there enough memory?"
+    return f"exit status {status}"
 
 
 def module_command(module: str, *words: str) -> list[str]:

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
+from pdemill.addresses import on_disk
 from pdemill.errors import PdemillError
 
 LOOPBACK = ("127.0.0.1", "::1", "localhost")
@@ -40,11 +41,10 @@ class Settings:
     def read(cls, environment: Mapping[str, str] = os.environ) -> Settings:
         """The settings of this process. Raises PdemillError naming the variable that is wrong."""
         source = _Source(environment)
-        keys = source.text("API_KEYS")
         return cls(
-            data_dir=Path(source.text("DATA_DIR") or cls.data_dir).absolute(),
+            data_dir=source.path("DATA_DIR") or cls.data_dir.absolute(),
             redis_url=source.url("REDIS_URL") or cls.redis_url,
-            api_keys=Path(keys).absolute() if keys else None,
+            api_keys=source.path("API_KEYS"),
             allowed_hosts=tuple(source.text("ALLOWED_HOSTS").replace(",", " ").split()) or cls.allowed_hosts,
             max_bytes=int(source.number("MAX_BYTES", cls.max_bytes)),
             max_queue=int(source.number("MAX_QUEUE", cls.max_queue)),
@@ -73,6 +73,10 @@ class _Source:
 
     def text(self, name: str) -> str:
         return self._environment.get(f"PDEMILL_{name}", "").strip()
+
+    def path(self, name: str) -> Path | None:
+        text = self.text(name)
+        return on_disk(text, f"PDEMILL_{name}", PdemillError) if text else None
 
     def number(self, name: str, default: float) -> float:
         text = self.text(name)

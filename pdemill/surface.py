@@ -27,7 +27,7 @@ def read_surface(path: Path) -> Surface:
     try:
         match path.suffix.lower():
             case ".obj":
-                surface = _read_obj(path.read_text())
+                surface = _read_obj(path.read_text(encoding="utf-8", errors="replace"))
             case ".stl":
                 surface = _read_stl(path.read_bytes())
             case other:

@@ -17,6 +17,12 @@ class Verification:
     content: str
     audits: tuple[float, ...] = ()
     """The relative errors that walks found, one per label audited; NaN where they cannot tell."""
+    unchecked: tuple[str, ...] = ()
+    """What was not checked."""
+    notes: tuple[str, ...] = ()
+    """What else there is to know: shards that other versions made, and whether bits or values were compared."""
+    resolved: int = 0
+    """Shards that were solved again."""
 
     @property
     def ok(self) -> bool:
@@ -25,7 +31,10 @@ class Verification:
     def __str__(self) -> str:
         state = "all is as it was certified" if self.ok else f"{len(self.faults)} fault(s)"
         certificates = f"{self.certificates} certificates recomputed from the spec"
-        return f"{self.samples} samples, {certificates}{self._walked()}: {state}\ncontent {self.content}"
+        again = f", {self.resolved} shards solved again" if self.resolved else ""
+        first = f"{self.samples} samples, {certificates}{self._walked()}{again}: {state}"
+        unchecked = [f"not checked: {', '.join(self.unchecked)}"] if self.unchecked else []
+        return "\n".join([first, *unchecked, *self.notes, f"content {self.content}"])
 
     def _walked(self) -> str:
         known = [error for error in self.audits if not math.isnan(error)]

@@ -93,7 +93,7 @@ class KeyRing:
             stat = path.stat()
             stamp = (stat.st_mtime_ns, stat.st_size)
             if self._loaded is None or self._loaded.stamp != stamp:
-                self._loaded = _Loaded(stamp, _parse(yaml.safe_load(path.read_text())))
+                self._loaded = _Loaded(stamp, _parse(yaml.safe_load(path.read_text(encoding="utf-8"))))
         except (OSError, UnicodeDecodeError, yaml.YAMLError, ValidationError) as error:
             raise PdemillError(f"PDEMILL_API_KEYS: {path.name} is not a file of keys: {_reason(error)}") from None
         return self._loaded.owners

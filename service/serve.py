@@ -19,10 +19,11 @@ from types import FrameType
 
 from redis import RedisError
 
+from pdemill.addresses import on_disk
 from pdemill.errors import PdemillError
 from pdemill.extras import missing
 from pdemill.leases import Leases
-from pdemill.process import ONE_THREAD, module_command
+from pdemill.process import child_environment, module_command
 from pdemill.settings import Settings
 
 LONGEST_SOCKET = 100
@@ -101,7 +102,7 @@ class Supervisor:
         settings = {"PDEMILL_DATA_DIR": str(self._data), "PDEMILL_PARENT": str(os.getpid())}
         if self._embedded:
             settings["PDEMILL_REDIS_URL"] = f"unix://{self._socket}"
-        environment = {**os.environ, **ONE_THREAD, **settings}
+        environment = {**child_environment(), **settings}
         self.settings = Settings.read(environment)
         self._leases = Leases.at(self.settings.redis_url)
         self._missing = ""
@@ -245,11 +246,12 @@ def _bracketed(host: str) -> str:
 
 
 def _tail(path: Path) -> str:
-    return "\n".join(path.read_text(errors="replace").splitlines()[-5:])
+    return "\n".join(path.read_text(encoding="utf-8", errors="replace").splitlines()[-5:])
 
 
 def serve(data_dir: str | Path, host: str, port: int, workers: int, report: Callable[[str], None]) -> None:
     """Serve until SIGINT or SIGTERM. Raises PdemillError if that cannot be."""
+    folder = on_disk(data_dir, "the data directory", PdemillError)
     Settings.read().check_host(host)
     os.environ.setdefault("PDEMILL_STOP_SECONDS", "3")
-    Supervisor(Path(data_dir), host, port, workers, report).run()
+    Supervisor(folder, host, port, workers, report).run()

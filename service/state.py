@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shutil
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Annotated
 
@@ -12,8 +12,9 @@ from fastapi import Depends, Request
 from pdemill.leases import Leases
 from pdemill.settings import Settings
 from service.coordinator import Coordinator
+from service.counts import Counts
 from service.keys import KeyRing, Owner
-from service.ledger import Dataset, JobRecord, Ledger
+from service.ledger import UNFINISHED, Dataset, JobRecord, Ledger
 from service.metrics import Metrics
 from service.problems import Refusal
 from service.queue import Queue
@@ -34,6 +35,7 @@ class AppState:
     metrics: Metrics
     keys: KeyRing
     coordinator: Coordinator
+    counts: Counts = field(default_factory=Counts)
 
     @classmethod
     def of(cls, settings: Settings) -> AppState:
@@ -55,8 +57,12 @@ class AppState:
         self.ledger.close()
 
     def view(self, job: JobRecord, dataset: Dataset) -> Job:
-        """A job as the API shows it now."""
-        return job_view(job, dataset, self.coordinator.live.get(dataset.id))
+        """A job as the API shows it now: what is under way by what the coordinator sees, the rest by its manifests."""
+        live = self.coordinator.live.get(dataset.id) if job.status in UNFINISHED else None
+        if live is None and job.status != "successful":
+            count = self.counts.of(self.settings.store(dataset.id))
+            dataset = replace(dataset, done=count.done, failed=count.failed)
+        return job_view(job, dataset, live)
 
 
 def _state(request: Request) -> AppState:

@@ -102,7 +102,7 @@ class Server:
             environment = (process / "environ").read_bytes()
             if f"PDEMILL_DATA_DIR={self.data_dir.absolute()}\0".encode() not in environment:
                 return None
-            parent = int((process / "stat").read_text().rpartition(")")[2].split()[1])
+            parent = int((process / "stat").read_text(encoding="utf-8", errors="replace").rpartition(")")[2].split()[1])
             above = Path(f"/proc/{parent}/cmdline").read_bytes().replace(b"\0", b" ").decode(errors="replace")
         except (FileNotFoundError, ProcessLookupError, PermissionError):
             return None
@@ -123,9 +123,9 @@ class Server:
     def log(self, part: str) -> str:
         """The log of a process."""
         path = self.data_dir / "logs" / f"{part}.log"
-        return path.read_text(errors="replace") if path.exists() else ""
+        return path.read_text(encoding="utf-8", errors="replace") if path.exists() else ""
 
     def manifests(self, dataset: str) -> dict[str, dict[str, Any]]:
         """The manifests of a data set by shard."""
         folder = self.data_dir / "datasets" / f"{dataset}.zarr" / "_manifest"
-        return {path.stem: json.loads(path.read_text()) for path in folder.glob("*.json")} if folder.exists() else {}
+        return {path.stem: json.loads(path.read_bytes()) for path in folder.glob("*.json")} if folder.exists() else {}

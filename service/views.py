@@ -11,7 +11,7 @@ from pydantic import BaseModel, Field
 
 from pdemill.planning import read_plan
 from service.coordinator import Live
-from service.ledger import UNFINISHED, Dataset, JobRecord, Status
+from service.ledger import Dataset, JobRecord, Status
 
 PREFIX = "/v1"
 
@@ -185,11 +185,9 @@ class Readiness(BaseModel):
     parts: dict[str, str]
 
 
-def job_view(job: JobRecord, dataset: Dataset, live: Live | None) -> Job:
-    """A job as the API shows it."""
-    unfinished = job.status in UNFINISHED
-    now = live if unfinished and live is not None else None
-    done = now.done if now else dataset.done if job.status != "accepted" else 0
+def job_view(job: JobRecord, dataset: Dataset, now: Live | None) -> Job:
+    """A job as the API shows it; ``now`` is how its data set is doing, while it is under way."""
+    done = now.done if now else dataset.done
     left = dataset.samples - done
     rate = now.samples_per_second if now else None
     return Job(

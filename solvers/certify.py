@@ -64,3 +64,9 @@ def discretisation_error(coarse: Array, fine: Array, order: int) -> float:
     factor = 2.0**order / (2.0**order - 1.0)
     difference = float(np.linalg.norm(coarse - fine))
     return factor * difference / size if size > 0 else factor * difference
+
+
+def estimate_rounding(order: int, dtype: str) -> float:
+    """The most that rounding u to ``dtype`` changes an estimate e, in units of 1 + e."""
+    factor = 2.0**order / (2.0**order - 1.0)
+    return 2.0 * factor * float(np.finfo(dtype).eps)

@@ -11,15 +11,17 @@ them can be written to, every process compiles for itself.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from functools import wraps
 from typing import Any
 from uuid import uuid4
 
 from numba import njit, types
-from numba.core import event
+from numba.core import config, event
 from numba.core.caching import FunctionCache, IndexDataCacheFile
 from numba.core.ccallback import CFunc
 from numba.core.sigutils import normalize_signature
 
+from pdemill.errors import SolverError
 from solvers.sources import digest
 
 _COMPILING = "numba:compile"
@@ -29,10 +31,12 @@ event.register(_COMPILING, _timer)
 
 def compiled(**options: Any) -> Callable[[Callable[..., Any]], Any]:
     """``njit`` whose result is kept on disk; not that of a function that is inlined, whose callers need more than
-    machine code.
+    machine code. With NUMBA_DISABLE_JIT, which breaks numba's own functions, it raises SolverError when it is called.
     """
 
     def decorate(function: Callable[..., Any]) -> Any:
+        if config.DISABLE_JIT:
+            return _refused(function)
         dispatcher = njit(**options)(function)
         if not (options.get("inline") or options.get("forceinline")):
             _keep(dispatcher, function)
@@ -45,6 +49,8 @@ def c_function(signature: Any) -> Callable[[Callable[..., Any]], Any]:
     """``cfunc``: a function that can be called by its address, kept as ``compiled`` keeps its own."""
 
     def decorate(function: Callable[..., Any]) -> Any:
+        if config.DISABLE_JIT:
+            return _refused(function)
         made = _CFunction(function, normalize_signature(signature), {}, {"error_model": "numpy"})
         _keep(made, function)
         made.compile()
@@ -56,6 +62,14 @@ def c_function(signature: Any) -> Callable[[Callable[..., Any]], Any]:
 def compile_seconds() -> float:
     """How long numba has compiled in this process."""
     return float(_timer.duration) if _timer.done else 0.0
+
+
+def _refused(function: Callable[..., Any]) -> Callable[..., Any]:
+    @wraps(function)
+    def refuse(*_arguments: Any, **_named: Any) -> None:
+        raise SolverError("NUMBA_DISABLE_JIT is set, and the solvers run compiled only: unset it and start again")
+
+    return refuse
 
 
 def _keep(made: Any, function: Callable[..., Any]) -> None:

@@ -14,19 +14,23 @@ from pdemill.points import Array
 from pdemill.spec.field import Function
 from pdemill.spec.job import Spec
 from pdemill.spec.method import LinearMethod, Method
-from pdemill.store.layout import ArrayLayout, StoreLayout, shard_samples
+from pdemill.store.layout import ArrayLayout, Shard, StoreLayout, shard_samples
+from solvers.algebraic import Measure
 from solvers.draws import CompiledDraw
+from solvers.field_rows import summary
 from solvers.installed import has_petsc
 from solvers.instance import Instance
 from solvers.job import FAILED, Job
 from solvers.methods.auto import Auto
 from solvers.methods.candidates import refining
 from solvers.operators.discretisation import Discretisation
-from solvers.ordering.order import resolve_sort
+from solvers.ordering.order import resolve_sort, solve_order
 from solvers.place import WholeFieldPlace
 from solvers.schemes.scheme import Scheme
 from solvers.sequence import FALLBACK, Sequence
 
+LABEL_ERRORS = ("algebraic_error", "stored_error")
+"""Columns of stores of schema 2 and later: errors of labels against the exact discrete solution."""
 AUDITED = ("audit_error", "audit_interval")
 """Columns of jobs with an audit."""
 
@@ -77,9 +81,10 @@ class FieldJob(Job):
         """The numbers by which samples are compared."""
         return instance.features(self.discretisation.points, self.discretisation.side_points)
 
-    def sequence(self, method: LinearMethod | None = None) -> Sequence:
-        """The job's method, or another, with nothing recycled yet."""
-        return Sequence(method or self.method, self.kept)
+    def sequence(self, method: LinearMethod | None = None, measure: Measure | None = None) -> Sequence:
+        """The job's method, or another, with nothing recycled yet; ``measure``: for another discretisation."""
+        limit = self.spec.certify.algebraic_rtol
+        return Sequence(method or self.method, self.kept, measure or self.discretisation, limit)
 
     def inputs(self, instance: Instance, shift: float) -> Array:
         """The input channels of a sample, shape (channels, ...); ``shift`` was subtracted from its source."""
@@ -93,6 +98,37 @@ class FieldJob(Job):
             fields.append(np.broadcast_to(values - shift if name == "source" else values, grid.points.shape))
         return np.stack(fields)
 
+    def drawn(self, split: str, sample: int) -> dict[str, Array]:
+        instance = self.instance(split, sample)
+        return self.drawn_in(instance, self.discretisation.equation(instance).shift)
+
+    @property
+    def resolved_only(self) -> tuple[str, ...]:
+        dtype = self.spec.store.dtype
+        rounded = () if dtype == "float64" else (f"rel_residual below the rounding to {dtype}",)
+        return ("iterations and method", *rounded, *(("audits",) if self.spec.certify.audit else ()))
+
+    def summary(self, arrays: Mapping[str, NDArray[Any]], shard: Shard | None) -> dict[str, Any]:
+        found = summary(arrays)
+        return found | self._first(arrays, shard) if self.method.recycles and shard is not None else found
+
+    def _first(self, arrays: Mapping[str, NDArray[Any]], shard: Shard) -> dict[str, int]:
+        own = self.method_names().index(self.method.method)
+        rows = [row for row in self.order(shard).tolist() if arrays["method"][row] == own]
+        return {"first": rows[0]} if rows else {}
+
+    def order(self, shard: Shard) -> NDArray[np.intp]:
+        """The rows of a shard in the order in which they are solved."""
+        sort = resolve_sort(self.method.sort, self.method.recycles)
+        numbers = range(shard.start, shard.stop)
+        features = [self.features(self.instance(shard.split, i)) for i in numbers] if sort != "none" else []
+        return solve_order(sort, np.array(features).reshape(len(shard), -1))
+
+    def drawn_in(self, instance: Instance, shift: float) -> dict[str, Array]:
+        """The arrays of the store that hold what was drawn, of an instance whose equation is known."""
+        found = {"input": self.inputs(instance, shift)}
+        return found | {"params": np.array(list(instance.parameters().values()))} if self.parameters else found
+
     @cached_property
     def layout(self) -> StoreLayout:
         grid, dtype, names = self.discretisation, self.spec.store.dtype, self.problem.channels
@@ -105,6 +141,7 @@ class FieldJob(Job):
         columns = (
             ArrayLayout("params", "float64", (len(self.parameters),), ("parameter",)),
             ArrayLayout("rel_residual", "float64"),
+            *(ArrayLayout(name, "float32") for name in LABEL_ERRORS if self.schema > 1),
             ArrayLayout("error_estimate", "float32"),
             *(ArrayLayout(name, "float32") for name in AUDITED if self.spec.certify.audit),
             ArrayLayout("iterations", "int32", fill=-1),

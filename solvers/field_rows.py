@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
@@ -10,6 +11,7 @@ from numpy.typing import NDArray
 
 from pdemill.points import Array
 from pdemill.store.store import ShardData
+from solvers.algebraic import relative_error
 from solvers.job import FAILED
 from solvers.sequence import Label
 from solvers.solution import Result
@@ -49,20 +51,28 @@ class Rows:
         }
         self.arrays["sample_id"][:] = ids
         self._first: int | None = None
+        self._limit = max(job.spec.certify.stored_rtol, job.spec.certify.algebraic_rtol)
         self._codes = {name: code for code, name in enumerate(job.method_names())}
 
     def write(self, row: Row) -> Row:
         """Keep a sample, certified or not; returns the row as it is kept, a failure where the store's type cannot hold
-        its values."""
+        its values, or not closely enough."""
         arrays, number = self.arrays, row.number
         with np.errstate(over="ignore"):
             if row.inputs is not None:
                 arrays["input"][number] = row.inputs
             if row.solution is not None:
                 arrays["solution"][number] = row.solution
-        if row.solution is not None and not self._fits(number):
-            arrays["solution"][number] = np.nan
-            row = replace(row.failed(misfit(row.label, self._job.spec.store.dtype)), audit=None)
+        stored = row.label.algebraic_error
+        if row.solution is not None:
+            if self._fits(number):
+                stored += self._rounding(row.solution, number)
+                fault = rounded(row.label, stored) if stored > self._limit else None
+            else:
+                fault = misfit(row.label, self._job.spec.store.dtype)
+            if fault is not None:
+                arrays["solution"][number] = np.nan
+                row = replace(row.failed(fault), audit=None)
         label = row.label
         if "params" in arrays and row.parameters:
             arrays["params"][number] = row.parameters
@@ -75,12 +85,22 @@ class Rows:
             arrays["audit_error"][number], arrays["audit_interval"][number] = row.audit
         if row.solution is not None:
             arrays["error_estimate"][number] = row.error_estimate
+            if self._job.schema > 1:
+                arrays["algebraic_error"][number], arrays["stored_error"][number] = label.algebraic_error, stored
         else:
             sample = int(arrays["sample_id"][number])
             self._failures.append(
                 {"row": number, "sample": sample, "result": label.result.name, "reason": label.reason}
             )
         return row
+
+    def _rounding(self, solution: Array, number: int) -> float:
+        """How far the stored solution is from that in float64, relative to what varies in it."""
+        stored = self.arrays["solution"][number]
+        if stored.dtype == solution.dtype:
+            return 0.0
+        grid = self._job.discretisation
+        return relative_error(grid, grid.from_fields(stored - solution), grid.from_fields(solution))
 
     def _fits(self, number: int) -> bool:
         return bool(
@@ -94,15 +114,23 @@ class Rows:
 
     def finished(self) -> ShardData:
         """The rows with their summary."""
-        good = self.arrays["method"] > 0
-        iterations, residuals = self.arrays["iterations"][good], self.arrays["rel_residual"][good]
-        summary: dict[str, Any] = {
-            "iterations": int(iterations.sum()),
-            "worst_residual": float(residuals.max()) if good.any() else None,
-        }
+        told = summary(self.arrays)
         if self._job.method.recycles and self._first is not None:
-            summary["first"] = self._first
-        return ShardData(self.arrays, tuple(sorted(self._failures, key=lambda f: f["row"])), summary)
+            told["first"] = self._first
+        return ShardData(self.arrays, tuple(sorted(self._failures, key=lambda f: f["row"])), told)
+
+
+def summary(arrays: Mapping[str, NDArray[Any]]) -> dict[str, Any]:
+    """What the manifest of a shard with these rows says of them; where a method recycles, also its first row."""
+    good = arrays["method"] > 0
+    iterations, residuals = arrays["iterations"][good], arrays["rel_residual"][good]
+    return {"iterations": int(iterations.sum()), "worst_residual": float(residuals.max()) if good.any() else None}
+
+
+def rounded(label: Label, stored: float) -> Label:
+    """The label of a sample whose error in the store is too large."""
+    reason = f"{Result.ROUNDED.value} (stored error {stored:.1e})"
+    return replace(label, unknowns=None, method=FAILED, result=Result.ROUNDED, reason=reason)
 
 
 def misfit(label: Label, dtype: str) -> Label:

@@ -17,7 +17,6 @@ from solvers.field_rows import Row, Rows
 from solvers.instance import Instance, InvalidSample
 from solvers.job import FAILED
 from solvers.operators.equation import DiscreteEquation
-from solvers.ordering.order import resolve_sort, solve_order
 from solvers.progress import Progress
 from solvers.sequence import Label, Sequence
 from solvers.solution import Result
@@ -47,13 +46,10 @@ def solve_shard(job: FieldJob, shard: Shard, report: Callable[[Progress], None])
     Solver and recycled state begin anew with every shard, so that its rows depend on the spec and on nothing else.
     """
     watch = Stopwatch()
-    ids = np.arange(shard.start, shard.stop)
-    sort = resolve_sort(job.method.sort, job.method.recycles)
     with watch.step("order"):
-        features = [job.features(job.instance(shard.split, int(i))) for i in ids] if sort != "none" else []
-        order = solve_order(sort, np.array(features).reshape(len(ids), -1))
+        order = job.order(shard)
     with watch.step("store"):
-        rows = Rows(job, shard.split, ids)
+        rows = Rows(job, shard.split, np.arange(shard.start, shard.stop))
     sequence = job.sequence()
     refine, audit = _refiner(job, shard, watch), _audit(job, shard, watch)
     done = 0
@@ -164,19 +160,19 @@ def _refiner(job: FieldJob, shard: Shard, watch: Stopwatch) -> Step:
     method = job.refined_method() if chosen else None
     if method is None:
         return lambda row, instance: row
-    sequence = job.sequence(method)
+    sequence = job.sequence(method, job.refined)
 
     def refined(row: Row, instance: Instance) -> Row:
         if row.solution is None or shard.start + row.number not in chosen:
             return row
         with watch.step("refine"):
             assert row.label.unknowns is not None
-            return replace(row, error_estimate=_refined_error(job, sequence, instance, row.label.unknowns))
+            return replace(row, error_estimate=refined_error(job, sequence, instance, row.label.unknowns))
 
     return refined
 
 
-def _refined_error(job: FieldJob, sequence: Sequence, instance: Instance, unknowns: Array) -> float:
+def refined_error(job: FieldJob, sequence: Sequence, instance: Instance, unknowns: Array) -> float:
     """The estimate for one sample; NaN where the refined problem has no certified solution."""
     coarse, fine = job.discretisation, job.refined
     try:

@@ -19,8 +19,11 @@ from pdemill.spec.job import Spec
 from pdemill.spec.method import Method
 from pdemill.spec.problem import Problem
 from pdemill.store.layout import SCHEMA, Shard, StoreLayout
+from pdemill.store.origin import MACHINE
+from pdemill.store.root import SUPERLU
 from pdemill.store.store import ShardData
 from solvers.installed import has_petsc
+from solvers.machine import machine
 from solvers.progress import Progress
 from solvers.stopwatch import Stopwatch
 
@@ -44,6 +47,11 @@ class Job(ABC):
     channels: tuple[str, ...]
     parameters: tuple[str, ...]
     kept: dict[Any, Any]
+    schema: int = SCHEMA
+    """The version of its store's layout."""
+    here: bool = True
+    """Whether the store that is checked was made by this software on this kind of machine: checks compare bits where it
+    was, and to rounding where it was not."""
 
     @cached_property
     @abstractmethod
@@ -54,6 +62,19 @@ class Job(ABC):
         """The rows of a shard; a sample that cannot be certified is a failure in them, never an exception."""
         found: tuple[ShardData, Stopwatch] = self.problem.discretisation.solve(self, shard, report)
         return found
+
+    @property
+    def resolved_only(self) -> tuple[str, ...]:
+        """What of the rows only solving them again can check, in words."""
+        return ()
+
+    @abstractmethod
+    def drawn(self, split: str, sample: int) -> dict[str, NDArray[Any]]:
+        """The arrays of the store that hold what was drawn for a sample, by name. Raises InvalidSample."""
+
+    @abstractmethod
+    def summary(self, arrays: Mapping[str, NDArray[Any]], shard: Shard | None) -> dict[str, Any]:
+        """What the manifest of a shard with these rows says of them; without a shard, what rows alone tell."""
 
     def check(self, group: zarr.Group, shard: Shard, rows: NDArray[Any]) -> list[str]:
         """Draw some rows of a stored shard anew and check them; returns their faults."""
@@ -77,6 +98,15 @@ class Job(ABC):
     def shown_plan(self) -> dict[str, Any]:
         """The method as it runs, for the store's attributes."""
 
+    def of_schema(self, schema: int) -> Self:
+        """The same job for a store with an older layout."""
+        if schema == self.schema:
+            return self
+        other = copy(self)
+        other.__dict__.pop("layout", None)
+        other.schema = schema
+        return other
+
     def using(self, method: Method) -> Self:
         """The same job, solved by another method."""
         other = copy(self)
@@ -87,10 +117,11 @@ class Job(ABC):
     def attributes(self, samples: int, unknowns: int) -> dict[str, Any]:
         """The root attributes of the store: the spec, how it is solved, the names of channels."""
         return {
-            "schema": SCHEMA,
+            "schema": self.schema,
             "spec": self.spec.model_dump(mode="json"),
             "spec_sha256": self.spec.sha256(),
             "versions": software(),
+            MACHINE: machine(),
             "seed_scheme": self.seed_scheme,
             "plan": {**self.shown_plan(), "discretiser": self.problem.discretisation.name},
             "input_channels": list(self.channels),
@@ -134,5 +165,5 @@ def software() -> dict[str, str]:
         except PackageNotFoundError:
             continue
     if not has_petsc():
-        found["superlu"] = found["scipy"]  # which holds it
+        found[SUPERLU] = found["scipy"]  # which holds it
     return found

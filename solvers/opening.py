@@ -11,16 +11,18 @@ import numpy as np
 import zarr
 from numpy.typing import NDArray
 
+from pdemill.errors import CorruptStore, SpecError, StoreError
 from pdemill.planning import FILE, read_plan
 from pdemill.spec.job import Spec
 from pdemill.spec.load import validate
 from pdemill.spec.method import Method, methods
+from pdemill.store.decode import UNREADABLE
 from pdemill.store.disk import Disk, LocalDisk, make_folders, write_durably
 from pdemill.store.layout import Shard
 from pdemill.store.manifest import FOLDER, Manifest
-from pdemill.store.root import ROOT, read_attributes
+from pdemill.store.root import ROOT, other_factors, read_attributes
 from pdemill.store.store import ShardData, Store
-from solvers.job import Job, open_job
+from solvers.job import Job, open_job, software
 from solvers.progress import Progress
 from solvers.threads import one_thread
 
@@ -28,8 +30,11 @@ SHARED = ("points", "cells", "facets", "facet_sides")
 
 
 def stored_spec(root: Path) -> Spec:
-    """The spec of a store on disk."""
-    return validate(read_attributes(root)["spec"])
+    """The spec of a store on disk. Raises StoreError."""
+    try:
+        return validate(read_attributes(root)["spec"])
+    except SpecError as error:
+        raise StoreError(f"the spec in {root / ROOT} is refused: {error}") from None
 
 
 def shared_arrays(root: Path) -> dict[str, NDArray[Any]] | None:
@@ -37,8 +42,11 @@ def shared_arrays(root: Path) -> dict[str, NDArray[Any]] | None:
     if not (root / "zarr.json").exists():
         return None
     group = zarr.open_group(root, mode="r")
-    found = {name: group[name] for name in SHARED if name in group}
-    return {name: np.asarray(array[...]) for name, array in found.items() if isinstance(array, zarr.Array)} or None
+    try:
+        found = {name: group[name] for name in SHARED if name in group}
+        return {name: np.asarray(array[...]) for name, array in found.items() if isinstance(array, zarr.Array)} or None
+    except UNREADABLE as error:
+        raise CorruptStore(f"the mesh in {root} cannot be read: {error}") from None
 
 
 def planned_method(root: Path) -> Method | None:
@@ -47,13 +55,41 @@ def planned_method(root: Path) -> Method | None:
     return None if plan is None else methods[plan.method["method"]].model_validate(dict(plan.method))
 
 
+def told_method(root: Path) -> Method | None:
+    """The method in the attributes of a store that was begun where another library factorises, so that estimates may
+    choose another method here; else None."""
+    if not (root / ROOT).exists():
+        return None
+    attributes = read_attributes(root)
+    plan = attributes["plan"]
+    kind = methods.get(plan.get("method"))
+    if kind is None or not other_factors({"versions": software()}, attributes):
+        return None
+    try:
+        return kind.model_validate({key: value for key, value in plan.items() if key in kind.model_fields})
+    except ValueError:
+        return None
+
+
 @one_thread()
-def open_work(root: Path, spec: Spec | None = None, disk: Disk | None = None) -> tuple[Job, Store]:
-    """The job and the writing side of a store; ``spec`` begins one that is not there yet."""
+def open_work(root: Path, spec: Spec | None = None, disk: Disk | None = None, anew: bool = False) -> tuple[Job, Store]:
+    """The job and the writing side of a store; ``spec`` begins one that is not there yet. ``anew``: the mesh is made
+    again, whatever the store holds."""
     spec = spec or stored_spec(root)
-    chosen = planned_method(root) if spec.solver.method == "auto" else None
-    job = open_job(spec, shared_arrays(root), chosen)
-    return job, Store(disk or LocalDisk(root), job.layout)
+    chosen = planned_method(root) or told_method(root) if spec.solver.method == "auto" else None
+    job = _opened(root, spec, None if anew else shared_arrays(root), chosen)
+    if (root / ROOT).exists():
+        job = job.of_schema(read_attributes(root)["schema"])
+    return job, Store(disk or LocalDisk(root), job.layout).as_begun()
+
+
+def _opened(root: Path, spec: Spec, mesh: dict[str, NDArray[Any]] | None, chosen: Method | None) -> Job:
+    if mesh is None:
+        return open_job(spec, None, chosen)
+    try:
+        return open_job(spec, mesh, chosen)
+    except (LookupError, ValueError, TypeError) as error:
+        raise CorruptStore(f"the mesh in {root} is none ({error}); delete the store and make it again") from None
 
 
 @one_thread()

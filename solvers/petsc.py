@@ -12,19 +12,24 @@ from typing import Any, ClassVar
 import numpy as np
 
 from pdemill.extras import library
+from pdemill.points import Array
+from pdemill.process import without_launcher
+from solvers.operators.product import Handles, Product
+from solvers.operators.system import Matrix, Pattern, separating
+from solvers.solution import Result
+from solvers.threads import join
 
-if importlib.util.find_spec("dolfinx_solver"):
-    import dolfinx_solver  # noqa: F401 - the binary wheel: orders MPI before PETSc
+with without_launcher():  # of an MPI program this process is no part, whoever started it
+    if importlib.util.find_spec("dolfinx_solver"):
+        import dolfinx_solver  # noqa: F401 - the binary wheel: orders MPI before PETSc
 
-petsc4py = library("petsc4py", "petsc", "this method")
-petsc4py.init(["pdemill", "-no_signal_handler"])  # PETSc's ends the process when a socket is closed, among others
+    petsc4py = library("petsc4py", "petsc", "this method")
 
-from petsc4py import PETSc as _PETSc  # noqa: E402
+    petsc4py.init(["pdemill", "-no_signal_handler"])  # PETSc's ends the process when a socket is closed, among others
 
-from pdemill.points import Array  # noqa: E402
-from solvers.operators.product import Handles, Product  # noqa: E402
-from solvers.operators.system import Matrix, Pattern, separating  # noqa: E402
-from solvers.solution import Result  # noqa: E402
+    from petsc4py import PETSc as _PETSc
+
+join()
 
 PETSc: Any = _PETSc
 """Without its stubs, which know less than the library."""

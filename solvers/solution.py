@@ -7,8 +7,13 @@ from dataclasses import dataclass
 from enum import Enum
 from typing import Any
 
+import numpy as np
+
 from pdemill.points import Array
-from solvers.operators.system import Pattern, System
+from solvers.operators.system import Matrix, Pattern, System
+
+REDUCTION = 0.1
+"""The part of a residual that a correction may leave."""
 
 
 class Result(Enum):
@@ -29,6 +34,18 @@ class Result(Enum):
     NO_GRID = "the unknowns do not form a grid of two or three axes: use solver.method direct"
     MISSED_TOLERANCE = (
         "the recomputed residual is above solver.rtol: the matrix is too ill-conditioned for this tolerance"
+    )
+    MISSED_ERROR = (
+        "the algebraic error is above certify.algebraic_rtol, though the residual is small: the matrix is too "
+        "ill-conditioned; rescale the problem, or use solver.method direct"
+    )
+    UNKNOWN_ERROR = (
+        "the algebraic error is unknown: no solve for a correction converges; use solver.method direct, or rescale the "
+        "problem"
+    )
+    ROUNDED = (
+        "rounded to store.dtype, the solution is off by more than certify.stored_rtol: set store.dtype to float64, or "
+        "rescale the problem"
     )
     TRUNCATED = "more than one walk in a thousand was cut short: raise solver.max_steps or solver.epsilon"
     HEAVY = "the weights of walks grow too large, because the coefficient varies too much: use problem.resolution"
@@ -58,6 +75,14 @@ class Solution[State]:
     state: State
 
 
+def reduced(system: System, solution: Solution[Any]) -> Array | None:
+    """A solution that leaves at most ``REDUCTION`` of the right-hand side, recomputed; else None."""
+    if not solution.result.ok:
+        return None
+    left = np.linalg.norm(system.residual(solution.value))
+    return solution.value if left <= REDUCTION * np.linalg.norm(system.rhs) else None
+
+
 class Solver[State](ABC):
     """Solves a sequence of systems on one pattern.
 
@@ -80,6 +105,18 @@ class Solver[State](ABC):
     def batch(self, pattern: Pattern, constant: bool) -> int:
         """How many systems of a pattern it likes to get at once; ``constant``: all have one matrix."""
         return 1
+
+    def inverse_norm(self, matrix: Matrix) -> float | None:
+        """The 2-norm of A^-1 (orthogonal to the null space) of a constant matrix, not too small, where it is known or
+        cheap; None where it is not."""
+        return None
+
+    def correct(self, systems: list[System], residuals: list[Array]) -> list[Array | None] | None:
+        """Vectors d with A d = r to within ``REDUCTION`` of r, recomputed in float64, for systems just solved:
+        by factors or hierarchies, at a small part of the price of a solve. None for one that fails; None at all where
+        the method has no cheap way whose errors are small in all directions: Krylov methods have none, nor has smoothed
+        aggregation at high contrast."""
+        return None
 
     def solve_batch(self, systems: list[System], state: State) -> list[Solution[State]]:
         """Solve systems on one pattern, one after another or side by side; the last solution holds the next state.

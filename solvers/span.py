@@ -112,6 +112,12 @@ class SpanSolver(Solver[SpanState]):
     def batch(self, pattern: Pattern, constant: bool) -> int:
         return self._inner.batch(pattern, constant)
 
+    def inverse_norm(self, matrix: Matrix) -> float | None:
+        return self._inner.inverse_norm(matrix)
+
+    def correct(self, systems: list[System], residuals: list[Array]) -> list[Array | None] | None:
+        return self._inner.correct(systems, residuals)
+
     def solve(self, system: System, state: SpanState) -> Solution[SpanState]:
         return self.solve_batch([system], state)[0]
 

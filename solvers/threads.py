@@ -3,48 +3,62 @@
 from __future__ import annotations
 
 import ctypes
-import os
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import partial
 from itertools import product
 from pathlib import Path
-
-from pdemill.process import ONE_THREAD
+from threading import RLock
 
 MAPS = Path("/proc/self/maps")
 _NAMES = [(f"{a}openblas_get_num_threads{b}", f"{a}openblas_set_num_threads{b}")
           for a, b in product(("", "scipy_"), ("", "64_"))]  # fmt: skip
+
+_lock = RLock()
+_blocks = 0
+_before: dict[str, Callable[[], None]] = {}
+"""What gives each OpenBLAS its threads back when the last block has ended."""
 
 
 @contextmanager
 def one_thread() -> Iterator[None]:
     """Every OpenBLAS of this process computes in one thread, as those of worker processes do.
 
-    Libraries that are loaded meanwhile stay so. Where the system has no list of loaded libraries (it is not Linux),
-    those that are there already go on as they are.
+    Blocks may overlap, within a thread and between threads; the last one that ends gives the threads back. What is
+    loaded within a block joins at the next one that begins, or at ``join``. Where the system has no list of loaded
+    libraries (it is not Linux), they go on as they are.
     """
-    before = {name: os.environ.get(name) for name in ONE_THREAD}
-    os.environ.update(ONE_THREAD)
-    changed = [(change, count) for count, change in _loaded() if count != 1]
-    for change, _ in changed:
-        change(1)
+    global _blocks
+    with _lock:
+        _blocks += 1
+        join()
     try:
         yield
     finally:
-        for change, count in changed:
-            change(count)
-        for name, value in before.items():
-            if value is None:
-                del os.environ[name]
-            else:
-                os.environ[name] = value
+        with _lock:
+            _blocks -= 1
+            if not _blocks:
+                for give_back in _before.values():
+                    give_back()
+                _before.clear()
 
 
-def _loaded() -> Iterator[tuple[int, Callable[[int], None]]]:
-    """The number of threads of each OpenBLAS, and what changes it."""
-    lines = MAPS.read_text().splitlines() if MAPS.exists() else []
+def join() -> None:
+    """Within a block of ``one_thread``: the libraries that were loaded since it began compute in one thread too."""
+    with _lock:
+        if not _blocks:
+            return
+        for path, count, change in _loaded():
+            if count != 1:
+                change(1)
+                _before.setdefault(path, partial(change, count))
+
+
+def _loaded() -> Iterator[tuple[str, int, Callable[[int], None]]]:
+    """The OpenBLAS libraries of this process: the number of threads of each, and what changes it."""
+    lines = MAPS.read_text(encoding="utf-8", errors="replace").splitlines() if MAPS.exists() else []
     for path in sorted({line.split(maxsplit=5)[-1] for line in lines if "openblas" in line}):
         library = ctypes.CDLL(path)
         for get, change in _NAMES:
             if hasattr(library, get) and hasattr(library, change):
-                yield getattr(library, get)(), getattr(library, change)
+                yield path, getattr(library, get)(), getattr(library, change)

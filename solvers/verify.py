@@ -3,90 +3,140 @@
 from __future__ import annotations
 
 import json
-from dataclasses import replace
+from dataclasses import dataclass, field
 from hashlib import sha256
 from pathlib import Path
 
 import numpy as np
-import zarr
 from numpy.typing import NDArray
 
 from pdemill import planning
-from pdemill.errors import CorruptStore, PdemillError
+from pdemill.addresses import on_disk
+from pdemill.errors import PdemillError, StoreError
 from pdemill.spec.audit import objection
 from pdemill.store import manifest as manifests
-from pdemill.store.disk import Disk, LocalDisk
+from pdemill.store.decode import ShardRows, decode
+from pdemill.store.disk import Disk
 from pdemill.store.layout import Shard
 from pdemill.store.manifest import Manifest
-from pdemill.store.root import ROOT, as_written, read_attributes, without_description
+from pdemill.store.root import ROOT, read_attributes, without_description
 from pdemill.store.store import Store, check_files
 from pdemill.verification import Verification
-from solvers.opening import open_work
+from solvers.job import Job
+from solvers.threads import one_thread
+from solvers.verification.again import resolved_faults
+from solvers.verification.files import metadata_faults, root_faults, stray_files
+from solvers.verification.manifests import file_faults, moment_faults, row_faults, summary_faults
+from solvers.verification.origin import Origins, opened
 
 
-def verify(store: str | Path, samples: int | None = None, audit: int = 0) -> Verification:
-    """Check hashes of all files, then draw and assemble samples anew and recompute their residuals.
+@one_thread()
+def verify(store: str | Path, samples: int | None = None, audit: int = 0, resolve: bool = False) -> Verification:
+    """Check all files of a store, then draw and assemble samples anew and recompute what follows from them.
 
-    Of a pointwise store, the labels at CHECKED_POINTS points of each sample are walked anew and must be the same bits.
-    A stored solution u, rounded to the store's type, passes when ||b - A u|| / ||b|| is at most
-    rtol + eps || |A||u| || / ||b||, the most that rounding can add.
+    Recomputed are what was drawn, residuals, discretisation errors, statistics; of a pointwise store, the labels at
+    CHECKED_POINTS points of each sample. A stored solution u, rounded to the store's type, passes when
+    ||b - A u|| / ||b|| is at most rtol + eps || |A||u| || / ||b||, the most that rounding can add.
+    Bits are compared where the store was made by this software on this kind of machine, else values to rounding.
+
     ``samples``: how many per split, spread evenly; default all.
     ``audit``: so many labels per split are measured against the continuous equation by random walks, with the options
     of the spec's ``certify.audit`` or its defaults. Raises PdemillError where that is not possible.
+    ``resolve``: the shards of these samples are solved again, every array must come out as it is stored.
     """
-    root = Path(store)
-    job, making = open_work(root)
+    root = on_disk(store, "the store to verify")
+    attributes = read_attributes(root)
+    job, making, unchecked = opened(root, attributes)
     if audit and (complaint := objection(job.problem)):
         raise PdemillError(f"an audit {complaint}")
-    disk = LocalDisk(root)
-    attributes = read_attributes(root)
-    written = Store(disk, replace(making.layout, attributes=as_written(making.layout.attributes, attributes)))
-    faults: list[str] = [f"{name} is not as it was written" for name in _changed_metadata(written)]
-    total = done = 0
-    errors: list[float] = []
-    finished: list[Manifest] = []
-    group = zarr.open_group(root, mode="r")
-    for shard, manifest in manifests.read_all(disk, making.layout.shards()):
-        if manifest is None:
-            faults.append(f"shard {shard.name} is missing: run generate again")
-            continue
-        finished.append(manifest)
-        total += manifest.certified
-        faults += [f"sample {f['sample']} of {shard.split} failed: {f['reason']}" for f in manifest.failures]
+    asked = _Asked(job, making, samples, audit, resolve, Origins(attributes, making.here))
+    for shard in making.layout.shards():
+        asked.check(shard)
+    whole = len(asked.finished) == len(list(making.layout.shards()))
+    faults = [*metadata_faults(making), *stray_files(making), *asked.faults]
+    faults += root_faults(making, attributes, asked.finished, whole)
+    return Verification(
+        asked.certified, asked.recomputed, tuple(faults), content_hash(making.disk), tuple(asked.errors),
+        asked.unchecked() + unchecked, asked.origins.notes(), asked.resolved,
+    )  # fmt: skip
+
+
+@dataclass
+class _Asked:
+    """What is asked of a store, and what was found so far."""
+
+    job: Job
+    store: Store
+    samples: int | None
+    audit: int
+    resolve: bool
+    origins: Origins
+    faults: list[str] = field(default_factory=list)
+    errors: list[float] = field(default_factory=list)
+    finished: list[Manifest] = field(default_factory=list)
+    certified: int = 0
+    recomputed: int = 0
+    resolved: int = 0
+
+    def check(self, shard: Shard) -> None:
+        """Check one shard; nothing that its files hold makes this raise."""
         try:
-            check_files(disk, shard, manifest)
-        except CorruptStore as error:
-            faults.append(str(error))
-            continue
-        chosen = _chosen(shard, manifest, samples, making.layout.splits[shard.split])
-        done += len(chosen)
-        faults += job.check(group, shard, chosen)
-        walked = _chosen(shard, manifest, audit, making.layout.splits[shard.split])
+            manifest = manifests.read(self.store.disk, shard)
+            if manifest is None:
+                self.faults.append(f"shard {shard.name} is missing: run generate again")
+                return
+            self.finished.append(manifest)
+            self.certified += manifest.certified
+            self.faults += [f"sample {f['sample']} of {shard.split} failed: {f['reason']}" for f in manifest.failures]
+            self.faults += file_faults(self.store, shard, manifest)
+            check_files(self.store.disk, shard, manifest)
+            files = {name: self.store.disk.read(name) for name in self.store.files_of(shard)}
+            found = decode(self.store.layout, self.store.metadata, shard, files)
+        except StoreError as error:
+            self.faults.append(str(error))
+        except OSError as error:
+            self.faults.append(f"{error.filename} cannot be read: {error.strerror}")
+        else:
+            self.job.here = self.origins.noted(shard, manifest)
+            self._check_rows(shard, manifest, found)
+
+    def _check_rows(self, shard: Shard, manifest: Manifest, found: ShardRows) -> None:
+        self.faults += row_faults(shard, manifest, found.arrays)
+        self.faults += summary_faults(self.job, shard, manifest, found.arrays, self.samples is None)
+        if self.samples is None:
+            self.faults += moment_faults(self.store, shard, manifest, found.arrays)
+        chosen = self._chosen(shard, manifest, self.samples)
+        self.recomputed += len(chosen)
+        self.faults += self.job.check(found.group, shard, chosen)
+        walked = self._chosen(shard, manifest, self.audit)
         if walked.size:
-            found, told = job.audit(group, shard, walked)
-            errors += found
-            faults += told
-    if attributes["complete"] and disk.read(ROOT) != written.finished_root(finished):
-        faults.append(f"{ROOT} is not as it was written: its attributes do not follow from spec and manifests")
-    return Verification(total, done, tuple(faults), content_hash(disk), tuple(errors))
+            errors, told = self.job.audit(found.group, shard, walked)
+            self.errors += errors
+            self.faults += told
+        if self.resolve and (chosen.size or self.samples is None):
+            self.resolved += 1
+            self.faults += resolved_faults(self.job, shard, manifest, found.arrays)
 
+    def _chosen(self, shard: Shard, manifest: Manifest, samples: int | None) -> NDArray[np.intp]:
+        """The rows of a shard whose certificates are recomputed."""
+        failed = [f["row"] for f in manifest.failures]
+        rows = np.setdiff1d(np.arange(len(shard)), failed)
+        of = self.store.layout.splits[shard.split]
+        if samples is None or samples >= of:
+            return rows
+        wanted = np.unique(np.linspace(0, of - 1, samples).round().astype(int)) if samples else np.empty(0, dtype=int)
+        return np.intersect1d(rows, wanted - shard.start)
 
-def _changed_metadata(store: Store) -> list[str]:
-    return [
-        name
-        for name, data in store.metadata.items()
-        if name != ROOT and (not store.disk.exists(name) or store.disk.read(name) != data)
-    ]
-
-
-def _chosen(shard: Shard, manifest: Manifest, samples: int | None, of: int) -> NDArray[np.intp]:
-    """The rows of a shard whose certificates are recomputed."""
-    failed = [f["row"] for f in manifest.failures]
-    rows = np.setdiff1d(np.arange(len(shard)), failed)
-    if samples is None or samples >= of:
-        return rows
-    wanted = np.unique(np.linspace(0, of - 1, samples).round().astype(int)) if samples else np.empty(0, dtype=int)
-    return np.intersect1d(rows, wanted - shard.start)
+    def unchecked(self) -> tuple[str, ...]:
+        """What was not checked, in words."""
+        found = []
+        if self.samples is not None:
+            found += ["other samples than these", "statistics of channels"]
+        if not self.resolve:
+            found += [f"{what} (--resolve does)" for what in self.job.resolved_only]
+        elif self.origins.elsewhere:
+            found += [f"{what} (made elsewhere)" for what in self.job.resolved_only]
+        return (*found, "measured times")
 
 
 def content_hash(disk: Disk) -> str:
@@ -95,10 +145,21 @@ def content_hash(disk: Disk) -> str:
     for name in disk.names():
         if "/solve_seconds/c/" in f"/{name}" or name == planning.FILE:
             continue
-        data = disk.read(name)
-        if name == ROOT:
-            data = without_description(data)
-        if name.startswith(f"{manifests.FOLDER}/"):
-            data = json.dumps(Manifest(**json.loads(data)).lasting(), sort_keys=True).encode()
+        try:
+            data = _lasting(name, disk.read(name))
+        except OSError:
+            continue
         total.update(sha256(name.encode()).digest() + sha256(data).digest())
     return total.hexdigest()
+
+
+def _lasting(name: str, data: bytes) -> bytes:
+    """The part of a file that is the same in every run; all of a manifest that is none."""
+    if name == ROOT:
+        return without_description(data)
+    if not name.startswith(f"{manifests.FOLDER}/"):
+        return data
+    try:
+        return json.dumps(Manifest.parse(data).lasting(), sort_keys=True).encode()
+    except ValueError:
+        return data

@@ -109,7 +109,8 @@ def _run(unit: Unit, body: Callable[[int], None]) -> None:
         tries = leases.begin(unit, identity.worker())
         extra["attempt"] = tries.begun
         if tries.failures >= ATTEMPTS:
-            message = f"{unit.name} killed the process that worked on it {ATTEMPTS} times; is there enough memory?"
+            how = "the worker's log tells its exit status; after signal 9, is there enough memory?"
+            message = f"the process that worked on {unit.name} ended {ATTEMPTS} times; {how}"
             leases.put_failure(unit, UnitFailure("poison", message))
             return
         begin = monotonic()

@@ -24,7 +24,7 @@ OPTIONAL = {"PARDISO": "pypardiso", "pyamg": "pyamg"}
 def missing() -> dict[str, str]:
     """The contestants that cannot take part here, each with how it could."""
     return {
-        name: f"not installed; pip install {package}, or pip install --group peers"
+        name: f"not installed; pip install {package}, or .venv/bin/uv pip install --group peers"
         for name, package in OPTIONAL.items()
         if find_spec(package) is None
     }

@@ -107,8 +107,8 @@ class Report:
         kept = {**facts, "tables": [asdict(table) for table in self.tables], "records": self.records}
         figures = {"figures": list(self._figures)}
         text = json.dumps(_finite({**kept, **figures}), indent=1, ensure_ascii=False, allow_nan=False)
-        (out / f"{self.name}.json").write_text(text + "\n")
-        (out / f"{self.name}.md").write_text(self._markdown(facts))
+        (out / f"{self.name}.json").write_text(text + "\n", encoding="utf-8")
+        (out / f"{self.name}.md").write_text(self._markdown(facts), encoding="utf-8")
 
     def _markdown(self, facts: Mapping[str, Any]) -> str:
         where, made = facts["machine"], facts["versions"]

@@ -20,7 +20,7 @@ Every route of the API, from its [OpenAPI description](../openapi.json). How the
 
 def on_files(files: Files, config: MkDocsConfig) -> Files:
     """Called by MkDocs."""
-    description = json.loads(Path(config.docs_dir, "openapi.json").read_text())
+    description = json.loads(Path(config.docs_dir, "openapi.json").read_bytes())
     files.append(File.generated(config, PAGE, content="\n".join([BEGIN, *_routes(description)])))
     return files
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pdemill.exports.formats  # noqa: F401 (brings the formats in)
+from pdemill.addresses import on_disk, shown
 from pdemill.errors import ExportError
 from pdemill.exports.format import formats
 from pdemill.exports.place import new_folder
@@ -27,12 +28,12 @@ def export(store: str | Path, out: str | Path, to: str, api_key: str | None = No
     """Write the certified samples of a finished store into the new folder ``out``, in another library's format."""
     if to not in formats:
         raise ExportError(f"unknown format {to!r}; choose one of {', '.join(formats)}")
-    chosen, target = formats[to](), Path(out)
+    chosen, target = formats[to](), on_disk(out, "the export", ExportError)
     source = Source(store, api_key)
     empty = [split.name for split in source.splits if not len(split)]
     objection = f"{empty[0]} has no certified sample" if empty else chosen.objection(source)
     if objection is not None:
-        raise ExportError(f"{store} cannot be exported to {to}: {objection}")
+        raise ExportError(f"{shown(store)} cannot be exported to {to}: {objection}")
     with new_folder(target) as folder:
         chosen.write(source, folder)
     return Exported(

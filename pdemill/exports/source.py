@@ -10,9 +10,10 @@ from typing import Any
 
 from numpy.typing import NDArray
 
+from pdemill.addresses import shown
 from pdemill.errors import IncompleteStore
 from pdemill.reader.dataset import Dataset, Sample
-from pdemill.reader.locations import files_at
+from pdemill.reader.locations import files_at, located
 from pdemill.store import manifest as manifests
 from pdemill.store.layout import MEASURED, cut
 from pdemill.store.root import is_pointwise, read_root
@@ -65,15 +66,16 @@ class Source:
     """A finished store: a folder, or its address. Raises StoreError, IncompleteStore."""
 
     def __init__(self, store: str | Path, api_key: str | None = None) -> None:
-        files = files_at(store, api_key)
-        self.attributes: dict[str, Any] = dict(read_root(files, store)["attributes"])
+        place = located(store)
+        files = files_at(place, api_key)
+        self.attributes: dict[str, Any] = dict(read_root(files, shown(store))["attributes"])
         splits = self.attributes["spec"]["splits"]
         left_out: dict[str, list[Mapping[str, Any]]] = {name: [] for name in splits}
         for shard, manifest in manifests.read_all(files, cut(splits, int(self.attributes["shard_samples"]))):
             if manifest is None or not self.attributes["complete"]:
-                raise IncompleteStore(f"{store} is not finished: run generate again, or wait for its job")
+                raise IncompleteStore(f"{shown(store)} is not finished: run generate again, or wait for its job")
             left_out[shard.split] += manifest.failures
-        self.splits = tuple(Split(name, Dataset(store, name, api_key), tuple(left_out[name])) for name in splits)
+        self.splits = tuple(Split(name, Dataset(place, name, api_key), tuple(left_out[name])) for name in splits)
         self.shared = self.splits[0].data.shared()
 
     @property

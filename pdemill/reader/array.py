@@ -47,7 +47,8 @@ class Header:
             inner = sharding["configuration"]
             head, codec = inner["codecs"]
             fits = (
-                sharding["name"] == "sharding_indexed"
+                all(isinstance(length, int) for length in (samples, shard, *shape))
+                and sharding["name"] == "sharding_indexed"
                 and rest == shape
                 and inner["chunk_shape"] == [1, *shape]
                 and [head, *inner["index_codecs"]] == [little, little, {"name": "crc32c"}]

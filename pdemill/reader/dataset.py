@@ -10,10 +10,11 @@ from typing import Any, Literal, SupportsIndex
 import numpy as np
 from numpy.typing import NDArray
 
+from pdemill.addresses import shown
 from pdemill.errors import IncompleteStore, StoreError
 from pdemill.reader.array import ArrayReader, Header
 from pdemill.reader.columns import is_column, read_chunk
-from pdemill.reader.locations import files_at
+from pdemill.reader.locations import files_at, located
 from pdemill.reader.normaliser import Normaliser, normaliser
 from pdemill.reader.threads import fill
 from pdemill.store import manifest as manifests
@@ -35,27 +36,30 @@ class Dataset:
     the sample on axis 0, in the order asked for. A pointwise store adds ``points`` [P, d], ``stderr`` [P], and where
     there are any ``boundary_points`` [B, d], ``boundary`` [K, B] and ``gradient`` [P, d]; its x and y are [Cin, P] and
     [1, P].
-    ``store`` is a folder, the address of a store on a pdemill server, or s3://BUCKET/PREFIX. Threads may share a data
-    set; processes inherit it by fork or get it pickled, its key included.
+    ``store`` is a folder, the address of a store on a server, or s3://BUCKET/PREFIX; the attribute is where that was
+    when it was opened: an absolute path, or the address. Threads may share a data set; processes inherit it by fork or
+    get it pickled, its key included.
     Raises IncompleteStore for a sample whose shard is not finished or that has no certified solution,
     rather than handing out what is not there, CorruptStore for bytes that fail their checksum, and
     TooLarge for numbers beyond float32.
     """
 
     def __init__(self, store: str | Path, split: str = "train", api_key: str | None = None) -> None:
-        self.store, self.split, self._api_key = store, split, api_key
-        self._files = files_at(store, api_key)
-        root = read_root(self._files, store)
+        self.store, self.split, self._api_key = located(store), split, api_key
+        self._files = files_at(self.store, api_key)
+        root = read_root(self._files, shown(store))
         self.attributes: dict[str, Any] = root["attributes"]
         splits = self.attributes["spec"]["splits"]
         if split not in splits:
-            raise StoreError(f"{store} has no split {split!r}; it has {', '.join(splits)}")
+            raise StoreError(f"{shown(store)} has no split {split!r}; it has {', '.join(splits)}")
         self._length = int(splits[split])
         samples = int(self.attributes["shard_samples"])
         self.shards: tuple[Shard, ...] = tuple(cut({split: self._length}, samples))
         self._shard = samples
         self._nodes: dict[str, Any] = root["consolidated_metadata"]["metadata"]
         nodes = self._nodes
+        if absent := [name for name in FIELDS.values() if f"{split}/{name}" not in nodes]:
+            raise StoreError(f"{store} cannot be read: its zarr.json tells of no {split}/{absent[0]}")
         names = FIELDS | (AT_POINTS if is_pointwise(self.attributes) else {})
         self._arrays = {
             key: ArrayReader(self._files, path, Header.parse(path, nodes[path]))
@@ -65,7 +69,7 @@ class Dataset:
         self._failed: dict[int, frozenset[int]] = {}
 
     def __repr__(self) -> str:
-        return f"Dataset({str(self.store)!r}, {self.split!r}, {self._length} samples)"
+        return f"Dataset({shown(self.store)!r}, {self.split!r}, {self._length} samples)"
 
     @property
     def channels(self) -> tuple[str, ...]:
@@ -80,8 +84,11 @@ class Dataset:
     @property
     def methods(self) -> dict[int, str]:
         """The method that each number in the column ``method`` stands for."""
-        told = self._nodes[f"{self.split}/method"]["attributes"]
-        return dict(zip(told["flag_values"], told["flag_meanings"].split(), strict=True))
+        try:
+            told = self._nodes[f"{self.split}/method"]["attributes"]
+            return dict(zip(told["flag_values"], told["flag_meanings"].split(), strict=True))
+        except (LookupError, TypeError, ValueError, AttributeError):
+            raise StoreError(f"{self.store} does not tell what its column method means") from None
 
     def normaliser(self, key: Literal["x", "y"]) -> Normaliser:
         """The map that brings x or y to mean 0 and standard deviation 1 per channel, by the store's statistics.
@@ -89,20 +96,22 @@ class Dataset:
         They are those of the certified samples of the first split. Raises IncompleteStore while they are not there.
         """
         if not self.attributes["complete"]:
-            raise IncompleteStore(f"{self.store} has no statistics yet; they come with its last shard")
+            raise IncompleteStore(f"{shown(self.store)} has no statistics yet; they come with its last shard")
         return self._normaliser(key, self.attributes["stats"])
 
     def _normaliser(self, key: Literal["x", "y"], stats: dict[str, Any]) -> Normaliser:
         channels = self.channels if key == "x" else self.solution_channels
         space = 1 if is_pointwise(self.attributes) else len(self._arrays[key].header.shape) - 1
-        return normaliser([stats[f"{FIELDS[key]}/{channel}"] for channel in channels], space)
+        try:
+            return normaliser([stats[f"{FIELDS[key]}/{channel}"] for channel in channels], space)
+        except (LookupError, TypeError, ValueError):
+            raise StoreError(f"{self.store} holds no statistics of its channels {', '.join(channels)}") from None
 
     def __len__(self) -> int:
         return self._length
 
     def __reduce__(self) -> tuple[type[Dataset], tuple[str | Path, str, str | None]]:
-        store = self.store.absolute() if isinstance(self.store, Path) else self.store
-        return Dataset, (store, self.split, self._api_key)
+        return Dataset, (self.store, self.split, self._api_key)
 
     def __getitem__(self, index: SupportsIndex | Numbers) -> Sample:
         if isinstance(index, SupportsIndex) and not getattr(index, "ndim", 0):
@@ -182,5 +191,5 @@ class Dataset:
         failed = self._failed[shard]
         if failed and (bad := failed.intersection(map(int, numbers))):
             raise IncompleteStore(
-                f"sample {min(bad)} of {self.split} has no certified solution; see pdemill inspect {self.store}"
+                f"sample {min(bad)} of {self.split} has no certified solution; see pdemill inspect {shown(self.store)}"
             )

@@ -54,7 +54,7 @@ class LocalFiles(LocalDisk):
     most = 2**17
 
     def __init__(self, root: str | Path) -> None:
-        super().__init__(Path(root).absolute())
+        super().__init__(root)
         self._open = lru_cache(OPEN_FILES)(self._opened)
 
     def _opened(self, name: str) -> _OpenFile:

@@ -10,9 +10,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from pdemill.addresses import shown
 from pdemill.errors import IncompleteStore
 from pdemill.reader.dataset import Dataset
-from pdemill.reader.locations import files_at
+from pdemill.reader.locations import files_at, located
 from pdemill.store.root import ROOT
 
 PAUSE = 0.5
@@ -32,7 +33,7 @@ class Following:
     def __init__(
         self, store: str | Path, split: str = "train", api_key: str | None = None, patience: float | None = None
     ) -> None:
-        self.store, self.split, self._api_key, self._patience = store, split, api_key, patience
+        self.store, self.split, self._api_key, self._patience = located(store), split, api_key, patience
 
     def __iter__(self) -> Iterator[Batch]:
         data = self._opened()
@@ -62,5 +63,5 @@ class Following:
 
     def _wait(self, since: float, missing: str) -> None:
         if self._patience is not None and monotonic() - since > self._patience:
-            raise IncompleteStore(f"{self.store}: {missing}, and nothing came for {self._patience:g} s")
+            raise IncompleteStore(f"{shown(self.store)}: {missing}, and nothing came for {self._patience:g} s")
         sleep(PAUSE)

@@ -2,23 +2,42 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
+from pdemill.addresses import on_disk, scheme_of, shown
 from pdemill.errors import StoreError
 from pdemill.reader.files import Files, LocalFiles
 
+SCHEMES = ("http", "https", "s3")
 
-def files_at(store: str | Path, api_key: str | None = None) -> Files:
+
+def located(store: str | os.PathLike[str]) -> str | Path:
+    """Where a store is, whatever folder this process goes to: its address, or its absolute path. Raises StoreError."""
+    scheme = scheme_of(store)
+    if scheme is None:
+        return on_disk(store, "the store")
+    address = os.fspath(store)
+    rest = address[len(scheme) :]
+    if not rest.startswith("://"):
+        raise StoreError(f"{shown(address)} has lost a slash: give the address as text, not as a Path")
+    if scheme not in SCHEMES:
+        raise StoreError(
+            f"{shown(address)} is no place for a store: give a folder, or an address with http://, https:// or s3://"
+        )
+    return scheme + rest
+
+
+def files_at(store: str | os.PathLike[str], api_key: str | None = None) -> Files:
     """The files of the store at a path or an address. Raises StoreError for a kind of address that is unknown."""
-    scheme, mark, _ = str(store).partition("://")
-    if not mark:
-        return LocalFiles(store)
-    if scheme in ("http", "https"):
-        from pdemill.reader.http import HttpFiles  # late: who reads local stores need not wait for an HTTP library
+    match place := located(store):
+        case Path():
+            return LocalFiles(place)
+        case str() if place.startswith("s3:"):
+            from pdemill.reader.s3 import S3Files  # late: who reads local stores need not wait for other libraries
 
-        return HttpFiles(str(store), api_key)
-    if scheme == "s3":
-        from pdemill.reader.s3 import S3Files
+            return S3Files(place)
+        case _:
+            from pdemill.reader.http import HttpFiles
 
-        return S3Files(str(store))
-    raise StoreError(f"{store} is no place for a store: give a folder, or an address with http://, https:// or s3://")
+            return HttpFiles(place, api_key)

@@ -5,11 +5,14 @@ from __future__ import annotations
 from collections.abc import Sequence
 from functools import lru_cache
 from hashlib import sha256
-from math import isfinite
+from math import inf
+from numbers import Real
+from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
+from pdemill.arguments import listed, whole
 from pdemill.errors import StoreError
 from pdemill.reader.dataset import Dataset, Sample
 
@@ -27,12 +30,14 @@ class Mixture:
         self, datasets: Sequence[Dataset], weights: Sequence[float] | None = None, seed: int = 0,
         steps: int | None = None, first: int = 0,
     ) -> None:  # fmt: skip
-        self.datasets, self.seed = tuple(datasets), seed
+        self.datasets, self.seed = listed("datasets", datasets, "data sets, as in mix([data])"), whole("seed", seed)
+        if texts := [data for data in self.datasets if isinstance(data, str | Path)]:
+            raise ValueError(f"datasets should be a list of data sets: open {str(texts[0])!r} first")
         lengths = [len(data) for data in self.datasets]
-        weights = lengths if weights is None else list(weights)
+        weights = lengths if weights is None else listed("weights", weights, "numbers, one for each data set")
         if not lengths or len(weights) != len(lengths):
             raise ValueError(f"expected data sets and as many weights, not {len(lengths)} and {len(weights)}")
-        if not all(isfinite(weight) and weight >= 0 for weight in weights) or not sum(weights):
+        if not all(isinstance(weight, Real) and 0 <= weight < inf for weight in weights) or not sum(weights):
             raise ValueError(f"weights should be numbers that are not negative, not all 0, not {list(weights)}")
         if any(weight and not length for weight, length in zip(weights, lengths, strict=True)):
             raise StoreError("a data set without samples cannot be mixed in")
@@ -40,7 +45,8 @@ class Mixture:
         self._epoch = sum(lengths)
         self._counts = _apportioned(self._epoch, self.weights)
         self._bounds = np.cumsum([0, *self._counts])
-        self.first, self.steps = first, self._epoch if steps is None else steps
+        self.first = whole("first", first)
+        self.steps = self._epoch if steps is None else whole("steps", steps)
         self._order = lru_cache(2 + len(lengths))(self._shuffled)
 
     def __len__(self) -> int:
@@ -48,7 +54,7 @@ class Mixture:
 
     def after(self, steps: int) -> Mixture:
         """The same sequence without its first ``steps`` items."""
-        return Mixture(self.datasets, self.weights, self.seed, self.steps, self.first + steps)
+        return Mixture(self.datasets, self.weights, self.seed, self.steps, self.first + whole("steps", steps))
 
     def __getitem__(self, step: int) -> Sample:
         number, sample = self.where(step)

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any, ClassVar, Literal
 
-from pydantic import GetJsonSchemaHandler, RootModel, model_serializer
+from pydantic import GetJsonSchemaHandler, RootModel, model_serializer, model_validator
 from pydantic_core import CoreSchema
 
 from pdemill.spec.condition import AnyCondition, Condition
 from pdemill.spec.field import AnyField, Field, NonNegativeField
-from pdemill.spec.model import Model, refuse
+from pdemill.spec.model import Model, refusal, refuse
 
 
 class Dirichlet(Condition):
@@ -73,6 +74,13 @@ class Periodic(Condition):
 
 class Boundary(RootModel[dict[str, AnyCondition]]):
     """Conditions by side name; ``default`` stands for every side that is not named (u = 0 if absent)."""
+
+    @model_validator(mode="before")
+    @classmethod
+    def _names_sides(cls, value: Any) -> Any:
+        if not isinstance(value, Mapping | cls):
+            raise refusal("should say what holds where, such as {default: {dirichlet: 0.0}, left: {neumann: 1.0}}")
+        return value
 
     def on(self, side: str) -> Condition:
         """The condition on one side."""

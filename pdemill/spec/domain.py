@@ -6,7 +6,7 @@ import math
 import re
 from typing import Annotated, Any, Literal
 
-from pydantic import BeforeValidator, Field, model_validator
+from pydantic import AfterValidator, BeforeValidator, Field, model_validator
 
 from pdemill.points import MOST_AXES, axis_names
 from pdemill.spec.model import AsNumber, Model, Positive, as_tuple, refusal, refuse
@@ -45,14 +45,33 @@ MOST_CORNERS, MOST_HOLES = 1000, 50
 Coordinate = Annotated[float, Field(ge=-1e100, le=1e100), AsNumber]
 Corner = Annotated[tuple[Coordinate, Coordinate], BeforeValidator(as_tuple)]
 SideName = Annotated[str, Field(pattern="^[A-Za-z][A-Za-z0-9_-]{0,31}$")]
-Loop = Annotated[tuple[Corner, ...], Field(min_length=3, max_length=MOST_CORNERS), BeforeValidator(as_tuple)]
+NEARLY_EQUAL, NEAR = 1e-9, 1e-3
+"""Distances of corners in a row, in sizes of their loop: those refused, and those by which a loop may cross itself."""
+
+
+def _opened(loop: tuple[tuple[float, float], ...]) -> tuple[tuple[float, float], ...]:
+    """The loop without a last corner that repeats the first, as GeoJSON writes it."""
+    if loop[0] != loop[-1]:
+        return loop
+    if len(loop) == 3:
+        raise refusal("has no area: its last corner is the first again")
+    return loop[:-1]
+
+
+Loop = Annotated[
+    tuple[Corner, ...],
+    Field(min_length=3, max_length=MOST_CORNERS),
+    BeforeValidator(as_tuple),
+    AfterValidator(_opened),
+]
 
 
 class Polygon(Model):
     """A polygon with polygonal holes.
 
     ``outline`` and each hole list corners in order, in either direction. Edge i runs from corner i to
-    corner i + 1 and is called ``edge{i}``, or as ``sides`` says; the rim of hole j is called ``hole{j}``.
+    corner i + 1 and is called ``edge{i}``, or as ``sides`` says; the rim of hole j is called ``hole{j}``. A last
+    corner that repeats the first is dropped.
     """
 
     shape: Literal["polygon"] = "polygon"
@@ -69,7 +88,11 @@ class Polygon(Model):
             xs, ys = zip(*loop, strict=True)
             if abs(signed_area(loop)) <= 1e-12 * (max(xs) - min(xs)) * (max(ys) - min(ys)):
                 raise refuse(path, "has no area", loop)
-            if crossing := _self_crossing(loop):
+            crossing = _self_crossing(loop)
+            if (near := _near_corners(loop, NEAR if crossing else NEARLY_EQUAL)) is not None:
+                pair = f"corners {near} and {(near + 1) % len(loop)}"
+                raise refuse(path, f"{pair} are equal, or nearly so: leave one of them out", loop)
+            if crossing:
                 raise refuse(path, f"crosses itself: edge {crossing[0]} meets edge {crossing[1]}", loop)
         for j, hole in enumerate(self.holes):
             if not all(_inside(corner, self.outline) for corner in hole) or _meet(hole, self.outline):
@@ -103,8 +126,16 @@ class Polygon(Model):
 
 
 def signed_area(loop: tuple[tuple[float, float], ...]) -> float:
-    """Area of a polygon, positive when its corners run anticlockwise (shoelace formula)."""
-    return 0.5 * sum(x0 * y1 - x1 * y0 for (x0, y0), (x1, y1) in zip(loop, loop[1:] + loop[:1], strict=True))
+    """Area of a polygon, positive when its corners run anticlockwise (shoelace formula, seen from a corner)."""
+    (x, y), *_ = loop
+    seen = [(a - x, b - y) for a, b in loop]
+    return 0.5 * sum(x0 * y1 - x1 * y0 for (x0, y0), (x1, y1) in zip(seen, seen[1:] + seen[:1], strict=True))
+
+
+def _near_corners(loop: tuple[tuple[float, float], ...], share: float) -> int | None:
+    """The first corner that is nearer to the next one than a share of the loop's size."""
+    size = math.hypot(*(max(axis) - min(axis) for axis in zip(*loop, strict=True)))
+    return next((i for i, (a, b) in enumerate(_edges(loop)) if math.dist(a, b) <= share * size), None)
 
 
 def _turn(a: Any, b: Any, c: Any) -> float:
@@ -158,7 +189,8 @@ def choose_domain(value: Any, *shapes: type[Model]) -> Any:
         return value
     names = {str(shape.model_fields["shape"].default): shape for shape in shapes}
     if not isinstance(value, dict):
-        raise refusal("should be an object with the key 'shape'")
+        example = value if isinstance(value, str) and value in names else next(iter(names))
+        raise refusal(f"should be an object with the key 'shape', such as {{shape: {example}}}")
     name = value.get("shape", "polygon" if "polygon" in names and "outline" in value else next(iter(names)))
     if not isinstance(name, str) or name not in names:
         message = f"{name!r} is not possible with these keys; choose {' or '.join(names)}"

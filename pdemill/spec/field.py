@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import math
 import sys
 from abc import abstractmethod
@@ -118,7 +119,7 @@ fields: Registry[Field] = Registry("field", "field")
 scalars: Registry[Scalar] = Registry("scalar", "scalar")
 
 
-def _choose(value: Any, kinds: str) -> Field | None:
+def _choose(value: Any, kinds: str, hint: str = "") -> Field | None:
     if isinstance(value, int | float) and not isinstance(value, bool):
         if not abs(value) <= sys.float_info.max:
             raise refusal("should be a finite number")
@@ -126,8 +127,25 @@ def _choose(value: Any, kinds: str) -> Field | None:
     if isinstance(value, dict) and len(value) == 1 and (key := next(iter(value))) in scalars:
         return scalars[key].model_validate(value)
     if not isinstance(value, dict):
-        raise refusal(f"should be a number or one of {kinds}")
+        raise refusal(f"should be a number or one of {kinds}{hint or _number(value)}")
     return None
+
+
+def _number(text: Any) -> str:
+    """How to write the number that a text holds."""
+    try:
+        value = float(text) if isinstance(text, str) else math.nan
+    except ValueError:
+        return ""
+    return f": write {value!r} without quotes" if math.isfinite(value) else ""
+
+
+def _form(text: Any) -> str:
+    """How to write what a text in the place of a field seems to mean."""
+    if not isinstance(text, str) or _number(text):
+        return ""
+    formula = json.dumps(text[:60].encode("utf-8", "replace").decode(), ensure_ascii=False)
+    return f": write {{field: {text if text in fields else f'expression, formula: {formula}'}}}"
 
 
 def choose_field(value: Any) -> Field:
@@ -135,7 +153,7 @@ def choose_field(value: Any) -> Field:
     if isinstance(value, Field):
         return value
     kinds = f"{', '.join(scalars)}, or a field ({', '.join(fields)})"
-    return _choose(value, kinds) or fields.choose(value)
+    return _choose(value, kinds, _form(value)) or fields.choose(value)
 
 
 class _ScalarSlot(Slot):

@@ -49,7 +49,8 @@ class _ProblemSlot(Slot):
         if isinstance(value, Problem):
             return value
         if not isinstance(value, Mapping):
-            raise refusal("should be an object with the key 'family'")
+            example = value if isinstance(value, str) and value in families else next(iter(families))
+            raise refusal(f"should be an object with the key 'family', such as {{family: {example}}}")
         if "points" in value and "resolution" in value:
             raise refuse(("points",), "give either points (values at points) or resolution (whole fields)", None)
         if "family" not in value:

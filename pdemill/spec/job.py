@@ -11,11 +11,11 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BeforeValidator, ConfigDict, Field, field_validator, model_validator
 
-from pdemill.spec.audit import Audit
 from pdemill.spec.audit import objection as audit_objection
+from pdemill.spec.certify import Certify
 from pdemill.spec.forms import AnyProblem, chosen_by_keys
 from pdemill.spec.method import AnyMethod, methods
-from pdemill.spec.model import AsNumber, Model, refuse
+from pdemill.spec.model import Model, refuse
 
 MOST_SPLITS = 100
 RESERVED = ("x", "y", "z", "points", "cells", "facets", "facet_sides")
@@ -28,15 +28,6 @@ class StoreOptions(Model):
 
     dtype: Literal["float32", "float64"] = "float32"
     shard: Annotated[int, Field(ge=1, le=1024)] | None = None
-
-
-class Certify(Model):
-    """``refine``: the fraction of samples, at least 4 per split, that are solved again on the twice finer grid
-    to estimate the discretisation error; 0 switches it off.
-    ``audit``: measure the error of some labels against the continuous equation by random walks; none by default."""
-
-    refine: Annotated[float, Field(ge=0, le=1), AsNumber] = 0.0025
-    audit: Audit | None = Field(default=None, exclude_if=lambda audit: audit is None)
 
 
 def _method(value: Any) -> Any:
@@ -80,6 +71,13 @@ class Spec(Model):
         if "splits" in value:
             raise refuse(("samples",), "give either samples or splits, not both", samples)
         return {key: v for key, v in value.items() if key != "samples"} | {"splits": {"train": samples}}
+
+    @field_validator("splits", mode="before")
+    @classmethod
+    def _splits_have_names(cls, splits: Any) -> Any:
+        if not isinstance(splits, dict):
+            raise refuse((), f"should be samples by split, such as {{train: 1000}}, not {splits!r:.60}", splits)
+        return splits
 
     @field_validator("splits")
     @classmethod

@@ -13,9 +13,12 @@ from typing import Any
 import yaml
 from pydantic import ValidationError
 
-from pdemill.errors import Fault, SpecError
+from pdemill.addresses import on_disk
+from pdemill.arguments import listed
+from pdemill.errors import Fault, PdemillError, SpecError
 from pdemill.spec.job import Spec
 from pdemill.spec.mesh_file import with_mesh
+from pdemill.spec.plain import plain
 
 MAX_BYTES = 1_000_000
 SHOWN = 60
@@ -51,12 +54,19 @@ def parse(text: str, name: str = "spec") -> dict[str, Any]:
     return data
 
 
+def _plain(data: Mapping[str, Any]) -> dict[str, Any]:
+    try:
+        return dict(plain(data))
+    except RecursionError:
+        raise SpecError([Fault((), "is nested too deeply")]) from None
+
+
 def validate(data: Mapping[str, Any]) -> Spec:
     """The spec in a dictionary, or a SpecError that lists every fault."""
     if not isinstance(data, Mapping):
         raise SpecError([Fault((), "should be an object with the keys problem and splits or samples")])
     try:
-        return Spec.model_validate(dict(data))
+        return Spec.model_validate(_plain(data))
     except ValidationError as error:
         faults = [_fault(item) for item in _causes(error.errors(include_url=False))]
         if "splits" not in data:
@@ -99,7 +109,7 @@ def _short(value: Any) -> str:
 def override(data: Mapping[str, Any], settings: Sequence[str]) -> dict[str, Any]:
     """A copy of ``data`` with ``KEY=VALUE`` settings applied; KEY is dotted, VALUE is YAML."""
     result: dict[str, Any] = deepcopy(dict(data))
-    for setting in settings:
+    for setting in listed("settings", settings, "texts KEY=VALUE"):
         key, equals, text = setting.partition("=")
         if not equals or not all(key.split(".")):
             raise SpecError([Fault((), f"--set {setting!r} should be KEY=VALUE, for example solver.rtol=1e-6")])
@@ -128,7 +138,7 @@ def preset_text(name: str) -> str:
     """The YAML of a preset, with the source of every number in its comments."""
     if name not in preset_names():
         raise SpecError([Fault((), f"unknown preset {name!r}; choose one of {', '.join(preset_names())}")])
-    return (files("pdemill.presets") / f"{name}.yaml").read_text()
+    return (files("pdemill.presets") / f"{name}.yaml").read_text(encoding="utf-8")
 
 
 def read_spec(source: str | Path | Mapping[str, Any] | Spec) -> dict[str, Any]:
@@ -136,13 +146,16 @@ def read_spec(source: str | Path | Mapping[str, Any] | Spec) -> dict[str, Any]:
     if isinstance(source, Spec):
         return dict(json.loads(source.canonical()))
     if isinstance(source, Mapping):
-        return dict(source)
+        return _plain(source)
     try:
-        text = Path(source).read_text()
+        path = on_disk(source, "the spec", PdemillError)
+        text = path.read_text(encoding="utf-8-sig")
     except (OSError, UnicodeDecodeError) as error:
-        reason = error.strerror if isinstance(error, OSError) else "it is not text"
+        reason = error.strerror if isinstance(error, OSError) else "it is not text in UTF-8"
         raise SpecError([Fault((), f"cannot read {str(source)!r}: {reason}")]) from None
-    return with_mesh(parse(text, str(source)), Path(source).parent)
+    except PdemillError as error:
+        raise SpecError([Fault((), str(error))]) from None
+    return with_mesh(parse(text, str(source)), path.parent)
 
 
 def gather(source: str | Path | Mapping[str, Any] | Spec, settings: Sequence[str] = ()) -> dict[str, Any]:

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from pdemill.addresses import on_disk, scheme_of
 from pdemill.errors import Fault, SolverError, SpecError
 from pdemill.surface import read_surface
 
@@ -29,9 +30,14 @@ def with_mesh(data: Mapping[str, Any], folder: Path) -> dict[str, Any]:
     if given := [key for key in ("vertices", "triangles", "blob") if key in domain]:
         raise SpecError([Fault(PLACE, f"stands for vertices and triangles: leave {given[0]} out")])
     try:
-        surface = read_surface(folder / domain["file"])
+        surface = read_surface(_found(domain["file"], folder))
     except SolverError as error:
         raise SpecError([Fault(PLACE, str(error))]) from None
     rest = {key: value for key, value in domain.items() if key != "file"}
     found = {"vertices": surface.vertices.tolist(), "triangles": surface.cells.tolist()}
     return {**data, "problem": {**problem, "domain": rest | found}}
+
+
+def _found(file: str, folder: Path) -> Path:
+    whole = scheme_of(file) is not None or file.startswith("~")
+    return on_disk(file if whole else folder / file, "the mesh", SolverError)

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Mapping
 from typing import Annotated, Any
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
 from pydantic_core import InitErrorDetails, PydanticCustomError
 
 from pdemill.errors import Path
@@ -15,6 +16,13 @@ class Model(BaseModel):
     """A part of a spec: immutable, unknown keys refused, numbers finite and never given as text."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, strict=True, allow_inf_nan=False, validate_default=True)
+
+    @model_validator(mode="before")
+    @classmethod
+    def _is_object(cls, value: Any) -> Any:
+        if not isinstance(value, Mapping | cls):
+            raise refusal(f"should be an object with the keys {', '.join(cls.model_fields)}, not {value!r:.60}")
+        return value
 
 
 def refusal(message: str) -> PydanticCustomError:
@@ -41,9 +49,9 @@ def as_number(value: Any) -> Any:
 
 def as_tuple(value: Any) -> Any:
     """Lists of a spec as the tuples that models hold."""
-    if isinstance(value, str):
-        raise refusal("should be a list")
-    return tuple(value) if isinstance(value, list) else value
+    if not isinstance(value, list | tuple):
+        raise refusal(f"should be a list in brackets, such as [1, 2], not {value!r:.60}")
+    return tuple(value)
 
 
 AsNumber = BeforeValidator(as_number)

@@ -16,6 +16,7 @@ from typing import Any
 from pydantic import GetCoreSchemaHandler, GetJsonSchemaHandler
 from pydantic_core import CoreSchema, core_schema
 
+from pdemill.parts import load
 from pdemill.spec.model import Model, refusal, refuse
 
 registers: list[Register[Any]] = []
@@ -36,7 +37,7 @@ def load_catalogue() -> None:
         _loading = True
         try:
             for entry in entry_points(group="pdemill.catalogue"):
-                entry.load()
+                load(entry)
             _loaded = True
         finally:
             _loading = False
@@ -96,7 +97,8 @@ class Registry[M: Model](Register[M]):
     def choose(self, value: Any) -> M:
         """The member that ``value[tag]`` names, validated from ``value``."""
         if not isinstance(value, Mapping):
-            raise refusal(f"should be an object with the key {self.tag!r}")
+            example = value if isinstance(value, str) and value in self else next(iter(self), "...")
+            raise refusal(f"should be an object with the key {self.tag!r}, such as {{{self.tag}: {example}}}")
         if self.tag not in value:
             raise refuse((self.tag,), f"is missing; choose one of {', '.join(self)}", value)
         return self.pick(value[self.tag], self.tag).model_validate(dict(value))

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import warnings
 from collections.abc import Mapping
 from typing import Any
 
@@ -14,6 +13,7 @@ from zarr.abc.buffer import Buffer
 from zarr.codecs import ZstdCodec
 from zarr.storage import MemoryStore
 
+from pdemill.quiet import quiet
 from pdemill.store.layout import ArrayLayout, Shard, StoreLayout
 from pdemill.store.sharding import LEVEL, encode_shard
 
@@ -35,8 +35,7 @@ def metadata(layout: StoreLayout) -> dict[str, bytes]:
         group = root.create_group(split)
         for part in layout.arrays_of(split):
             _create(group, part.name, part, samples, layout.shard_samples)
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", category=zarr.errors.ZarrUserWarning)
+    with quiet(zarr.errors.ZarrUserWarning):
         zarr.consolidate_metadata(store)
     content = {name: buffer.to_bytes() for name, buffer in files.items()}
     return {name: content[name] for name in sorted(content, key=lambda name: (name == "zarr.json", name))}

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 SHARD_BYTES = 32 * 2**20
 SHARD_SAMPLES = (16, 1024)
-SCHEMA = 1
+SCHEMA = 2
 """Version of the store's layout; readers refuse a higher one."""
 
 MEASURED = ("solve_seconds",)

@@ -4,15 +4,19 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import MISSING, asdict, dataclass, field, fields
 from hashlib import sha256
 from typing import Any
 
-from pdemill.errors import CorruptStore
+from pdemill.errors import CorruptStore, StoreError
 from pdemill.store.disk import Disk, Readable
 from pdemill.store.layout import SCHEMA, Shard
+from pdemill.store.manifest_form import misshapen
+from pdemill.store.origin import Origin
 
 FOLDER = "_manifest"
+MADE_WITH = "made_with"
+"""The key of ``run`` that tells what made a shard of a store that other versions began."""
 
 
 @dataclass(frozen=True)
@@ -34,6 +38,28 @@ class Manifest:
     summary: Mapping[str, Any] = field(default_factory=dict)
     run: Mapping[str, Any] = field(default_factory=dict)
     schema: int = SCHEMA
+
+    @classmethod
+    def parse(cls, data: bytes) -> Manifest:
+        """From the content of a file. Raises ValueError, which says what is wrong with it."""
+        content = json.loads(data)
+        if not isinstance(content, dict):
+            raise ValueError("it is no JSON object")
+        known = {part.name: part for part in fields(cls)}
+        for name, part in known.items():
+            if name not in content and part.default is MISSING and part.default_factory is MISSING:
+                raise ValueError(f"it has no {name}")
+        if strange := content.keys() - known.keys():
+            raise ValueError(f"it has {min(strange)}, which is no part of one")
+        if wrong := next(misshapen(content), ""):
+            raise ValueError(f"its {wrong} is not of the right form")
+        return cls(**{**content, "failures": tuple(content.get("failures", ()))})
+
+    @property
+    def made_with(self) -> Origin | None:
+        """What made the shard, where it is not what began the store."""
+        told = self.run.get(MADE_WITH)
+        return None if told is None else Origin.of(told)
 
     @property
     def certified(self) -> int:
@@ -67,10 +93,13 @@ def read(disk: Readable, shard: Shard) -> Manifest | None:
     if not disk.exists(name):
         return None
     try:
-        manifest = Manifest(**json.loads(disk.read(name)))
-    except (ValueError, TypeError) as error:
+        manifest = Manifest.parse(disk.read(name))
+    except ValueError as error:
         raise CorruptStore(f"{name} is not a manifest ({error}); run generate again to make the shard anew") from None
-    if (manifest.split, manifest.start, manifest.stop) != (shard.split, shard.start, shard.stop):
+    except OSError as error:
+        raise StoreError(f"{name} cannot be read: {error.strerror or error}") from None
+    found = manifest.split, manifest.shard, manifest.start, manifest.stop
+    if found != (shard.split, shard.index, shard.start, shard.stop):
         raise CorruptStore(f"{name} is for other samples than {shard.start}..{shard.stop - 1} of {shard.split}")
     return manifest
 

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
 from pdemill.errors import StoreError
 from pdemill.store.disk import LocalDisk, Readable
 from pdemill.store.layout import SCHEMA
+from pdemill.store.origin import MACHINE
 
 ROOT = "zarr.json"
 
@@ -19,13 +20,51 @@ def read_root(files: Readable, where: str | Path) -> dict[str, Any]:
     try:
         document = json.loads(files.read(ROOT))
         schema = document["attributes"]["schema"]
+        newer = int(schema) > SCHEMA
     except FileNotFoundError:
         raise StoreError(f"{where} is not a pdemill store: it has no {ROOT}") from None
-    except (OSError, ValueError, KeyError, TypeError):
+    except OSError as error:
+        raise StoreError(f"{where} cannot be read: {ROOT}: {error.strerror or error}") from None
+    except (ValueError, KeyError, TypeError):
         raise StoreError(f"{where} is not a pdemill store: its {ROOT} cannot be read as one") from None
-    if schema > SCHEMA:
+    if newer:
         raise StoreError(f"{where} was written by a newer pdemill (schema {schema}); this one reads {SCHEMA}")
+    if wrong := next(_misshapen(document), ""):
+        raise StoreError(f"{where} cannot be read as a store: {wrong} in its {ROOT} is not of the right form")
     return dict(document)
+
+
+def _misshapen(document: Mapping[str, Any]) -> Iterator[str]:
+    """The parts of a root that whoever reads a store relies on and that are not of the right form, by name."""
+    attributes = document["attributes"]
+    spec = attributes.get("spec")
+    splits = spec.get("splits") if isinstance(spec, dict) else None
+    if not isinstance(splits, dict) or not splits or not all(_is_count(samples) for samples in splits.values()):
+        yield "spec"
+    if not isinstance(spec, dict) or not isinstance(spec.get("problem"), dict):
+        yield "spec"
+    for name in ("versions", MACHINE):
+        told = attributes.get(name, {} if name == MACHINE else None)
+        if not isinstance(told, dict) or not all(isinstance(value, str) for value in told.values()):
+            yield name
+    if not isinstance(attributes.get("plan"), dict):
+        yield "plan"
+    if not _is_count(attributes.get("shard_samples")):
+        yield "shard_samples"
+    if not isinstance(attributes.get("complete"), bool):
+        yield "complete"
+    for name in ("input_channels", "solution_channels", "parameters"):
+        names = attributes.get(name)
+        if not isinstance(names, list) or not all(isinstance(value, str) for value in names):
+            yield name
+    nodes = document.get("consolidated_metadata")
+    nodes = nodes.get("metadata") if isinstance(nodes, dict) else None
+    if not isinstance(nodes, dict) or not all(isinstance(node, dict) for node in nodes.values()):
+        yield "consolidated_metadata"
+
+
+def _is_count(value: Any) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool) and value > 0
 
 
 def read_attributes(root: str | Path) -> dict[str, Any]:
@@ -42,17 +81,37 @@ DESCRIPTION = "discretiser"
 """A key of ``plan`` that follows from the spec; stores from before version 0.2 have none."""
 
 
+SUPERLU = "superlu"
+"""A key of ``versions`` where ``direct`` is SuperLU's."""
+OF_FACTORS = ("refined", "direct")
+"""Keys of ``plan`` that depend on who factorises: the method of refined solves is chosen by estimates."""
+
+
+def other_factors(attributes: Mapping[str, Any], stored: Mapping[str, Any]) -> bool:
+    """Whether a store was begun where MUMPS factorises and is looked at where SuperLU does, or the other way round."""
+    return (SUPERLU in attributes["versions"]) != (SUPERLU in stored["versions"])
+
+
 def as_written(attributes: Mapping[str, Any], stored: Mapping[str, Any]) -> dict[str, Any]:
-    """Attributes made anew, as the writer of a store made them: with its versions, and without what it did not tell."""
-    plan = {key: value for key, value in attributes["plan"].items() if key != DESCRIPTION or key in stored["plan"]}
-    return {**attributes, "versions": stored["versions"], "plan": plan}
+    """Attributes made anew, as the writer of a store made them: with its versions and its machine, and without what it
+    did not tell."""
+    mine, theirs = attributes["plan"], stored["plan"]
+    plan = {key: value for key, value in mine.items() if key != DESCRIPTION or key in theirs}
+    if other_factors(attributes, stored):
+        own = {key: value for key, value in plan.items() if key not in OF_FACTORS}
+        plan = {key: own.pop(key, value) for key, value in theirs.items() if key in own or key in OF_FACTORS} | own
+    told = {MACHINE: stored[MACHINE]} if MACHINE in stored else {}
+    kept = {key: told.get(key, value) for key, value in attributes.items() if key != MACHINE or told}
+    return {**kept, "versions": stored["versions"], "plan": plan}
 
 
 def without_description(root: bytes) -> bytes:
-    """The root metadata without it, byte for byte what was written before it was told."""
+    """The root metadata without what later versions tell besides, byte for byte what was written before."""
     document = json.loads(root)
-    plan = document["attributes"].get("plan", {})
-    if DESCRIPTION not in plan:
+    attributes = document["attributes"]
+    plan = attributes.get("plan", {})
+    if DESCRIPTION not in plan and MACHINE not in attributes:
         return root
-    del plan[DESCRIPTION]
+    plan.pop(DESCRIPTION, None)
+    attributes.pop(MACHINE, None)
     return json.dumps(document, indent=2).encode()

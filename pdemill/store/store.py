@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from copy import copy
+from dataclasses import dataclass, replace
 from functools import cached_property
 from time import process_time
-from typing import Any
+from typing import Any, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,10 +17,11 @@ from pdemill.errors import CorruptStore, StoreError, StoreMismatch
 from pdemill.store import manifest as manifests
 from pdemill.store.disk import Disk, make_folders, write_durably
 from pdemill.store.encode import encode, metadata, shard_file, with_attributes
-from pdemill.store.layout import MEASURED, Shard, StoreLayout
-from pdemill.store.manifest import Manifest
+from pdemill.store.layout import MEASURED, SCHEMA, Shard, StoreLayout
+from pdemill.store.manifest import MADE_WITH, Manifest
 from pdemill.store.moments import Moments, merge
-from pdemill.store.root import ROOT
+from pdemill.store.origin import Origin
+from pdemill.store.root import ROOT, as_written, read_root
 
 
 @dataclass(frozen=True)
@@ -37,19 +39,42 @@ class Store:
 
     def __init__(self, disk: Disk, layout: StoreLayout) -> None:
         self.disk, self.layout = disk, layout
+        self.here = Origin.of(layout.attributes)
+        """What writes now."""
+
+    def as_begun(self) -> Self:
+        """The same store, whose root keeps telling what began it, where it is there already and of the same spec."""
+        try:
+            stored = read_root(self.disk, "the folder")["attributes"]
+        except StoreError:
+            return self
+        attributes = self.layout.attributes
+        if stored.get("spec_sha256") != attributes["spec_sha256"]:
+            return self
+        other = copy(self)
+        other.__dict__.pop("metadata", None)
+        other.layout = replace(self.layout, attributes=as_written(attributes, stored))
+        return other
+
+    @property
+    def made_with(self) -> dict[str, Any]:
+        """For manifests: what writes now, where it is not what the root tells."""
+        begun = Origin.of(self.layout.attributes)
+        return {MADE_WITH: self.here.to_json()} if begun.difference(self.here) else {}
 
     @cached_property
     def metadata(self) -> dict[str, bytes]:
         """Every file that holds no sample, the root last."""
         return metadata(self.layout)
 
-    def create(self) -> None:
-        """Write the metadata, root last; a store that is there already must be of the same spec and versions.
+    def create(self, other_versions: bool = False) -> None:
+        """Write the metadata, root last; a store that is there already must be of the same spec, and of the same
+        versions and kind of machine unless ``other_versions`` or nothing is left to do.
 
         Metadata files that are not as they should be are written anew.
         """
         if self.disk.exists(ROOT):
-            self.check_same_job()
+            self.check_same_job(other_versions or self._whole())
         make_folders(self.disk, manifests.FOLDER)
         for name, data in self.metadata.items():
             if name == ROOT and self.disk.exists(ROOT):
@@ -57,31 +82,55 @@ class Store:
             if not self.disk.exists(name) or self.disk.read(name) != data:
                 write_durably(self.disk, name, data)
 
-    def check_same_job(self) -> None:
-        """Raise StoreMismatch unless the store on disk is of this spec and these versions."""
+    def check_same_job(self, other_versions: bool = False) -> None:
+        """Raise StoreMismatch unless the store on disk is of this spec, these versions and this kind of machine; with
+        ``other_versions``, unless it is laid out as these versions do it."""
         try:
             found = json.loads(self.disk.read(ROOT))["attributes"]
-            spec, versions = found["spec_sha256"], dict(found["versions"])
+            spec, begun, schema = found["spec_sha256"], Origin.of(found), found["schema"]
         except (ValueError, KeyError, TypeError):
             raise StoreMismatch(
                 f"the folder holds a {ROOT} that pdemill did not write; choose another folder"
             ) from None
-        wanted = self.layout.attributes
-        if spec != wanted["spec_sha256"]:
+        if spec != self.layout.attributes["spec_sha256"]:
             raise StoreMismatch("the folder holds the store of another spec; choose another folder, or delete it")
-        if versions != wanted["versions"]:
-            here = wanted["versions"]
-            names = [name for name in {**versions, **here} if versions.get(name) != here.get(name)]
-            other = ", ".join(f"{n} {versions.get(n, 'absent')} (here {here.get(n, 'absent')})" for n in names)
-            raise StoreMismatch(f"the store was made with {other}; finish it with these versions, or make another")
+        difference = begun.difference(self.here)
+        if difference and not other_versions:
+            raise StoreMismatch(
+                f"the store was made with {difference}; finish it with these, make another, or go on by "
+                f"'pdemill generate --other-versions', which records it"
+            )
+        if difference and (schema != SCHEMA or self._laid_out_otherwise()):
+            raise StoreMismatch(
+                f"the store was made with {difference}, which lay it out in another way; finish it with these versions"
+            )
+
+    def _whole(self) -> bool:
+        """Whether the store on disk is finished."""
+        try:
+            return bool(read_root(self.disk, "the folder")["attributes"]["complete"]) and not self.missing()
+        except StoreError:
+            return False
+
+    def _laid_out_otherwise(self) -> bool:
+        """Whether arrays of the store on disk have other names, types or shapes than those of the layout."""
+        mine, stored = (
+            json.loads(data).get("consolidated_metadata") for data in (self.metadata[ROOT], self.disk.read(ROOT))
+        )
+        return bool(mine != stored)
 
     def missing(self) -> list[Shard]:
         """The shards that are not finished: no readable manifest, or a file gone or cut short since."""
         return [shard for shard in self.layout.shards() if not self.finished(shard)]
 
     def finished(self, shard: Shard) -> bool:
-        """Whether a shard has a readable manifest and all its files in full length."""
-        return manifests.is_finished(self.disk, shard)
+        """Whether a shard has a readable manifest of all its files, and these in full length."""
+        manifest = manifests.finished(self.disk, shard)
+        return manifest is not None and set(self.files_of(shard)) <= set(manifest.all_files())
+
+    def files_of(self, shard: Shard) -> list[str]:
+        """The names of the files of a shard."""
+        return [shard_file(part, shard) for part in self.layout.arrays_of(shard.split)]
 
     def commit(self, shard: Shard, data: ShardData) -> Manifest:
         """Encode and write a shard; it exists from the moment its manifest does.
@@ -94,7 +143,7 @@ class Store:
         for part in self.layout.arrays_of(shard.split):
             files = measured if part.name in MEASURED else lasting
             files[shard_file(part, shard)] = encode(part, data.arrays[part.name], self.layout.shard_samples)
-        moments = self._moments(data)
+        moments = self.moments(data.arrays, data.failures)
         for name, content in {**lasting, **measured}.items():
             write_durably(self.disk, name, content)
         run = dict(data.run or {})
@@ -108,17 +157,21 @@ class Store:
             failures=data.failures,
             moments=moments,
             summary=data.summary or {},
-            run={**run, "files": {name: manifests.fingerprint(c) for name, c in measured.items()}},
+            schema=self.layout.attributes["schema"],
+            run={**run, **self.made_with, "files": {name: manifests.fingerprint(c) for name, c in measured.items()}},
         )
         write_durably(self.disk, manifests.name_of(shard), manifest.to_bytes())
         return manifest
 
-    def _moments(self, data: ShardData) -> dict[str, dict[str, Any]]:
-        good = np.setdiff1d(np.arange(len(data.arrays["sample_id"])), [f["row"] for f in data.failures])
+    def moments(
+        self, arrays: Mapping[str, NDArray[Any]], failures: Sequence[Mapping[str, Any]]
+    ) -> dict[str, dict[str, Any]]:
+        """The running statistics of the certified rows of a shard, per channel."""
+        good = np.setdiff1d(np.arange(len(arrays["sample_id"])), [f["row"] for f in failures])
         found = {}
         for name in ("input", "solution"):
             channels = self.layout.attributes[f"{name}_channels"]
-            values = data.arrays[name].reshape(len(data.arrays[name]), len(channels), -1)
+            values = arrays[name].reshape(len(arrays[name]), len(channels), -1)
             for number, channel in enumerate(channels):
                 found[f"{name}/{channel}"] = Moments.of(values[row, number] for row in good).to_json()
         return found
@@ -150,7 +203,8 @@ def check_files(disk: Disk, shard: Shard, manifest: Manifest) -> None:
         except OSError as error:
             raise CorruptStore(f"{name} of shard {shard.name} cannot be read: {error.strerror}") from None
         if found != expected:
+            what = "bytes" if found["bytes"] != expected["bytes"] else "sha256"
             raise CorruptStore(
                 f"{name} (samples {shard.start}..{shard.stop - 1} of {shard.split}) is not what was written: "
-                f"{found['bytes']} bytes, expected {expected['bytes']}"
+                f"{what} {found[what]}, expected {expected[what]}"
             )

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import subprocess
 from base64 import urlsafe_b64decode, urlsafe_b64encode
 from binascii import Error
@@ -14,7 +13,7 @@ from typing import Any
 from zlib import compress, decompressobj
 from zlib import error as ZlibError  # noqa: N812
 
-from pdemill.process import ONE_THREAD, module_command
+from pdemill.process import child_environment, module_command
 from pdemill.spec.job import Spec
 from pdemill.spec.load import validate
 from service.pages.pictures import Theme
@@ -78,7 +77,7 @@ def _solved(task: str) -> bytes:
     try:
         ended = subprocess.run(
             module_command("service.pages.preview_worker"), input=task.encode(), capture_output=True,
-            timeout=SECONDS, env={**os.environ, **ONE_THREAD}, check=False,
+            timeout=SECONDS, env=child_environment(), check=False,
         )  # fmt: skip
     except subprocess.TimeoutExpired:
         raise Refusal(422, f"the preview took more than {SECONDS:.0f} s") from None

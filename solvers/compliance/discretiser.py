@@ -24,6 +24,7 @@ from solvers.compliance.probes import with_term, with_terms
 from solvers.compliance.sides import formula
 from solvers.compliance.solved import on_grid, places_of, points_of, spec_of
 from solvers.job import open_job
+from solvers.threads import one_thread
 
 NAME = "compliance_probe"
 VARIED = formula("1.5 + 0.4*sin(2*x + y)")
@@ -72,6 +73,7 @@ def keys(held: tuple[str, ...], tensor: bool = False) -> dict[str, Any]:
     return found | ({"coefficient": {"diagonal": [VARIED, formula("2 + x*y")]}} if tensor else {})
 
 
+@one_thread()
 def check_discretiser(name: str, places: Places) -> None:
     """See ``pdemill.testing.check_discretiser``."""
     by, grids = discretisers[name], places_of(name, places)

@@ -14,8 +14,10 @@ from solvers.compliance.order import check_order
 from solvers.compliance.sides import boundaries
 from solvers.compliance.solved import places_of, spec_of
 from solvers.compliance.terms import check_terms
+from solvers.threads import one_thread
 
 
+@one_thread()
 def check_family(name: str, places: Places, keys: Mapping[str, Any]) -> None:
     """See ``pdemill.testing.check_family``."""
     refusals: dict[str, SpecError] = {}

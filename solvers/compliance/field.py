@@ -11,6 +11,7 @@ from pdemill.draws import Draw
 from pdemill.points import AXES, Array, CloudPoints, Points, TensorPoints, axis_names
 from pdemill.spec.field import Field, Function, choose_field
 from pdemill.testing.compliance import ComplianceError
+from solvers.threads import one_thread
 
 LENGTHS = (2.0, 1.0, 0.5)
 CELLS = {1: (12,), 2: (6, 5), 3: (4, 3, 5)}
@@ -21,6 +22,7 @@ MEAN_CELLS = 160
 ZOOM, STEPS = 400, 3
 
 
+@one_thread()
 def check_field(value: Any) -> None:
     """See ``pdemill.testing.check_field``."""
     field = choose_field(value)

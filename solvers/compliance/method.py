@@ -20,11 +20,13 @@ from solvers.field_job import FieldJob
 from solvers.operators.equation import relative_residual
 from solvers.operators.system import Matrix, System
 from solvers.solution import Solution, Solver
+from solvers.threads import one_thread
 
 SAMPLES = 4
 ROUNDING = 1e-12
 
 
+@one_thread()
 def check_method(name: str, options: Mapping[str, Any]) -> None:
     """See ``pdemill.testing.check_method``."""
     method = methods[name].model_validate({"method": name, **options})

@@ -32,7 +32,8 @@ def asks_for_mesh(problem: Mapping[str, Any]) -> bool:
 
 def _cells(value: Any) -> Any:
     if not isinstance(value, list | tuple):
-        raise refusal("should be the cells per axis, such as [64, 64]")
+        cells = value if isinstance(value, int) and not isinstance(value, bool) else 64
+        raise refusal(f"should be the cells per axis, such as [{cells}, {cells}], or {{h: 0.05}} for a mesh")
     return as_tuple(value)
 
 

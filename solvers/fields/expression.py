@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import ast
 import operator
-import warnings
 from collections.abc import Callable, Iterator, Mapping
 from functools import cached_property
 from typing import Annotated, Any, ClassVar, Literal
@@ -15,10 +14,12 @@ from pydantic import field_validator, model_validator
 
 from pdemill.draws import Draw
 from pdemill.points import AXES, FAR_AXES, MOST_AXES, Array, Points
+from pdemill.quiet import quiet
 from pdemill.spec.field import AnyScalar, Field, Function, Scalar
 from pdemill.spec.model import refusal, refuse
 
 MAX_LENGTH, MAX_NODES, MAX_POWER, MAX_SCALARS = 1000, 200, 64, 100
+MAX_NUMBER = 1e100
 
 _BINARY: dict[type[ast.operator], Callable[[Any, Any], Any]] = {
     ast.Add: operator.add, ast.Sub: operator.sub, ast.Mult: operator.mul, ast.Div: np.divide, ast.Pow: np.power,
@@ -66,8 +67,7 @@ class Expression(Field):
     @cached_property
     def _tree(self) -> ast.expr:
         try:
-            with warnings.catch_warnings():
-                warnings.simplefilter("ignore", SyntaxWarning)
+            with quiet(SyntaxWarning):
                 return ast.parse(self.formula.strip(), mode="eval").body
         except (SyntaxError, ValueError, RecursionError, MemoryError):
             raise _Refused("is not a formula that can be read") from None
@@ -118,7 +118,7 @@ def _check(tree: ast.expr, names: set[str]) -> None:
     for node in nodes:
         match node:
             case ast.Constant(value=int() | float() as value) if not isinstance(value, bool):
-                if abs(value) > 1e100:
+                if abs(value) > MAX_NUMBER:
                     raise _Refused("has a number above 1e100")
             case ast.Name(id=name):
                 if name not in names and name not in _FUNCTIONS:
@@ -127,7 +127,7 @@ def _check(tree: ast.expr, names: set[str]) -> None:
                 if type(op) not in _BINARY:
                     raise _Refused("may use + - * / ** only")
                 if isinstance(op, ast.Pow) and not _small_power(node.right):
-                    raise _Refused(f"may raise to a number between -{MAX_POWER} and {MAX_POWER} only")
+                    raise _Refused(f"may raise to a number between -{MAX_POWER} and {MAX_POWER} only, such as x**(1/2)")
             case ast.UnaryOp(op=unary):
                 if type(unary) not in _UNARY:
                     raise _Refused("may use + and - as signs only")
@@ -145,11 +145,23 @@ def _check(tree: ast.expr, names: set[str]) -> None:
 
 
 def _small_power(node: ast.expr) -> bool:
-    sign_free = node.operand if isinstance(node, ast.UnaryOp) else node
-    match sign_free:
-        case ast.Constant(value=int() | float() as value):
-            return abs(value) <= MAX_POWER
-    return False
+    """Whether an exponent is made of numbers alone, and its value is small."""
+    for part in ast.walk(node):
+        match part:
+            case ast.Constant(value=int() | float() as value) if abs(value) <= MAX_NUMBER:
+                pass
+            case ast.Name(id=name) if name in _CONSTANTS:
+                pass
+            case ast.BinOp(op=op) if type(op) in _BINARY:
+                pass
+            case ast.UnaryOp(op=unary) if type(unary) in _UNARY:
+                pass
+            case ast.Load() | ast.operator() | ast.unaryop():
+                pass
+            case _:
+                return False
+    with np.errstate(all="ignore"):
+        return bool(abs(_value(node, _CONSTANTS)) <= MAX_POWER)
 
 
 def _value(node: ast.expr, names: Mapping[str, Any]) -> Any:

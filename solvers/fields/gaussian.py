@@ -16,6 +16,7 @@ from pdemill.spec.field import Field, Function
 from pdemill.spec.model import AsNumber, Number, Positive
 from solvers.fields.bases import cosine, fourier, sine
 from solvers.fields.modes import by_shells
+from solvers.threads import one_thread
 
 Boundary = Literal["neumann", "periodic", "dirichlet"]
 MAX_TABLE = 2**24
@@ -83,6 +84,7 @@ class Spectrum(Field):
 
 
 @lru_cache(maxsize=16)
+@one_thread()  # what is kept here serves every job of this process
 def _amplitudes(
     alpha: float, tau: float, std: float | None, boundary: Boundary, modes: int, extent: tuple[float, ...]
 ) -> Array:

@@ -9,6 +9,7 @@ from pathlib import Path
 from time import perf_counter
 from typing import Any
 
+from pdemill.addresses import on_disk
 from pdemill.errors import StoreError, StoreMismatch
 from pdemill.progress import Failure, Summary, Tally, Watcher
 from pdemill.spec.job import Spec
@@ -16,27 +17,29 @@ from pdemill.store.disk import TEMPORARY, Lock, sweep
 from pdemill.store.manifest import FOLDER, Manifest
 from pdemill.store.store import Store
 from solvers.local.pool import Event, Pool
+from solvers.local.resuming import require_same_draws
 from solvers.opening import open_work, plan_work, work_on
 from solvers.progress import Counts
 
 
-def generate(spec: Spec, out: str | Path, workers: int = 1, watcher: Watcher = lambda tally: None) -> Summary:
+def generate(
+    spec: Spec, out: str | Path, workers: int = 1, watcher: Watcher = lambda tally: None, other_versions: bool = False
+) -> Summary:
     """Solve every sample of ``spec`` into the store ``out``; a store that was begun is finished.
 
     ``workers`` processes share the work; 0 does it in this process. The result does not depend on it.
+    ``other_versions``: go on with a store that others began, where the same inputs are drawn.
     """
     begin = perf_counter()
-    root = Path(out)
-    try:
-        root.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise StoreError(f"cannot make the folder {root}: {error.strerror}") from None
-    with Lock(root) as lock:
+    root = on_disk(out, "the store to write")
+    with _locked(root) as lock:
         job, store = open_work(root, spec)
         _check_folder(root, store)
         job, store = plan_work(job, store)
+        if other_versions and store.made_with:
+            require_same_draws(job, store)
         sweep(store.disk)
-        store.create()
+        store.create(other_versions)
         missing = store.missing()
         totals = _Totals(spec.samples, spec.samples - sum(map(len, missing)), watcher)
         if workers:
@@ -50,6 +53,15 @@ def generate(spec: Spec, out: str | Path, workers: int = 1, watcher: Watcher = l
         sweep(store.disk)
         manifests = store.finish()
     return Summary(str(root), spec.samples, tuple(_failures(manifests)), perf_counter() - begin, totals.cpu_seconds)
+
+
+def _locked(root: Path) -> Lock:
+    """The lock of a store's folder, which is made where it is not there."""
+    try:
+        root.mkdir(parents=True, exist_ok=True)
+        return Lock(root)
+    except OSError as error:
+        raise StoreError(f"cannot make the folder {root}, or not write into it: {error.strerror}") from None
 
 
 def _check_folder(root: Path, store: Store) -> None:

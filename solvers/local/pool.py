@@ -15,7 +15,7 @@ from typing import Any, Self
 
 from pdemill import errors
 from pdemill.errors import PdemillError, WorkerError
-from pdemill.process import ONE_THREAD, module_command
+from pdemill.process import child_environment, module_command, worker_status
 from pdemill.store.layout import Shard
 
 ATTEMPTS = 3
@@ -43,8 +43,8 @@ class _Worker:
         self.task: Task | None = None
         self.process = subprocess.Popen(
             module_command("solvers.local.process", str(root), str(os.getpid())),
-            stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True,
-            env={**os.environ, **ONE_THREAD}, pass_fds=(handle,), start_new_session=True,
+            stdin=subprocess.PIPE, stdout=subprocess.PIPE, encoding="utf-8",
+            env=child_environment(), pass_fds=(handle,), start_new_session=True,
         )  # fmt: skip
         self._inbox = inbox
         Thread(target=self._read_events, daemon=True).start()
@@ -124,8 +124,8 @@ class Pool:
         task = dead.task
         if task.attempt >= ATTEMPTS:
             raise WorkerError(
-                f"the worker on shard {task.shard.name} died {ATTEMPTS} times (last exit status "
-                f"{dead.process.returncode}); is there enough memory? Finished shards are safe"
+                f"the worker on shard {task.shard.name} died {ATTEMPTS} times "
+                f"({worker_status(dead.process.returncode)}). Finished shards are safe"
             )
         report(Event("restarted", task.shard, {"attempt": task.attempt + 1}))
         waiting.appendleft(Task(task.shard, task.attempt + 1))

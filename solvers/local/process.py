@@ -50,7 +50,7 @@ def main() -> None:
     """``python -m solvers.local.process STORE PARENT_PID``."""
     root, parent = Path(sys.argv[1]), int(sys.argv[2])
     die_with_parent(parent)
-    events = _Events(os.fdopen(os.dup(1), "w"))
+    events = _Events(os.fdopen(os.dup(1), "w", encoding="utf-8"))
     os.dup2(2, 1)
     zarr.config.set({"async.concurrency": 1, "threading.max_workers": 1})
     try:

@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from functools import partial
 from itertools import groupby
 from typing import Any, ClassVar, Literal, Protocol
+
+import numpy as np
+from scipy.sparse.linalg import ArpackError, LinearOperator, eigsh
 
 from pdemill.points import Array
 from pdemill.spec.method import LinearMethod
@@ -13,12 +17,14 @@ from pdemill.spec.problem import Problem
 from solvers import superlu
 from solvers.installed import has_petsc
 from solvers.operators.system import Matrix, Pattern, System
-from solvers.solution import Result, Solution, Solver, Stats
+from solvers.solution import Result, Solution, Solver, Stats, reduced
 
-LARGEST_FACTOR, LARGEST_OF_SUPERLU = 250_000, 120_000
+LARGEST_FACTOR = 250_000 if has_petsc() else 120_000
 """Unknowns above which the factors of a 3D matrix do not fit a worker."""
 SLOWER, SLOWER_TO_SOLVE = 3.5, 2.0
 """How many times as long as MUMPS SuperLU takes for a system, and for one of a matrix that was factorised before."""
+LEAST_LANCZOS = 16
+"""Unknowns below which corrections are solved for instead."""
 BLOCK = 8
 """Right-hand sides that MUMPS solves for at once; in larger blocks (16, 32) the last bit depends on the column."""
 
@@ -36,8 +42,7 @@ class Direct(LinearMethod):
 
     @classmethod
     def candidates(cls, problem: Problem, unknowns: int) -> Sequence[Mapping[str, Any]]:
-        largest = LARGEST_FACTOR if has_petsc() else LARGEST_OF_SUPERLU
-        return ({},) if problem.dimension < 3 or unknowns <= largest else ()
+        return ({},) if problem.dimension < 3 or unknowns <= LARGEST_FACTOR else ()
 
     @property
     def title(self) -> str:
@@ -79,7 +84,7 @@ class DirectSolver(Solver[None]):
 
     def __init__(self, make: Callable[[Pattern], Factorisation]) -> None:
         self._make = make
-        self._kept: dict[Any, Factorisation] = {}
+        self._kept: dict[Any, Any] = {}
         self._factors: Factorisation | None = None
         self._pattern: Pattern | None = None
 
@@ -106,6 +111,38 @@ class DirectSolver(Solver[None]):
                 found = [factors.solve(matrix, rhs) for rhs in sides]
             solutions += [Solution(value, result, Stats(), None) for value, result in found]
         return solutions
+
+    def inverse_norm(self, matrix: Matrix) -> float | None:
+        """Of a constant symmetric one, by Lanczos with its factors, once per job."""
+        if not (matrix.properties.constant and matrix.properties.symmetric) or matrix.pattern.size < LEAST_LANCZOS:
+            return None
+        key = ("inverse norm", matrix.pattern)
+        if key not in self._kept:
+            self._kept[key] = self._lanczos(matrix)
+        return float(self._kept[key])
+
+    def _lanczos(self, matrix: Matrix) -> float:
+        """The largest eigenvalue of A^-1 by absolute value and a tenth more; infinite if it was not found."""
+
+        def inverse(vector: Array) -> Array:
+            for null in matrix.null_space:
+                vector = vector - (null @ vector) / (null @ null) * null
+            value = self.solve(System(matrix, vector), None).value
+            for null in matrix.null_space:
+                value = value - (null @ value) / (null @ null) * null
+            return value
+
+        start = np.random.Generator(np.random.Philox(key=1)).standard_normal(matrix.pattern.size)
+        operator = LinearOperator((matrix.pattern.size,) * 2, matvec=inverse, dtype=np.float64)
+        try:
+            (found,) = eigsh(operator, k=1, which="LM", v0=start, tol=1e-3, return_eigenvectors=False)
+        except ArpackError:
+            return float("inf")
+        return 1.1 * abs(float(found)) if np.isfinite(found) else float("inf")
+
+    def correct(self, systems: list[System], residuals: list[Array]) -> list[Array | None] | None:
+        sides = [replace(system, rhs=rhs) for system, rhs in zip(systems, residuals, strict=True)]
+        return [reduced(*pair) for pair in zip(sides, self.solve_batch(sides, None), strict=True)]
 
     def _factors_of(self, matrix: Matrix) -> Factorisation:
         if self._factors is None or self._pattern is not matrix.pattern:

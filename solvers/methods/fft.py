@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any, Literal
 
 import numpy as np
@@ -14,7 +15,7 @@ from pdemill.spec.method import LinearMethod
 from pdemill.spec.problem import Problem
 from solvers.operators.separable import Separable
 from solvers.operators.system import Matrix, System
-from solvers.solution import Result, Solution, Solver, Stats
+from solvers.solution import Result, Solution, Solver, Stats, reduced
 
 
 class Fft(LinearMethod):
@@ -81,6 +82,16 @@ class FftSolver(Solver[None]):
             return Solution(np.full_like(system.rhs, np.nan), self._result, Stats(), None)
         value = self._separable.transformed(system.rhs, self._inverse)
         return Solution(value, Result.CONVERGED if np.isfinite(value).all() else Result.NOT_FINITE, Stats(), None)
+
+    def inverse_norm(self, matrix: Matrix) -> float | None:
+        """From the eigenvalues: the transforms are orthogonal, and the matrix is symmetric."""
+        if self._matrix is not matrix:
+            self._matrix, self._result = matrix, self._load(matrix)
+        return float(np.abs(self._inverse).max()) if self._result.ok else None
+
+    def correct(self, systems: list[System], residuals: list[Array]) -> list[Array | None] | None:
+        loads = [replace(system, rhs=rhs) for system, rhs in zip(systems, residuals, strict=True)]
+        return [reduced(load, self.solve(load, None)) for load in loads]
 
     def _load(self, matrix: Matrix) -> Result:
         """Take a matrix: its eigenvalues, checked and inverted; constants, where they are free, get no share."""

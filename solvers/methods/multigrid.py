@@ -10,9 +10,10 @@ import numpy as np
 from pydantic import Field
 
 from pdemill.errors import Fault
+from pdemill.points import Array
 from pdemill.spec.domain import BOX_SIDES
 from pdemill.spec.method import LinearMethod
-from pdemill.spec.problem import Problem
+from pdemill.spec.problem import Problem, Properties
 from solvers.multigrid.layout import STUCK, left_over
 from solvers.operators.system import Pattern, System
 from solvers.solution import Result, Solution, Solver, Stats
@@ -43,7 +44,7 @@ class Multigrid(LinearMethod):
         return ({},)
 
     def objection(self, problem: Problem) -> Fault | None:
-        reason = _reason(problem)
+        reason = missing(problem.properties, problem.family)
         return None if reason is None else Fault(("method",), f"multigrid needs {reason}: use direct or auto")
 
     def seconds(self, problem: Problem, unknowns: int) -> float:
@@ -66,19 +67,18 @@ def known_contrast(problem: Problem) -> float:
     return max((high / low for low, high in known), default=1.0)
 
 
-def _reason(problem: Problem) -> str | None:
+def missing(known: Properties, family: str) -> str | None:
     """The first thing that multigrid misses in a problem; None if it has everything."""
-    known = problem.properties
     if not known.structured:
-        return f"a box grid, and {problem.family} has a mesh"
+        return f"a box grid, and {family} has a mesh"
     if known.dimension < 2:
         return "two or three axes"
     if not known.symmetric:
-        return f"a symmetric operator, and {problem.family} has convection"
+        return f"a symmetric operator, and {family} has convection"
     if not known.definite:
-        return f"a definite operator, and {problem.family} may not be"
+        return f"a definite operator, and {family} may not be"
     if not known.compact:
-        return f"a matrix that couples a cell with its neighbours along the axes, and that of {problem.family} does not"
+        return f"a matrix that couples a cell with its neighbours along the axes, and that of {family} does not"
     for cells, joined, (side, _) in zip(known.cells, known.periodic, BOX_SIDES, strict=False):
         if not joined:
             continue
@@ -99,6 +99,8 @@ class Batches(Protocol):
     lanes: int
 
     def solve(self, systems: list[System], rtol: float, limit: int) -> list[Solution[None]]: ...
+
+    def correct(self, systems: list[System], residuals: list[Array]) -> list[Array | None]: ...
 
 
 class MultigridSolver(Solver[None]):
@@ -127,3 +129,6 @@ class MultigridSolver(Solver[None]):
         if self._grid is None or self._grid.pattern is not pattern or self._grid.lanes < len(systems):
             self._grid = self._make(pattern, len(systems))
         return self._grid.solve(systems, self._rtol, self._limit)
+
+    def correct(self, systems: list[System], residuals: list[Array]) -> list[Array | None] | None:
+        return None if self._grid is None else self._grid.correct(systems, residuals)

@@ -119,6 +119,16 @@ def load(
             put(w, v, single + last, double + last, lanes, Sx, (nz + z) * ny + y, 1, 1, scales)
 
 
+@entry
+def load_sides(w: Singles, v: Doubles, t: Level, fine: Level, sources: Addresses, weights: Doubles, lanes: int) -> None:
+    """Other right-hand sides for the matrices that are loaded, as ``load`` takes them; x = 0."""
+    clear(v, U(fine[of.U]), U(2 * t[of.SIZE]))
+    for z in range(t[of.NZ]):
+        for y in range(t[of.NY]):
+            cell = (z * t[of.NY] + y) * t[of.NX]
+            put_row(w, v, t, t[of.F], fine[of.F], z, y, lanes, sources, cell, weights)
+
+
 @kernel
 def take(v: Doubles, at: int, step: int, a: Doubles, begin: int, many: int, f: float) -> None:
     """Places ``step`` apart, times f, to every second number of a."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from math import frexp, log2
 from typing import NamedTuple
 
@@ -14,15 +14,17 @@ from solvers.multigrid.cg import BROKEN, DONE, RUNNING, STALLED, move, solve
 from solvers.multigrid.coarsen import set_up
 from solvers.multigrid.compiled import Doubles, Singles
 from solvers.multigrid.layout import Coarsening, Layout, lay_out, plan_coarsening
-from solvers.multigrid.loading import load, unload
+from solvers.multigrid.loading import load, load_sides, unload
 from solvers.multigrid.stencil import Stencil, survey
-from solvers.operators.system import Pattern, System
-from solvers.solution import Result, Solution, Stats
+from solvers.operators.system import Matrix, Pattern, System
+from solvers.solution import REDUCTION, Result, Solution, Stats
 
 RESULTS = {DONE: Result.CONVERGED, BROKEN: Result.BREAKDOWN, STALLED: Result.MISSED_TOLERANCE}
 NONE = -99
 MARGIN = 0.9
 """The share of the tolerance that is aimed at, since the certificate rounds otherwise."""
+CORRECTION_LIMIT = 30
+"""Most iterations of a correction, which has to reduce a residual tenfold."""
 
 
 @dataclass(frozen=True)
@@ -53,6 +55,26 @@ class State(NamedTuple):
         return State(*integers, self.fresh[lanes], np.ascontiguousarray(self.norms[:, lanes]))
 
 
+@dataclass(frozen=True)
+class Loaded:
+    """The matrices that stand in the buffers, lane by lane, as a solve has left them."""
+
+    kind: Kind
+    layout: Layout
+    slots: NDArray[np.intp]
+    matrices: tuple[Matrix, ...]
+
+    def lanes_of(self, systems: list[System]) -> list[int] | None:
+        """A lane for each system, none twice; None if one is not there."""
+        free, lanes = list(enumerate(self.matrices)), []
+        for system in systems:
+            place = next((i for i, (_, matrix) in enumerate(free) if matrix is system.matrix), None)
+            if place is None:
+                return None
+            lanes.append(free.pop(place)[0])
+        return lanes
+
+
 class GridSolver:
     """Multigrid CG for all matrices of a pattern; buffers are kept from batch to batch."""
 
@@ -69,21 +91,56 @@ class GridSolver:
         self._scales, self._weights = np.ones(lanes), np.ones(lanes)
         self._layouts: dict[tuple[Kind, int], Layout] = {}
         self._current: Layout | None = None
+        self._loaded: Loaded | None = None
         self._w, self._v = np.zeros(0, dtype=np.float32), np.zeros(0)
 
     def solve(self, systems: list[System], rtol: float, limit: int) -> list[Solution[None]]:
         """Solve at most ``lanes`` systems; a solution depends on its own system alone."""
         values = [np.ascontiguousarray(system.matrix.values, dtype=np.float64) for system in systems]
         loads = [np.ascontiguousarray(system.rhs, dtype=np.float64) for system in systems]
+        self._loaded = None
         kinds = [self._read(slot, *parts) for slot, parts in enumerate(zip(systems, values, loads, strict=True))]
         solutions: dict[int, Solution[None]] = {}
         for kind in dict.fromkeys(kind for kind in kinds if kind):
             slots = np.flatnonzero([other == kind for other in kinds])
-            x, standing, iterations = self._solve(kind, slots, rtol, limit)
+            x, standing, iterations = self._solve(kind, slots, rtol, limit, [systems[slot].matrix for slot in slots])
             for lane, slot in enumerate(slots.tolist()):
                 result = RESULTS.get(int(standing[lane]), Result.MAX_ITERATIONS)
                 solutions[slot] = Solution(x[lane], result, Stats(int(iterations[lane])), None)
         return [solutions.get(slot) or self._refused() for slot in range(len(systems))]
+
+    def correct(self, systems: list[System], residuals: list[Array]) -> list[Array | None]:
+        """d with A d = r for systems that were just solved, loosely; on the hierarchies of those solves, where all of
+        them are still there. None for each that does not converge."""
+        loaded = self._loaded
+        lanes = None if loaded is None else loaded.lanes_of(systems)
+        if loaded is not None and lanes is not None:
+            found = self._correct(loaded, lanes, residuals)
+            if found is not None:
+                return found
+        anew = [replace(system, rhs=rhs, guess=None) for system, rhs in zip(systems, residuals, strict=True)]
+        return [s.value if s.result.ok else None for s in self.solve(anew, REDUCTION, CORRECTION_LIMIT)]
+
+    def _correct(self, loaded: Loaded, lanes: list[int], residuals: list[Array]) -> list[Array | None] | None:
+        """The same with the matrices that are loaded; None where lanes want to leave."""
+        many, layout, kind = len(loaded.slots), loaded.layout, loaded.kind
+        idle = np.zeros(self.pattern.size)
+        loads = [idle] * many
+        for lane, residual in zip(lanes, residuals, strict=True):
+            loads[lane] = np.ascontiguousarray(residual, dtype=np.float64)
+        weights = np.array([2.0 ** -frexp(float(np.abs(load).max()))[1] for load in loads])
+        sources = np.array([load.ctypes.data for load in loads], dtype=np.uint64)
+        w, v, level = self._w, self._v, layout.levels[0]
+        load_sides(w, v, level, layout.fine, sources, weights, many)
+        x, state = np.empty((many, self.pattern.size)), State.new(many)
+        target = MARGIN * REDUCTION
+        if not solve(
+            w, v, layout.levels, layout.fine, kind.coarsening.sweeps, kind.reaction, many, target, CORRECTION_LIMIT,
+            *state,
+        ):  # fmt: skip
+            return None
+        unload(v, level, layout.fine, x, self._scales[loaded.slots] / weights, many)
+        return [x[lane] if state.standing[lane] == DONE else None for lane in lanes]
 
     def _refused(self) -> Solution[None]:
         return Solution(np.full(self.pattern.size, np.nan), Result.NOT_FINITE, Stats(), None)
@@ -107,7 +164,7 @@ class GridSolver:
         return Kind(plan_coarsening(stencil.shape, stencil.periodic, _strengths(means)), reaction)
 
     def _solve(
-        self, kind: Kind, slots: NDArray[np.intp], rtol: float, limit: int
+        self, kind: Kind, slots: NDArray[np.intp], rtol: float, limit: int, matrices: list[Matrix]
     ) -> tuple[Array, NDArray[np.int64], NDArray[np.int64]]:
         """The unknowns of the systems of one kind, how they stand, and their iterations."""
         layout = self._prepared(kind, len(slots))
@@ -127,6 +184,7 @@ class GridSolver:
             self._set_up(kind, layout, w, v, slots[lanes])
             move(old_w, old_v, before.levels[0], before.fine, kept, many, w, v, layout.levels[0], layout.fine)
         self._unload(layout, v, x, state, now, lanes, scales)
+        self._loaded = Loaded(kind, layout, slots, tuple(matrices)) if len(lanes) == len(slots) else None
         return x, state.standing, state.iterations
 
     def _set_up(self, kind: Kind, layout: Layout, w: Singles, v: Doubles, slots: NDArray[np.intp]) -> None:

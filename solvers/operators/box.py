@@ -18,6 +18,8 @@ from pdemill.spec.field import Function
 from pdemill.spec.problem import Properties
 from solvers.instance import Instance
 from solvers.operators.discretisation import Discretisation
+from solvers.operators.equation import DiscreteEquation
+from solvers.operators.level import without_level
 from solvers.operators.system import Matrix, Pattern, System
 
 
@@ -72,6 +74,10 @@ class BoxGrid(Discretisation):
         self._stencil = np.zeros((1 + (1 if properties.symmetric else 2) * self.dimension, *shape))
         self._resistance = np.empty(shape)
         self._constant: Matrix | None = None
+
+    def equation(self, instance: Instance) -> DiscreteEquation:
+        own = type(self).assemble is BoxGrid.assemble and type(self)._face_value is BoxGrid._face_value
+        return without_level(self, instance) if own else super().equation(instance)
 
     def assemble(self, instance: Instance) -> System:
         terms = instance.terms

@@ -17,6 +17,9 @@ class DiscreteEquation(ABC):
     """Whether R(u) = A u - b."""
     mass: Matrix | None = None
     """M; None where the equation is steady."""
+    level: float = 0.0
+    """A constant that the equation does not feel: it is linearised for u - level, so that rounding is relative to what
+    varies."""
     shift: float = 0.0
     """Subtracted from the source so that a singular equation has a solution."""
 
@@ -49,35 +52,46 @@ class DiscreteEquation(ABC):
 
 
 class LinearEquation(DiscreteEquation):
-    """A u = b."""
+    """A (u - level) = b."""
 
     linear = True
 
-    def __init__(self, system: System) -> None:
-        self.system = system
+    def __init__(self, system: System, level: float = 0.0) -> None:
+        self.system, self.level = system, level
         self.shift = system.shift
 
     def start(self) -> Array:
-        return np.zeros(self.system.matrix.pattern.size)
+        return np.full(self.system.matrix.pattern.size, self.level)
 
     def linearised(self, u: Array, t: float = 0.0) -> System:
         return self.system
 
     def residual(self, u: Array, t: float = 0.0) -> Array:
-        return self.system.residual(u)
+        return self.system.residual(self._varying(u))
+
+    def precise_residual(self, u: Array) -> Array:
+        """The residual in doubled precision."""
+        return self.system.precise_residual(self._varying(u))
+
+    def _varying(self, u: Array) -> Array:
+        return u - self.level if self.level else u
 
     def size(self) -> float:
         return float(np.linalg.norm(self.system.rhs))
 
     def relative_residual(self, u: Array, t: float = 0.0) -> float:
-        return relative_residual(self.system, u)
+        return relative_residual(self.system, self._varying(u))
 
 
 def relative_residual(system: System, unknowns: Array) -> float:
     """||b - A u|| / ||b|| in float64 (2-norm); of the whole residual where b = 0."""
-    rest = system.residual(unknowns)
-    residual, size = float(np.linalg.norm(rest)), float(np.linalg.norm(system.rhs))
+    return relative_size(system.residual(unknowns), system.rhs)
+
+
+def relative_size(rest: Array, rhs: Array) -> float:
+    """||r|| / ||b||, or ||r|| where b = 0."""
+    residual, size = float(np.linalg.norm(rest)), float(np.linalg.norm(rhs))
     if size > 0:
         return residual / size
-    largest = float(np.abs(system.rhs).max())  # its square may be too small for a number
-    return float(np.linalg.norm(rest / largest) / np.linalg.norm(system.rhs / largest)) if largest > 0 else residual
+    largest = float(np.abs(rhs).max())  # its square may be too small for a number
+    return float(np.linalg.norm(rest / largest) / np.linalg.norm(rhs / largest)) if largest > 0 else residual

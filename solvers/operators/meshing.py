@@ -34,25 +34,42 @@ class TriangleMesh:
             raise SolverError("the mesher lost a side of the polygon: change problem.resolution.h")
 
 
+FAR = 1e4
+"""Polygons further from the origin, in their own sizes, are meshed about a corner: the mesher loses them elsewhere."""
+
+
 def triangulate(domain: Polygon, h: float) -> TriangleMesh:
     """A mesh of the polygon with edges of length about h; the same mesh every time."""
-    netgen = library("netgen.geom2d", "mesh", "a mesh of problem.domain")  # late: loading it takes a while
+    geom2d = library("netgen.geom2d", "mesh", "a mesh of problem.domain")  # late: loading it takes a while
+    from netgen.meshing import NgException
 
     names = domain.side_names()
-    geometry = netgen.SplineGeometry()
+    geometry = geom2d.SplineGeometry()
+    origin = _origin(domain)
     loops = [(domain.outline, domain.edge_names(), 1)]
     loops += [(hole, (f"hole{j}",) * len(hole), -1) for j, hole in enumerate(domain.holes)]
     for loop, sides, turn in loops:
-        corners = [geometry.AppendPoint(*corner) for corner in loop]
+        corners = [geometry.AppendPoint(x - origin[0], y - origin[1]) for x, y in loop]
         inside_left = signed_area(loop) * turn > 0
         for i, side in enumerate(sides):
             edge: list[Any] = ["line", corners[i], corners[(i + 1) % len(corners)]]
             left, right = (1, 0) if inside_left else (0, 1)
             geometry.Append(edge, leftdomain=left, rightdomain=right, bc=1 + names.index(side))
-    mesh = geometry.GenerateMesh(maxh=h)
+    try:
+        mesh = geometry.GenerateMesh(maxh=h)
+    except NgException as fault:
+        raise SolverError(f"the mesher failed ({fault}): change problem.resolution.h, or the polygon") from None
     points = np.array([point.p for point in mesh.Points()])[:, :2]
     cells = np.array([[v.nr - 1 for v in cell.vertices] for cell in mesh.Elements2D()], dtype=np.int32)
     facets = np.array([[v.nr - 1 for v in edge.vertices] for edge in mesh.Elements1D()], dtype=np.int32)
     side_of_edge = [names.index(side) for _, sides, _ in loops for side in sides]
     sides_of = np.array([side_of_edge[edge.index - 1] for edge in mesh.Elements1D()], dtype=np.int32)
-    return TriangleMesh(np.ascontiguousarray(points), cells, facets, sides_of, names)
+    points = points + origin if any(origin) else np.ascontiguousarray(points)
+    return TriangleMesh(points, cells, facets, sides_of, names)
+
+
+def _origin(domain: Polygon) -> tuple[float, float]:
+    """Where the mesher is told that the origin is: a corner of a polygon that is far from it."""
+    lower, extent = domain.bounding_box()
+    far = max(map(abs, lower)) > FAR * max(extent)
+    return domain.outline[0] if far else (0.0, 0.0)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -19,7 +20,10 @@ from pdemill.spec.field import Function
 from pdemill.spec.problem import Properties
 from solvers.instance import Instance
 from solvers.operators.discretisation import Discretisation
+from solvers.operators.equation import DiscreteEquation
+from solvers.operators.level import without_level
 from solvers.operators.meshing import TriangleMesh
+from solvers.operators.norms import two_norm, varying
 from solvers.operators.system import Matrix, Pattern, System
 
 ELEMENTS: dict[int, Any] = {1: skfem.ElementTriP1, 2: skfem.ElementTriP2}
@@ -127,6 +131,28 @@ class TriangleElements(Discretisation):
         order = np.argsort(keys)
         wanted = ends.min(axis=1).astype(np.int64) * size + ends.max(axis=1)
         return np.asarray(order[np.searchsorted(keys[order], wanted)])
+
+    def equation(self, instance: Instance) -> DiscreteEquation:
+        own = type(self).assemble is TriangleElements.assemble
+        return without_level(self, instance) if own else super().equation(instance)
+
+    @cached_property
+    def stretch(self) -> float:
+        return float(np.sqrt(abs(self._mass).sum(axis=1).max()))
+
+    def norm(self, unknowns: Array) -> float:
+        scale = two_norm(unknowns) or 1.0
+        return scale * float(np.sqrt(max(0.0, unknowns / scale @ (self._mass @ (unknowns / scale)))))
+
+    def variation(self, unknowns: Array) -> float:
+        mean = (self.weights @ unknowns) / self.weights.sum()
+        return varying(self.norm(unknowns - mean), self.norm(unknowns))
+
+    @cached_property
+    def _mass(self) -> csr_array:
+        """∫ u v of the free nodes."""
+        whole = csr_array(_exchange.assemble(self._basis, a=1.0))
+        return csr_array(whole[self._free][:, self._free])
 
     def assemble(self, instance: Instance) -> System:
         matrix, coupling = self._operator(instance)

@@ -31,6 +31,7 @@ TIE = 1.05
 less often."""
 
 
+@one_thread()
 def plan(spec: Spec) -> Plan:
     """Choose the method for a spec by a trial on its first samples, whatever its share of the job."""
     return open_job(spec).plan(always=True)

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 
 from pdemill.errors import SolverError
+from solvers.algebraic import Euclidean
 from solvers.operators.equation import DiscreteEquation
+from solvers.operators.norms import EPSILON
 from solvers.schemes.scheme import Scheme
 from solvers.sequence import Label, Sequence
 from solvers.stopwatch import Stopwatch
@@ -21,4 +25,15 @@ class Steady(Scheme):
     def labels(self, equations: list[DiscreteEquation], sequence: Sequence, watch: Stopwatch) -> list[Label]:
         if not all(equation.linear and equation.mass is None for equation in equations):
             raise SolverError("the steady scheme solves linear equations without a time derivative only")
-        return sequence.labels([equation.linearised(ANYWHERE) for equation in equations], watch)
+        labels = sequence.labels([equation.linearised(ANYWHERE) for equation in equations], watch)
+        return [_raised(label, equation.level) for label, equation in zip(labels, equations, strict=True)]
+
+
+def _raised(label: Label, level: float) -> Label:
+    """The label with the level that its equation was solved without, and what rounding does to their sum."""
+    if label.unknowns is None or level == 0.0:
+        return label
+    u = label.unknowns + level
+    measure = Euclidean()
+    rounding = 0.5 * EPSILON * measure.norm(u) / measure.variation(label.unknowns)
+    return replace(label, unknowns=u, algebraic_error=label.algebraic_error + rounding)

@@ -12,6 +12,7 @@ from pdemill.points import Array
 from solvers.methods.walk_batch import BATCH
 from solvers.methods.walks import DEFAULT_WALKS, LEAST_ADAPTIVE, Walks
 from solvers.walks.statistics import Running
+from solvers.walks.unseen import Unseen
 
 POINTS_AT_ONCE = 512
 """Points whose walks of one batch are in memory together."""
@@ -25,7 +26,8 @@ type PointNumbers = NDArray[np.intp]
 class Outcome:
     """Walks [p, k]: what each is worth, its steps, whether it was cut short, and the largest weight of all.
 
-    ``slopes`` [p, k, d]: what each is worth for the gradient, where that was asked for.
+    ``slopes`` [p, k, d]: what each is worth for the gradient, where that was asked for, and ``steepness`` [p]: what a
+    difference of 1 in its value is worth for it.
     """
 
     values: Array
@@ -33,6 +35,7 @@ class Outcome:
     truncated: NDArray[np.bool_]
     weight: float = 1.0
     slopes: Array | None = None
+    steepness: Array | None = None
 
 
 type Walking = Callable[[PointNumbers, int, int], Outcome]
@@ -63,10 +66,11 @@ class PointEstimate:
 class _Tally:
     """Running means of all points."""
 
-    def __init__(self, points: int, blockwise: bool, unseen: float) -> None:
-        self._blockwise, self._unseen = blockwise, unseen
+    def __init__(self, points: int, blockwise: bool, unseen: Unseen | None, unseen_slopes: Unseen | None) -> None:
+        self._blockwise, self._unseen, self._unseen_slopes = blockwise, unseen, unseen_slopes
         self._values = Running(points)
         self._slopes: list[Running] = []
+        self._steepness = np.zeros(points)
         self.walks = np.zeros(points, dtype=np.int64)
         self.steps = np.zeros(points, dtype=np.int64)
         self.truncated = np.zeros(points, dtype=np.int64)
@@ -78,6 +82,7 @@ class _Tally:
         self._values.add(rows, means[:, None] if self._blockwise else outcome.values)
         if outcome.slopes is not None:
             axes = outcome.slopes.shape[2]
+            self._steepness[rows] = outcome.steepness
             self._slopes = self._slopes or [Running(len(self.walks)) for _ in range(axes)]
             for axis, running in enumerate(self._slopes):
                 slopes = np.ascontiguousarray(outcome.slopes[:, :, axis])
@@ -88,30 +93,41 @@ class _Tally:
         self.weight = max(self.weight, outcome.weight)
         return np.asarray(means)
 
-    @property
-    def stderr(self) -> Array:
-        return np.hypot(self._values.stderr, self._unseen / np.maximum(self.walks, 1))
+    def stderr(self, rows: PointNumbers) -> Array:
+        """Of some points: never less than what their walks may have left out."""
+        variance = self._values.variance[rows]
+        if self._unseen is not None:
+            variance = self._unseen.raised(variance, rows, self._values.mean[rows], self.walks[rows])
+        return np.sqrt(variance)
 
     def result(self) -> PointEstimate:
+        everyone = np.arange(len(self.walks))
         steps = self.steps / np.maximum(self.walks, 1)
-        found = PointEstimate(self._values.mean, self.stderr, self.walks, self.truncated, steps, self.weight)
+        found = PointEstimate(self._values.mean, self.stderr(everyone), self.walks, self.truncated, steps, self.weight)
         if not self._slopes:
             return found
         gradient = np.stack([running.mean for running in self._slopes], axis=1)
-        return replace(found, gradient=gradient, gradient_stderr=np.stack([r.stderr for r in self._slopes], axis=1))
+        variances = [running.variance for running in self._slopes]
+        if self._unseen_slopes is not None:
+            share = self._steepness / np.sqrt(len(variances))  # directions of first steps are even among the axes
+            unseen = self._values.mean, self.walks, share
+            variances = [self._unseen_slopes.raised(variance, everyone, *unseen) for variance in variances]
+        return replace(found, gradient=gradient, gradient_stderr=np.sqrt(np.stack(variances, axis=1)))
 
 
-def estimate(walking: Walking, points: int, options: Walks, unseen: float = 0.0) -> PointEstimate:
+def estimate(
+    walking: Walking, points: int, options: Walks, unseen: Unseen | None = None, unseen_slopes: Unseen | None = None
+) -> PointEstimate:
     """u at points 0..points-1, by a fixed number of walks or until ``target_stderr``.
 
-    ``unseen``: how far values on the boundary lie apart. Close to it nearly all walks end at once, and the few that
-    carry the variance may not have come yet; standard errors count one more walk that ends so far off.
+    ``unseen``, ``unseen_slopes``: what walks may end with, for u and for ∇u. Close to the boundary nearly all walks end
+    at once, and the few that carry the variance may not have come yet; no standard error is below what these allow.
 
     Walks come in batches of 256, whose means are merged in order; with ``sobol`` batches are the independent units.
     Looking at a standard error to decide when to stop makes it come out too small; that is why a point is looked at
     only after 512 walks and whenever its walks have grown by half.
     """
-    tally = _Tally(points, options.sobol, unseen)
+    tally = _Tally(points, options.sobol, unseen, unseen_slopes)
     means: list[Array] = []
     if options.target_stderr is None:
         total = options.walks or DEFAULT_WALKS
@@ -134,7 +150,7 @@ def _walk_until(walking: Walking, tally: _Tally, options: Walks) -> None:
         done = goal
         if done >= most:
             return
-        active = active[tally.stderr[active] > target]
+        active = active[tally.stderr(active) > target]
         goal = min(most, BATCH * round(GROWTH * done / BATCH))
 
 

@@ -51,6 +51,8 @@ class FoldedBox(Box):
     Distances are those to the other faces. Refuses a box of mirrors only, in which u is known up to a constant.
     """
 
+    convex = False
+
     def __init__(self, lower: ArrayLike, extent: ArrayLike, mirrors: Sequence[str]) -> None:
         super().__init__(lower, extent)
         faces = np.zeros(2 * self.dimension, np.bool_)

@@ -16,10 +16,11 @@ from numpy.typing import NDArray
 
 from pdemill.draws import Draw
 from pdemill.errors import Fault, SolverError, SpecError, WorkerError
-from pdemill.process import ONE_THREAD, module_command
+from pdemill.process import child_environment, module_command, worker_status
 from pdemill.spec.job import Spec
 from pdemill.store.layout import Shard
 from solvers.stopwatch import Stopwatch
+from solvers.threads import one_thread
 from solvers.walks.frames import read_frame
 
 type Sample = dict[str, Any]
@@ -30,12 +31,14 @@ AHEAD = 16
 class Fresh:
     """Labels of a pointwise spec by epoch; epoch 0 is what its store holds."""
 
+    @one_thread()
     def __init__(self, spec: Spec) -> None:
         from solvers.walks.job import PointJob  # late: the parent of a pool need not load compiled walks
 
         self.job = PointJob(spec)
         self._labellers: dict[tuple[str, int], Any] = {}
 
+    @one_thread()
     def sample(self, split: str, epoch: int, number: int) -> Sample:
         """One sample as ``pdemill.open`` gives it, and ``sample`` and ``epoch``. Raises SolverError where it fails."""
         from solvers.walks.shard import Rows, solve_samples
@@ -117,7 +120,7 @@ class _Worker:
     def __init__(self, spec: Spec) -> None:
         self._process = subprocess.Popen(
             module_command("solvers.walks.label_worker", str(os.getpid())),
-            stdin=subprocess.PIPE, stdout=subprocess.PIPE, env={**os.environ, **ONE_THREAD},
+            stdin=subprocess.PIPE, stdout=subprocess.PIPE, env=child_environment(),
         )  # fmt: skip
         self._inbox: Queue[Any] = Queue()
         self._write(json.dumps(spec.model_dump(mode="json")))
@@ -150,7 +153,7 @@ class _Worker:
         found = self._inbox.get()
         if found is None:
             status = self._process.wait()
-            raise WorkerError(f"a process that walks ended (exit status {status}); is there enough memory?")
+            raise WorkerError(f"a process that walks ended ({worker_status(status)})")
         if isinstance(found, Exception):
             raise found
         sample: Sample = found

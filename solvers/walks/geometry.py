@@ -95,6 +95,8 @@ class Geometry(ABC):
     """Lengths of the bounding box, [d]."""
     volume: float
     """Area in two dimensions."""
+    convex: bool = False
+    """Whether it is known to be convex, and every side of it ends walks."""
     largest_epsilon: float = np.inf
     """The thickest shell about the boundary that walks may stop in."""
 

@@ -122,7 +122,7 @@ class Walked:
         data: Data,
         points: Array,
         control: Control | None = None,
-        slopes: Callable[[PointNumbers, int, int], Array] | None = None,
+        slopes: Slopes | None = None,
     ) -> None:
         self._walker, self._data, self._points, self._control, self._slopes = walker, data, points, control, slopes
 
@@ -135,8 +135,8 @@ class Walked:
             values = values + _worth(trip.fluxes, self._data.on_sides)
         if self._control is not None:
             values = values + self._control.value(self._points[rows])[:, None]
-        slopes = None if self._slopes is None else self._slopes(rows, first, count)
-        return Outcome(values, trip.steps, trip.truncated, trip.largest, slopes)
+        slopes, steepness = (None, None) if self._slopes is None else self._slopes(rows, first, count)
+        return Outcome(values, trip.steps, trip.truncated, trip.largest, slopes, steepness)
 
     def _on_sides(self, places: Array, sides: NDArray[np.intp]) -> Array:
         values = self._data.on_sides(places, sides)
@@ -148,19 +148,23 @@ class Walked:
 
 
 class Slopes:
-    """Values of walks for ∇u: a second set of values, from walks whose first step is remembered."""
+    """Values of walks for ∇u: a second set of values, from walks whose first step is remembered.
+
+    There is no control variate in them.
+    """
 
     def __init__(self, start: Start, equation: Equation, data: Data) -> None:
         self._start, self._equation, self._data = start, equation, data
 
-    def __call__(self, rows: PointNumbers, first: int, count: int) -> Array:
+    def __call__(self, rows: PointNumbers, first: int, count: int) -> tuple[Array, Array]:
+        """The values [p, k, d], and what a difference of 1 at the end of a walk is worth in them [p]."""
         s = self._start
         arguments = (s.epsilon, s.max_steps, s.key, s.stream, self._equation.screening, True)
         pilots = walk(s.geometry, s.points[rows], s.ids[rows], WORD // 2, PILOTS, *arguments)
         centre = pilots.values(*self._values(pilots)).mean(axis=1)
         found = gradient_walk(s.geometry, s.points[rows], s.ids[rows], first, count, *arguments, s.sobol)
         ball = _worth(Deposit(found.ball, np.ones(1)), self._data.source) / self._equation.k
-        return found.values(*self._values(found.walks), ball, centre)
+        return found.values(*self._values(found.walks), ball, centre), found.slope
 
     def _values(self, records: Records) -> tuple[Array, Array]:
         assert records.source is not None

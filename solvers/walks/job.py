@@ -3,19 +3,21 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from functools import cached_property
 from hashlib import sha256
 from math import log2
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from pdemill.draws import SCHEME, Draw
 from pdemill.errors import Fault, SolverError, SpecError
 from pdemill.points import Array
 from pdemill.spec.field import Function
 from pdemill.spec.job import Spec
-from pdemill.store.layout import ArrayLayout, StoreLayout, shard_samples
+from pdemill.store.layout import ArrayLayout, Shard, StoreLayout, shard_samples
 from solvers.instance import InvalidSample
 from solvers.job import FAILED, Job
 from solvers.methods.walk_admission import grid_fits, harmonic_fits
@@ -23,6 +25,7 @@ from solvers.methods.walk_batch import BATCH
 from solvers.methods.walks import DEFAULT_WALKS, Walks
 from solvers.walks.data import Data
 from solvers.walks.domains import geometry_of
+from solvers.walks.drawn import drawn_arrays, summary
 from solvers.walks.geometry import Geometry
 from solvers.walks.philox import Key
 from solvers.walks.place import GridPoints, PointPlace, RandomPoints
@@ -166,6 +169,18 @@ class PointJob(Job):
         of_kind = [np.array([name == kind for name in names])[sides] for kind in self.kinds]
         values = data.on_sides(places, sides)
         return places, np.stack([np.where(mask, values, 0.0) for mask in of_kind])
+
+    def drawn(self, split: str, sample: int) -> dict[str, Array]:
+        one = self.sample(split, sample)
+        geometry = self.geometry(one)
+        return drawn_arrays(self, one, Data(one, geometry), self.points(one, geometry))
+
+    @property
+    def resolved_only(self) -> tuple[str, ...]:
+        return ("labels but at two points of each sample",)
+
+    def summary(self, arrays: Mapping[str, NDArray[Any]], shard: Shard | None) -> dict[str, Any]:
+        return summary(arrays)
 
     @cached_property
     def layout(self) -> StoreLayout:

@@ -19,6 +19,7 @@ from solvers.walks.independent import Slopes, Start, Walked, walker_of
 from solvers.walks.job import PointJob, key_of
 from solvers.walks.sample import PointSample
 from solvers.walks.shared import LANES
+from solvers.walks.unseen import Unseen
 
 
 @dataclass(frozen=True)
@@ -30,10 +31,6 @@ class Drawn:
     data: Data
     points: Array
     epsilon: float
-
-
-RIM_SAMPLES = 256
-"""Places on the boundary where the spread of the data is taken."""
 
 
 class Labeller:
@@ -77,20 +74,24 @@ class Labeller:
         """u at some of the points, by their numbers: what ``label`` gives there, to the bit."""
         if self._shared is not None:
             return self.labels([drawn])[0].at(ids)
-        control = self._control(drawn, equation_of(drawn.sample.terms, drawn.geometry))
-        walking = self._walking(drawn, points, ids, control)
-        return self._stored(estimate(walking, len(points), self.job.method, _spread(drawn, control)))
+        equation = equation_of(drawn.sample.terms, drawn.geometry)
+        control = self._control(drawn, equation)
+        walking = self._walking(drawn, points, ids, equation, control)
+        unseen = Unseen(drawn.data, points, equation, control)
+        of_slopes = Unseen(drawn.data, points, equation) if self.job.method.gradients else None
+        return self._stored(estimate(walking, len(points), self.job.method, unseen, of_slopes))
 
     def _stored(self, found: PointEstimate) -> PointEstimate:
         """The estimate with the rounding of its label to the store's type in its standard error."""
         step = float(np.finfo(self.job.spec.store.dtype).eps) / np.sqrt(12.0)
         return replace(found, stderr=np.hypot(found.stderr, step * np.abs(found.value)))
 
-    def _walking(self, drawn: Drawn, points: Array, ids: NDArray[np.intp], control: Control | None) -> Walking:
+    def _walking(
+        self, drawn: Drawn, points: Array, ids: NDArray[np.intp], equation: Equation, control: Control | None
+    ) -> Walking:
         job, geometry, data = self.job, drawn.geometry, drawn.data
         stream = drawn.sample.draw.sample
         start = Start(geometry, points, ids, drawn.epsilon, job.method.max_steps, self._key, stream, job.method.sobol)
-        equation = equation_of(drawn.sample.terms, geometry)
         source = (control is not None and not isinstance(control, Harmonic)) or not data.source_is_zero
         slopes = Slopes(start, equation, data) if job.method.gradients else None
         return Walked(walker_of(start, equation, source, self._flux), data, points, control, slopes)
@@ -104,12 +105,3 @@ class Labeller:
             case "grid":
                 return solved_on_grid(drawn.data, equation, self.job.problem.properties, drawn.sample)
         return None
-
-
-def _spread(drawn: Drawn, control: Control | None) -> float:
-    """How far the values that walks end with lie apart."""
-    places, sides = drawn.geometry.boundary(RIM_SAMPLES)
-    values = drawn.data.on_sides(places, sides)[np.array(drawn.data.held)[sides]]
-    if control is not None:
-        values = values - control.value(places[np.array(drawn.data.held)[sides]])
-    return float(np.ptp(values)) if values.size else 0.0

@@ -14,6 +14,7 @@ from solvers.instance import InvalidSample
 from solvers.progress import Progress
 from solvers.solution import Result
 from solvers.stopwatch import Stopwatch
+from solvers.walks.drawn import drawn_arrays, relative_error, summary
 from solvers.walks.estimates import PointEstimate
 from solvers.walks.job import PointJob
 from solvers.walks.labels import Drawn, Labeller
@@ -108,21 +109,14 @@ class Rows:
     def put_inputs(self, row: int, drawn: Drawn) -> None:
         """Keep what was drawn."""
         with np.errstate(over="ignore"):
-            self._put(row, points=drawn.points, input=self.job.inputs(drawn.sample, drawn.data, drawn.points))
-            if self.job.sensors:
-                places, values = self.job.at_sensors(drawn.sample, drawn.data)
-                self._put(row, boundary_points=places, boundary_input=values)
-        if self.job.parameters:
-            self._put(row, params=list(drawn.sample.parameters().values()))
+            self._put(row, **drawn_arrays(self.job, drawn.sample, drawn.data, drawn.points))
 
     def put_label(self, row: int, drawn: Drawn, found: PointEstimate, seconds: float) -> None:
         """Keep an estimate."""
-        size = float(np.sqrt(np.mean(found.value**2)))
-        spread = float(np.sqrt(np.mean(found.stderr**2)))
         with np.errstate(over="ignore"):
             self._put(
                 row, solution=found.value, stderr=found.stderr, walks=found.walks, truncated=found.truncated,
-                epsilon=drawn.epsilon, steps=found.steps, error_estimate=spread / size if size else spread,
+                epsilon=drawn.epsilon, steps=found.steps, error_estimate=relative_error(found.value, found.stderr),
                 largest_weight=found.weight, solve_seconds=seconds, method=1,
             )  # fmt: skip
             if found.gradient is not None:
@@ -145,8 +139,4 @@ class Rows:
 
     def finished(self) -> ShardData:
         """The rows with their summary."""
-        good = self.arrays["method"] > 0
-        errors = self.arrays["error_estimate"][good]
-        walks = self.arrays["walks"][good].astype(np.int64)
-        summary = {"walks": int(walks.sum()), "worst_stderr": float(errors.max()) if good.any() else None}
-        return ShardData(self.arrays, tuple(self.failures), summary)
+        return ShardData(self.arrays, tuple(self.failures), summary(self.arrays))

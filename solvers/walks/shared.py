@@ -17,6 +17,7 @@ from solvers.walks.equation import Equation, equation_of, on_axes
 from solvers.walks.estimates import POINTS_AT_ONCE, PointEstimate
 from solvers.walks.shared_delta import carry, deposits, trace
 from solvers.walks.tables import GHOSTS, Spline, axes_of, make_raster, sharpen
+from solvers.walks.unseen import Unseen
 from solvers.walks.walk import walk
 
 if TYPE_CHECKING:
@@ -78,7 +79,7 @@ class Shared:
         total, square = np.zeros((2, len(first.points), len(samples)))
         tables = (self._boundary(samples).astype(np.float32), inside.astype(np.float32))
         gather(bank.ends, bank.weights, bank.passed, bank.source_weights, *tables, BATCH, total, square)
-        unseen = np.ptp(tables[0], axis=0).astype(float)
+        unseen = [Unseen(d.data, d.points, equation) for d, equation in zip(samples, equations, strict=True)]
         return _estimates(total, square, (bank.ends >= 0).sum(axis=1), self._walks, bank.steps, unseen)
 
     def _make_bank(self, first: Drawn, equation: Equation) -> Bank:
@@ -144,15 +145,17 @@ class Shared:
             mean, m2, reached = _merged(moments.mean, moments.m2, moments.counts)
             found.append((mean, m2, moments.largest, reached, paths.steps.sum(axis=1)))
         mean, m2, largest, reached, steps = (np.concatenate(part) for part in zip(*found, strict=True))
-        stderr = np.sqrt(m2 / np.maximum(reached - 1, 1)[:, None] / np.maximum(reached, 1)[:, None]) / here
-        stderr = np.hypot(stderr, np.ptp(boundary, axis=0) / here / self._walks)
+        number = np.maximum(reached, 2)
+        mean, variance = mean / here, m2 / (number * (number - 1))[:, None] / here**2
         walks = np.full(len(points), self._walks, np.int64)
+        unseen = [Unseen(d.data, points, equation) for d, equation in zip(samples, equations, strict=True)]
         return [
             PointEstimate(
-                mean[:, k] / here[:, k], stderr[:, k], walks, walks - reached, steps / walks, float(largest[:, k].max())
+                mean[:, k], _raised(unseen[k], variance[:, k], mean[:, k], number), walks, walks - reached,
+                steps / walks, float(largest[:, k].max()),
             )
             for k in range(len(samples))
-        ]
+        ]  # fmt: skip
 
     def _majorant(self) -> float:
         """One for all samples, from the first few of the first split; it need not be above all of them."""
@@ -183,13 +186,21 @@ def _merged(means: Array, m2: Array, counts: Counts) -> tuple[Array, Array, Coun
 
 
 def _estimates(
-    total: Array, square: Array, reached: Counts, walks: int, steps: Counts, unseen: Array
+    total: Array, square: Array, reached: Counts, walks: int, steps: Counts, unseen: Sequence[Unseen]
 ) -> list[PointEstimate]:
-    number = np.maximum(reached, 2)[:, None]
-    mean = total / number
-    stderr = np.hypot(np.sqrt(np.maximum(square - total * mean, 0.0) / (number - 1) / number), unseen / walks)
+    number = np.maximum(reached, 2)
+    mean = total / number[:, None]
+    variance = np.maximum(square - total * mean, 0.0) / (number * (number - 1))[:, None]
     all_walks = np.full(len(total), walks, np.int64)
     return [
-        PointEstimate(mean[:, k], stderr[:, k], all_walks, all_walks - reached, steps / walks)
+        PointEstimate(
+            mean[:, k], _raised(unseen[k], variance[:, k], mean[:, k], number), all_walks, all_walks - reached,
+            steps / walks,
+        )
         for k in range(total.shape[1])
-    ]
+    ]  # fmt: skip
+
+
+def _raised(unseen: Unseen, variance: Array, mean: Array, walks: Counts) -> Array:
+    """Standard errors that count what the walks may have left out."""
+    return np.asarray(np.sqrt(unseen.raised(variance, np.arange(len(mean)), mean, walks)))

@@ -29,8 +29,7 @@ class Running:
         self.count[rows] = after
 
     @property
-    def stderr(self) -> Array:
-        """Standard error of the mean per row; infinite with fewer than two values."""
+    def variance(self) -> Array:
+        """Variance of the mean per row, unbiased; infinite with fewer than two values."""
         degrees = np.maximum(self.count - 1, 1)
-        error = np.sqrt(self._m2 / degrees / np.maximum(self.count, 1))
-        return np.where(self.count > 1, error, np.inf)
+        return np.where(self.count > 1, self._m2 / degrees / np.maximum(self.count, 1), np.inf)

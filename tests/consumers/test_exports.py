@@ -117,5 +117,5 @@ def test_tensors_are_gathered_in_files_not_in_memory(tmp_path: Path) -> None:
 
 def anonymous() -> int:
     """Bytes of this process that no file stands behind."""
-    lines = dict(line.split(":", 1) for line in Path("/proc/self/status").read_text().splitlines())
+    lines = dict(line.split(":", 1) for line in Path("/proc/self/status").read_text(encoding="utf-8").splitlines())
     return 1024 * int(lines["RssAnon"].split()[0])

@@ -169,5 +169,5 @@ def _name(requirement: str) -> str:
 
 def _pins(lock: Path) -> dict[str, str]:
     """The blocks of a lock, versions and hashes, by package."""
-    blocks = re.split(r"\n(?=\S)", lock.read_text().strip())
+    blocks = re.split(r"\n(?=\S)", lock.read_text(encoding="utf-8").strip())
     return {block.partition("==")[0]: block for block in blocks}

@@ -65,7 +65,9 @@ def test_the_spec_and_the_certificates_come_along(darcy_store: Path, tmp_path: P
     truth = arrays(darcy_store, "test")
     with h5py.File(made.files[0]) as file:
         record = json.loads(file["pdemill/attributes"][()])
-        names = ["error_estimate", "iterations", "method", "rel_residual", "sample_id"]
+        names = [
+            "algebraic_error", "error_estimate", "iterations", "method", "rel_residual", "sample_id", "stored_error",
+        ]  # fmt: skip
         assert sorted(file["pdemill/certificates"]) == names
         for name in names:
             assert np.array_equal(file["pdemill/certificates"][name], truth[name][...], equal_nan=True)

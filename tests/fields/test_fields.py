@@ -449,6 +449,7 @@ def test_impossible_arithmetic_gives_values_that_are_not_finite(formula: str, va
 
 
 FINE = ["2", "pi", "-e", "x", "(" * 100 + "x" + ")" * 100, "+".join(["x"] * 40), "  x ", "x**0.5", "x**-64"]
+FINE += ["2**3**2", "x**(1/2)", "x**(2*3 - 4)", "x**(-(2))", "x**--2", "x**pi", "(1 + x)**2**0.5", "x**2**-1"]
 
 
 @pytest.mark.parametrize("formula", FINE, ids=lambda text: text[:12])

@@ -22,11 +22,15 @@ import pytest
 from matplotlib.tri import LinearTriInterpolator, Triangulation
 
 import pdemill
+from pdemill.errors import SolverError
 from pdemill.points import Array
 from pdemill.spec import load_preset
+from pdemill.spec.domain import Polygon
 from pdemill.spec.problem import families
 from solvers.field_job import FieldJob
+from solvers.operators import meshing
 from solvers.operators.discretisation import Discretisation
+from solvers.operators.meshing import triangulate
 
 if TYPE_CHECKING:
     from tests.operators.conftest import Begin, Solve
@@ -404,3 +408,52 @@ def test_a_mesh_with_right_angles_is_certified_with_its_refinement(tmp_path: Pat
     }
     summary = pdemill.generate(spec, tmp_path / "waves.zarr", workers=0)
     assert summary.ok, summary.failures
+
+
+def _plate(x: float, y: float, closed: bool) -> Polygon:
+    corners = ((0.0, 0.0), (2.0, 0.0), (2.0, 1.0), (1.0, 1.0), (1.0, 2.0), (0.0, 2.0), *((0.0, 0.0),) * closed)
+    hole = ((0.25, 0.25), (0.5, 0.25), (0.5, 0.5), *((0.25, 0.25),) * closed)
+    outline, rim = ([(x + a, y + b) for a, b in loop] for loop in (corners, hole))
+    return Polygon.model_validate({"outline": outline, "holes": [rim]})
+
+
+def test_a_polygon_far_from_the_origin_has_the_mesh_of_one_at_it() -> None:
+    near, far = triangulate(_plate(0, 0, False), 0.03), triangulate(_plate(500_000, 5_000_000, True), 0.03)
+    np.testing.assert_allclose(far.points - (500_000, 5_000_000), near.points, rtol=0, atol=2e-9)
+    for name in ("cells", "facets", "sides"):
+        np.testing.assert_array_equal(getattr(far, name), getattr(near, name))
+
+
+def test_heat_far_from_the_origin(tmp_path: Path) -> None:
+    found = []
+    for x, y in ((0, 0), (500_000, 5_000_000)):
+        outline = [[x, y], [x + 1, y], [x + 1, y + 1], [x, y + 1], [x, y]]
+        problem = {
+            "family": "thermal",
+            "resolution": {"h": 0.05},
+            "domain": {"shape": "polygon", "outline": outline, "sides": ["bottom", "right", "top", "left"]},
+            "source": 1,
+            "boundary": {"default": {"dirichlet": 0}},
+        }
+        out = tmp_path / f"{x}.zarr"
+        spec = {"problem": problem, "samples": 1, "store": {"dtype": "float64"}}
+        assert pdemill.generate(spec, out, workers=0).ok
+        found.append(pdemill.open(out)[0]["y"])
+    np.testing.assert_allclose(found[1], found[0], rtol=1e-5, atol=1e-9)
+    assert abs(found[1].max() - 0.0736713) < 2e-4  # of the square's torsion function
+
+
+def test_what_the_mesher_throws_is_an_error_that_says_what_to_do(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(meshing, "FAR", float("inf"))
+    with pytest.raises(SolverError, match=r"mesher failed.*resolution\.h"):
+        triangulate(_plate(500_000, 5_000_000, False), 0.01)
+
+
+def test_a_robin_side_and_varying_k_on_elements_of_order_2(tmp_path: Path) -> None:
+    """The example of the page of ``thermal``, with a seed whose sums had entries that cancel."""
+    page = (Path(__file__).parents[2] / "docs" / "families" / "thermal.md").read_text()
+    example = page.split("```yaml\n")[1].split("```")[0]
+    (tmp_path / "thermal.yaml").write_text(example)
+    summary = pdemill.generate(tmp_path / "thermal.yaml", tmp_path / "thermal.zarr", settings=["seed=11"], workers=0)
+    assert summary.ok, summary.failures
+    assert summary.total == 120

@@ -168,7 +168,7 @@ def keys_file(path: Path, **owners: Mapping[str, int]) -> Path:
     """A file of keys; the key of an owner is ``key-of-OWNER``."""
     entries = [{"name": name, "sha256": sha256(key_of(name).encode()).hexdigest()} | dict(limits)
                for name, limits in owners.items()]  # fmt: skip
-    path.write_text(yaml.safe_dump(entries))
+    path.write_text(yaml.safe_dump(entries), encoding="utf-8")
     return path
 
 

@@ -22,6 +22,7 @@ from pdemill.errors import JobError, ServerError, SpecError
 from pdemill.progress import Tally
 from service.results import is_damaged
 from service.testing import Server, until
+from tests.command import pdemill as command
 from tests.sampling import slow
 
 SMALL: dict[str, Any] = {
@@ -224,6 +225,23 @@ def test_cancelling_stops_between_two_samples(client: Client, server: Server) ->
         job.wait()
 
 
+def test_what_is_finished_of_a_cancelled_job_is_counted(client: Client, server: Server) -> None:
+    """By its manifests, for the job that waits for its turn again too."""
+    spec = _deadly("slow", samples=400, seed=6, store={"shard": 5})
+    job = client.submit(spec)
+    dataset = job.state["dataset"]
+    until(lambda: len(server.manifests(dataset)) >= 2)
+    assert job.cancel().state["samples_done"] >= 10
+    until(lambda: f"cancelled dataset={dataset}" in server.log("worker"), what="the worker leaving the shard")
+    until(lambda: job.refresh().state["samples_done"] == 5 * len(server.manifests(dataset)))
+    ran = command("status", job.id, "--server", server.url)
+    assert ran.returncode == 1
+    assert f"samples: {5 * len(server.manifests(dataset))} of 400, 0 failed\n" in ran.stdout
+    again = client.submit(spec)
+    assert again.state["samples_done"] >= 10
+    again.cancel()
+
+
 def test_a_store_that_vanishes_is_made_anew(client: Client, server: Server) -> None:
     job = client.submit(_deadly("slow", samples=40, seed=4, store={"shard": 5}))
     until(lambda: len(server.manifests(job.state["dataset"])) >= 2)
@@ -267,7 +285,7 @@ def test_a_finished_shard_that_is_damaged_is_solved_again(client: Client, server
 @pytest.mark.parametrize(
     ("how", "message"),
     [
-        slow(("kill", "train-00000 killed the process that worked on it 3 times; is there enough memory?")),
+        slow(("kill", "the process that worked on train-00000 ended 3 times; the worker's log tells its exit status")),
         ("raise", "train-00000: RuntimeError: this number is deadly"),
     ],
 )

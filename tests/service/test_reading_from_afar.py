@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 
 import pdemill
+from pdemill.client import Client
 from pdemill.errors import CorruptStore, IncompleteStore, ServerError, StoreError
 from pdemill.reader.files import Changed
 from pdemill.reader.http import HttpFiles
@@ -102,3 +103,14 @@ def test_damage_and_what_is_missing_are_errors_from_afar_too(keyed: Any) -> None
     (folder / "_manifest" / "test-00000.json").unlink()
     with pytest.raises(IncompleteStore, match="shard 0 of test is not finished"):
         pdemill.open(address, "test", api_key=key_of("ann"))[0]
+
+
+def test_a_client_takes_its_key_from_the_environment(keyed: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PDEMILL_API_KEY", key_of("ann"))
+    with Client(keyed[0].url) as client:
+        assert len(next(client.jobs()).open("train")) == 40
+    for other, jobs in ((key_of("bob"), 0), (key_of("ann"), 1)):
+        with Client(keyed[0].url, other) as client:
+            assert len(list(client.jobs())) == jobs
+    with Client(keyed[0].url, api_key="") as client, pytest.raises(ServerError, match="Authorization"):
+        next(client.jobs())

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import subprocess
 import sys
@@ -165,3 +166,20 @@ def test_kernels_work_where_none_can_be_kept(tmp_path: Path) -> None:
     # numba would go on to __pycache__ beside the module
     only = {"NUMBA_CACHE_LOCATOR_CLASSES": "UserProvidedCacheLocator"}
     python(UNKEPT, folder=tmp_path, cache=tmp_path / "file" / "cache", **only)
+
+
+def test_without_a_compiler_kernels_say_what_to_do(tmp_path: Path) -> None:
+    spec = {
+        "problem": {"family": "darcy", "resolution": [16, 16], "coefficient": {"field": "lognormal", "modes": 8}},
+        "samples": 1,
+        "solver": {"method": "skr", "preconditioner": "icc"},
+    }
+    (tmp_path / "spec.json").write_text(json.dumps(spec), encoding="utf-8")
+    ran = subprocess.run(
+        [Path(sys.executable).with_name("pdemill"), "generate", "spec.json", "--out", "a.zarr"],
+        env={**os.environ, "NUMBA_DISABLE_JIT": "1"}, cwd=tmp_path, capture_output=True, encoding="utf-8", check=False,
+    )  # fmt: skip
+    assert ran.returncode == 2
+    told = "error: NUMBA_DISABLE_JIT is set, and the solvers run compiled only: unset it and start again"
+    assert ran.stderr.splitlines()[-1] == told
+    assert "Traceback" not in ran.stderr

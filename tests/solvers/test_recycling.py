@@ -73,7 +73,15 @@ def test_the_compiled_kernel_takes_no_more_iterations_than_the_plain_one_did(pre
         "certify.refine=0",
         f"solver={{method: skr, guess: zero, preconditioner: {preconditioner}}}",
     ]
-    assert _iterations(load_preset("skr-thermal", options), 20) <= 1.02 * most
+    job = FieldJob(load_preset("skr-thermal", options))
+    solver, iterations = job.method.solver(), []
+    state = solver.start()
+    for number in job.order(Shard("train", 0, 0, 20)).tolist():
+        solution = solver.solve(job.discretisation.assemble(job.instance("train", number)), state)
+        assert solution.result.ok
+        state = solution.state
+        iterations.append(solution.stats.iterations)
+    assert np.mean(iterations) <= 1.02 * most
 
 
 def test_the_same_matrix_needs_fewer_iterations_with_every_system() -> None:

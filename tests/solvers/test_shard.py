@@ -154,7 +154,7 @@ def test_a_field_is_drawn_once_for_channel_and_coefficient(monkeypatch: pytest.M
 
 
 def _resident() -> int:
-    return int(Path("/proc/self/statm").read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE")
+    return int(Path("/proc/self/statm").read_text(encoding="utf-8").split()[1]) * os.sysconf("SC_PAGE_SIZE")
 
 
 def test_memory_does_not_grow_from_shard_to_shard() -> None:

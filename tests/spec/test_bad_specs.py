@@ -90,7 +90,13 @@ BAD: dict[str, tuple[Json, str, str]] = {
     "more cells than any job": (darcy(resolution=[10**30, 8]), "problem.resolution", "are more than 50,000,000"),
     "mesh size on a grid": (
         darcy(resolution={"h": 0.1}, discretiser="box"), "problem.discretiser", "box needs a box as domain"),
-    "cells as a number": (darcy(resolution=16), "problem.resolution", "should be the cells per axis"),
+    "cells as a number": (darcy(resolution=16), "problem.resolution", "such as [16, 16], or {h: 0.05}"),
+    "lengths as a number": (darcy(domain={"lengths": 1}), "problem.domain.lengths", "in brackets, such as [1, 2]"),
+    "domain as a word": (darcy(domain="box"), "problem.domain", "such as {shape: box}"),
+    "problem as a word": (changed(DARCY, {"problem": "poisson"}), "problem", "such as {family: poisson}"),
+    "solver as a word": (changed(DARCY, {"solver": "cg"}), "solver", "such as {method: cg}"),
+    "store as a word": (changed(DARCY, {"store": "float64"}), "store", "an object with the keys dtype, shard"),
+    "sides as a word": (darcy(boundary="periodic"), "problem.boundary", "such as {default: {dirichlet: 0.0}"),
     "points for walks": (darcy(discretiser="walks"), "problem.discretiser", "walks needs points"),
     "cells for elements": (darcy(discretiser="elements"), "problem.discretiser", "resolution: {h: 0.05}"),
     "mesh of three axes": (
@@ -107,7 +113,11 @@ BAD: dict[str, tuple[Json, str, str]] = {
     "disk for a grid": (darcy(domain={"shape": "disk"}), "problem.domain.shape", "choose box"),
     "shape not a word": (darcy(domain={"shape": ["box"]}), "problem.domain.shape", "not possible"),
     # numbers and fields
-    "number as text": (darcy(source="1"), "problem.source", "should be a number or one of"),
+    "number as text": (darcy(source="1e-3"), "problem.source", "write 0.001 without quotes"),
+    "formula as text": (
+        darcy(source="sin(pi*x)"), "problem.source", 'write {field: expression, formula: "sin(pi*x)"}'),
+    "field as a word": (darcy(coefficient__of="gaussian"), "problem.coefficient.of", "write {field: gaussian}"),
+    "interval as a number": (darcy(source={"uniform": 3}), "problem.source.uniform", "such as [1, 2], not 3"),
     "number true": (darcy(source=True), "problem.source", "should be a number or one of"),
     "number null": (darcy(source=None), "problem.source", "should be a number or one of"),
     "number not a number": (darcy(source=math.nan), "problem.source", "finite number"),
@@ -241,6 +251,11 @@ BAD: dict[str, tuple[Json, str, str]] = {
     "formula, arguments": (formula("sin(x, y)"), "problem.source.formula", "2 arguments instead of 1"),
     "formula, function as a number": (formula("sin + 1"), "problem.source.formula", "without arguments"),
     "formula, tower of powers": (formula("9**9**9"), "problem.source.formula", "between -64 and 64"),
+    "formula, exponent too large": (formula("x**(8*9)"), "problem.source.formula", "between -64 and 64"),
+    "formula, exponent not a number": (formula("x**((-8)**(1/3))"), "problem.source.formula", "such as x**(1/2)"),
+    "formula, exponent without end": (formula("x**(1/0)"), "problem.source.formula", "between -64 and 64"),
+    "formula, exponent with a call": (formula("x**sqrt(2)"), "problem.source.formula", "between -64 and 64"),
+    "formula, exponent of another kind": (formula("x**'2'"), "problem.source.formula", "between -64 and 64"),
     "formula, power of a point": (formula("2**x"), "problem.source.formula", "between -64 and 64"),
     "formula, lambda": (formula("lambda: 1"), "problem.source.formula", "may not contain 'lambda: 1'"),
     "formula, comprehension": (formula("[i for i in x]"), "problem.source.formula", "may not contain"),
@@ -266,6 +281,17 @@ BAD: dict[str, tuple[Json, str, str]] = {
     "outline folds back": (
         thermal(domain={"shape": "polygon", "outline": [[0, 0], [2, 0], [1, 0], [1, 1], [0, 1]]}),
         "problem.domain.outline", "crosses itself"),
+    "outline nearly closed": (
+        thermal(domain={"shape": "polygon", "outline": [[0, 0], [2, 0], [2, 1], [0, 1], [1e-13, 0]]}),
+        "problem.domain.outline", "corners 4 and 0 are equal, or nearly so"),
+    "outline nearly closed, rounded": (
+        thermal(domain={"shape": "polygon", "outline": [[0, 0], [2, 0], [2, 1], [0, 1], [1e-6, 0]]}),
+        "problem.domain.outline", "corners 4 and 0 are equal, or nearly so"),
+    "outline of nearly equal corners": (
+        thermal(domain={"shape": "polygon", "outline": [[0, 0], [2, 0], [2, 1e-10], [2, 1], [0, 1]]}),
+        "problem.domain.outline", "corners 1 and 2 are equal, or nearly so"),
+    "outline of two corners, closed": (
+        thermal(domain={"shape": "polygon", "outline": [[0, 0], [1, 1], [0, 0]]}), "problem.domain.outline", "no area"),
     "outline without area": (
         thermal(domain={"shape": "polygon", "outline": [[0, 0], [1, 1], [2, 2]]}), "problem.domain.outline", "no area"),
     "outline of two corners": (

@@ -32,7 +32,7 @@ SPEC: Json = {
 def write_obj(surface: Surface, path: Path) -> None:
     lines = [f"v {x!r} {y!r} {z!r}" for x, y, z in surface.vertices.tolist()]
     lines += [f"f {a + 1} {b + 1} {c + 1}" for a, b, c in surface.cells.tolist()]
-    path.write_text("\n".join(lines))
+    path.write_text("\n".join(lines), encoding="utf-8")
 
 
 @pytest.fixture

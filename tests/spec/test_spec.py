@@ -12,6 +12,7 @@ from copy import deepcopy
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
@@ -26,9 +27,10 @@ from pdemill.spec import (
     spec_schema,
     validate,
 )
+from pdemill.spec.certify import Certify
 from pdemill.spec.field import fields, scalars
-from pdemill.spec.job import Certify, Spec
-from pdemill.spec.load import parse
+from pdemill.spec.job import Spec
+from pdemill.spec.load import gather, parse
 from pdemill.spec.method import LinearMethod, methods
 from pdemill.spec.problem import families
 from tests.sampling import sample
@@ -390,6 +392,29 @@ def test_what_is_left_out_hashes_like_what_it_stands_for() -> None:
     long = {**short, "problem": {**short["problem"], "domain": {"lengths": [1, 1]}, "boundary": sides}}  # type: ignore[dict-item]
     other = {**short, "problem": {**short["problem"], "domain": {"lengths": [1, 2]}}}  # type: ignore[dict-item]
     assert validate(short).sha256() == validate(long).sha256() != validate(other).sha256()
+
+
+def test_numbers_and_arrays_of_numpy_are_those_of_python() -> None:
+    written = darcy_of([8, 6], 4, 2.5, [0.5, 1.5], 3, "float64")
+    given = darcy_of(
+        np.array([8, 6]),
+        np.int64(4),
+        np.float32(2.5),
+        np.array([0.5, 1.5], np.float32),
+        np.uint8(3),
+        np.str_("float64"),
+    )
+    sent = json.loads(json.dumps(gather(given)))  # as a client sends it
+    assert {spec.sha256() for spec in map(validate, (given, written, sent))} == {load_spec(given).sha256()}
+    assert load_spec(darcy_of([np.int32(8), np.int8(6)], 4, np.array(2.5), (0.5, 1.5), 3, "float64")).samples == 4
+    assert type(given["samples"]) is np.int64
+    with pytest.raises(SpecError, match=r"problem.source: should be a number"):
+        load_spec(darcy_of([8, 6], 4, np.bool_(True), [0.5, 1.5], 3, "float64"))
+
+
+def darcy_of(resolution: Any, samples: Any, source: Any, uniform: Any, seed: Any, dtype: Any) -> Json:
+    problem = {"family": "darcy", "resolution": resolution, "source": source, "coefficient": {"uniform": uniform}}
+    return {"problem": problem, "samples": samples, "seed": seed, "store": {"dtype": dtype}}
 
 
 @pytest.mark.parametrize("data", [[1], 5, None, "x"])

@@ -117,7 +117,8 @@ def test_what_is_missing_is_made_again_to_the_same_bytes(tmp_path: Path) -> None
     assert content(spec, out) == before
 
 
-def test_verify_finds_a_label_that_the_walks_do_not_give(disks: Path, tmp_path: Path) -> None:
+@pytest.mark.parametrize(("wrong", "words"), [("solution", "its label"), ("stderr", "the standard error of its label")])
+def test_verify_finds_what_the_walks_do_not_give(wrong: str, words: str, disks: Path) -> None:
     from solvers.opening import open_work
     from solvers.walks.check import check_labels
 
@@ -129,12 +130,12 @@ def test_verify_finds_a_label_that_the_walks_do_not_give(disks: Path, tmp_path: 
     copied = zarr.group({})
     for name, array in group["train"].arrays():  # type: ignore[union-attr]
         values = np.asarray(array[...])
-        if name == "solution":
+        if name == wrong:
             values[7] += 0.3 * group["train/stderr"][7]  # type: ignore[index, operator]
         copied.create_array(f"train/{name}", data=values)
     faults = check_labels(job, copied, shard, rows)  # type: ignore[arg-type]
     assert faults
-    assert all(fault.startswith("sample 7 of train: its label at point") for fault in faults)
+    assert all(fault.startswith(f"sample 7 of train: {words} at point") for fault in faults)
 
 
 def test_a_target_is_reached_by_as_many_walks_as_it_takes(tmp_path: Path) -> None:
@@ -314,7 +315,7 @@ def test_errors_are_honest_close_to_the_boundary_with_few_walks(tmp_path: Path) 
 
 
 @pytest.mark.parametrize(
-    "arguments", [{"epoch": "3"}, {"epoch": 1.5}, {"epoch": None}, {"workers": -1}, {"workers": 1.5}, {"ahead": 0}]
+    "arguments", [{"epoch": "3"}, {"epoch": 1.5}, {"epoch": None}, {"workers": -2}, {"workers": 1.5}, {"ahead": 0}]
 )
 def test_fresh_labels_name_a_wrong_argument(arguments: Json) -> None:
     with pytest.raises(ValueError, match=next(iter(arguments))):

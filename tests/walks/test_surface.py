@@ -74,7 +74,7 @@ def test_stl(cube: Surface, write: object, tmp_path: Path) -> None:
         ("a.obj", b"v 0 0 0\nf 1 2 3\n", "a.obj: not a valid OBJ file"),
         ("a.obj", b"v 0 0 zero\n", "a.obj: not a valid OBJ file"),
         ("a.obj", b"v 0 0 0\nf -1 -2 -3\n", "there is no vertex -3"),
-        ("a.obj", b"\xff\xfe", "not a valid OBJ file"),
+        ("a.obj", b"\xff\xfe", "a.obj: has no triangles"),
         ("a.obj", b"", "has no triangles"),
         ("a.stl", b"solid nothing\nendsolid\n", "has no triangles"),
         ("a.stl", b"solid\nvertex 1 2\n", "not a valid STL file"),

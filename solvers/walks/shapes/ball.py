@@ -23,6 +23,7 @@ class Ball(Geometry):
     """The ball |x - centre| < radius; the dimension is the length of ``centre``."""
 
     sides = ("boundary",)
+    convex = True
 
     def __init__(self, centre: ArrayLike = (0.0, 0.0), radius: float = 1.0) -> None:
         middle = np.array(centre, np.float64)

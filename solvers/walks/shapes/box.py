@@ -23,6 +23,8 @@ class BoxShape(NamedTuple):
 class Box(Geometry):
     """The box lower < x < lower + extent; the dimension is the length of ``lower``."""
 
+    convex = True
+
     def __init__(self, lower: ArrayLike = (0.0, 0.0), extent: ArrayLike = (1.0, 1.0)) -> None:
         self.lower, self.extent = np.array(lower, np.float64), np.array(extent, np.float64)
         self.dimension = len(self.lower)

@@ -1,0 +1,151 @@
+"""The columns of whole fields that follow from the spec and the stored solution: each is one entry of RECOMPUTED."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from pdemill.points import Array
+from pdemill.store.layout import Shard
+from solvers.agreement import agrees
+from solvers.algebraic import Corrector, relative_error
+from solvers.certify import estimate_rounding, refined_samples, rounding_residual
+from solvers.field_job import FieldJob
+from solvers.field_shard import refined_error
+from solvers.instance import Instance
+from solvers.operators.equation import DiscreteEquation, LinearEquation
+from solvers.operators.norms import EPSILON
+
+ASSEMBLED = 8.0
+"""Units of rounding to float64 by which residuals of matrices that were assembled elsewhere may differ."""
+TWICE = 2.0
+"""Times its stated error that a stored solution may be off by another estimate."""
+SOLVED = 1e3
+"""Units of rtol by which discretisation errors of problems that were solved elsewhere may differ."""
+
+
+class Estimates:
+    """The discretisation errors of the rows of a shard, found in the order in which the shard found them.
+
+    ``exact``: whether the refined problems are solved as they were, so that the same bits come out.
+    """
+
+    def __init__(self, job: FieldJob, shard: Shard, rows: NDArray[np.intp], solutions: NDArray[Any]) -> None:
+        self.job, self.shard, self.solutions = job, shard, solutions
+        drawn = np.intersect1d(np.arange(shard.start, shard.stop), refined_samples(job.spec, shard.split)) - shard.start
+        self._chosen = set(drawn.tolist()) if job.spec.certify.refine else set()
+        self._rows = set(rows.tolist())
+        self.exact = job.here and self._chosen <= self._rows
+        self._found: dict[int, float] | None = None
+
+    def of(self, row: int) -> float | None:
+        """The error of a row; None where none was asked for, NaN where it is not to be had."""
+        if row not in self._chosen:
+            return None
+        if self._found is None:
+            self._found = dict(self._solved())
+        return self._found[row]
+
+    def _solved(self) -> Iterator[tuple[int, float]]:
+        method = self.job.refined_method()
+        sequence = self.job.sequence(method, self.job.refined) if method else None
+        for row in self.job.order(self.shard).tolist():
+            if row not in self._chosen & self._rows:
+                continue
+            instance = self.job.instance(self.shard.split, self.shard.start + row)
+            unknowns = self.job.discretisation.from_fields(self.solutions[row].astype(np.float64))
+            yield row, refined_error(self.job, sequence, instance, unknowns) if sequence else np.nan
+
+
+@dataclass(frozen=True)
+class Checked:
+    """One stored sample, drawn and assembled anew; ``unknowns``: those among its stored solution."""
+
+    job: FieldJob
+    number: int
+    stored: Mapping[str, Any]
+    instance: Instance
+    equation: DiscreteEquation
+    unknowns: Array
+    estimates: Estimates
+    corrector: Corrector
+
+    @property
+    def row(self) -> int:
+        return self.number - self.estimates.shard.start
+
+    @property
+    def dtype(self) -> str:
+        return self.job.spec.store.dtype
+
+    def known_values(self) -> Iterator[str]:
+        """What is wrong with the solution where it needs no solving: values that are given, and a mean that is 0."""
+        grid, stored = self.job.discretisation, self.stored["solution"]
+        if not agrees(stored, grid.to_fields(self.unknowns, self.instance), self.job.here):
+            yield "its solution is not what the spec gives where u is given"
+        shift = float(np.abs(self.unknowns - grid.centred(self.unknowns)).max())
+        spacing = float(np.finfo(self.dtype).eps) / 2.0 + ASSEMBLED * float(np.finfo(np.float64).eps)
+        if not shift <= spacing * float(np.abs(self.unknowns).max()):
+            yield f"its solution should have mean 0, and has {shift:.1e}"
+
+    def disagreement(self, name: str, found: float, allowed: float) -> Iterator[str]:
+        """The fault of a stored number that is further than ``allowed`` from the recomputed one."""
+        stored = float(self.stored[name])
+        if not (abs(stored - found) <= allowed or (np.isnan(stored) and np.isnan(found))):
+            yield f"its {name} {stored:.3g} is not the recomputed {found:.3g}"
+
+
+def _residual(checked: Checked) -> Iterator[str]:
+    """The stored residual is that of u before it was rounded to the store's type."""
+    stored, rtol = float(checked.stored["rel_residual"]), checked.job.method.rtol
+    found = checked.equation.relative_residual(checked.unknowns)
+    rounding = rounding_residual(checked.equation, checked.unknowns, checked.dtype)
+    if not stored <= rtol:
+        yield f"its certificate {stored:.1e} is above rtol {rtol:g}"
+    elif not found <= rtol + rounding:
+        yield f"residual {found:.1e} of the stored solution is above {rtol + rounding:.1e}"
+    else:
+        exact = np.finfo(np.float64).eps / np.finfo(checked.dtype).eps
+        same = checked.job.here and exact == 1.0 and not checked.job.discretisation.null_space
+        allowed = 0.0 if same and checked.equation.linear else rounding * (1.0 + ASSEMBLED * float(exact))
+        yield from checked.disagreement("rel_residual", found, allowed)
+
+
+def _estimate(checked: Checked) -> Iterator[str]:
+    found = checked.estimates.of(checked.row)
+    if found is None:
+        yield from checked.disagreement("error_estimate", np.nan, 0.0)
+        return
+    order, fine = checked.job.discretisation.order, checked.job.refined_method()
+    elsewhere = 0.0 if checked.estimates.exact or fine is None else SOLVED * fine.rtol
+    allowed = 1e-6 * found + (1.0 + found) * estimate_rounding(order, checked.dtype) + elsewhere
+    yield from checked.disagreement("error_estimate", found, allowed)
+
+
+def _stored_error(checked: Checked) -> Iterator[str]:
+    """The distance of the stored solution to the exact discrete one, by a correction."""
+    job, equation, u = checked.job, checked.equation, checked.unknowns
+    stated, algebraic = float(checked.stored["stored_error"]), float(checked.stored["algebraic_error"])
+    limits = job.spec.certify
+    if not isinstance(equation, LinearEquation):
+        return  # the labels of other schemes tell no error
+    if not (algebraic <= limits.algebraic_rtol and algebraic <= stated):
+        yield f"its algebraic_error {algebraic:.1e} is above the limit or the stored_error {stated:.1e}"
+    elif not stated <= max(limits.stored_rtol, limits.algebraic_rtol):
+        yield f"its stored_error {stated:.1e} is above certify.stored_rtol"
+    else:
+        (d,) = checked.corrector.corrections([equation.system], [equation.precise_residual(u)])
+        found = np.inf if d is None else relative_error(job.discretisation, d, u)
+        if not found <= TWICE * stated + ASSEMBLED * EPSILON:
+            yield f"its solution is off by {found:.1e} of what varies in it, and its stored_error is {stated:.1e}"
+
+
+type Recompute = Callable[[Checked], Iterator[str]]
+RECOMPUTED: dict[str, Recompute] = {
+    "rel_residual": _residual, "stored_error": _stored_error, "error_estimate": _estimate,
+}  # fmt: skip
+"""By the name of the column: its faults in one sample."""

@@ -1,0 +1,1 @@
+"""The parts of checking a store: its files, its manifests, its shards solved again."""

@@ -1,0 +1,39 @@
+"""What a pointwise store holds of a sample as it was drawn, and what follows from its labels."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from pdemill.points import Array
+from solvers.walks.data import Data
+from solvers.walks.sample import PointSample
+
+if TYPE_CHECKING:
+    from solvers.walks.job import PointJob
+
+
+def drawn_arrays(job: PointJob, sample: PointSample, data: Data, points: Array) -> dict[str, Array]:
+    """The arrays of the store that hold what was drawn, by name."""
+    found = {"points": points, "input": job.inputs(sample, data, points)}
+    if job.sensors:
+        found["boundary_points"], found["boundary_input"] = job.at_sensors(sample, data)
+    if job.parameters:
+        found["params"] = np.array(list(sample.parameters().values()))
+    return found
+
+
+def relative_error(value: Array, stderr: Array) -> float:
+    """The standard error of a sample relative to u, both as root mean squares."""
+    size, spread = float(np.sqrt(np.mean(value**2))), float(np.sqrt(np.mean(stderr**2)))
+    return spread / size if size else spread
+
+
+def summary(arrays: Mapping[str, NDArray[Any]]) -> dict[str, Any]:
+    """What the manifest of a shard with these rows says of them."""
+    good = arrays["method"] > 0
+    errors, walks = arrays["error_estimate"][good], arrays["walks"][good].astype(np.int64)
+    return {"walks": int(walks.sum()), "worst_stderr": float(errors.max()) if good.any() else None}

@@ -1,0 +1,211 @@
+"""The algebraic error of labels: measured, bounded, and true; levels and rounding."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+import zarr
+from scipy.sparse.linalg import splu
+
+import pdemill
+from pdemill.points import Array
+from pdemill.spec import validate
+from pdemill.store.layout import Shard
+from pdemill.store.store import ShardData
+from solvers.algebraic import Corrector, relative_error
+from solvers.certify import rounding_residual
+from solvers.doubled import residual
+from solvers.field_job import FieldJob
+from solvers.operators.equation import LinearEquation
+from solvers.solution import Result
+from solvers.stopwatch import Stopwatch
+from tests.sampling import sample
+
+type Json = dict[str, Any]
+
+LAYER = {
+    "field": "expression", "formula": "1+a+1e6*(1-sign(x-0.125))/2", "where": {"a": {"uniform": [0, 1]}},
+}  # fmt: skip
+LEVELS = {"field": "threshold", "low": 1e-6, "high": 1e6, "of": {"field": "gaussian", "alpha": 2, "tau": 3}}
+THIN = {"diagonal": [1, {**LEVELS, "low": 0.92, "high": 31.4}]}
+PROBLEMS: dict[str, Json] = {
+    "layer": {"coefficient": LAYER, "source": 1, "boundary": {"left": {"dirichlet": 1}}},
+    "levels": {"coefficient": LEVELS, "source": 1, "boundary": {"left": {"dirichlet": 1}}},
+    "lognormal": {"coefficient": {"field": "lognormal", "std": 3}, "source": 1, "boundary": {"left": {"dirichlet": 1}}},
+    "level": {
+        "coefficient": {"field": "lognormal", "std": 0.5}, "source": {"field": "bumps"},
+        "boundary": {"default": {"dirichlet": 1e5}},
+    },
+    "robin": {
+        "boundary": {
+            "left": {"dirichlet": 1e5}, "right": {"robin": {"coefficient": 3, "value": 3e5}}, "top": {"neumann": 1},
+            "bottom": {"neumann": 0},
+        },
+    },
+    "tiny": {"source": 1e-30, "coefficient": LAYER},
+    "huge": {"source": 1e30, "coefficient": {"field": "lognormal", "std": 1}},
+}  # fmt: skip
+METHODS = ["skr", "gmres", "cg", "amg", "multigrid", "direct", "auto"]
+
+
+def solved(
+    problem: Json, method: str = "auto", samples: int = 3, dtype: str = "float64", **rest: Any
+) -> tuple[FieldJob, ShardData]:
+    spec = validate(
+        {
+            "problem": {"family": "darcy", "resolution": [32, 32], **problem}, "samples": samples,
+            "solver": {"method": method, **rest.pop("solver", {})}, "certify": {"refine": 0, **rest.pop("certify", {})},
+            "store": {"dtype": dtype}, **rest,
+        }
+    )  # fmt: skip
+    job = FieldJob(spec)
+    return job, job.solve(Shard("train", 0, 0, samples), lambda progress: None)[0]
+
+
+def truth(job: FieldJob, number: int) -> Array:
+    """The exact solution of a sample's system: SuperLU, refined with residuals in doubled precision."""
+    equation = job.discretisation.equation(job.instance("train", number))
+    assert isinstance(equation, LinearEquation)
+    system = equation.system
+    factors = splu(system.matrix.sparse().tocsc())
+    u = factors.solve(system.rhs)
+    for _ in range(20):
+        u = u + factors.solve(system.precise_residual(u))
+    return np.asarray(u + equation.level)
+
+
+def true_error(job: FieldJob, data: ShardData, number: int) -> float:
+    u, exact = data.arrays["solution"][number].astype(np.float64).ravel(), truth(job, number)
+    size = np.abs(exact).max()
+    return float(np.linalg.norm((u - exact) / size) / np.linalg.norm((exact - exact.mean()) / size))
+
+
+@pytest.mark.parametrize("method", METHODS)
+@pytest.mark.parametrize("name", sample(PROBLEMS, "layer", "levels", "level"))
+def test_no_certified_label_is_off_by_more_than_it_says(name: str, method: str) -> None:
+    job, data = solved(PROBLEMS[name], method)
+    certified = np.flatnonzero(data.arrays["method"] > 0)
+    assert len(certified) == 3, data.failures
+    for number in certified.tolist():
+        error, stated = true_error(job, data, number), float(data.arrays["algebraic_error"][number])
+        assert stated <= 1e-6
+        assert error <= 3.0 * stated + 1e-14
+
+
+def test_a_combination_of_earlier_solutions_is_no_solution_by_its_residual() -> None:
+    """A thin box, rtol 1e-3: the residual of a label that is off by 210 % passes."""
+    boundary = {
+        "left": {"neumann": {"normal": [1, 0.1]}}, "right": {"dirichlet": {"uniform": [0.5, 2]}},
+        "bottom": {"neumann": {"field": "chebyshev", "terms": 2}}, "top": {"dirichlet": {"uniform": [0.5, 2]}},
+    }  # fmt: skip
+    problem = {"resolution": [4, 8], "domain": {"lengths": [0.001, 1]}, "boundary": boundary}
+    job, data = solved(problem, "direct", samples=8, solver={"rtol": 1e-3})
+    assert all(true_error(job, data, number) < 1e-9 for number in range(8))
+
+
+@pytest.mark.parametrize("method", ["cg", "gmres", "direct", "fft"])
+@pytest.mark.parametrize("c", [1e-4, 1e-7, 1e-10])
+def test_a_nearly_singular_screen_is_right_or_fails(c: float, method: str) -> None:
+    sides = {"default": {"neumann": 0}}
+    source = {"field": "gaussian", "alpha": 2, "tau": 3}
+    problem = {"family": "screened_poisson", "screening": c, "source": source, "boundary": sides}
+    job, data = solved(problem, method)
+    for number in np.flatnonzero(data.arrays["method"] > 0).tolist():
+        assert true_error(job, data, number) <= 3.0 * data.arrays["algebraic_error"][number] + 1e-13
+
+
+def test_meshes_are_measured_by_their_mass() -> None:
+    outline = [[0, 0], [2, 0], [2, 1], [1, 1], [1, 2], [0, 2]]
+    spec = validate(
+        {
+            "problem": {
+                "family": "thermal", "domain": {"shape": "polygon", "outline": outline}, "resolution": {"h": 0.1},
+                "boundary": {"default": {"dirichlet": {"uniform": [300, 301]}}}, "source": {"uniform": [0, 1]},
+            },
+            "samples": 3, "store": {"dtype": "float64"}, "certify": {"refine": 0},
+        }
+    )  # fmt: skip
+    job = FieldJob(spec)
+    data, _ = job.solve(Shard("train", 0, 0, 3), lambda progress: None)
+    grid = job.discretisation
+    for number in range(3):
+        exact = truth(job, number)
+        u = grid.from_fields(data.arrays["solution"][number])
+        error = grid.norm(u - exact) / grid.variation(exact)
+        assert error <= 3.0 * data.arrays["algebraic_error"][number] + 1e-13
+        assert grid.norm(np.ones_like(exact)) <= grid.stretch * np.sqrt(len(exact))
+
+
+def test_an_error_above_the_limit_is_corrected_then_solved_by_direct_then_a_failure() -> None:
+    loose = {"rtol": 1e-2}
+    _, corrected = solved(PROBLEMS["lognormal"], "cg", solver=loose)
+    assert corrected.arrays["method"].tolist() == [1, 1, 1]
+    assert (corrected.arrays["algebraic_error"] <= 1e-6).all()
+    _, allowed = solved(PROBLEMS["lognormal"], "cg", certify={"algebraic_rtol": 0.1}, solver=loose)
+    assert (allowed.arrays["algebraic_error"] > 1e-6).any()
+
+
+def test_what_rounds_away_is_a_failure_with_the_reason() -> None:
+    for problem in (PROBLEMS["level"], {"family": "poisson", "source": 1e-43}):
+        _, data = solved(problem, dtype="float32")
+        assert [f["result"] for f in data.failures] == [Result.ROUNDED.name] * 3
+        assert "store.dtype" in data.failures[0]["reason"]
+        assert np.isnan(data.arrays["solution"]).all()
+    _, allowed = solved(PROBLEMS["level"], dtype="float32", certify={"stored_rtol": 10})
+    assert not allowed.failures
+    assert (allowed.arrays["stored_error"] > 1e-5).all()
+
+
+def test_a_level_changes_the_solution_by_itself_alone() -> None:
+    def fields(level: float) -> Array:
+        boundary: Json = {"left": {"dirichlet": level}, "right": {"robin": {"coefficient": 2, "value": 2 * level}}}
+        boundary["default"] = {"neumann": 0}
+        problem = {"coefficient": {"field": "lognormal", "std": 0.5}, "boundary": boundary}
+        return np.asarray(solved(problem, "direct")[1].arrays["solution"]) - level
+
+    raised, plain = fields(1e6), fields(0.0)
+    assert np.abs(raised - plain).max() <= np.spacing(1e6)
+
+
+def test_a_smooth_error_that_no_residual_shows_in_float32_is_found() -> None:
+    job = FieldJob(validate({"problem": {"family": "poisson", "resolution": [256, 256]}, "samples": 1}))
+    equation = job.discretisation.equation(job.instance("train", 0))
+    assert isinstance(equation, LinearEquation)
+    (label,) = job.scheme.labels([equation], job.sequence(), Stopwatch())
+    assert label.unknowns is not None
+    u = (1.001 * label.unknowns).astype(np.float32).astype(np.float64)
+    assert equation.relative_residual(u) <= job.method.rtol + rounding_residual(equation, u, "float32")
+    corrector = Corrector(job.method.solver(), job.kept)
+    (d,) = corrector.corrections([equation.system], [equation.precise_residual(u)])
+    assert d is not None
+    assert relative_error(job.discretisation, d, u) >= 9.9e-4
+
+
+def test_residuals_are_summed_in_doubled_precision() -> None:
+    rng = np.random.default_rng(1)
+    indptr, indices = np.array([0, 3], dtype=np.int32), np.arange(3, dtype=np.int32)
+    a = np.array([1.0 + 2**-30, 1.0 - 2**-30, 1.0])
+    u = np.array([1.0 + 2**-30, -(1.0 - 2**-30), rng.uniform()])
+    exact = sum(int(x * 2**60) * int(y * 2**60) for x, y in zip(a, u, strict=True))
+    found = residual(indptr, indices, a, u, np.array([float(exact) * 2.0**-120]))
+    assert abs(found[0]) <= 2.0**-52
+    assert found[0] == float(int(float(exact) * 2.0**-120 * 2**60) * 2**60 - exact) * 2.0**-120
+
+
+def test_the_store_tells_and_old_limits_leave_the_hash() -> None:
+    spec: Json = {"problem": {"family": "poisson", "resolution": [8, 8]}, "samples": 2}
+    assert validate({**spec, "certify": {"algebraic_rtol": 1e-6}}).sha256() == validate(spec).sha256()
+    assert validate({**spec, "certify": {"algebraic_rtol": 1e-7}}).sha256() != validate(spec).sha256()
+
+
+def test_columns_are_written(tmp_path: Any) -> None:
+    spec: Json = {"problem": {"family": "poisson", "resolution": [8, 8]}, "samples": 2}
+    assert pdemill.generate(spec, tmp_path / "s.zarr", workers=0).ok
+    group = zarr.open_group(tmp_path / "s.zarr", mode="r")
+    assert group.attrs["schema"] == 2
+    stored, algebraic = np.asarray(group["train/stored_error"]), np.asarray(group["train/algebraic_error"])
+    assert (algebraic > 0).all()
+    assert (algebraic < stored).all()
+    assert (stored < 1e-6).all()
