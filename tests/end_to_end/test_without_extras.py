@@ -71,6 +71,19 @@ def test_the_plan_tells_who_factorises(spec: Path) -> None:
     assert not {"amg", "cg icc"} & {line.split("  ")[0] for line in ran.stdout.splitlines()}
 
 
+@pytest.mark.needs("petsc4py", "netgen")
+@pytest.mark.parametrize("solver", ["auto", "{method: auto, trial: never}", "amg", "gmres", "direct"])
+@pytest.mark.parametrize("problem", [GRID["problem"], PLATE], ids=["grid", "mesh"])
+def test_what_others_wrote_is_verified(solver: str, problem: dict[str, Any], tmp_path: Path) -> None:
+    chosen = f"solver={solver}" if solver.startswith("{") else f"solver={{method: {solver}}}"
+    assert pdemill.generate({**GRID, "problem": problem}, tmp_path / "a.zarr", workers=0, settings=[chosen]).ok
+    ran = pdemill_there("verify", tmp_path / "a.zarr")
+    assert ran.returncode == 0, ran.stdout + ran.stderr
+    told = " ".join(ran.stdout.split())
+    assert "superlu absent (here" in told
+    assert ("the mesh (a mesh of problem.domain needs netgen.geom2d" in told) == (problem is PLATE)
+
+
 @pytest.mark.parametrize("method", REFUSED)
 def test_what_cannot_run_names_its_extra(method: str, spec: Path, tmp_path: Path) -> None:
     solver = method if method.startswith("{") else f"{{method: {method}}}"

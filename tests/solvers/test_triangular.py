@@ -55,6 +55,7 @@ def _image(operator: TriangularPreconditioned | Preconditioned, v: Array) -> Arr
     return np.array(rows[1])
 
 
+@pytest.mark.needs("petsc4py")
 @pytest.mark.parametrize(("problem", "kind"), CASES)
 def test_it_is_the_preconditioner_of_the_library(problem: str, kind: str) -> None:
     system = _system(problem)
@@ -150,6 +151,7 @@ def test_it_refuses_what_the_library_has_its_own_ways_with(kind: str, matrix: Ma
     assert operator.load(_dense([[3, 1], [1, 2]], symmetric=True))
 
 
+@pytest.mark.needs("petsc4py")
 def test_a_matrix_that_is_refused_is_solved_with_the_library_and_the_space_goes_on() -> None:
     """The second of three systems has a zero on its diagonal, which jacobi of the library takes."""
     solver, state = SkrSolver(makers("jacobi"), 4, 1, 1e-10, 100), None
