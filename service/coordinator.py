@@ -6,9 +6,7 @@ under way have leases.
 
 from __future__ import annotations
 
-import fcntl
 import logging
-import os
 import sqlite3
 import time
 from collections import deque
@@ -23,6 +21,7 @@ from kombu.exceptions import OperationalError
 from redis import RedisError
 
 from pdemill.errors import PdemillError
+from pdemill.flock import FileLock
 from pdemill.leases import NOTIFICATIONS, PREPARE, Leases, Unit
 from pdemill.settings import Settings
 from pdemill.store.disk import LocalDisk
@@ -288,18 +287,10 @@ class Coordinator:
 @contextmanager
 def _alone(path: Path, stop: Event) -> Iterator[None]:
     """Hold a lock file while the block runs; wait for it until told to stop."""
-    handle = os.open(path, os.O_RDWR | os.O_CREAT, 0o600)
+    lock = FileLock(path)
     try:
-        while not stop.is_set() and not _locked(handle):
+        while not stop.is_set() and not lock.take():
             stop.wait(TICK_SECONDS)
         yield
     finally:
-        os.close(handle)
-
-
-def _locked(handle: int) -> bool:
-    try:
-        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return False
-    return True
+        lock.release()

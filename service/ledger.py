@@ -16,6 +16,8 @@ from secrets import token_hex
 from threading import Lock
 from typing import Any, Literal, get_args
 
+from pdemill.errors import PdemillError
+
 type Status = Literal["accepted", "running", "successful", "failed", "dismissed"]
 STATUSES: tuple[str, ...] = get_args(Status.__value__)
 UNFINISHED = ("accepted", "running")
@@ -295,9 +297,13 @@ class Ledger:
 
 
 def _connect(path: Path) -> sqlite3.Connection:
-    db = sqlite3.connect(path, timeout=30, isolation_level=None, check_same_thread=False)
+    """A connection to the file. Raises PdemillError where its file system cannot hold a database."""
+    try:
+        db = sqlite3.connect(path, timeout=30, isolation_level=None, check_same_thread=False)
+        db.execute("PRAGMA journal_mode = WAL")
+    except sqlite3.OperationalError as error:
+        raise PdemillError(f"cannot keep jobs in {path}: {error}; choose a data directory on another disk") from error
     db.row_factory = sqlite3.Row
-    db.execute("PRAGMA journal_mode = WAL")
     db.execute("PRAGMA synchronous = FULL")
     db.execute("PRAGMA foreign_keys = ON")
     return db

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import fcntl
 import json
 import logging
 import os
@@ -22,6 +21,7 @@ from redis import RedisError
 from pdemill.addresses import on_disk
 from pdemill.errors import PdemillError
 from pdemill.extras import missing
+from pdemill.flock import FileLock
 from pdemill.leases import Leases
 from pdemill.process import child_environment, module_command
 from pdemill.settings import Settings
@@ -114,15 +114,12 @@ class Supervisor:
         worker = child("worker", "workers", "--concurrency", str(workers), "--nice", "5", after=self._sign_off)
         self._others = [worker, child("api", "service", "--host", host, "--port", str(port))]
 
-    def _alone(self) -> int:
-        handle = os.open(self._data / "serve.lock", os.O_RDWR | os.O_CREAT, 0o600)
-        try:
-            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            raise PdemillError(
-                f"{self._data} is being served already; stop that server, or choose --data-dir"
-            ) from None
-        return handle
+    def _alone(self) -> FileLock:
+        lock = FileLock(self._data / "serve.lock")
+        if not lock.take():
+            lock.release()
+            raise PdemillError(f"{self._data} is being served already; stop that server, or choose --data-dir")
+        return lock
 
     def _short_socket(self) -> Path:
         path = self._data / "broker" / "valkey.sock"
@@ -210,7 +207,7 @@ class Supervisor:
         if self._socket.parent != self._data / "broker":
             self._socket.unlink(missing_ok=True)
             self._socket.parent.rmdir()
-        os.close(self._lock)
+        self._lock.release()
 
 
 class _Signals:

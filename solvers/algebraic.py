@@ -8,16 +8,22 @@ correction d with A d = b - A u, the residual in doubled precision, found by a m
 from __future__ import annotations
 
 from dataclasses import replace
+from math import ceil, fsum, inf, log10
 from typing import Any, Protocol
 
 import numpy as np
 
 from pdemill.points import Array
 from solvers.methods.direct import LARGEST_FACTOR, Direct
-from solvers.methods.multigrid import Multigrid, missing
-from solvers.operators.norms import two_norm, varying
+from solvers.methods.multigrid import LEAST_REDUCTION, Multigrid, missing
+from solvers.operators.norms import two_norm, unit_scale
 from solvers.operators.system import Matrix, System
 from solvers.solution import REDUCTION, Solver, reduced
+
+PLAIN = 1e2
+"""Ratio of diagonal entries up to which a tenfold reduction shows all of the error."""
+WEAK = 1e-6
+"""1ᵀA1 per unknown, in units of the largest entry, below which the level of a correction is looked at by itself."""
 
 
 class Measure(Protocol):
@@ -30,18 +36,6 @@ class Measure(Protocol):
     def norm(self, unknowns: Array) -> float: ...
 
     def variation(self, unknowns: Array) -> float: ...
-
-
-class Euclidean:
-    """The 2-norm, and that of u minus its mean; of u itself where that is no more than rounding."""
-
-    stretch = 1.0
-
-    def norm(self, unknowns: Array) -> float:
-        return two_norm(unknowns)
-
-    def variation(self, unknowns: Array) -> float:
-        return varying(self.norm(unknowns - unknowns.mean()), self.norm(unknowns))
 
 
 def relative_error(measure: Measure, correction: Array, unknowns: Array) -> float:
@@ -59,7 +53,7 @@ class Corrector:
 
     def __init__(self, solver: Solver[Any], kept: dict[Any, Any]) -> None:
         self._solver, self._kept = solver, kept
-        self._multigrid: Solver[Any] | None = None
+        self._multigrid: dict[float, Solver[Any]] = {}
         self._direct: Solver[Any] | None = None
 
     def bound(self, system: System, residual: Array, unknowns: Array) -> float:
@@ -69,50 +63,82 @@ class Corrector:
             return float("inf")
         norm = self._solver.inverse_norm(system.matrix)
         if norm is None and not self._too_large(system):
-            norm = self._factors().inverse_norm(system.matrix)
+            norm = self.direct.inverse_norm(system.matrix)
         return float("inf") if norm is None else norm * (two_norm(residual) + system.rounding(unknowns))
 
     def corrections(self, systems: list[System], residuals: list[Array]) -> list[Array | None]:
         """d with A d = r for each system; None where no method reduces its residual tenfold."""
-        scales = [_scale(residual) for residual in residuals]
+        scales = [unit_scale(residual) for residual in residuals]
         sides = [_projected(s.matrix, r * scale) for s, r, scale in zip(systems, residuals, scales, strict=True)]
-        found = self._solver.correct(systems, sides) or self._by_multigrid(systems, sides)
-        corrections: list[Array | None] = []
-        for system, side, first, scale in zip(systems, sides, found, scales, strict=True):
-            d = first if first is not None else self._by_factors(system, side)
-            corrections.append(None if d is None else d if scale == 1.0 else d / scale)
+        reductions = [_reduction(system.matrix) for system in systems]
+        corrections: list[Array | None] = [None] * len(systems)
+        for reduction in dict.fromkeys(reductions):
+            group = [i for i, other in enumerate(reductions) if other == reduction]
+            found = self._iterated([systems[i] for i in group], [sides[i] for i in group], reduction)
+            for i, first in zip(group, found, strict=True):
+                d = first if first is not None else self._by_factors(systems[i], sides[i])
+                if d is not None and _may_hide_a_level(systems[i].matrix):
+                    d = d + _level(replace(systems[i], rhs=sides[i]), d)
+                corrections[i] = None if d is None else d if scales[i] == 1.0 else d / scales[i]
         return corrections
 
-    def _by_multigrid(self, systems: list[System], sides: list[Array]) -> list[Array | None]:
-        if missing(systems[0].matrix.properties, "") is not None:
+    def _iterated(self, systems: list[System], sides: list[Array], reduction: float) -> list[Array | None]:
+        """By the solver that solved the systems where it has a way of its own, else by multigrid where that is admitted
+        and not too much is asked of it."""
+        found = self._solver.correct(systems, sides, reduction)
+        if found is not None:
+            return found
+        if reduction < LEAST_REDUCTION or missing(systems[0].matrix.properties, "") is not None:
             return [None] * len(systems)
-        if self._multigrid is None:
-            self._multigrid = Multigrid(method="multigrid", rtol=REDUCTION).solver()
+        if reduction not in self._multigrid:
+            self._multigrid[reduction] = Multigrid(method="multigrid", rtol=reduction).solver()
         loads = [replace(system, rhs=side, guess=None) for system, side in zip(systems, sides, strict=True)]
-        return [s.value if s.result.ok else None for s in self._multigrid.solve_batch(loads, None)]
+        return [s.value if s.result.ok else None for s in self._multigrid[reduction].solve_batch(loads, None)]
 
     def _by_factors(self, system: System, side: Array) -> Array | None:
         """By ``direct``; by the solver itself, begun anew, where factors are too large or no matrix is made."""
-        solver = self._solver if not system.matrix.made or self._too_large(system) else self._factors()
+        solver = self._solver if not system.matrix.made or self._too_large(system) else self.direct
         load = replace(system, rhs=side, guess=None)
         return reduced(load, solver.solve(load, solver.start()))
 
     def _too_large(self, system: System) -> bool:
         return system.matrix.properties.dimension > 2 and system.matrix.pattern.size > LARGEST_FACTOR
 
-    def _factors(self) -> Solver[Any]:
+    @property
+    def direct(self) -> Solver[Any]:
+        """The method ``direct``, made when it is first asked for: one matrix is factorised once, whoever wants it."""
         if self._direct is None:
             self._direct = Direct(method="direct").solver()
             self._direct.keep_in(self._kept)
         return self._direct
 
 
-def _scale(residual: Array) -> float:
-    """A power of two that brings a residual to size one, where its squares could not be numbers."""
-    if 1e-140 < np.linalg.norm(residual) < 1e140:
-        return 1.0
-    largest = float(np.abs(residual).max(initial=0.0))
-    return float(2.0 ** -np.clip(np.frexp(largest)[1], -1000, 1000)) if 0.0 < largest < np.inf else 1.0
+def _reduction(matrix: Matrix) -> float:
+    """The part of a residual that an iterative correction may leave. A region of large coefficients that small ones
+    cut off has an error whose residual is smaller than that of others by their ratio, so that much more is asked; in
+    powers of ten."""
+    if not matrix.made:
+        return REDUCTION
+    diagonal = np.abs(matrix.values[matrix.pattern.diagonals])
+    least, most = float(diagonal.min()), float(diagonal.max())
+    if not 0.0 < least < most < inf:
+        return REDUCTION
+    return REDUCTION * 10.0 ** -max(0, ceil(log10(most / least / PLAIN)))
+
+
+def _may_hide_a_level(matrix: Matrix) -> bool:
+    """Whether constants are nearly in the null space, so that the residual of a wrong level is too small for a tenfold
+    reduction to show it; told by 1ᵀA1."""
+    if matrix.singular or not matrix.made:
+        return False
+    return abs(float(matrix.values.sum())) <= WEAK * matrix.pattern.size * matrix.largest
+
+
+def _level(system: System, d: Array) -> float:
+    """The constant that a correction misses: 1ᵀ(r - A d) / 1ᵀA1, both in doubled precision."""
+    one = np.ones_like(d)
+    weight = -fsum(replace(system, rhs=np.zeros_like(d)).precise_residual(one))
+    return fsum(system.precise_residual(d)) / weight if weight else float("inf")
 
 
 def _projected(matrix: Matrix, residual: Array) -> Array:

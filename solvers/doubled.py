@@ -38,7 +38,7 @@ def subtract_product(indptr: Indices, indices: Indices, values: Array, u: Array,
 
 
 def residual(indptr: Indices, indices: Indices, values: Array, u: Array, rhs: Array) -> Array:
-    """b - A u for a matrix in compressed rows; by float64 alone where halves of the numbers overflow."""
+    """b - A u for a matrix in compressed rows; not finite where halves of the numbers overflow."""
     found = np.array(rhs, dtype=np.float64)
     subtract_product(indptr, indices, values, np.ascontiguousarray(u, dtype=np.float64), found)
     return found

@@ -63,7 +63,7 @@ class Rows:
                 arrays["input"][number] = row.inputs
             if row.solution is not None:
                 arrays["solution"][number] = row.solution
-        stored = row.label.algebraic_error
+        stored = row.label.algebraic_error + row.label.rounding
         if row.solution is not None:
             if self._fits(number):
                 stored += self._rounding(row.solution, number)

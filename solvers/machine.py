@@ -14,7 +14,7 @@ import scipy.linalg  # noqa: F401 - loads its BLAS
 from llvmlite.binding import get_host_cpu_name
 from numba import config
 
-from solvers.threads import MAPS
+from solvers.threads import openblas_paths
 
 _NAMES = [f"{a}openblas_get_corename{b}" for a, b in product(("scipy_", ""), ("64_", ""))]
 
@@ -48,8 +48,7 @@ def _library() -> str:
 
 def _kernels() -> Iterator[str]:
     """The kernels of the OpenBLAS libraries that numpy and SciPy brought, or of all where they brought none."""
-    lines = MAPS.read_text(encoding="utf-8", errors="replace").splitlines() if MAPS.exists() else []
-    paths = sorted({line.split(maxsplit=5)[-1] for line in lines if "openblas" in line})
+    paths = openblas_paths()
     for path in [path for path in paths if "/numpy.libs/" in path or "/scipy.libs/" in path] or paths:
         library = ctypes.CDLL(path)
         for name in _NAMES:

@@ -10,10 +10,10 @@ import numpy as np
 from pdemill.points import Array
 from pdemill.spec.certify import ALGEBRAIC_RTOL
 from pdemill.spec.method import LinearMethod
-from solvers.algebraic import Corrector, Euclidean, Measure, relative_error
+from solvers.algebraic import Corrector, Measure, relative_error
 from solvers.job import FAILED
-from solvers.methods.direct import Direct
 from solvers.operators.equation import relative_residual, relative_size
+from solvers.operators.norms import Euclidean
 from solvers.operators.system import Matrix, Pattern, System
 from solvers.solution import Result, Solution, Solver
 from solvers.span import spanned
@@ -26,7 +26,12 @@ SOME = 256
 
 @dataclass(frozen=True)
 class Label:
-    """A certified solution, or why there is none; ``seconds`` of CPU time its solves and certificates took."""
+    """A certified solution, or why there is none.
+
+    ``algebraic_error``: its distance to the exact solution of the system, relative to what varies in it; ``rounding``:
+    what adding a level to it has rounded away, in the same units; ``seconds`` of CPU time its solves and certificates
+    took.
+    """
 
     unknowns: Array | None
     residual: float
@@ -36,6 +41,7 @@ class Label:
     reason: str = ""
     seconds: float = 0.0
     algebraic_error: float = float("nan")
+    rounding: float = 0.0
 
 
 ROUNDS = 8
@@ -62,8 +68,7 @@ class Sequence:
         self._solver.keep_in(self._kept)
         self._state: Any = self._solver.start()
         self._corrector = Corrector(self._solver, self._kept)
-        self._fallback: Solver[Any] | None = None
-        self._fallback_corrector: Corrector | None = None
+        self._fallback: Corrector | None = None
         self._last: Matrix | None = None
 
     def batch(self, pattern: Pattern, constant: bool) -> int:
@@ -99,13 +104,11 @@ class Sequence:
     def _retry(self, system: System, label: Label, watch: Stopwatch) -> Label:
         before = _spent(watch)
         with watch.step("solve"):
-            if self._fallback is None:
-                self._fallback = Direct(method="direct").solver()
-                self._fallback.keep_in(self._kept)
-                self._fallback_corrector = Corrector(self._fallback, self._kept)
-            retry = self._fallback.solve(system, self._fallback.start())
-        assert self._fallback_corrector is not None
-        (second,) = self._certify([system], [retry], FALLBACK, self._fallback_corrector, watch)
+            direct = self._corrector.direct
+            retry = direct.solve(system, direct.start())
+        if self._fallback is None:
+            self._fallback = Corrector(direct, self._kept)
+        (second,) = self._certify([system], [retry], FALLBACK, self._fallback, watch)
         seconds = label.seconds + _spent(watch) - before
         spent = replace(second, iterations=label.iterations + second.iterations, seconds=seconds)
         if second.unknowns is not None:
@@ -118,16 +121,16 @@ class Sequence:
         """The labels of solutions: those whose residual is small enough get their algebraic errors, measured side by
         side."""
         with watch.step("certify"):
-            labels, open_, residuals = [], [], []
+            labels, unsure, residuals = [], [], []
             for i, (system, solution) in enumerate(zip(systems, solutions, strict=True)):
                 label, residual = self._small(system, solution, method, corrector)
                 labels.append(label)
                 if residual is not None:
-                    open_.append(i)
+                    unsure.append(i)
                     residuals.append(residual)
-            if open_:
-                found = corrector.corrections([systems[i] for i in open_], residuals)
-                for i, correction in zip(open_, found, strict=True):
+            if unsure:
+                found = corrector.corrections([systems[i] for i in unsure], residuals)
+                for i, correction in zip(unsure, found, strict=True):
                     labels[i] = self._corrected(systems[i], labels[i], correction, corrector)
         return labels
 

@@ -111,11 +111,11 @@ class Solver[State](ABC):
         cheap; None where it is not."""
         return None
 
-    def correct(self, systems: list[System], residuals: list[Array]) -> list[Array | None] | None:
-        """Vectors d with A d = r to within ``REDUCTION`` of r, recomputed in float64, for systems just solved:
-        by factors or hierarchies, at a small part of the price of a solve. None for one that fails; None at all where
-        the method has no cheap way whose errors are small in all directions: Krylov methods have none, nor has smoothed
-        aggregation at high contrast."""
+    def correct(self, systems: list[System], residuals: list[Array], reduction: float) -> list[Array | None] | None:
+        """Vectors d with A d = r to within ``reduction`` of r (``REDUCTION`` for exact methods), recomputed in float64,
+        for systems just solved: by factors or hierarchies, at a small part of the price of a solve. None for one that
+        fails; None at all where the method has no cheap way whose errors are small in all directions: Krylov methods
+        have none, nor has smoothed aggregation."""
         return None
 
     def solve_batch(self, systems: list[System], state: State) -> list[Solution[State]]:

@@ -115,8 +115,8 @@ class SpanSolver(Solver[SpanState]):
     def inverse_norm(self, matrix: Matrix) -> float | None:
         return self._inner.inverse_norm(matrix)
 
-    def correct(self, systems: list[System], residuals: list[Array]) -> list[Array | None] | None:
-        return self._inner.correct(systems, residuals)
+    def correct(self, systems: list[System], residuals: list[Array], reduction: float) -> list[Array | None] | None:
+        return self._inner.correct(systems, residuals, reduction)
 
     def solve(self, system: System, state: SpanState) -> Solution[SpanState]:
         return self.solve_batch([system], state)[0]

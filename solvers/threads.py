@@ -20,6 +20,12 @@ _before: dict[str, Callable[[], None]] = {}
 """What gives each OpenBLAS its threads back when the last block has ended."""
 
 
+def openblas_paths() -> list[str]:
+    """The files of the OpenBLAS libraries that this process has loaded; none where the system does not tell."""
+    lines = MAPS.read_text(encoding="utf-8", errors="replace").splitlines() if MAPS.exists() else []
+    return sorted({line.split(maxsplit=5)[-1] for line in lines if "openblas" in line})
+
+
 @contextmanager
 def one_thread() -> Iterator[None]:
     """Every OpenBLAS of this process computes in one thread, as those of worker processes do.
@@ -56,8 +62,7 @@ def join() -> None:
 
 def _loaded() -> Iterator[tuple[str, int, Callable[[int], None]]]:
     """The OpenBLAS libraries of this process: the number of threads of each, and what changes it."""
-    lines = MAPS.read_text(encoding="utf-8", errors="replace").splitlines() if MAPS.exists() else []
-    for path in sorted({line.split(maxsplit=5)[-1] for line in lines if "openblas" in line}):
+    for path in openblas_paths():
         library = ctypes.CDLL(path)
         for get, change in _NAMES:
             if hasattr(library, get) and hasattr(library, change):

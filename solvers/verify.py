@@ -36,7 +36,8 @@ def verify(store: str | Path, samples: int | None = None, audit: int = 0, resolv
 
     Recomputed are what was drawn, residuals, discretisation errors, statistics; of a pointwise store, the labels at
     CHECKED_POINTS points of each sample. A stored solution u, rounded to the store's type, passes when
-    ||b - A u|| / ||b|| is at most rtol + eps || |A||u| || / ||b||, the most that rounding can add.
+    ||b - A u|| / ||b|| is at most rtol + eps || |A||u| || / ||b||, the most that rounding can add, and by a correction
+    it is off by at most twice its ``stored_error``.
     Bits are compared where the store was made by this software on this kind of machine, else values to rounding.
 
     ``samples``: how many per split, spread evenly; default all.

@@ -18,8 +18,8 @@ class Certify(Model):
     to estimate the discretisation error; 0 switches it off.
     ``audit``: measure the error of some labels against the continuous equation by random walks; none by default.
     ``algebraic_rtol``: the largest algebraic error of a certified label, the L2 distance to the exact solution of its
-    discrete system relative to the variation of u. The default is ten times below what float32 rounds at a level of ten
-    times the variation, and far below any discretisation error.
+    discrete system relative to the variation of u. The default is what rounding to float32 does at a level of some
+    thirty times the variation, and far below any discretisation error.
     ``stored_rtol``: the largest error of what is stored, that error and the rounding to ``store.dtype`` together;
     at least ``algebraic_rtol``."""
 

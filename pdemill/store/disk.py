@@ -11,11 +11,7 @@ from typing import Protocol, Self
 from uuid import uuid4
 
 from pdemill.errors import StoreBusy, StoreError
-
-try:
-    import fcntl
-except ImportError:  # Windows, where stores are read
-    fcntl = None  # type: ignore[assignment]
+from pdemill.flock import FileLock
 
 TEMPORARY = ".tmp"
 
@@ -143,33 +139,30 @@ def sweep(disk: Disk) -> None:
 
 
 class Lock:
-    """The right to write a store. It is held by this process and by every child that inherits ``handle``.
+    """The right to write a store. It is held by this process and by every child that inherits ``handle``; see FileLock.
 
     Workers of a run that was killed take a moment to end, so the lock is tried for ``patience`` seconds. Queue
     workers, each with a shard of its own, hold it ``shared``: they keep out a run that means to have it alone.
     """
 
     def __init__(self, root: Path, patience: float = 5.0, shared: bool = False) -> None:
-        if fcntl is None:
-            raise StoreError("stores are written on Linux and macOS only; on Windows, run pdemill in WSL")
-        self._kind = fcntl.LOCK_SH if shared else fcntl.LOCK_EX
-        self.handle = os.open(root, os.O_RDONLY | os.O_DIRECTORY)
-        limit = monotonic() + patience
-        while not self._taken():
-            if monotonic() > limit:
-                os.close(self.handle)
-                raise StoreBusy(f"{root} is being written by another pdemill; wait for it or stop it")
-            sleep(0.05)
-
-    def _taken(self) -> bool:
+        self._lock = FileLock(root, folder=True, shared=shared)
         try:
-            fcntl.flock(self.handle, self._kind | fcntl.LOCK_NB)
-        except BlockingIOError:
-            return False
-        return True
+            limit = monotonic() + patience
+            while not self._lock.take():
+                if monotonic() > limit:
+                    raise StoreBusy(f"{root} is being written by another pdemill; wait for it or stop it")
+                sleep(0.05)
+        except StoreError:
+            self._lock.release()
+            raise
+
+    @property
+    def handle(self) -> int:
+        return self._lock.handle
 
     def release(self) -> None:
-        os.close(self.handle)
+        self._lock.release()
 
     def __enter__(self) -> Self:
         return self

@@ -140,7 +140,7 @@ class DirectSolver(Solver[None]):
             return float("inf")
         return 1.1 * abs(float(found)) if np.isfinite(found) else float("inf")
 
-    def correct(self, systems: list[System], residuals: list[Array]) -> list[Array | None] | None:
+    def correct(self, systems: list[System], residuals: list[Array], reduction: float) -> list[Array | None] | None:
         sides = [replace(system, rhs=rhs) for system, rhs in zip(systems, residuals, strict=True)]
         return [reduced(*pair) for pair in zip(sides, self.solve_batch(sides, None), strict=True)]
 

@@ -89,7 +89,7 @@ class FftSolver(Solver[None]):
             self._matrix, self._result = matrix, self._load(matrix)
         return float(np.abs(self._inverse).max()) if self._result.ok else None
 
-    def correct(self, systems: list[System], residuals: list[Array]) -> list[Array | None] | None:
+    def correct(self, systems: list[System], residuals: list[Array], reduction: float) -> list[Array | None] | None:
         loads = [replace(system, rhs=rhs) for system, rhs in zip(systems, residuals, strict=True)]
         return [reduced(load, self.solve(load, None)) for load in loads]
 

@@ -27,6 +27,9 @@ long."""
 LARGEST_CONTRAST = 1_000.0
 """Ratio of the bounds of a coefficient above which most iterations may go into thin channels."""
 
+LEAST_REDUCTION = 1e-6
+"""The smallest part of a residual that a correction by multigrid may be asked to leave: factors correct others."""
+
 
 class Multigrid(LinearMethod):
     """Conjugate gradients with a multigrid preconditioner, Alcouffe, Brandt, Dendy, Painter 1981, on box grids of two
@@ -100,7 +103,7 @@ class Batches(Protocol):
 
     def solve(self, systems: list[System], rtol: float, limit: int) -> list[Solution[None]]: ...
 
-    def correct(self, systems: list[System], residuals: list[Array]) -> list[Array | None]: ...
+    def correct(self, systems: list[System], residuals: list[Array], reduction: float) -> list[Array | None]: ...
 
 
 class MultigridSolver(Solver[None]):
@@ -130,5 +133,7 @@ class MultigridSolver(Solver[None]):
             self._grid = self._make(pattern, len(systems))
         return self._grid.solve(systems, self._rtol, self._limit)
 
-    def correct(self, systems: list[System], residuals: list[Array]) -> list[Array | None] | None:
-        return None if self._grid is None else self._grid.correct(systems, residuals)
+    def correct(self, systems: list[System], residuals: list[Array], reduction: float) -> list[Array | None] | None:
+        if self._grid is None or reduction < LEAST_REDUCTION:
+            return None
+        return self._grid.correct(systems, residuals, reduction)

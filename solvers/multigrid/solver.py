@@ -17,14 +17,14 @@ from solvers.multigrid.layout import Coarsening, Layout, lay_out, plan_coarsenin
 from solvers.multigrid.loading import load, load_sides, unload
 from solvers.multigrid.stencil import Stencil, survey
 from solvers.operators.system import Matrix, Pattern, System
-from solvers.solution import REDUCTION, Result, Solution, Stats
+from solvers.solution import Result, Solution, Stats
 
 RESULTS = {DONE: Result.CONVERGED, BROKEN: Result.BREAKDOWN, STALLED: Result.MISSED_TOLERANCE}
 NONE = -99
 MARGIN = 0.9
 """The share of the tolerance that is aimed at, since the certificate rounds otherwise."""
-CORRECTION_LIMIT = 30
-"""Most iterations of a correction, which has to reduce a residual tenfold."""
+CORRECTION_LIMIT = 100
+"""Most iterations of a correction."""
 
 
 @dataclass(frozen=True)
@@ -109,19 +109,21 @@ class GridSolver:
                 solutions[slot] = Solution(x[lane], result, Stats(int(iterations[lane])), None)
         return [solutions.get(slot) or self._refused() for slot in range(len(systems))]
 
-    def correct(self, systems: list[System], residuals: list[Array]) -> list[Array | None]:
-        """d with A d = r for systems that were just solved, loosely; on the hierarchies of those solves, where all of
-        them are still there. None for each that does not converge."""
+    def correct(self, systems: list[System], residuals: list[Array], reduction: float) -> list[Array | None]:
+        """d with A d = r to within ``reduction`` of r, for systems that were just solved; on the hierarchies of those
+        solves, where all of them are still there. None for each that does not converge."""
         loaded = self._loaded
         lanes = None if loaded is None else loaded.lanes_of(systems)
         if loaded is not None and lanes is not None:
-            found = self._correct(loaded, lanes, residuals)
+            found = self._correct(loaded, lanes, residuals, reduction)
             if found is not None:
                 return found
         anew = [replace(system, rhs=rhs, guess=None) for system, rhs in zip(systems, residuals, strict=True)]
-        return [s.value if s.result.ok else None for s in self.solve(anew, REDUCTION, CORRECTION_LIMIT)]
+        return [s.value if s.result.ok else None for s in self.solve(anew, reduction, CORRECTION_LIMIT)]
 
-    def _correct(self, loaded: Loaded, lanes: list[int], residuals: list[Array]) -> list[Array | None] | None:
+    def _correct(
+        self, loaded: Loaded, lanes: list[int], residuals: list[Array], reduction: float
+    ) -> list[Array | None] | None:
         """The same with the matrices that are loaded; None where lanes want to leave."""
         many, layout, kind = len(loaded.slots), loaded.layout, loaded.kind
         idle = np.zeros(self.pattern.size)
@@ -133,7 +135,7 @@ class GridSolver:
         w, v, level = self._w, self._v, layout.levels[0]
         load_sides(w, v, level, layout.fine, sources, weights, many)
         x, state = np.empty((many, self.pattern.size)), State.new(many)
-        target = MARGIN * REDUCTION
+        target = MARGIN * reduction
         if not solve(
             w, v, layout.levels, layout.fine, kind.coarsening.sweeps, kind.reaction, many, target, CORRECTION_LIMIT,
             *state,

@@ -12,11 +12,11 @@ from pdemill.points import Array, Points
 from pdemill.spec.field import Function
 from solvers.instance import Instance
 from solvers.operators.equation import DiscreteEquation, LinearEquation
-from solvers.operators.norms import two_norm, varying
+from solvers.operators.norms import Euclidean
 from solvers.operators.system import Matrix, Pattern, System
 
 
-class Discretisation(ABC):
+class Discretisation(Euclidean, ABC):
     """A grid or mesh with everything that all samples of a job share.
 
     A subclass for linear equations of one scalar defines ``assemble``, ``to_field`` and ``to_unknowns``; any other one
@@ -40,19 +40,6 @@ class Discretisation(ABC):
     def equation(self, instance: Instance) -> DiscreteEquation:
         """The discrete equation of one sample; raises InvalidSample."""
         return LinearEquation(self.assemble(instance))
-
-    @property
-    def stretch(self) -> float:
-        """The most by which ``norm`` is larger than the 2-norm."""
-        return 1.0
-
-    def norm(self, unknowns: Array) -> float:
-        """The L2 norm of unknowns, up to a factor that all have in common."""
-        return two_norm(unknowns)
-
-    def variation(self, unknowns: Array) -> float:
-        """The norm of unknowns without their mean; of the whole where nothing varies."""
-        return varying(self.norm(unknowns - unknowns.mean()), self.norm(unknowns))
 
     def assemble(self, instance: Instance) -> System:
         """The linear system of one sample, the first one where the equation is not linear; raises InvalidSample."""

@@ -7,20 +7,44 @@ import numpy as np
 from pdemill.points import Array
 
 EPSILON = float(np.finfo(float).eps)
+SAFE = 1e-140, 1e140
+"""Norms between which squares are numbers, and precise ones."""
+
+
+def unit_scale(values: Array) -> float:
+    """A power of two that brings numbers to size one, where their squares could overflow or underflow; else 1."""
+    if SAFE[0] < np.linalg.norm(values) < SAFE[1]:
+        return 1.0
+    largest = float(np.abs(values).max(initial=0.0))
+    return float(2.0 ** -np.clip(np.frexp(largest)[1], -1000, 1000)) if 0.0 < largest < np.inf else 1.0
 
 
 def two_norm(values: Array) -> float:
     """The 2-norm, of numbers whose squares overflow or underflow too."""
     plain = float(np.linalg.norm(values))
-    if 1e-140 < plain < 1e140:
+    if SAFE[0] < plain < SAFE[1]:
         return plain
-    largest = float(np.abs(values).max(initial=0.0))
-    if not 0.0 < largest < np.inf:
-        return largest
-    scale = 2.0 ** -int(np.frexp(largest)[1])
+    scale = unit_scale(values)
     return float(np.linalg.norm(values * scale)) / scale
 
 
 def varying(variation: float, size: float) -> float:
     """The norm that errors are relative to: that of what varies, or the whole where nothing does."""
     return variation if variation > 8.0 * EPSILON * size else size
+
+
+class Euclidean:
+    """The 2-norm, and that of u minus its mean."""
+
+    @property
+    def stretch(self) -> float:
+        """The most by which ``norm`` is larger than the 2-norm."""
+        return 1.0
+
+    def norm(self, unknowns: Array) -> float:
+        """The L2 norm of unknowns, up to a factor that all have in common."""
+        return two_norm(unknowns)
+
+    def variation(self, unknowns: Array) -> float:
+        """The norm of unknowns without their mean; of the whole where nothing varies."""
+        return varying(self.norm(unknowns - unknowns.mean()), self.norm(unknowns))

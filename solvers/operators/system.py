@@ -40,6 +40,11 @@ class Pattern:
         return np.array([begin + np.searchsorted(self.indices[begin:end], n) for n, begin, end in rows], dtype=np.intp)
 
     @cached_property
+    def diagonals(self) -> NDArray[np.intp]:
+        """Where the diagonal entries of all rows stand among the values."""
+        return np.flatnonzero(self.indices == np.repeat(np.arange(self.size), np.diff(self.indptr)))
+
+    @cached_property
     def longest_row(self) -> int:
         """The most entries of a row."""
         return int(np.diff(self.indptr).max())

@@ -23,7 +23,7 @@ from solvers.operators.discretisation import Discretisation
 from solvers.operators.equation import DiscreteEquation
 from solvers.operators.level import without_level
 from solvers.operators.meshing import TriangleMesh
-from solvers.operators.norms import two_norm, varying
+from solvers.operators.norms import EPSILON, two_norm, unit_scale, varying
 from solvers.operators.system import Matrix, Pattern, System
 
 ELEMENTS: dict[int, Any] = {1: skfem.ElementTriP1, 2: skfem.ElementTriP2}
@@ -141,12 +141,15 @@ class TriangleElements(Discretisation):
         return float(np.sqrt(abs(self._mass).sum(axis=1).max()))
 
     def norm(self, unknowns: Array) -> float:
-        scale = two_norm(unknowns) or 1.0
-        return scale * float(np.sqrt(max(0.0, unknowns / scale @ (self._mass @ (unknowns / scale)))))
+        scale = unit_scale(unknowns)
+        scaled = unknowns if scale == 1.0 else unknowns * scale
+        return float(np.sqrt(max(0.0, scaled @ (self._mass @ scaled)))) / scale
 
     def variation(self, unknowns: Array) -> float:
         mean = (self.weights @ unknowns) / self.weights.sum()
-        return varying(self.norm(unknowns - mean), self.norm(unknowns))
+        varies = self.norm(unknowns - mean)
+        most = self.stretch * two_norm(unknowns)  # of the whole, without another product with the mass matrix
+        return varies if varies > 8.0 * EPSILON * most else varying(varies, self.norm(unknowns))
 
     @cached_property
     def _mass(self) -> csr_array:

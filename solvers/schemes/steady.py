@@ -7,9 +7,9 @@ from dataclasses import replace
 import numpy as np
 
 from pdemill.errors import SolverError
-from solvers.algebraic import Euclidean
+from solvers.algebraic import relative_error
 from solvers.operators.equation import DiscreteEquation
-from solvers.operators.norms import EPSILON
+from solvers.operators.norms import EPSILON, Euclidean
 from solvers.schemes.scheme import Scheme
 from solvers.sequence import Label, Sequence
 from solvers.stopwatch import Stopwatch
@@ -34,6 +34,4 @@ def _raised(label: Label, level: float) -> Label:
     if label.unknowns is None or level == 0.0:
         return label
     u = label.unknowns + level
-    measure = Euclidean()
-    rounding = 0.5 * EPSILON * measure.norm(u) / measure.variation(label.unknowns)
-    return replace(label, unknowns=u, algebraic_error=label.algebraic_error + rounding)
+    return replace(label, unknowns=u, rounding=relative_error(Euclidean(), 0.5 * EPSILON * u, u))

@@ -89,8 +89,8 @@ def test_no_certified_label_is_off_by_more_than_it_says(name: str, method: str) 
     certified = np.flatnonzero(data.arrays["method"] > 0)
     assert len(certified) == 3, data.failures
     for number in certified.tolist():
-        error, stated = true_error(job, data, number), float(data.arrays["algebraic_error"][number])
-        assert stated <= 1e-6
+        error, stated = true_error(job, data, number), float(data.arrays["stored_error"][number])
+        assert data.arrays["algebraic_error"][number] <= min(1e-6, stated)
         assert error <= 3.0 * stated + 1e-14
 
 
@@ -112,7 +112,9 @@ def test_a_nearly_singular_screen_is_right_or_fails(c: float, method: str) -> No
     source = {"field": "gaussian", "alpha": 2, "tau": 3}
     problem = {"family": "screened_poisson", "screening": c, "source": source, "boundary": sides}
     job, data = solved(problem, method)
-    for number in np.flatnonzero(data.arrays["method"] > 0).tolist():
+    certified = np.flatnonzero(data.arrays["method"] > 0).tolist()
+    assert len(certified) == (3 if c >= 1e-7 else 0)
+    for number in certified:
         assert true_error(job, data, number) <= 3.0 * data.arrays["algebraic_error"][number] + 1e-13
 
 
@@ -138,13 +140,44 @@ def test_meshes_are_measured_by_their_mass() -> None:
         assert grid.norm(np.ones_like(exact)) <= grid.stretch * np.sqrt(len(exact))
 
 
-def test_an_error_above_the_limit_is_corrected_then_solved_by_direct_then_a_failure() -> None:
+def test_an_error_above_the_limit_is_corrected() -> None:
     loose = {"rtol": 1e-2}
-    _, corrected = solved(PROBLEMS["lognormal"], "cg", solver=loose)
+    _, allowed = solved(PROBLEMS["levels"], "cg", certify={"algebraic_rtol": 0.1}, solver=loose)
+    assert allowed.arrays["method"].tolist() == [1, 1, 1]
+    assert allowed.arrays["algebraic_error"].max() > 1e-3
+    _, corrected = solved(PROBLEMS["levels"], "cg", solver=loose)
     assert corrected.arrays["method"].tolist() == [1, 1, 1]
     assert (corrected.arrays["algebraic_error"] <= 1e-6).all()
-    _, allowed = solved(PROBLEMS["lognormal"], "cg", certify={"algebraic_rtol": 0.1}, solver=loose)
-    assert (allowed.arrays["algebraic_error"] > 1e-6).any()
+
+
+def test_what_no_correction_mends_is_solved_by_direct_then_a_failure() -> None:
+    """A screen at the edge of float64: cg is helped out by direct; where not even that has an error that is known to be
+    small, there is no label."""
+    sides, source = {"default": {"neumann": 0}}, {"field": "gaussian", "alpha": 2, "tau": 3}
+    problem = {"family": "screened_poisson", "source": source, "boundary": sides}
+    _, data = solved({**problem, "screening": 3e-13}, "cg", solver={"rtol": 0.1})
+    assert {f["result"] for f in data.failures} == {Result.MISSED_ERROR.name}
+    assert all("then direct" in f["reason"] for f in data.failures)
+    assert "algebraic error" in data.failures[0]["reason"]
+    assert np.isnan(data.arrays["solution"]).all()
+
+
+def test_where_nothing_varies_nothing_is_divided_by_it() -> None:
+    for level in (0, 1, -1e7):
+        _, data = solved({"family": "poisson", "source": 0, "boundary": {"default": {"dirichlet": level}}})
+        assert not data.failures
+        assert (data.arrays["solution"] == level).all()
+        assert (data.arrays["stored_error"] <= 1e-15).all()
+
+
+def test_what_a_level_rounds_away_counts_for_what_is_stored() -> None:
+    """In float64 a signal on a level of 1e9 is known to 5e-6 of itself; on 1e12 it is lost."""
+    boundary = {"default": {"dirichlet": 1e9}}
+    _, data = solved({"family": "poisson", "boundary": boundary})
+    assert (data.arrays["algebraic_error"] < 1e-10).all()
+    assert (data.arrays["stored_error"] > 1e-6).all()
+    _, lost = solved({"family": "poisson", "boundary": {"default": {"dirichlet": 1e12}}})
+    assert [f["result"] for f in lost.failures] == [Result.ROUNDED.name] * 3
 
 
 def test_what_rounds_away_is_a_failure_with_the_reason() -> None:

@@ -135,8 +135,9 @@ def test_circles_and_moved_jobs_are_told(darcy_store: Path) -> None:
             pdemill.open(f"{server.url}/a.zarr?sig=hidden")
         assert "hidden" not in str(told.value)
         asked = len(server.seen)
-        with pytest.raises(ServerError, match=r"/v1/jobs has moved to /elsewhere.*; use that address"):
-            Client(server.url, "secret").submit({"problem": {}})
+        moved = r"/v1/jobs has moved to /elsewhere.*; use that address"
+        with Client(server.url, "secret") as client, pytest.raises(ServerError, match=moved):
+            client.submit({"problem": {}})
         assert len(server.seen) == asked + 1, "a spec is not sent on"
 
 
