@@ -18,6 +18,7 @@ from pdemill.store.layout import ArrayLayout, Shard, StoreLayout, shard_samples
 from solvers.algebraic import Measure
 from solvers.draws import CompiledDraw
 from solvers.field_rows import summary
+from solvers.installed import has_petsc
 from solvers.instance import Instance
 from solvers.job import FAILED, Job
 from solvers.methods.auto import Auto
@@ -161,7 +162,8 @@ class FieldJob(Job):
         sort = resolve_sort(self.method.sort, self.method.recycles)
         refined = self.refined_method() if self.spec.certify.refine else None
         shown = refined.method if refined else "none"
-        return {**self.method.model_dump(mode="json"), "sort": sort, "refined": shown}
+        direct = {} if has_petsc() else {"direct": "SuperLU"}
+        return {**self.method.model_dump(mode="json"), "sort": sort, "refined": shown, **direct}
 
     def method_names(self) -> list[str]:
         return list(dict.fromkeys([FAILED, self.method.method, FALLBACK]))

@@ -20,7 +20,9 @@ from pdemill.spec.method import Method
 from pdemill.spec.problem import Problem
 from pdemill.store.layout import SCHEMA, Shard, StoreLayout
 from pdemill.store.origin import MACHINE
+from pdemill.store.root import SUPERLU
 from pdemill.store.store import ShardData
+from solvers.installed import has_petsc
 from solvers.machine import machine
 from solvers.progress import Progress
 from solvers.stopwatch import Stopwatch
@@ -162,4 +164,6 @@ def software() -> dict[str, str]:
             found[name] = version(name)
         except PackageNotFoundError:
             continue
+    if not has_petsc():
+        found[SUPERLU] = found["scipy"]  # which holds it
     return found

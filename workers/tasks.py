@@ -14,7 +14,7 @@ from typing import Any
 from celery.exceptions import SoftTimeLimitExceeded
 from redis import RedisError
 
-from pdemill.errors import SpecError, StoreError
+from pdemill.errors import MissingExtra, SpecError, StoreError
 from pdemill.leases import FINISH, PREPARE, SHARD_TASK, TASKS, Leases, Unit, UnitFailure, worker_of
 from pdemill.settings import Settings
 from pdemill.spec.load import validate
@@ -132,7 +132,7 @@ def _attempt(body: Callable[[int], None], number: int, extra: dict[str, Any]) ->
     except SoftTimeLimitExceeded:
         minutes = f"{extra['unit']} took more than {SOFT_SECONDS // 60} minutes"
         return UnitFailure("poison", f"{minutes}; set store.shard to fewer samples"), True
-    except SpecError as error:
+    except (SpecError, MissingExtra) as error:
         log.warning("refused: %s", error, extra=extra)
         return UnitFailure("poison", str(error)), True
     except (StoreError, OSError, RedisError) as error:

@@ -63,6 +63,7 @@ def test_a_job_shows_its_shards_and_distributions(api: Api, job: str) -> None:
     assert 'aria-label="Relative residual: median' in text
 
 
+@pytest.mark.needs("petsc4py")
 def test_what_the_planner_measured_is_a_table(api: Api, tmp_path: Path) -> None:
     spec = pdemill.preset("condiff", ["splits={train: 6}", "solver={trial: always}", "problem.resolution=[24, 24]"])
     assert pdemill.generate(spec, tmp_path / "a.zarr", workers=0).ok
