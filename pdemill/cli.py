@@ -75,10 +75,14 @@ def inspect(store: str, picture: str | None) -> None:
 @click.argument("store")
 @click.option("--samples", type=click.IntRange(min=0), help="Recompute certificates of this many samples per split.")
 @click.option("--audit", default=0, type=click.IntRange(min=0), help="Measure this many labels per split by walks.")
+@click.option(
+    "--refine", default=0, type=click.IntRange(min=0),
+    help="Estimate the discretisation error of this many samples per split that were not estimated yet.",
+)  # fmt: skip
 @click.option("--resolve", is_flag=True, help="Solve the shards of these samples again and compare every array.")
-def verify(store: str, samples: int | None, audit: int, resolve: bool) -> None:
+def verify(store: str, samples: int | None, audit: int, refine: int, resolve: bool) -> None:
     """Check every file of a store against its manifest, and every certificate against the equation."""
-    found = engine.verify(store, samples, audit, resolve)
+    found = engine.verify(store, samples, audit, resolve, refine)
     for fault in found.faults[:SHOWN_FAULTS]:
         console.errors.print(fault)
     if len(found.faults) > SHOWN_FAULTS:

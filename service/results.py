@@ -13,6 +13,7 @@ from pdemill.store.disk import LocalDisk, Lock
 from pdemill.store.layout import cut
 from pdemill.store.manifest import Manifest, is_finished, name_of, read_all
 from pdemill.store.root import read_attributes
+from pdemill.store.store import ESTIMATED
 from service.keys import Owner
 from service.ledger import UNFINISHED, Dataset, JobRecord
 from service.problems import Refusal
@@ -34,7 +35,6 @@ def results_view(state: AppState, job: JobRecord, dataset: Dataset, base: str) -
     shards = cut(splits, int(attributes["shard_samples"]))
     found = [(shard, manifest) for shard, manifest in read_all(LocalDisk(root), shards) if manifest is not None]
     manifests = [manifest for _, manifest in found]
-    residuals = [m.summary["worst_residual"] for m in manifests if m.summary.get("worst_residual") is not None]
     url = store_url(dataset.id)
     return Results(
         store=StoreLocation(path=str(root), url=url),
@@ -45,7 +45,8 @@ def results_view(state: AppState, job: JobRecord, dataset: Dataset, base: str) -
         trial=trial_view(root),
         splits=[_summary(split, samples, manifests) for split, samples in splits.items()],
         stats=attributes["stats"],
-        worst_residual=max(residuals, default=None),
+        worst_residual=_worst(manifests, "worst_residual"),
+        worst_estimate=_worst(manifests, "worst_estimate"),
         iterations=sum(int(m.summary.get("iterations", 0)) for m in manifests),
         cpu_seconds=round(sum(sum(m.run.get("cpu_seconds", {}).values()) for m in manifests), 3),
         bytes=sum(int(file["bytes"]) for m in manifests for file in m.all_files().values()),
@@ -62,7 +63,16 @@ def results_view(state: AppState, job: JobRecord, dataset: Dataset, base: str) -
 
 def _summary(split: str, samples: int, manifests: list[Manifest]) -> SplitSummary:
     certified = sum(m.certified for m in manifests if m.split == split)
-    return SplitSummary(split=split, samples=samples, certified=certified, failed=samples - certified)
+    told = [m.summary[ESTIMATED] for m in manifests if m.split == split and ESTIMATED in m.summary]
+    estimated = sum(told) if told else None
+    return SplitSummary(
+        split=split, samples=samples, certified=certified, failed=samples - certified, estimated=estimated
+    )
+
+
+def _worst(manifests: list[Manifest], name: str) -> float | None:
+    """The largest of a number that manifests summarise."""
+    return max((m.summary[name] for m in manifests if m.summary.get(name) is not None), default=None)
 
 
 def _snippets(root: Path, url: str, split: str) -> dict[str, str]:

@@ -54,6 +54,7 @@ def sample_view(store: Path, split: str | None, number: int) -> Sample:
         stderr=values["stderr"][::stride].tolist() if pointwise else None,
         rel_residual=_number(group, "rel_residual", number),
         error_estimate=_number(group, "error_estimate", number),
+        error_order=_number(group, "error_order", number),
         iterations=int(group["iterations"][number]) if "iterations" in group else 0,
         method=codes[int(group["method"][number])],
     )

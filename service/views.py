@@ -57,12 +57,14 @@ class JobPage(BaseModel):
 
 
 class SplitSummary(BaseModel):
-    """One split of a finished store."""
+    """One split of a finished store; ``estimated``: how many of its certified samples have their discretisation error
+    estimated; null where the store does not tell, as of values at points."""
 
     split: str
     samples: int
     certified: int
     failed: int
+    estimated: int | None
 
 
 class ShardEntry(BaseModel):
@@ -116,6 +118,7 @@ class Results(BaseModel):
     splits: list[SplitSummary]
     stats: dict[str, Any]
     worst_residual: float | None
+    worst_estimate: float | None
     iterations: int
     cpu_seconds: float
     bytes: int
@@ -158,6 +161,7 @@ class Sample(BaseModel):
     stderr: list[float] | None
     rel_residual: float | None
     error_estimate: float | None
+    error_order: float | None
     iterations: int
     method: str
 

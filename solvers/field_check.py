@@ -24,7 +24,7 @@ def check_certificates(job: FieldJob, group: zarr.Group, shard: Shard, rows: NDA
     stored solution recomputed."""
     part: Any = group[shard.split]
     columns = {name: np.asarray(part[name][shard.start : shard.stop]) for name in _names(job, shard.split)}
-    estimates = Estimates(job, shard, rows, columns["solution"])
+    estimates = Estimates(job, shard, rows, columns)
     method = Direct(method="direct") if job.method.missing() else job.method
     corrector = Corrector(method.solver(), job.kept)
     faults = []

@@ -69,7 +69,8 @@ class Dataset:
         self._failed: dict[int, frozenset[int]] = {}
 
     def __repr__(self) -> str:
-        return f"Dataset({shown(self.store)!r}, {self.split!r}, {self._length} samples)"
+        told = "" if self.estimated is None else f", discretisation error estimated on {self.estimated}"
+        return f"Dataset({shown(self.store)!r}, {self.split!r}, {self._length} samples{told})"
 
     @property
     def channels(self) -> tuple[str, ...]:
@@ -80,6 +81,13 @@ class Dataset:
     def solution_channels(self) -> tuple[str, ...]:
         """Names of the channels of y."""
         return tuple(self.attributes["solution_channels"])
+
+    @property
+    def estimated(self) -> int | None:
+        """How many certified samples have their discretisation error estimated; None where the store does not tell: it
+        is not finished, holds values at points, or is of schema 1."""
+        told = self.attributes.get("estimated_samples")
+        return int(told[self.split]) if isinstance(told, dict) and self.split in told else None
 
     @property
     def methods(self) -> dict[int, str]:

@@ -48,13 +48,15 @@ class ShardColumns:
 
 @dataclass(frozen=True)
 class Statistics:
-    """Of ``shards`` of the ``finished`` ones: how many samples each method solved, which failed, how good they are."""
+    """Of ``shards`` of the ``finished`` ones: how many samples each method solved, which failed, how good they are.
+    ``estimated``: how many have their discretisation error estimated; None for values at points."""
 
     shards: int
     finished: int
     methods: dict[str, int]
     failures: tuple[tuple[str, int, str], ...]
     charts: tuple[Histogram, ...]
+    estimated: int | None
 
     @property
     def certified(self) -> int:
@@ -76,6 +78,7 @@ def statistics(parts: Sequence[ShardColumns], finished: int, rtol: float | None,
         methods=methods,
         failures=tuple(failure for part in parts for failure in part.failures)[:FAILURES],
         charts=tuple(chart for chart in _charts(columns, cold, rtol, plan) if chart is not None),
+        estimated=int(np.isfinite(columns["error_estimate"]).sum()) if "rel_residual" in columns else None,
     )
 
 

@@ -27,11 +27,10 @@ def candidates(
     return sorted(found, key=lambda method: method.seconds(problem, unknowns))
 
 
-def refining(problem: Problem, unknowns: int, rtol: float) -> LinearMethod | None:
-    """The method for a few samples of a problem with ``unknowns`` unknowns on cells of half the size; None where
-    nothing is known to fit into memory. Samples are few and not sorted, so nothing is recycled."""
-    finer = unknowns * 2**problem.dimension
-    found = [method for method in candidates(problem, finer, rtol, "none") if not method.recycles]
+def for_few(problem: Problem, unknowns: int, rtol: float) -> LinearMethod | None:
+    """The method for a few samples of a problem on another grid, where they have so many unknowns; None where nothing
+    is known to fit into memory. Samples are few and not sorted, so nothing is recycled."""
+    found = [method for method in candidates(problem, unknowns, rtol, "none") if not method.recycles]
     return found[0] if found else None
 
 

@@ -305,7 +305,7 @@ def test_samples_without_a_solution_fail_the_job_and_keep_the_store(client: Clie
     job = client.submit({"problem": problem, "samples": 4})
     with pytest.raises(JobError, match="4 of 4 samples have no certified solution; the store has the others"):
         job.wait(60)
-    assert job.results()["splits"] == [{"split": "train", "samples": 4, "certified": 0, "failed": 4}]
+    assert job.results()["splits"] == [{"split": "train", "samples": 4, "certified": 0, "failed": 4, "estimated": 0}]
 
 
 def test_zarr_reads_the_store_from_afar(server: Server, finished: Job) -> None:

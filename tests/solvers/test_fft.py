@@ -16,7 +16,7 @@ from pdemill.spec.domain import BOX_SIDES
 from pdemill.store.layout import Shard
 from solvers.field_job import FieldJob
 from solvers.field_shard import solve_shard
-from solvers.methods.candidates import refining
+from solvers.methods.candidates import for_few
 from solvers.methods.direct import Direct
 from solvers.methods.fft import Fft, FftSolver
 from solvers.operators.equation import relative_residual
@@ -181,5 +181,5 @@ def test_auto_takes_fft_where_it_wins(problem: dict[str, Any], method: str, refi
 
 def _picked(problem: Any) -> str:
     """What solves the refined problem of a certificate."""
-    picked = refining(problem, problem.size, 1e-8)
+    picked = for_few(problem, problem.size * 2**problem.dimension, 1e-8)
     return picked.method if picked else "none"
