@@ -11,7 +11,7 @@ import click
 from pdemill import __version__, cli_bench, cli_export, cli_jobs, console
 from pdemill.engine import engine
 from pdemill.errors import PdemillError, SpecError
-from pdemill.inspect import report
+from pdemill.inspect import report, worst
 from pdemill.planning import read_plan
 from pdemill.spec.load import load_spec, preset_names, preset_text
 
@@ -57,16 +57,22 @@ def plan(spec: str | None, preset: str | None, settings: tuple[str, ...]) -> Non
 @commands.command()
 @click.argument("store")
 @click.option("--picture", metavar="OUT.png", help="Also draw samples and certificates into a PNG.")
-def inspect(store: str, picture: str | None) -> None:
+@click.option("--worst", "count", type=click.IntRange(min=1), metavar="N", help="Also list the N samples with the "
+              "largest stated errors; with --picture draw these.")  # fmt: skip
+def inspect(store: str, picture: str | None, count: int | None) -> None:
     """Show what is in a store."""
-    console.print_report(store, *report(store))
+    attributes, reports = report(store)
+    console.print_report(store, attributes, reports)
+    chosen = worst(reports, count) if count else []
+    if count:
+        console.print_worst(chosen)
     if (made := read_plan(store)) is not None:
         console.print_plan(made)
     if picture:
         from pdemill.picture import draw
 
         try:
-            console.out.print(f"picture: {Path(picture).with_name(draw(store, picture).name)}")
+            console.out.print(f"picture: {Path(picture).with_name(draw(store, picture, chosen).name)}")
         except (OSError, ValueError) as error:
             raise PdemillError(f"cannot draw into {picture}: {error}") from None
 

@@ -11,8 +11,11 @@ from numpy.typing import NDArray
 
 from pdemill.points import Array
 from pdemill.store.store import ShardData
+from solvers import flags
 from solvers.algebraic import relative_error
+from solvers.instance import Instance
 from solvers.job import FAILED
+from solvers.operators.equation import DiscreteEquation
 from solvers.sequence import Label
 from solvers.solution import Result
 
@@ -94,6 +97,16 @@ class Rows:
             )
         return row
 
+    def flag(self, row: Row, instance: Instance, equation: DiscreteEquation) -> None:
+        """Keep what deserves a second look at a sample, told from what is stored of it."""
+        if row.solution is None or "flags" not in self.arrays:
+            return
+        stored = {name: values[row.number] for name, values in self.arrays.items()}
+        grid = self._job.discretisation
+        unknowns = grid.from_fields(stored["solution"].astype(np.float64))
+        found = flags.Evidence(stored, flags.StoredField(grid, instance, equation, unknowns))
+        self.arrays["flags"][row.number] = flags.told(found)
+
     def _rounding(self, solution: Array, number: int) -> float:
         """How far the stored solution is from that in float64, relative to what varies in it."""
         stored = self.arrays["solution"][number]
@@ -124,7 +137,8 @@ def summary(arrays: Mapping[str, NDArray[Any]]) -> dict[str, Any]:
     """What the manifest of a shard with these rows says of them; where a method recycles, also its first row."""
     good = arrays["method"] > 0
     iterations, residuals = arrays["iterations"][good], arrays["rel_residual"][good]
-    return {"iterations": int(iterations.sum()), "worst_residual": float(residuals.max()) if good.any() else None}
+    worst = float(residuals.max()) if good.any() else None
+    return {"iterations": int(iterations.sum()), "worst_residual": worst, **flags.counts(arrays)}
 
 
 def rounded(label: Label, stored: float) -> Label:
