@@ -35,7 +35,15 @@ def commands() -> None:
 def generate(
     spec: str | None, preset: str | None, out: str, workers: int, settings: tuple[str, ...], other_versions: bool
 ) -> None:
-    """Solve every sample of a spec into a store. Run it again to finish what is missing."""
+    """Solve every sample of a spec into a store. Run it again to finish what is missing.
+
+    A field is certified when, of its float64 solution u, ||b - A u|| / ||b|| (2-norm) is at most solver.rtol and the
+    error against the exact solution of the discrete system (L2, relative to u minus its mean) at most
+    certify.algebraic_rtol, and when that error of the stored bits, rounding included, is at most certify.stored_rtol.
+
+    The discretisation error is estimated on a drawn subset, certify.refine of each split, at least 4 samples; it has no
+    limit. Values at points have standard errors, and no residual.
+    """
     job = load_spec(cli_jobs.chosen(spec, preset), settings)
     with console.Bar() as bar:
         summary = engine.generate(job, out, workers, bar, other_versions)
@@ -60,7 +68,8 @@ def plan(spec: str | None, preset: str | None, settings: tuple[str, ...]) -> Non
 @click.option("--worst", "count", type=click.IntRange(min=1), metavar="N", help="Also list the N samples with the "
               "largest stated errors; with --picture draw these.")  # fmt: skip
 def inspect(store: str, picture: str | None, count: int | None) -> None:
-    """Show what is in a store."""
+    """Show what is in a store: how many samples are certified, residuals (of float64 solutions), errors (also of the
+    stored bits), discretisation errors where they were estimated, standard errors at points, flags."""
     attributes, reports = report(store)
     console.print_report(store, attributes, reports)
     chosen = worst(reports, count) if count else []
@@ -83,7 +92,12 @@ def inspect(store: str, picture: str | None, count: int | None) -> None:
 @click.option("--audit", default=0, type=click.IntRange(min=0), help="Measure this many labels per split by walks.")
 @click.option("--resolve", is_flag=True, help="Solve the shards of these samples again and compare every array.")
 def verify(store: str, samples: int | None, audit: int, resolve: bool) -> None:
-    """Check every file of a store against its manifest, and every certificate against the equation."""
+    """Check every file of a store against its manifest, and every certificate against the equation.
+
+    Of a stored field: its residual to solver.rtol and what rounding to store.dtype can add, its error against the
+    discrete system to twice what is stated, its estimate of the discretisation error where there is one, its flags. Of
+    values at points: the walks of two points per sample.
+    """
     found = engine.verify(store, samples, audit, resolve)
     for fault in found.faults[:SHOWN_FAULTS]:
         console.errors.print(fault)
