@@ -18,6 +18,7 @@ from solvers.certify import rounding_residual
 from solvers.instance import Instance
 from solvers.operators.discretisation import Discretisation
 from solvers.operators.equation import DiscreteEquation
+from solvers.operators.norms import two_norm
 
 PECLET = 2.0
 ESTIMATE = 0.1
@@ -66,10 +67,10 @@ def _residual(found: Evidence) -> float:
     few, largest = residual.size // FEW, float(residual.max(initial=0.0))
     if not few or not 0.0 < largest < inf:
         return nan
-    parts = np.square(residual / largest)
-    allowed = SHARE * float(parts.sum())
-    if few <= allowed:  # no part is larger than 1
+    allowed = SHARE * (two_norm(residual) / largest) ** 2
+    if few <= allowed:  # no row has more than the largest one
         return few / allowed
+    parts = np.square(residual / largest)
     held = float(np.partition(parts, -few)[-few:].sum()) / allowed
     if held <= 1.0:
         return held
@@ -80,9 +81,11 @@ def _level(found: Evidence) -> float:
     if found.field is None:
         return nan
     grid, u = found.field.grid, found.field.unknowns
-    if np.all(u == u[0]):
-        return inf if u[0] else nan
-    return grid.norm(u) / grid.variation(u) / LEVEL
+    size, variation = grid.norm(u), grid.variation(u)
+    if size == 0.0:
+        return nan
+    constant = size == variation and np.all(u == u[0])  # nothing varies
+    return inf if constant else size / variation / LEVEL
 
 
 def _order(found: Evidence) -> float:
