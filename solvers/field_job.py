@@ -15,6 +15,7 @@ from pdemill.spec.field import Function
 from pdemill.spec.job import Spec
 from pdemill.spec.method import LinearMethod, Method
 from pdemill.store.layout import ArrayLayout, Shard, StoreLayout, shard_samples
+from solvers import flags
 from solvers.algebraic import Measure
 from solvers.draws import CompiledDraw
 from solvers.field_rows import summary
@@ -181,9 +182,10 @@ class FieldJob(Job):
             ArrayLayout("error_estimate", "float32"),
             *(ArrayLayout(name, "float32") for name in ORDERS if self.schema > 1),
             *(ArrayLayout(name, "float32") for name in AUDITED if self.spec.certify.audit),
+            *((flags.column(),) if self.schema > 1 else ()),
             ArrayLayout("iterations", "int32", fill=-1),
             ArrayLayout("solve_seconds", "float32"),
-            ArrayLayout("method", "int8", fill=-1, attributes=self.flags()),
+            ArrayLayout("method", "int8", fill=-1, attributes=self.method_codes()),
             ArrayLayout("sample_id", "int64", fill=-1),
         )
         arrays = fields + tuple(c for c in columns if c.name != "params" or self.parameters)

@@ -152,7 +152,7 @@ class Job(ABC):
     def method_names(self) -> list[str]:
         """The meanings of the codes of the ``method`` column, a failure first."""
 
-    def flags(self) -> tuple[tuple[str, Any], ...]:
+    def method_codes(self) -> tuple[tuple[str, Any], ...]:
         """These codes as attributes, after the CF convention for flags."""
         names = self.method_names()
         return (("flag_values", tuple(range(len(names)))), ("flag_meanings", " ".join(names)))
