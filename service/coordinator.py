@@ -20,7 +20,8 @@ from typing import Any
 from kombu.exceptions import OperationalError
 from redis import RedisError
 
-from pdemill.errors import PdemillError
+from pdemill.data_directory import DataDirectory
+from pdemill.errors import DirectoryAway, PdemillError
 from pdemill.flock import FileLock
 from pdemill.leases import NOTIFICATIONS, PREPARE, Leases, Unit
 from pdemill.settings import Settings
@@ -37,7 +38,7 @@ TICK_SECONDS = 1.0
 SHORTEST_TICK = 0.02
 MOST_ACTIVE = 16
 RATE_SECONDS = 60.0
-AWAY = (RedisError, OperationalError, OSError, sqlite3.Error)
+AWAY = (RedisError, OperationalError, OSError, sqlite3.Error, DirectoryAway)
 
 log = logging.getLogger("pdemill.coordinator")
 
@@ -87,8 +88,12 @@ class _ActiveDataset:
 class Coordinator:
     """One thread; of several processes on one data directory, one coordinates and the others stand by."""
 
-    def __init__(self, settings: Settings, ledger: Ledger, leases: Leases, queue: Queue, metrics: Metrics) -> None:
+    def __init__(
+        self, settings: Settings, directory: DataDirectory, ledger: Ledger, leases: Leases, queue: Queue,
+        metrics: Metrics,
+    ) -> None:  # fmt: skip
         self._settings, self._ledger, self._leases, self._queue = settings, ledger, leases, queue
+        self._directory = directory
         self._metrics = metrics
         self._active: dict[str, _ActiveDataset] = {}
         self._wake, self._stop = Event(), Event()
@@ -147,6 +152,7 @@ class Coordinator:
                 self._wake.wait(TICK_SECONDS)
 
     def _tick(self, now: float) -> None:
+        self._directory.require()
         workers = self._leases.workers()
         slots = sum(worker.slots for worker in workers)
         self._admit(max(MOST_ACTIVE, 2 * slots))

@@ -96,7 +96,9 @@ class Load:
 class Ledger:
     """Jobs and data sets. One connection writes, one reads; both may be used from any thread."""
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, check: Callable[[], None] = lambda: None) -> None:
+        """``check`` raises where nothing may be written to the file any more."""
+        self._check = check
         self._writer, self._reader = _connect(path), _connect(path)
         self._write_lock, self._read_lock = Lock(), Lock()
         self._writer.executescript(_SCHEMA)
@@ -278,6 +280,7 @@ class Ledger:
     @contextmanager
     def _write(self) -> Iterator[sqlite3.Connection]:
         with self._write_lock:
+            self._check()
             self._writer.execute("BEGIN IMMEDIATE")
             try:
                 yield self._writer

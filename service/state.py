@@ -9,6 +9,7 @@ from typing import Annotated
 
 from fastapi import Depends, Request
 
+from pdemill.data_directory import DataDirectory
 from pdemill.leases import Leases
 from pdemill.settings import Settings
 from service.coordinator import Coordinator
@@ -26,9 +27,10 @@ TRASH = ".trash"
 
 @dataclass
 class AppState:
-    """Settings, ledger, leases, queue, coordinator, metrics, keys."""
+    """Settings, data directory, ledger, leases, queue, coordinator, metrics, keys."""
 
     settings: Settings
+    directory: DataDirectory
     ledger: Ledger
     leases: Leases
     queue: Queue
@@ -39,11 +41,11 @@ class AppState:
 
     @classmethod
     def of(cls, settings: Settings) -> AppState:
-        settings.datasets.mkdir(parents=True, exist_ok=True)
-        ledger, metrics = Ledger(settings.data_dir / "jobs.sqlite"), Metrics()
+        directory = DataDirectory.made(settings.data_dir, settings.data_id)
+        ledger, metrics = Ledger(settings.data_dir / "jobs.sqlite", directory.require), Metrics()
         leases, queue = Leases.at(settings.redis_url), Queue(settings.redis_url)
-        coordinator = Coordinator(settings, ledger, leases, queue, metrics)
-        return cls(settings, ledger, leases, queue, metrics, KeyRing(settings.api_keys), coordinator)
+        coordinator = Coordinator(settings, directory, ledger, leases, queue, metrics)
+        return cls(settings, directory, ledger, leases, queue, metrics, KeyRing(settings.api_keys), coordinator)
 
     def start(self) -> None:
         for grave in self.settings.datasets.glob(f"{TRASH}-*"):

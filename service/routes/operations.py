@@ -49,6 +49,8 @@ def _ledger(state: AppState) -> str:
 
 
 def _disk(state: AppState) -> str:
+    if trouble := state.directory.trouble():
+        return trouble
     try:
         with TemporaryFile(dir=state.settings.data_dir) as file:
             file.write(b"ready?")
