@@ -10,8 +10,6 @@ import logging
 import sqlite3
 import time
 from collections import deque
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from threading import Event, Thread
@@ -22,13 +20,13 @@ from redis import RedisError
 
 from pdemill.data_directory import DataDirectory
 from pdemill.errors import DirectoryAway, PdemillError
-from pdemill.flock import FileLock
 from pdemill.leases import NOTIFICATIONS, PREPARE, Leases, Unit
 from pdemill.settings import Settings
 from pdemill.store.disk import LocalDisk
 from pdemill.store.layout import cut
 from pdemill.store.manifest import FOLDER, Manifest, finished
 from pdemill.store.root import read_attributes
+from service.alone import alone
 from service.ledger import UNFINISHED, Dataset, Ledger
 from service.metrics import Metrics
 from service.queue import Queue
@@ -133,7 +131,7 @@ class Coordinator:
                 self._stop.wait(TICK_SECONDS)  # told of by the other thread, which talks to the same broker
 
     def _coordinate(self) -> None:
-        with _alone(self._settings.data_dir / "coordinator.lock", self._stop):
+        with alone(self._settings.data_dir / "coordinator.lock", self._stop):
             while not self._stop.is_set():
                 self._wake.clear()
                 try:
@@ -288,15 +286,3 @@ class Coordinator:
                 message=active.message,
             )
         self.live = live
-
-
-@contextmanager
-def _alone(path: Path, stop: Event) -> Iterator[None]:
-    """Hold a lock file while the block runs; wait for it until told to stop."""
-    lock = FileLock(path)
-    try:
-        while not stop.is_set() and not lock.take():
-            stop.wait(TICK_SECONDS)
-        yield
-    finally:
-        lock.release()

@@ -44,8 +44,8 @@ def _ledger(state: AppState) -> str:
     try:
         state.ledger.load()
     except sqlite3.Error as error:
-        return str(error)
-    return "ok"
+        return state.ledger.trouble or str(error)
+    return state.ledger.trouble or "ok"
 
 
 def _disk(state: AppState) -> str:
