@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -103,13 +104,32 @@ def verify(store: str, samples: int | None, audit: int, refine: int, resolve: bo
     values at points: the walks of two points per sample.
     """
     found = engine.verify(store, samples, audit, resolve, refine)
-    for fault in found.faults[:SHOWN_FAULTS]:
-        console.errors.print(fault)
-    if len(found.faults) > SHOWN_FAULTS:
-        console.errors.print(f"... and {len(found.faults) - SHOWN_FAULTS} more")
+    _print_faults(found.faults)
     console.out.print(str(found))
     if not found.ok:
         sys.exit(1)
+
+
+@commands.command()
+@click.argument("store")
+@cli_jobs.workers("Worker processes; -1: as many as there are cores.")
+@click.option("--other-versions", is_flag=True, help="Repair a store that other versions or another CPU began.")
+def repair(store: str, workers: int, other_versions: bool) -> None:
+    """Hash every file of a store; solve again the shards that are damaged or missing."""
+    with console.Bar() as bar:
+        done = engine.repair(store, workers, bar, other_versions)
+    _print_faults(done.faults)
+    console.out.print(str(done))
+    console.print_failures([(f.split, f.sample, f.reason) for f in done.summary.failures])
+    if not done.summary.ok:
+        sys.exit(1)
+
+
+def _print_faults(faults: Sequence[str]) -> None:
+    for fault in faults[:SHOWN_FAULTS]:
+        console.errors.print(fault)
+    if len(faults) > SHOWN_FAULTS:
+        console.errors.print(f"... and {len(faults) - SHOWN_FAULTS} more")
 
 
 @commands.command()

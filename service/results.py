@@ -8,7 +8,7 @@ from pathlib import Path
 from secrets import token_hex
 from textwrap import dedent
 
-from pdemill.errors import StoreBusy
+from pdemill.errors import StoreBusy, StoreError
 from pdemill.store.disk import LocalDisk, Lock
 from pdemill.store.flags import flags_of
 from pdemill.store.layout import cut
@@ -19,13 +19,25 @@ from service.keys import Owner
 from service.ledger import UNFINISHED, Dataset, JobRecord
 from service.problems import Refusal
 from service.state import TRASH, AppState, find_store
-from service.views import FlagCount, Results, ShardEntry, SplitSummary, StoreLocation, store_url, trial_view
+from service.views import (
+    FlagCount,
+    Results,
+    ShardEntry,
+    SplitSummary,
+    StoreLocation,
+    mend_words,
+    store_url,
+    trial_view,
+)  # fmt: skip
 
 
 def results_view(state: AppState, job: JobRecord, dataset: Dataset, base: str) -> Results:
     """A finished store, from its attributes and manifests."""
     if job.status in UNFINISHED:
         raise Refusal(409, f"the job is {job.status}; its results are not there yet", headers={"Retry-After": "1"})
+    if dataset.status in UNFINISHED:
+        words = mend_words(state.ledger.mended(dataset.id)) or "its store is being worked on"
+        raise Refusal(409, words, headers={"Retry-After": "1"})
     root = find_store(state, dataset.id)
     if not (root / "zarr.json").exists():
         raise Refusal(404, "the job has no store; it was deleted, or never begun")
@@ -111,7 +123,7 @@ def is_damaged(root: Path) -> bool:
         attributes, disk = read_attributes(root), LocalDisk(root)
         shards = cut(attributes["spec"]["splits"], int(attributes["shard_samples"]))
         return not all(is_finished(disk, shard) for shard in shards)
-    except (ValueError, TypeError, KeyError, AttributeError, IsADirectoryError):
+    except (StoreError, ValueError, TypeError, KeyError, AttributeError, IsADirectoryError):
         return True
 
 
