@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from pdemill.points import Array
 from pdemill.store.layout import Shard
+from solvers import flags
 from solvers.agreement import agrees
 from solvers.instance import Instance, InvalidSample
 from solvers.spectral.job import TrajectoryJob
@@ -85,6 +86,8 @@ class Checked:
             yield "its stored_error is below its time_error_estimate"
         if not stored["spectral_tail"] <= MOST_TAIL:
             yield f"its spectral_tail {float(stored['spectral_tail']):.2g} is above {MOST_TAIL:g}"
+        for name in flags.disputed(flags.Evidence(stored), int(stored["flags"]), job.here):
+            yield f"its flags are not what the stored numbers give: {name}"
         if self._run() is None:
             yield f"its {int(stored['steps'])} steps are none that a run takes"
 

@@ -9,9 +9,9 @@ import numpy as np
 from pdemill.spec.job import Spec
 from pdemill.spec.time_method import TimeMethod
 from pdemill.store.layout import shard_samples
-from solvers.certify import refined_count
 from solvers.estimate import SAMPLE_SECONDS, Cost, channels, slowness
 from solvers.spectral.place import PeriodicPlace
+from solvers.subsets import refined_count
 
 PAIR = 1.5
 """A pair of runs, of which the second has twice the steps, in units of the second."""

@@ -17,6 +17,8 @@ from pdemill.spec.method import Method
 from pdemill.spec.terms import Terms
 from pdemill.spec.time_method import TimeMethod
 from pdemill.store.layout import ArrayLayout, Shard, StoreLayout, shard_samples
+from pdemill.store.store import ESTIMATED
+from solvers import flags
 from solvers.draws import CompiledDraw
 from solvers.instance import Instance, InvalidSample
 from solvers.job import FAILED, Job
@@ -26,6 +28,7 @@ from solvers.spectral.march import March, steps_of
 from solvers.spectral.outputs import output
 from solvers.spectral.place import PeriodicPlace
 from solvers.spectral.symbols import Products, Symbols, linear_symbol, products_of
+from solvers.subsets import SCHEME as SUBSETS
 
 BALANCED = 1e-10
 """Largest mean of a field that must have none, relative to its largest value."""
@@ -217,7 +220,9 @@ class TrajectoryJob(Job):
         good = arrays["method"] > 0
         errors = arrays["time_error_estimate"][good]
         worst = float(errors.max()) if good.any() else None
-        return {"iterations": int(arrays["steps"][good].sum()), "worst_time_error": worst}
+        known = arrays["error_estimate"][good & np.isfinite(arrays["error_estimate"])]
+        told = {"iterations": int(arrays["steps"][good].sum()), "worst_time_error": worst, ESTIMATED: int(known.size)}
+        return {**told, "worst_estimate": float(known.max()) if known.size else None, **flags.counts(arrays)}
 
     @property
     def resolved_only(self) -> tuple[str, ...]:
@@ -240,6 +245,7 @@ class TrajectoryJob(Job):
             ArrayLayout("valid_until", "float64"),
             ArrayLayout("spectral_tail", "float32"),
             ArrayLayout("error_estimate", "float32"),
+            flags.column(),
             ArrayLayout("steps", "int32", fill=-1),
             ArrayLayout("solve_seconds", "float32"),
             ArrayLayout("method", "int8", fill=-1, attributes=self.flags()),
@@ -252,7 +258,7 @@ class TrajectoryJob(Job):
 
     def _attributes(self, samples: int) -> dict[str, Any]:
         found = self.attributes(samples, self.problem.size)
-        return found | {"valid_until": self.required}
+        return found | {"valid_until": self.required, "subset_scheme": SUBSETS}
 
     @property
     def seed_scheme(self) -> str:

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from pdemill.points import Array
 from pdemill.store.layout import Shard
 from pdemill.store.store import ShardData
-from solvers.certify import refined_samples
+from solvers import flags
 from solvers.instance import InvalidSample
 from solvers.progress import Progress
 from solvers.solution import Result
@@ -20,6 +20,7 @@ from solvers.spectral.job import TrajectoryJob
 from solvers.spectral.ladder import Start, Trajectory, differences, start_of, trajectories, valid_until, warmed
 from solvers.spectral.outputs import output
 from solvers.stopwatch import Stopwatch
+from solvers.subsets import refined_samples
 
 MOST_TAIL = 0.01
 """Largest share of the modes in the last third of those resolved, in the 2-norm of a certified solution."""
@@ -73,7 +74,8 @@ def _solved(
         with watch.step("refine"):
             error = refined.error(ready[number], trajectory, last) if trajectory.reached else np.nan
         with watch.step("store"):
-            ok = rows.put(trajectory, last, error, each)
+            asked = number in refined.chosen and job.spec.certify.error_rtol is not None
+            ok = rows.put(trajectory, last, error, each, asked)
         yield trajectory.steps, not ok
 
 
@@ -97,7 +99,7 @@ class Refined:
 
     def __init__(self, job: TrajectoryJob, shard: Shard) -> None:
         self.job, self.shard = job, shard
-        self.chosen = set(refined_samples(job.spec, shard.split).tolist())
+        self.chosen = set(refined_samples(job.spec, shard.split, range(shard.start, shard.stop)).tolist())
 
     def error(self, start: Start, trajectory: Trajectory, until: float) -> float:
         """The largest relative difference up to the time ``until``; NaN for samples that were not drawn, and where the
@@ -152,8 +154,8 @@ class Rows:
             for name, values in drawn.items():
                 self.arrays[name][number - self.start] = values
 
-    def put(self, found: Trajectory, last: float, error: float, seconds: float) -> bool:
-        """Keep a trajectory, if it is certified."""
+    def put(self, found: Trajectory, last: float, error: float, seconds: float, limited: bool) -> bool:
+        """Keep a trajectory, if it is certified; ``limited``: its error in space must be known and small enough."""
         job, row, arrays = self.job, found.number - self.start, self.arrays
         arrays["solve_seconds"][row] = seconds
         arrays["steps"][row] = found.steps
@@ -163,7 +165,7 @@ class Rows:
         valid = np.array(job.times) <= last
         tail = tail_of(job, found)
         if tail > MOST_TAIL:
-            self.fail(found.number, Result.UNRESOLVED, f"{Result.UNRESOLVED.value} ({tail:.1%})")
+            self.fail(found.number, Result.TOO_COARSE, f"{Result.TOO_COARSE.value} ({tail:.1%})")
             return False
         if not found.reached:
             worst = found.errors[np.array(job.times) <= job.required].max()
@@ -172,6 +174,11 @@ class Rows:
                 Result.MISSED_TIME,
                 f"{Result.MISSED_TIME.value} (error {worst:.1e}, right until t = {last:g})",
             )
+            return False
+        limit = job.spec.certify.error_rtol
+        if limited and limit is not None and not error <= limit:
+            known = Result.UNRESOLVED if np.isfinite(error) else Result.UNESTIMATED
+            self.fail(found.number, known, f"{known.value} ({error:.1e})" if np.isfinite(error) else known.value)
             return False
         with np.errstate(over="ignore"):
             arrays["solution"][row] = found.fields
@@ -190,6 +197,7 @@ class Rows:
         arrays["spectral_tail"][row] = tail
         arrays["error_estimate"][row] = error
         arrays["method"][row] = 1
+        arrays["flags"][row] = flags.told(flags.Evidence({name: column[row] for name, column in arrays.items()}))
         return True
 
     def fail(self, number: int, result: Result, reason: str) -> None:

@@ -182,7 +182,7 @@ def test_a_front_that_is_not_resolved_fails(tmp_path: Path) -> None:
     spec = changed(FRONTS, problem__viscosity=4e-3)
     told = failures(spec, tmp_path / "s.zarr")
     assert len(told) == 6
-    assert all(Result.UNRESOLVED.name in reason for reason in told)
+    assert all(Result.TOO_COARSE.name in reason for reason in told)
 
 
 def test_a_wrong_sign_is_found_by_verify(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -210,6 +210,7 @@ def test_chaos_is_told_by_valid_until(tmp_path: Path) -> None:
     beyond = np.asarray(root["t"][...])[None] > columns["valid_until"][:, None]
     assert (columns["frame_error"][~beyond] <= 1e-5).all()
     assert np.isfinite(columns["solution"]).all()
+    assert (columns["flags"] & 32 == 32).all()
     assert pdemill.verify(tmp_path / "s.zarr").faults == ()
 
 
