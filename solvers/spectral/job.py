@@ -248,7 +248,7 @@ class TrajectoryJob(Job):
             flags.column(),
             ArrayLayout("steps", "int32", fill=-1),
             ArrayLayout("solve_seconds", "float32"),
-            ArrayLayout("method", "int8", fill=-1, attributes=self.flags()),
+            ArrayLayout("method", "int8", fill=-1, attributes=self.method_codes()),
             ArrayLayout("sample_id", "int64", fill=-1),
         ]
         samples = self.spec.store.shard or shard_samples(max(part.sample_bytes for part in parts))
