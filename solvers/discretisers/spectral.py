@@ -40,7 +40,6 @@ class OnPeriodicBox(Discretiser):
 
     name: ClassVar[str] = "spectral"
     where: ClassVar[str] = "on periodic boxes, in time"
-    suffix: ClassVar[str] = "Periodic"
     place = PeriodicPlace
     takes: ClassVar[Takes] = Takes(
         terms=frozenset({

@@ -201,7 +201,13 @@ def test_a_wrong_sign_is_found_by_verify(tmp_path: Path, monkeypatch: pytest.Mon
 
 
 def test_chaos_is_told_by_valid_until(tmp_path: Path) -> None:
-    spec = changed(FLAMES, problem__time={"end": 400.0, "intervals": 40}, problem__domain={"lengths": [64]}, samples=4)
+    spec = changed(
+        FLAMES,
+        problem__time={"end": 400.0, "intervals": 40},
+        problem__domain={"lengths": [64]},
+        problem__resolution=[192],
+        samples=4,
+    )
     assert not pdemill.generate(spec, tmp_path / "s.zarr", workers=0).failures
     root: Any = zarr.open_group(tmp_path / "s.zarr", mode="r")
     assert root.attrs["valid_until"] == 10.0
@@ -219,6 +225,7 @@ def test_a_trajectory_must_be_right_as_long_as_asked(tmp_path: Path) -> None:
         FLAMES,
         problem__time={"end": 80.0, "intervals": 40},
         problem__domain={"lengths": [64]},
+        problem__resolution=[192],
         certify__valid_until=50.0,
     )
     assert not pdemill.generate(spec, tmp_path / "s.zarr", workers=0).failures
