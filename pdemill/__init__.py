@@ -52,16 +52,19 @@ def generate(
     return engine.generate(load_spec(spec, settings), out, worker_count(workers), watcher, other_versions)
 
 
-def export(store: str | Path, out: str | Path, to: str, api_key: str | None = None) -> "Exported":
+def export(
+    store: str | Path, out: str | Path, to: str, api_key: str | None = None, where: str | None = None
+) -> "Exported":
     """Copy the certified samples of a finished store into the new folder ``out``, in another library's format.
 
     ``store``: a folder or an address, as for ``open``. ``to``: "pt" (neuraloperator's dictionaries of tensors),
-    "pdebench" (its HDF5 files of 2D Darcy flow) or "well" (The Well's HDF5 layout). The folder is there whole or not
-    at all; memory holds one shard at a time. Raises ExportError, MissingExtra, StoreError, IncompleteStore.
+    "pdebench" (its HDF5 files of 2D Darcy flow) or "well" (The Well's HDF5 layout). ``where``: a condition on samples,
+    as for ``open``. The folder is there whole or not at all; memory holds one shard at a time. Raises ExportError,
+    MissingExtra, StoreError, IncompleteStore, WhereError.
     """
     from pdemill.exports import export as export_store
 
-    return export_store(store, out, to, api_key)
+    return export_store(store, out, to, api_key, where)
 
 
 def plan(spec: str | Path | Mapping[str, Any], settings: Sequence[str] = ()) -> "Plan":

@@ -15,7 +15,7 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 from rich.table import Table
 
-from pdemill.inspect import SplitReport
+from pdemill.inspect import SplitReport, Stated
 from pdemill.planning import Plan
 from pdemill.progress import Summary, Tally
 from pdemill.store.root import is_pointwise
@@ -96,6 +96,8 @@ def print_summary(summary: Summary, store: str, attributes: dict[str, Any], repo
     )
     for line in _points_lines(reports) if is_pointwise(attributes) else _fields_lines(attributes, reports):
         out.print(line)
+    if flagged := sum(row.flagged for row in reports):
+        out.print(f"flagged for a second look: {samples_flagged(flagged, _flag_texts(reports))}")
     print_failures([(f.split, f.sample, f.reason) for f in summary.failures])
     out.print(f"store: {store}")
 
@@ -134,6 +136,22 @@ def _points_lines(reports: list[SplitReport]) -> Iterator[str]:
         yield f"largest weight of a walk: {weights.max():.1f}"
 
 
+def _flag_texts(reports: list[SplitReport]) -> dict[str, int]:
+    """How many certified samples have each flag, by what it says."""
+    found: dict[str, int] = {}
+    for row in reports:
+        for name, number in row.flag_counts.items():
+            text = row.flags.texts[name]
+            found[text] = found.get(text, 0) + number
+    return found
+
+
+def samples_flagged(flagged: int, by_text: Mapping[str, int]) -> str:
+    """How many samples are flagged, and for what."""
+    reasons = ", ".join(f"{text} ({number})" for text, number in by_text.items())
+    return f"{flagged} sample{'' if flagged == 1 else 's'}: {reasons}"
+
+
 def _column(reports: list[SplitReport], name: str) -> NDArray[Any]:
     return np.concatenate([report.columns[name] for report in reports])
 
@@ -165,6 +183,10 @@ def print_report(store: str | Path, attributes: dict[str, Any], reports: list[Sp
     rows = _POINTS if is_pointwise(attributes) else _FIELDS | (_AUDITS if "audit_error" in reports[0].columns else {})
     for name, value in (_COUNTS | rows).items():
         table.add_row(name, *map(value, reports))
+    if any("flags" in row.columns for row in reports):
+        table.add_row("flagged", *(str(row.flagged) for row in reports))
+        for text in _flag_texts(reports):
+            table.add_row(f"  {text}", *(str(_flag_texts([row]).get(text, 0)) for row in reports))
     out.print(table)
     print_failures([(f.split, f.sample, f.reason) for row in reports for f in row.failures])
     if not attributes["complete"]:
@@ -177,6 +199,18 @@ def print_report(store: str | Path, attributes: dict[str, Any], reports: list[Sp
         if s["count"]:
             stats.add_row(channel, *(f"{s[key]:.4g}" for key in ("mean", "std", "min", "max")))
     out.print(stats)
+
+
+def print_worst(found: list[Stated]) -> None:
+    """The samples with the largest stated errors."""
+    table = Table(box=None, pad_edge=False)
+    for heading in ("worst", "error", "stated by", "residual", "flags"):
+        table.add_column(heading, justify="right" if heading in ("error", "residual") else "left")
+    for stated in found:
+        residual = "-" if stated.residual is None else f"{stated.residual:.1e}"
+        name = f"{stated.split} {stated.sample}"
+        table.add_row(name, f"{stated.error:.1e}", stated.column, residual, " ".join(stated.flags) or "-")
+    out.print(table)
 
 
 def print_plan(plan: Plan) -> None:
@@ -290,4 +324,7 @@ def print_results(results: Mapping[str, Any]) -> None:
     if None not in estimated:
         told = f": worst {worst:.1e}" if worst is not None else ""
         out.print(f"discretisation error, estimated on {sum(estimated)} of {certified} samples{told}")
+    if results.get("flagged"):
+        by_text = {flag["meaning"]: flag["samples"] for flag in results["flags"]}
+        out.print(f"flagged for a second look: {samples_flagged(results['flagged'], by_text)}")
     out.print(f"store: {results['store']['path']}")

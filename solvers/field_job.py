@@ -15,9 +15,11 @@ from pdemill.spec.field import Function
 from pdemill.spec.job import Spec
 from pdemill.spec.method import LinearMethod, Method
 from pdemill.store.layout import ArrayLayout, Shard, StoreLayout, shard_samples
+from solvers import flags
 from solvers.algebraic import Measure
 from solvers.draws import CompiledDraw
 from solvers.field_rows import summary
+from solvers.installed import has_petsc
 from solvers.instance import Instance
 from solvers.job import FAILED, Job
 from solvers.methods.auto import Auto
@@ -180,9 +182,10 @@ class FieldJob(Job):
             ArrayLayout("error_estimate", "float32"),
             *(ArrayLayout(name, "float32") for name in ORDERS if self.schema > 1),
             *(ArrayLayout(name, "float32") for name in AUDITED if self.spec.certify.audit),
+            *((flags.column(),) if self.schema > 1 else ()),
             ArrayLayout("iterations", "int32", fill=-1),
             ArrayLayout("solve_seconds", "float32"),
-            ArrayLayout("method", "int8", fill=-1, attributes=self.flags()),
+            ArrayLayout("method", "int8", fill=-1, attributes=self.method_codes()),
             ArrayLayout("sample_id", "int64", fill=-1),
         )
         arrays = fields + tuple(c for c in columns if c.name != "params" or self.parameters)
@@ -200,7 +203,8 @@ class FieldJob(Job):
         sort = resolve_sort(self.method.sort, self.method.recycles)
         refined = self.refined_method() if self.spec.certify.refine else None
         shown = refined.method if refined else "none"
-        return {**self.method.model_dump(mode="json"), "sort": sort, "refined": shown}
+        direct = {} if has_petsc() else {"direct": "SuperLU"}
+        return {**self.method.model_dump(mode="json"), "sort": sort, "refined": shown, **direct}
 
     def method_names(self) -> list[str]:
         return list(dict.fromkeys([FAILED, self.method.method, FALLBACK]))

@@ -11,8 +11,11 @@ from numpy.typing import NDArray
 
 from pdemill.points import Array
 from pdemill.store.store import ESTIMATED, ShardData
+from solvers import flags
 from solvers.algebraic import relative_error
+from solvers.instance import Instance
 from solvers.job import FAILED
+from solvers.operators.equation import DiscreteEquation
 from solvers.sequence import Label
 from solvers.solution import Result
 
@@ -107,6 +110,16 @@ class Rows:
             )
         return row
 
+    def flag(self, row: Row, instance: Instance, equation: DiscreteEquation) -> None:
+        """Keep what deserves a second look at a sample, told from what is stored of it."""
+        if row.solution is None or "flags" not in self.arrays:
+            return
+        stored = {name: values[row.number] for name, values in self.arrays.items()}
+        grid = self._job.discretisation
+        unknowns = grid.from_fields(stored["solution"].astype(np.float64))
+        found = flags.Evidence(stored, flags.StoredField(grid, instance, equation, unknowns))
+        self.arrays["flags"][row.number] = flags.told(found)
+
     def _rounding(self, solution: Array, number: int) -> float:
         """How far the stored solution is from that in float64, relative to what varies in it."""
         stored = self.arrays["solution"][number]
@@ -142,7 +155,7 @@ def summary(arrays: Mapping[str, NDArray[Any]]) -> dict[str, Any]:
         return told
     estimates = arrays["error_estimate"][good & np.isfinite(arrays["error_estimate"])]
     worst = float(estimates.max()) if estimates.size else None
-    return {**told, ESTIMATED: int(estimates.size), "worst_estimate": worst}
+    return {**told, ESTIMATED: int(estimates.size), "worst_estimate": worst, **flags.counts(arrays)}
 
 
 def unresolved(label: Label, result: Result, detail: str) -> Label:

@@ -55,10 +55,13 @@ def solve_shard(job: FieldJob, shard: Shard, report: Callable[[Progress], None])
     refine, audit = _refiner(job, shard, watch), _audit(job, shard, watch)
     done = 0
     for prepared in _prepared(job, shard, order.tolist(), _batch(job, sequence), watch):
-        for row, instance in _solved(job, rows, prepared, sequence, watch):
-            measured = refine(audit(row, instance), instance)
+        for row, sample in _solved(job, rows, prepared, sequence, watch):
+            measured = refine(audit(row, sample.instance), sample.instance)
             with watch.step("store"):
                 finished = rows.write(measured)
+            if sample.equation is not None:
+                with watch.step("certify"):
+                    rows.flag(finished, sample.instance, sample.equation)
             done += 1
             report(Progress(done, row.label.iterations, finished.solution is None))
     return rows.finished(), watch
@@ -90,7 +93,7 @@ def _prepare(job: FieldJob, shard: Shard, number: int, watch: Stopwatch) -> Prep
 
 def _solved(
     job: FieldJob, rows: Rows, prepared: list[Prepared], sequence: Sequence, watch: Stopwatch
-) -> Iterator[tuple[Row, Instance]]:
+) -> Iterator[tuple[Row, Prepared]]:
     """The rows of prepared samples with their labels: solved in batches, handed on as soon as each batch is through."""
     left = [sample for sample in prepared if sample.equation is not None]
     size = _batch(job, sequence)
@@ -98,14 +101,14 @@ def _solved(
     for sample in prepared:
         if sample.equation is None:
             invalid = Label(None, np.nan, 0, FAILED, Result.INVALID, sample.fault)
-            yield Row(sample.number, invalid, attempted=False), sample.instance
+            yield Row(sample.number, invalid, attempted=False), sample
             continue
         if not solved:
             part, left = left[:size], left[size:]
             labels = job.scheme.labels([s.equation for s in part if s.equation is not None], sequence, watch)
             with watch.step("store"):
                 solved = [_labelled(job, rows, one, label) for one, label in zip(part, labels, strict=True)]
-        yield solved.pop(0), sample.instance
+        yield solved.pop(0), sample
 
 
 def _labelled(job: FieldJob, rows: Rows, sample: Prepared, label: Label) -> Row:

@@ -21,7 +21,9 @@ from pdemill.spec.method import Method
 from pdemill.spec.problem import Problem
 from pdemill.store.layout import SCHEMA, Shard, StoreLayout
 from pdemill.store.origin import MACHINE
+from pdemill.store.root import SUPERLU
 from pdemill.store.store import ShardData
+from solvers.installed import has_petsc
 from solvers.machine import machine
 from solvers.progress import Progress
 from solvers.stopwatch import Stopwatch
@@ -150,7 +152,7 @@ class Job(ABC):
     def method_names(self) -> list[str]:
         """The meanings of the codes of the ``method`` column, a failure first."""
 
-    def flags(self) -> tuple[tuple[str, Any], ...]:
+    def method_codes(self) -> tuple[tuple[str, Any], ...]:
         """These codes as attributes, after the CF convention for flags."""
         names = self.method_names()
         return (("flag_values", tuple(range(len(names)))), ("flag_meanings", " ".join(names)))
@@ -171,4 +173,6 @@ def software() -> dict[str, str]:
             found[name] = version(name)
         except PackageNotFoundError:
             continue
+    if not has_petsc():
+        found[SUPERLU] = found["scipy"]  # which holds it
     return found

@@ -11,6 +11,7 @@ from typing import Any, ClassVar
 
 import numpy as np
 
+from pdemill.extras import library
 from pdemill.points import Array
 from pdemill.process import without_launcher
 from solvers.operators.norms import two_norm
@@ -23,7 +24,7 @@ with without_launcher():  # of an MPI program this process is no part, whoever s
     if importlib.util.find_spec("dolfinx_solver"):
         import dolfinx_solver  # noqa: F401 - the binary wheel: orders MPI before PETSc
 
-    import petsc4py
+    petsc4py = library("petsc4py", "petsc", "this method")
 
     petsc4py.init(["pdemill", "-no_signal_handler"])  # PETSc's ends the process when a socket is closed, among others
 

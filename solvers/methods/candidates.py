@@ -15,14 +15,14 @@ type Guess = Literal["span", "zero"]
 def candidates(
     problem: Problem, unknowns: int, rtol: float, sort: Sort = "auto", guess: Guess = "span"
 ) -> list[LinearMethod]:
-    """The methods that offer themselves for a problem of this kind and size, and are admitted."""
+    """The methods that offer themselves for a problem of this kind and size, are admitted, and can run here."""
     found = []
     for name, kind in methods.items():
         if not issubclass(kind, LinearMethod):
             continue
         for options in kind.candidates(problem, unknowns):
             method = kind.model_validate({"method": name, "rtol": rtol, "sort": sort, "guess": guess, **options})
-            if method.objection(problem) is None:
+            if method.objection(problem) is None and method.missing() is None:
                 found.append(method)
     return sorted(found, key=lambda method: method.seconds(problem, unknowns))
 
@@ -42,4 +42,4 @@ def name_of(method: LinearMethod) -> str:
         for name, value in method
         if name not in LinearMethod.model_fields and (name == "preconditioner" or value != getattr(plain, name))
     ]
-    return " ".join([method.method, *own])
+    return " ".join([method.title, *own])

@@ -190,6 +190,15 @@ class BoxGrid(Discretisation):
         axis = next(axis for axis, pair in enumerate(BOX_SIDES) if side in pair)
         return self._spread(np.expand_dims(values, axis) if np.ndim(values) else values)
 
+    def cell_peclet(self, instance: Instance) -> float:
+        """max |b_a| h_a / k_a over cells and axes."""
+        terms = instance.terms
+        if not terms.convection:
+            return float("nan")
+        k = terms.diffusion * self.dimension if len(terms.diffusion) == 1 else terms.diffusion
+        along = zip(terms.convection, k, self.spacing, strict=True)
+        return max(float(np.max(np.abs(b(self.points)) * h / k(self.points))) for b, k, h in along)
+
     def refined(self) -> BoxGrid:
         finer = tuple(2 * cells for cells in self.shape)
         return BoxGrid(finer, self.lengths, self.periodic, self.properties, bool(self.null_space))

@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pdemill.points import Array
+from solvers import flags
 from solvers.operators.norms import unit_scale
 from solvers.walks.data import Data
 from solvers.walks.sample import PointSample
@@ -38,4 +39,5 @@ def summary(arrays: Mapping[str, NDArray[Any]]) -> dict[str, Any]:
     """What the manifest of a shard with these rows says of them."""
     good = arrays["method"] > 0
     errors, walks = arrays["error_estimate"][good], arrays["walks"][good].astype(np.int64)
-    return {"walks": int(walks.sum()), "worst_stderr": float(errors.max()) if good.any() else None}
+    worst = float(errors.max()) if good.any() else None
+    return {"walks": int(walks.sum()), "worst_stderr": worst, **flags.counts(arrays)}

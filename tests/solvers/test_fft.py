@@ -69,6 +69,7 @@ def test_every_combination_of_sides_agrees_with_mumps(resolution: tuple[int, ...
             assert _difference(job, _system(job, sample)) <= 1e-12, boundary
 
 
+@pytest.mark.needs("petsc4py")
 @pytest.mark.parametrize(
     "problem",
     [
@@ -152,6 +153,7 @@ def test_a_sample_is_the_same_to_the_bit_in_every_shard(coefficient: Any) -> Non
 FIELD, ROBIN = {"field": "lognormal"}, {"default": {"robin": {"coefficient": 1, "value": 0}}}
 
 
+@pytest.mark.needs("petsc4py")
 @pytest.mark.parametrize(
     ("problem", "method", "refined"),
     [
