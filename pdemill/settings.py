@@ -32,6 +32,12 @@ class Settings:
     """PDEMILL_MAX_BYTES: uncompressed bytes of one job's store."""
     max_queue: int = 20_000
     """PDEMILL_MAX_QUEUE: unfinished jobs, all keys together."""
+    max_slots: int = 0
+    """PDEMILL_MAX_SLOTS: shards of one key that workers solve at a time; 0 for as many as they can."""
+    max_stored_bytes: int = 0
+    """PDEMILL_MAX_STORED_BYTES: bytes of the stores of one key; 0 for no limit."""
+    expire_days: float = 0.0
+    """PDEMILL_EXPIRE_DAYS: days after which a finished store is deleted; 0 for never."""
     stop_seconds: float = 60.0
     """PDEMILL_STOP_SECONDS: how long a worker that is told to stop may go on with its shard."""
     log: LogFormat = "text"
@@ -48,6 +54,9 @@ class Settings:
             allowed_hosts=tuple(source.text("ALLOWED_HOSTS").replace(",", " ").split()) or cls.allowed_hosts,
             max_bytes=int(source.number("MAX_BYTES", cls.max_bytes)),
             max_queue=int(source.number("MAX_QUEUE", cls.max_queue)),
+            max_slots=int(source.number("MAX_SLOTS", cls.max_slots)),
+            max_stored_bytes=int(source.number("MAX_STORED_BYTES", cls.max_stored_bytes)),
+            expire_days=source.number("EXPIRE_DAYS", cls.expire_days),
             stop_seconds=source.number("STOP_SECONDS", cls.stop_seconds),
             log=source.log_format(),
         )
@@ -56,6 +65,10 @@ class Settings:
         """Raise PdemillError for an address beyond the loopback while there are no keys."""
         if host not in LOOPBACK and self.api_keys is None:
             raise PdemillError(f"to listen on {host}, set PDEMILL_API_KEYS; without keys only loopback is open")
+
+    @property
+    def expire_seconds(self) -> float:
+        return 86_400 * self.expire_days
 
     @property
     def datasets(self) -> Path:

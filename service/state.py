@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import shutil
 from dataclasses import dataclass, field, replace
+from functools import partial
 from pathlib import Path
 from typing import Annotated
 
@@ -13,46 +13,48 @@ from pdemill.leases import Leases
 from pdemill.settings import Settings
 from service.coordinator import Coordinator
 from service.counts import Counts
+from service.expiry import Expiry
+from service.graves import clear
 from service.keys import KeyRing, Owner
 from service.ledger import UNFINISHED, Dataset, JobRecord, Ledger
+from service.limits import most_slots
 from service.metrics import Metrics
 from service.problems import Refusal
 from service.queue import Queue
+from service.totals import Totals
 from service.views import Job, job_view
-
-TRASH = ".trash"
-"""How the name of a store begins that is being deleted."""
 
 
 @dataclass
 class AppState:
-    """Settings, ledger, leases, queue, coordinator, metrics, keys."""
+    """Settings, ledger, leases, metrics, keys, coordinator, expiry."""
 
     settings: Settings
     ledger: Ledger
     leases: Leases
-    queue: Queue
     metrics: Metrics
     keys: KeyRing
     coordinator: Coordinator
+    expiry: Expiry
     counts: Counts = field(default_factory=Counts)
 
     @classmethod
     def of(cls, settings: Settings) -> AppState:
         settings.datasets.mkdir(parents=True, exist_ok=True)
-        ledger, metrics = Ledger(settings.data_dir / "jobs.sqlite"), Metrics()
-        leases, queue = Leases.at(settings.redis_url), Queue(settings.redis_url)
-        coordinator = Coordinator(settings, ledger, leases, queue, metrics)
-        return cls(settings, ledger, leases, queue, metrics, KeyRing(settings.api_keys), coordinator)
+        ledger, leases = Ledger(settings.data_dir / "jobs.sqlite"), Leases.at(settings.redis_url)
+        metrics, keys = Metrics(Totals(ledger)), KeyRing(settings.api_keys)
+        coordinator = Coordinator(settings, ledger, leases, Queue(leases), metrics, partial(most_slots, settings, keys))
+        expiry = Expiry(settings, ledger, lambda: coordinator.leads)
+        return cls(settings, ledger, leases, metrics, keys, coordinator, expiry)
 
     def start(self) -> None:
-        for grave in self.settings.datasets.glob(f"{TRASH}-*"):
-            shutil.rmtree(grave)
+        clear(self.settings.datasets)
         self.coordinator.start()
+        self.expiry.start()
 
     def stop(self) -> None:
+        self.expiry.stop()
         self.coordinator.stop()
-        self.queue.close()
         self.leases.redis.close()
         self.ledger.close()
 
@@ -62,7 +64,7 @@ class AppState:
         if live is None and job.status != "successful":
             count = self.counts.of(self.settings.store(dataset.id))
             dataset = replace(dataset, done=count.done, failed=count.failed)
-        return job_view(job, dataset, live)
+        return job_view(job, dataset, live, self.settings.expire_seconds)
 
 
 def _state(request: Request) -> AppState:
@@ -75,6 +77,7 @@ def _owner(request: Request) -> Owner:
     headers = request.headers.getlist("authorization")
     owner = state.keys.owner(headers[0] if len(headers) == 1 else None)
     if owner is None:
+        state.metrics.refused_key()
         raise Refusal(
             401, "send a known key: Authorization: Bearer KEY", headers={"WWW-Authenticate": 'Bearer realm="pdemill"'}
         )
