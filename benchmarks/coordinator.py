@@ -112,8 +112,8 @@ class Crowd:
         shards = int(unit.dataset.partition("x")[2])
         attributes = {
             "spec": {"splits": {"train": shards}, "problem": {}}, "shard_samples": 1, "failed_samples": 0,
-            "schema": SCHEMA, "complete": unit.name == FINISH, "versions": {}, "plan": {}, "input_channels": [], "solution_channels": [],
-            "parameters": [],
+            "schema": SCHEMA, "complete": unit.name == FINISH, "versions": {}, "plan": {}, "input_channels": [],
+            "solution_channels": [], "parameters": [],
         }  # fmt: skip
         root_file = {"zarr_format": 3, "attributes": attributes, "consolidated_metadata": {"metadata": {}}}
         (root / "new").write_text(json.dumps(root_file), encoding="utf-8")
