@@ -95,6 +95,10 @@ class Coordinator:
         """Shards of all data sets that somebody waits for, those that are not prepared yet as estimated."""
         return max(0, self._backlog.shards() - sum(live.shards_done for live in list(self.live.values())))
 
+    def most_memory(self) -> int | None:
+        """Bytes that a process of a worker may use, of the worker that may use most; None while that is not known."""
+        return self._settings.worker_memory or max((worker.memory for worker in self._workers), default=0) or None
+
     def oldest_wait(self) -> float:
         """Seconds for which a data set has waited to be begun, the longest of them."""
         queued = self._backlog.oldest()

@@ -32,7 +32,7 @@ router = APIRouter(prefix="/jobs", tags=["jobs"], responses=documented(401, 421,
 
 
 @router.post(
-    "", status_code=202, openapi_extra=SPEC_BODY, responses=documented(400, 403, 413, 415, 422, 429),
+    "", status_code=202, openapi_extra=SPEC_BODY, responses=documented(400, 403, 413, 415, 422, 429, 507),
     summary="Submit a data set job",
 )  # fmt: skip
 def submit(
@@ -66,6 +66,8 @@ def validate(owner: TheOwner, body: JsonObject, state: TheState) -> Estimate:
         bytes=cost.bytes,
         method=cost.method,
         cpu_seconds=cost.cpu_seconds,
+        memory_bytes=cost.memory,
+        factor_bytes=cost.factor_bytes,
         alternatives=cost.alternatives,
         trial=trial_view(state.settings.store(dataset)),
         dataset=dataset,

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import sqlite3
 from tempfile import TemporaryFile
 
@@ -11,12 +10,10 @@ from redis import RedisError
 from starlette.responses import PlainTextResponse
 
 from pdemill import __version__
+from pdemill.store.room import LEAST_FREE, free_bytes
 from service.problems import documented
 from service.state import AppState, TheOwner, TheState
 from service.views import Readiness
-
-LEAST_FREE = 50_000_000
-"""Bytes that must be free in the data directory."""
 
 router = APIRouter(tags=["operations"], responses=documented(421))
 
@@ -53,10 +50,9 @@ def _disk(state: AppState) -> str:
         with TemporaryFile(dir=state.settings.data_dir) as file:
             file.write(b"ready?")
             file.flush()
-        free = os.statvfs(state.settings.data_dir)
+        left = free_bytes(state.settings.data_dir)
     except OSError as error:
         return f"cannot be written: {error.strerror}"
-    left = free.f_bavail * free.f_frsize
     return "ok" if left >= LEAST_FREE else f"nearly full: {left:,} bytes are free"
 
 
