@@ -13,6 +13,31 @@ FIELDS = ("job", "dataset", "unit", "attempt", "worker", "owner", "seconds", "st
 """Names that ``extra`` of a log call may hold."""
 
 
+MOST_REPEATS, REPEAT_SECONDS = 20, 10.0
+"""Warnings from one place in the code that are logged in so many seconds."""
+
+
+class Repeats(logging.Filter):
+    """Leaves out warnings and errors from a place that logged many already, and says how many there were."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._places: dict[tuple[str, int], tuple[float, int]] = {}
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        if record.levelno < logging.WARNING:
+            return True
+        place = (record.pathname, record.lineno)
+        begun, number = self._places.get(place, (record.created, 0))
+        if record.created - begun > REPEAT_SECONDS:
+            left_out = max(0, number - MOST_REPEATS)
+            begun, number = record.created, 0
+            if left_out:
+                record.msg, record.args = f"{record.getMessage()} (and {left_out} times before)", ()
+        self._places[place] = (begun, number + 1)
+        return number < MOST_REPEATS
+
+
 class _Line(logging.Formatter):
     converter = staticmethod(time.gmtime)
 
@@ -46,6 +71,7 @@ def set_up_logs(form: LogFormat, level: int = logging.INFO) -> None:
     """Send the logs of this process to its error stream."""
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(_Json() if form == "json" else _Text())
+    handler.addFilter(Repeats())
     root = logging.getLogger()
     root.handlers[:] = [handler]
     root.setLevel(level)

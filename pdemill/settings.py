@@ -32,6 +32,10 @@ class Settings:
     """PDEMILL_MAX_BYTES: uncompressed bytes of one job's store."""
     max_queue: int = 20_000
     """PDEMILL_MAX_QUEUE: unfinished jobs, all keys together."""
+    max_connections: int = 1000
+    """PDEMILL_MAX_CONNECTIONS: connections at a time; fewer where the system allows the process few open files."""
+    max_connections_per_address: int = 200
+    """PDEMILL_MAX_CONNECTIONS_PER_ADDRESS: connections of one client at a time."""
     stop_seconds: float = 60.0
     """PDEMILL_STOP_SECONDS: how long a worker that is told to stop may go on with its shard."""
     log: LogFormat = "text"
@@ -48,6 +52,10 @@ class Settings:
             allowed_hosts=tuple(source.text("ALLOWED_HOSTS").replace(",", " ").split()) or cls.allowed_hosts,
             max_bytes=int(source.number("MAX_BYTES", cls.max_bytes)),
             max_queue=int(source.number("MAX_QUEUE", cls.max_queue)),
+            max_connections=int(source.number("MAX_CONNECTIONS", cls.max_connections)),
+            max_connections_per_address=int(
+                source.number("MAX_CONNECTIONS_PER_ADDRESS", cls.max_connections_per_address)
+            ),
             stop_seconds=source.number("STOP_SECONDS", cls.stop_seconds),
             log=source.log_format(),
         )

@@ -11,6 +11,7 @@ from fastapi import Request, Response
 from fastapi.exceptions import RequestValidationError
 from fastapi.routing import APIRoute
 from starlette.exceptions import HTTPException
+from starlette.requests import ClientDisconnect
 from starlette.responses import HTMLResponse, RedirectResponse
 
 from pdemill.errors import SpecError, StoreError
@@ -109,6 +110,8 @@ async def posted(request: Request) -> dict[str, str]:
         pairs = parse_qsl(
             (await request.body()).decode("ascii"), keep_blank_values=True, max_num_fields=MOST_FIELDS, errors="strict"
         )
+    except ClientDisconnect:
+        raise Refusal(400, "the form ended early") from None
     except ValueError:
         raise Refusal(400, "the form cannot be read") from None
     return dict(pairs)

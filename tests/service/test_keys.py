@@ -256,7 +256,7 @@ def test_without_keys_only_the_loopback_is_served(host: str, tmp_path: Path, mon
     monkeypatch.setenv("PDEMILL_DATA_DIR", str(tmp_path / "data"))
     monkeypatch.delenv("PDEMILL_API_KEYS", raising=False)
     monkeypatch.setattr("sys.argv", ["service", "--port", "0", "--host", host])
-    monkeypatch.setattr("uvicorn.run", lambda *words, **options: pytest.fail("it serves"))
+    monkeypatch.setattr("uvicorn.Server.run", lambda *words, **options: pytest.fail("it serves"))
     with pytest.raises(SystemExit, match=r"^error: .*set PDEMILL_API_KEYS"):
         main()
     assert not (tmp_path / "data").exists()
