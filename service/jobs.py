@@ -10,6 +10,8 @@ from functools import partial
 from hashlib import sha256
 from typing import Any, NamedTuple
 
+from starlette.concurrency import run_in_threadpool
+
 from service.keys import Owner
 from service.ledger import UNFINISHED, Status
 from service.problems import Detail, Refusal
@@ -82,7 +84,7 @@ def rendered(state: AppState, owner: Owner, job: str) -> Rendered:
 async def changes(state: AppState, owner: Owner, job: str, known: str | None) -> AsyncIterator[Rendered]:
     """The job whenever it has changed, until it is finished; ``known`` is the tag of what was last heard."""
     while True:
-        now = rendered(state, owner, job)
+        now = await run_in_threadpool(rendered, state, owner, job)
         if now.tag != known:
             known = now.tag
             yield now

@@ -16,8 +16,10 @@ from service.counts import Counts
 from service.keys import KeyRing, Owner
 from service.ledger import UNFINISHED, Dataset, JobRecord, Ledger
 from service.metrics import Metrics
+from service.pools import Pools
 from service.problems import Refusal
 from service.queue import Queue
+from service.readiness import Readiness
 from service.views import Job, job_view
 
 TRASH = ".trash"
@@ -26,7 +28,7 @@ TRASH = ".trash"
 
 @dataclass
 class AppState:
-    """Settings, ledger, leases, queue, coordinator, metrics, keys."""
+    """Settings, ledger, leases, queue, coordinator, metrics, keys, readiness, threads."""
 
     settings: Settings
     ledger: Ledger
@@ -35,6 +37,8 @@ class AppState:
     metrics: Metrics
     keys: KeyRing
     coordinator: Coordinator
+    readiness: Readiness
+    pools: Pools = field(default_factory=Pools)
     counts: Counts = field(default_factory=Counts)
 
     @classmethod
@@ -43,14 +47,17 @@ class AppState:
         ledger, metrics = Ledger(settings.data_dir / "jobs.sqlite"), Metrics()
         leases, queue = Leases.at(settings.redis_url), Queue(settings.redis_url)
         coordinator = Coordinator(settings, ledger, leases, queue, metrics)
-        return cls(settings, ledger, leases, queue, metrics, KeyRing(settings.api_keys), coordinator)
+        readiness = Readiness(ledger, settings.data_dir, leases)
+        return cls(settings, ledger, leases, queue, metrics, KeyRing(settings.api_keys), coordinator, readiness)
 
     def start(self) -> None:
         for grave in self.settings.datasets.glob(f"{TRASH}-*"):
             shutil.rmtree(grave)
         self.coordinator.start()
+        self.readiness.start()
 
     def stop(self) -> None:
+        self.readiness.stop()
         self.coordinator.stop()
         self.queue.close()
         self.leases.redis.close()
@@ -65,13 +72,13 @@ class AppState:
         return job_view(job, dataset, live)
 
 
-def _state(request: Request) -> AppState:
+async def _state(request: Request) -> AppState:
     state: AppState = request.app.state.service
     return state
 
 
 def _owner(request: Request) -> Owner:
-    state = _state(request)
+    state: AppState = request.app.state.service
     headers = request.headers.getlist("authorization")
     owner = state.keys.owner(headers[0] if len(headers) == 1 else None)
     if owner is None:

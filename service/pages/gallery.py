@@ -19,6 +19,7 @@ from service.pages.shards import finished_names
 from service.pages.snippets import snippets
 from service.pages.state import PagesState, ThePages, TheVisitor
 from service.pages.views import shards_of
+from service.pools import pooled
 from service.problems import Refusal
 from service.samples import sample_view
 from service.state import find_job, find_store
@@ -39,6 +40,7 @@ class Picture:
 
 
 @router.get("/jobs/{job}/gallery")
+@pooled("readers")
 def gallery(
     request: Request, pages: ThePages, owner: TheVisitor, job: str, split: Annotated[str | None, Query()] = None,
     page: Annotated[int, Query(ge=1, le=10**9)] = 1,
@@ -90,6 +92,7 @@ def _picture(store: Path, split: str, number: int) -> Picture:
 
 
 @router.get("/jobs/{job}/samples/{split}/{number}.png")
+@pooled("pictures")
 def picture(
     request: Request, pages: ThePages, owner: TheVisitor, job: str, split: str, number: int, theme: Theme = "light"
 ) -> Response:
@@ -105,6 +108,7 @@ def picture(
 
 
 @router.get("/jobs/{job}/use")
+@pooled("readers")
 def use(request: Request, pages: ThePages, owner: TheVisitor, job: str) -> Response:
     """How to read the store."""
     store, dataset = _store(pages, owner, job)
