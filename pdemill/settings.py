@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
+from ipaddress import ip_network
 from pathlib import Path
 from typing import Literal
+from urllib.parse import urlsplit
 
 from pdemill.addresses import on_disk
 from pdemill.errors import PdemillError
 
+PUBLIC_URL = re.compile(r"https?://([A-Za-z0-9._-]+|\[[0-9A-Fa-f:]+\])(:\d{1,5})?")
 LOOPBACK = ("127.0.0.1", "::1", "localhost")
 
 type LogFormat = Literal["text", "json"]
@@ -28,6 +32,10 @@ class Settings:
     """PDEMILL_API_KEYS: a YAML file of hashed keys and their limits; without it, only loopback is served."""
     allowed_hosts: tuple[str, ...] = ("localhost", "127.0.0.1", "[::1]")
     """PDEMILL_ALLOWED_HOSTS: host names that requests may be addressed to; ``*`` for any."""
+    public_url: str = ""
+    """PDEMILL_PUBLIC_URL: the address by which clients know the server, if not the one that they ask for."""
+    trusted_proxies: tuple[str, ...] = ()
+    """PDEMILL_TRUSTED_PROXIES: addresses and networks of proxies, whose X-Forwarded-For and -Proto are believed."""
     max_bytes: int = 10**12
     """PDEMILL_MAX_BYTES: uncompressed bytes of one job's store."""
     max_queue: int = 20_000
@@ -50,6 +58,8 @@ class Settings:
             redis_url=source.url("REDIS_URL") or cls.redis_url,
             api_keys=source.path("API_KEYS"),
             allowed_hosts=tuple(source.text("ALLOWED_HOSTS").replace(",", " ").split()) or cls.allowed_hosts,
+            public_url=source.public_url(),
+            trusted_proxies=source.networks("TRUSTED_PROXIES"),
             max_bytes=int(source.number("MAX_BYTES", cls.max_bytes)),
             max_queue=int(source.number("MAX_QUEUE", cls.max_queue)),
             max_connections=int(source.number("MAX_CONNECTIONS", cls.max_connections)),
@@ -66,6 +76,12 @@ class Settings:
             raise PdemillError(f"to listen on {host}, set PDEMILL_API_KEYS; without keys only loopback is open")
 
     @property
+    def hosts(self) -> tuple[str, ...]:
+        """The host names that requests may be addressed to."""
+        host = urlsplit(self.public_url).netloc
+        return (*self.allowed_hosts, without_port(host)) if host else self.allowed_hosts
+
+    @property
     def datasets(self) -> Path:
         """The folder of all stores."""
         return self.data_dir / "datasets"
@@ -73,6 +89,12 @@ class Settings:
     def store(self, dataset: str) -> Path:
         """The store of a dataset."""
         return self.datasets / f"{dataset}.zarr"
+
+
+def without_port(host: str) -> str:
+    """A host without its port, in lower case."""
+    name, colon, port = host.rpartition(":")
+    return (name if colon and port.isdigit() else host).lower()
 
 
 class _Source:
@@ -101,6 +123,23 @@ class _Source:
         if url and not url.startswith(("redis://", "rediss://", "unix://")):
             raise PdemillError(f"PDEMILL_{name} should begin with redis://, rediss:// or unix://")
         return url
+
+    def public_url(self) -> str:
+        url = self.text("PUBLIC_URL").rstrip("/")
+        if url and not PUBLIC_URL.fullmatch(url):
+            raise PdemillError("PDEMILL_PUBLIC_URL should be like https://train.example.org, without a path")
+        return url
+
+    def networks(self, name: str) -> tuple[str, ...]:
+        places = tuple(self.text(name).replace(",", " ").split())
+        for place in places:
+            try:
+                ip_network(place)
+            except ValueError:
+                raise PdemillError(
+                    f"PDEMILL_{name} should be addresses and networks such as 10.0.0.0/8, not {place!r}"
+                ) from None
+        return places
 
     def log_format(self) -> LogFormat:
         match self.text("LOG") or "text":

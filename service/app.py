@@ -51,7 +51,7 @@ def create(settings: Settings) -> FastAPI:
     app.include_router(operations.router)
     app.include_router(operations.router, prefix=PREFIX, include_in_schema=False)
     app.add_middleware(Clock, metrics=state.metrics)
-    app.add_middleware(Guard, hosts=settings.allowed_hosts)
+    app.add_middleware(Guard, hosts=settings.hosts)
     problems.install(app)
     app.openapi = lambda: openapi(app)  # type: ignore[method-assign]
     return app

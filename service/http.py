@@ -28,11 +28,13 @@ class _Server(uvicorn.Server):
 
 def server(app: FastAPI, settings: Settings, host: str, port: int, limits: Limits | None = None) -> uvicorn.Server:
     """The server of an application."""
-    chosen = limits or Limits(settings.max_connections, settings.max_connections_per_address)
+    proxies = settings.trusted_proxies
+    chosen = limits or Limits(settings.max_connections, settings.max_connections_per_address, proxies=proxies)
     return _Server(
         uvicorn.Config(
             app, host=host, port=port, http=limited(chosen, raise_open_files()), ws="none", backlog=BACKLOG,
-            log_config=None, access_log=False, proxy_headers=False, server_header=False,
+            log_config=None, access_log=False, server_header=False,
+            proxy_headers=bool(proxies), forwarded_allow_ips=list(proxies),
             timeout_keep_alive=IDLE_SECONDS, timeout_graceful_shutdown=5, h11_max_incomplete_event_size=32_768,
         )
     )  # fmt: skip

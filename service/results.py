@@ -6,7 +6,6 @@ import shutil
 from contextlib import nullcontext
 from pathlib import Path
 from secrets import token_hex
-from textwrap import dedent
 
 from pdemill.errors import StoreBusy
 from pdemill.store.disk import LocalDisk, Lock
@@ -16,6 +15,7 @@ from pdemill.store.root import read_attributes
 from service.keys import Owner
 from service.ledger import UNFINISHED, Dataset, JobRecord
 from service.problems import Refusal
+from service.snippets import snippets
 from service.state import TRASH, AppState, find_store
 from service.views import Results, ShardEntry, SplitSummary, StoreLocation, store_url, trial_view
 
@@ -56,31 +56,16 @@ def results_view(state: AppState, job: JobRecord, dataset: Dataset, base: str) -
             )
             for shard, _ in found
         ],
-        snippets=_snippets(root, base + url, next(iter(splits))),
+        snippets={
+            snippet.name: snippet.text
+            for snippet in snippets(str(root), base + url, next(iter(splits)), keyed=not state.keys.open)
+        },
     )  # fmt: skip
 
 
 def _summary(split: str, samples: int, manifests: list[Manifest]) -> SplitSummary:
     certified = sum(m.certified for m in manifests if m.split == split)
     return SplitSummary(split=split, samples=samples, certified=certified, failed=samples - certified)
-
-
-def _snippets(root: Path, url: str, split: str) -> dict[str, str]:
-    """How to read the store, in three ways, and how to copy it into other libraries' files."""
-    return {
-        "pdemill": dedent(f"""\
-            import pdemill
-            data = pdemill.open({str(root)!r}, split={split!r})
-            print(len(data), data[0]["x"].shape, data[0]["y"].shape)
-            """),
-        "zarr": dedent(f"""\
-            import zarr
-            group = zarr.open_group({url!r}, mode="r")  # needs fsspec and aiohttp
-            print(group["{split}/solution"].shape)
-            """),
-        "curl": f"curl -s {url}/zarr.json\n",
-        "export": f"pdemill export {url} OUT --to pt  # or pdebench, well\n",
-    }
 
 
 def is_damaged(root: Path) -> bool:

@@ -88,6 +88,12 @@ def _owner(request: Request) -> Owner:
     return owner
 
 
+def base_url(request: Request) -> str:
+    """The address of the server as its clients know it: the one in the settings, or the one that was asked for."""
+    state: AppState = request.app.state.service
+    return state.settings.public_url or str(request.base_url).rstrip("/")
+
+
 TheState = Annotated[AppState, Depends(_state)]
 TheOwner = Annotated[Owner, Depends(_owner)]
 

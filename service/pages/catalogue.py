@@ -11,6 +11,7 @@ from service.catalogue import family_views, preset_views
 from service.pages.page import Page, posted, show
 from service.pages.session import COOKIE, LASTS_SECONDS
 from service.pages.state import ThePages, TheVisitor
+from service.state import base_url
 
 router = APIRouter(route_class=Page, include_in_schema=False)
 
@@ -37,7 +38,7 @@ def take(request: Request, pages: ThePages, typed: Annotated[dict[str, str], Dep
     if cookie is None:
         return show(request, "key.html", 403, next=place, wrong=True)
     response = RedirectResponse(place, 303)
-    secure = request.headers.get("origin", "").startswith("https:")
+    secure = any(url.startswith("https:") for url in (base_url(request), request.headers.get("origin", "")))
     response.set_cookie(COOKIE, cookie, LASTS_SECONDS, secure=secure, httponly=True, samesite="strict")
     return response
 

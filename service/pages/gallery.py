@@ -16,13 +16,13 @@ from service.pages.jobs import job_row_of
 from service.pages.page import Page, is_foreign, show
 from service.pages.pictures import Theme
 from service.pages.shards import finished_names
-from service.pages.snippets import snippets
 from service.pages.state import PagesState, ThePages, TheVisitor
 from service.pages.views import shards_of
 from service.pools import pooled
 from service.problems import Refusal
 from service.samples import sample_view
-from service.state import find_job, find_store
+from service.snippets import snippets
+from service.state import base_url, find_job, find_store
 from service.views import Sample, store_url
 
 PER_PAGE = 12
@@ -112,7 +112,7 @@ def picture(
 def use(request: Request, pages: ThePages, owner: TheVisitor, job: str) -> Response:
     """How to read the store."""
     store, dataset = _store(pages, owner, job)
-    url = str(request.base_url).rstrip("/") + store_url(dataset.id)
+    url = base_url(request) + store_url(dataset.id)
     split = shards_of(store)[0].split
     row = job_row_of(pages, owner, job)
     texts = snippets(str(store), url, split, keyed=not pages.state.keys.open)

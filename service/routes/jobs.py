@@ -19,7 +19,7 @@ from service.pools import pooled
 from service.problems import documented
 from service.results import results_view
 from service.samples import sample_view
-from service.state import TheOwner, TheState, find_job, find_store
+from service.state import TheOwner, TheState, base_url, find_job, find_store
 from service.submission import check, dataset_of
 from service.views import PREFIX, Estimate, Job, JobPage, Results, Sample, trial_view
 
@@ -150,7 +150,7 @@ async def dismiss(
 def results(job: str, state: TheState, owner: TheOwner, request: Request) -> Response:
     """Where the store is, what is in it, and how to read it."""
     row, dataset = find_job(state, owner, job)
-    return _written(results_view(state, row, dataset, str(request.base_url).rstrip("/")))
+    return _written(results_view(state, row, dataset, base_url(request)))
 
 
 @router.get(
