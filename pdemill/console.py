@@ -253,6 +253,13 @@ def print_job(state: Mapping[str, Any]) -> None:
         out.print(f"left: {state['eta_seconds']:.0f} s, at {state['samples_per_second']:.3g} samples/s")
     if state["message"]:
         out.print(f"message: {state['message']}")
+    if state["expires"] is not None:
+        out.print(f"store: deleted after {_minute(state['expires'])} UTC, unless it is asked for again")
+
+
+def _minute(time: str) -> str:
+    """A time of the API's to the minute."""
+    return time.replace("T", " ")[:16]
 
 
 def print_jobs(states: list[dict[str, Any]]) -> None:

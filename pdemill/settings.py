@@ -44,6 +44,12 @@ class Settings:
     """PDEMILL_MAX_CONNECTIONS: connections at a time; fewer where the system allows the process few open files."""
     max_connections_per_address: int = 200
     """PDEMILL_MAX_CONNECTIONS_PER_ADDRESS: connections of one client at a time."""
+    max_slots: int = 0
+    """PDEMILL_MAX_SLOTS: shards of one key that workers solve at a time; 0 for as many as they can."""
+    max_stored_bytes: int = 0
+    """PDEMILL_MAX_STORED_BYTES: bytes of the stores of one key; 0 for no limit."""
+    expire_days: float = 0.0
+    """PDEMILL_EXPIRE_DAYS: days after which a finished store is deleted; 0 for never."""
     stop_seconds: float = 60.0
     """PDEMILL_STOP_SECONDS: how long a worker that is told to stop may go on with its shard."""
     log: LogFormat = "text"
@@ -66,6 +72,9 @@ class Settings:
             max_connections_per_address=int(
                 source.number("MAX_CONNECTIONS_PER_ADDRESS", cls.max_connections_per_address)
             ),
+            max_slots=int(source.number("MAX_SLOTS", cls.max_slots)),
+            max_stored_bytes=int(source.number("MAX_STORED_BYTES", cls.max_stored_bytes)),
+            expire_days=source.number("EXPIRE_DAYS", cls.expire_days),
             stop_seconds=source.number("STOP_SECONDS", cls.stop_seconds),
             log=source.log_format(),
         )
@@ -74,6 +83,10 @@ class Settings:
         """Raise PdemillError for an address beyond the loopback while there are no keys."""
         if host not in LOOPBACK and self.api_keys is None:
             raise PdemillError(f"to listen on {host}, set PDEMILL_API_KEYS; without keys only loopback is open")
+
+    @property
+    def expire_seconds(self) -> float:
+        return 86_400 * self.expire_days
 
     @property
     def hosts(self) -> tuple[str, ...]:

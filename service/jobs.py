@@ -99,7 +99,7 @@ def dismiss(state: AppState, owner: Owner, job: str, delete_store_too: bool = Fa
     if row.status in UNFINISHED:
         state.ledger.dismiss(owner.name, job)
         log.info("dismissed", extra={"job": job, "dataset": dataset.id, "owner": owner.name})
-        state.coordinator.look()
+        state.coordinator.wake()
     elif not delete_store_too and row.status != "dismissed":
         raise Refusal(409, f"the job is {row.status}; add ?delete_store=true to delete its store")
     elif delete_store_too:

@@ -16,7 +16,7 @@ from pdemill.errors import PdemillError
 
 
 class Owner(BaseModel):
-    """One entry of the keys file: a name, the SHA-256 of a key, and limits on what is unfinished at a time."""
+    """One entry of the keys file: a name, the SHA-256 of a key, and limits on what is unfinished or stored."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
@@ -25,6 +25,10 @@ class Owner(BaseModel):
     max_jobs: Annotated[int, Field(ge=1)] | None = None
     max_unknowns: Annotated[int, Field(ge=1)] | None = None
     """samples x unknowns"""
+    max_slots: Annotated[int, Field(ge=1)] | None = None
+    """shards that workers solve for it at a time"""
+    max_bytes: Annotated[int, Field(ge=1)] | None = None
+    """bytes of its stores"""
 
 
 ANYONE = Owner(name="anyone", sha256="0" * 64)

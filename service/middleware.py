@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from time import perf_counter
-from typing import Any
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
@@ -11,6 +10,7 @@ from pdemill.settings import without_port
 from service.body import MOST_BYTES
 from service.metrics import Metrics
 from service.problems import respond
+from service.views import PREFIX
 
 
 class TooLong(Exception):
@@ -66,6 +66,13 @@ async def _too_long(scope: Scope, receive: Receive, send: Send) -> None:
     await answer(scope, receive, send)
 
 
+def _route(scope: Scope) -> str:
+    """The path of the route that answers, with the prefix under which it is."""
+    path: str = getattr(scope.get("route"), "path", "none")
+    below = scope["path"].startswith(f"{PREFIX}/") and path != "none" and not path.startswith(f"{PREFIX}/")
+    return f"{PREFIX}{path}" if below else path
+
+
 METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
 
 
@@ -83,8 +90,7 @@ class Clock:
 
         async def timed(message: Message) -> None:
             if message["type"] == "http.response.start":
-                route: Any = scope.get("route")
-                name = getattr(route, "path", "none")
+                name = _route(scope)
                 method = scope["method"] if scope["method"] in METHODS else "other"
                 self._metrics.request(method, name, message["status"], perf_counter() - begin)
             await send(message)

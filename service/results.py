@@ -2,21 +2,20 @@
 
 from __future__ import annotations
 
-import shutil
-from contextlib import nullcontext
+from functools import partial
 from pathlib import Path
-from secrets import token_hex
 
 from pdemill.errors import StoreBusy
-from pdemill.store.disk import LocalDisk, Lock
+from pdemill.store.disk import LocalDisk
 from pdemill.store.layout import cut
 from pdemill.store.manifest import Manifest, is_finished, name_of, read_all
 from pdemill.store.root import read_attributes
+from service.graves import bury
 from service.keys import Owner
 from service.ledger import UNFINISHED, Dataset, JobRecord
 from service.problems import Refusal
 from service.snippets import snippets
-from service.state import TRASH, AppState, find_store
+from service.state import AppState, find_store
 from service.views import Results, ShardEntry, SplitSummary, StoreLocation, store_url, trial_view
 
 
@@ -48,7 +47,7 @@ def results_view(state: AppState, job: JobRecord, dataset: Dataset, base: str) -
         worst_residual=max(residuals, default=None),
         iterations=sum(int(m.summary.get("iterations", 0)) for m in manifests),
         cpu_seconds=round(sum(sum(m.run.get("cpu_seconds", {}).values()) for m in manifests), 3),
-        bytes=sum(int(file["bytes"]) for m in manifests for file in m.all_files().values()),
+        bytes=sum(m.length for m in manifests),
         shards=[
             ShardEntry(
                 name=shard.name, split=shard.split, start=shard.start, stop=shard.stop,
@@ -85,13 +84,7 @@ def delete_store(state: AppState, owner: Owner, job: JobRecord, dataset: Dataset
 
     Raises Refusal while somebody writes it.
     """
-    root = find_store(state, dataset.id)
-    grave = root.with_name(f"{TRASH}-{token_hex(8)}")
     try:
-        with Lock(root, patience=1.0) if root.exists() else nullcontext():
-            if state.ledger.give_up(owner.name, job.id) and root.exists():
-                root.rename(grave)
+        bury(find_store(state, dataset.id), partial(state.ledger.give_up, owner.name, job.id))
     except StoreBusy:
         raise Refusal(409, "the store is being written", headers={"Retry-After": "5"}) from None
-    if grave.exists():
-        shutil.rmtree(grave)

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import shutil
 from dataclasses import dataclass, field, replace
+from functools import partial
 from pathlib import Path
 from typing import Annotated
 
@@ -13,30 +13,31 @@ from pdemill.leases import Leases
 from pdemill.settings import Settings
 from service.coordinator import Coordinator
 from service.counts import Counts
+from service.expiry import Expiry
+from service.graves import clear
 from service.keys import KeyRing, Owner
 from service.ledger import UNFINISHED, Dataset, JobRecord, Ledger
+from service.limits import most_slots
 from service.metrics import Metrics
 from service.pools import Pools
 from service.problems import Refusal
 from service.queue import Queue
 from service.readiness import Readiness
+from service.totals import Totals
 from service.views import Job, job_view
-
-TRASH = ".trash"
-"""How the name of a store begins that is being deleted."""
 
 
 @dataclass
 class AppState:
-    """Settings, ledger, leases, queue, coordinator, metrics, keys, readiness, threads."""
+    """Settings, ledger, leases, metrics, keys, coordinator, expiry, readiness, threads."""
 
     settings: Settings
     ledger: Ledger
     leases: Leases
-    queue: Queue
     metrics: Metrics
     keys: KeyRing
     coordinator: Coordinator
+    expiry: Expiry
     readiness: Readiness
     pools: Pools = field(default_factory=Pools)
     counts: Counts = field(default_factory=Counts)
@@ -44,22 +45,23 @@ class AppState:
     @classmethod
     def of(cls, settings: Settings) -> AppState:
         settings.datasets.mkdir(parents=True, exist_ok=True)
-        ledger, metrics = Ledger(settings.data_dir / "jobs.sqlite"), Metrics()
-        leases, queue = Leases.at(settings.redis_url), Queue(settings.redis_url)
-        coordinator = Coordinator(settings, ledger, leases, queue, metrics)
+        ledger, leases = Ledger(settings.data_dir / "jobs.sqlite"), Leases.at(settings.redis_url)
+        metrics, keys = Metrics(Totals(ledger)), KeyRing(settings.api_keys)
+        coordinator = Coordinator(settings, ledger, leases, Queue(leases), metrics, partial(most_slots, settings, keys))
+        expiry = Expiry(settings, ledger, lambda: coordinator.leads)
         readiness = Readiness(ledger, settings.data_dir, leases)
-        return cls(settings, ledger, leases, queue, metrics, KeyRing(settings.api_keys), coordinator, readiness)
+        return cls(settings, ledger, leases, metrics, keys, coordinator, expiry, readiness)
 
     def start(self) -> None:
-        for grave in self.settings.datasets.glob(f"{TRASH}-*"):
-            shutil.rmtree(grave)
+        clear(self.settings.datasets)
         self.coordinator.start()
+        self.expiry.start()
         self.readiness.start()
 
     def stop(self) -> None:
         self.readiness.stop()
+        self.expiry.stop()
         self.coordinator.stop()
-        self.queue.close()
         self.leases.redis.close()
         self.ledger.close()
 
@@ -69,7 +71,7 @@ class AppState:
         if live is None and job.status != "successful":
             count = self.counts.of(self.settings.store(dataset.id))
             dataset = replace(dataset, done=count.done, failed=count.failed)
-        return job_view(job, dataset, live)
+        return job_view(job, dataset, live, self.settings.expire_seconds)
 
 
 async def _state(request: Request) -> AppState:
@@ -82,6 +84,7 @@ def _owner(request: Request) -> Owner:
     headers = request.headers.getlist("authorization")
     owner = state.keys.owner(headers[0] if len(headers) == 1 else None)
     if owner is None:
+        state.metrics.refused_key()
         raise Refusal(
             401, "send a known key: Authorization: Bearer KEY", headers={"WWW-Authenticate": 'Bearer realm="pdemill"'}
         )

@@ -12,6 +12,7 @@ from pdemill.spec.job import Spec
 from pdemill.spec.load import validate
 from service.keys import Owner
 from service.ledger import Dataset
+from service.limits import most_bytes
 from service.problems import Refusal
 from service.state import AppState
 from solvers.estimate import Cost, estimate
@@ -57,6 +58,9 @@ def queued(spec: Spec, cost: Cost) -> Dataset:
         queued=time.time(),
         started=None,
         finished=None,
+        seconds=cost.cpu_seconds,
+        bytes=cost.bytes,
+        shards=cost.shards,
     )
 
 
@@ -64,6 +68,12 @@ def check_room(state: AppState, owner: Owner, dataset: Dataset) -> None:
     """Raise Refusal if one more job is too many, for the server or for its owner."""
     if state.ledger.load().jobs >= state.settings.max_queue:
         raise Refusal(429, "the queue is full; try again later", headers={"Retry-After": "60"})
+    most = most_bytes(state.settings, owner)
+    if most is not None and (stored := state.ledger.stored(owner.name, dataset.id)) + dataset.bytes > most:
+        raise Refusal(
+            403, f"with this job the stores of {owner.name} could have {stored + dataset.bytes:,} bytes, more than the "
+            f"{most:,} that it may have; delete some of them first (DELETE /v1/jobs/ID?delete_store=true)",
+        )  # fmt: skip
     if owner.max_jobs is None and owner.max_unknowns is None:
         return
     load = state.ledger.load(owner.name)

@@ -10,7 +10,7 @@ from typing import Annotated, Any
 from pydantic import BaseModel, Field
 
 from pdemill.planning import read_plan
-from service.coordinator import Live
+from service.active import Live
 from service.ledger import Dataset, JobRecord, Status
 
 PREFIX = "/v1"
@@ -46,6 +46,7 @@ class Job(BaseModel):
     message: str
     dataset: str
     spec_sha256: str
+    expires: Annotated[datetime | None, Field(description="when its store is deleted, unless a later job is on it")]
     links: Links
 
 
@@ -185,8 +186,10 @@ class Readiness(BaseModel):
     parts: dict[str, str]
 
 
-def job_view(job: JobRecord, dataset: Dataset, now: Live | None) -> Job:
-    """A job as the API shows it; ``now`` is how its data set is doing, while it is under way."""
+def job_view(job: JobRecord, dataset: Dataset, now: Live | None, kept_seconds: float = 0.0) -> Job:
+    """A job as the API shows it; ``now`` is how its data set is doing, while it is under way; ``kept_seconds``: how
+    long stores are kept, if not for ever."""
+    expires = kept_seconds and job.finished is not None and job.status != "dismissed"
     done = now.done if now else dataset.done
     left = dataset.samples - done
     rate = now.samples_per_second if now else None
@@ -209,6 +212,7 @@ def job_view(job: JobRecord, dataset: Dataset, now: Live | None) -> Job:
         message=(now.message if now else "") or job.message,
         dataset=dataset.id,
         spec_sha256=dataset.spec_sha256,
+        expires=_time(job.finished + kept_seconds) if expires and job.finished is not None else None,
         links=Links(
             self=f"{PREFIX}/jobs/{job.id}",
             events=f"{PREFIX}/jobs/{job.id}/events",

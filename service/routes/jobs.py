@@ -36,7 +36,7 @@ router = APIRouter(prefix="/jobs", tags=["jobs"], responses=documented(401, 421,
 
 
 @router.post(
-    "", status_code=202, openapi_extra=SPEC_BODY, responses=documented(400, 413, 415, 422, 429),
+    "", status_code=202, openapi_extra=SPEC_BODY, responses=documented(400, 403, 413, 415, 422, 429),
     summary="Submit a data set job",
 )  # fmt: skip
 @pooled("specs")

@@ -39,5 +39,8 @@ async def readyz(state: TheState, response: Response) -> Readiness:
 )  # fmt: skip
 def metrics(state: TheState, owner: TheOwner) -> Response:
     """All counters, in Prometheus' text format."""
-    rate = sum(live.samples_per_second or 0.0 for live in state.coordinator.live.values())
-    return PlainTextResponse(state.metrics.text(state.ledger.counts(), rate), media_type="text/plain; version=0.0.4")
+    coordinator = state.coordinator
+    rate = sum(live.samples_per_second or 0.0 for live in list(coordinator.live.values()))
+    backlog, oldest = coordinator.unfinished_shards(), coordinator.oldest_wait()
+    text = state.metrics.text(state.ledger.counts(), rate, backlog, oldest, state.settings.data_dir)
+    return PlainTextResponse(text, media_type="text/plain; version=0.0.4")
