@@ -6,10 +6,12 @@ import json
 import logging
 import sys
 import time
+from collections.abc import Callable
+from typing import TextIO
 
-from pdemill.settings import LogFormat
+from pdemill.settings import Settings
 
-FIELDS = ("job", "dataset", "unit", "attempt", "worker", "owner", "seconds", "status")
+FIELDS = ("job", "dataset", "unit", "attempt", "worker", "owner", "address", "seconds", "bytes", "status")
 """Names that ``extra`` of a log call may hold."""
 
 
@@ -67,10 +69,21 @@ class _Json(_Line):
         return json.dumps(line, default=str)
 
 
-def set_up_logs(form: LogFormat, level: int = logging.INFO) -> None:
-    """Send the logs of this process to its error stream."""
-    handler = logging.StreamHandler(sys.stderr)
-    handler.setFormatter(_Json() if form == "json" else _Text())
+class _Handler(logging.StreamHandler[TextIO]):
+    """Writes lines that ``hide`` has gone over."""
+
+    def __init__(self, hide: Callable[[str], str]) -> None:
+        super().__init__(sys.stderr)
+        self._hide = hide
+
+    def format(self, record: logging.LogRecord) -> str:
+        return self._hide(super().format(record))
+
+
+def set_up_logs(settings: Settings, level: int = logging.INFO) -> None:
+    """Send the logs of this process to its error stream, without passwords."""
+    handler = _Handler(settings.hide)
+    handler.setFormatter(_Json() if settings.log == "json" else _Text())
     handler.addFilter(Repeats())
     root = logging.getLogger()
     root.handlers[:] = [handler]

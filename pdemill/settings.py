@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from ipaddress import ip_network
 from pathlib import Path
 from typing import Literal
@@ -13,6 +13,7 @@ from urllib.parse import urlsplit
 
 from pdemill.addresses import on_disk
 from pdemill.errors import PdemillError
+from pdemill.passwords import HIDDEN, passwords
 
 PUBLIC_URL = re.compile(r"https?://([A-Za-z0-9._-]+|\[[0-9A-Fa-f:]+\])(:\d{1,5})?")
 LOOPBACK = ("127.0.0.1", "::1", "localhost")
@@ -26,7 +27,7 @@ class Settings:
 
     data_dir: Path = Path("pdemill-data")
     """PDEMILL_DATA_DIR: jobs, stores and the embedded broker's state. All workers must see the same folder."""
-    redis_url: str = "redis://127.0.0.1:6379/0"
+    redis_url: str = field(default="redis://127.0.0.1:6379/0", repr=False)
     """PDEMILL_REDIS_URL: ``redis://``, ``rediss://`` or ``unix://``."""
     api_keys: Path | None = None
     """PDEMILL_API_KEYS: a YAML file of hashed keys and their limits; without it, only loopback is served."""
@@ -40,6 +41,8 @@ class Settings:
     """PDEMILL_MAX_BYTES: uncompressed bytes of one job's store."""
     max_queue: int = 20_000
     """PDEMILL_MAX_QUEUE: unfinished jobs, all keys together."""
+    max_wrong_keys: int = 20
+    """PDEMILL_MAX_WRONG_KEYS: wrong keys of one address in a minute; 0 for any number."""
     max_connections: int = 1000
     """PDEMILL_MAX_CONNECTIONS: connections at a time; fewer where the system allows the process few open files."""
     max_connections_per_address: int = 200
@@ -61,13 +64,14 @@ class Settings:
         source = _Source(environment)
         return cls(
             data_dir=source.path("DATA_DIR") or cls.data_dir.absolute(),
-            redis_url=source.url("REDIS_URL") or cls.redis_url,
+            redis_url=source.url("REDIS_URL") or cls().redis_url,
             api_keys=source.path("API_KEYS"),
             allowed_hosts=tuple(source.text("ALLOWED_HOSTS").replace(",", " ").split()) or cls.allowed_hosts,
             public_url=source.public_url(),
             trusted_proxies=source.networks("TRUSTED_PROXIES"),
             max_bytes=int(source.number("MAX_BYTES", cls.max_bytes)),
             max_queue=int(source.number("MAX_QUEUE", cls.max_queue)),
+            max_wrong_keys=int(source.number("MAX_WRONG_KEYS", cls.max_wrong_keys)),
             max_connections=int(source.number("MAX_CONNECTIONS", cls.max_connections)),
             max_connections_per_address=int(
                 source.number("MAX_CONNECTIONS_PER_ADDRESS", cls.max_connections_per_address)
@@ -93,6 +97,12 @@ class Settings:
         """The host names that requests may be addressed to."""
         host = urlsplit(self.public_url).netloc
         return (*self.allowed_hosts, without_port(host)) if host else self.allowed_hosts
+
+    def hide(self, text: str) -> str:
+        """A text without the broker's password."""
+        for password in passwords(self.redis_url):
+            text = text.replace(password, HIDDEN)
+        return text
 
     @property
     def datasets(self) -> Path:
@@ -135,6 +145,10 @@ class _Source:
         url = self.text(name)
         if url and not url.startswith(("redis://", "rediss://", "unix://")):
             raise PdemillError(f"PDEMILL_{name} should begin with redis://, rediss:// or unix://")
+        try:
+            _ = urlsplit(url).port
+        except ValueError:
+            raise PdemillError(f"PDEMILL_{name} is no address; in a password, write / # ? @ : % as %XX") from None
         return url
 
     def public_url(self) -> str:

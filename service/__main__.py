@@ -25,7 +25,7 @@ def main() -> None:
     try:
         settings = Settings.read()
         settings.check_host(options.host)
-        set_up_logs(settings.log)
+        set_up_logs(settings)
         app = create(settings)
     except PdemillError as error:
         sys.exit(f"error: {error}")

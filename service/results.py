@@ -11,7 +11,6 @@ from pdemill.store.layout import cut
 from pdemill.store.manifest import Manifest, is_finished, name_of, read_all
 from pdemill.store.root import read_attributes
 from service.graves import bury
-from service.keys import Owner
 from service.ledger import UNFINISHED, Dataset, JobRecord
 from service.problems import Refusal
 from service.snippets import snippets
@@ -79,12 +78,12 @@ def is_damaged(root: Path) -> bool:
         return True
 
 
-def delete_store(state: AppState, owner: Owner, job: JobRecord, dataset: Dataset) -> None:
+def delete_store(state: AppState, job: JobRecord, dataset: Dataset) -> None:
     """Give a finished job up, and delete its store unless another job is on it.
 
     Raises Refusal while somebody writes it.
     """
     try:
-        bury(find_store(state, dataset.id), partial(state.ledger.give_up, owner.name, job.id))
+        bury(find_store(state, dataset.id), partial(state.ledger.give_up, job.owner, job.id))
     except StoreBusy:
         raise Refusal(409, "the store is being written", headers={"Retry-After": "5"}) from None

@@ -23,6 +23,7 @@ from pdemill.addresses import on_disk
 from pdemill.errors import PdemillError
 from pdemill.flock import FileLock
 from pdemill.leases import Leases
+from pdemill.passwords import without_password
 from pdemill.process import child_environment, module_command
 from pdemill.settings import Settings
 
@@ -188,7 +189,8 @@ class Supervisor:
         try:
             self._leases.redis.ping()
         except RedisError as error:
-            raise PdemillError(f"PDEMILL_REDIS_URL: {self.settings.redis_url} does not answer: {error}") from None
+            shown, why = without_password(self.settings.redis_url), self.settings.hide(str(error))
+            raise PdemillError(f"PDEMILL_REDIS_URL: {shown} does not answer: {why}") from None
 
     def _empty_board(self) -> bool:
         """Sign off the workers of the server that was here before: this broker is ours, so none can be alive."""

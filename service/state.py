@@ -15,7 +15,8 @@ from service.coordinator import Coordinator
 from service.counts import Counts
 from service.expiry import Expiry
 from service.graves import clear
-from service.keys import KeyRing, Owner
+from service.guesses import Guesses
+from service.keys import KeyRing, Owner, bearer
 from service.ledger import UNFINISHED, Dataset, JobRecord, Ledger
 from service.limits import most_slots
 from service.metrics import Metrics
@@ -29,7 +30,7 @@ from service.views import Job, job_view
 
 @dataclass
 class AppState:
-    """Settings, ledger, leases, metrics, keys, coordinator, expiry, readiness, threads."""
+    """Settings, ledger, leases, metrics, keys, coordinator, expiry, readiness, wrong keys, threads."""
 
     settings: Settings
     ledger: Ledger
@@ -39,6 +40,7 @@ class AppState:
     coordinator: Coordinator
     expiry: Expiry
     readiness: Readiness
+    guesses: Guesses
     pools: Pools = field(default_factory=Pools)
     counts: Counts = field(default_factory=Counts)
 
@@ -50,7 +52,8 @@ class AppState:
         coordinator = Coordinator(settings, ledger, leases, Queue(leases), metrics, partial(most_slots, settings, keys))
         expiry = Expiry(settings, ledger, lambda: coordinator.leads)
         readiness = Readiness(ledger, settings.data_dir, leases)
-        return cls(settings, ledger, leases, metrics, keys, coordinator, expiry, readiness)
+        guesses = Guesses(settings.max_wrong_keys)
+        return cls(settings, ledger, leases, metrics, keys, coordinator, expiry, readiness, guesses)
 
     def start(self) -> None:
         clear(self.settings.datasets)
@@ -65,12 +68,23 @@ class AppState:
         self.leases.redis.close()
         self.ledger.close()
 
+    def known(self, address: str, key: str) -> Owner | None:
+        """Who has this key. Raises Refusal while too many wrong ones come from the address."""
+        if self.keys.open or not key:
+            return self.keys.owner(None)
+        self.guesses.check(address, key)
+        owner = self.keys.owner(f"Bearer {key}")
+        self.guesses.note(address, key, owner is not None)
+        return owner
+
     def view(self, job: JobRecord, dataset: Dataset) -> Job:
         """A job as the API shows it now: what is under way by what the coordinator sees, the rest by its manifests."""
         live = self.coordinator.live.get(dataset.id) if job.status in UNFINISHED else None
         if live is None and job.status != "successful":
             count = self.counts.of(self.settings.store(dataset.id))
             dataset = replace(dataset, done=count.done, failed=count.failed)
+        if job.status in UNFINISHED and not job.message and self.coordinator.paused:
+            job = replace(job, message="waiting: the server is paused")
         return job_view(job, dataset, live, self.settings.expire_seconds)
 
 
@@ -79,16 +93,36 @@ async def _state(request: Request) -> AppState:
     return state
 
 
-def _owner(request: Request) -> Owner:
+def _holder(request: Request) -> Owner:
+    """Whoever sent a known key, of whatever role."""
     state: AppState = request.app.state.service
     headers = request.headers.getlist("authorization")
-    owner = state.keys.owner(headers[0] if len(headers) == 1 else None)
+    owner = state.known(address_of(request), bearer(headers[0] if len(headers) == 1 else None))
     if owner is None:
         state.metrics.refused_key()
         raise Refusal(
-            401, "send a known key: Authorization: Bearer KEY", headers={"WWW-Authenticate": 'Bearer realm="pdemill"'}
-        )
+            401, "send a known key that has not expired: Authorization: Bearer KEY",
+            headers={"WWW-Authenticate": 'Bearer realm="pdemill"'},
+        )  # fmt: skip
+    request.state.owner = owner.name
     return owner
+
+
+def _owner(holder: Annotated[Owner, Depends(_holder)]) -> Owner:
+    if holder.role == "metrics":
+        raise Refusal(403, "this key opens /metrics only")
+    return holder
+
+
+def _admin(owner: Annotated[Owner, Depends(_owner)]) -> Owner:
+    if not owner.is_admin:
+        raise Refusal(403, "this needs the key of an admin")
+    return owner
+
+
+def address_of(request: Request) -> str:
+    """Where a request comes from, as far as is known."""
+    return request.client.host if request.client is not None else ""
 
 
 def base_url(request: Request) -> str:
@@ -98,12 +132,14 @@ def base_url(request: Request) -> str:
 
 
 TheState = Annotated[AppState, Depends(_state)]
+TheHolder = Annotated[Owner, Depends(_holder)]
 TheOwner = Annotated[Owner, Depends(_owner)]
+TheAdmin = Annotated[Owner, Depends(_admin)]
 
 
 def find_job(state: AppState, owner: Owner, job: str) -> tuple[JobRecord, Dataset]:
-    """A job of this owner, or 404."""
-    found = state.ledger.job(owner.name, job)
+    """A job of this owner, for admins of any, or 404."""
+    found = state.ledger.job(None if owner.is_admin else owner.name, job)
     if found is None:
         raise Refusal(404, "there is no such job")
     return found

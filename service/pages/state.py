@@ -42,6 +42,9 @@ def _visitor(request: Request) -> Owner:
     owner = pages.sessions.owner(request.cookies.get(COOKIE))
     if owner is None:
         raise Refusal(401, "give a key first")
+    if owner.role == "metrics":
+        raise Refusal(403, "this key opens /metrics only")
+    request.state.owner = owner.name
     return owner
 
 

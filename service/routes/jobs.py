@@ -32,11 +32,11 @@ SPEC_BODY = {
 }
 
 log = logging.getLogger("pdemill.api")
-router = APIRouter(prefix="/jobs", tags=["jobs"], responses=documented(401, 421, 503))
+router = APIRouter(prefix="/jobs", tags=["jobs"], responses=documented(401, 403, 421, 429, 503))
 
 
 @router.post(
-    "", status_code=202, openapi_extra=SPEC_BODY, responses=documented(400, 403, 413, 415, 422, 429),
+    "", status_code=202, openapi_extra=SPEC_BODY, responses=documented(400, 413, 415, 422),
     summary="Submit a data set job",
 )  # fmt: skip
 @pooled("specs")
@@ -87,11 +87,14 @@ def jobs(
     status: Annotated[Status | None, Query()] = None,
     limit: Annotated[int, Query(ge=1, le=200)] = 50,
     cursor: Annotated[str | None, Query(max_length=64)] = None,
+    whose: Annotated[str | None, Query(alias="owner", pattern=r"^(\*|[A-Za-z0-9._-]{1,64})$")] = None,
 ) -> JobPage:
-    """One page of your jobs; follow ``next`` for the one after it."""
-    page, after = actions.page(state, owner, status, limit, cursor)
+    """One page of your jobs; follow ``next`` for the one after it. An admin may name another ``owner``, or ``*`` for
+    all."""
+    page, after = actions.page(state, owner, status, limit, cursor, whose)
     if after is not None:
-        chosen = f"status={status}&" if status is not None else ""
+        given = {"status": status, "owner": whose}
+        chosen = "".join(f"{name}={value}&" for name, value in given.items() if value is not None)
         response.headers["Link"] = f'<{PREFIX}/jobs?{chosen}limit={limit}&cursor={after}>; rel="next"'
     return JobPage(jobs=page, next=after)
 

@@ -8,7 +8,7 @@ from starlette.responses import PlainTextResponse
 from pdemill import __version__
 from service.problems import documented
 from service.readiness import OK
-from service.state import TheOwner, TheState
+from service.state import TheHolder, TheState
 from service.views import Readiness
 
 router = APIRouter(tags=["operations"], responses=documented(421))
@@ -28,6 +28,7 @@ async def readyz(state: TheState, response: Response) -> Readiness:
         "keys": state.keys.trouble or OK,
         "coordinator": state.coordinator.trouble or OK,
     }
+    parts = {name: state.settings.hide(text) for name, text in parts.items()}
     ready = all(text == OK for text in parts.values())
     response.status_code = 200 if ready else 503
     return Readiness(ready=ready, parts=parts)
@@ -35,9 +36,9 @@ async def readyz(state: TheState, response: Response) -> Readiness:
 
 @router.get(
     "/metrics", response_class=Response, summary="Counters for Prometheus",
-    responses={200: {"description": "The counters", "content": {"text/plain": {}}}, **documented(401, 503)},
+    responses={200: {"description": "The counters", "content": {"text/plain": {}}}, **documented(401, 429, 503)},
 )  # fmt: skip
-def metrics(state: TheState, owner: TheOwner) -> Response:
+def metrics(state: TheState, holder: TheHolder) -> Response:
     """All counters, in Prometheus' text format."""
     coordinator = state.coordinator
     rate = sum(live.samples_per_second or 0.0 for live in list(coordinator.live.values()))
