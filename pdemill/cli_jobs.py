@@ -83,7 +83,7 @@ def submit(
     """Submit a spec to a server."""
     with Client(server, api_key) as client:
         job = client.submit(chosen(spec, preset), settings)
-        console.errors.print(f"job {job.id} ({job.status})")
+        console.errors.print(f"job {job.id} ({job.status}), {console.estimated(job.state)}")
         if wait:
             try:
                 with console.Bar() as bar:

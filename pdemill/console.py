@@ -257,6 +257,12 @@ def print_job(state: Mapping[str, Any]) -> None:
         out.print(f"store: deleted after {_minute(state['expires'])} UTC, unless it is asked for again")
 
 
+def estimated(state: Mapping[str, Any]) -> str:
+    """What a job is estimated to take."""
+    memory = state["estimated_memory_bytes"] / 1e9
+    return f"about {state['estimated_cpu_seconds']:.3g} CPU s, {memory:.1f} GB of memory in every process"
+
+
 def _minute(time: str) -> str:
     """A time of the API's to the minute."""
     return time.replace("T", " ")[:16]

@@ -99,13 +99,15 @@ class Report:
 
 @dataclass(frozen=True)
 class Presence:
-    """A worker that is alive: its id, where it runs, and how many shards it solves at a time."""
+    """A worker that is alive: its id, where it runs, how many shards it solves at a time, and how many bytes of memory
+    each of its processes may use (0: it does not say)."""
 
     id: str
     host: str
     pid: int
     slots: int
     version: str
+    memory: int = 0
 
 
 def holder_of(worker: str, pid: int) -> str:

@@ -53,6 +53,8 @@ class Settings:
     """PDEMILL_MAX_STORED_BYTES: bytes of the stores of one key; 0 for no limit."""
     expire_days: float = 0.0
     """PDEMILL_EXPIRE_DAYS: days after which a finished store is deleted; 0 for never."""
+    worker_memory: int = 0
+    """PDEMILL_WORKER_MEMORY: bytes of memory that a process of a worker may use; 0 for as many as its machine has."""
     stop_seconds: float = 60.0
     """PDEMILL_STOP_SECONDS: how long a worker that is told to stop may go on with its shard."""
     log: LogFormat = "text"
@@ -79,6 +81,7 @@ class Settings:
             max_slots=int(source.number("MAX_SLOTS", cls.max_slots)),
             max_stored_bytes=int(source.number("MAX_STORED_BYTES", cls.max_stored_bytes)),
             expire_days=source.number("EXPIRE_DAYS", cls.expire_days),
+            worker_memory=int(source.number("WORKER_MEMORY", cls.worker_memory)),
             stop_seconds=source.number("STOP_SECONDS", cls.stop_seconds),
             log=source.log_format(),
         )

@@ -83,6 +83,7 @@ class ActiveDataset:
                 self._unread.append(number)
         self.complete = bool(attributes["complete"])
         self.track.prepared(shards)
+        self.message = ""
 
     def is_another(self, root: Path) -> bool:
         """Whether the store is not the one that was opened: it was deleted, made again, or finished."""
@@ -130,9 +131,9 @@ class ActiveDataset:
 
     def take_report(self, report: Report) -> bool:
         """Count a unit that ended well. Whether that is a shard that was not known to be finished."""
-        self.message = ""
         if not self.track.done(report.name):
             return False
+        self.message = ""
         self.done += report.samples
         self.failed += report.failed
         self.iterations += report.iterations

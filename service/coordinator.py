@@ -38,7 +38,7 @@ SAVE_SECONDS = 5.0
 PULSE_SECONDS = 0.5
 """How often leases, progress and workers are looked at."""
 SHARE = 3.0
-"""After a tick it rests at least so many times as long as the tick took."""
+"""After a tick it rests at least so many times as long as the tick took of a core."""
 READING_SECONDS = 0.05
 """How long a tick may read manifests of before."""
 MOST_ACTIVE = 16
@@ -96,6 +96,10 @@ class Coordinator:
         """Shards of all data sets that somebody waits for, those that are not prepared yet as estimated."""
         return max(0, self._backlog.shards() - sum(live.shards_done for live in list(self.live.values())))
 
+    def most_memory(self) -> int | None:
+        """Bytes that a process of a worker may use, of the worker that may use most; None while that is not known."""
+        return self._settings.worker_memory or max((worker.memory for worker in self._workers), default=0) or None
+
     def oldest_wait(self) -> float:
         """Seconds for which a data set has waited to be begun, the longest of them."""
         queued = self._backlog.oldest()
@@ -121,9 +125,9 @@ class Coordinator:
             self._leads.set()
             while not self._stop.is_set():
                 self._wake.clear()
-                begin = time.monotonic()
+                begin = time.thread_time()
                 self._guarded(lambda: self._tick(time.monotonic()))
-                self._stop.wait(max(SHORTEST_TICK, SHARE * (time.monotonic() - begin)))
+                self._stop.wait(max(SHORTEST_TICK, SHARE * (time.thread_time() - begin)))
                 self._wake.wait(PULSE_SECONDS)
             self._guarded(self._leases.resign)
 
@@ -255,12 +259,12 @@ class Coordinator:
         if report.failure.kind == "poison":
             self._end(active, "failed", report.failure.message)
             return
-        active.message = f"waiting: {report.failure.message}"
         active.track.failed(report.name, now)
         root = self._settings.store(active.id)
         with self._tolerant(active, now):
             if report.failure.kind == "missing" or active.is_another(root):
                 active.open(root)
+            active.message = f"waiting: {report.failure.message}"
 
     def _well_done(self, active: ActiveDataset, report: Report, now: float) -> None:
         if active.take_report(report):

@@ -5,7 +5,6 @@ Every part has a thread of its own: what hangs is told of by its silence, and ke
 
 from __future__ import annotations
 
-import os
 import sqlite3
 import time
 from collections.abc import Callable
@@ -17,10 +16,9 @@ from threading import Event, Thread
 from redis import RedisError
 
 from pdemill.leases import Leases
+from pdemill.store.room import LEAST_FREE, free_bytes
 from service.ledger import Ledger
 
-LEAST_FREE = 50_000_000
-"""Bytes that must be free in the data directory."""
 LOOK_SECONDS, SOON_SECONDS = 1.0, 0.1
 """Between two looks at a part that is there, and at one that is missing."""
 PATIENCE_SECONDS = 3.0
@@ -93,10 +91,9 @@ def _disk(folder: Path) -> str:
         with TemporaryFile(dir=folder) as file:
             file.write(b"ready?")
             file.flush()
-        free = os.statvfs(folder)
+        left = free_bytes(folder)
     except OSError as error:
         return f"cannot be written: {error.strerror}"
-    left = free.f_bavail * free.f_frsize
     return OK if left >= LEAST_FREE else f"nearly full: {left:,} bytes are free"
 
 

@@ -78,7 +78,8 @@ class Track:
         are handed out stay so."""
         self.shards = shards
         self.issued.pop(PREPARE, None)
-        self.blocked.pop(PREPARE, None)
+        if shards is not None:
+            self.blocked.pop(PREPARE, None)
         for name in list(self.issued):
             number = self._number(name)
             if shards is not None and number is not None and not shards.is_finished(number):
@@ -96,7 +97,8 @@ class Track:
     def done(self, name: str) -> bool:
         """Note that a unit has ended well. Whether that is a shard that was not known to be finished."""
         self.issued.pop(name, None)
-        self.blocked.pop(name, None)
+        if name != PREPARE:  # whether a store can be read now is still to be seen
+            self.blocked.pop(name, None)
         number = self._number(name)
         return self.shards is not None and number is not None and self.shards.finish(number)
 

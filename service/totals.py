@@ -20,7 +20,9 @@ COUNTERS = {
     "pdemill_auth_failures": ("Requests without a key that is known", None, ("",)),
 }
 """Name, what is counted, the name of its label, and the values of it that are told of before anything is counted."""
-HISTOGRAMS = {"pdemill_shard_seconds": ("Wall time of a shard", (0.1, 0.3, 1, 3, 10, 30, 100, 300, 1000, 3000))}
+HISTOGRAMS = {
+    "pdemill_shard_seconds": ("Wall time of a shard", (0.1, 0.3, 1.0, 3.0, 10.0, 30.0, 100.0, 300.0, 1000.0, 3000.0))
+}
 
 
 class Totals(Collector):

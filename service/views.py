@@ -47,6 +47,8 @@ class Job(BaseModel):
     message: str
     dataset: str
     spec_sha256: str
+    estimated_cpu_seconds: float
+    estimated_memory_bytes: Annotated[int, Field(description="of a worker's process")]
     expires: Annotated[datetime | None, Field(description="when its store is deleted, unless a later job is on it")]
     links: Links
 
@@ -128,6 +130,7 @@ class Results(BaseModel):
 class Estimate(BaseModel):
     """What a spec would cost. ``bytes`` is before compression; ``cpu_seconds`` is of one core of this kind.
 
+    ``memory_bytes`` is what a worker's process needs, ``factor_bytes`` the part of it that is the factors of a matrix.
     ``alternatives`` has the CPU seconds of every method that could solve the job, by their formulas; for values at
     points those of walks, and of solving for whole fields to a like error. ``trial`` has what was measured, where the
     data set exists.
@@ -139,6 +142,8 @@ class Estimate(BaseModel):
     bytes: int
     method: str
     cpu_seconds: float
+    memory_bytes: int
+    factor_bytes: int
     alternatives: dict[str, float]
     trial: Trial | None
     dataset: str
@@ -221,6 +226,8 @@ def job_view(job: JobRecord, dataset: Dataset, now: Live | None, kept_seconds: f
         message=(now.message if now else "") or job.message,
         dataset=dataset.id,
         spec_sha256=dataset.spec_sha256,
+        estimated_cpu_seconds=dataset.seconds,
+        estimated_memory_bytes=dataset.memory,
         expires=_time(job.finished + kept_seconds) if expires and job.finished is not None else None,
         links=Links(
             self=f"{PREFIX}/jobs/{job.id}",

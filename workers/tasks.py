@@ -22,12 +22,14 @@ from pdemill.spec.load import validate
 from pdemill.store.disk import LocalDisk, Lock, make_folders, sweep
 from pdemill.store.layout import Shard
 from pdemill.store.manifest import FOLDER, Manifest, name_of, read
+from pdemill.store.room import check_room
 from pdemill.store.store import ShardData, Store
 from solvers.job import Job
 from solvers.opening import open_work, plan_work, work_on
 from solvers.progress import Counts, Progress
 from workers import identity
 from workers.app import SOFT_SECONDS, app
+from workers.memory import shortage
 
 ATTEMPTS = 3
 """A unit that has failed so often by its own fault ends the job."""
@@ -78,6 +80,7 @@ def shard(dataset: str, name: str, split: str, index: int, start: int, stop: int
             make_folders(store.disk, FOLDER)
             if store.finished(part):
                 return read(store.disk, part)
+            check_room(root, store.layout, part)
             return work_on(job, store, part, attempt, _Reporter(unit), _commit_alone)
 
     _run(unit, body)
@@ -114,7 +117,7 @@ def _run(unit: Unit, body: Callable[[int], Outcome]) -> None:
         tries = leases.begin(unit, identity.worker())
         extra["attempt"] = tries.begun
         if tries.failures >= ATTEMPTS:
-            how = "the worker's log tells its exit status; after signal 9, is there enough memory?"
+            how = f"the worker's log tells its exit status; after signals 6, 9 and 11, {shortage('perhaps it')}"
             message = f"the process that worked on {unit.name} ended {ATTEMPTS} times; {how}"
             leases.put_report(Report(*unit, UnitFailure("poison", message)))
             return
@@ -141,6 +144,9 @@ def _attempt(unit: Unit, body: Callable[[], Outcome], extra: dict[str, Any]) -> 
     except SpecError as error:
         log.warning("refused: %s", error, extra=extra)
         return Report(*unit, UnitFailure("poison", str(error))), True
+    except MemoryError:
+        log.warning("out of memory", extra=extra)
+        return Report(*unit, UnitFailure("poison", shortage(unit.name))), True
     except (StoreError, OSError, RedisError) as error:
         log.warning("blocked: %s", error, extra=extra)
         return Report(*unit, UnitFailure("blocked", settings.hide(str(error)))), False

@@ -36,7 +36,7 @@ router = APIRouter(prefix="/jobs", tags=["jobs"], responses=documented(401, 403,
 
 
 @router.post(
-    "", status_code=202, openapi_extra=SPEC_BODY, responses=documented(400, 413, 415, 422),
+    "", status_code=202, openapi_extra=SPEC_BODY, responses=documented(400, 413, 415, 422, 507),
     summary="Submit a data set job",
 )  # fmt: skip
 @pooled("specs")
@@ -72,6 +72,8 @@ def validate(owner: TheOwner, body: JsonObject, state: TheState) -> Estimate:
         bytes=cost.bytes,
         method=cost.method,
         cpu_seconds=cost.cpu_seconds,
+        memory_bytes=cost.memory,
+        factor_bytes=cost.factor_bytes,
         alternatives=cost.alternatives,
         trial=trial_view(state.settings.store(dataset)),
         dataset=dataset,

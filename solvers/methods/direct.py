@@ -14,6 +14,7 @@ from scipy.sparse.linalg import ArpackError, LinearOperator, eigsh
 from pdemill.points import Array
 from pdemill.spec.method import LinearMethod
 from pdemill.spec.problem import Problem
+from solvers.methods.dissection import factor_memory, factor_seconds, factorisation
 from solvers.operators.system import Matrix, Pattern, System
 from solvers.solution import Result, Solution, Solver, Stats, reduced
 
@@ -46,6 +47,15 @@ class Direct(LinearMethod):
             fill = 2.2e-9 if problem.structured else 5e-9
             return float(5e-5 + 3.2e-7 * unknowns + fill * unknowns**1.5)
         return 5e-5 + 7e-7 * unknowns + 3.2e-10 * unknowns**2
+
+    def setup_seconds(self, problem: Problem, unknowns: int) -> float:
+        return factor_seconds(problem.properties, unknowns) if problem.properties.constant else 0.0
+
+    def factor_bytes(self, problem: Problem, unknowns: int) -> float:
+        return factorisation(problem.properties, unknowns).bytes
+
+    def memory(self, problem: Problem, unknowns: int) -> float:
+        return factor_memory(problem.properties, unknowns)
 
     def solver(self) -> DirectSolver:
         from solvers import petsc  # late: a spec must not load PETSc

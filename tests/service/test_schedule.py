@@ -113,6 +113,19 @@ def test_a_blocked_unit_is_left_alone_for_longer_and_longer(failures: int, pause
     assert not track.blocked
 
 
+def test_a_store_that_cannot_be_read_is_prepared_again_less_and_less_often() -> None:
+    track, now, times = Track("a"), 0.0, []
+    while now < 60.0:
+        if _ready(track, now):
+            times.append(now)
+            track.issue(PREPARE, Issue(now))
+            track.done(PREPARE)
+            track.prepared(None)
+            track.failed(PREPARE, now)
+        now += 0.5
+    assert times == [0.0, 1.0, 3.0, 7.0, 15.0, 30.0, 45.0]
+
+
 def test_where_everything_is_blocked_no_more_is_tried() -> None:
     """A full disk must not make the coordinator remember every shard of a store."""
     track = _prepared(1000)
