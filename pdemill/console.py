@@ -268,11 +268,11 @@ def _minute(time: str) -> str:
     return time.replace("T", " ")[:16]
 
 
-def print_jobs(states: list[dict[str, Any]]) -> None:
-    """Jobs as a table; on a terminal, messages end with its line."""
-    headings = ("job", "status", "done", "samples", "created")
+def print_jobs(states: list[dict[str, Any]], owners: bool = False) -> None:
+    """Jobs as a table, with their ``owners`` or without; on a terminal, messages end with its line."""
+    headings = ("job", *(["owner"] if owners else []), "status", "done", "samples", "created")
     rows = [
-        (s["id"], s["status"], f"{s['progress']:.0f} %", str(s["samples_total"]),
+        (s["id"], *([s["owner"]] if owners else []), s["status"], f"{s['progress']:.0f} %", str(s["samples_total"]),
          s["created"].replace("T", " ").partition(".")[0].removesuffix("Z"))
         for s in states
     ]  # fmt: skip

@@ -68,6 +68,7 @@ class Coordinator:
         self._wake, self._stop, self._leads = Event(), Event(), Event()
         self._threads = [Thread(target=target, daemon=True) for target in (self._coordinate, self._listen)]
         self.live: dict[str, Live] = {}
+        self.paused = False
         self.trouble = "it has not begun yet"
 
     def start(self) -> None:
@@ -322,6 +323,7 @@ class Coordinator:
         self.live = dict(now_told)
 
     def _look_at_workers(self) -> None:
+        self.paused = "paused" in self._ledger.switches()
         self._workers = self._leases.workers()
         self._slots = sum(worker.slots for worker in self._workers)
         self._metrics.workers(len(self._workers), self._slots)
@@ -340,6 +342,8 @@ class Coordinator:
 
     def _hand_out(self, now: float) -> set[str]:
         """Queue the next units; returns their data sets."""
+        if self.paused:
+            return set()
         turns = self._turns.choose([active.track for active in self._active.values()], self._slots, now)
         if not turns:
             return set()

@@ -161,20 +161,21 @@ class Ledger:
             db.execute("SELECT * FROM jobs WHERE owner = ? AND idempotency = ?", (owner, idempotency)).fetchone()
         )
 
-    def job(self, owner: str, job: str) -> tuple[JobRecord, Dataset] | None:
-        """A job of this owner with its data set."""
-        row = self._one("SELECT * FROM jobs WHERE id = ? AND owner = ?", (job, owner))
+    def job(self, owner: str | None, job: str) -> tuple[JobRecord, Dataset] | None:
+        """A job of this owner, or of anybody, with its data set."""
+        row = self._one("SELECT * FROM jobs WHERE id = ? AND owner = COALESCE(?, owner)", (job, owner))
         found = _job(row)
         dataset = self.dataset(found.dataset) if found is not None else None
         return (found, dataset) if found is not None and dataset is not None else None
 
-    def jobs(self, owner: str, status: str | None, before: int | None, limit: int) -> list[tuple[JobRecord, Dataset]]:
-        """The newest jobs of an owner, those older than number ``before`` only."""
-        where, values = ["owner = ?"], [owner]
-        if status is not None:
-            where.append("status = ?")
-            values.append(status)
-        query = f"SELECT * FROM jobs WHERE {' AND '.join(where)} AND seq < ? ORDER BY seq DESC LIMIT ?"  # noqa: S608
+    def jobs(
+        self, owner: str | None, status: str | None, before: int | None, limit: int
+    ) -> list[tuple[JobRecord, Dataset]]:
+        """The newest jobs of an owner, or of all, those older than number ``before`` only."""
+        chosen = {"owner": owner, "status": status}
+        values = [value for value in chosen.values() if value is not None]
+        where = "".join(f"{name} = ? AND " for name, value in chosen.items() if value is not None)
+        query = f"SELECT * FROM jobs WHERE {where} seq < ? ORDER BY seq DESC LIMIT ?"  # noqa: S608
         rows = self._all(query, (*values, before if before is not None else 2**62, limit))
         jobs = [job for job in map(_job, rows) if job is not None]
         return [(job, dataset) for job in jobs if (dataset := self.dataset(job.dataset)) is not None]
@@ -312,6 +313,20 @@ class Ledger:
     def totals(self) -> dict[tuple[str, str], float]:
         """The counters, by name and label."""
         return {(row["name"], row["label"]): row["value"] for row in self._all("SELECT * FROM totals", ())}
+
+    # Switches
+
+    def switch(self, name: str, on: bool, by: str) -> None:
+        """Note what an admin has switched."""
+        with self._write() as db:
+            if on:
+                db.execute("INSERT OR IGNORE INTO switches VALUES (?, ?, ?)", (name, by, time.time()))
+            else:
+                db.execute("DELETE FROM switches WHERE name = ?", (name,))
+
+    def switches(self) -> set[str]:
+        """What is switched on."""
+        return {row["name"] for row in self._all("SELECT name FROM switches", ())}
 
     # SQLite
 

@@ -39,6 +39,7 @@ CREATE TRIGGER IF NOT EXISTS backlog_shrinks AFTER UPDATE OF status ON jobs
 WHEN OLD.status IN ('accepted', 'running') AND NEW.status NOT IN ('accepted', 'running') BEGIN
     DELETE FROM backlog WHERE owner = NEW.owner AND dataset = NEW.dataset AND seq = NEW.seq;
 END;
+CREATE TABLE IF NOT EXISTS switches (name TEXT PRIMARY KEY, owner TEXT NOT NULL, since REAL NOT NULL) STRICT;
 CREATE TABLE IF NOT EXISTS totals (name TEXT NOT NULL, label TEXT NOT NULL, value REAL NOT NULL,
     PRIMARY KEY (name, label)) STRICT, WITHOUT ROWID;
 """

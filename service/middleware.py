@@ -6,6 +6,7 @@ from time import perf_counter
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from pdemill.settings import without_port
 from service.body import MOST_BYTES
 from service.metrics import Metrics
 from service.problems import respond
@@ -29,7 +30,7 @@ class Guard:
             return
         headers = [(name.lower(), value) for name, value in scope["headers"]]
         hosts = [value.decode("latin-1") for name, value in headers if name == b"host"]
-        if "*" not in self._hosts and (len(hosts) != 1 or _name(hosts[0]) not in self._hosts):
+        if "*" not in self._hosts and (len(hosts) != 1 or without_port(hosts[0]) not in self._hosts):
             answer = respond(421, "this server is not meant by that Host; see PDEMILL_ALLOWED_HOSTS")
             await answer(scope, receive, send)
             return
@@ -63,12 +64,6 @@ class Guard:
 async def _too_long(scope: Scope, receive: Receive, send: Send) -> None:
     answer = respond(413, f"the body has more than {MOST_BYTES:,} bytes", headers={"Connection": "close"})
     await answer(scope, receive, send)
-
-
-def _name(host: str) -> str:
-    """The host without its port, in lower case."""
-    name, colon, port = host.rpartition(":")
-    return (name if colon and port.isdigit() else host).lower()
 
 
 def _route(scope: Scope) -> str:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from functools import partial
 from pathlib import Path
-from textwrap import dedent
 
 from pdemill.errors import StoreBusy
 from pdemill.store.disk import LocalDisk
@@ -12,9 +11,9 @@ from pdemill.store.layout import cut
 from pdemill.store.manifest import Manifest, is_finished, name_of, read_all
 from pdemill.store.root import read_attributes
 from service.graves import bury
-from service.keys import Owner
 from service.ledger import UNFINISHED, Dataset, JobRecord
 from service.problems import Refusal
+from service.snippets import snippets
 from service.state import AppState, find_store
 from service.views import Results, ShardEntry, SplitSummary, StoreLocation, store_url, trial_view
 
@@ -55,31 +54,16 @@ def results_view(state: AppState, job: JobRecord, dataset: Dataset, base: str) -
             )
             for shard, _ in found
         ],
-        snippets=_snippets(root, base + url, next(iter(splits))),
+        snippets={
+            snippet.name: snippet.text
+            for snippet in snippets(str(root), base + url, next(iter(splits)), keyed=not state.keys.open)
+        },
     )  # fmt: skip
 
 
 def _summary(split: str, samples: int, manifests: list[Manifest]) -> SplitSummary:
     certified = sum(m.certified for m in manifests if m.split == split)
     return SplitSummary(split=split, samples=samples, certified=certified, failed=samples - certified)
-
-
-def _snippets(root: Path, url: str, split: str) -> dict[str, str]:
-    """How to read the store, in three ways, and how to copy it into other libraries' files."""
-    return {
-        "pdemill": dedent(f"""\
-            import pdemill
-            data = pdemill.open({str(root)!r}, split={split!r})
-            print(len(data), data[0]["x"].shape, data[0]["y"].shape)
-            """),
-        "zarr": dedent(f"""\
-            import zarr
-            group = zarr.open_group({url!r}, mode="r")  # needs fsspec and aiohttp
-            print(group["{split}/solution"].shape)
-            """),
-        "curl": f"curl -s {url}/zarr.json\n",
-        "export": f"pdemill export {url} OUT --to pt  # or pdebench, well\n",
-    }
 
 
 def is_damaged(root: Path) -> bool:
@@ -94,12 +78,12 @@ def is_damaged(root: Path) -> bool:
         return True
 
 
-def delete_store(state: AppState, owner: Owner, job: JobRecord, dataset: Dataset) -> None:
+def delete_store(state: AppState, job: JobRecord, dataset: Dataset) -> None:
     """Give a finished job up, and delete its store unless another job is on it.
 
     Raises Refusal while somebody writes it.
     """
     try:
-        bury(find_store(state, dataset.id), partial(state.ledger.give_up, owner.name, job.id))
+        bury(find_store(state, dataset.id), partial(state.ledger.give_up, job.owner, job.id))
     except StoreBusy:
         raise Refusal(409, "the store is being written", headers={"Retry-After": "5"}) from None

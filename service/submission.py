@@ -82,6 +82,8 @@ def queued(spec: Spec, cost: Cost) -> Dataset:
 
 def check_room(state: AppState, owner: Owner, dataset: Dataset) -> None:
     """Raise Refusal if one more job is too many, for the server or for its owner."""
+    if "drained" in state.ledger.switches():
+        raise Refusal(503, "the server takes no new jobs for now; try again later", headers={"Retry-After": "60"})
     if state.ledger.load().jobs >= state.settings.max_queue:
         raise Refusal(429, "the queue is full; try again later", headers={"Retry-After": "60"})
     free = free_bytes(state.settings.data_dir)

@@ -29,6 +29,7 @@ class Job(BaseModel):
     """A data set job. ``progress`` is in percent; times are ISO 8601 in UTC."""
 
     id: str
+    owner: str
     status: Status
     progress: Annotated[float, Field(ge=0, le=100)]
     samples_done: int
@@ -184,6 +185,13 @@ class Preset(BaseModel):
     url: str
 
 
+class Switches(BaseModel):
+    """What admins have switched on."""
+
+    paused: bool
+    drained: bool
+
+
 class Readiness(BaseModel):
     """Whether the server can do its work, part by part; the text says what is wrong."""
 
@@ -200,6 +208,7 @@ def job_view(job: JobRecord, dataset: Dataset, now: Live | None, kept_seconds: f
     rate = now.samples_per_second if now else None
     return Job(
         id=job.id,
+        owner=job.owner,
         status=job.status,
         progress=round(100 * done / dataset.samples, 2) if job.status != "successful" else 100,
         samples_done=done,

@@ -149,10 +149,11 @@ def _attempt(unit: Unit, body: Callable[[], Outcome], extra: dict[str, Any]) -> 
         return Report(*unit, UnitFailure("poison", shortage(unit.name))), True
     except (StoreError, OSError, RedisError) as error:
         log.warning("blocked: %s", error, extra=extra)
-        return Report(*unit, UnitFailure("blocked", str(error))), False
+        return Report(*unit, UnitFailure("blocked", settings.hide(str(error)))), False
     except Exception as error:
         log.exception("failed", extra=extra)
-        return Report(*unit, UnitFailure("blocked", f"{unit.name}: {type(error).__name__}: {error}")), True
+        message = settings.hide(f"{unit.name}: {type(error).__name__}: {error}")
+        return Report(*unit, UnitFailure("blocked", message)), True
 
 
 def _reported(unit: Unit, outcome: Outcome) -> Report:
