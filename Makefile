@@ -77,7 +77,7 @@ bench: $(READY)  ## run the benchmarks and print their tables
 	$(BIN)/python benchmarks/serving.py
 	$(BIN)/python benchmarks/coordinator.py
 
-soak: $(READY)  ## kill parts of a running server 200 times (half an hour)
+soak: $(READY)  ## disturb a running server 200 times (an hour)
 	$(BIN)/python benchmarks/soak.py
 
 openapi: $(READY)  ## write docs/openapi.json anew

@@ -24,6 +24,7 @@ from typing import Any
 
 from redis import Redis, RedisError
 
+from pdemill.data_directory import DataDirectory
 from pdemill.leases import FINISH, PREFIX, PREPARE, QUEUE, Leases, Presence, Report, Unit, holder_of, unit_of
 from pdemill.process import module_command
 from pdemill.settings import Settings
@@ -153,9 +154,9 @@ def submit(ledger: Ledger, owner: str, number: int, shards: int, seconds: float)
 
 def coordinator(settings: Settings) -> tuple[Coordinator, Ledger]:
     """A coordinator on a ledger of its own."""
-    settings.datasets.mkdir(parents=True, exist_ok=True)
+    directory = DataDirectory.made(settings.data_dir)
     ledger, leases = Ledger(settings.data_dir / "jobs.sqlite"), Leases.at(settings.redis_url)
-    return Coordinator(settings, ledger, leases, Queue(leases), Metrics(Totals(ledger))), ledger
+    return Coordinator(settings, directory, ledger, leases, Queue(leases), Metrics(Totals(ledger))), ledger
 
 
 def measure(workers: int, shards: int, seconds: float, hold: float) -> dict[str, float]:

@@ -13,7 +13,7 @@ from pdemill.parts import load
 
 if TYPE_CHECKING:
     from pdemill.planning import Plan
-    from pdemill.progress import Summary, Watcher
+    from pdemill.progress import Repair, Summary, Watcher
     from pdemill.spec.job import Spec
     from pdemill.verification import Verification
 
@@ -27,6 +27,8 @@ class Engine(Protocol):
 
     def verify(self, store: str | Path, samples: int | None, audit: int, resolve: bool) -> Verification: ...
 
+    def repair(self, store: str | Path, workers: int, watcher: Watcher, other_versions: bool) -> Repair: ...
+
     def plan(self, spec: Spec) -> Plan: ...
 
     def walk_labels(
@@ -36,6 +38,8 @@ class Engine(Protocol):
     def serve(
         self, data_dir: str | Path, host: str, port: int, workers: int, report: Callable[[str], None]
     ) -> None: ...
+
+    def rebuild_ledger(self, data_dir: str | Path, owner: str | None, report: Callable[[str], None]) -> None: ...
 
     def check_family(
         self, name: str, places: Mapping[str, Sequence[Mapping[str, Any]]], keys: Mapping[str, Any]

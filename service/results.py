@@ -5,7 +5,7 @@ from __future__ import annotations
 from functools import partial
 from pathlib import Path
 
-from pdemill.errors import StoreBusy
+from pdemill.errors import StoreBusy, StoreError
 from pdemill.store.disk import LocalDisk
 from pdemill.store.layout import cut
 from pdemill.store.manifest import Manifest, is_finished, name_of, read_all
@@ -15,13 +15,16 @@ from service.ledger import UNFINISHED, Dataset, JobRecord
 from service.problems import Refusal
 from service.snippets import snippets
 from service.state import AppState, find_store
-from service.views import Results, ShardEntry, SplitSummary, StoreLocation, store_url, trial_view
+from service.views import Results, ShardEntry, SplitSummary, StoreLocation, mend_words, store_url, trial_view
 
 
 def results_view(state: AppState, job: JobRecord, dataset: Dataset, base: str) -> Results:
     """A finished store, from its attributes and manifests."""
     if job.status in UNFINISHED:
         raise Refusal(409, f"the job is {job.status}; its results are not there yet", headers={"Retry-After": "1"})
+    if dataset.status in UNFINISHED:
+        words = mend_words(state.ledger.mended(dataset.id)) or "its store is being worked on"
+        raise Refusal(409, words, headers={"Retry-After": "1"})
     root = find_store(state, dataset.id)
     if not (root / "zarr.json").exists():
         raise Refusal(404, "the job has no store; it was deleted, or never begun")
@@ -74,7 +77,7 @@ def is_damaged(root: Path) -> bool:
         attributes, disk = read_attributes(root), LocalDisk(root)
         shards = cut(attributes["spec"]["splits"], int(attributes["shard_samples"]))
         return not all(is_finished(disk, shard) for shard in shards)
-    except (ValueError, TypeError, KeyError, AttributeError, IsADirectoryError):
+    except (StoreError, ValueError, TypeError, KeyError, AttributeError, IsADirectoryError):
         return True
 
 

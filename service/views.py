@@ -11,7 +11,7 @@ from pydantic import BaseModel, Field
 
 from pdemill.planning import read_plan
 from service.active import Live
-from service.ledger import Dataset, JobRecord, Status
+from service.ledger import Dataset, JobRecord, Mend, Status
 
 PREFIX = "/v1"
 
@@ -199,7 +199,18 @@ class Readiness(BaseModel):
     parts: dict[str, str]
 
 
-def job_view(job: JobRecord, dataset: Dataset, now: Live | None, kept_seconds: float = 0.0) -> Job:
+def mend_words(mend: Mend | None) -> str:
+    """What is told of a store that was found damaged."""
+    if mend is None:
+        return ""
+    what = f"{mend.shards} finished shard(s)" if mend.shards else "metadata of the store"
+    does = "is being" if mend.ended is None else "was"
+    return f"{what} found damaged on {_time(mend.found):%Y-%m-%d %H:%M} UTC; it {does} made again, to the same bits"
+
+
+def job_view(
+    job: JobRecord, dataset: Dataset, now: Live | None, mend: Mend | None = None, kept_seconds: float = 0.0
+) -> Job:
     """A job as the API shows it; ``now`` is how its data set is doing, while it is under way; ``kept_seconds``: how
     long stores are kept, if not for ever."""
     expires = kept_seconds and job.finished is not None and job.status != "dismissed"
@@ -223,7 +234,7 @@ def job_view(job: JobRecord, dataset: Dataset, now: Live | None, kept_seconds: f
         shards_done=now.shards_done if now else None,
         shards_total=now.shards_total if now else None,
         shards_running=list(now.running) if now else [],
-        message=(now.message if now else "") or job.message,
+        message=(now.message if now else "") or job.message or mend_words(mend),
         dataset=dataset.id,
         spec_sha256=dataset.spec_sha256,
         estimated_cpu_seconds=dataset.seconds,
