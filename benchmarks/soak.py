@@ -18,7 +18,7 @@ import sys
 import tempfile
 import time
 from collections import Counter
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from pathlib import Path
 from typing import Any
 
@@ -33,7 +33,7 @@ WEIGHTS = {
     "pool": 8, "worker": 4, "api": 4, "broker": 4, "pause": 0.25, "stop": 0.5, "lock": 1, "moved": 1, "full": 1,
 }  # fmt: skip
 PAUSE_SECONDS, STOP_SECONDS, SHORT_SECONDS = 30.0, 60.0, 10.0
-OWN_DISK = 'mount -t tmpfs -o size=2g soak "$1" && exec "$2" "$3" --inside "$1" "$4" "$5" "$6"'
+OWN_DISK = 'mount -t tmpfs -o size=512m soak "$1" && exec "$2" "$3" --inside "$1" "$4" "$5" "$6"'
 GAP_SECONDS = 5.0
 
 
@@ -71,10 +71,10 @@ def disturb(server: Server, dice: random.Random, own_disk: bool) -> str:
         time.sleep(SHORT_SECONDS)
         moved.rename(server.data_dir)
     elif fault == "full":
-        free = os.statvfs(server.data_dir)
         filler = server.data_dir.with_name("filler")
-        with filler.open("wb") as file:
-            os.posix_fallocate(file.fileno(), 0, free.f_bavail * free.f_frsize)
+        with suppress(OSError), filler.open("wb", buffering=0) as file:
+            while True:
+                file.write(bytes(2**16))
         time.sleep(SHORT_SECONDS)
         filler.unlink()
     else:

