@@ -113,17 +113,21 @@ def walk_labels(
     return engine.walk_labels(load_spec(spec, settings), epochs, split, count, ahead, shuffle)
 
 
-def verify(store: str | Path, samples: int | None = None, audit: int = 0, resolve: bool = False) -> "Verification":
+def verify(
+    store: str | Path, samples: int | None = None, audit: int = 0, resolve: bool = False, refine: int = 0
+) -> "Verification":
     """Check every file and certificate of a store again; ``samples`` per split instead of all, if given.
 
     ``audit``: measure the error of so many labels per split against the continuous equation, by random walks.
+    ``refine``: estimate the discretisation error of so many samples per split for which ``generate`` did not; one above
+    ``certify.error_rtol`` is a fault.
     ``resolve``: solve the shards of these samples again; every array must come out as it is stored. Raises StoreError
     for what is no store.
     """
     from pdemill.engine import engine
 
     samples = None if samples is None else whole("samples", samples)
-    return engine.verify(store, samples, whole("audit", audit), resolve)
+    return engine.verify(store, samples, whole("audit", audit), resolve, whole("refine", refine))
 
 
 def __getattr__(name: str) -> Any:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -90,22 +91,45 @@ def inspect(store: str, picture: str | None, count: int | None) -> None:
 @click.argument("store")
 @click.option("--samples", type=click.IntRange(min=0), help="Recompute certificates of this many samples per split.")
 @click.option("--audit", default=0, type=click.IntRange(min=0), help="Measure this many labels per split by walks.")
+@click.option(
+    "--refine", default=0, type=click.IntRange(min=0),
+    help="Estimate the discretisation error of this many samples per split that were not estimated yet.",
+)  # fmt: skip
 @click.option("--resolve", is_flag=True, help="Solve the shards of these samples again and compare every array.")
-def verify(store: str, samples: int | None, audit: int, resolve: bool) -> None:
+def verify(store: str, samples: int | None, audit: int, refine: int, resolve: bool) -> None:
     """Check every file of a store against its manifest, and every certificate against the equation.
 
     Of a stored field: its residual to solver.rtol and what rounding to store.dtype can add, its error against the
     discrete system to twice what is stated, its estimate of the discretisation error where there is one, its flags. Of
     values at points: the walks of two points per sample.
     """
-    found = engine.verify(store, samples, audit, resolve)
-    for fault in found.faults[:SHOWN_FAULTS]:
-        console.errors.print(fault)
-    if len(found.faults) > SHOWN_FAULTS:
-        console.errors.print(f"... and {len(found.faults) - SHOWN_FAULTS} more")
+    found = engine.verify(store, samples, audit, resolve, refine)
+    _print_faults(found.faults)
     console.out.print(str(found))
     if not found.ok:
         sys.exit(1)
+
+
+@commands.command()
+@click.argument("store")
+@cli_jobs.workers("Worker processes; -1: as many as there are cores.")
+@click.option("--other-versions", is_flag=True, help="Repair a store that other versions or another CPU began.")
+def repair(store: str, workers: int, other_versions: bool) -> None:
+    """Hash every file of a store; solve again the shards that are damaged or missing."""
+    with console.Bar() as bar:
+        done = engine.repair(store, workers, bar, other_versions)
+    _print_faults(done.faults)
+    console.out.print(str(done))
+    console.print_failures([(f.split, f.sample, f.reason) for f in done.summary.failures])
+    if not done.summary.ok:
+        sys.exit(1)
+
+
+def _print_faults(faults: Sequence[str]) -> None:
+    for fault in faults[:SHOWN_FAULTS]:
+        console.errors.print(fault)
+    if len(faults) > SHOWN_FAULTS:
+        console.errors.print(f"... and {len(faults) - SHOWN_FAULTS} more")
 
 
 @commands.command()

@@ -113,17 +113,17 @@ def _fields_lines(attributes: dict[str, Any], reports: list[SplitReport]) -> Ite
     if "stored_error" in reports[0].columns:
         solved, stored = (_column(reports, name) for name in ("algebraic_error", "stored_error"))
         yield f"error of u against its discrete system: worst {_worst(solved)}, as it is stored {_worst(stored)}"
-    known = int(np.isfinite(estimates).sum())
+    known = _known(estimates)
     spread = f"median {_median(estimates)}, worst {_worst(estimates)}"
-    yield (
-        f"discretisation error, estimated on {known} samples: {spread}"
-        if known
-        else ("discretisation error: not estimated")
-    )
+    certified = sum(report.certified for report in reports)
+    yield f"discretisation error, estimated on {known} of {certified} samples" + (f": {spread}" if known else "")
+    orders = _column(reports, "error_order") if "error_order" in reports[0].columns else NOTHING
+    if observed := _known(orders):
+        yield f"order of convergence, observed on {observed} samples: median {_median(orders, '{:.2f}')}"
     if "audit_error" not in reports[0].columns:
         return
     audits, intervals = (_column(reports, name) for name in ("audit_error", "audit_interval"))
-    known = int(np.isfinite(audits).sum())
+    known = _known(audits)
     walked = f"median {_median(audits)} ± {_median(intervals)}, worst {_worst(audits)}"
     audited = f"{known} sample{'' if known == 1 else 's'}"
     yield f"error against the continuous equation, audited on {audited}" + (f": {walked}" if known else "")
@@ -255,18 +255,24 @@ _FIELDS: dict[str, Callable[[SplitReport], str]] = {
     "relative residual, worst": lambda row: _worst(row.columns["rel_residual"]),
     "error against the discrete system, worst": lambda row: _worst(row.columns.get("algebraic_error", NOTHING)),
     "the same with rounding, worst": lambda row: _worst(row.columns.get("stored_error", NOTHING)),
+    "discretisation error, estimated on": lambda row: f"{_known(row.columns['error_estimate'])} of {row.certified}",
     "discretisation error (estimated), median": lambda row: _median(row.columns["error_estimate"]),
     "discretisation error (estimated), worst": lambda row: _worst(row.columns["error_estimate"]),
+    "order of convergence (observed), median": lambda row: _median(row.columns.get("error_order", NOTHING), "{:.2f}"),
     "iterations, median": lambda row: _median(row.columns["iterations"], "{:.0f}"),
     "milliseconds per solve, median": lambda row: _median(1e3 * row.columns["solve_seconds"], "{:.3g}"),
 }
 
 _AUDITS: dict[str, Callable[[SplitReport], str]] = {
-    "audited": lambda row: str(int(np.isfinite(row.columns["audit_error"]).sum())),
+    "audited": lambda row: str(_known(row.columns["audit_error"])),
     "error against the continuous equation, median": lambda row: _median(row.columns["audit_error"]),
     "error against the continuous equation, worst": lambda row: _worst(row.columns["audit_error"]),
     "half width of its 95 % interval, median": lambda row: _median(row.columns["audit_interval"]),
 }
+
+
+def _known(values: NDArray[Any]) -> int:
+    return int(np.isfinite(values).sum())
 
 
 def _median(values: NDArray[Any], form: str = "{:.1e}") -> str:
@@ -314,6 +320,10 @@ def print_results(results: Mapping[str, Any]) -> None:
     worst = results["worst_residual"]
     if worst is not None:
         out.print(f"relative residual: worst {worst:.1e}, tolerance {results['plan']['rtol']:.1e}")
+    estimated, worst = [split["estimated"] for split in results["splits"]], results["worst_estimate"]
+    if None not in estimated:
+        told = f": worst {worst:.1e}" if worst is not None else ""
+        out.print(f"discretisation error, estimated on {sum(estimated)} of {certified} samples{told}")
     if results.get("flagged"):
         by_text = {flag["meaning"]: flag["samples"] for flag in results["flags"]}
         out.print(f"flagged for a second look: {samples_flagged(results['flagged'], by_text)}")

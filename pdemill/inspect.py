@@ -21,7 +21,7 @@ from pdemill.store.layout import cut
 from pdemill.store.root import read_attributes
 
 COLUMNS = (
-    "rel_residual", "algebraic_error", "stored_error", "error_estimate", "audit_error", "audit_interval",
+    "rel_residual", "algebraic_error", "stored_error", "error_estimate", "error_order", "audit_error", "audit_interval",
     "flags", "largest_weight", "iterations", "solve_seconds", "method", "sample_id",
 )  # fmt: skip
 

@@ -22,6 +22,8 @@ class Settings:
 
     data_dir: Path = Path("pdemill-data")
     """PDEMILL_DATA_DIR: jobs, stores and the embedded broker's state. All workers must see the same folder."""
+    data_id: str = ""
+    """PDEMILL_DATA_ID: the id that the data directory must have; ``pdemill serve`` sets it."""
     redis_url: str = "redis://127.0.0.1:6379/0"
     """PDEMILL_REDIS_URL: ``redis://``, ``rediss://`` or ``unix://``."""
     api_keys: Path | None = None
@@ -32,6 +34,10 @@ class Settings:
     """PDEMILL_MAX_BYTES: uncompressed bytes of one job's store."""
     max_queue: int = 20_000
     """PDEMILL_MAX_QUEUE: unfinished jobs, all keys together."""
+    scrub_rate: float = 10e6
+    """PDEMILL_SCRUB_RATE: bytes per second that are read of finished stores to find damage; 0 for none."""
+    scrub_hours: float = 24.0
+    """PDEMILL_SCRUB_HOURS: how long a store that was read in full is then left alone."""
     stop_seconds: float = 60.0
     """PDEMILL_STOP_SECONDS: how long a worker that is told to stop may go on with its shard."""
     log: LogFormat = "text"
@@ -43,11 +49,14 @@ class Settings:
         source = _Source(environment)
         return cls(
             data_dir=source.path("DATA_DIR") or cls.data_dir.absolute(),
+            data_id=source.text("DATA_ID"),
             redis_url=source.url("REDIS_URL") or cls.redis_url,
             api_keys=source.path("API_KEYS"),
             allowed_hosts=tuple(source.text("ALLOWED_HOSTS").replace(",", " ").split()) or cls.allowed_hosts,
             max_bytes=int(source.number("MAX_BYTES", cls.max_bytes)),
             max_queue=int(source.number("MAX_QUEUE", cls.max_queue)),
+            scrub_rate=source.number("SCRUB_RATE", cls.scrub_rate),
+            scrub_hours=source.number("SCRUB_HOURS", cls.scrub_hours),
             stop_seconds=source.number("STOP_SECONDS", cls.stop_seconds),
             log=source.log_format(),
         )

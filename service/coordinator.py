@@ -10,8 +10,6 @@ import logging
 import sqlite3
 import time
 from collections import deque
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from threading import Event, Thread
@@ -20,14 +18,15 @@ from typing import Any
 from kombu.exceptions import OperationalError
 from redis import RedisError
 
-from pdemill.errors import PdemillError
-from pdemill.flock import FileLock
+from pdemill.data_directory import DataDirectory
+from pdemill.errors import DirectoryAway, PdemillError
 from pdemill.leases import NOTIFICATIONS, PREPARE, Leases, Unit
 from pdemill.settings import Settings
 from pdemill.store.disk import LocalDisk
 from pdemill.store.layout import cut
 from pdemill.store.manifest import FOLDER, Manifest, finished
 from pdemill.store.root import read_attributes
+from service.alone import alone
 from service.ledger import UNFINISHED, Dataset, Ledger
 from service.metrics import Metrics
 from service.queue import Queue
@@ -37,7 +36,7 @@ TICK_SECONDS = 1.0
 SHORTEST_TICK = 0.02
 MOST_ACTIVE = 16
 RATE_SECONDS = 60.0
-AWAY = (RedisError, OperationalError, OSError, sqlite3.Error)
+AWAY = (RedisError, OperationalError, OSError, sqlite3.Error, DirectoryAway)
 
 log = logging.getLogger("pdemill.coordinator")
 
@@ -87,8 +86,12 @@ class _ActiveDataset:
 class Coordinator:
     """One thread; of several processes on one data directory, one coordinates and the others stand by."""
 
-    def __init__(self, settings: Settings, ledger: Ledger, leases: Leases, queue: Queue, metrics: Metrics) -> None:
+    def __init__(
+        self, settings: Settings, directory: DataDirectory, ledger: Ledger, leases: Leases, queue: Queue,
+        metrics: Metrics,
+    ) -> None:  # fmt: skip
         self._settings, self._ledger, self._leases, self._queue = settings, ledger, leases, queue
+        self._directory = directory
         self._metrics = metrics
         self._active: dict[str, _ActiveDataset] = {}
         self._wake, self._stop = Event(), Event()
@@ -128,7 +131,7 @@ class Coordinator:
                 self._stop.wait(TICK_SECONDS)  # told of by the other thread, which talks to the same broker
 
     def _coordinate(self) -> None:
-        with _alone(self._settings.data_dir / "coordinator.lock", self._stop):
+        with alone(self._settings.data_dir / "coordinator.lock", self._stop):
             while not self._stop.is_set():
                 self._wake.clear()
                 try:
@@ -147,6 +150,7 @@ class Coordinator:
                 self._wake.wait(TICK_SECONDS)
 
     def _tick(self, now: float) -> None:
+        self._directory.require()
         workers = self._leases.workers()
         slots = sum(worker.slots for worker in workers)
         self._admit(max(MOST_ACTIVE, 2 * slots))
@@ -282,15 +286,3 @@ class Coordinator:
                 message=active.message,
             )
         self.live = live
-
-
-@contextmanager
-def _alone(path: Path, stop: Event) -> Iterator[None]:
-    """Hold a lock file while the block runs; wait for it until told to stop."""
-    lock = FileLock(path)
-    try:
-        while not stop.is_set() and not lock.take():
-            stop.wait(TICK_SECONDS)
-        yield
-    finally:
-        lock.release()

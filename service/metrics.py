@@ -21,6 +21,8 @@ class Metrics:
         self._shards = Histogram("pdemill_shard_seconds", "Wall time of a shard", registry=r, buckets=SECONDS)
         self._cpu = Counter("pdemill_cpu_seconds", "CPU time of finished shards", ["step"], registry=r)
         self._lost = Counter("pdemill_leases_lost", "Units whose worker vanished", registry=r)
+        self._scrubbed = Counter("pdemill_scrubbed_bytes", "Bytes of finished stores that were hashed", registry=r)
+        self._damaged = Counter("pdemill_damaged_shards", "Finished shards that were found damaged", registry=r)
         self._workers = Gauge("pdemill_workers", "Workers that are alive", registry=r)
         self._slots = Gauge("pdemill_worker_slots", "Shards that they can solve at a time", registry=r)
         self._waiting = Gauge("pdemill_queue_depth", "Units that wait for a worker", registry=r)
@@ -43,6 +45,11 @@ class Metrics:
 
     def lease_lost(self) -> None:
         self._lost.inc()
+
+    def scrubbed(self, size: int, damaged: bool) -> None:
+        """The files of a finished shard were hashed."""
+        self._scrubbed.inc(size)
+        self._damaged.inc(damaged)
 
     def workers(self, workers: int, slots: int, waiting: int) -> None:
         """Set how many workers are alive, their slots, and the units that wait."""

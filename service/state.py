@@ -9,15 +9,18 @@ from typing import Annotated
 
 from fastapi import Depends, Request
 
+from pdemill.data_directory import DataDirectory
 from pdemill.leases import Leases
 from pdemill.settings import Settings
 from service.coordinator import Coordinator
 from service.counts import Counts
+from service.database import LEDGER, Backups
 from service.keys import KeyRing, Owner
 from service.ledger import UNFINISHED, Dataset, JobRecord, Ledger
 from service.metrics import Metrics
 from service.problems import Refusal
 from service.queue import Queue
+from service.scrubber import Scrubber
 from service.views import Job, job_view
 
 TRASH = ".trash"
@@ -26,31 +29,43 @@ TRASH = ".trash"
 
 @dataclass
 class AppState:
-    """Settings, ledger, leases, queue, coordinator, metrics, keys."""
+    """Settings, data directory, ledger, leases, queue, coordinator, metrics, keys, scrubber, backups."""
 
     settings: Settings
+    directory: DataDirectory
     ledger: Ledger
     leases: Leases
     queue: Queue
     metrics: Metrics
     keys: KeyRing
     coordinator: Coordinator
+    scrubber: Scrubber
+    backups: Backups
     counts: Counts = field(default_factory=Counts)
 
     @classmethod
     def of(cls, settings: Settings) -> AppState:
-        settings.datasets.mkdir(parents=True, exist_ok=True)
-        ledger, metrics = Ledger(settings.data_dir / "jobs.sqlite"), Metrics()
+        directory = DataDirectory.made(settings.data_dir, settings.data_id)
+        path = settings.data_dir / LEDGER
+        ledger, metrics = Ledger(path, directory.require), Metrics()
         leases, queue = Leases.at(settings.redis_url), Queue(settings.redis_url)
-        coordinator = Coordinator(settings, ledger, leases, queue, metrics)
-        return cls(settings, ledger, leases, queue, metrics, KeyRing(settings.api_keys), coordinator)
+        coordinator = Coordinator(settings, directory, ledger, leases, queue, metrics)
+        scrubber = Scrubber(settings, directory, ledger, metrics, coordinator.wake)
+        keys = KeyRing(settings.api_keys)
+        return cls(
+            settings, directory, ledger, leases, queue, metrics, keys, coordinator, scrubber, Backups(path, ledger)
+        )
 
     def start(self) -> None:
         for grave in self.settings.datasets.glob(f"{TRASH}-*"):
             shutil.rmtree(grave)
         self.coordinator.start()
+        self.scrubber.start()
+        self.backups.start()
 
     def stop(self) -> None:
+        self.backups.stop()
+        self.scrubber.stop()
         self.coordinator.stop()
         self.queue.close()
         self.leases.redis.close()
@@ -62,7 +77,7 @@ class AppState:
         if live is None and job.status != "successful":
             count = self.counts.of(self.settings.store(dataset.id))
             dataset = replace(dataset, done=count.done, failed=count.failed)
-        return job_view(job, dataset, live)
+        return job_view(job, dataset, live, self.ledger.mended(dataset.id))
 
 
 def _state(request: Request) -> AppState:

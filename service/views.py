@@ -11,7 +11,7 @@ from pydantic import BaseModel, Field
 
 from pdemill.planning import read_plan
 from service.coordinator import Live
-from service.ledger import Dataset, JobRecord, Status
+from service.ledger import Dataset, JobRecord, Mend, Status
 
 PREFIX = "/v1"
 
@@ -57,12 +57,14 @@ class JobPage(BaseModel):
 
 
 class SplitSummary(BaseModel):
-    """One split of a finished store."""
+    """One split of a finished store; ``estimated``: how many of its certified samples have their discretisation error
+    estimated; null where the store does not tell, as of values at points."""
 
     split: str
     samples: int
     certified: int
     failed: int
+    estimated: int | None
 
 
 class ShardEntry(BaseModel):
@@ -124,6 +126,7 @@ class Results(BaseModel):
     splits: list[SplitSummary]
     stats: dict[str, Any]
     worst_residual: float | None
+    worst_estimate: float | None
     flagged: int
     flags: list[FlagCount]
     iterations: int
@@ -173,6 +176,7 @@ class Sample(BaseModel):
     algebraic_error: float | None
     stored_error: float | None
     error_estimate: float | None
+    error_order: float | None
     flags: list[str]
     iterations: int
     method: str
@@ -201,7 +205,16 @@ class Readiness(BaseModel):
     parts: dict[str, str]
 
 
-def job_view(job: JobRecord, dataset: Dataset, now: Live | None) -> Job:
+def mend_words(mend: Mend | None) -> str:
+    """What is told of a store that was found damaged."""
+    if mend is None:
+        return ""
+    what = f"{mend.shards} finished shard(s)" if mend.shards else "metadata of the store"
+    does = "is being" if mend.ended is None else "was"
+    return f"{what} found damaged on {_time(mend.found):%Y-%m-%d %H:%M} UTC; it {does} made again, to the same bits"
+
+
+def job_view(job: JobRecord, dataset: Dataset, now: Live | None, mend: Mend | None = None) -> Job:
     """A job as the API shows it; ``now`` is how its data set is doing, while it is under way."""
     done = now.done if now else dataset.done
     left = dataset.samples - done
@@ -222,7 +235,7 @@ def job_view(job: JobRecord, dataset: Dataset, now: Live | None) -> Job:
         shards_done=now.shards_done if now else None,
         shards_total=now.shards_total if now else None,
         shards_running=list(now.running) if now else [],
-        message=(now.message if now else "") or job.message,
+        message=(now.message if now else "") or job.message or mend_words(mend),
         dataset=dataset.id,
         spec_sha256=dataset.spec_sha256,
         links=Links(

@@ -8,10 +8,12 @@ import numpy as np
 
 from pdemill.spec.job import Spec
 from pdemill.spec.method import LinearMethod
+from pdemill.spec.problem import Problem
 from pdemill.store.layout import shard_samples
-from solvers.certify import audited_count, refined_count
 from solvers.estimate import SAMPLE_SECONDS, UNKNOWN_SECONDS, Cost, channels, slowness
-from solvers.methods.candidates import candidates, name_of, refining
+from solvers.methods.candidates import candidates, for_few, name_of
+from solvers.operators.box import halved
+from solvers.subsets import audited_count, ordered_count, quartered, refined_count
 
 AUDITED_WALK_SECONDS = 6e-6
 """One walk of an audit with its data: 3e-6 with constant coefficients, 1e-5 with fields of 128 modes per axis."""
@@ -27,9 +29,11 @@ def cost(spec: Spec) -> Cost:
     seconds = spec.samples * _seconds(each, unknowns)
     refined = sum(refined_count(spec, split) for split in spec.splits)
     finer = unknowns * 2**problem.dimension
-    finely = refining(problem, unknowns, method.rtol) if refined else None
-    if finely is not None:
-        seconds += refined * _seconds(finely.seconds(problem, finer), finer)
+    seconds += refined * _on_another_grid(problem, finer, method.rtol)
+    coarser = problem.structured and halved(problem.cells) is not None
+    third = unknowns // 2**problem.dimension if coarser else quartered(unknowns, problem.dimension)
+    if refined and third:
+        seconds += ordered_count(spec, coarser) * _on_another_grid(problem, third, method.rtol)
     seconds += _audit_seconds(spec)
     inputs, outputs = channels(problem, sides=True), len(problem.channels)
     size = unknowns // outputs * np.dtype(spec.store.dtype).itemsize
@@ -41,6 +45,12 @@ def cost(spec: Spec) -> Cost:
         for other in candidates(problem, unknowns, method.rtol, method.sort, method.guess)
     }
     return Cost(unknowns, bytes_, round(slowness() * seconds, 3), method.method, shards, others)
+
+
+def _on_another_grid(problem: Problem, unknowns: int, rtol: float) -> float:
+    """One sample solved with so many unknowns; nothing where no method can."""
+    method = for_few(problem, unknowns, rtol)
+    return _seconds(method.seconds(problem, unknowns), unknowns) if method is not None else 0.0
 
 
 def _audit_seconds(spec: Spec) -> float:

@@ -14,13 +14,15 @@ from typing import Any
 from celery.exceptions import SoftTimeLimitExceeded
 from redis import RedisError
 
-from pdemill.errors import SpecError, StoreError
+from pdemill.data_directory import DataDirectory
+from pdemill.errors import MissingExtra, SpecError, StoreError
 from pdemill.leases import FINISH, PREPARE, SHARD_TASK, TASKS, Leases, Unit, UnitFailure, worker_of
 from pdemill.settings import Settings
 from pdemill.spec.load import validate
-from pdemill.store.disk import LocalDisk, Lock, make_folders, sweep
+from pdemill.store.disk import Lock
 from pdemill.store.layout import Shard
-from pdemill.store.manifest import FOLDER, Manifest, name_of, read
+from pdemill.store.manifest import FOLDER, Manifest
+from pdemill.store.placing import make_folders, sweep
 from pdemill.store.store import ShardData, Store
 from solvers.job import Job
 from solvers.opening import open_work, plan_work, work_on
@@ -31,13 +33,13 @@ from workers.app import SOFT_SECONDS, app
 ATTEMPTS = 3
 """A unit that has failed so often by its own fault ends the job."""
 REPORT_SECONDS = 0.5
-COMMIT_PATIENCE = 120.0
 REDIS_PATIENCE = 120.0
 KEPT_JOBS = 4
 
 log = logging.getLogger("pdemill.worker")
 settings = Settings.read()
 leases = Leases.at(settings.redis_url)
+directory = DataDirectory(settings.data_dir, settings.data_id)
 _jobs: OrderedDict[str, tuple[Job, Store]] = OrderedDict()
 
 
@@ -51,10 +53,10 @@ def prepare(dataset: str, name: str, spec: str) -> None:
 
     def body(attempt: int) -> None:
         root = settings.store(dataset)
-        root.mkdir(parents=True, exist_ok=True)
-        with Lock(root):
+        root.mkdir(exist_ok=True)
+        with Lock(root, shared=True):
             _job, store = plan_work(*open_work(root, validate(json.loads(spec))))
-            sweep(store.disk)
+            sweep(store.disk, alone=False)
             store.create()
 
     _run(Unit(dataset, name), body)
@@ -72,7 +74,7 @@ def shard(dataset: str, name: str, split: str, index: int, start: int, stop: int
             store.check_same_job()
             make_folders(store.disk, FOLDER)
             if not store.finished(part):
-                work_on(job, store, part, attempt, _Reporter(unit), _commit_alone)
+                work_on(job, store, part, attempt, _Reporter(unit), _commit)
 
     _run(unit, body)
 
@@ -84,14 +86,11 @@ def finish(dataset: str, name: str) -> None:
 
     def body(attempt: int) -> None:
         root = settings.store(dataset)
-        with Lock(root):
+        with Lock(root, shared=True):
             _job, store = _open(dataset)
-            sweep(store.disk)
+            sweep(store.disk, alone=False)
             store.create()
-            if damaged := store.missing():
-                for part in damaged:
-                    if store.disk.exists(name_of(part)):
-                        store.disk.remove(name_of(part))
+            if damaged := [part for part in store.missing() if store.take_out(part)]:
                 leases.put_failure(unit, UnitFailure("missing", f"{len(damaged)} finished shards are damaged"))
                 return
             store.finish()
@@ -102,6 +101,7 @@ def finish(dataset: str, name: str) -> None:
 def _run(unit: Unit, body: Callable[[int], None]) -> None:
     """Do a unit under its lease and report its failure. Errors end here: Celery needs to know of none."""
     extra: dict[str, Any] = {"dataset": unit.dataset, "unit": unit.name}
+    _await_directory()  # without a lease, so that workers who see it may do the unit
     with _lease(unit) as held:
         if not held:
             log.info("another process has it", extra=extra)
@@ -132,7 +132,7 @@ def _attempt(body: Callable[[int], None], number: int, extra: dict[str, Any]) ->
     except SoftTimeLimitExceeded:
         minutes = f"{extra['unit']} took more than {SOFT_SECONDS // 60} minutes"
         return UnitFailure("poison", f"{minutes}; set store.shard to fewer samples"), True
-    except SpecError as error:
+    except (SpecError, MissingExtra) as error:
         log.warning("refused: %s", error, extra=extra)
         return UnitFailure("poison", str(error)), True
     except (StoreError, OSError, RedisError) as error:
@@ -162,6 +162,26 @@ def _is_dead(holder: str) -> bool:
     return identity.is_dead(holder) or not leases.is_alive(worker_of(holder))
 
 
+def _await_directory() -> None:
+    """Wait until the data directory is there."""
+    if trouble := directory.trouble():
+        log.warning("%s: %s; waiting", directory.root, trouble)
+        while directory.trouble():
+            sleep(1.0)
+        log.info("%s is back", directory.root)
+
+
+def _commit(store: Store, part: Shard, data: ShardData) -> Manifest:
+    """Write a shard; what was solved is kept while the data directory is away."""
+    while True:
+        try:
+            return store.commit(part, data)
+        except (StoreError, OSError):
+            if not directory.trouble():
+                raise
+            _await_directory()
+
+
 def _patiently[T](call: Callable[[], T]) -> T:
     """The answer of Redis, which may be away for a while."""
     limit = monotonic() + REDIS_PATIENCE
@@ -183,15 +203,6 @@ def _open(dataset: str) -> tuple[Job, Store]:
     while len(_jobs) > KEPT_JOBS:
         _jobs.popitem(last=False)
     return _jobs[dataset]
-
-
-def _commit_alone(store: Store, part: Shard, data: ShardData) -> Manifest:
-    """Write a shard while nobody else writes to the store: should two processes have solved it, one writes it."""
-    assert isinstance(store.disk, LocalDisk)
-    with Lock(store.disk.root / FOLDER, patience=COMMIT_PATIENCE):
-        if store.finished(part) and (manifest := read(store.disk, part)) is not None:
-            return manifest
-        return store.commit(part, data)
 
 
 class _Reporter(Counts):

@@ -77,8 +77,9 @@ class Dataset:
         self._where = None if where is None else Where(where, self._conditional(), self.flags)
 
     def __repr__(self) -> str:
+        told = "" if self.estimated is None else f", discretisation error estimated on {self.estimated}"
         chosen = f" where {self.where}" if self.where is not None else ""
-        return f"Dataset({shown(self.store)!r}, {self.split!r}, {len(self)} samples{chosen})"
+        return f"Dataset({shown(self.store)!r}, {self.split!r}, {len(self)} samples{chosen}{told})"
 
     def _conditional(self) -> list[str]:
         """The columns with one number per sample."""
@@ -107,6 +108,13 @@ class Dataset:
     def solution_channels(self) -> tuple[str, ...]:
         """Names of the channels of y."""
         return tuple(self.attributes["solution_channels"])
+
+    @property
+    def estimated(self) -> int | None:
+        """How many certified samples have their discretisation error estimated; None where the store does not tell: it
+        is not finished, holds values at points, or is of schema 1."""
+        told = self.attributes.get("estimated_samples")
+        return int(told[self.split]) if isinstance(told, dict) and self.split in told else None
 
     @property
     def methods(self) -> dict[int, str]:

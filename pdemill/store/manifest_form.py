@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-MOMENTS = {"count", "mean", "m2", "least", "greatest"}
+MOMENTS = {"count", "mean", "m2", "least", "greatest", "exponent"}
 
 
 def misshapen(content: Mapping[str, Any]) -> Iterator[str]:
@@ -76,6 +76,7 @@ def _are_moments(value: Any) -> bool:
         and _is_count(numbers.get("count", 0))
         and all(isinstance(number, int | float) for number in numbers.values())
         and numbers.get("m2", 0) >= 0
+        and isinstance(numbers.get("exponent", 0), int)
         for numbers in value.values()
     )
 

@@ -50,7 +50,8 @@ class ShardColumns:
 
 @dataclass(frozen=True)
 class Statistics:
-    """Of ``shards`` of the ``finished`` ones: how many samples each method solved, which failed, how good they are."""
+    """Of ``shards`` of the ``finished`` ones: how many samples each method solved, which failed, how good they are.
+    ``estimated``: how many have their discretisation error estimated; None for values at points."""
 
     shards: int
     finished: int
@@ -60,6 +61,7 @@ class Statistics:
     flags: dict[str, int]
     """Certified samples by what their flags say."""
     charts: tuple[Histogram, ...]
+    estimated: int | None
 
     @property
     def certified(self) -> int:
@@ -87,6 +89,7 @@ def statistics(parts: Sequence[ShardColumns], finished: int, rtol: float | None,
         flagged=int(np.count_nonzero(columns.get("flags", ()))),
         flags=flags,
         charts=tuple(chart for chart in _charts(columns, cold, rtol, plan) if chart is not None),
+        estimated=int(np.isfinite(columns["error_estimate"]).sum()) if "rel_residual" in columns else None,
     )
 
 

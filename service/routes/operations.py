@@ -44,11 +44,13 @@ def _ledger(state: AppState) -> str:
     try:
         state.ledger.load()
     except sqlite3.Error as error:
-        return str(error)
-    return "ok"
+        return state.ledger.trouble or str(error)
+    return state.ledger.trouble or "ok"
 
 
 def _disk(state: AppState) -> str:
+    if trouble := state.directory.trouble():
+        return trouble
     try:
         with TemporaryFile(dir=state.settings.data_dir) as file:
             file.write(b"ready?")

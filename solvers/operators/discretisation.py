@@ -86,6 +86,11 @@ class Discretisation(Euclidean, ABC):
     def refined(self) -> Discretisation:
         """The same domain with cells of half the size."""
 
+    def coarsened(self) -> Discretisation | None:
+        """The same domain with cells of twice the size, of which this one is the refined one; None where there is
+        none."""
+        return None
+
     @abstractmethod
     def restrict(self, fine: Array) -> Array:
         """Values at ``points`` from a field of the refined discretisation, exact for cubics on grids."""

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from pdemill.points import Array
 from solvers import flags
+from solvers.operators.norms import unit_scale
 from solvers.walks.data import Data
 from solvers.walks.sample import PointSample
 
@@ -29,8 +30,9 @@ def drawn_arrays(job: PointJob, sample: PointSample, data: Data, points: Array) 
 
 def relative_error(value: Array, stderr: Array) -> float:
     """The standard error of a sample relative to u, both as root mean squares."""
-    size, spread = float(np.sqrt(np.mean(value**2))), float(np.sqrt(np.mean(stderr**2)))
-    return spread / size if size else spread
+    scale = unit_scale(value) if value.any() else unit_scale(stderr)
+    size, spread = (float(np.sqrt(np.mean((part * scale) ** 2))) for part in (value, stderr))
+    return spread / size if size else spread / scale
 
 
 def summary(arrays: Mapping[str, NDArray[Any]]) -> dict[str, Any]:

@@ -95,6 +95,7 @@ def test_flags_are_told_of_jobs_and_samples(api: Api, windy: tuple[str, Path]) -
         assert 0 <= sample["algebraic_error"] <= sample["stored_error"] <= 1e-5
 
 
+@pytest.mark.needs("petsc4py")
 def test_what_the_planner_measured_is_a_table(api: Api, tmp_path: Path) -> None:
     spec = pdemill.preset("condiff", ["splits={train: 6}", "solver={trial: always}", "problem.resolution=[24, 24]"])
     assert pdemill.generate(spec, tmp_path / "a.zarr", workers=0).ok
