@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, SupportsIndex
 from pdemill import errors
 from pdemill.arguments import whole, worker_count
 from pdemill.progress import Failure, Summary, Tally, Watcher
-from pdemill.reader import Dataset, mix, open
+from pdemill.reader import Dataset, Windows, mix, open
 
 if TYPE_CHECKING:
     from pdemill.client import Client, Job
@@ -25,8 +25,8 @@ if TYPE_CHECKING:
 __version__ = "0.1.0"
 
 __all__ = [
-    "Client", "Dataset", "Failure", "Job", "Summary", "Tally", "errors", "export", "generate", "mix", "open", "plan",
-    "preset", "verify", "walk_labels",
+    "Client", "Dataset", "Failure", "Job", "Summary", "Tally", "Windows", "errors", "export", "generate", "mix", "open",
+    "plan", "preset", "verify", "walk_labels",
 ]  # fmt: skip
 
 

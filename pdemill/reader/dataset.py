@@ -14,6 +14,7 @@ from pdemill.addresses import shown
 from pdemill.errors import IncompleteStore, StoreError
 from pdemill.reader.array import ArrayReader, Header
 from pdemill.reader.columns import is_column, read_chunk
+from pdemill.reader.indexing import Numbers, number_of, numbers_of
 from pdemill.reader.locations import files_at, located
 from pdemill.reader.normaliser import Normaliser, normaliser
 from pdemill.reader.threads import fill
@@ -26,7 +27,6 @@ AT_POINTS = {name: name for name in ("points", "stderr", "boundary_points", "gra
     "boundary": "boundary_input"
 }
 type Sample = dict[str, NDArray[np.float32]]
-type Numbers = slice | Sequence[int] | NDArray[Any]
 
 
 class Dataset:
@@ -82,6 +82,21 @@ class Dataset:
         return tuple(self.attributes["solution_channels"])
 
     @property
+    def in_time(self) -> bool:
+        """Whether y holds trajectories, [C, t, *space], at the stored times ``shared()["t"]``."""
+        names = self._nodes[f"{self.split}/{FIELDS['y']}"].get("dimension_names")
+        return "t" in self._nodes and isinstance(names, list) and names[2:3] == ["t"]
+
+    @property
+    def threads(self) -> int:
+        """How many threads should read a batch together."""
+        return self._files.threads
+
+    def reader(self, key: Literal["x", "y"]) -> ArrayReader:
+        """The reader of the array that x or y is."""
+        return self._arrays[key]
+
+    @property
     def methods(self) -> dict[int, str]:
         """The method that each number in the column ``method`` stands for."""
         try:
@@ -116,13 +131,11 @@ class Dataset:
     def __getitem__(self, index: SupportsIndex | Numbers) -> Sample:
         if isinstance(index, SupportsIndex) and not getattr(index, "ndim", 0):
             return self._one(as_index(index))
-        if isinstance(index, slice):
-            return self._many(np.arange(*index.indices(self._length)))
-        return self._many(self._numbers(index))
+        return self._many(numbers_of(index, self._length, "sample"))
 
     def __getitems__(self, indices: Sequence[int]) -> list[Sample]:
         """The samples of a batch, read together: what a PyTorch DataLoader asks for."""
-        batch = self._many(self._numbers(indices))
+        batch = self._many(numbers_of(indices, self._length, "sample"))
         return [{key: values[row] for key, values in batch.items()} for row in range(len(indices))]
 
     def finished(self, shard: Shard) -> bool:
@@ -149,25 +162,21 @@ class Dataset:
             if is_column(node)
         }
 
+    def column(self, shard: Shard, name: str) -> NDArray[Any]:
+        """One of them. Raises StoreError where there is none of that name."""
+        self._require(shard.index, ())
+        path = f"{self.split}/{name}"
+        if path not in self._nodes or not is_column(self._nodes[path]):
+            raise StoreError(f"{shown(self.store)} has no column {name}")
+        return read_chunk(self._files, path, self._nodes[path], shard.index)
+
     def shared(self) -> dict[str, NDArray[Any]]:
         """The arrays that all samples share: the coordinates x, y, z of a grid, or points and cells of a mesh."""
         names = [name for name in self._nodes if "/" not in name and is_column(self._nodes[name])]
         return {name: read_chunk(self._files, name, self._nodes[name]) for name in names}
 
-    def _numbers(self, index: Any) -> NDArray[np.intp]:
-        numbers = np.asarray(index)
-        if numbers.ndim != 1 or (numbers.size and numbers.dtype.kind not in "iu"):
-            raise IndexError(f"samples are asked for by a list of whole numbers, not {index!r}")
-        numbers = numbers.astype(np.intp)
-        outside = numbers[(numbers < -self._length) | (numbers >= self._length)]
-        if outside.size:
-            raise IndexError(f"sample {outside[0]} is outside 0..{self._length - 1}")
-        return numbers % max(self._length, 1)
-
     def _one(self, index: int) -> Sample:
-        number = index + self._length if index < 0 else index
-        if not 0 <= number < self._length:
-            raise IndexError(f"sample {index} is outside 0..{self._length - 1}")
+        number = number_of(index, self._length, "sample")
         self._require(number // self._shard, (number,))
         return self._shaped({key: array.row(number) for key, array in self._arrays.items()})
 
@@ -175,7 +184,7 @@ class Dataset:
         for shard in np.unique(numbers // self._shard).tolist():
             self._require(shard, numbers)
         plans = {key: array.plan(numbers) for key, array in self._arrays.items()}
-        fill([piece for _, pieces in plans.values() for piece in pieces], self._files.threads)
+        fill([piece for _, pieces in plans.values() for piece in pieces], self.threads)
         return self._shaped({key: values for key, (values, _) in plans.items()})
 
     def _shaped(self, values: Sample) -> Sample:
