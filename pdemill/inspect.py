@@ -21,7 +21,8 @@ from pdemill.store.root import read_attributes
 
 COLUMNS = (
     "rel_residual", "algebraic_error", "stored_error", "error_estimate", "audit_error", "audit_interval",
-    "largest_weight", "iterations", "solve_seconds", "method",
+    "largest_weight", "time_error_estimate", "valid_until", "spectral_tail", "steps", "iterations", "solve_seconds",
+    "method",
 )  # fmt: skip
 
 

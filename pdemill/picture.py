@@ -13,10 +13,8 @@ from matplotlib.ticker import NullFormatter
 from pdemill.addresses import on_disk
 from pdemill.errors import IncompleteStore
 from pdemill.inspect import report
-from pdemill.picture_fields import Fields
-from pdemill.picture_panels import MAX_CHANNELS, Distribution, Panels, below
-from pdemill.picture_points import Clouds
-from pdemill.store.root import is_pointwise
+from pdemill.picture_kinds import panels_of
+from pdemill.picture_panels import MAX_CHANNELS, Distribution, below
 
 SAMPLES = 5
 SEARCHED = 1000
@@ -34,9 +32,7 @@ def draw(store: str | Path, out: str | Path) -> Path:
     group: Any = root[first.split]
     good = np.flatnonzero(np.asarray(group["method"][:SEARCHED]) > 0)
     channels = attributes["input_channels"][:MAX_CHANNELS]
-    panels: Panels = (
-        Clouds(attributes, group, good) if is_pointwise(attributes) else Fields(attributes, root, group, reports)
-    )
+    panels = panels_of(attributes, root, group, good, reports)
     names = [*channels, *panels.results]
     figure = Figure(figsize=(2.6 * SAMPLES, 2.3 * len(names) + 2.8), layout="constrained")
     parts: Any = figure.subfigures(2, 1, height_ratios=[2.3 * len(names), 2.8])

@@ -2,14 +2,21 @@
 
 from __future__ import annotations
 
-from typing import ClassVar
+from collections.abc import Mapping
+from typing import Any, ClassVar
 
 from pydantic import model_validator
 
 from pdemill.spec.field import AnyField
 from pdemill.spec.model import refuse
-from pdemill.spec.problem import Problem
+from pdemill.spec.problem import Problem, families
 from pdemill.spec.time import Time
+
+
+def is_in_time(problem: Mapping[str, Any]) -> bool:
+    """Whether a problem, not validated yet, names a family in time."""
+    family = problem.get("family")
+    return isinstance(family, str) and family in families and issubclass(families[family], Evolution)
 
 
 class Evolution(Problem):
@@ -38,7 +45,9 @@ class Evolution(Problem):
     def _stands(self) -> Evolution:
         if self.dimension not in self.dimensions:
             known = " or ".join(map(str, self.dimensions))
-            raise refuse(("resolution",), f"{self.family} is an equation in {known} dimensions, not in {self.dimension}")
+            raise refuse(
+                ("resolution",), f"{self.family} is an equation in {known} dimensions, not in {self.dimension}"
+            )
         for name in self.balanced:
             (value,) = self.values(name)
             if (mean := value.fixed_mean()) is not None and mean != 0.0:

@@ -53,7 +53,7 @@ class LinearMethod(Method):
     ``guess`` is where the solves of one matrix begin: in the span of the shard's earlier solutions, or at zero.
     """
 
-    solves: ClassVar[Literal["systems", "walks", "any"]] = "systems"
+    solves: ClassVar[Literal["systems", "walks", "steps", "any"]] = "systems"
     misplaced: ClassVar[str] = (
         "solves for whole fields: give problem.resolution instead of problem.points, or use walks"
     )

@@ -310,7 +310,9 @@ class Problem(Model):
             if term == "diffusion" and len(functions) > 1 and not takes.tensor:
                 raise refuse(path, f"is a diagonal tensor, and {by} takes one coefficient for all axes", None)
             if term in takes.uniform and not all(isinstance(value, Scalar) for value in self._sources(functions)):
-                raise refuse(path, f"varies in space, and {by} takes numbers and scalars there ({', '.join(scalars)})", None)
+                raise refuse(
+                    path, f"varies in space, and {by} takes numbers and scalars there ({', '.join(scalars)})", None
+                )
             if term == "reaction" and not (takes.negative or self.definite):
                 raise refuse(path, f"may make the reaction negative, and {by} takes a reaction >= 0 only", None)
         for side, condition in self.conditions.items():

@@ -20,9 +20,9 @@ class Time(Model):
 
     end: Positive | None = None
     intervals: Annotated[int, Field(ge=1, lt=MOST_TIMES)] | None = None
-    times: Annotated[tuple[NotNegative, ...], Field(min_length=1, max_length=MOST_TIMES), BeforeValidator(as_tuple)] | None = (
-        Field(default=None, exclude_if=lambda times: times is None)
-    )
+    times: (
+        Annotated[tuple[NotNegative, ...], Field(min_length=1, max_length=MOST_TIMES), BeforeValidator(as_tuple)] | None
+    ) = Field(default=None, exclude_if=lambda times: times is None)
     warmup: NotNegative = Field(default=0.0, exclude_if=lambda warmup: warmup == 0.0)
 
     @model_validator(mode="after")
@@ -51,3 +51,13 @@ class Time(Model):
         assert self.end is not None
         assert self.intervals is not None
         return tuple(self.end * i / self.intervals for i in range(self.intervals + 1))
+
+    @property
+    def lengths(self) -> tuple[float, ...]:
+        """From the time 0 to the first stored time after it, and from each of these to the next."""
+        if self.times is None:
+            assert self.end is not None
+            assert self.intervals is not None
+            return (self.end / self.intervals,) * self.intervals
+        later = [t for t in self.times if t > 0.0]
+        return tuple(b - a for a, b in zip([0.0, *later], later, strict=False))

@@ -13,7 +13,9 @@ from pdemill.spec.model import AsNumber, Positive, as_tuple, refuse
 from pdemill.spec.problem import Problem
 
 TIME_RTOL = 1e-5
-Resolution = Annotated[tuple[Annotated[int, Field(ge=4)], ...], Field(min_length=1, max_length=3), BeforeValidator(as_tuple)]
+Resolution = Annotated[
+    tuple[Annotated[int, Field(ge=4)], ...], Field(min_length=1, max_length=3), BeforeValidator(as_tuple)
+]
 TIME_OPTIONS = ("time_rtol", "step", "simulate_resolution")
 
 

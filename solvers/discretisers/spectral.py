@@ -9,9 +9,9 @@ from numpy.typing import NDArray
 
 from pdemill.spec.certify import Certify
 from pdemill.spec.discretiser import Discretiser, Takes
-from pdemill.spec.evolution import Evolution
+from pdemill.spec.evolution import Evolution, is_in_time
 from pdemill.spec.model import refuse
-from pdemill.spec.problem import Problem, families
+from pdemill.spec.problem import Problem
 from pdemill.spec.time_method import TIME_OPTIONS
 from solvers.methods.etdrk4 import Etdrk4
 from solvers.spectral.place import PeriodicPlace
@@ -51,13 +51,11 @@ class OnPeriodicBox(Discretiser):
 
     @classmethod
     def suits(cls, problem: Mapping[str, Any]) -> bool:
-        family = problem.get("family")
-        known = isinstance(family, str) and family in families and issubclass(families[family], Evolution)
-        return known or "time" in problem or "initial" in problem
+        return is_in_time(problem)
 
     @classmethod
     def misfit(cls, problem: Mapping[str, Any]) -> str | None:
-        return None if cls.suits(problem) else "spectral is for equations in time, with initial and time"
+        return None if cls.suits(problem) else "spectral is for equations in time, such as heat or navier_stokes"
 
     @classmethod
     def may_take(cls, family: type[Problem]) -> bool:

@@ -57,11 +57,9 @@ class NavierStokes(Evolution):
         return outputs
 
     @property
-    def channels(self) -> tuple[str, ...]:  # type: ignore[override]
+    def channels(self) -> tuple[str, ...]:
         return tuple(channel for name in self.outputs for channel in OUTPUTS[name])
 
     def terms(self, drawn: Callable[[str], tuple[Function, ...]]) -> Terms:
         (initial,), (source,), (drag,) = drawn("initial"), drawn("source"), drawn("drag")
-        return Terms(
-            drawn("viscosity"), source, reaction=drag, vorticity_advection=UNIT_FUNCTION, initial=initial
-        )
+        return Terms(drawn("viscosity"), source, reaction=drag, vorticity_advection=UNIT_FUNCTION, initial=initial)

@@ -10,8 +10,8 @@ from solvers.methods.etdrk4 import POINT_SECONDS, STEP_SECONDS
 
 
 class Etdrk2(TimeMethod):
-    """ETDRK2 (Cox and Matthews 2002): what is linear is exact, the rest of second order, at two evaluations per step; the
-    cheaper one where ``time_rtol`` is loose."""
+    """ETDRK2 (Cox and Matthews 2002): what is linear is exact, the rest of second order, at two evaluations per step;
+    the cheaper one where ``time_rtol`` is loose."""
 
     method: Literal["etdrk2"]
 

@@ -12,8 +12,8 @@ POINT_SECONDS, STEP_SECONDS = 3.5e-8, 1e-5
 
 
 class Etdrk4(TimeMethod):
-    """ETDRK4 (Cox and Matthews 2002; coefficients after Kassam and Trefethen 2005): what is linear is exact, the rest of
-    fourth order, at four evaluations per step."""
+    """ETDRK4 (Cox and Matthews 2002; coefficients after Kassam and Trefethen 2005): what is linear is exact, the rest
+    of fourth order, at four evaluations per step."""
 
     method: Literal["etdrk4"]
 

@@ -101,7 +101,7 @@ class _Checked:
             return
         states, frame = [begun.state], 0 if job.times[0] == 0.0 else -1
         u, march = self._rows(begun.state, begun)
-        march.advance(u, job.intervals()[0][1], job.steps(run)[0])
+        march.advance(u, job.lengths[0], job.steps(run)[0])
         states.append(u[0])
         fields = np.moveaxis(job.fields(np.stack(states)), 0, 1)
         for made, at in zip(np.moveaxis(fields, 1, 0), (frame, frame + 1), strict=True):
@@ -120,7 +120,7 @@ class _Checked:
         channel = job.problem.channels.index(unknown)
         before, after = self.solution[channel, frame], self.solution[channel, frame + 1]
         first = 1 if job.times[0] == 0.0 else 0
-        interval, steps = job.times[frame + 1] - job.times[frame], job.steps(self._run() or 1)[frame + 1 - first]
+        interval, steps = job.lengths[frame + 1 - first], job.steps(self._run() or 1)[frame + 1 - first]
         state = job.grid.spectra(before[None])[0]
         grown = self._grown(state, start, interval, steps)
         allowed = TIMES * (float(self.errors[frame + 1]) + grown + self.epsilon)

@@ -18,7 +18,7 @@ CIRCLE = 32
 
 
 class Exponential(ABC):
-    """One scheme. ``start`` makes its coefficients for steps h L [S, modes], S = 1 where samples share them."""
+    """One scheme: its coefficients, and its step with them, [S, modes] each, S = 1 where all samples share them."""
 
     order: ClassVar[int]
     evaluations: ClassVar[int]
@@ -26,7 +26,7 @@ class Exponential(ABC):
 
     @abstractmethod
     def coefficients(self, linear: Array | Complex, step: float) -> tuple[Array | Complex, ...]:
-        """What a step needs, [S, modes] each."""
+        """What a step needs, [modes] each."""
 
     @abstractmethod
     def step(self, u: Complex, parts: tuple[Any, ...], tendency: Callable[[Complex, Complex], None], work: Any) -> None:
@@ -34,8 +34,9 @@ class Exponential(ABC):
 
 
 class ETDRK4(Exponential):
-    """Fourth order: Cox and Matthews 2002, "Exponential time differencing for stiff systems", eqs. (26)-(29); the
-    coefficients by contour integrals: Kassam and Trefethen 2005, "Fourth-order time-stepping for stiff PDEs", eq. (2.5)."""
+    """Fourth order: Cox and Matthews 2002, "Exponential time differencing for stiff systems", eqs. (26)-(29);
+    the coefficients by contour integrals: Kassam and Trefethen 2005, "Fourth-order time-stepping for stiff PDEs",
+    eq. (2.5)."""
 
     order = 4
     evaluations = 4
@@ -92,9 +93,9 @@ def _circles(z: Array | Complex) -> tuple[Complex, Callable[[Complex], Array | C
 
     def mean(values: Complex) -> Array | Complex:
         found = values.mean(axis=-1)
-        return np.ascontiguousarray(found.real if real else found)
+        return np.ascontiguousarray(found.real) if real else np.asarray(found, np.complex128)
 
-    return around, mean
+    return np.asarray(around, np.complex128), mean
 
 
 @compiled()

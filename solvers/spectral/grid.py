@@ -30,7 +30,10 @@ class PeriodicGrid:
         self.numbers = tuple(_numbers(cut, last=axis == self.dimension - 1) for axis, cut in enumerate(self.cut))
         self.modes = prod(len(numbers) for numbers in self.numbers)
         self.transforms = Transforms(shape, self.numbers)
-        nodes = {name: np.arange(n) * (length / n) for name, n, length in zip(self.axes, shape, lengths, strict=True)}
+        nodes: dict[str, Array] = {
+            name: np.asarray(np.arange(n) * (length / n), np.float64)
+            for name, n, length in zip(self.axes, shape, lengths, strict=True)
+        }
         self.nodes = nodes
         self.points = TensorPoints(nodes, dict(zip(self.axes, lengths, strict=True)))
 

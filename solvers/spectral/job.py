@@ -66,13 +66,13 @@ class TrajectoryJob(Job):
         """The stored times."""
         return self.problem.times
 
-    @cached_property
+    @property
     def scheme(self) -> Exponential:
         """The scheme of the method."""
         found: Exponential = self.method.scheme()
         return found
 
-    @cached_property
+    @property
     def required(self) -> float:
         """The time up to which a trajectory must be right."""
         asked = self.spec.certify.valid_until
@@ -84,21 +84,22 @@ class TrajectoryJob(Job):
     def first_step(self) -> float:
         """The longest step that is tried."""
         chosen = self.method.step or self.method.first_step
-        return chosen or min(b - a for a, b in self.intervals()) / 2.0
+        return chosen or min(self.lengths) / 2.0
 
     @property
     def levels(self) -> int:
         """How often the first step may be halved."""
         return 0 if self.method.step is not None else HALVINGS
 
-    def intervals(self) -> list[tuple[float, float]]:
-        """From the time 0 to the first stored time, and from each of these to the next."""
-        ends = [t for t in self.times if t > 0.0]
-        return list(zip([0.0, *ends], ends, strict=False))
+    @property
+    def lengths(self) -> tuple[float, ...]:
+        """From the time 0 to the first stored time after it, and from each of these to the next."""
+        return self.problem.time.lengths
 
     def steps(self, run: int) -> list[int]:
-        """Steps in every interval of run number ``run``: of twice the first step in run 0, halved in each further one."""
-        return [steps_of(b - a, 2.0 * self.first_step) * 2**run for a, b in self.intervals()]
+        """Steps in every interval of run number ``run``: twice the first step long in run 0, half that in each
+        further one."""
+        return [steps_of(length, 2.0 * self.first_step) * 2**run for length in self.lengths]
 
     @property
     def together(self) -> int:
@@ -133,8 +134,8 @@ class TrajectoryJob(Job):
         return made
 
     def initial(self, instance: Instance) -> Spectra:
-        """The coefficients of the initial state: those of the drawn function that the grid of the simulation keeps, from
-        its values at twice the points along every axis. Raises InvalidSample."""
+        """The coefficients of the initial state: those of the drawn function that the grid of the simulation keeps,
+        from its values at twice the points along every axis. Raises InvalidSample."""
         return self._coefficients(instance, "initial", self.grid)
 
     def _coefficients(self, instance: Instance, name: str, grid: PeriodicGrid) -> Spectra:
@@ -264,4 +265,6 @@ class TrajectoryJob(Job):
     def planned(self) -> bool:
         solver = self.spec.solver
         trial = getattr(solver, "trial", "auto")
-        return trial != "never" and getattr(solver, "step", None) is None and getattr(solver, "first_step", None) is None
+        return (
+            trial != "never" and getattr(solver, "step", None) is None and getattr(solver, "first_step", None) is None
+        )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from math import ceil, prod
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -59,12 +60,18 @@ class March:
         step = interval / steps
         parts = self._parts.get(step)
         if parts is None:
-            parts = self._parts[step] = tuple(np.ascontiguousarray(p) for p in self.scheme.coefficients(self.linear, step))
+            parts = self._parts[step] = self._coefficients(step)
         for _ in range(steps):
             self.scheme.step(u, parts, self.tendency, self._work)
 
+    def _coefficients(self, step: float) -> tuple[NDArray[Any], ...]:
+        """The coefficients of a step, sample by sample: the last bits of numpy's complex products depend on the length
+        of arrays."""
+        rows = [self.scheme.coefficients(linear, step) for linear in self.linear]
+        return tuple(np.stack(parts) for parts in zip(*rows, strict=True))
 
-def _stacked(parts: Sequence[NDArray[np.complex128]]) -> NDArray[np.complex128]:
+
+def _stacked(parts: Sequence[NDArray[Any]]) -> NDArray[Any]:
     """[1, ...] where all samples share one array, else [samples, ...]."""
     if all(part is parts[0] for part in parts):
         return np.ascontiguousarray(parts[0][None])

@@ -25,8 +25,8 @@ def _points(value: Any) -> Any:
 
 
 class PeriodicPlace(Evolution):
-    """A periodic box of 1, 2 or 3 axes; the solution is stored at the points x_j = j L / n, j = 0 .. n-1, of every axis,
-    n as ``resolution`` says. All sides are periodic, which need not be said."""
+    """A periodic box of 1, 2 or 3 axes; the solution is stored at the points x_j = j L / n, j = 0 .. n-1, of every
+    axis, n as ``resolution`` says. All sides are periodic, which need not be said."""
 
     solved_by: ClassVar[Literal["systems", "walks", "steps"]] = "steps"
     resolution: Annotated[
@@ -69,7 +69,9 @@ class PeriodicPlace(Evolution):
             raise refuse(("resolution",), f"{prod(self.resolution):,} points are more than {MAX_UNKNOWNS:,}", None)
         lengths = self.domain.lengths
         if lengths is not None and len(lengths) != self.dimension:
-            raise refuse(("domain", "lengths"), f"has {len(lengths)} entries, but resolution has {self.dimension}", lengths)
+            raise refuse(
+                ("domain", "lengths"), f"has {len(lengths)} entries, but resolution has {self.dimension}", lengths
+            )
 
     def resolved(self) -> dict[str, Any]:
         return super().resolved() | {"domain": {"shape": "box", "lengths": list(self.lengths)}}

@@ -18,7 +18,7 @@ type Complex = NDArray[np.complex128]
 
 
 class Reference:
-    """The equation of one sample on full complex spectra of a periodic grid; modes that ``grid`` does not keep are 0."""
+    """The equation of one sample on full complex spectra of a periodic grid; those that ``grid`` drops are 0."""
 
     def __init__(self, terms: Terms, grid: PeriodicGrid) -> None:
         self.grid, self.terms = grid, terms

@@ -17,8 +17,8 @@ from solvers.progress import Progress
 from solvers.solution import Result
 from solvers.spectral.grid import Spectra
 from solvers.spectral.job import TrajectoryJob
-from solvers.spectral.outputs import output
 from solvers.spectral.ladder import Start, Trajectory, differences, start_of, trajectories, valid_until, warmed
+from solvers.spectral.outputs import output
 from solvers.stopwatch import Stopwatch
 
 MOST_TAIL = 0.1
@@ -35,7 +35,7 @@ def solve_trajectories(
     done = 0
     for begin in range(shard.start, shard.stop, job.together):
         numbers = range(begin, min(begin + job.together, shard.stop))
-        for number, steps, failed in _solved(job, shard, numbers, rows, refined, watch):
+        for steps, failed in _solved(job, shard, numbers, rows, refined, watch):
             done += 1
             report(Progress(done, steps, failed))
     return rows.finished(), watch
@@ -43,8 +43,8 @@ def solve_trajectories(
 
 def _solved(
     job: TrajectoryJob, shard: Shard, numbers: range, rows: Rows, refined: Refined, watch: Stopwatch
-) -> Iterator[tuple[int, int, bool]]:
-    """Samples into their rows: number, steps, whether it failed."""
+) -> Iterator[tuple[int, bool]]:
+    """Samples into their rows: the steps of each, and whether it failed."""
     drawn: list[Start] = []
     for number in numbers:
         try:
@@ -54,7 +54,7 @@ def _solved(
                 drawn.append(start_of(job, instance, number))
         except InvalidSample as fault:
             rows.fail(number, Result.INVALID, str(fault))
-            yield number, 0, True
+            yield 0, True
     ready: dict[int, Start] = {}
     with watch.step("warm up"):
         found = list(warmed(job, drawn))
@@ -63,7 +63,7 @@ def _solved(
             ready[one.number] = one
         else:
             rows.fail(one, Result.NOT_FINITE, "the warm-up does not stay finite with any step")
-            yield one, 0, True
+            yield 0, True
     before = watch.seconds["solve"]
     with watch.step("solve"):
         made = list(trajectories(job, list(ready.values()), stop=lambda _: False)) if ready else []
@@ -74,12 +74,12 @@ def _solved(
             error = refined.error(ready[number], trajectory, last) if trajectory.reached else np.nan
         with watch.step("store"):
             ok = rows.put(trajectory, last, error, each)
-        yield number, trajectory.steps, not ok
+        yield trajectory.steps, not ok
 
 
 class Refined:
-    """Errors in space of the samples that were drawn for it: the trajectory from the same initial state on the grid with
-    twice the points along every axis, with half the step."""
+    """Errors in space of the samples that were drawn for it: the trajectory from the same initial state on the grid
+    with twice the points along every axis, with half the step."""
 
     def __init__(self, job: TrajectoryJob, shard: Shard) -> None:
         self.job, self.shard = job, shard
@@ -105,8 +105,8 @@ class Refined:
         u = np.repeat(state[None], grid.transforms.batch, axis=0)
         frames = [u[0].copy()] if job.times[0] == 0.0 else []
         with np.errstate(over="ignore", invalid="ignore"):
-            for (a, b), count in zip(job.intervals(), job.steps(run), strict=True):
-                march.advance(u, b - a, count)
+            for length, count in zip(job.lengths, job.steps(run), strict=True):
+                march.advance(u, length, count)
                 frames.append(u[0].copy())
             parts = [self._at_stored(output(name, grid, np.stack(frames))) for name in job.problem.channels]
         return np.stack(parts)
@@ -149,7 +149,11 @@ class Rows:
         valid = np.array(job.times) <= last
         if not found.reached:
             worst = found.errors[np.array(job.times) <= job.required].max()
-            self.fail(found.number, Result.MISSED_TIME, f"{Result.MISSED_TIME.value} (error {worst:.1e}, right until t = {last:g})")
+            self.fail(
+                found.number,
+                Result.MISSED_TIME,
+                f"{Result.MISSED_TIME.value} (error {worst:.1e}, right until t = {last:g})",
+            )
             return False
         moved = valid & (np.array(job.times) > 0.0)  # the initial state is as it is given
         tail = float(job.grid.tail(found.frames[moved]).max(initial=0.0))

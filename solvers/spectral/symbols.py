@@ -1,7 +1,7 @@
 """What the terms of an equation are on a periodic box: diagonal symbols, and products of fields.
 
-u_t = L u + N(u) + f, L diagonal in the modes. A term that is linear with constant coefficients is one entry of LINEAR; one
-that is quadratic, one of QUADRATIC. A new term is one function.
+u_t = L u + N(u) + f, L diagonal in the modes. A term that is linear with constant coefficients is one entry of LINEAR;
+one that is quadratic, one of QUADRATIC. A new term is one function.
 """
 
 from __future__ import annotations

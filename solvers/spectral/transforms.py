@@ -7,7 +7,9 @@ lines: by the grid where that gives it, else by batches of a multiple of LANES s
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from math import prod
+from typing import Any, cast
 
 import numpy as np
 import scipy.fft
@@ -74,12 +76,13 @@ class Transforms:
         return self.forth(fields).reshape(len(fields), -1)[:, self.places]
 
 
-def _in_lanes(function, values, batch):  # type: ignore[no-untyped-def]
+def _in_lanes[V: NDArray[Any], W: NDArray[Any]](function: Callable[[V], W], values: V, batch: int) -> W:
     """The function of a batch, filled up to a multiple of ``batch`` with copies of its first entry."""
     missing = -len(values) % batch
     if missing:
-        values = np.concatenate([values, np.repeat(values[:1], missing, axis=0)])
-        return function(values)[:-missing]
+        filled: Any = np.concatenate([values, np.repeat(values[:1], missing, axis=0)])
+        part: Any = function(filled)[:-missing]
+        return cast("W", part)
     return function(values)
 
 

@@ -13,6 +13,7 @@ from time import process_time
 import numpy as np
 
 from pdemill.planning import Candidate, Plan
+from pdemill.spec.method import methods
 from pdemill.spec.time_method import TimeMethod
 from solvers.instance import InvalidSample
 from solvers.spectral.job import TrajectoryJob
@@ -20,7 +21,7 @@ from solvers.spectral.ladder import Start, Trajectory, start_of, trajectories, w
 
 SAMPLES = 4
 FINER = 2
-"""Runs in a row that do not bring the error at the end down to half: chaos, which no step cures."""
+"""Runs in a row that are right at first and do not bring the error at the end down to half: chaos."""
 SAFETY = 0.5
 """Part of ``time_rtol`` that the trial aims at."""
 
@@ -61,10 +62,12 @@ def make_plan(job: TrajectoryJob) -> Plan:
 
 
 def others(method: TimeMethod) -> list[TimeMethod]:
-    """The schemes that ``auto`` tries besides."""
-    from solvers.methods.etdrk2 import Etdrk2
-
-    return [Etdrk2.model_validate({**method.model_dump(), "method": "etdrk2"})]
+    """The same options for every other scheme, which ``auto`` tries besides."""
+    return [
+        kind.model_validate({**method.model_dump(), "method": name})
+        for name, kind in methods.items()
+        if issubclass(kind, TimeMethod) and name != method.method
+    ]
 
 
 class _Watch:
@@ -78,7 +81,8 @@ class _Watch:
     def __call__(self, found: Trajectory) -> bool:
         end = float(found.errors[-1])
         last, idle = self.before.get(found.number, (np.inf, 0))
-        idle = idle + 1 if np.isfinite(last) and end > 0.5 * last else 0
+        first = found.errors[np.array(self.job.times) > 0.0][0] <= self.job.method.time_rtol
+        idle = idle + 1 if first and np.isfinite(last) and end > 0.5 * last else 0
         self.before[found.number] = (end, idle)
         if idle >= FINER and self.job.spec.certify.valid_until is None and self.job.method.reaches_end:
             self.chaotic.add(found.number)
@@ -88,7 +92,7 @@ class _Watch:
 
 def _tried(job: TrajectoryJob, method: TimeMethod, most: float = np.inf) -> Found:
     begin = process_time()
-    longest = max(b - a for a, b in job.intervals())
+    longest = max(job.lengths)
     trial = job.using(_with(method, first_step=longest / 2.0))
     assert isinstance(trial, TrajectoryJob)
     split = next(iter(job.spec.splits))
@@ -153,6 +157,4 @@ def _lengthened(
 
 
 def _with(method: TimeMethod, **options: object) -> TimeMethod:
-    found = type(method).model_validate({**method.model_dump(), **options})
-    return found
-
+    return type(method).model_validate({**method.model_dump(), **options})
