@@ -56,8 +56,9 @@ def export(store: str | Path, out: str | Path, to: str, api_key: str | None = No
     """Copy the certified samples of a finished store into the new folder ``out``, in another library's format.
 
     ``store``: a folder or an address, as for ``open``. ``to``: "pt" (neuraloperator's dictionaries of tensors),
-    "pdebench" (its HDF5 files of 2D Darcy flow) or "well" (The Well's HDF5 layout). The folder is there whole or not
-    at all; memory holds one shard at a time. Raises ExportError, MissingExtra, StoreError, IncompleteStore.
+    "pdebench" (its HDF5 files of 2D Darcy flow and of trajectories), "well" (The Well's HDF5 layout) or "netcdf"
+    (NetCDF files of trajectories as Poseidon's). The folder is there whole or not at all; memory holds one shard at a
+    time. Raises ExportError, MissingExtra, StoreError, IncompleteStore.
     """
     from pdemill.exports import export as export_store
 

@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from pdemill.spec.domain import BOX_SIDES
 from pdemill.store.disk import LocalDisk
 from pdemill.store.layout import ArrayLayout, StoreLayout
 from pdemill.store.store import ShardData, Store
@@ -38,7 +39,7 @@ def write_trajectories(
     attributes: dict[str, Any] = {
         "schema": 2, "spec": {"problem": {"family": "made_up"}, "splits": {"train": samples}}, "spec_sha256": "0" * 64,
         "versions": {}, "plan": {}, "input_channels": list(inputs), "solution_channels": list(channels),
-        "parameters": list(parameters), "boundary": {f"{axis}{end}": "periodic" for axis in axes for end in (0, 1)},
+        "parameters": list(parameters), "boundary": {side: "periodic" for ends in BOX_SIDES for side in ends},
         "sides": [], "shard_samples": shard, "complete": False, "valid_until": float(times[1]),
     }  # fmt: skip
     shared = {axis: ((axis,), np.arange(n) / n) for axis, n in zip(axes, space, strict=True)} | {"t": (("t",), times)}
