@@ -69,11 +69,13 @@ class PeriodicGrid:
         return self.transforms.fields(spectra)
 
     def tail(self, spectra: Spectra) -> Array:
-        """The share of the modes in the last third in the 2-norm of what varies, [...]; 0 where nothing does."""
+        """The share of the modes in the last third in the 2-norm of what varies, [...]; 0 where nothing does, infinite
+        where that is not finite."""
         energy = np.square(np.abs(spectra)) * self.multiplicity
         varying = energy[..., 1:].sum(axis=-1)
         small = energy[..., self.smallest].sum(axis=-1)
-        return np.sqrt(np.divide(small, varying, out=np.zeros_like(varying), where=varying > 0.0))
+        share = np.sqrt(np.divide(small, varying, out=np.zeros_like(varying), where=varying > 0.0))
+        return np.asarray(np.where(np.isfinite(varying), share, np.inf))
 
     def refined(self) -> PeriodicGrid:
         """The grid with twice the points along every axis."""

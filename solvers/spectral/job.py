@@ -248,7 +248,7 @@ class TrajectoryJob(Job):
         return StoreLayout(self.spec.splits, samples, tuple(parts), shared, self._attributes(samples))
 
     def _attributes(self, samples: int) -> dict[str, Any]:
-        found = self.attributes(samples, int(np.prod(self.stored.shape)))
+        found = self.attributes(samples, self.problem.size)
         return found | {"valid_until": self.required}
 
     @property

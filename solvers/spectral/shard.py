@@ -21,7 +21,7 @@ from solvers.spectral.ladder import Start, Trajectory, differences, start_of, tr
 from solvers.spectral.outputs import output
 from solvers.stopwatch import Stopwatch
 
-MOST_TAIL = 0.1
+MOST_TAIL = 0.01
 """Largest share of the modes in the last third of those resolved, in the 2-norm of a certified solution."""
 
 
@@ -158,7 +158,7 @@ class Rows:
         moved = valid & (np.array(job.times) > 0.0)  # the initial state is as it is given
         tail = float(job.grid.tail(found.frames[moved]).max(initial=0.0))
         if tail > MOST_TAIL:
-            self.fail(found.number, Result.UNRESOLVED, f"{Result.UNRESOLVED.value} ({tail:.0%})")
+            self.fail(found.number, Result.UNRESOLVED, f"{Result.UNRESOLVED.value} ({tail:.1%})")
             return False
         with np.errstate(over="ignore"):
             arrays["solution"][row] = found.fields
