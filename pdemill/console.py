@@ -115,7 +115,9 @@ def _time_lines(attributes: dict[str, Any], reports: list[SplitReport]) -> Itera
         _column(reports, name) for name in ("time_error_estimate", "valid_until", "spectral_tail", "error_estimate")
     )
     tolerance, end = attributes["plan"]["time_rtol"], attributes["spec"]["problem"]["time"]
-    yield f"error in time: median {_median(errors_)}, worst {_worst(errors_)}, tolerance {tolerance:.1e}"
+    stored = _worst(_column(reports, "stored_error"))
+    spread = f"median {_median(errors_)}, worst {_worst(errors_)}"
+    yield f"error in time: {spread}, tolerance {tolerance:.1e}; as stored {stored}"
     last = end["times"][-1] if end.get("times") else end["end"]
     short = int((until < last).sum())
     if short:
@@ -251,6 +253,7 @@ _POINTS: dict[str, Callable[[SplitReport], str]] = {
 _TIMES: dict[str, Callable[[SplitReport], str]] = {
     "error in time, median": lambda row: _median(row.columns["time_error_estimate"]),
     "error in time, worst": lambda row: _worst(row.columns["time_error_estimate"]),
+    "the same as stored, worst": lambda row: _worst(row.columns["stored_error"]),
     "right until, least": lambda row: f"{row.columns['valid_until'].min():g}" if row.certified else "-",
     "share of the smallest modes, worst": lambda row: _worst(row.columns["spectral_tail"]),
     "error against the refined grid, worst": lambda row: _worst(row.columns["error_estimate"]),

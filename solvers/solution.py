@@ -56,8 +56,8 @@ class Result(Enum):
         "say by certify.valid_until how far the trajectory has to be right"
     )
     UNRESOLVED = (
-        "the smallest modes that the grid resolves hold more than a hundredth of the solution: raise problem.resolution or "
-        "solver.simulate_resolution"
+        "the smallest modes that the grid resolves hold more than a hundredth of the solution: raise "
+        "problem.resolution or solver.simulate_resolution"
     )
     INVALID = "the drawn coefficients do not make an equation of this family"
 

@@ -11,8 +11,8 @@ from pydantic import BeforeValidator, Field
 
 from pdemill.spec.boundary import opposite_paired
 from pdemill.spec.discretiser import Takes
-from pdemill.spec.evolution import is_in_time
 from pdemill.spec.domain import BOX_SIDES, Box, Polygon, choose_domain
+from pdemill.spec.evolution import is_in_time
 from pdemill.spec.model import as_tuple, refusal, refuse
 from pdemill.spec.problem import Problem
 from solvers.discretisers.whole_fields import WholeFields

@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any, ClassVar
 
+import numpy as np
 from numpy.typing import NDArray
 
+from pdemill.errors import Fault, SpecError
 from pdemill.spec.certify import Certify
 from pdemill.spec.discretiser import Discretiser, Takes
 from pdemill.spec.evolution import Evolution, is_in_time
-from pdemill.spec.model import refuse
 from pdemill.spec.problem import Problem
 from pdemill.spec.time_method import TIME_OPTIONS
 from solvers.methods.etdrk4 import Etdrk4
@@ -31,6 +32,7 @@ if TYPE_CHECKING:
 
 PREVIEW_POINTS = {1: 256, 2: 64, 3: 16}
 """Points along the longest axis of a preview."""
+PREVIEW_INTERVALS = 8
 
 
 class OnPeriodicBox(Discretiser):
@@ -64,9 +66,8 @@ class OnPeriodicBox(Discretiser):
     @classmethod
     def uncertified(cls, problem: Problem, certify: Certify) -> tuple[str, str] | None:
         assert isinstance(problem, Evolution)
-        for name in ("algebraic_rtol", "stored_rtol"):
-            if getattr(certify, name) != type(certify).model_fields[name].default:
-                return name, "means nothing here: no linear systems are solved"
+        if certify.algebraic_rtol != type(certify).model_fields["algebraic_rtol"].default:
+            return "algebraic_rtol", "means nothing here: no linear systems are solved"
         if certify.valid_until is not None and certify.valid_until > problem.times[-1]:
             return "valid_until", f"is after the last stored time, {problem.times[-1]:g}"
         return None
@@ -111,12 +112,16 @@ class OnPeriodicBox(Discretiser):
         from solvers.spectral.trial import make_plan  # late: as above
 
         if not job.planned:
-            raise refuse(("solver",), "names the step: nothing to plan", None)
+            raise SpecError([Fault(("solver",), "names the step, or no trial: nothing to plan")])
         return make_plan(job)
 
     @classmethod
     def preview(cls, problem: Problem, data: dict[str, Any]) -> None:
+        assert isinstance(problem, Evolution)
         points = data["problem"]["resolution"]
         scale = min(1.0, PREVIEW_POINTS[len(points)] / max(points))
         data["problem"]["resolution"] = [max(8, round(number * scale)) for number in points]
         data["solver"] = {"method": "auto", "time_rtol": 1e-3}
+        lengths = problem.time.lengths[:PREVIEW_INTERVALS]
+        data["problem"]["time"] = {"times": [0.0, *np.cumsum(lengths).tolist()]}
+        data.get("certify", {}).pop("valid_until", None)

@@ -37,12 +37,12 @@ def check_trajectories(job: TrajectoryJob, group: zarr.Group, shard: Shard, rows
     for row in rows.tolist():
         number = shard.start + row
         stored = {name: np.asarray(part[name][number]) for name in names}
-        checked = _Checked(job, shard.split, number, stored)
+        checked = Checked(job, shard.split, number, stored)
         faults += [f"sample {number} of {shard.split}: {fault}" for fault in checked.faults(row in referenced)]
     return faults
 
 
-class _Checked:
+class Checked:
     """One stored sample."""
 
     def __init__(self, job: TrajectoryJob, split: str, number: int, stored: dict[str, Any]) -> None:
@@ -81,6 +81,8 @@ class _Checked:
             yield f"it is right until {last:g} only, and must be until {job.required:g}"
         if stored["time_error_estimate"] != np.float32(self.errors[valid].max()):
             yield "its time_error_estimate is not the largest frame_error"
+        if not stored["time_error_estimate"] <= stored["stored_error"]:
+            yield "its stored_error is below its time_error_estimate"
         if not stored["spectral_tail"] <= MOST_TAIL:
             yield f"its spectral_tail {float(stored['spectral_tail']):.2g} is above {MOST_TAIL:g}"
         if self._run() is None:
@@ -131,7 +133,8 @@ class _Checked:
         if not found <= allowed:
             yield f"marched anew {when}, it is off by {found:.1e}, where {allowed:.1e} is allowed"
             return
-        tail = float(job.grid.tail(job.grid.spectra(self.solution[channel, valid[1] :][: len(valid) - 1])).max())
+        later = [i for i in valid if job.times[i] > 0.0]
+        tail = float(job.grid.tail(job.grid.spectra(self.solution[channel, later])).max())
         if abs(tail - float(self.stored["spectral_tail"])) > GAP * tail + 1e2 * self.epsilon:
             yield f"its spectral_tail {float(self.stored['spectral_tail']):.2g} is not that of its states, {tail:.2g}"
         if by_reference:

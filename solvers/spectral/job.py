@@ -29,8 +29,8 @@ from solvers.spectral.symbols import Products, Symbols, linear_symbol, products_
 
 BALANCED = 1e-10
 """Largest mean of a field that must have none, relative to its largest value."""
-HALVINGS = 12
-"""Most halvings of the first step."""
+HALVINGS, FURTHER = 12, 5
+"""Most halvings of the first step; the same where a trial found it."""
 BATCH_BYTES = 2**21
 """Samples are marched together as long as one array of their fields is no larger."""
 
@@ -40,6 +40,8 @@ class TrajectoryJob(Job):
 
     problem: PeriodicPlace
     method: TimeMethod
+    most_halvings: int = 0
+    """Instead of the usual number, for trials."""
 
     def __init__(self, spec: Spec, chosen: Method | None = None) -> None:
         assert isinstance(spec.problem, PeriodicPlace)
@@ -89,7 +91,9 @@ class TrajectoryJob(Job):
     @property
     def levels(self) -> int:
         """How often the first step may be halved."""
-        return 0 if self.method.step is not None else HALVINGS
+        if self.method.step is not None:
+            return 0
+        return self.most_halvings or (HALVINGS if self.method.first_step is None else FURTHER)
 
     @property
     def lengths(self) -> tuple[float, ...]:
@@ -233,6 +237,7 @@ class TrajectoryJob(Job):
             parts.append(ArrayLayout("params", "float64", (len(self.parameters),), ("parameter",)))
         parts += [
             ArrayLayout("time_error_estimate", "float32"),
+            ArrayLayout("stored_error", "float32"),
             ArrayLayout("frame_error", "float32", (frames,), ("t",)),
             ArrayLayout("valid_until", "float64"),
             ArrayLayout("spectral_tail", "float32"),

@@ -1,9 +1,9 @@
 """Trajectories with a known error in time: pairs of runs, of which the second takes half the steps of the first.
 
-The error of the finer run of a pair is the difference of both over 2^p - 1 (Richardson), p the order of the scheme less
-LOST, at every stored time: that of whole trajectories, with all growth of errors in it. Where it is too large, the finer run
-becomes the coarser one of the next pair. Which pair a sample ends with depends on its errors alone, so that its bits do
-not depend on what shares its batch.
+The error of the finer run of a pair is the difference of both over 2^p - 1 (Richardson), p the order of the scheme
+less LOST, at every stored time: that of whole trajectories, with all growth of errors in it. Where it is too large, the
+finer run becomes the coarser one of the next pair. Which pair a sample ends with depends on its errors alone, so that
+its bits do not depend on what shares its batch.
 """
 
 from __future__ import annotations

@@ -66,7 +66,7 @@ def _solved(
             yield 0, True
     before = watch.seconds["solve"]
     with watch.step("solve"):
-        made = list(trajectories(job, list(ready.values()), stop=lambda _: False)) if ready else []
+        made = list(trajectories(job, list(ready.values()), lambda found: unresolved(job, found))) if ready else []
     each = (watch.seconds["solve"] - before) / max(len(ready), 1)
     for trajectory in made:
         number, last = trajectory.number, valid_until(job, trajectory.errors)
@@ -75,6 +75,20 @@ def _solved(
         with watch.step("store"):
             ok = rows.put(trajectory, last, error, each)
         yield trajectory.steps, not ok
+
+
+def unresolved(job: TrajectoryJob, found: Trajectory) -> bool:
+    """Whether smaller steps are in vain: twice as many steps as the first pair took have left too much in the smallest
+    modes."""
+    return found.run > 1 and found.finite and tail_of(job, found) > MOST_TAIL
+
+
+def tail_of(job: TrajectoryJob, found: Trajectory) -> float:
+    """The largest spectral tail after t = 0, up to the time required or as long as the trajectory is right; the initial
+    state is as it is given."""
+    times = np.array(job.times)
+    counted = (times > 0.0) & (times <= max(job.required, valid_until(job, found.errors)))
+    return float(job.grid.tail(found.frames[counted]).max(initial=0.0))
 
 
 class Refined:
@@ -147,6 +161,10 @@ class Rows:
             self.fail(found.number, Result.NOT_FINITE, "the trajectory does not stay finite with the smallest step")
             return False
         valid = np.array(job.times) <= last
+        tail = tail_of(job, found)
+        if tail > MOST_TAIL:
+            self.fail(found.number, Result.UNRESOLVED, f"{Result.UNRESOLVED.value} ({tail:.1%})")
+            return False
         if not found.reached:
             worst = found.errors[np.array(job.times) <= job.required].max()
             self.fail(
@@ -155,18 +173,18 @@ class Rows:
                 f"{Result.MISSED_TIME.value} (error {worst:.1e}, right until t = {last:g})",
             )
             return False
-        moved = valid & (np.array(job.times) > 0.0)  # the initial state is as it is given
-        tail = float(job.grid.tail(found.frames[moved]).max(initial=0.0))
-        if tail > MOST_TAIL:
-            self.fail(found.number, Result.UNRESOLVED, f"{Result.UNRESOLVED.value} ({tail:.1%})")
-            return False
         with np.errstate(over="ignore"):
             arrays["solution"][row] = found.fields
         if not (np.isfinite(arrays["solution"][row]).all() and np.isfinite(arrays["input"][row]).all()):
             reason = f"its values do not fit into {job.spec.store.dtype}: rescale the problem, or set store.dtype"
             self.fail(found.number, Result.NOT_FINITE, reason)
             return False
+        rounding = differences(arrays["solution"][row].astype(np.float64), found.fields)[valid]
+        if (off := float(rounding.max())) > job.spec.certify.stored_rtol:
+            self.fail(found.number, Result.ROUNDED, f"{Result.ROUNDED.value} (by {off:.1e})")
+            return False
         arrays["time_error_estimate"][row] = found.errors[valid].max()
+        arrays["stored_error"][row] = (found.errors[valid] + rounding).max()
         arrays["frame_error"][row] = np.minimum(found.errors, np.finfo(np.float32).max)
         arrays["valid_until"][row] = last
         arrays["spectral_tail"][row] = tail

@@ -16,7 +16,7 @@ from pdemill.planning import Candidate, Plan
 from pdemill.spec.method import methods
 from pdemill.spec.time_method import TimeMethod
 from solvers.instance import InvalidSample
-from solvers.spectral.job import TrajectoryJob
+from solvers.spectral.job import HALVINGS, TrajectoryJob
 from solvers.spectral.ladder import Start, Trajectory, start_of, trajectories, warmed
 
 SAMPLES = 4
@@ -93,8 +93,7 @@ class _Watch:
 def _tried(job: TrajectoryJob, method: TimeMethod, most: float = np.inf) -> Found:
     begin = process_time()
     longest = max(job.lengths)
-    trial = job.using(_with(method, first_step=longest / 2.0))
-    assert isinstance(trial, TrajectoryJob)
+    trial = _trial(job, method, longest)
     split = next(iter(job.spec.splits))
     count = min(SAMPLES, job.spec.splits[split])
     drawn = []
@@ -106,8 +105,7 @@ def _tried(job: TrajectoryJob, method: TimeMethod, most: float = np.inf) -> Foun
     made = list(trajectories(trial, starts, watch)) if starts else []
     if watch.chaotic:
         method = _with(method, reaches_end=False)
-        trial = job.using(_with(method, first_step=longest / 2.0))
-        assert isinstance(trial, TrajectoryJob)
+        trial = _trial(job, method, longest)
         watch = _Watch(trial, most)
         made = list(trajectories(trial, starts, watch))
     good = [one for one in made if one.reached]
@@ -124,6 +122,14 @@ def _tried(job: TrajectoryJob, method: TimeMethod, most: float = np.inf) -> Foun
     assert isinstance(job_found, TrajectoryJob)
     cost = 1.5 * sum(job_found.steps(1)) * trial.scheme.evaluations
     return Found(_with(method, first_step=first), cost, process_time() - begin, len(good), count - len(good))
+
+
+def _trial(job: TrajectoryJob, method: TimeMethod, longest: float) -> TrajectoryJob:
+    """The job with one step per interval in its first run, and as many halvings as it takes."""
+    found = job.using(_with(method, first_step=longest / 2.0))
+    assert isinstance(found, TrajectoryJob)
+    found.most_halvings = HALVINGS
+    return found
 
 
 def _cost(job: TrajectoryJob, begin: int, end: int) -> float:

@@ -16,8 +16,10 @@ from pdemill.errors import SpecError
 from pdemill.spec import validate
 from pdemill.spec.method import methods
 from solvers.job import open_job
+from solvers.opening import open_work
 from solvers.solution import Result
 from solvers.spectral import symbols
+from solvers.spectral.check import Checked
 from solvers.spectral.job import TrajectoryJob
 from solvers.spectral.ladder import Start, differences, fields_of, marched, start_of, trajectories
 from solvers.spectral.shard import Refined
@@ -233,17 +235,13 @@ def test_warm_up_comes_before_the_first_frame(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("name", ALL)
 def test_verify_finds_a_frame_that_was_changed(name: str, tmp_path: Path) -> None:
-    job = open_job(validate(ALL[name]))
-    assert isinstance(job, TrajectoryJob)
     pdemill.generate(ALL[name], tmp_path / "s.zarr", workers=0)
-    from solvers.opening import open_work
-    from solvers.spectral.check import _Checked
-
-    job, _ = open_work(tmp_path / "s.zarr")  # type: ignore[assignment]
+    job, _ = open_work(tmp_path / "s.zarr")
+    assert isinstance(job, TrajectoryJob)
     columns = arrays(tmp_path / "s.zarr")
     for number in range(3):
         stored = {key: values[number] for key, values in columns.items()}
-        assert list(_Checked(job, "train", number, stored).faults(by_reference=True)) == []
+        assert list(Checked(job, "train", number, stored).faults(by_reference=True)) == []
         solution = stored["solution"].copy()
         frame = 1 + number % (solution.shape[1] - 1)
         solution[0, frame] += (
@@ -251,7 +249,7 @@ def test_verify_finds_a_frame_that_was_changed(name: str, tmp_path: Path) -> Non
             * np.ptp(solution[0, frame])
             * np.roll(np.linspace(-1, 1, solution[0, 0].size), 5).reshape(solution[0, 0].shape)
         )
-        assert list(_Checked(job, "train", number, stored | {"solution": solution}).faults(by_reference=False))
+        assert list(Checked(job, "train", number, stored | {"solution": solution}).faults(by_reference=False))
 
 
 @pytest.mark.slow
@@ -345,3 +343,12 @@ def test_a_vorticity_with_a_mean_is_no_sample(tmp_path: Path) -> None:
     told = failures(spec, tmp_path / "s.zarr")
     assert len(told) == 6
     assert all("must have mean 0" in reason for reason in told)
+
+
+def test_a_level_that_float32_cannot_hold_fails(tmp_path: Path) -> None:
+    spec = changed(WARMTH, problem__reaction=0, problem__initial={**WAVES, "mean": 1e4})
+    told = failures(spec, tmp_path / "s.zarr")
+    assert len(told) == 6
+    assert all(Result.ROUNDED.name in reason for reason in told)
+    exact = changed(spec, store={"dtype": "float64"})
+    assert not pdemill.generate(exact, tmp_path / "exact.zarr", workers=0).failures
