@@ -9,10 +9,12 @@ import numpy as np
 from pdemill.spec.job import Spec
 from pdemill.spec.time_method import TimeMethod
 from pdemill.store.layout import shard_samples
-from solvers.estimate import SAMPLE_SECONDS, Cost, channels, slowness
+from solvers.estimate import PROCESS_BYTES, SAMPLE_SECONDS, Cost, channels, slowness
 from solvers.spectral.place import PeriodicPlace
 from solvers.subsets import refined_count
 
+BATCH, FRAMES = 120, 24
+"""Numbers per point that are held while a batch is marched: work space, and of every stored time of eight samples."""
 PAIR = 1.5
 """A pair of runs, of which the second has twice the steps, in units of the second."""
 
@@ -34,7 +36,9 @@ def cost(spec: Spec) -> Cost:
     shard = spec.store.shard or shard_samples(width * max(problem.size, inputs))
     shards = sum(ceil(samples / shard) for samples in spec.splits.values())
     here = round(slowness() * seconds, 3)
-    return Cost(problem.size, spec.samples * size, here, method.method, shards, {method.method: here})
+    together = 8 * (BATCH + FRAMES * len(problem.times)) * simulated
+    memory = int(PROCESS_BYTES + 2 * shard * size + together)
+    return Cost(problem.size, spec.samples * size, here, method.method, shards, memory, 0, {method.method: here})
 
 
 def expected_steps(problem: PeriodicPlace, method: TimeMethod) -> int:

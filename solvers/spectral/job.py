@@ -16,7 +16,7 @@ from pdemill.spec.job import Spec
 from pdemill.spec.method import Method
 from pdemill.spec.terms import Terms
 from pdemill.spec.time_method import TimeMethod
-from pdemill.store.layout import ArrayLayout, Shard, StoreLayout, shard_samples
+from pdemill.store.layout import ArrayLayout, Shard, StoreLayout, shard_samples, times_per_chunk
 from pdemill.store.store import ESTIMATED
 from solvers import flags
 from solvers.draws import CompiledDraw
@@ -232,9 +232,11 @@ class TrajectoryJob(Job):
     def layout(self) -> StoreLayout:
         dtype, names, grid = self.spec.store.dtype, self.problem.channels, self.stored
         frames = len(self.times)
+        stored = (len(names), frames, *grid.shape)
+        block = times_per_chunk(np.dtype(dtype).itemsize * int(np.prod(stored)), frames)
         parts = [
             ArrayLayout("input", dtype, (len(self.channels), *grid.shape), ("channel", *grid.axes), is_field=True),
-            ArrayLayout("solution", dtype, (len(names), frames, *grid.shape), ("solution_channel", "t", *grid.axes)),
+            ArrayLayout("solution", dtype, stored, ("solution_channel", "t", *grid.axes), block=block),
         ]
         if self.parameters:
             parts.append(ArrayLayout("params", "float64", (len(self.parameters),), ("parameter",)))
