@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -79,13 +80,32 @@ def inspect(store: str, picture: str | None) -> None:
 def verify(store: str, samples: int | None, audit: int, resolve: bool) -> None:
     """Check every file of a store against its manifest, and every certificate against the equation."""
     found = engine.verify(store, samples, audit, resolve)
-    for fault in found.faults[:SHOWN_FAULTS]:
-        console.errors.print(fault)
-    if len(found.faults) > SHOWN_FAULTS:
-        console.errors.print(f"... and {len(found.faults) - SHOWN_FAULTS} more")
+    _print_faults(found.faults)
     console.out.print(str(found))
     if not found.ok:
         sys.exit(1)
+
+
+@commands.command()
+@click.argument("store")
+@cli_jobs.workers("Worker processes; -1: as many as there are cores.")
+@click.option("--other-versions", is_flag=True, help="Repair a store that other versions or another CPU began.")
+def repair(store: str, workers: int, other_versions: bool) -> None:
+    """Hash every file of a store; solve again the shards that are damaged or missing."""
+    with console.Bar() as bar:
+        done = engine.repair(store, workers, bar, other_versions)
+    _print_faults(done.faults)
+    console.out.print(str(done))
+    console.print_failures([(f.split, f.sample, f.reason) for f in done.summary.failures])
+    if not done.summary.ok:
+        sys.exit(1)
+
+
+def _print_faults(faults: Sequence[str]) -> None:
+    for fault in faults[:SHOWN_FAULTS]:
+        console.errors.print(fault)
+    if len(faults) > SHOWN_FAULTS:
+        console.errors.print(f"... and {len(faults) - SHOWN_FAULTS} more")
 
 
 @commands.command()

@@ -13,7 +13,7 @@ from pdemill.parts import load
 
 if TYPE_CHECKING:
     from pdemill.planning import Plan
-    from pdemill.progress import Summary, Watcher
+    from pdemill.progress import Repair, Summary, Watcher
     from pdemill.spec.job import Spec
     from pdemill.verification import Verification
 
@@ -26,6 +26,8 @@ class Engine(Protocol):
     ) -> Summary: ...
 
     def verify(self, store: str | Path, samples: int | None, audit: int, resolve: bool) -> Verification: ...
+
+    def repair(self, store: str | Path, workers: int, watcher: Watcher, other_versions: bool) -> Repair: ...
 
     def plan(self, spec: Spec) -> Plan: ...
 

@@ -5,6 +5,7 @@ PdemillError
 ├── StoreError           a store that cannot be read or written
 │   ├── StoreMismatch    the folder holds another job
 │   ├── StoreBusy        another run is writing the store
+│   ├── DirectoryAway    the data directory of a server is not there
 │   ├── CorruptStore     bytes on disk are not the bytes that were written
 │   └── IncompleteStore  samples asked for that no finished shard holds
 ├── ExportError          an export that its format cannot hold, or whose place is taken
@@ -70,6 +71,10 @@ class StoreMismatch(StoreError):
 
 class StoreBusy(StoreError):
     """Another process is writing this store."""
+
+
+class DirectoryAway(StoreError):
+    """The data directory of a server is not there, or another one is in its place."""
 
 
 class CorruptStore(StoreError):

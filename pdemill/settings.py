@@ -27,6 +27,8 @@ class Settings:
 
     data_dir: Path = Path("pdemill-data")
     """PDEMILL_DATA_DIR: jobs, stores and the embedded broker's state. All workers must see the same folder."""
+    data_id: str = ""
+    """PDEMILL_DATA_ID: the id that the data directory must have; ``pdemill serve`` sets it."""
     redis_url: str = field(default="redis://127.0.0.1:6379/0", repr=False)
     """PDEMILL_REDIS_URL: ``redis://``, ``rediss://`` or ``unix://``."""
     api_keys: Path | None = None
@@ -66,6 +68,7 @@ class Settings:
         source = _Source(environment)
         return cls(
             data_dir=source.path("DATA_DIR") or cls.data_dir.absolute(),
+            data_id=source.text("DATA_ID"),
             redis_url=source.url("REDIS_URL") or cls().redis_url,
             api_keys=source.path("API_KEYS"),
             allowed_hosts=tuple(source.text("ALLOWED_HOSTS").replace(",", " ").split()) or cls.allowed_hosts,

@@ -19,7 +19,8 @@ from threading import Event, Thread
 
 from redis import RedisError
 
-from pdemill.errors import PdemillError
+from pdemill.data_directory import MARKER, DataDirectory
+from pdemill.errors import DirectoryAway, PdemillError
 from pdemill.flock import FileLock
 from pdemill.leases import FINISH, PREPARE, Leases, Presence, Report, Unit
 from pdemill.settings import Settings
@@ -43,7 +44,7 @@ READING_SECONDS = 0.05
 """How long a tick may read manifests of before."""
 MOST_ACTIVE = 16
 """Data sets that are taken up at least, as long as there are as many."""
-AWAY = (RedisError, OSError, sqlite3.Error)
+AWAY = (RedisError, OSError, sqlite3.Error, DirectoryAway)
 
 log = logging.getLogger("pdemill.coordinator")
 
@@ -53,10 +54,11 @@ class Coordinator:
     it tells them. ``limit``: the most units of an owner at a time, if any."""
 
     def __init__(
-        self, settings: Settings, ledger: Ledger, leases: Leases, queue: Queue, metrics: Metrics,
-        limit: Callable[[str], int | None] = lambda owner: None,
+        self, settings: Settings, directory: DataDirectory, ledger: Ledger, leases: Leases, queue: Queue,
+        metrics: Metrics, limit: Callable[[str], int | None] = lambda owner: None,
     ) -> None:  # fmt: skip
         self._settings, self._ledger, self._leases, self._queue = settings, ledger, leases, queue
+        self._directory = directory
         self._metrics = metrics
         self._backlog = Backlog(ledger.path)
         self._turns = Turns(limit)
@@ -129,7 +131,7 @@ class Coordinator:
                 self._guarded(lambda: self._tick(time.monotonic()))
                 self._stop.wait(max(SHORTEST_TICK, SHARE * (time.thread_time() - begin)))
                 self._wake.wait(PULSE_SECONDS)
-            self._guarded(self._leases.resign)
+            self._guarded(lambda: self._leases.resign(self._directory.home))
 
     def _guarded(self, act: Callable[[], None]) -> None:
         """Act; what goes wrong is told of, and tried again after a while."""
@@ -162,6 +164,7 @@ class Coordinator:
         self._guarded(act)
 
     def _tick(self, now: float) -> None:
+        self._directory.require()
         changed: set[str] = set()
         while self._reports:
             changed.add(self._reports[0].dataset)
@@ -318,7 +321,8 @@ class Coordinator:
         self._metrics.queue(len(waiting))
         now_told = {active.id: active.live(now) for active in self._active.values()}
         news = {dataset: live.to_text() for dataset, live in now_told.items() if self._told.get(dataset) != live}
-        self._leases.lead(news, self._told.keys() - now_told.keys())
+        if not self._leases.lead(self._directory.home, news, self._told.keys() - now_told.keys()):
+            raise OSError(f"a copy of the data directory is at work on this broker; delete {MARKER} in one of them")
         self._told = now_told
         self.live = dict(now_told)
 

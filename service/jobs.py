@@ -28,6 +28,7 @@ log = logging.getLogger("pdemill.api")
 
 def submit(state: AppState, owner: Owner, body: dict[str, Any], key: str | None = None) -> Job:
     """Queue a spec for its owner; a request with a ``key`` that was used before gives the same job."""
+    state.directory.require()
     spec, cost = check(state, body)
     dataset = queued(spec, cost)
     store, room = find_store(state, dataset.id), partial(check_room, state, owner, dataset)

@@ -74,7 +74,9 @@ class Load:
 class Ledger:
     """Jobs and data sets. One connection writes, one reads; both may be used from any thread."""
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, check: Callable[[], None] = lambda: None) -> None:
+        """``check`` raises where nothing may be written to the file any more."""
+        self._check = check
         self.path = path
         self._writer, self._reader = connect(path), connect(path)
         self._write_lock, self._read_lock = Lock(), Lock()
@@ -333,6 +335,7 @@ class Ledger:
     @contextmanager
     def _write(self) -> Iterator[sqlite3.Connection]:
         with self._write_lock:
+            self._check()
             self._writer.execute("BEGIN IMMEDIATE")
             try:
                 yield self._writer

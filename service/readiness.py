@@ -9,12 +9,12 @@ import sqlite3
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from pathlib import Path
 from tempfile import TemporaryFile
 from threading import Event, Thread
 
 from redis import RedisError
 
+from pdemill.data_directory import DataDirectory
 from pdemill.leases import Leases
 from pdemill.store.room import LEAST_FREE, free_bytes
 from service.ledger import Ledger
@@ -54,11 +54,11 @@ class Probe:
 class Readiness:
     """The parts that may hang, each watched in a thread."""
 
-    def __init__(self, ledger: Ledger, folder: Path, leases: Leases) -> None:
+    def __init__(self, ledger: Ledger, directory: DataDirectory, leases: Leases) -> None:
         self._stop = Event()
         self._probes = [
             Probe("ledger", lambda: _ledger(ledger)),
-            Probe("data directory", lambda: _disk(folder)),
+            Probe("data directory", lambda: _disk(directory)),
             Probe("broker", lambda: _broker(leases)),
             Probe("workers", lambda: _workers(leases)),
         ]
@@ -86,12 +86,14 @@ def _ledger(ledger: Ledger) -> str:
     return OK
 
 
-def _disk(folder: Path) -> str:
+def _disk(directory: DataDirectory) -> str:
+    if trouble := directory.trouble():
+        return trouble
     try:
-        with TemporaryFile(dir=folder) as file:
+        with TemporaryFile(dir=directory.root) as file:
             file.write(b"ready?")
             file.flush()
-        left = free_bytes(folder)
+        left = free_bytes(directory.root)
     except OSError as error:
         return f"cannot be written: {error.strerror}"
     return OK if left >= LEAST_FREE else f"nearly full: {left:,} bytes are free"

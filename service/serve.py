@@ -20,6 +20,7 @@ from types import FrameType
 from redis import RedisError
 
 from pdemill.addresses import on_disk
+from pdemill.data_directory import DataDirectory
 from pdemill.errors import PdemillError
 from pdemill.flock import FileLock
 from pdemill.leases import Leases
@@ -101,21 +102,25 @@ class Supervisor:
         self._host, self._port, self._report = host, port, report
         self._data = data_dir.absolute()
         self._embedded = not os.environ.get("PDEMILL_REDIS_URL", "").strip()
+        self._directory = DataDirectory.made(self._data)
         try:
-            for folder in ("datasets", "broker", "logs"):
-                (self._data / folder).mkdir(parents=True, exist_ok=True)
+            for folder in ("broker", "logs"):
+                (self._data / folder).mkdir(exist_ok=True)
         except OSError as error:
             raise PdemillError(f"cannot write to {self._data}: {error.strerror}; choose another --data-dir") from None
         _check_port(host, port)
         self._lock = self._alone()
         self._socket = self._short_socket()
-        settings = {"PDEMILL_DATA_DIR": str(self._data), "PDEMILL_PARENT": str(os.getpid())}
+        settings = {
+            "PDEMILL_DATA_DIR": str(self._data), "PDEMILL_DATA_ID": self._directory.id,
+            "PDEMILL_PARENT": str(os.getpid()),
+        }  # fmt: skip
         if self._embedded:
             settings["PDEMILL_REDIS_URL"] = f"unix://{self._socket}"
         environment = {**child_environment(), **settings}
         self.settings = Settings.read(environment)
-        self._leases = Leases.at(self.settings.redis_url)
-        self._missing = ""
+        self._leases = Leases.at(self.settings.redis_url, self._directory.id)
+        self._missing = self._trouble = ""
 
         def child(name: str, *command: str, after: Callable[[int], None] = lambda pid: None) -> _Child:
             return _Child(name, module_command(*command), self._data / "logs" / f"{name}.log", environment, after)
@@ -162,12 +167,21 @@ class Supervisor:
                 self._report(f"pdemill serves http://{_bracketed(self._host)}:{self._port}, data in {self._data}")
                 self._report("Ctrl-C stops it; jobs go on when it is started again")
             while not stop.told:
-                for child in self._children:
-                    child.watch()
+                if self._is_there():
+                    for child in self._children:
+                        child.watch()
                 stop.wait(0.2)
             self._report("stopping; shards under way are done again after the next start")
         finally:
             self._stop()
+
+    def _is_there(self) -> bool:
+        """Whether the data directory can be used; nothing is started while it cannot."""
+        trouble = self._directory.trouble()
+        if trouble and trouble != self._trouble:
+            log.warning("%s: %s; nothing is started until it is back", self._data, trouble)
+        self._trouble = trouble
+        return not trouble
 
     @property
     def _children(self) -> list[_Child]:

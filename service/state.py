@@ -9,6 +9,7 @@ from typing import Annotated
 
 from fastapi import Depends, Request
 
+from pdemill.data_directory import DataDirectory
 from pdemill.leases import Leases
 from pdemill.settings import Settings
 from service.coordinator import Coordinator
@@ -30,9 +31,10 @@ from service.views import Job, job_view
 
 @dataclass
 class AppState:
-    """Settings, ledger, leases, metrics, keys, coordinator, expiry, readiness, wrong keys, threads."""
+    """Settings, data directory, ledger, leases, metrics, keys, coordinator, expiry, readiness, wrong keys, threads."""
 
     settings: Settings
+    directory: DataDirectory
     ledger: Ledger
     leases: Leases
     metrics: Metrics
@@ -46,14 +48,16 @@ class AppState:
 
     @classmethod
     def of(cls, settings: Settings) -> AppState:
-        settings.datasets.mkdir(parents=True, exist_ok=True)
-        ledger, leases = Ledger(settings.data_dir / "jobs.sqlite"), Leases.at(settings.redis_url)
+        directory = DataDirectory.made(settings.data_dir, settings.data_id)
+        ledger = Ledger(settings.data_dir / "jobs.sqlite", directory.require)
+        leases = Leases.at(settings.redis_url, directory.id)
         metrics, keys = Metrics(Totals(ledger)), KeyRing(settings.api_keys)
-        coordinator = Coordinator(settings, ledger, leases, Queue(leases), metrics, partial(most_slots, settings, keys))
+        limit = partial(most_slots, settings, keys)
+        coordinator = Coordinator(settings, directory, ledger, leases, Queue(leases), metrics, limit)
         expiry = Expiry(settings, ledger, lambda: coordinator.leads)
-        readiness = Readiness(ledger, settings.data_dir, leases)
+        readiness = Readiness(ledger, directory, leases)
         guesses = Guesses(settings.max_wrong_keys)
-        return cls(settings, ledger, leases, metrics, keys, coordinator, expiry, readiness, guesses)
+        return cls(settings, directory, ledger, leases, metrics, keys, coordinator, expiry, readiness, guesses)
 
     def start(self) -> None:
         clear(self.settings.datasets)

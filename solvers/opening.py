@@ -12,14 +12,15 @@ import zarr
 from numpy.typing import NDArray
 
 from pdemill.errors import CorruptStore, SpecError, StoreError
-from pdemill.planning import FILE, read_plan
+from pdemill.planning import FILE, parse_plan, read_plan
 from pdemill.spec.job import Spec
 from pdemill.spec.load import validate
 from pdemill.spec.method import Method, methods
 from pdemill.store.decode import UNREADABLE
-from pdemill.store.disk import Disk, LocalDisk, make_folders, write_durably
+from pdemill.store.disk import Disk, LocalDisk
 from pdemill.store.layout import Shard
 from pdemill.store.manifest import FOLDER, Manifest
+from pdemill.store.placing import make_folders, write_once
 from pdemill.store.root import ROOT, read_attributes
 from pdemill.store.store import ShardData, Store
 from solvers.job import Job, open_job
@@ -79,15 +80,17 @@ def _opened(root: Path, spec: Spec, mesh: dict[str, NDArray[Any]] | None, chosen
 @one_thread()
 def plan_work(job: Job, store: Store) -> tuple[Job, Store]:
     """Choose the method of a store that is not there yet, where the spec leaves it open; its measurements are written
-    before anything else, so that whoever goes on finds them. For who holds the store's lock alone."""
-    if not job.planned or store.disk.exists(ROOT) or store.disk.exists(FILE):
+    before anything else, so that whoever goes on finds them. Of several who plan at once, the first chooses."""
+    if not job.planned or store.disk.exists(ROOT):
         return job, store
-    plan = job.plan()
-    if not plan.measured:
-        return job, store
-    make_folders(store.disk, FOLDER)
-    write_durably(store.disk, FILE, plan.to_bytes())
-    other = job.using(methods[plan.method["method"]].model_validate(dict(plan.method)))
+    if not store.disk.exists(FILE):
+        plan = job.plan()
+        if not plan.measured:
+            return job, store
+        make_folders(store.disk, FOLDER)
+        write_once(store.disk, FILE, plan.to_bytes())
+    chosen = parse_plan(store.disk.read(FILE), FILE).method
+    other = job.using(methods[chosen["method"]].model_validate(dict(chosen)))
     return other, Store(store.disk, other.layout)
 
 
@@ -100,7 +103,7 @@ def work_on(
     report: Callable[[Progress], None],
     commit: Callable[[Store, Shard, ShardData], Manifest] = Store.commit,
 ) -> Manifest:
-    """Solve, certify and write one shard; ``commit`` may surround the writing with a lock."""
+    """Solve, certify and write one shard, by ``commit``."""
     begin = perf_counter()
     data, watch = job.solve(shard, report)
     seconds = {name: round(value, 6) for name, value in watch.seconds.items()}

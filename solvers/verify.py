@@ -15,12 +15,13 @@ from pdemill.addresses import on_disk
 from pdemill.errors import PdemillError, StoreError
 from pdemill.spec.audit import objection
 from pdemill.store import manifest as manifests
+from pdemill.store.certified import check_files
 from pdemill.store.decode import ShardRows, decode
 from pdemill.store.disk import Disk
 from pdemill.store.layout import Shard
 from pdemill.store.manifest import Manifest
 from pdemill.store.root import ROOT, read_attributes, without_description
-from pdemill.store.store import Store, check_files
+from pdemill.store.store import Store
 from pdemill.verification import Verification
 from solvers.job import Job
 from solvers.threads import one_thread

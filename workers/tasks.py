@@ -17,11 +17,11 @@ from redis import RedisError
 
 from pdemill.errors import SpecError, StoreError
 from pdemill.leases import FINISH, PREPARE, SHARD_TASK, TASKS, Leases, Report, Unit, UnitFailure, worker_of
-from pdemill.settings import Settings
 from pdemill.spec.load import validate
-from pdemill.store.disk import LocalDisk, Lock, make_folders, sweep
+from pdemill.store.disk import Lock
 from pdemill.store.layout import Shard
-from pdemill.store.manifest import FOLDER, Manifest, name_of, read
+from pdemill.store.manifest import FOLDER, Manifest, read
+from pdemill.store.placing import make_folders, sweep
 from pdemill.store.room import check_room
 from pdemill.store.store import ShardData, Store
 from solvers.job import Job
@@ -29,18 +29,17 @@ from solvers.opening import open_work, plan_work, work_on
 from solvers.progress import Counts, Progress
 from workers import identity
 from workers.app import SOFT_SECONDS, app
+from workers.here import await_directory, directory, settings
 from workers.memory import shortage
 
 ATTEMPTS = 3
 """A unit that has failed so often by its own fault ends the job."""
 REPORT_SECONDS = 0.5
-COMMIT_PATIENCE = 120.0
 REDIS_PATIENCE = 120.0
 KEPT_JOBS = 4
 
 log = logging.getLogger("pdemill.worker")
-settings = Settings.read()
-leases = Leases.at(settings.redis_url)
+leases = Leases.at(settings.redis_url, directory.id)
 _jobs: OrderedDict[str, tuple[Job, Store]] = OrderedDict()
 
 
@@ -53,22 +52,22 @@ class Cancelled(Exception):
 
 
 @app.task(name=TASKS[PREPARE])  # type: ignore[untyped-decorator]
-def prepare(dataset: str, name: str, spec: str) -> None:
+def prepare(dataset: str, name: str, spec: str, data: str) -> None:
     """Create the store of a data set, or make sure that it can be gone on with."""
 
     def body(attempt: int) -> None:
         root = settings.store(dataset)
-        root.mkdir(parents=True, exist_ok=True)
-        with Lock(root):
+        root.mkdir(exist_ok=True)
+        with Lock(root, shared=True):
             _job, store = plan_work(*open_work(root, validate(json.loads(spec))))
-            sweep(store.disk)
+            sweep(store.disk, alone=False)
             store.create()
 
-    _run(Unit(dataset, name), body)
+    _run(Unit(dataset, name), data, body)
 
 
 @app.task(name=SHARD_TASK)  # type: ignore[untyped-decorator]
-def shard(dataset: str, name: str, split: str, index: int, start: int, stop: int) -> None:
+def shard(dataset: str, name: str, split: str, index: int, start: int, stop: int, data: str) -> None:
     """Solve one shard, unless it is finished."""
     part, unit = Shard(split, index, start, stop), Unit(dataset, name)
 
@@ -81,35 +80,37 @@ def shard(dataset: str, name: str, split: str, index: int, start: int, stop: int
             if store.finished(part):
                 return read(store.disk, part)
             check_room(root, store.layout, part)
-            return work_on(job, store, part, attempt, _Reporter(unit), _commit_alone)
+            return work_on(job, store, part, attempt, _Reporter(unit), _commit)
 
-    _run(unit, body)
+    _run(unit, data, body)
 
 
 @app.task(name=TASKS[FINISH])  # type: ignore[untyped-decorator]
-def finish(dataset: str, name: str) -> None:
+def finish(dataset: str, name: str, data: str) -> None:
     """Write the statistics of a store whose shards are all there; those that are not are told of."""
 
     def body(attempt: int) -> Outcome:
         root = settings.store(dataset)
-        with Lock(root):
+        with Lock(root, shared=True):
             _job, store = _open(dataset)
-            sweep(store.disk)
+            sweep(store.disk, alone=False)
             store.create()
-            if damaged := store.missing():
-                for part in damaged:
-                    if store.disk.exists(name_of(part)):
-                        store.disk.remove(name_of(part))
+            if damaged := [part for part in store.missing() if store.take_out(part)]:
                 return UnitFailure("missing", f"{len(damaged)} finished shards are damaged")
             store.finish()
         return None
 
-    _run(Unit(dataset, name), body)
+    _run(Unit(dataset, name), data, body)
 
 
-def _run(unit: Unit, body: Callable[[int], Outcome]) -> None:
-    """Do a unit under its lease and report how it ended. Errors end here: Celery needs to know of none."""
+def _run(unit: Unit, data: str, body: Callable[[int], Outcome]) -> None:
+    """Do a unit of the data directory with the id ``data`` under its lease, and report how it ended. Errors end here:
+    Celery needs to know of none."""
     extra: dict[str, Any] = {"dataset": unit.dataset, "unit": unit.name}
+    if data != directory.id:
+        log.error("left alone: it is meant for another data directory", extra=extra)
+        return
+    await_directory(directory)  # without a lease, so that workers who see it may do the unit
     with _lease(unit) as held:
         if not held:
             log.info("another process has it, or nobody wants it", extra=extra)
@@ -189,6 +190,17 @@ def _is_dead(holder: str) -> bool:
     return identity.is_dead(holder) or not leases.is_alive(worker_of(holder))
 
 
+def _commit(store: Store, part: Shard, data: ShardData) -> Manifest:
+    """Write a shard; what was solved is kept while the data directory is away."""
+    while True:
+        try:
+            return store.commit(part, data)
+        except (StoreError, OSError):
+            if not directory.trouble():
+                raise
+            await_directory(directory)
+
+
 def _patiently[T](call: Callable[[], T]) -> T:
     """The answer of Redis, which may be away for a while."""
     limit = monotonic() + REDIS_PATIENCE
@@ -210,15 +222,6 @@ def _open(dataset: str) -> tuple[Job, Store]:
     while len(_jobs) > KEPT_JOBS:
         _jobs.popitem(last=False)
     return _jobs[dataset]
-
-
-def _commit_alone(store: Store, part: Shard, data: ShardData) -> Manifest:
-    """Write a shard while nobody else writes to the store: should two processes have solved it, one writes it."""
-    assert isinstance(store.disk, LocalDisk)
-    with Lock(store.disk.root / FOLDER, patience=COMMIT_PATIENCE):
-        if store.finished(part) and (manifest := read(store.disk, part)) is not None:
-            return manifest
-        return store.commit(part, data)
 
 
 class _Reporter(Counts):
