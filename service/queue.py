@@ -53,7 +53,7 @@ class Queue:
 
 def _message() -> dict[str, Any]:
     """A message as Celery writes it for Redis."""
-    app = Celery("pdemill", broker="memory://", set_as_current=False)
+    app = Celery("pdemill", broker="memory://localhost/", set_as_current=False)
     app.conf.update(task_default_queue=QUEUE, task_ignore_result=True, task_serializer="json")
     try:
         app.send_task("pdemill", [])

@@ -118,7 +118,7 @@ def _run(unit: Unit, data: str, body: Callable[[int], Outcome]) -> None:
         tries = leases.begin(unit, identity.worker())
         extra["attempt"] = tries.begun
         if tries.failures >= ATTEMPTS:
-            how = f"the worker's log tells its exit status; after signals 6, 9 and 11, {shortage('perhaps it')}"
+            how = f"the worker's log tells its exit status; after signals 6, 9 and 11, maybe {shortage('it')}"
             message = f"the process that worked on {unit.name} ended {ATTEMPTS} times; {how}"
             leases.put_report(Report(*unit, UnitFailure("poison", message)))
             return

@@ -23,7 +23,7 @@ GOLDEN = Path(__file__).parents[2] / "docs" / "openapi.json"
 RENEW = "the API's description has changed: if that is meant, run 'make openapi', and tell of it in CHANGELOG.md"
 KNOWN, SPEC_BODY, ONE = {401, 403, 421, 429, 503}, {400, 413, 415, 422}, {404, 422}
 OPERATIONS: dict[str, set[int]] = {
-    "POST /v1/jobs": {202} | KNOWN | SPEC_BODY,
+    "POST /v1/jobs": {202, 507} | KNOWN | SPEC_BODY,
     "GET /v1/jobs": {200, 422} | KNOWN,
     "POST /v1/jobs/validate": {200} | KNOWN | SPEC_BODY,
     "GET /v1/jobs/{job}": {200, 304} | KNOWN | ONE,
