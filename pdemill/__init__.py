@@ -52,16 +52,19 @@ def generate(
     return engine.generate(load_spec(spec, settings), out, worker_count(workers), watcher, other_versions)
 
 
-def export(store: str | Path, out: str | Path, to: str, api_key: str | None = None) -> "Exported":
+def export(
+    store: str | Path, out: str | Path, to: str, api_key: str | None = None, where: str | None = None
+) -> "Exported":
     """Copy the certified samples of a finished store into the new folder ``out``, in another library's format.
 
     ``store``: a folder or an address, as for ``open``. ``to``: "pt" (neuraloperator's dictionaries of tensors),
-    "pdebench" (its HDF5 files of 2D Darcy flow) or "well" (The Well's HDF5 layout). The folder is there whole or not
-    at all; memory holds one shard at a time. Raises ExportError, MissingExtra, StoreError, IncompleteStore.
+    "pdebench" (its HDF5 files of 2D Darcy flow) or "well" (The Well's HDF5 layout). ``where``: a condition on samples,
+    as for ``open``. The folder is there whole or not at all; memory holds one shard at a time. Raises ExportError,
+    MissingExtra, StoreError, IncompleteStore, WhereError.
     """
     from pdemill.exports import export as export_store
 
-    return export_store(store, out, to, api_key)
+    return export_store(store, out, to, api_key, where)
 
 
 def plan(spec: str | Path | Mapping[str, Any], settings: Sequence[str] = ()) -> "Plan":
@@ -110,17 +113,21 @@ def walk_labels(
     return engine.walk_labels(load_spec(spec, settings), epochs, split, count, ahead, shuffle)
 
 
-def verify(store: str | Path, samples: int | None = None, audit: int = 0, resolve: bool = False) -> "Verification":
+def verify(
+    store: str | Path, samples: int | None = None, audit: int = 0, resolve: bool = False, refine: int = 0
+) -> "Verification":
     """Check every file and certificate of a store again; ``samples`` per split instead of all, if given.
 
     ``audit``: measure the error of so many labels per split against the continuous equation, by random walks.
+    ``refine``: estimate the discretisation error of so many samples per split for which ``generate`` did not; one above
+    ``certify.error_rtol`` is a fault.
     ``resolve``: solve the shards of these samples again; every array must come out as it is stored. Raises StoreError
     for what is no store.
     """
     from pdemill.engine import engine
 
     samples = None if samples is None else whole("samples", samples)
-    return engine.verify(store, samples, whole("audit", audit), resolve)
+    return engine.verify(store, samples, whole("audit", audit), resolve, whole("refine", refine))
 
 
 def __getattr__(name: str) -> Any:

@@ -58,17 +58,33 @@ def _server[F: Callable[..., Any]](command: F) -> F:
     )(command)  # fmt: skip
 
 
+_data_dir = click.option(
+    "--data-dir", envvar="PDEMILL_DATA_DIR", default="pdemill-data", show_default=True, metavar="DIR",
+    help="Where jobs and stores are kept (PDEMILL_DATA_DIR).",
+)  # fmt: skip
+
+
 @click.command()
 @click.option("--host", default="127.0.0.1", show_default=True, help="Address to listen on.")
 @click.option("--port", default=8000, show_default=True, type=click.IntRange(1, 65535), help="Port to listen on.")
 @workers("Shards solved at a time; -1: as many as there are cores.")
-@click.option(
-    "--data-dir", envvar="PDEMILL_DATA_DIR", default="pdemill-data", show_default=True, metavar="DIR",
-    help="Where jobs and stores are kept (PDEMILL_DATA_DIR).",
-)  # fmt: skip
+@_data_dir
 def serve(host: str, port: int, workers: int, data_dir: str) -> None:
     """Start the service: broker, workers and API, watched over, until Ctrl-C."""
     engine.serve(data_dir, host, port, workers, console.errors.print)
+
+
+@click.group()
+def ledger() -> None:
+    """Look after the ledger of a server, its list of jobs."""
+
+
+@ledger.command()
+@_data_dir
+@click.option("--owner", metavar="NAME", help="Whose jobs those are that only their stores tell of.")
+def rebuild(data_dir: str, owner: str | None) -> None:
+    """Make a damaged ledger anew from its backup and the stores; the server must be stopped."""
+    engine.rebuild_ledger(data_dir, owner, console.out.print)
 
 
 @click.command()
@@ -169,4 +185,4 @@ def key(name: str, role: str, expires: date | None) -> None:
     console.out.print(f"- {{name: {name}, sha256: {sha256(secret.encode()).hexdigest()}{more}}}", soft_wrap=True)
 
 
-COMMANDS = (serve, submit, status, cancel, list_jobs, server, key)
+COMMANDS = (serve, ledger, submit, status, cancel, list_jobs, server, key)

@@ -151,17 +151,18 @@ class Job:
         found: dict[str, Any] = self._client._ask("GET", f"/v1/jobs/{self.id}/results").json()
         return found
 
-    def open(self, split: str = "train") -> Dataset:
-        """A split of the finished store: its files where this machine sees them, else over HTTP."""
+    def open(self, split: str = "train", where: str | None = None) -> Dataset:
+        """A split of the finished store: its files where this machine sees them, else over HTTP; ``where`` as in
+        ``pdemill.open``."""
         store = self.results()["store"]
         path = Path(store["path"])
         return open(path if (path / "zarr.json").exists() else self._client.url + store["url"], split,
-                    api_key=self._client.api_key)  # fmt: skip
+                    api_key=self._client.api_key, where=where)  # fmt: skip
 
-    def follow(self, split: str = "train", patience: float | None = None) -> Following:
+    def follow(self, split: str = "train", patience: float | None = None, where: str | None = None) -> Following:
         """The shards of a split as they are finished, over HTTP, while the job runs; see ``Following``."""
         address = f"{self._client.url}/v1/datasets/{self.state['dataset']}/store"
-        return open(address, split, api_key=self._client.api_key, follow=True, patience=patience)
+        return open(address, split, api_key=self._client.api_key, where=where, follow=True, patience=patience)
 
     def download(self, folder: str | Path) -> Path:
         """Copy the finished store to ``folder`` (which must not exist), each file checked against its manifest."""

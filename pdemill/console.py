@@ -15,7 +15,7 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 from rich.table import Table
 
-from pdemill.inspect import SplitReport
+from pdemill.inspect import SplitReport, Stated
 from pdemill.planning import Plan
 from pdemill.progress import Summary, Tally
 from pdemill.store.root import is_pointwise
@@ -96,6 +96,8 @@ def print_summary(summary: Summary, store: str, attributes: dict[str, Any], repo
     )
     for line in _points_lines(reports) if is_pointwise(attributes) else _fields_lines(attributes, reports):
         out.print(line)
+    if flagged := sum(row.flagged for row in reports):
+        out.print(f"flagged for a second look: {samples_flagged(flagged, _flag_texts(reports))}")
     print_failures([(f.split, f.sample, f.reason) for f in summary.failures])
     out.print(f"store: {store}")
 
@@ -111,17 +113,17 @@ def _fields_lines(attributes: dict[str, Any], reports: list[SplitReport]) -> Ite
     if "stored_error" in reports[0].columns:
         solved, stored = (_column(reports, name) for name in ("algebraic_error", "stored_error"))
         yield f"error of u against its discrete system: worst {_worst(solved)}, as it is stored {_worst(stored)}"
-    known = int(np.isfinite(estimates).sum())
+    known = _known(estimates)
     spread = f"median {_median(estimates)}, worst {_worst(estimates)}"
-    yield (
-        f"discretisation error, estimated on {known} samples: {spread}"
-        if known
-        else ("discretisation error: not estimated")
-    )
+    certified = sum(report.certified for report in reports)
+    yield f"discretisation error, estimated on {known} of {certified} samples" + (f": {spread}" if known else "")
+    orders = _column(reports, "error_order") if "error_order" in reports[0].columns else NOTHING
+    if observed := _known(orders):
+        yield f"order of convergence, observed on {observed} samples: median {_median(orders, '{:.2f}')}"
     if "audit_error" not in reports[0].columns:
         return
     audits, intervals = (_column(reports, name) for name in ("audit_error", "audit_interval"))
-    known = int(np.isfinite(audits).sum())
+    known = _known(audits)
     walked = f"median {_median(audits)} ± {_median(intervals)}, worst {_worst(audits)}"
     audited = f"{known} sample{'' if known == 1 else 's'}"
     yield f"error against the continuous equation, audited on {audited}" + (f": {walked}" if known else "")
@@ -132,6 +134,22 @@ def _points_lines(reports: list[SplitReport]) -> Iterator[str]:
     yield f"standard error relative to u: median {_median(errors_)}, worst {_worst(errors_)}"
     if weights.size and weights.max() > 1:
         yield f"largest weight of a walk: {weights.max():.1f}"
+
+
+def _flag_texts(reports: list[SplitReport]) -> dict[str, int]:
+    """How many certified samples have each flag, by what it says."""
+    found: dict[str, int] = {}
+    for row in reports:
+        for name, number in row.flag_counts.items():
+            text = row.flags.texts[name]
+            found[text] = found.get(text, 0) + number
+    return found
+
+
+def samples_flagged(flagged: int, by_text: Mapping[str, int]) -> str:
+    """How many samples are flagged, and for what."""
+    reasons = ", ".join(f"{text} ({number})" for text, number in by_text.items())
+    return f"{flagged} sample{'' if flagged == 1 else 's'}: {reasons}"
 
 
 def _column(reports: list[SplitReport], name: str) -> NDArray[Any]:
@@ -165,6 +183,10 @@ def print_report(store: str | Path, attributes: dict[str, Any], reports: list[Sp
     rows = _POINTS if is_pointwise(attributes) else _FIELDS | (_AUDITS if "audit_error" in reports[0].columns else {})
     for name, value in (_COUNTS | rows).items():
         table.add_row(name, *map(value, reports))
+    if any("flags" in row.columns for row in reports):
+        table.add_row("flagged", *(str(row.flagged) for row in reports))
+        for text in _flag_texts(reports):
+            table.add_row(f"  {text}", *(str(_flag_texts([row]).get(text, 0)) for row in reports))
     out.print(table)
     print_failures([(f.split, f.sample, f.reason) for row in reports for f in row.failures])
     if not attributes["complete"]:
@@ -177,6 +199,18 @@ def print_report(store: str | Path, attributes: dict[str, Any], reports: list[Sp
         if s["count"]:
             stats.add_row(channel, *(f"{s[key]:.4g}" for key in ("mean", "std", "min", "max")))
     out.print(stats)
+
+
+def print_worst(found: list[Stated]) -> None:
+    """The samples with the largest stated errors."""
+    table = Table(box=None, pad_edge=False)
+    for heading in ("worst", "error", "stated by", "residual", "flags"):
+        table.add_column(heading, justify="right" if heading in ("error", "residual") else "left")
+    for stated in found:
+        residual = "-" if stated.residual is None else f"{stated.residual:.1e}"
+        name = f"{stated.split} {stated.sample}"
+        table.add_row(name, f"{stated.error:.1e}", stated.column, residual, " ".join(stated.flags) or "-")
+    out.print(table)
 
 
 def print_plan(plan: Plan) -> None:
@@ -221,18 +255,24 @@ _FIELDS: dict[str, Callable[[SplitReport], str]] = {
     "relative residual, worst": lambda row: _worst(row.columns["rel_residual"]),
     "error against the discrete system, worst": lambda row: _worst(row.columns.get("algebraic_error", NOTHING)),
     "the same with rounding, worst": lambda row: _worst(row.columns.get("stored_error", NOTHING)),
+    "discretisation error, estimated on": lambda row: f"{_known(row.columns['error_estimate'])} of {row.certified}",
     "discretisation error (estimated), median": lambda row: _median(row.columns["error_estimate"]),
     "discretisation error (estimated), worst": lambda row: _worst(row.columns["error_estimate"]),
+    "order of convergence (observed), median": lambda row: _median(row.columns.get("error_order", NOTHING), "{:.2f}"),
     "iterations, median": lambda row: _median(row.columns["iterations"], "{:.0f}"),
     "milliseconds per solve, median": lambda row: _median(1e3 * row.columns["solve_seconds"], "{:.3g}"),
 }
 
 _AUDITS: dict[str, Callable[[SplitReport], str]] = {
-    "audited": lambda row: str(int(np.isfinite(row.columns["audit_error"]).sum())),
+    "audited": lambda row: str(_known(row.columns["audit_error"])),
     "error against the continuous equation, median": lambda row: _median(row.columns["audit_error"]),
     "error against the continuous equation, worst": lambda row: _worst(row.columns["audit_error"]),
     "half width of its 95 % interval, median": lambda row: _median(row.columns["audit_interval"]),
 }
+
+
+def _known(values: NDArray[Any]) -> int:
+    return int(np.isfinite(values).sum())
 
 
 def _median(values: NDArray[Any], form: str = "{:.1e}") -> str:
@@ -293,4 +333,11 @@ def print_results(results: Mapping[str, Any]) -> None:
     worst = results["worst_residual"]
     if worst is not None:
         out.print(f"relative residual: worst {worst:.1e}, tolerance {results['plan']['rtol']:.1e}")
+    estimated, worst = [split["estimated"] for split in results["splits"]], results["worst_estimate"]
+    if None not in estimated:
+        told = f": worst {worst:.1e}" if worst is not None else ""
+        out.print(f"discretisation error, estimated on {sum(estimated)} of {certified} samples{told}")
+    if results.get("flagged"):
+        by_text = {flag["meaning"]: flag["samples"] for flag in results["flags"]}
+        out.print(f"flagged for a second look: {samples_flagged(results['flagged'], by_text)}")
     out.print(f"store: {results['store']['path']}")

@@ -57,6 +57,10 @@ class Settings:
     """PDEMILL_EXPIRE_DAYS: days after which a finished store is deleted; 0 for never."""
     worker_memory: int = 0
     """PDEMILL_WORKER_MEMORY: bytes of memory that a process of a worker may use; 0 for as many as its machine has."""
+    scrub_rate: float = 10e6
+    """PDEMILL_SCRUB_RATE: bytes per second that are read of finished stores to find damage; 0 for none."""
+    scrub_hours: float = 24.0
+    """PDEMILL_SCRUB_HOURS: how long a store that was read in full is then left alone."""
     stop_seconds: float = 60.0
     """PDEMILL_STOP_SECONDS: how long a worker that is told to stop may go on with its shard."""
     log: LogFormat = "text"
@@ -85,6 +89,8 @@ class Settings:
             max_stored_bytes=int(source.number("MAX_STORED_BYTES", cls.max_stored_bytes)),
             expire_days=source.number("EXPIRE_DAYS", cls.expire_days),
             worker_memory=int(source.number("WORKER_MEMORY", cls.worker_memory)),
+            scrub_rate=source.number("SCRUB_RATE", cls.scrub_rate),
+            scrub_hours=source.number("SCRUB_HOURS", cls.scrub_hours),
             stop_seconds=source.number("STOP_SECONDS", cls.stop_seconds),
             log=source.log_format(),
         )

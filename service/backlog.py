@@ -8,9 +8,13 @@ from itertools import batched
 from pathlib import Path
 from threading import Lock
 
-from service.ledger import connect
+from service.database import connect
 
 MOST_PARAMETERS = 500
+MENDING = ""
+"""The owner of data sets whose stores were found damaged: nobody waits for them, but they are to be whole."""
+
+_MENDED = "SELECT dataset FROM mends WHERE ended IS NULL"
 
 
 class Backlog:
@@ -32,10 +36,13 @@ class Backlog:
 
     def owners(self) -> list[str]:
         """Those who have unfinished jobs."""
-        return [row["owner"] for row in self._rows("SELECT owner FROM loads WHERE jobs > 0 ORDER BY owner")]
+        mending = [MENDING] if self._rows("SELECT 1 FROM mends WHERE ended IS NULL LIMIT 1") else []
+        return mending + [row["owner"] for row in self._rows("SELECT owner FROM loads WHERE jobs > 0 ORDER BY owner")]
 
     def shortest(self, owner: str, most: int) -> list[str]:
         """The data sets of an owner that are estimated to take the least time."""
+        if owner == MENDING:
+            return [row["dataset"] for row in self._rows(f"{_MENDED} ORDER BY found LIMIT ?", most)]
         rows = self._rows(
             "SELECT DISTINCT dataset FROM backlog WHERE owner = ? ORDER BY seconds, seq LIMIT ?", owner, most
         )
@@ -46,8 +53,11 @@ class Backlog:
         found: dict[str, list[str]] = {}
         for some in batched(datasets, MOST_PARAMETERS):
             marks = ", ".join("?" * len(some))
-            query = f"SELECT DISTINCT dataset, owner FROM backlog WHERE dataset IN ({marks}) ORDER BY owner"  # noqa: S608
-            for row in self._rows(query, *some):
+            query = (
+                f"SELECT DISTINCT dataset, owner FROM backlog WHERE dataset IN ({marks}) "  # noqa: S608
+                f"UNION SELECT dataset, '{MENDING}' FROM ({_MENDED}) WHERE dataset IN ({marks}) ORDER BY owner"
+            )
+            for row in self._rows(query, *some, *some):
                 found.setdefault(row["dataset"], []).append(row["owner"])
         return {dataset: tuple(owners) for dataset, owners in found.items()}
 

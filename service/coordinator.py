@@ -14,18 +14,17 @@ from collections import deque
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from itertools import chain
-from pathlib import Path
 from threading import Event, Thread
 
 from redis import RedisError
 
 from pdemill.data_directory import MARKER, DataDirectory
 from pdemill.errors import DirectoryAway, PdemillError
-from pdemill.flock import FileLock
 from pdemill.leases import FINISH, PREPARE, Leases, Presence, Report, Unit
 from pdemill.settings import Settings
 from service.active import ActiveDataset, Live, is_finished
-from service.backlog import Backlog
+from service.alone import alone
+from service.backlog import MENDING, Backlog
 from service.ledger import Ledger, Status
 from service.metrics import Metrics
 from service.queue import Queue, Task
@@ -120,8 +119,8 @@ class Coordinator:
                 self._stop.wait(TICK_SECONDS)  # told of by the other thread, which talks to the same broker
 
     def _coordinate(self) -> None:
-        with _alone(self._settings.data_dir / "coordinator.lock", self._stop, self._stand_by) as alone:
-            if not alone:
+        with alone(self._settings.data_dir / "coordinator.lock", self._stop, self._stand_by) as held:
+            if not held:
                 return
             self.live = {}
             self._leads.set()
@@ -237,7 +236,8 @@ class Coordinator:
                 for _ in active.read_some(self._settings.store(active.id)):
                     if time.monotonic() > limit:
                         return
-            if active.complete and active.track.shards is not None and not active.track.shards.left:
+            whole = active.track.shards is not None and not active.track.shards.left
+            if whole and active.complete and MENDING not in active.track.owners:  # its metadata may be damaged
                 self._conclude(active, now)
 
     def _take(self, report: Report, now: float) -> None:
@@ -364,16 +364,3 @@ class Coordinator:
         if unit.name == PREPARE and (row := self._ledger.dataset(unit.dataset)) is not None:
             return Task(unit, (row.spec,), first)
         return Task(unit, (), first)
-
-
-@contextmanager
-def _alone(path: Path, stop: Event, meanwhile: Callable[[], None]) -> Iterator[bool]:
-    """Hold a lock file while the block runs; wait for it until told to stop. Whether it is held."""
-    lock = FileLock(path)
-    try:
-        while not (held := lock.take()) and not stop.is_set():
-            meanwhile()
-            stop.wait(TICK_SECONDS)
-        yield held
-    finally:
-        lock.release()

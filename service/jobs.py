@@ -31,6 +31,8 @@ def submit(state: AppState, owner: Owner, body: dict[str, Any], key: str | None 
     state.directory.require()
     spec, cost = check(state, body)
     dataset = queued(spec, cost)
+    if key is None or not state.ledger.knows(owner.name, key):
+        state.scrubber.asked_again(dataset.id)
     store, room = find_store(state, dataset.id), partial(check_room, state, owner, dataset)
     job, new = state.ledger.submit(owner.name, dataset, key, room, gone=partial(is_damaged, store))
     if not new and job.dataset != dataset.id:

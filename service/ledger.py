@@ -16,7 +16,7 @@ from secrets import token_hex
 from threading import Lock
 from typing import Any, Literal, get_args
 
-from pdemill.errors import PdemillError
+from service.database import check_whole, connect
 from service.ledger_schema import LATER, SCHEMA
 
 type Status = Literal["accepted", "running", "successful", "failed", "dismissed"]
@@ -71,14 +71,27 @@ class Load:
     work: int
 
 
+@dataclass(frozen=True)
+class Mend:
+    """Shards of a data set that were found damaged (none: its metadata), when, and when they were solved again."""
+
+    dataset: str
+    shards: int
+    found: float
+    ended: float | None
+
+
 class Ledger:
     """Jobs and data sets. One connection writes, one reads; both may be used from any thread."""
 
     def __init__(self, path: Path, check: Callable[[], None] = lambda: None) -> None:
         """``check`` raises where nothing may be written to the file any more."""
         self._check = check
+        self.trouble = ""
+        """What is wrong with the file, once that has shown."""
         self.path = path
         self._writer, self._reader = connect(path), connect(path)
+        check_whole(path, self._reader)
         self._write_lock, self._read_lock = Lock(), Lock()
         self._set_up()
 
@@ -157,6 +170,11 @@ class Ledger:
         assert made is not None
         return made, True
 
+    def knows(self, owner: str, idempotency: str) -> bool:
+        """Whether this owner has made a job with this idempotency key."""
+        query = "SELECT 1 FROM jobs WHERE owner = ? AND idempotency = ?"
+        return self._one(query, (owner, idempotency)) is not None
+
     @staticmethod
     def _find(db: sqlite3.Connection, owner: str, idempotency: str) -> JobRecord | None:
         return _job(
@@ -190,8 +208,9 @@ class Ledger:
                 return False
             db.execute("UPDATE jobs SET status = 'dismissed', finished = ? WHERE id = ?", (time.time(), job))
             wanted = db.execute(
-                "SELECT 1 FROM jobs WHERE dataset = ? AND status IN ('accepted', 'running')", (row["dataset"],)
-            ).fetchone()
+                "SELECT 1 FROM jobs WHERE dataset = ? AND status IN ('accepted', 'running') "
+                "UNION SELECT 1 FROM mends WHERE dataset = ? AND ended IS NULL", (row["dataset"], row["dataset"]),
+            ).fetchone()  # fmt: skip
             if wanted is None:
                 db.execute("UPDATE datasets SET status = 'dismissed' WHERE id = ?", (row["dataset"],))
             return wanted is None
@@ -296,6 +315,7 @@ class Ledger:
                 "bytes = COALESCE(?, bytes) WHERE id = ? AND status IN ('accepted', 'running')",
                 (status, message, done, failed, now, stored, dataset),
             )
+            db.execute("UPDATE mends SET ended = ? WHERE dataset = ? AND ended IS NULL", (now, dataset))
             db.execute(
                 "UPDATE jobs SET status = ?, message = ?, finished = ?, started = COALESCE(started, ?) "
                 "WHERE dataset = ? AND status IN ('accepted', 'running')",
@@ -330,41 +350,77 @@ class Ledger:
         """What is switched on."""
         return {row["name"] for row in self._all("SELECT name FROM switches", ())}
 
+    # Damage
+
+    def mend(self, dataset: str, shards: int) -> bool:
+        """Begin a data set that has ended again, for so many of its shards were found damaged. The jobs on it stay as
+        they are. False if it has not ended, or not with a store."""
+        now = time.time()
+        with self._write() as db:
+            begun = db.execute(
+                "UPDATE datasets SET status = 'accepted', message = '', queued = ?, finished = NULL WHERE id = ? "
+                "AND status IN ('successful', 'failed')", (now, dataset),
+            )  # fmt: skip
+            if begun.rowcount:
+                db.execute("INSERT OR REPLACE INTO mends VALUES (?, ?, ?, NULL)", (dataset, shards, now))
+            return bool(begun.rowcount)
+
+    def mended(self, dataset: str) -> Mend | None:
+        """The last time that a data set was found damaged."""
+        row = self._one("SELECT * FROM mends WHERE dataset = ?", (dataset,))
+        return None if row is None else Mend(**dict(row))
+
+    def looked(self, dataset: str) -> None:
+        """The files of a data set's store were looked at."""
+        with self._write() as db:
+            db.execute("INSERT OR REPLACE INTO looks VALUES (?, ?)", (dataset, time.time()))
+
+    def look_soon(self, dataset: str) -> None:
+        """The files of a data set's store should be the next to be looked at."""
+        with self._write() as db:
+            db.execute("INSERT OR REPLACE INTO looks VALUES (?, 0)", (dataset,))
+
+    def unlooked(self, before: float) -> str | None:
+        """The data set that has ended and whose store was not looked at for longest, if that is so long ago."""
+        row = self._one(
+            "SELECT id, COALESCE(at, 0) AS seen FROM datasets LEFT JOIN looks ON dataset = id "
+            "WHERE status IN ('successful', 'failed') AND seen < ? ORDER BY seen LIMIT 1", (before,),
+        )  # fmt: skip
+        return None if row is None else str(row["id"])
+
     # SQLite
 
     @contextmanager
     def _write(self) -> Iterator[sqlite3.Connection]:
         with self._write_lock:
             self._check()
-            self._writer.execute("BEGIN IMMEDIATE")
-            try:
-                yield self._writer
-            except BaseException:
-                self._writer.execute("ROLLBACK")
-                raise
-            self._writer.execute("COMMIT")
+            with self._noting():
+                self._writer.execute("BEGIN IMMEDIATE")
+                try:
+                    yield self._writer
+                except BaseException:
+                    self._writer.execute("ROLLBACK")
+                    raise
+                self._writer.execute("COMMIT")
 
     def _one(self, query: str, values: Sequence[Any]) -> sqlite3.Row | None:
-        with self._read_lock:
+        with self._read_lock, self._noting():
             row: sqlite3.Row | None = self._reader.execute(query, values).fetchone()
             return row
 
     def _all(self, query: str, values: Sequence[Any]) -> list[sqlite3.Row]:
-        with self._read_lock:
+        with self._read_lock, self._noting():
             return self._reader.execute(query, values).fetchall()
 
-
-def connect(path: Path) -> sqlite3.Connection:
-    """A connection to the file. Raises PdemillError where its file system cannot hold a database."""
-    try:
-        db = sqlite3.connect(path, timeout=30, isolation_level=None, check_same_thread=False)
-        db.execute("PRAGMA journal_mode = WAL")
-    except sqlite3.OperationalError as error:
-        raise PdemillError(f"cannot keep jobs in {path}: {error}; choose a data directory on another disk") from error
-    db.row_factory = sqlite3.Row
-    db.execute("PRAGMA synchronous = FULL")
-    db.execute("PRAGMA foreign_keys = ON")
-    return db
+    @contextmanager
+    def _noting(self) -> Iterator[None]:
+        """Remember that the file is damaged, once SQLite has met the damage."""
+        try:
+            yield
+        except sqlite3.DatabaseError as error:
+            if type(error) is sqlite3.DatabaseError:
+                self.trouble = f"it is damaged ({error})"
+            raise
 
 
 def _job(row: sqlite3.Row | None) -> JobRecord | None:

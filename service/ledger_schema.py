@@ -40,6 +40,10 @@ WHEN OLD.status IN ('accepted', 'running') AND NEW.status NOT IN ('accepted', 'r
     DELETE FROM backlog WHERE owner = NEW.owner AND dataset = NEW.dataset AND seq = NEW.seq;
 END;
 CREATE TABLE IF NOT EXISTS switches (name TEXT PRIMARY KEY, owner TEXT NOT NULL, since REAL NOT NULL) STRICT;
+CREATE TABLE IF NOT EXISTS mends (
+    dataset TEXT PRIMARY KEY, shards INTEGER NOT NULL, found REAL NOT NULL, ended REAL
+) STRICT;
+CREATE TABLE IF NOT EXISTS looks (dataset TEXT PRIMARY KEY, at REAL NOT NULL) STRICT;
 CREATE TABLE IF NOT EXISTS totals (name TEXT NOT NULL, label TEXT NOT NULL, value REAL NOT NULL,
     PRIMARY KEY (name, label)) STRICT, WITHOUT ROWID;
 """

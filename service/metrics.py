@@ -51,6 +51,11 @@ class Metrics:
         """Somebody sent no key, or one that is not known."""
         self.totals.add("pdemill_auth_failures", 1)
 
+    def scrubbed(self, size: int, damaged: bool) -> None:
+        """The files of a finished shard were hashed."""
+        self.totals.add("pdemill_scrubbed_bytes", size)
+        self.totals.add("pdemill_damaged_shards", damaged)
+
     def workers(self, workers: int, slots: int) -> None:
         """Set how many workers are alive, and their slots."""
         self._workers.set(workers)

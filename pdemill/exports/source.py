@@ -32,14 +32,20 @@ class Part:
 
 @dataclass(frozen=True)
 class Split:
-    """One split: its name, its reader, and its samples without a certified solution, which stay out."""
+    """One split: its name, its reader, and its samples without a certified solution, which stay out, like those that
+    are not asked for."""
 
     name: str
     data: Dataset
     left_out: tuple[Mapping[str, Any], ...]
 
     def __len__(self) -> int:
-        return len(self.data) - len(self.left_out)
+        return len(self.data) - (0 if self.data.where is not None else len(self.left_out))
+
+    @property
+    def deselected(self) -> int:
+        """Certified samples that were not asked for."""
+        return self.data.shards[-1].stop - len(self.left_out) - len(self)
 
     @property
     def size(self) -> int:
@@ -53,20 +59,21 @@ class Split:
         """The certified samples, one shard at a time. Raises CorruptStore."""
         start = 0
         for shard in self.data.shards:
-            numbers = self.data.certified(shard)
+            numbers = self.data.chosen(shard)
             if not numbers.size:
                 continue
             columns = self.data.columns(shard)
             rows = {name: values[numbers - shard.start] for name, values in columns.items() if name not in MEASURED}
-            yield Part(slice(start, start + len(numbers)), self.data[numbers], rows)
+            yield Part(slice(start, start + len(numbers)), self.data.batch(numbers), rows)
             start += len(numbers)
 
 
 class Source:
-    """A finished store: a folder, or its address. Raises StoreError, IncompleteStore."""
+    """A finished store: a folder, or its address; ``where``: of samples for which a condition holds. Raises StoreError,
+    IncompleteStore, WhereError."""
 
-    def __init__(self, store: str | Path, api_key: str | None = None) -> None:
-        place = located(store)
+    def __init__(self, store: str | Path, api_key: str | None = None, where: str | None = None) -> None:
+        place, self.where = located(store), where
         files = files_at(place, api_key)
         self.attributes: dict[str, Any] = dict(read_root(files, shown(store))["attributes"])
         splits = self.attributes["spec"]["splits"]
@@ -75,7 +82,7 @@ class Source:
             if manifest is None or not self.attributes["complete"]:
                 raise IncompleteStore(f"{shown(store)} is not finished: run generate again, or wait for its job")
             left_out[shard.split] += manifest.failures
-        self.splits = tuple(Split(name, Dataset(place, name, api_key), tuple(left_out[name])) for name in splits)
+        self.splits = tuple(Split(name, Dataset(place, name, api_key, where), tuple(left_out[name])) for name in splits)
         self.shared = self.splits[0].data.shared()
 
     @property
@@ -92,5 +99,9 @@ class Source:
     @property
     def record(self) -> str:
         """All attributes of the store as JSON: the spec with its hash, versions, plan, channels, statistics; and
-        ``methods``, what the numbers in the column ``method`` stand for."""
-        return json.dumps({**self.attributes, "methods": self.splits[0].data.methods}, sort_keys=True)
+        ``methods``, what the numbers in the column ``method`` stand for, ``flags``, the masks of the column ``flags``,
+        and ``where``, if samples were chosen by it."""
+        first = self.splits[0].data
+        told = {"methods": first.methods, "flags": dict(first.flags.masks)}
+        chosen = {} if self.where is None else {"where": self.where}
+        return json.dumps({**self.attributes, **told, **chosen}, sort_keys=True)

@@ -93,6 +93,16 @@ class Discretiser(ABC):
         """The errors of some stored labels against the continuous equation, and what is wrong with them."""
 
     @classmethod
+    def unestimated(cls, problem: Problem) -> str | None:
+        """Why the discretisation errors of its labels cannot be estimated; None where they can."""
+        return None
+
+    @classmethod
+    @abstractmethod
+    def estimate(cls, job: Any, group: Any, shard: Any, rows: Any) -> list[float]:
+        """The estimated discretisation errors of some stored labels; NaN where there is no estimate."""
+
+    @classmethod
     @abstractmethod
     def plan(cls, job: Any, always: bool) -> Any:
         """Choose a method by trial. Raises SpecError where there is nothing to choose."""

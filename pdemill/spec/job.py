@@ -120,6 +120,12 @@ class Spec(Model):
             raise refuse(("certify", "audit"), complaint, None)
         return self
 
+    @model_validator(mode="after")
+    def _error_limit_fits(self) -> Spec:
+        if self.certify.error_rtol is not None and (complaint := self.problem.discretisation.unestimated(self.problem)):
+            raise refuse(("certify", "error_rtol"), complaint, None)
+        return self
+
     @property
     def samples(self) -> int:
         """Samples of all splits together."""

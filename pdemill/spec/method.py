@@ -8,7 +8,7 @@ from typing import Annotated, Any, ClassVar, Literal, get_args
 
 from pydantic import Field
 
-from pdemill.errors import Fault
+from pdemill.errors import Fault, MissingExtra
 from pdemill.spec.model import AsNumber, Model
 from pdemill.spec.problem import Problem
 from pdemill.spec.registry import Registry, Slot
@@ -27,6 +27,10 @@ class Method(Model):
 
     def objection(self, problem: Problem) -> Fault | None:
         """Why this method cannot solve the problem, with what to choose instead; None when it can."""
+        return None
+
+    def missing(self) -> MissingExtra | None:
+        """What to raise where it cannot run because something is not installed; None where everything is there."""
         return None
 
     def resolve(self, problem: Problem) -> Method:
@@ -71,6 +75,11 @@ class LinearMethod(Method):
         Those that ``objection`` refuses need not be left out.
         """
         return ()
+
+    @property
+    def title(self) -> str:
+        """How a plan calls it."""
+        return self.method
 
     @property
     def recycles(self) -> bool:

@@ -12,7 +12,7 @@ from pdemill.store import manifest as manifests
 from pdemill.store.disk import Disk, LocalDisk
 from pdemill.store.layout import Shard, cut
 from pdemill.store.manifest import Manifest
-from pdemill.store.placing import remove, sync_folder
+from pdemill.store.placing import make_folders, remove, sync_folder
 from pdemill.store.root import ROOT, read_attributes, read_root
 
 
@@ -56,6 +56,7 @@ def take_out(disk: Disk, shard: Shard, files: Collection[str] = ()) -> str:
 
     Its files stay: whoever writes the shard keeps those that are right.
     """
+    make_folders(disk, manifests.FOLDER)
     with disk.alone(manifests.FOLDER):
         return taken_out(disk, shard, files)
 

@@ -15,7 +15,7 @@ from zarr.storage import MemoryStore
 
 from pdemill.quiet import quiet
 from pdemill.store.layout import ArrayLayout, Shard, StoreLayout
-from pdemill.store.sharding import LEVEL, encode_shard
+from pdemill.store.sharding import LEVEL, encode_chunk, encode_shard
 
 COMPRESSOR = ZstdCodec(level=LEVEL, checksum=True)
 
@@ -55,7 +55,7 @@ def encode(part: ArrayLayout, values: NDArray[Any], samples: int) -> bytes:
     """The file of one shard of one array: ``values`` has up to ``samples`` rows."""
     if part.chunked_by_sample:
         return encode_shard(values, samples)
-    return encode_by_zarr(part, values, samples)
+    return encode_chunk(values.astype(part.dtype, copy=False), samples, part.fill)
 
 
 def encode_by_zarr(part: ArrayLayout, values: NDArray[Any], samples: int) -> bytes:

@@ -1,4 +1,4 @@
-"""Zarr v3 shards written by hand: one chunk per sample, zstd with checksum, the index at the end.
+"""Zarr v3 shards and chunks written by hand: zstd with checksum; of a shard one chunk per sample, the index at the end.
 
 zarr-python makes the same bytes (a test compares them), five times slower.
 Source: Zarr v3 sharding codec, version 1.0, "sharding_indexed".
@@ -15,6 +15,13 @@ from numpy.typing import NDArray
 
 LEVEL = 1
 ABSENT = 2**64 - 1
+
+
+def encode_chunk(values: NDArray[Any], samples: int, fill: float) -> bytes:
+    """One chunk of ``samples`` rows, of which those of ``values`` (at most as many) are there."""
+    whole = np.full((samples, *values.shape[1:]), fill, values.dtype.newbyteorder("<"))
+    whole[: len(values)] = values
+    return bytes(compress(whole, LEVEL, True))
 
 
 def encode_shard(values: NDArray[Any], samples: int) -> bytes:

@@ -27,6 +27,8 @@ from pdemill.store.placing import Staged, make_folders, remove, sync_folder, wri
 from pdemill.store.root import ROOT, as_written, read_root
 
 TRIES = 5
+ESTIMATED = "estimated"
+"""The key of a summary that counts the samples whose discretisation error is estimated."""
 
 
 @dataclass(frozen=True)
@@ -263,5 +265,14 @@ class Store:
         """The root metadata of the finished store, with the statistics of its first split."""
         stats = merge(m.moments for m in done if m.split == next(iter(self.layout.splits)))
         failed = sum(len(m.failures) for m in done)
-        attributes = {**self.layout.attributes, "complete": True, "failed_samples": failed, "stats": stats}
+        attributes = {**self.layout.attributes, "complete": True, "failed_samples": failed, **_estimated(done)}
+        attributes["stats"] = stats
         return with_attributes(self.metadata[ROOT], attributes)
+
+
+def _estimated(done: list[Manifest]) -> dict[str, dict[str, int]]:
+    """How many certified samples of each split have their discretisation error estimated, where manifests tell."""
+    if not all(ESTIMATED in m.summary for m in done):
+        return {}
+    splits = dict.fromkeys(m.split for m in done)
+    return {"estimated_samples": {s: sum(m.summary[ESTIMATED] for m in done if m.split == s) for s in splits}}

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated
 
 from fastapi import APIRouter, Query, Request, Response
 
+from pdemill.store.disk import LocalDisk
+from pdemill.store.flags import flags_of
 from pdemill.store.layout import Shard
+from pdemill.store.root import read_root
 from service.keys import Owner
 from service.ledger import UNFINISHED, Dataset
 from service.pages.formats import figure
@@ -55,10 +59,11 @@ def gallery(
     finished = finished_names(store)
     ready = [shard for shard in shards if shard.split == chosen and shard.name in finished]
     total = sum(map(len, ready))
+    texts = flags_of(read_root(LocalDisk(store), store)["consolidated_metadata"]["metadata"], chosen).texts
     numbers = _window(ready, (page - 1) * PER_PAGE, PER_PAGE)
     return show(
         request, "gallery.html", row=job_row_of(pages, owner, job), splits=splits, split=chosen, page=page,
-        pages=max(1, -(-total // PER_PAGE)), total=total, pictures=[_picture(store, chosen, n) for n in numbers],
+        pages=max(1, -(-total // PER_PAGE)), total=total, pictures=[_picture(store, chosen, n, texts) for n in numbers],
     )  # fmt: skip
 
 
@@ -76,7 +81,7 @@ def _window(ready: list[Shard], skip: int, number: int) -> list[int]:
     return found
 
 
-def _picture(store: Path, split: str, number: int) -> Picture:
+def _picture(store: Path, split: str, number: int, texts: Mapping[str, str]) -> Picture:
     try:
         sample = sample_view(store, split, number)
     except Refusal as error:
@@ -86,8 +91,14 @@ def _picture(store: Path, split: str, number: int) -> Picture:
         words.append(f"{sample.iterations} iterations")
     if sample.rel_residual is not None:
         words.append(f"relative residual {figure(sample.rel_residual, 2)}")
+    if sample.algebraic_error is not None:
+        words.append(f"algebraic error {figure(sample.algebraic_error, 2)}")
+    if sample.stored_error is not None:
+        words.append(f"{figure(sample.stored_error, 2)} as it is stored")
     if sample.error_estimate is not None:
         words.append(f"error about {figure(sample.error_estimate, 2)}")
+    if sample.flags:
+        words.append(f"flagged: {', '.join(texts[name] for name in sample.flags)}")
     return Picture(number, sample, ", ".join(words))
 
 

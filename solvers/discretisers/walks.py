@@ -88,6 +88,14 @@ class AtPoints(Discretiser):
         return [], []  # labels at points come from walks already
 
     @classmethod
+    def unestimated(cls, problem: Problem) -> str | None:
+        return "is for whole fields: values at points have a standard error each; use solver.target_stderr"
+
+    @classmethod
+    def estimate(cls, job: PointJob, group: zarr.Group, shard: Shard, rows: NDArray[Any]) -> list[float]:
+        return []  # there is no grid
+
+    @classmethod
     def plan(cls, job: PointJob, always: bool) -> Plan:
         raise SpecError([Fault(("problem", "points"), "values at points are always found by walks: nothing to plan")])
 

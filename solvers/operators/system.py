@@ -147,7 +147,7 @@ class System:
         rounding could be more in the ``plain`` one, by float64."""
         if not self.matrix.made:
             return self.residual(unknowns) if plain is None else plain
-        if plain is not None and np.linalg.norm(plain) > 10.0 * self.rounding(unknowns):
+        if plain is not None and two_norm(plain) > 10.0 * self.rounding(unknowns):
             return plain
         from solvers.doubled import residual  # late: whoever only assembles does not load the compiler
 

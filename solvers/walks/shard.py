@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from pdemill.store.layout import Shard
 from pdemill.store.store import ShardData
+from solvers import flags
 from solvers.instance import InvalidSample
 from solvers.progress import Progress
 from solvers.solution import Result
@@ -123,6 +124,9 @@ class Rows:
                 self._put(row, gradient=found.gradient, gradient_stderr=found.gradient_stderr)
             if found.batches is not None:
                 self._put(row, batches=found.batches)
+        if "flags" in self.arrays:
+            stored = {"error_estimate": self.arrays["error_estimate"][row]}
+            self._put(row, flags=flags.told(flags.Evidence(stored)))
 
     def _put(self, row: int, **values: Any) -> None:
         for name, value in values.items():
@@ -134,6 +138,8 @@ class Rows:
             if name in self.arrays:
                 self.arrays[name][row] = np.nan
         self.arrays["method"][row] = 0
+        if "flags" in self.arrays:
+            self.arrays["flags"][row] = 0
         sample = int(self.arrays["sample_id"][row])
         self.failures.append({"row": row, "sample": sample, "result": result.name, "reason": reason})
 

@@ -66,13 +66,16 @@ def test_the_spec_and_the_certificates_come_along(darcy_store: Path, tmp_path: P
     with h5py.File(made.files[0]) as file:
         record = json.loads(file["pdemill/attributes"][()])
         names = [
-            "algebraic_error", "error_estimate", "iterations", "method", "rel_residual", "sample_id", "stored_error",
+            "algebraic_error", "error_estimate", "flags", "iterations", "method", "rel_residual", "sample_id",
+            "stored_error",
         ]  # fmt: skip
         assert sorted(file["pdemill/certificates"]) == names
         for name in names:
             assert np.array_equal(file["pdemill/certificates"][name], truth[name][...], equal_nan=True)
     method = truth["method"].attrs
     assert list(record.pop("methods").values()) == method["flag_meanings"].split()
+    flags = truth["flags"].attrs
+    assert record.pop("flags") == dict(zip(flags["flag_meanings"].split(), flags["flag_masks"], strict=True))
     assert record == dict(zarr.open_group(darcy_store, mode="r").attrs)
 
 

@@ -13,8 +13,8 @@ import zarr
 
 from pdemill.spec.load import load_preset, preset_names
 from pdemill.store.root import read_attributes
-from solvers.certify import refined_count
 from solvers.local.generate import generate
+from solvers.subsets import refined_count
 
 FILE = Path(__file__).with_suffix(".json")
 FEW = 4

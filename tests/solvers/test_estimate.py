@@ -17,6 +17,7 @@ from tests.solvers.costs import FILE, work
 COSTS: dict[str, dict[str, Any]] = json.loads(FILE.read_text())
 
 
+@pytest.mark.needs("petsc4py")
 def test_the_costs_of_the_presets_are_right_within_a_factor_of_two() -> None:
     """How fast the machine is cancels out: what is compared is how much dearer one preset is than the others."""
     assert set(COSTS) == set(preset_names()), "run python -m tests.solvers.costs"

@@ -24,6 +24,17 @@ def test_shards_are_what_zarr_writes(shape: tuple[int, ...], rows: int, samples:
     assert encode(part, values, samples) == encode_by_zarr(part, values, samples)
 
 
+@pytest.mark.parametrize("rows", [1, 5, 16])
+@pytest.mark.parametrize(
+    ("shape", "dtype", "fill"),
+    [((), "float32", np.nan), ((), "int8", -1), ((), "int64", -1), ((3,), "float64", np.nan)],
+)
+def test_columns_are_what_zarr_writes(shape: tuple[int, ...], dtype: str, fill: float, rows: int) -> None:
+    part = ArrayLayout("a", dtype, shape, ("parameter",)[: len(shape)], fill)
+    values = (100 * np.random.default_rng(0).normal(size=(rows, *shape))).astype(dtype)
+    assert encode(part, values, 16) == encode_by_zarr(part, values, 16)
+
+
 def test_a_column_of_fill_values_is_written_all_the_same() -> None:
     part = ArrayLayout("error_estimate", "float32")
     assert len(encode(part, np.full(4, np.nan, dtype="float32"), 16)) > 0
