@@ -53,6 +53,9 @@ def _misshapen(document: Mapping[str, Any]) -> Iterator[str]:
         yield "shard_samples"
     if not isinstance(attributes.get("complete"), bool):
         yield "complete"
+    estimated = attributes.get("estimated_samples", {})
+    if not isinstance(estimated, dict) or not all(number == 0 or _is_count(number) for number in estimated.values()):
+        yield "estimated_samples"
     for name in ("input_channels", "solution_channels", "parameters"):
         names = attributes.get(name)
         if not isinstance(names, list) or not all(isinstance(value, str) for value in names):
