@@ -20,8 +20,8 @@ class Method(Model):
     """Base of all methods. A subclass is one file: its options, whom it admits, and how it is made."""
 
     method: str
-    solves: ClassVar[Literal["systems", "walks", "any"]]
-    """The kind of problem that it solves: those that become linear systems, or those at points."""
+    solves: ClassVar[Literal["systems", "walks", "steps", "any"]]
+    """The kind of problem that it solves: those that become linear systems, those at points, or those in time."""
     misplaced: ClassVar[str]
     """The fault of a spec that asks for it where it solves nothing."""
 
@@ -57,7 +57,7 @@ class LinearMethod(Method):
     ``guess`` is where the solves of one matrix begin: in the span of the shard's earlier solutions, or at zero.
     """
 
-    solves: ClassVar[Literal["systems", "walks", "any"]] = "systems"
+    solves: ClassVar[Literal["systems", "walks", "steps", "any"]] = "systems"
     misplaced: ClassVar[str] = (
         "solves for whole fields: give problem.resolution instead of problem.points, or use walks"
     )

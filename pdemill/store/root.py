@@ -75,6 +75,11 @@ def read_attributes(root: str | Path) -> dict[str, Any]:
     return dict(read_root(LocalDisk(root), root)["attributes"])
 
 
+def in_time(attributes: Mapping[str, Any]) -> bool:
+    """Whether a store holds trajectories."""
+    return "time" in attributes["spec"]["problem"]
+
+
 def is_pointwise(attributes: Mapping[str, Any]) -> bool:
     """Whether a store holds values at points instead of whole fields."""
     return attributes.get("layout") == "pointwise"
