@@ -147,7 +147,7 @@ FORGERIES: list[tuple[str, str, Forge, str]] = [
     ("box", "no order", array("error_order", set_to(np.nan)), "its error_order nan is not the recomputed"),
     ("singular", "order", array("error_order", times(1.01)), "sample 1 of train: its error_order"),
     ("box", "estimated", attribute("estimated_samples", "train", to=9), "as it was written: its estimated_samples"),
-    ("box", "no count", manifest("summary", "estimated", to="all"), "is not a manifest (its summary is not of the right"),
+    ("box", "no count", manifest("summary", "estimated", to="all"), "is not a manifest (its summary is not of the"),
     ("box", "no number", manifest("summary", "worst_estimate", to="1"), "is not a manifest (its summary is not of the"),
     ("box", "subsets", attribute("subset_scheme", to="mine"), "as it was written: its subset_scheme"),
     ("box", "iterations", array("iterations", set_to(1), quiet=False), "its summary does not follow from"),
