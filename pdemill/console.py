@@ -293,13 +293,26 @@ def print_job(state: Mapping[str, Any]) -> None:
         out.print(f"left: {state['eta_seconds']:.0f} s, at {state['samples_per_second']:.3g} samples/s")
     if state["message"]:
         out.print(f"message: {state['message']}")
+    if state["expires"] is not None:
+        out.print(f"store: deleted after {_minute(state['expires'])} UTC, unless it is asked for again")
 
 
-def print_jobs(states: list[dict[str, Any]]) -> None:
-    """Jobs as a table; on a terminal, messages end with its line."""
-    headings = ("job", "status", "done", "samples", "created")
+def estimated(state: Mapping[str, Any]) -> str:
+    """What a job is estimated to take."""
+    memory = state["estimated_memory_bytes"] / 1e9
+    return f"about {state['estimated_cpu_seconds']:.3g} CPU s, {memory:.1f} GB of memory in every process"
+
+
+def _minute(time: str) -> str:
+    """A time of the API's to the minute."""
+    return time.replace("T", " ")[:16]
+
+
+def print_jobs(states: list[dict[str, Any]], owners: bool = False) -> None:
+    """Jobs as a table, with their ``owners`` or without; on a terminal, messages end with its line."""
+    headings = ("job", *(["owner"] if owners else []), "status", "done", "samples", "created")
     rows = [
-        (s["id"], s["status"], f"{s['progress']:.0f} %", str(s["samples_total"]),
+        (s["id"], *([s["owner"]] if owners else []), s["status"], f"{s['progress']:.0f} %", str(s["samples_total"]),
          s["created"].replace("T", " ").partition(".")[0].removesuffix("Z"))
         for s in states
     ]  # fmt: skip

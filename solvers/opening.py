@@ -62,13 +62,13 @@ def told_method(root: Path) -> Method | None:
     if not (root / ROOT).exists():
         return None
     attributes = read_attributes(root)
-    plan = attributes["plan"]
-    kind = methods.get(plan.get("method"))
-    if kind is None or not other_factors({"versions": software()}, attributes):
+    if not other_factors({"versions": software()}, attributes):
         return None
+    plan = attributes["plan"]
     try:
+        kind = methods[plan["method"]]
         return kind.model_validate({key: value for key, value in plan.items() if key in kind.model_fields})
-    except ValueError:
+    except (LookupError, TypeError, ValueError):  # what else it is told elsewhere
         return None
 
 

@@ -86,6 +86,18 @@ class LinearMethod(Method):
         """Whether solving similar systems one after another makes it faster."""
         return False
 
+    def setup_seconds(self, problem: Problem, unknowns: int) -> float:
+        """About how many CPU seconds every process takes once for a job."""
+        return 0.0
+
+    def factor_bytes(self, problem: Problem, unknowns: int) -> float:
+        """About how many bytes the factors of a matrix have."""
+        return 0.0
+
+    def memory(self, problem: Problem, unknowns: int) -> float:
+        """About how many bytes a process needs to solve, beside the systems themselves."""
+        return 500.0 * unknowns
+
     @abstractmethod
     def solver(self) -> Any:
         """A new solver with these options."""
