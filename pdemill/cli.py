@@ -67,9 +67,10 @@ def plan(spec: str | None, preset: str | None, settings: tuple[str, ...]) -> Non
 @commands.command()
 @click.argument("store")
 @click.option("--picture", metavar="OUT.png", help="Also draw samples and certificates into a PNG.")
+@click.option("--movie", metavar="OUT.gif", help="Also draw trajectories into a GIF.")
 @click.option("--worst", "count", type=click.IntRange(min=1), metavar="N", help="Also list the N samples with the "
               "largest stated errors; with --picture draw these.")  # fmt: skip
-def inspect(store: str, picture: str | None, count: int | None) -> None:
+def inspect(store: str, picture: str | None, movie: str | None, count: int | None) -> None:
     """Show what is in a store: how many samples are certified, residuals (of float64 solutions), errors (also of the
     stored bits), discretisation errors where they were estimated, standard errors at points, flags."""
     attributes, reports = report(store)
@@ -86,6 +87,13 @@ def inspect(store: str, picture: str | None, count: int | None) -> None:
             console.out.print(f"picture: {Path(picture).with_name(draw(store, picture, chosen).name)}")
         except (OSError, ValueError) as error:
             raise PdemillError(f"cannot draw into {picture}: {error}") from None
+    if movie:
+        from pdemill.movie import draw_movie
+
+        try:
+            console.out.print(f"movie: {Path(movie).with_name(draw_movie(store, movie).name)}")
+        except (OSError, ValueError) as error:
+            raise PdemillError(f"cannot draw into {movie}: {error}") from None
 
 
 @commands.command()
