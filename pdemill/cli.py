@@ -42,8 +42,9 @@ def generate(
     error against the exact solution of the discrete system (L2, relative to u minus its mean) at most
     certify.algebraic_rtol, and when that error of the stored bits, rounding included, is at most certify.stored_rtol.
 
-    The discretisation error is estimated on a drawn subset, certify.refine of each split, at least 4 samples; it has no
-    limit. Values at points have standard errors, and no residual.
+    The discretisation error is estimated on a subset, the first 4 samples of each split and a share certify.refine of
+    the others; it is limited where certify.error_rtol is given, and then estimated for every sample. Values at points
+    have standard errors, and no residual.
     """
     job = load_spec(cli_jobs.chosen(spec, preset), settings)
     with console.Bar() as bar:
