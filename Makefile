@@ -76,7 +76,8 @@ bench: $(READY)  ## run the benchmarks and print their tables
 	$(BIN)/python benchmarks/reader.py
 	$(BIN)/python benchmarks/serving.py
 
-soak: $(READY)  ## kill parts of a running server 200 times (half an hour)
+soak: $(READY)  ## solve 20,000 random specs (SOAK_SPECS, SOAK_FROM), kill parts of a running server 200 times (an hour)
+	SOAK_SPECS=$${SOAK_SPECS:-20000} $(BIN)/python -m pytest -n 0 -v --timeout 0 -k many tests/solvers/test_random_specs.py
 	$(BIN)/python benchmarks/soak.py
 
 openapi: $(READY)  ## write docs/openapi.json anew

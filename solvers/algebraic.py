@@ -67,7 +67,8 @@ class Corrector:
         return float("inf") if norm is None else norm * (two_norm(residual) + system.rounding(unknowns))
 
     def corrections(self, systems: list[System], residuals: list[Array]) -> list[Array | None]:
-        """d with A d = r for each system; None where no method reduces its residual tenfold."""
+        """d with A d = r for each system, orthogonal to its null space; None where no method reduces its residual
+        tenfold."""
         scales = [unit_scale(residual) for residual in residuals]
         sides = [_projected(s.matrix, r * scale) for s, r, scale in zip(systems, residuals, scales, strict=True)]
         reductions = [_reduction(system.matrix) for system in systems]
@@ -77,8 +78,10 @@ class Corrector:
             found = self._iterated([systems[i] for i in group], [sides[i] for i in group], reduction)
             for i, first in zip(group, found, strict=True):
                 d = first if first is not None else self._by_factors(systems[i], sides[i])
-                if d is not None and _may_hide_a_level(systems[i].matrix):
-                    d = d + _level(replace(systems[i], rhs=sides[i]), d)
+                if d is not None:
+                    d = _projected(systems[i].matrix, d)
+                    if _may_hide_a_level(systems[i].matrix):
+                        d = d + _level(replace(systems[i], rhs=sides[i]), d)
                 corrections[i] = None if d is None else d if scales[i] == 1.0 else d / scales[i]
         return corrections
 
@@ -141,8 +144,9 @@ def _level(system: System, d: Array) -> float:
     return fsum(system.precise_residual(d)) / weight if weight else float("inf")
 
 
-def _projected(matrix: Matrix, residual: Array) -> Array:
-    """A residual without the part along the null space, which no correction reduces: it is rounding."""
+def _projected(matrix: Matrix, values: Array) -> Array:
+    """A residual without the part along the null space, which no correction reduces: it is rounding; a correction
+    without that part, which is no error."""
     for vector in matrix.null_space:
-        residual = residual - (vector @ residual) / (vector @ vector) * vector
-    return residual
+        values = values - (vector @ values) / (vector @ vector) * vector
+    return values
