@@ -18,10 +18,12 @@ from solvers.methods.direct import LARGEST_FACTOR, Direct
 from solvers.methods.multigrid import LEAST_REDUCTION, Multigrid, missing
 from solvers.operators.norms import two_norm, unit_scale
 from solvers.operators.system import Matrix, System
-from solvers.solution import REDUCTION, Solver, reduced
+from solvers.solution import REDUCTION, Solver, Steps, reduced
 
 PLAIN = 1e2
 """Ratio of diagonal entries up to which a tenfold reduction shows all of the error."""
+DRIFT = 2.0
+"""Times by which residuals that an iteration carries along may be too large."""
 WEAK = 1e-6
 """1ᵀA1 per unknown, in units of the largest entry, below which the level of a correction is looked at by itself."""
 
@@ -41,10 +43,12 @@ class Measure(Protocol):
 def relative_error(measure: Measure, correction: Array, unknowns: Array) -> float:
     """‖d‖ / ‖u - mean u‖; 0 where nothing is to be corrected."""
     error = measure.norm(correction)
-    if error == 0.0:
-        return 0.0
-    size = measure.variation(unknowns)
-    return error / size if size > 0.0 else float("inf")
+    return ratio(error, measure.variation(unknowns)) if error else 0.0
+
+
+def ratio(error: float, size: float) -> float:
+    """An error in units of what varies; 0 where there is none."""
+    return error / size if size > 0.0 else inf if error else 0.0
 
 
 class Corrector:
@@ -65,6 +69,17 @@ class Corrector:
         if norm is None and not self._too_large(system):
             norm = self.direct.inverse_norm(system.matrix)
         return float("inf") if norm is None else norm * (two_norm(residual) + system.rounding(unknowns))
+
+    def shown(self, system: System, steps: Steps | None, residual: Array, unknowns: Array) -> float:
+        """‖d‖ of an earlier iterate, at most: the last steps of an iteration are its correction once they have reduced
+        its residual as much as is asked of one, and the error that is left is smaller. Infinite where they do not show
+        it."""
+        if steps is None or not system.matrix.made or _may_hide_a_level(system.matrix):
+            return inf
+        size, left = two_norm(system.rhs), two_norm(residual) + system.rounding(unknowns)
+        if size == 0.0:
+            return inf
+        return steps.since(DRIFT * left / size / _reduction(system.matrix))
 
     def corrections(self, systems: list[System], residuals: list[Array]) -> list[Array | None]:
         """d with A d = r for each system, orthogonal to its null space; None where no method reduces its residual
@@ -122,8 +137,7 @@ def _reduction(matrix: Matrix) -> float:
     powers of ten."""
     if not matrix.made:
         return REDUCTION
-    diagonal = np.abs(matrix.values[matrix.pattern.diagonals])
-    least, most = float(diagonal.min()), float(diagonal.max())
+    least, most = matrix.diagonal_range
     if not 0.0 < least < most < inf:
         return REDUCTION
     return REDUCTION * 10.0 ** -max(0, ceil(log10(most / least / PLAIN)))

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from pdemill.points import Array
 from pdemill.store.store import ShardData
-from solvers.algebraic import relative_error
+from solvers.algebraic import ratio
 from solvers.job import FAILED
 from solvers.sequence import Label
 from solvers.solution import Result
@@ -66,7 +66,7 @@ class Rows:
         stored = row.label.algebraic_error + row.label.rounding
         if row.solution is not None:
             if self._fits(number):
-                stored += self._rounding(row.solution, number)
+                stored += self._rounding(row.label, row.solution, number)
                 fault = rounded(row.label, stored) if stored > self._limit else None
             else:
                 fault = misfit(row.label, self._job.spec.store.dtype)
@@ -94,13 +94,14 @@ class Rows:
             )
         return row
 
-    def _rounding(self, solution: Array, number: int) -> float:
-        """How far the stored solution is from that in float64, relative to what varies in it."""
+    def _rounding(self, label: Label, solution: Array, number: int) -> float:
+        """How far, at most, the stored solution is from that in float64, relative to what varies in it."""
         stored = self.arrays["solution"][number]
         if stored.dtype == solution.dtype:
             return 0.0
         grid = self._job.discretisation
-        return relative_error(grid, grid.from_fields(stored - solution), grid.from_fields(solution))
+        size = label.variation if label.variation > 0.0 else grid.variation(grid.from_fields(solution))
+        return ratio(grid.largest_norm(grid.from_fields(stored - solution)), size)
 
     def _fits(self, number: int) -> bool:
         return bool(

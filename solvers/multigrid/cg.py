@@ -47,6 +47,9 @@ DRIFT, STALL = 0.1, 0.5
 MOVE = 8.0
 """Steps that a lane takes in the time in which it is set up anew, with a margin."""
 
+type Trail = NDArray[np.float64]
+"""Of shape (lanes, 2, steps that are remembered)."""
+
 
 @kernel
 def direct_plane(w: Singles, t: Level, z: int, lanes: int) -> None:
@@ -88,13 +91,14 @@ def direct_and_apply(w: Singles, t: Level, reaction: bool, lanes: int) -> None:
 
 @kernel
 def step(w: Singles, v: Doubles, t: Level, fine: Level, lanes: int) -> None:
-    """x += alpha p, r -= alpha q; the sums are r r."""
+    """x += alpha p, r -= alpha q; the sums are r r, and, in float64, the squares of what x moved by."""
     for z in range(t[of.NZ]):
         for y in range(t[of.NY]):
             for c in range(2):
                 at = c * t[of.SIZE] + row(t, z, y)
                 x, r, p, q = U(fine[of.U] + at), U(t[of.F] + at), U(t[of.P] + at), U(t[of.Q] + at)
-                advance(w, v, x, r, p, q, U(t[of.ALPHA]), U(t[of.SUM]), length(t, c, z, y, lanes))
+                total, moved = U(t[of.SUM]), U(fine[of.SUM])
+                advance(w, v, x, r, p, q, U(t[of.ALPHA]), total, moved, length(t, c, z, y, lanes))
 
 
 @kernel
@@ -222,14 +226,16 @@ def solve(
     replaced: NDArray[np.int64],
     fresh: NDArray[np.bool_],
     norms: Doubles,
+    trail: Trail,
 ) -> bool:
     """Iterate from x = 0 and r = b, or from where ``move`` has taken lanes that run. Returns whether all have ended;
     else those that run should be moved. ``standing``, ``iterations``, ``replaced``, ``fresh``, ``norms``: the state of
-    every lane, which a beginning fills in; it is told by a first norm, that of b, below zero."""
+    every lane, which a beginning fills in; it is told by a first norm, that of b, below zero. ``trail``: for the last
+    steps of every lane, step i at i modulo their number, ‖r‖ / ‖b‖ before it and how far it moved x."""
     t = levels[0]
     many = t[of.HALF] * lanes
     size, before, last, found = norms[0], norms[1], norms[2], norms[3]
-    here, change, check = np.zeros(lanes), np.zeros(lanes), np.zeros(lanes, np.bool_)
+    here, change, check, moved = np.zeros(lanes), np.zeros(lanes), np.zeros(lanes, np.bool_), np.zeros(lanes)
     if size[0] < 0.0:
         measure(w, t, lanes)
         gather(w, t[of.SUM], lanes, many, size)
@@ -267,11 +273,14 @@ def solve(
         spread(w, t[of.ALPHA], lanes, many, change)
         step(w, v, t, fine, lanes)
         gather(w, t[of.SUM], lanes, many, change)
+        gather(v, fine[of.SUM], lanes, many, moved)
         checks = 0
         for lane in range(lanes):
             check[lane] = False
             if standing[lane] != RUNNING:
                 continue
+            place = iterations[lane] % trail.shape[2]
+            trail[lane, 0, place], trail[lane, 1, place] = found[lane], np.sqrt(moved[lane])
             iterations[lane] += 1
             found[lane] = np.sqrt(change[lane] / size[lane])
             if found[lane] <= rtol or iterations[lane] == limit:

@@ -45,6 +45,10 @@ class Euclidean:
         """The L2 norm of unknowns, up to a factor that all have in common."""
         return two_norm(unknowns)
 
+    def largest_norm(self, unknowns: Array) -> float:
+        """What ``norm`` is at most, at the price of a 2-norm."""
+        return self.norm(unknowns)
+
     def variation(self, unknowns: Array) -> float:
         """The norm of unknowns without their mean; of the whole where nothing varies."""
         return varying(self.norm(unknowns - unknowns.mean()), self.norm(unknowns))

@@ -74,9 +74,17 @@ class Matrix:
         """Whether its values are there."""
         return True
 
-    @property
+    @cached_property
+    def diagonal_range(self) -> tuple[float, float]:
+        """The smallest and the largest entry of the diagonal, by absolute value."""
+        diagonal = np.abs(self.values[self.pattern.diagonals])
+        return float(diagonal.min()), float(diagonal.max())
+
+    @cached_property
     def largest(self) -> float:
-        """The largest entry, by absolute value."""
+        """The largest entry, by absolute value: of a symmetric definite matrix it is on the diagonal."""
+        if self.properties.symmetric and self.properties.definite:
+            return self.diagonal_range[1]
         return max(float(self.values.max()), -float(self.values.min()))
 
     @property

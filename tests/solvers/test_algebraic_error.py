@@ -10,6 +10,7 @@ import zarr
 
 import pdemill
 from benchmarks.shared.truth import errors, true_solution
+from benchmarks.shared.truth import solution as system_solution
 from pdemill.points import Array
 from pdemill.spec import validate
 from pdemill.store.layout import Shard
@@ -228,3 +229,26 @@ def test_columns_are_written(tmp_path: Any) -> None:
     assert (algebraic > 0).all()
     assert (algebraic < stored).all()
     assert (stored < 1e-6).all()
+
+
+@pytest.mark.parametrize("name", ["lognormal", "robin", "huge"])
+def test_the_last_steps_of_multigrid_are_a_correction_of_what_was_there_before(name: str) -> None:
+    """They bound the error without another solve; where they do not go back far enough, there is one."""
+    job, _ = solved(PROBLEMS[name], "multigrid", samples=1)
+    (system,) = [job.discretisation.equation(job.instance("train", 0)).linearised(np.empty(0))]
+    solver = job.method.solver()
+    (solution,) = solver.solve_batch([system], None)
+    steps = solution.steps
+    assert steps is not None
+    exact = system_solution(system)
+    assert exact is not None
+    error = float(np.linalg.norm(solution.value - exact))
+    assert (np.diff(np.log(steps.residuals)) < 0).all()
+    for i, size in enumerate(steps.residuals.tolist()):
+        assert steps.since(size) == pytest.approx(steps.lengths[i:].sum())
+        assert error <= steps.since(size)
+    assert steps.since(2.0 * steps.residuals[0]) == np.inf
+    corrector = Corrector(solver, {})
+    shown = corrector.shown(system, steps, system.residual(solution.value), solution.value)
+    assert error <= shown
+    assert corrector.shown(system, None, system.residual(solution.value), solution.value) == np.inf
