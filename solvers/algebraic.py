@@ -8,7 +8,7 @@ correction d with A d = b - A u, the residual in doubled precision, found by a m
 from __future__ import annotations
 
 from dataclasses import replace
-from math import ceil, fsum, inf, log10
+from math import ceil, fsum, inf, log10, sqrt
 from typing import Any, Protocol
 
 import numpy as np
@@ -22,6 +22,8 @@ from solvers.solution import REDUCTION, Solver, Steps, reduced
 
 PLAIN = 1e2
 """Ratio of diagonal entries up to which a tenfold reduction shows all of the error."""
+LEVELS = 8
+"""Most times that the level of a correction is looked at."""
 DRIFT = 2.0
 """Times by which residuals that an iteration carries along may be too large."""
 WEAK = 1e-6
@@ -81,6 +83,14 @@ class Corrector:
             return inf
         return steps.since(DRIFT * left / size / _reduction(system.matrix))
 
+    def residual(self, system: System, unknowns: Array, plain: Array) -> Array:
+        """b - A u as corrections need it: ``plain``, by float64, where rounding adds no more to it than they may
+        leave, else in doubled precision."""
+        if not system.matrix.made:
+            return plain
+        kept = 0.0 if _may_hide_a_level(system.matrix) else _reduction(system.matrix)
+        return plain if kept * two_norm(plain) > system.rounding(unknowns) else system.precise_residual(unknowns)
+
     def corrections(self, systems: list[System], residuals: list[Array]) -> list[Array | None]:
         """d with A d = r for each system, orthogonal to its null space; None where no method reduces its residual
         tenfold."""
@@ -93,12 +103,28 @@ class Corrector:
             found = self._iterated([systems[i] for i in group], [sides[i] for i in group], reduction)
             for i, first in zip(group, found, strict=True):
                 d = first if first is not None else self._by_factors(systems[i], sides[i])
+                if d is not None and _may_hide_a_level(systems[i].matrix):
+                    d = self._levelled(replace(systems[i], rhs=sides[i]), d, reduction)
                 if d is not None:
                     d = _projected(systems[i].matrix, d)
-                    if _may_hide_a_level(systems[i].matrix):
-                        d = d + _level(replace(systems[i], rhs=sides[i]), d)
                 corrections[i] = None if d is None else d if scales[i] == 1.0 else d / scales[i]
         return corrections
+
+    def _levelled(self, load: System, d: Array, reduction: float) -> Array | None:
+        """A correction with the level that its solve missed. What is hardly held is not quite a constant: it is solved
+        for again until a tenth of the correction, at most, was missed; None where that does not come."""
+        for _ in range(LEVELS):
+            level = _level(load, d)
+            d = d + level
+            if abs(level) * sqrt(len(d)) <= REDUCTION * two_norm(d):
+                return d
+            rest = load.precise_residual(d)
+            (more,) = self._iterated([load], [rest], reduction)
+            more = more if more is not None else self._by_factors(load, rest)
+            if more is None:
+                return None
+            d = d + more
+        return None
 
     def _iterated(self, systems: list[System], sides: list[Array], reduction: float) -> list[Array | None]:
         """By the solver that solved the systems where it has a way of its own, else by multigrid where that is admitted

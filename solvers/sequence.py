@@ -153,7 +153,7 @@ class Sequence:
             bound = self._measure.stretch * (bound if bound < np.inf else corrector.bound(system, rest, u))
             if bound <= self._algebraic_rtol * (size := self._measure.variation(u)):
                 return replace(label, algebraic_error=bound / size if bound else 0.0, variation=size), None
-        return label, system.precise_residual(u, rest)
+        return label, corrector.residual(system, u, rest)
 
     def _corrected(self, system: System, label: Label, correction: Array | None, corrector: Corrector) -> Label:
         """The label with its algebraic error; after corrections where that, or the residual, is too large."""

@@ -150,14 +150,11 @@ class System:
     shift: float = 0.0
     guess: Array | None = None
 
-    def precise_residual(self, unknowns: Array, plain: Array | None = None) -> Array:
-        """b - A u to within a tenth of it: summed in doubled precision, where the values of the matrix are there and
-        rounding could be more in the ``plain`` one, by float64. Without what of u is in the null space: A v is rounding
-        there, and not 0."""
+    def precise_residual(self, unknowns: Array) -> Array:
+        """b - A u, summed in doubled precision where the values of the matrix are there. Without what of u is in the
+        null space: A v is rounding there, and not 0."""
         if not self.matrix.made:
-            return self.residual(unknowns) if plain is None else plain
-        if plain is not None and np.linalg.norm(plain) > 10.0 * self.rounding(unknowns):
-            return plain
+            return self.residual(unknowns)
         from solvers.doubled import residual  # late: whoever only assembles does not load the compiler
 
         pattern = self.matrix.pattern

@@ -107,15 +107,19 @@ def test_a_nearly_singular_screen_is_right_or_fails(c: float, method: str) -> No
         assert true_error(job, data, number) <= 3.0 * data.arrays["algebraic_error"][number] + 1e-13
 
 
-def test_meshes_are_measured_by_their_mass() -> None:
+@pytest.mark.parametrize("order", [1, 2])
+@pytest.mark.parametrize("method", ["auto", "direct", "cg", "gmres", "skr", "amg"])
+def test_meshes_are_measured_by_their_mass(order: int, method: str) -> None:
     outline = [[0, 0], [2, 0], [2, 1], [1, 1], [1, 2], [0, 2]]
     spec = validate(
         {
             "problem": {
-                "family": "thermal", "domain": {"shape": "polygon", "outline": outline}, "resolution": {"h": 0.1},
+                "family": "thermal", "domain": {"shape": "polygon", "outline": outline}, "resolution": {"h": 0.2},
+                "order": order, "coefficient": {**LEVELS, "low": 0.01, "high": 100},
                 "boundary": {"default": {"dirichlet": {"uniform": [300, 301]}}}, "source": {"uniform": [0, 1]},
             },
             "samples": 3, "store": {"dtype": "float64"}, "certify": {"refine": 0},
+            "solver": {"method": method, "rtol": 1e-6},
         }
     )  # fmt: skip
     job = FieldJob(spec)
@@ -125,6 +129,18 @@ def test_meshes_are_measured_by_their_mass() -> None:
         assert true_error(job, data, number) <= 3.0 * data.arrays["algebraic_error"][number] + 1e-13
     one = np.ones(grid.pattern.size)
     assert grid.norm(one) <= grid.stretch * np.sqrt(len(one))
+
+
+def test_norms_of_elements_are_integrals() -> None:
+    """Of x² + xy, which is quadratic, over the unit square."""
+    sides = {"default": {"neumann": 0}}
+    problem = {"family": "thermal", "resolution": {"h": 0.3}, "order": 2, "boundary": sides, "reaction": 1}
+    grid = FieldJob(validate({"problem": problem, "samples": 1})).discretisation
+    x, y = (grid.points.coordinates[name] for name in "xy")
+    u, square, mean = x**2 + x * y, 1 / 5 + 1 / 4 + 1 / 9, 1 / 3 + 1 / 4
+    assert grid.norm(u) == pytest.approx(square**0.5, rel=1e-12)
+    assert grid.variation(1e3 + u) == pytest.approx((square - mean**2) ** 0.5, rel=1e-9)
+    assert grid.norm(u) <= grid.largest_norm(u) <= 2.0 * grid.norm(u)
 
 
 def test_an_error_above_the_limit_is_corrected() -> None:

@@ -67,6 +67,22 @@ FOUND: dict[str, Json] = {
         "samples": 4, "solver": {"method": "cg", "preconditioner": "none", "recycle": 7, "guess": "zero"},
         "store": {"dtype": "float64"}, "certify": {"refine": 0}, "seed": 197,
     },
+    "a level that is hardly held moves by what rounding does to a residual": {
+        "problem": {
+            "family": "darcy", "resolution": [20, 16], "source": {**GAUSSIAN, "alpha": 2, "tau": 3},
+            "coefficient": {"field": "threshold", "low": 0.1, "high": 10, "of": {**GAUSSIAN, "alpha": 2, "tau": 3}},
+            "boundary": {"default": {"robin": {"coefficient": 1e-6, "value": 1e-6}}},
+        },
+        "samples": 4, "solver": {"method": "minres"}, "store": {"dtype": "float64"}, "certify": {"refine": 0},
+        "seed": 1,
+    },
+    "the same with one matrix": {
+        "problem": {
+            "family": "poisson", "resolution": [20, 16], "source": {**GAUSSIAN, "alpha": 2, "tau": 3},
+            "boundary": {"default": {"robin": {"coefficient": 1e-6, "value": 1e-6}}},
+        },
+        "samples": 4, "solver": {"method": "amg"}, "store": {"dtype": "float64"}, "certify": {"refine": 0}, "seed": 1,
+    },
     "a thin box by auto, of issue 13": {
         "problem": {
             "family": "darcy", "resolution": [4, 13], "domain": {"lengths": [0.1, 0.001]}, "source": 2.5,
@@ -166,6 +182,8 @@ def test_many_specs(number: int) -> None:
 @example(FOUND["verify compared residuals of u with that of u without its level, to the bit"])
 @example(FOUND["u was centred after its residual, and rows of a singular matrix do not sum to 0"])
 @example(FOUND["nothing varies in u, and hardly anything in the solution"])
+@example(FOUND["a level that is hardly held moves by what rounding does to a residual"])
+@example(FOUND["the same with one matrix"])
 @example(FOUND["a thin box by auto, of issue 13"])
 @example(FOUND["a combination of earlier solutions, of issue 13"])
 def test_few_specs(spec: Json) -> None:
