@@ -21,7 +21,7 @@ from solvers.operators.system import Matrix, System
 from solvers.solution import REDUCTION, Solver, Steps, reduced
 
 PLAIN = 1e2
-"""Ratio of diagonal entries up to which a tenfold reduction shows all of the error."""
+"""Ratio of entries up to which a tenfold reduction shows all of the error."""
 LEVELS = 8
 """Most times that the level of a correction is looked at."""
 DRIFT = 2.0
@@ -62,26 +62,24 @@ class Corrector:
         self._multigrid: dict[float, Solver[Any]] = {}
         self._direct: Solver[Any] | None = None
 
-    def bound(self, system: System, residual: Array, unknowns: Array) -> float:
-        """A bound on ‖d‖ that costs no solve: ‖A⁻¹‖ times the largest that ‖b - A u‖ can be, for a matrix that all
-        samples share; infinite elsewhere."""
+    def bound(self, system: System, left: float) -> float:
+        """A bound on ‖d‖ that costs no solve: ‖A⁻¹‖ times ``left``, the most that ‖b - A u‖ can be, for a matrix that
+        all samples share; infinite elsewhere."""
         if not (system.matrix.properties.constant and system.matrix.made):
             return float("inf")
         norm = self._solver.inverse_norm(system.matrix)
         if norm is None and not self._too_large(system):
             norm = self.direct.inverse_norm(system.matrix)
-        return float("inf") if norm is None else norm * (two_norm(residual) + system.rounding(unknowns))
+        return float("inf") if norm is None else norm * left
 
-    def shown(self, system: System, steps: Steps | None, residual: Array, unknowns: Array) -> float:
+    def shown(self, system: System, steps: Steps | None, left: float) -> float:
         """‖d‖ of an earlier iterate, at most: the last steps of an iteration are its correction once they have reduced
-        its residual as much as is asked of one, and the error that is left is smaller. Infinite where they do not show
-        it."""
+        its residual, to ``left``, as much as is asked of one, and the error that remains is smaller. Infinite where
+        they do not show it."""
         if steps is None or not system.matrix.made or _may_hide_a_level(system.matrix):
             return inf
-        size, left = two_norm(system.rhs), two_norm(residual) + system.rounding(unknowns)
-        if size == 0.0:
-            return inf
-        return steps.since(DRIFT * left / size / _reduction(system.matrix))
+        size = system.size * _reduction(system.matrix)
+        return steps.since(DRIFT * left / size) if size > 0.0 else inf
 
     def residual(self, system: System, unknowns: Array, plain: Array) -> Array:
         """b - A u as corrections need it: ``plain``, by float64, where rounding adds no more to it than they may
@@ -158,14 +156,14 @@ class Corrector:
 
 
 def _reduction(matrix: Matrix) -> float:
-    """The part of a residual that an iterative correction may leave. A region of large coefficients that small ones
-    cut off has an error whose residual is smaller than that of others by their ratio, so that much more is asked; in
-    powers of ten."""
+    """The part of a residual that an iterative correction may leave. A region of large couplings that small ones cut
+    off, be it a layer of a stretched box, has an error whose residual is smaller than that of others by their ratio, so
+    that much more is asked; in powers of ten. 0 asks for factors."""
     if not matrix.made:
         return REDUCTION
-    least, most = matrix.diagonal_range
-    if not 0.0 < least < most < inf:
-        return REDUCTION
+    least, most = matrix.smallest, matrix.largest
+    if not 0.0 < least <= most < inf:
+        return 0.0
     return REDUCTION * 10.0 ** -max(0, ceil(log10(most / least / PLAIN)))
 
 

@@ -25,6 +25,8 @@ from solvers.stopwatch import Stopwatch
 if TYPE_CHECKING:
     from solvers.audit import Auditor
 
+LARGEST = float(np.finfo(np.float32).max)
+"""The largest estimate that is told: its column is float32."""
 AHEAD, AHEAD_UNKNOWNS = 8, 500_000
 """Equations that are assembled before they are solved: so many, or as many as have so many unknowns together."""
 
@@ -184,4 +186,4 @@ def refined_error(job: FieldJob, sequence: Sequence, instance: Instance, unknown
         return float("nan")
     here = coarse.to_fields(coarse.centred(unknowns), instance)
     there = fine.to_fields(fine.centred(label.unknowns), instance)
-    return discretisation_error(here, coarse.restrict_fields(there), coarse.order)
+    return min(discretisation_error(here, coarse.restrict_fields(there), coarse.order), LARGEST)

@@ -13,7 +13,7 @@ from pdemill.spec.method import LinearMethod
 from solvers.algebraic import Corrector, Measure, relative_error
 from solvers.job import FAILED
 from solvers.operators.equation import relative_residual, relative_size
-from solvers.operators.norms import Euclidean
+from solvers.operators.norms import Euclidean, two_norm
 from solvers.operators.system import Matrix, Pattern, System
 from solvers.solution import Result, Solution, Solver
 from solvers.span import spanned
@@ -149,8 +149,9 @@ class Sequence:
             return _missed(residual, iterations), None
         label = Label(u, residual, iterations, method, solution.result)
         if residual <= self.method.rtol:
-            bound = corrector.shown(system, solution.steps, rest, u)
-            bound = self._measure.stretch * (bound if bound < np.inf else corrector.bound(system, rest, u))
+            left = two_norm(rest) + system.rounding(u)
+            bound = corrector.shown(system, solution.steps, left)
+            bound = self._measure.stretch * (bound if bound < np.inf else corrector.bound(system, left))
             if bound <= self._algebraic_rtol * (size := self._measure.variation(u)):
                 return replace(label, algebraic_error=bound / size if bound else 0.0, variation=size), None
         return label, corrector.residual(system, u, rest)

@@ -62,10 +62,20 @@ def react(w: Singles, q: int, total: int, p: int, c: int, many: int) -> None:
 
 
 @kernel
-def advance(
+def advance(w: Singles, v: Doubles, x: int, r: int, p: int, q: int, alpha: int, total: int, many: int) -> None:
+    """x += alpha p, r -= alpha q, total += r r."""
+    for k in range(U(0), many):
+        v[x + k] += np.float64(w[alpha + k]) * np.float64(w[p + k])
+        left = w[r + k] - w[alpha + k] * w[q + k]
+        w[r + k] = left
+        w[total + k] += left * left
+
+
+@kernel
+def advance_watched(
     w: Singles, v: Doubles, x: int, r: int, p: int, q: int, alpha: int, total: int, moved: int, many: int
 ) -> None:
-    """x += alpha p, r -= alpha q, total += r r; moved (of v) += the square of what x moved by."""
+    """As ``advance``, to the same bits; moved (of v) += the square of what x moved by."""
     for k in range(U(0), many):
         part = np.float64(w[alpha + k]) * np.float64(w[p + k])
         v[x + k] += part

@@ -75,17 +75,14 @@ class Matrix:
         return True
 
     @cached_property
-    def diagonal_range(self) -> tuple[float, float]:
-        """The smallest and the largest entry of the diagonal, by absolute value."""
-        diagonal = np.abs(self.values[self.pattern.diagonals])
-        return float(diagonal.min()), float(diagonal.max())
+    def largest(self) -> float:
+        """The largest entry, by absolute value."""
+        return max(float(self.values.max()), -float(self.values.min()))
 
     @cached_property
-    def largest(self) -> float:
-        """The largest entry, by absolute value: of a symmetric definite matrix it is on the diagonal."""
-        if self.properties.symmetric and self.properties.definite:
-            return self.diagonal_range[1]
-        return max(float(self.values.max()), -float(self.values.min()))
+    def smallest(self) -> float:
+        """The smallest entry, by absolute value."""
+        return float(np.abs(self.values).min())
 
     @property
     def singular(self) -> bool:
@@ -167,7 +164,12 @@ class System:
         """A bound on what rounding adds to the norm of a residual in float64: n eps max|A| ‖u‖ for n entries per row,
         and as much for b."""
         entries = self.matrix.pattern.longest_row
-        return entries * EPSILON * (self.matrix.largest * two_norm(unknowns) + two_norm(self.rhs))
+        return entries * EPSILON * (self.matrix.largest * two_norm(unknowns) + self.size)
+
+    @cached_property
+    def size(self) -> float:
+        """‖b‖."""
+        return two_norm(self.rhs)
 
     def residual(self, unknowns: Array) -> Array:
         """b - A u, by SciPy's product; systems whose matrix is not to be made have another way."""

@@ -260,11 +260,14 @@ def test_the_last_steps_of_multigrid_are_a_correction_of_what_was_there_before(n
     assert exact is not None
     error = float(np.linalg.norm(solution.value - exact))
     assert (np.diff(np.log(steps.residuals)) < 0).all()
+    assert np.isfinite(steps.lengths[-4:]).all()
     for i, size in enumerate(steps.residuals.tolist()):
         assert steps.since(size) == pytest.approx(steps.lengths[i:].sum())
         assert error <= steps.since(size)
     assert steps.since(2.0 * steps.residuals[0]) == np.inf
     corrector = Corrector(solver, {})
-    shown = corrector.shown(system, steps, system.residual(solution.value), solution.value)
+    left = float(np.linalg.norm(system.residual(solution.value))) + system.rounding(solution.value)
+    shown = corrector.shown(system, steps, left)
     assert error <= shown
-    assert corrector.shown(system, None, system.residual(solution.value), solution.value) == np.inf
+    assert (shown < np.inf) == (name != "lognormal")  # whose contrast asks for more than they show
+    assert corrector.shown(system, None, left) == np.inf

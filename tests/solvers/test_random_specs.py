@@ -83,6 +83,27 @@ FOUND: dict[str, Json] = {
         },
         "samples": 4, "solver": {"method": "amg"}, "store": {"dtype": "float64"}, "certify": {"refine": 0}, "seed": 1,
     },
+    "layers of a stretched box are cut off from each other, at one coefficient": {
+        "problem": {
+            "family": "poisson", "resolution": [4, 6, 6], "domain": {"lengths": [2650, 1, 1]},
+            "source": {**GAUSSIAN, "alpha": 1.2, "modes": 8, "boundary": "neumann", "std": 1},
+            "boundary": {
+                "left": {"dirichlet": {"uniform": [0, 1]}}, "right": {"dirichlet": {"uniform": [0, 1]}},
+                "default": "periodic",
+            },
+        },
+        "samples": 3, "solver": {"method": "multigrid", "rtol": 1e-6, "sort": "none"}, "store": {"dtype": "float64"},
+        "certify": {"refine": 0, "algebraic_rtol": 1e-12, "stored_rtol": 10}, "seed": 493,
+    },
+    "an estimate of the discretisation error that float32 cannot hold": {
+        "problem": {
+            "family": "darcy", "resolution": [4, 12], "domain": {"lengths": [92.5, 1]}, "reaction": 17600,
+            "source": {"field": "bumps", "count": 2, "amplitude": [1, 2], "width": [0.05, 0.3]},
+            "coefficient": {"diagonal": [{"uniform": [1, 3]}, 1]},
+        },
+        "samples": 1, "solver": {"method": "fft"}, "store": {"dtype": "float64"}, "certify": {"refine": 1},
+        "seed": 3653,
+    },
     "a thin box by auto, of issue 13": {
         "problem": {
             "family": "darcy", "resolution": [4, 13], "domain": {"lengths": [0.1, 0.001]}, "source": 2.5,
@@ -184,6 +205,8 @@ def test_many_specs(number: int) -> None:
 @example(FOUND["nothing varies in u, and hardly anything in the solution"])
 @example(FOUND["a level that is hardly held moves by what rounding does to a residual"])
 @example(FOUND["the same with one matrix"])
+@example(FOUND["layers of a stretched box are cut off from each other, at one coefficient"])
+@example(FOUND["an estimate of the discretisation error that float32 cannot hold"])
 @example(FOUND["a thin box by auto, of issue 13"])
 @example(FOUND["a combination of earlier solutions, of issue 13"])
 def test_few_specs(spec: Json) -> None:
