@@ -8,7 +8,7 @@ correction d with A d = b - A u, the residual in doubled precision, found by a m
 from __future__ import annotations
 
 from dataclasses import replace
-from math import ceil, fsum, inf, log10
+from math import ceil, fsum, inf, log10, sqrt
 from typing import Any, Protocol
 
 import numpy as np
@@ -18,10 +18,14 @@ from solvers.methods.direct import LARGEST_FACTOR, Direct
 from solvers.methods.multigrid import LEAST_REDUCTION, Multigrid, missing
 from solvers.operators.norms import two_norm, unit_scale
 from solvers.operators.system import Matrix, System
-from solvers.solution import REDUCTION, Solver, reduced
+from solvers.solution import REDUCTION, Solver, Steps, reduced
 
 PLAIN = 1e2
-"""Ratio of diagonal entries up to which a tenfold reduction shows all of the error."""
+"""Ratio of entries up to which a tenfold reduction shows all of the error."""
+LEVELS = 8
+"""Most times that the level of a correction is looked at."""
+DRIFT = 2.0
+"""Times by which residuals that an iteration carries along may be too large."""
 WEAK = 1e-6
 """1ᵀA1 per unknown, in units of the largest entry, below which the level of a correction is looked at by itself."""
 
@@ -41,10 +45,12 @@ class Measure(Protocol):
 def relative_error(measure: Measure, correction: Array, unknowns: Array) -> float:
     """‖d‖ / ‖u - mean u‖; 0 where nothing is to be corrected."""
     error = measure.norm(correction)
-    if error == 0.0:
-        return 0.0
-    size = measure.variation(unknowns)
-    return error / size if size > 0.0 else float("inf")
+    return ratio(error, measure.variation(unknowns)) if error else 0.0
+
+
+def ratio(error: float, size: float) -> float:
+    """An error in units of what varies; 0 where there is none."""
+    return error / size if size > 0.0 else inf if error else 0.0
 
 
 class Corrector:
@@ -56,18 +62,36 @@ class Corrector:
         self._multigrid: dict[float, Solver[Any]] = {}
         self._direct: Solver[Any] | None = None
 
-    def bound(self, system: System, residual: Array, unknowns: Array) -> float:
-        """A bound on ‖d‖ that costs no solve: ‖A⁻¹‖ times the largest that ‖b - A u‖ can be, for a matrix that all
-        samples share; infinite elsewhere."""
+    def bound(self, system: System, left: float) -> float:
+        """A bound on ‖d‖ that costs no solve: ‖A⁻¹‖ times ``left``, the most that ‖b - A u‖ can be, for a matrix that
+        all samples share; infinite elsewhere."""
         if not (system.matrix.properties.constant and system.matrix.made):
             return float("inf")
         norm = self._solver.inverse_norm(system.matrix)
         if norm is None and not self._too_large(system):
             norm = self.direct.inverse_norm(system.matrix)
-        return float("inf") if norm is None else norm * (two_norm(residual) + system.rounding(unknowns))
+        return float("inf") if norm is None else norm * left
+
+    def shown(self, system: System, steps: Steps | None, left: float) -> float:
+        """‖d‖ of an earlier iterate, at most: the last steps of an iteration are its correction once they have reduced
+        its residual, to ``left``, as much as is asked of one, and the error that remains is smaller. Infinite where
+        they do not show it."""
+        if steps is None or not system.matrix.made or _may_hide_a_level(system.matrix):
+            return inf
+        size = system.size * _reduction(system.matrix)
+        return steps.since(DRIFT * left / size) if size > 0.0 else inf
+
+    def residual(self, system: System, unknowns: Array, plain: Array) -> Array:
+        """b - A u as corrections need it: ``plain``, by float64, where rounding adds no more to it than they may
+        leave, else in doubled precision."""
+        if not system.matrix.made:
+            return plain
+        kept = 0.0 if _may_hide_a_level(system.matrix) else _reduction(system.matrix)
+        return plain if kept * two_norm(plain) > system.rounding(unknowns) else system.precise_residual(unknowns)
 
     def corrections(self, systems: list[System], residuals: list[Array]) -> list[Array | None]:
-        """d with A d = r for each system; None where no method reduces its residual tenfold."""
+        """d with A d = r for each system, orthogonal to its null space; None where no method reduces its residual
+        tenfold."""
         scales = [unit_scale(residual) for residual in residuals]
         sides = [_projected(s.matrix, r * scale) for s, r, scale in zip(systems, residuals, scales, strict=True)]
         reductions = [_reduction(system.matrix) for system in systems]
@@ -78,9 +102,27 @@ class Corrector:
             for i, first in zip(group, found, strict=True):
                 d = first if first is not None else self._by_factors(systems[i], sides[i])
                 if d is not None and _may_hide_a_level(systems[i].matrix):
-                    d = d + _level(replace(systems[i], rhs=sides[i]), d)
+                    d = self._levelled(replace(systems[i], rhs=sides[i]), d, reduction)
+                if d is not None:
+                    d = _projected(systems[i].matrix, d)
                 corrections[i] = None if d is None else d if scales[i] == 1.0 else d / scales[i]
         return corrections
+
+    def _levelled(self, load: System, d: Array, reduction: float) -> Array | None:
+        """A correction with the level that its solve missed. What is hardly held is not quite a constant: it is solved
+        for again until a tenth of the correction, at most, was missed; None where that does not come."""
+        for _ in range(LEVELS):
+            level = _level(load, d)
+            d = d + level
+            if abs(level) * sqrt(len(d)) <= REDUCTION * two_norm(d):
+                return d
+            rest = load.precise_residual(d)
+            (more,) = self._iterated([load], [rest], reduction)
+            more = more if more is not None else self._by_factors(load, rest)
+            if more is None:
+                return None
+            d = d + more
+        return None
 
     def _iterated(self, systems: list[System], sides: list[Array], reduction: float) -> list[Array | None]:
         """By the solver that solved the systems where it has a way of its own, else by multigrid where that is admitted
@@ -114,15 +156,14 @@ class Corrector:
 
 
 def _reduction(matrix: Matrix) -> float:
-    """The part of a residual that an iterative correction may leave. A region of large coefficients that small ones
-    cut off has an error whose residual is smaller than that of others by their ratio, so that much more is asked; in
-    powers of ten."""
+    """The part of a residual that an iterative correction may leave. A region of large couplings that small ones cut
+    off, be it a layer of a stretched box, has an error whose residual is smaller than that of others by their ratio, so
+    that much more is asked; in powers of ten. 0 asks for factors."""
     if not matrix.made:
         return REDUCTION
-    diagonal = np.abs(matrix.values[matrix.pattern.diagonals])
-    least, most = float(diagonal.min()), float(diagonal.max())
-    if not 0.0 < least < most < inf:
-        return REDUCTION
+    least, most = matrix.smallest, matrix.largest
+    if not 0.0 < least <= most < inf:
+        return 0.0
     return REDUCTION * 10.0 ** -max(0, ceil(log10(most / least / PLAIN)))
 
 
@@ -141,8 +182,9 @@ def _level(system: System, d: Array) -> float:
     return fsum(system.precise_residual(d)) / weight if weight else float("inf")
 
 
-def _projected(matrix: Matrix, residual: Array) -> Array:
-    """A residual without the part along the null space, which no correction reduces: it is rounding."""
+def _projected(matrix: Matrix, values: Array) -> Array:
+    """A residual without the part along the null space, which no correction reduces: it is rounding; a correction
+    without that part, which is no error."""
     for vector in matrix.null_space:
-        residual = residual - (vector @ residual) / (vector @ vector) * vector
-    return residual
+        values = values - (vector @ values) / (vector @ vector) * vector
+    return values

@@ -21,6 +21,8 @@ from solvers.operators.discretisation import Discretisation
 from solvers.operators.norms import relative_norm
 from solvers.stopwatch import Stopwatch
 
+LARGEST = float(np.finfo(np.float32).max)
+"""What the column of estimates can hold."""
 NOISE = 10.0
 """Times their algebraic errors and rounding by which solutions must differ for an order to mean anything."""
 
@@ -49,7 +51,7 @@ class Refiner:
             return NONE
         grid = self._job.discretisation
         restricted = grid.restrict_fields(fine.fields)
-        error = discretisation_error(fields, restricted, grid.order)
+        error = min(discretisation_error(fields, restricted, grid.order), LARGEST)
         return Estimate(error, self._order(instance, fields, algebraic_error, fine) if ordered else nan)
 
     def _order(self, instance: Instance, fields: Array, algebraic_error: float, fine: Solved) -> float:

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from pdemill.points import Array
 from pdemill.store.store import ESTIMATED, ShardData
 from solvers import flags
-from solvers.algebraic import relative_error
+from solvers.algebraic import ratio
 from solvers.instance import Instance
 from solvers.job import FAILED
 from solvers.operators.equation import DiscreteEquation
@@ -80,7 +80,7 @@ class Rows:
         stored = row.label.algebraic_error + row.label.rounding
         if row.solution is not None:
             if self._fits(number):
-                stored += self._rounding(row.solution, number)
+                stored += self._rounding(row.label, row.solution, number)
                 fault = rounded(row.label, stored) if stored > self._limit else None
             else:
                 fault = misfit(row.label, self._job.spec.store.dtype)
@@ -120,13 +120,14 @@ class Rows:
         found = flags.Evidence(stored, flags.StoredField(grid, instance, equation, unknowns))
         self.arrays["flags"][row.number] = flags.told(found)
 
-    def _rounding(self, solution: Array, number: int) -> float:
-        """How far the stored solution is from that in float64, relative to what varies in it."""
+    def _rounding(self, label: Label, solution: Array, number: int) -> float:
+        """How far, at most, the stored solution is from that in float64, relative to what varies in it."""
         stored = self.arrays["solution"][number]
         if stored.dtype == solution.dtype:
             return 0.0
         grid = self._job.discretisation
-        return relative_error(grid, grid.from_fields(stored - solution), grid.from_fields(solution))
+        size = label.variation if label.variation > 0.0 else grid.variation(grid.from_fields(solution))
+        return ratio(grid.largest_norm(grid.from_fields(stored - solution)), size)
 
     def _fits(self, number: int) -> bool:
         return bool(

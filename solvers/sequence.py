@@ -29,8 +29,8 @@ class Label:
     """A certified solution, or why there is none.
 
     ``algebraic_error``: its distance to the exact solution of the system, relative to what varies in it; ``rounding``:
-    what adding a level to it has rounded away, in the same units; ``seconds`` of CPU time its solves and certificates
-    took.
+    what adding a level to it has rounded away, in the same units; ``variation``: the norm of what varies in the
+    unknowns, where it is known; ``seconds`` of CPU time its solves and certificates took.
     """
 
     unknowns: Array | None
@@ -42,6 +42,7 @@ class Label:
     seconds: float = 0.0
     algebraic_error: float = float("nan")
     rounding: float = 0.0
+    variation: float = float("nan")
 
 
 ROUNDS = 8
@@ -151,10 +152,12 @@ class Sequence:
             return _missed(residual, iterations), None
         label = Label(u, residual, iterations, method, solution.result)
         if small:
-            bound = self._measure.stretch * corrector.bound(system, rest, u)
+            left = two_norm(rest) + system.rounding(u)
+            bound = corrector.shown(system, solution.steps, left)
+            bound = self._measure.stretch * (bound if bound < np.inf else corrector.bound(system, left))
             if bound <= self._algebraic_rtol * (size := self._measure.variation(u)):
-                return replace(label, algebraic_error=bound / size if bound else 0.0), None
-        return label, system.precise_residual(u, rest)
+                return replace(label, algebraic_error=bound / size if bound else 0.0, variation=size), None
+        return label, corrector.residual(system, u, rest)
 
     def _is_small(self, system: System, unknowns: Array, residual: float) -> bool:
         """Whether a relative residual is that of a certified label."""

@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from enum import Enum
 from typing import Any
 
+import numpy as np
+
 from pdemill.points import Array
 from solvers.operators.norms import two_norm
 from solvers.operators.system import Matrix, Pattern, System
@@ -80,13 +82,30 @@ class Stats:
 
 
 @dataclass(frozen=True)
+class Steps:
+    """The last steps of an iteration that reduces errors in all directions alike: ``residuals``, ‖b - A u‖ / ‖b‖ before
+    each, and ``lengths``, the 2-norms of what they added to u."""
+
+    residuals: Array
+    lengths: Array
+
+    def since(self, residual: float) -> float:
+        """How far u has moved, at most, since its residual was at least so large; infinite where the steps do not go
+        back so far."""
+        far = np.flatnonzero(self.residuals >= residual)
+        return float(self.lengths[far[-1] :].sum()) if len(far) else float("inf")
+
+
+@dataclass(frozen=True)
 class Solution[State]:
-    """``value``: the unknowns; ``state``: what the next solve may build on."""
+    """``value``: the unknowns; ``state``: what the next solve may build on; ``steps``: the last ones that led to
+    them, where the method's reduce errors in all directions alike."""
 
     value: Array
     result: Result
     stats: Stats
     state: State
+    steps: Steps | None = None
 
 
 def reduced(system: System, solution: Solution[Any]) -> Array | None:

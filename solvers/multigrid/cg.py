@@ -25,6 +25,7 @@ from solvers.multigrid import layout as of
 from solvers.multigrid.cg_kernels import (
     add_product,
     advance,
+    advance_watched,
     apply5,
     apply7,
     defect5,
@@ -44,8 +45,13 @@ recurrence says that it is done, or it may not go on; it was not done when it co
 DROP, EVERY = 1e-3, 6
 FAST_DROP, FAST = 1e-5, 8
 DRIFT, STALL = 0.1, 0.5
+NEAR = 1e4
+"""Times the tolerance below which residuals are when the lengths of steps begin to be measured."""
 MOVE = 8.0
 """Steps that a lane takes in the time in which it is set up anew, with a margin."""
+
+type Trail = NDArray[np.float64]
+"""Of shape (lanes, 2, steps that are remembered)."""
 
 
 @kernel
@@ -87,14 +93,18 @@ def direct_and_apply(w: Singles, t: Level, reaction: bool, lanes: int) -> None:
 
 
 @kernel
-def step(w: Singles, v: Doubles, t: Level, fine: Level, lanes: int) -> None:
-    """x += alpha p, r -= alpha q; the sums are r r."""
+def step(w: Singles, v: Doubles, t: Level, fine: Level, watched: bool, lanes: int) -> None:
+    """x += alpha p, r -= alpha q; the sums are r r, and, where it is watched, the squares of what x moved by."""
     for z in range(t[of.NZ]):
         for y in range(t[of.NY]):
             for c in range(2):
                 at = c * t[of.SIZE] + row(t, z, y)
                 x, r, p, q = U(fine[of.U] + at), U(t[of.F] + at), U(t[of.P] + at), U(t[of.Q] + at)
-                advance(w, v, x, r, p, q, U(t[of.ALPHA]), U(t[of.SUM]), length(t, c, z, y, lanes))
+                total, many = U(t[of.SUM]), length(t, c, z, y, lanes)
+                if watched:
+                    advance_watched(w, v, x, r, p, q, U(t[of.ALPHA]), total, U(fine[of.SUM]), many)
+                else:
+                    advance(w, v, x, r, p, q, U(t[of.ALPHA]), total, many)
 
 
 @kernel
@@ -222,14 +232,16 @@ def solve(
     replaced: NDArray[np.int64],
     fresh: NDArray[np.bool_],
     norms: Doubles,
+    trail: Trail,
 ) -> bool:
     """Iterate from x = 0 and r = b, or from where ``move`` has taken lanes that run. Returns whether all have ended;
     else those that run should be moved. ``standing``, ``iterations``, ``replaced``, ``fresh``, ``norms``: the state of
-    every lane, which a beginning fills in; it is told by a first norm, that of b, below zero."""
+    every lane, which a beginning fills in; it is told by a first norm, that of b, below zero. ``trail``: for the last
+    steps of every lane, step i at i modulo their number, ‖r‖ / ‖b‖ before it and, near the end, how far it moved x."""
     t = levels[0]
     many = t[of.HALF] * lanes
     size, before, last, found = norms[0], norms[1], norms[2], norms[3]
-    here, change, check = np.zeros(lanes), np.zeros(lanes), np.zeros(lanes, np.bool_)
+    here, change, check, moved = np.zeros(lanes), np.zeros(lanes), np.zeros(lanes, np.bool_), np.zeros(lanes)
     if size[0] < 0.0:
         measure(w, t, lanes)
         gather(w, t[of.SUM], lanes, many, size)
@@ -265,13 +277,21 @@ def solve(
                 standing[lane] = BROKEN
             change[lane] = here[lane] / change[lane] if standing[lane] == RUNNING else 0.0
         spread(w, t[of.ALPHA], lanes, many, change)
-        step(w, v, t, fine, lanes)
+        watched = False
+        for lane in range(lanes):
+            watched = watched or (standing[lane] == RUNNING and found[lane] <= NEAR * rtol)
+        step(w, v, t, fine, watched, lanes)
         gather(w, t[of.SUM], lanes, many, change)
+        if watched:
+            gather(v, fine[of.SUM], lanes, many, moved)
         checks = 0
         for lane in range(lanes):
             check[lane] = False
             if standing[lane] != RUNNING:
                 continue
+            place = iterations[lane] % trail.shape[2]
+            near = found[lane] <= NEAR * rtol
+            trail[lane, 0, place], trail[lane, 1, place] = found[lane], np.sqrt(moved[lane]) if near else np.inf
             iterations[lane] += 1
             found[lane] = np.sqrt(change[lane] / size[lane])
             if found[lane] <= rtol or iterations[lane] == limit:

@@ -72,6 +72,20 @@ def advance(w: Singles, v: Doubles, x: int, r: int, p: int, q: int, alpha: int, 
 
 
 @kernel
+def advance_watched(
+    w: Singles, v: Doubles, x: int, r: int, p: int, q: int, alpha: int, total: int, moved: int, many: int
+) -> None:
+    """As ``advance``, to the same bits; moved (of v) += the square of what x moved by."""
+    for k in range(U(0), many):
+        part = np.float64(w[alpha + k]) * np.float64(w[p + k])
+        v[x + k] += part
+        v[moved + k] += part * part
+        left = w[r + k] - w[alpha + k] * w[q + k]
+        w[r + k] = left
+        w[total + k] += left * left
+
+
+@kernel
 def defect5(
     w: Singles,
     v: Doubles,

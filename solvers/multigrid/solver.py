@@ -17,12 +17,14 @@ from solvers.multigrid.layout import Coarsening, Layout, lay_out, plan_coarsenin
 from solvers.multigrid.loading import load, load_sides, unload
 from solvers.multigrid.stencil import Stencil, survey
 from solvers.operators.system import Matrix, Pattern, System
-from solvers.solution import Result, Solution, Stats
+from solvers.solution import Result, Solution, Stats, Steps
 
 RESULTS = {DONE: Result.CONVERGED, BROKEN: Result.BREAKDOWN, STALLED: Result.MISSED_TOLERANCE}
 NONE = -99
 MARGIN = 0.9
 """The share of the tolerance that is aimed at, since the certificate rounds otherwise."""
+REMEMBERED = 16
+"""Steps at the end of a solve whose lengths are told."""
 CORRECTION_LIMIT = 100
 """Most iterations of a correction."""
 
@@ -43,16 +45,25 @@ class State(NamedTuple):
     replaced: NDArray[np.int64]
     fresh: NDArray[np.bool_]
     norms: Array
+    trail: Array
 
     @classmethod
     def new(cls, lanes: int) -> State:
         standing, iterations, replaced = np.zeros((3, lanes), dtype=np.int64)
-        return cls(standing, iterations, replaced, np.ones(lanes, dtype=np.bool_), np.full((4, lanes), -1.0))
+        fresh, trail = np.ones(lanes, dtype=np.bool_), np.zeros((lanes, 2, REMEMBERED))
+        return cls(standing, iterations, replaced, fresh, np.full((4, lanes), -1.0), trail)
 
     def of(self, lanes: NDArray[np.intp]) -> State:
         """The state of some lanes."""
         integers = self.standing[lanes], self.iterations[lanes], self.replaced[lanes]
-        return State(*integers, self.fresh[lanes], np.ascontiguousarray(self.norms[:, lanes]))
+        return State(*integers, self.fresh[lanes], np.ascontiguousarray(self.norms[:, lanes]), self.trail[lanes])
+
+    def steps(self, lane: int, scale: float) -> Steps:
+        """The last steps of a lane, first to last; ``scale``: from units of x to those of the solution."""
+        end = int(self.iterations[lane])
+        places = np.arange(max(0, end - REMEMBERED), end) % REMEMBERED
+        residuals, lengths = self.trail[lane][:, places]
+        return Steps(residuals, lengths * scale)
 
 
 @dataclass(frozen=True)
@@ -103,10 +114,11 @@ class GridSolver:
         solutions: dict[int, Solution[None]] = {}
         for kind in dict.fromkeys(kind for kind in kinds if kind):
             slots = np.flatnonzero([other == kind for other in kinds])
-            x, standing, iterations = self._solve(kind, slots, rtol, limit, [systems[slot].matrix for slot in slots])
+            x, state = self._solve(kind, slots, rtol, limit, [systems[slot].matrix for slot in slots])
             for lane, slot in enumerate(slots.tolist()):
-                result = RESULTS.get(int(standing[lane]), Result.MAX_ITERATIONS)
-                solutions[slot] = Solution(x[lane], result, Stats(int(iterations[lane])), None)
+                result = RESULTS.get(int(state.standing[lane]), Result.MAX_ITERATIONS)
+                steps = state.steps(lane, float(self._scales[slot] / self._weights[slot]))
+                solutions[slot] = Solution(x[lane], result, Stats(int(state.iterations[lane])), None, steps)
         return [solutions.get(slot) or self._refused() for slot in range(len(systems))]
 
     def correct(self, systems: list[System], residuals: list[Array], reduction: float) -> list[Array | None]:
@@ -167,8 +179,8 @@ class GridSolver:
 
     def _solve(
         self, kind: Kind, slots: NDArray[np.intp], rtol: float, limit: int, matrices: list[Matrix]
-    ) -> tuple[Array, NDArray[np.int64], NDArray[np.int64]]:
-        """The unknowns of the systems of one kind, how they stand, and their iterations."""
+    ) -> tuple[Array, State]:
+        """The unknowns of the systems of one kind, and how they stand."""
         layout = self._prepared(kind, len(slots))
         w, v, lanes = self._w, self._v, np.arange(len(slots))
         self._set_up(kind, layout, w, v, slots)
@@ -187,7 +199,7 @@ class GridSolver:
             move(old_w, old_v, before.levels[0], before.fine, kept, many, w, v, layout.levels[0], layout.fine)
         self._unload(layout, v, x, state, now, lanes, scales)
         self._loaded = Loaded(kind, layout, slots, tuple(matrices)) if len(lanes) == len(slots) else None
-        return x, state.standing, state.iterations
+        return x, state
 
     def _set_up(self, kind: Kind, layout: Layout, w: Singles, v: Doubles, slots: NDArray[np.intp]) -> None:
         """Fill buffers from the systems in the slots."""
@@ -205,7 +217,7 @@ class GridSolver:
         unload(v, layout.levels[0], layout.fine, values, scales[lanes], len(lanes))
         if values is not x:
             x[lanes] = values
-        state.standing[lanes], state.iterations[lanes] = now.standing, now.iterations
+        state.standing[lanes], state.iterations[lanes], state.trail[lanes] = now.standing, now.iterations, now.trail
 
     def _prepared(self, kind: Kind, lanes: int) -> Layout:
         """The layout, with buffers whose margins are zero."""

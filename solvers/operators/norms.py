@@ -50,6 +50,9 @@ def varying(variation: float, size: float) -> float:
 class Euclidean:
     """The 2-norm, and that of u minus its mean."""
 
+    channels: tuple[slice, ...] = (slice(None),)
+    """Where the unknowns of each channel stand."""
+
     @property
     def stretch(self) -> float:
         """The most by which ``norm`` is larger than the 2-norm."""
@@ -59,6 +62,15 @@ class Euclidean:
         """The L2 norm of unknowns, up to a factor that all have in common."""
         return two_norm(unknowns)
 
+    def largest_norm(self, unknowns: Array) -> float:
+        """What ``norm`` is at most, at the price of a 2-norm."""
+        return self.norm(unknowns)
+
     def variation(self, unknowns: Array) -> float:
-        """The norm of unknowns without their mean; of the whole where nothing varies."""
-        return varying(self.norm(unknowns - unknowns.mean()), self.norm(unknowns))
+        """The norm of unknowns without their mean; of the whole where nothing varies. That of the channel in which it
+        is least, so that no channel has a larger error than is said."""
+        found = [self._varies(unknowns[channel]) for channel in self.channels]
+        return min((size for size in found if size > 0.0), default=0.0)
+
+    def _varies(self, values: Array) -> float:
+        return varying(two_norm(values - values.mean()), two_norm(values))

@@ -74,10 +74,15 @@ class Matrix:
         """Whether its values are there."""
         return True
 
-    @property
+    @cached_property
     def largest(self) -> float:
         """The largest entry, by absolute value."""
         return max(float(self.values.max()), -float(self.values.min()))
+
+    @cached_property
+    def smallest(self) -> float:
+        """The smallest entry, by absolute value."""
+        return float(np.abs(self.values).min())
 
     @property
     def singular(self) -> bool:
@@ -142,16 +147,16 @@ class System:
     shift: float = 0.0
     guess: Array | None = None
 
-    def precise_residual(self, unknowns: Array, plain: Array | None = None) -> Array:
-        """b - A u to within a tenth of it: summed in doubled precision, where the values of the matrix are there and
-        rounding could be more in the ``plain`` one, by float64."""
+    def precise_residual(self, unknowns: Array) -> Array:
+        """b - A u, summed in doubled precision where the values of the matrix are there. Without what of u is in the
+        null space: A v is rounding there, and not 0."""
         if not self.matrix.made:
-            return self.residual(unknowns) if plain is None else plain
-        if plain is not None and two_norm(plain) > 10.0 * self.rounding(unknowns):
-            return plain
+            return self.residual(unknowns)
         from solvers.doubled import residual  # late: whoever only assembles does not load the compiler
 
         pattern = self.matrix.pattern
+        for vector in self.matrix.null_space:
+            unknowns = unknowns - (vector @ unknowns) / (vector @ vector) * vector
         found = residual(pattern.indptr, pattern.indices, self.matrix.values, unknowns, self.rhs)
         return found if np.isfinite(found).all() else self.residual(unknowns)
 
@@ -159,7 +164,12 @@ class System:
         """A bound on what rounding adds to the norm of a residual in float64: n eps max|A| ‖u‖ for n entries per row,
         and as much for b."""
         entries = self.matrix.pattern.longest_row
-        return entries * EPSILON * (self.matrix.largest * two_norm(unknowns) + two_norm(self.rhs))
+        return entries * EPSILON * (self.matrix.largest * two_norm(unknowns) + self.size)
+
+    @cached_property
+    def size(self) -> float:
+        """‖b‖."""
+        return two_norm(self.rhs)
 
     def residual(self, unknowns: Array) -> Array:
         """b - A u, by SciPy's product; systems whose matrix is not to be made have another way."""

@@ -138,7 +138,15 @@ class TriangleElements(Discretisation):
 
     @cached_property
     def stretch(self) -> float:
-        return float(np.sqrt(abs(self._mass).sum(axis=1).max()))
+        return float(self._row_sums.max())
+
+    @cached_property
+    def _row_sums(self) -> Array:
+        """Roots of the sums of |M| over its rows: |uᵀM u| is at most the sum of their squares times those of u."""
+        return np.asarray(np.sqrt(abs(self._mass).sum(axis=1)))
+
+    def largest_norm(self, unknowns: Array) -> float:
+        return two_norm(self._row_sums * unknowns)
 
     def norm(self, unknowns: Array) -> float:
         scale = unit_scale(unknowns)

@@ -34,4 +34,5 @@ def _raised(label: Label, level: float) -> Label:
     if label.unknowns is None or level == 0.0:
         return label
     u = label.unknowns + level
-    return replace(label, unknowns=u, rounding=relative_error(Euclidean(), 0.5 * EPSILON * u, u))
+    rounding = relative_error(Euclidean(), 0.5 * EPSILON * u, u)
+    return replace(label, unknowns=u, rounding=rounding, variation=float("nan"))

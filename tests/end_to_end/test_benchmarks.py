@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from benchmarks import generators, peers, planner, scaling, skr
+from benchmarks import generators, peers, planner, scaling, skr, trust
 from benchmarks.shared.planned import choice
 from benchmarks.shared.published import expanded, moved_inside, snapshot
 from benchmarks.shared.race import RULE, Answer, race
@@ -19,7 +19,7 @@ from benchmarks.shared.sequences import FIELDS, Drawn, darcy
 from pdemill.spec.method import methods
 from solvers.operators.system import Matrix
 
-MAINS = {"skr": skr, "peers": peers, "planner": planner, "scaling": scaling, "generators": generators}
+MAINS = {"skr": skr, "peers": peers, "planner": planner, "scaling": scaling, "generators": generators, "trust": trust}
 
 
 @pytest.fixture(scope="module")
@@ -127,6 +127,17 @@ def test_published_discretisations_are_off_and_ours_is_not(written: Path) -> Non
     wrong = [error for (generator, _), error in worst.items() if generator in ("SKR", "PhysicsNeMo", "FNO's script")]
     assert min(wrong) > 0.1
     assert worst["pdemill", "finite volumes"] < 0.06
+
+
+def test_no_label_of_the_table_of_trust_is_further_off_than_it_says() -> None:
+    with Report("trust", {}, None, trust.RULE) as report:
+        groups = trust.measured(report, quick=True)
+    assert sum(group.specs for group in groups.values()) > 100
+    for name, group in groups.items():
+        assert group.ratio <= 3.0, name
+        assert group.share <= 3.0, name
+        assert not group.unknown, name
+        assert group.certified > 0 or set(group.failures) == {"ROUNDED"}, name
 
 
 def test_only_the_right_equation_converges() -> None:

@@ -7,9 +7,10 @@ from typing import Any
 import numpy as np
 import pytest
 import zarr
-from scipy.sparse.linalg import splu
 
 import pdemill
+from benchmarks.shared.truth import errors, true_solution
+from benchmarks.shared.truth import solution as system_solution
 from pdemill.points import Array
 from pdemill.spec import validate
 from pdemill.store.layout import Shard
@@ -64,22 +65,10 @@ def solved(
     return job, job.solve(Shard("train", 0, 0, samples), lambda progress: None)[0]
 
 
-def truth(job: FieldJob, number: int) -> Array:
-    """The exact solution of a sample's system: SuperLU, refined with residuals in doubled precision."""
-    equation = job.discretisation.equation(job.instance("train", number))
-    assert isinstance(equation, LinearEquation)
-    system = equation.system
-    factors = splu(system.matrix.sparse().tocsc())
-    u = factors.solve(system.rhs)
-    for _ in range(20):
-        u = u + factors.solve(system.precise_residual(u))
-    return np.asarray(u + equation.level)
-
-
 def true_error(job: FieldJob, data: ShardData, number: int) -> float:
-    u, exact = data.arrays["solution"][number].astype(np.float64).ravel(), truth(job, number)
-    size = np.abs(exact).max()
-    return float(np.linalg.norm((u - exact) / size) / np.linalg.norm((exact - exact.mean()) / size))
+    truth = true_solution(job, number)
+    assert truth is not None
+    return errors(job, data, number, truth)[0]
 
 
 @pytest.mark.parametrize("method", METHODS)
@@ -118,26 +107,40 @@ def test_a_nearly_singular_screen_is_right_or_fails(c: float, method: str) -> No
         assert true_error(job, data, number) <= 3.0 * data.arrays["algebraic_error"][number] + 1e-13
 
 
-def test_meshes_are_measured_by_their_mass() -> None:
+@pytest.mark.parametrize("order", [1, 2])
+@pytest.mark.parametrize("method", ["auto", "direct", "cg", "gmres", "skr", "amg"])
+def test_meshes_are_measured_by_their_mass(order: int, method: str) -> None:
     outline = [[0, 0], [2, 0], [2, 1], [1, 1], [1, 2], [0, 2]]
     spec = validate(
         {
             "problem": {
-                "family": "thermal", "domain": {"shape": "polygon", "outline": outline}, "resolution": {"h": 0.1},
+                "family": "thermal", "domain": {"shape": "polygon", "outline": outline}, "resolution": {"h": 0.2},
+                "order": order, "coefficient": {**LEVELS, "low": 0.01, "high": 100},
                 "boundary": {"default": {"dirichlet": {"uniform": [300, 301]}}}, "source": {"uniform": [0, 1]},
             },
             "samples": 3, "store": {"dtype": "float64"}, "certify": {"refine": 0},
+            "solver": {"method": method, "rtol": 1e-6},
         }
     )  # fmt: skip
     job = FieldJob(spec)
     data, _ = job.solve(Shard("train", 0, 0, 3), lambda progress: None)
     grid = job.discretisation
     for number in range(3):
-        exact = truth(job, number)
-        u = grid.from_fields(data.arrays["solution"][number])
-        error = grid.norm(u - exact) / grid.variation(exact)
-        assert error <= 3.0 * data.arrays["algebraic_error"][number] + 1e-13
-        assert grid.norm(np.ones_like(exact)) <= grid.stretch * np.sqrt(len(exact))
+        assert true_error(job, data, number) <= 3.0 * data.arrays["algebraic_error"][number] + 1e-13
+    one = np.ones(grid.pattern.size)
+    assert grid.norm(one) <= grid.stretch * np.sqrt(len(one))
+
+
+def test_norms_of_elements_are_integrals() -> None:
+    """Of x² + xy, which is quadratic, over the unit square."""
+    sides = {"default": {"neumann": 0}}
+    problem = {"family": "thermal", "resolution": {"h": 0.3}, "order": 2, "boundary": sides, "reaction": 1}
+    grid = FieldJob(validate({"problem": problem, "samples": 1})).discretisation
+    x, y = (grid.points.coordinates[name] for name in "xy")
+    u, square, mean = x**2 + x * y, 1 / 5 + 1 / 4 + 1 / 9, 1 / 3 + 1 / 4
+    assert grid.norm(u) == pytest.approx(square**0.5, rel=1e-12)
+    assert grid.variation(1e3 + u) == pytest.approx((square - mean**2) ** 0.5, rel=1e-9)
+    assert grid.norm(u) <= grid.largest_norm(u) <= 2.0 * grid.norm(u)
 
 
 def test_an_error_above_the_limit_is_corrected() -> None:
@@ -242,3 +245,29 @@ def test_columns_are_written(tmp_path: Any) -> None:
     assert (algebraic > 0).all()
     assert (algebraic < stored).all()
     assert (stored < 1e-6).all()
+
+
+@pytest.mark.parametrize("name", ["lognormal", "robin", "huge"])
+def test_the_last_steps_of_multigrid_are_a_correction_of_what_was_there_before(name: str) -> None:
+    """They bound the error without another solve; where they do not go back far enough, there is one."""
+    job, _ = solved(PROBLEMS[name], "multigrid", samples=1)
+    (system,) = [job.discretisation.equation(job.instance("train", 0)).linearised(np.empty(0))]
+    solver = job.method.solver()
+    (solution,) = solver.solve_batch([system], None)
+    steps = solution.steps
+    assert steps is not None
+    exact = system_solution(system)
+    assert exact is not None
+    error = float(np.linalg.norm(solution.value - exact))
+    assert (np.diff(np.log(steps.residuals)) < 0).all()
+    assert np.isfinite(steps.lengths[-4:]).all()
+    for i, size in enumerate(steps.residuals.tolist()):
+        assert steps.since(size) == pytest.approx(steps.lengths[i:].sum())
+        assert error <= steps.since(size)
+    assert steps.since(2.0 * steps.residuals[0]) == np.inf
+    corrector = Corrector(solver, {})
+    left = float(np.linalg.norm(system.residual(solution.value))) + system.rounding(solution.value)
+    shown = corrector.shown(system, steps, left)
+    assert error <= shown
+    assert (shown < np.inf) == (name != "lognormal")  # whose contrast asks for more than they show
+    assert corrector.shown(system, None, left) == np.inf

@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from benchmarks.shared.truth import true_solution
 from pdemill.spec import validate
 from pdemill.store.layout import Shard
 from solvers.field_job import FieldJob
@@ -121,3 +122,13 @@ def test_levels_that_are_hardly_held_are_no_further_off_than_is_said(cells: int,
                 )
                 missed = abs(float(left / sum(sums))) / float(np.std(u))
                 assert missed <= 3.0 * data.arrays["stored_error"][number] + 1e-12, (method, rtol, number)
+
+
+@pytest.mark.parametrize("contrast", CONTRASTS)
+@pytest.mark.parametrize("sides", SIDES)
+def test_the_truth_of_larger_systems_is_that_of_rational_arithmetic(contrast: float, sides: str) -> None:
+    job = job_of(islands(contrast, sides), "direct", 1e-8)
+    found = true_solution(job, 0)
+    assert found is not None
+    u = found.unknowns + found.level
+    assert distance(u, truths(contrast, sides)[0]) <= 1e-15 + np.spacing(np.abs(u).max()) / np.std(u)
