@@ -31,6 +31,10 @@ CUBE: dict[str, Any] = {
 }  # fmt: skip
 
 
+PATIENCE = 3.0
+"""Seconds within which others are answered on a busy machine; without pools it is 15 to 30."""
+
+
 @pytest.fixture(scope="module")
 def api(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Api]:
     with serving(without_broker(tmp_path_factory.mktemp("pools") / "data")) as api:
@@ -66,9 +70,9 @@ def crowd(api: Api, number: int, target: str, job: str) -> list[Answer]:
             for ask in others:
                 answer, seconds = timed(ask)
                 assert answer.status in (200, 503)
-                assert seconds < 1.0
+                assert seconds < PATIENCE
     found = [one.result() for one in asked]
-    assert max(seconds for answer, seconds in found if answer.status == 503) < 2.0
+    assert max(seconds for answer, seconds in found if answer.status == 503) < PATIENCE
     assert all(int(answer.headers["retry-after"]) > 0 for answer, _ in found if answer.status == 503)
     return [answer for answer, _ in found]
 
