@@ -97,6 +97,7 @@ bench: $(READY)  ## run the benchmarks and print their tables
 	$(BIN)/python benchmarks/multigrid.py
 	$(BIN)/python benchmarks/reader.py
 	$(BIN)/python benchmarks/serving.py
+	$(BIN)/python benchmarks/coordinator.py
 
 soak: $(READY)  ## disturb a running server 200 times (an hour)
 	$(BIN)/python benchmarks/soak.py

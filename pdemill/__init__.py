@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, SupportsIndex
 from pdemill import errors
 from pdemill.arguments import whole, worker_count
 from pdemill.progress import Failure, Summary, Tally, Watcher
-from pdemill.reader import Dataset, mix, open
+from pdemill.reader import Dataset, Windows, mix, open
 
 if TYPE_CHECKING:
     from pdemill.client import Client, Job
@@ -25,8 +25,8 @@ if TYPE_CHECKING:
 __version__ = "0.1.0"
 
 __all__ = [
-    "Client", "Dataset", "Failure", "Job", "Summary", "Tally", "errors", "export", "generate", "mix", "open", "plan",
-    "preset", "verify", "walk_labels",
+    "Client", "Dataset", "Failure", "Job", "Summary", "Tally", "Windows", "errors", "export", "generate", "mix", "open",
+    "plan", "preset", "verify", "walk_labels",
 ]  # fmt: skip
 
 
@@ -58,9 +58,10 @@ def export(
     """Copy the certified samples of a finished store into the new folder ``out``, in another library's format.
 
     ``store``: a folder or an address, as for ``open``. ``to``: "pt" (neuraloperator's dictionaries of tensors),
-    "pdebench" (its HDF5 files of 2D Darcy flow) or "well" (The Well's HDF5 layout). ``where``: a condition on samples,
-    as for ``open``. The folder is there whole or not at all; memory holds one shard at a time. Raises ExportError,
-    MissingExtra, StoreError, IncompleteStore, WhereError.
+    "pdebench" (its HDF5 files of 2D Darcy flow and of trajectories), "well" (The Well's HDF5 layout) or "netcdf"
+    (NetCDF files of trajectories as Poseidon's). ``where``: a condition on samples, as for ``open``. The folder is
+    there whole or not at all; memory holds one shard at a time. Raises ExportError, MissingExtra, StoreError,
+    IncompleteStore, WhereError.
     """
     from pdemill.exports import export as export_store
 

@@ -42,8 +42,9 @@ def generate(
     error against the exact solution of the discrete system (L2, relative to u minus its mean) at most
     certify.algebraic_rtol, and when that error of the stored bits, rounding included, is at most certify.stored_rtol.
 
-    The discretisation error is estimated on a drawn subset, certify.refine of each split, at least 4 samples; it has no
-    limit. Values at points have standard errors, and no residual.
+    The discretisation error is estimated on a subset, the first 4 samples of each split and a share certify.refine of
+    the others; it is limited where certify.error_rtol is given, and then estimated for every sample. Values at points
+    have standard errors, and no residual.
     """
     job = load_spec(cli_jobs.chosen(spec, preset), settings)
     with console.Bar() as bar:
@@ -66,9 +67,10 @@ def plan(spec: str | None, preset: str | None, settings: tuple[str, ...]) -> Non
 @commands.command()
 @click.argument("store")
 @click.option("--picture", metavar="OUT.png", help="Also draw samples and certificates into a PNG.")
+@click.option("--movie", metavar="OUT.gif", help="Also draw trajectories into a GIF.")
 @click.option("--worst", "count", type=click.IntRange(min=1), metavar="N", help="Also list the N samples with the "
               "largest stated errors; with --picture draw these.")  # fmt: skip
-def inspect(store: str, picture: str | None, count: int | None) -> None:
+def inspect(store: str, picture: str | None, movie: str | None, count: int | None) -> None:
     """Show what is in a store: how many samples are certified, residuals (of float64 solutions), errors (also of the
     stored bits), discretisation errors where they were estimated, standard errors at points, flags."""
     attributes, reports = report(store)
@@ -85,6 +87,13 @@ def inspect(store: str, picture: str | None, count: int | None) -> None:
             console.out.print(f"picture: {Path(picture).with_name(draw(store, picture, chosen).name)}")
         except (OSError, ValueError) as error:
             raise PdemillError(f"cannot draw into {picture}: {error}") from None
+    if movie:
+        from pdemill.movie import draw_movie
+
+        try:
+            console.out.print(f"movie: {Path(movie).with_name(draw_movie(store, movie).name)}")
+        except (OSError, ValueError) as error:
+            raise PdemillError(f"cannot draw into {movie}: {error}") from None
 
 
 @commands.command()

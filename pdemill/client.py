@@ -61,15 +61,24 @@ class Client:
         """The job with this id."""
         return Job(self, self._ask("GET", f"/v1/jobs/{quote(job, safe='')}").json())
 
-    def jobs(self, status: str | None = None) -> Iterator[Job]:
-        """Your jobs, newest first."""
-        query: dict[str, Any] = {"limit": 100, **({"status": status} if status else {})}
+    def jobs(self, status: str | None = None, owner: str | None = None) -> Iterator[Job]:
+        """Your jobs, newest first; with the key of an admin those of another ``owner``, or of all (``"*"``)."""
+        chosen = {"status": status, "owner": owner}
+        query: dict[str, Any] = {"limit": 100, **{name: value for name, value in chosen.items() if value}}
         while True:
             page = self._ask("GET", "/v1/jobs", params=query).json()
             yield from (Job(self, state) for state in page["jobs"])
             if page["next"] is None:
                 return
             query["cursor"] = page["next"]
+
+    def switches(self) -> dict[str, bool]:
+        """Whether the server is ``paused`` (hands out no work) or ``drained`` (takes no new jobs)."""
+        return dict(self._ask("GET", "/v1/server").json())
+
+    def switch(self, name: str, on: bool) -> dict[str, bool]:
+        """Switch ``paused`` or ``drained`` on or off, with the key of an admin."""
+        return dict(self._ask("PUT" if on else "DELETE", f"/v1/server/{quote(name, safe='')}").json())
 
     def fetch(self, path: str, headers: Mapping[str, str] | None = None) -> httpx.Response:
         """A file of the server, or what ``headers`` ask of it. Raises ServerError."""

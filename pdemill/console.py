@@ -18,7 +18,7 @@ from rich.table import Table
 from pdemill.inspect import SplitReport, Stated
 from pdemill.planning import Plan
 from pdemill.progress import Summary, Tally
-from pdemill.store.root import is_pointwise
+from pdemill.store.root import in_time, is_pointwise
 
 WIDEST = 100_000
 """Columns of a line: tables are neither cut nor folded, so that what is in them can be copied and piped."""
@@ -94,7 +94,7 @@ def print_summary(summary: Summary, store: str, attributes: dict[str, Any], repo
         f"{certified} of {summary.total} samples certified in {summary.seconds:.1f} s"
         + (f" (CPU s: {steps})" if steps else "")
     )
-    for line in _points_lines(reports) if is_pointwise(attributes) else _fields_lines(attributes, reports):
+    for line in _lines(attributes, reports):
         out.print(line)
     if flagged := sum(row.flagged for row in reports):
         out.print(f"flagged for a second look: {samples_flagged(flagged, _flag_texts(reports))}")
@@ -104,6 +104,31 @@ def print_summary(summary: Summary, store: str, attributes: dict[str, Any], repo
 
 NOTHING = np.empty(0)
 """A column that older stores do not have."""
+
+
+def _lines(attributes: dict[str, Any], reports: list[SplitReport]) -> Iterator[str]:
+    if is_pointwise(attributes):
+        return _points_lines(reports)
+    return (_time_lines if in_time(attributes) else _fields_lines)(attributes, reports)
+
+
+def _time_lines(attributes: dict[str, Any], reports: list[SplitReport]) -> Iterator[str]:
+    errors_, until, tails, estimates = (
+        _column(reports, name) for name in ("time_error_estimate", "valid_until", "spectral_tail", "error_estimate")
+    )
+    tolerance, end = attributes["plan"]["time_rtol"], attributes["spec"]["problem"]["time"]
+    stored = _worst(_column(reports, "stored_error"))
+    spread = f"median {_median(errors_)}, worst {_worst(errors_)}"
+    yield f"error in time: {spread}, tolerance {tolerance:.1e}; as stored {stored}"
+    last = end["times"][-1] if end.get("times") else end["end"]
+    short = int((until < last).sum())
+    if short:
+        least = f"{np.min(until):g}"
+        yield f"right until t = {least} at least, as asked; {short} samples not until the end, {last:g} (valid_until)"
+    yield f"share of the smallest modes: median {_median(tails)}, worst {_worst(tails)}"
+    known = int(np.isfinite(estimates).sum())
+    spread = f"median {_median(estimates)}, worst {_worst(estimates)}"
+    yield f"error against the grid refined twice, on {known} samples" + (f": {spread}" if known else "")
 
 
 def _fields_lines(attributes: dict[str, Any], reports: list[SplitReport]) -> Iterator[str]:
@@ -180,7 +205,7 @@ def print_report(store: str | Path, attributes: dict[str, Any], reports: list[Sp
     table.add_column("split")
     for row in reports:
         table.add_column(row.split, justify="right")
-    rows = _POINTS if is_pointwise(attributes) else _FIELDS | (_AUDITS if "audit_error" in reports[0].columns else {})
+    rows = _rows(attributes, reports)
     for name, value in (_COUNTS | rows).items():
         table.add_row(name, *map(value, reports))
     if any("flags" in row.columns for row in reports):
@@ -199,6 +224,15 @@ def print_report(store: str | Path, attributes: dict[str, Any], reports: list[Sp
         if s["count"]:
             stats.add_row(channel, *(f"{s[key]:.4g}" for key in ("mean", "std", "min", "max")))
     out.print(stats)
+
+
+def _rows(attributes: dict[str, Any], reports: list[SplitReport]) -> dict[str, Callable[[SplitReport], str]]:
+    """What ``inspect`` tells of every split."""
+    if is_pointwise(attributes):
+        return _POINTS
+    if in_time(attributes):
+        return _TIMES
+    return _FIELDS | (_AUDITS if "audit_error" in reports[0].columns else {})
 
 
 def print_worst(found: list[Stated]) -> None:
@@ -250,6 +284,16 @@ _POINTS: dict[str, Callable[[SplitReport], str]] = {
     "largest weight of a walk": lambda row: _worst(row.columns["largest_weight"]),
     "milliseconds per solve, median": lambda row: _median(1e3 * row.columns["solve_seconds"], "{:.3g}"),
 }
+_TIMES: dict[str, Callable[[SplitReport], str]] = {
+    "error in time, median": lambda row: _median(row.columns["time_error_estimate"]),
+    "error in time, worst": lambda row: _worst(row.columns["time_error_estimate"]),
+    "the same as stored, worst": lambda row: _worst(row.columns["stored_error"]),
+    "right until, least": lambda row: f"{row.columns['valid_until'].min():g}" if row.certified else "-",
+    "share of the smallest modes, worst": lambda row: _worst(row.columns["spectral_tail"]),
+    "error against the refined grid, worst": lambda row: _worst(row.columns["error_estimate"]),
+    "steps, median": lambda row: _median(row.columns["steps"], "{:.0f}"),
+    "milliseconds per trajectory, median": lambda row: _median(1e3 * row.columns["solve_seconds"], "{:.3g}"),
+}
 _FIELDS: dict[str, Callable[[SplitReport], str]] = {
     "relative residual, median": lambda row: _median(row.columns["rel_residual"]),
     "relative residual, worst": lambda row: _worst(row.columns["rel_residual"]),
@@ -293,13 +337,26 @@ def print_job(state: Mapping[str, Any]) -> None:
         out.print(f"left: {state['eta_seconds']:.0f} s, at {state['samples_per_second']:.3g} samples/s")
     if state["message"]:
         out.print(f"message: {state['message']}")
+    if state["expires"] is not None:
+        out.print(f"store: deleted after {_minute(state['expires'])} UTC, unless it is asked for again")
 
 
-def print_jobs(states: list[dict[str, Any]]) -> None:
-    """Jobs as a table; on a terminal, messages end with its line."""
-    headings = ("job", "status", "done", "samples", "created")
+def estimated(state: Mapping[str, Any]) -> str:
+    """What a job is estimated to take."""
+    memory = state["estimated_memory_bytes"] / 1e9
+    return f"about {state['estimated_cpu_seconds']:.3g} CPU s, {memory:.1f} GB of memory in every process"
+
+
+def _minute(time: str) -> str:
+    """A time of the API's to the minute."""
+    return time.replace("T", " ")[:16]
+
+
+def print_jobs(states: list[dict[str, Any]], owners: bool = False) -> None:
+    """Jobs as a table, with their ``owners`` or without; on a terminal, messages end with its line."""
+    headings = ("job", *(["owner"] if owners else []), "status", "done", "samples", "created")
     rows = [
-        (s["id"], s["status"], f"{s['progress']:.0f} %", str(s["samples_total"]),
+        (s["id"], *([s["owner"]] if owners else []), s["status"], f"{s['progress']:.0f} %", str(s["samples_total"]),
          s["created"].replace("T", " ").partition(".")[0].removesuffix("Z"))
         for s in states
     ]  # fmt: skip

@@ -15,10 +15,8 @@ from numpy.typing import NDArray
 from pdemill.addresses import on_disk
 from pdemill.errors import IncompleteStore
 from pdemill.inspect import SplitReport, Stated, report
-from pdemill.picture_fields import Fields
+from pdemill.picture_kinds import panels_of
 from pdemill.picture_panels import MAX_CHANNELS, Distribution, Panels, below
-from pdemill.picture_points import Clouds
-from pdemill.store.root import is_pointwise
 
 SAMPLES, MOST = 5, 16
 SEARCHED = 1000
@@ -73,9 +71,7 @@ def _good(group: Any) -> NDArray[np.intp]:
 
 def _panels(attributes: dict[str, Any], root: zarr.Group, split: str, reports: list[SplitReport]) -> Panels:
     group: Any = root[split]
-    if is_pointwise(attributes):
-        return Clouds(attributes, group, _good(group))
-    return Fields(attributes, root, group, reports)
+    return panels_of(attributes, root, group, _good(group), reports)
 
 
 def _histogram(ax: Any, shown: Distribution) -> None:

@@ -21,9 +21,13 @@ from service.database import BACKUP, LEDGER, is_whole
 from service.keys import ANYONE
 from service.ledger import Ledger
 
-TABLES = ("datasets", "jobs")
+TABLES = ("totals", "switches", "datasets", "jobs")
 SIDES = ("-wal", "-shm")
 NEW = "jobs.rebuilt.sqlite"
+KNOWN = (
+    "id", "spec", "spec_sha256", "samples", "work", "bytes", "status", "done", "failed", "queued", "started",
+    "finished",
+)  # fmt: skip
 
 
 def rebuild(data_dir: str | Path, owner: str | None, report: Callable[[str], None]) -> None:
@@ -117,9 +121,12 @@ def _known(db: sqlite3.Connection, root: Path, owner: str, report: Callable[[str
     status = ("failed" if failed else "successful") if attributes["complete"] else "dismissed"
     done, then = spec.samples if attributes["complete"] else 0, (root / ROOT).stat().st_mtime
     db.execute(
-        "INSERT OR IGNORE INTO datasets VALUES (?, ?, ?, ?, ?, ?, '', ?, ?, ?, ?, ?)",
-        (root.stem, spec.canonical(), spec.sha256(), spec.samples, work, status, done, failed, then, then, then),
-    )
+        f"INSERT OR IGNORE INTO datasets ({', '.join(KNOWN)}) VALUES ({', '.join('?' * len(KNOWN))})",  # noqa: S608
+        (
+            root.stem, spec.canonical(), spec.sha256(), spec.samples, work, 8 * work, status, done, failed, then, then,
+            then,
+        ),
+    )  # fmt: skip
     db.execute(
         "INSERT INTO jobs (id, owner, dataset, status, message, created, started, finished) "
         "VALUES (?, ?, ?, ?, 'known from its store', ?, ?, ?)",

@@ -2,23 +2,21 @@
 
 from __future__ import annotations
 
-import shutil
-from contextlib import nullcontext
+from functools import partial
 from pathlib import Path
-from secrets import token_hex
-from textwrap import dedent
 
 from pdemill.errors import StoreBusy, StoreError
-from pdemill.store.disk import LocalDisk, Lock
+from pdemill.store.disk import LocalDisk
 from pdemill.store.flags import flags_of
 from pdemill.store.layout import cut
 from pdemill.store.manifest import Manifest, is_finished, name_of, read_all
 from pdemill.store.root import read_attributes, read_root
 from pdemill.store.store import ESTIMATED
-from service.keys import Owner
+from service.graves import bury
 from service.ledger import UNFINISHED, Dataset, JobRecord
 from service.problems import Refusal
-from service.state import TRASH, AppState, find_store
+from service.snippets import snippets
+from service.state import AppState, find_store
 from service.views import (
     FlagCount,
     Results,
@@ -64,7 +62,7 @@ def results_view(state: AppState, job: JobRecord, dataset: Dataset, base: str) -
         flags=_flags(root, next(iter(splits)), manifests),
         iterations=sum(int(m.summary.get("iterations", 0)) for m in manifests),
         cpu_seconds=round(sum(sum(m.run.get("cpu_seconds", {}).values()) for m in manifests), 3),
-        bytes=sum(int(file["bytes"]) for m in manifests for file in m.all_files().values()),
+        bytes=sum(m.length for m in manifests),
         shards=[
             ShardEntry(
                 name=shard.name, split=shard.split, start=shard.start, stop=shard.stop,
@@ -72,7 +70,10 @@ def results_view(state: AppState, job: JobRecord, dataset: Dataset, base: str) -
             )
             for shard, _ in found
         ],
-        snippets=_snippets(root, base + url, next(iter(splits))),
+        snippets={
+            snippet.name: snippet.text
+            for snippet in snippets(str(root), base + url, next(iter(splits)), keyed=not state.keys.open)
+        },
     )  # fmt: skip
 
 
@@ -97,24 +98,6 @@ def _worst(manifests: list[Manifest], name: str) -> float | None:
     return max((m.summary[name] for m in manifests if m.summary.get(name) is not None), default=None)
 
 
-def _snippets(root: Path, url: str, split: str) -> dict[str, str]:
-    """How to read the store, in three ways, and how to copy it into other libraries' files."""
-    return {
-        "pdemill": dedent(f"""\
-            import pdemill
-            data = pdemill.open({str(root)!r}, split={split!r})
-            print(len(data), data[0]["x"].shape, data[0]["y"].shape)
-            """),
-        "zarr": dedent(f"""\
-            import zarr
-            group = zarr.open_group({url!r}, mode="r")  # needs fsspec and aiohttp
-            print(group["{split}/solution"].shape)
-            """),
-        "curl": f"curl -s {url}/zarr.json\n",
-        "export": f"pdemill export {url} OUT --to pt  # or pdebench, well\n",
-    }
-
-
 def is_damaged(root: Path) -> bool:
     """Whether a finished store, or one of its shards, is gone, cut short, or not what pdemill writes."""
     if not (root / "zarr.json").exists():
@@ -127,18 +110,12 @@ def is_damaged(root: Path) -> bool:
         return True
 
 
-def delete_store(state: AppState, owner: Owner, job: JobRecord, dataset: Dataset) -> None:
+def delete_store(state: AppState, job: JobRecord, dataset: Dataset) -> None:
     """Give a finished job up, and delete its store unless another job is on it.
 
     Raises Refusal while somebody writes it.
     """
-    root = find_store(state, dataset.id)
-    grave = root.with_name(f"{TRASH}-{token_hex(8)}")
     try:
-        with Lock(root, patience=1.0) if root.exists() else nullcontext():
-            if state.ledger.give_up(owner.name, job.id) and root.exists():
-                root.rename(grave)
+        bury(find_store(state, dataset.id), partial(state.ledger.give_up, job.owner, job.id))
     except StoreBusy:
         raise Refusal(409, "the store is being written", headers={"Retry-After": "5"}) from None
-    if grave.exists():
-        shutil.rmtree(grave)

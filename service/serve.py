@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import logging
 import os
+import shutil
 import signal
 import socket
 import subprocess
@@ -24,6 +25,7 @@ from pdemill.errors import PdemillError
 from pdemill.extras import missing
 from pdemill.flock import FileLock
 from pdemill.leases import Leases
+from pdemill.passwords import without_password
 from pdemill.process import child_environment, module_command
 from pdemill.settings import Settings
 
@@ -55,16 +57,27 @@ class _Child:
 
     def start(self) -> None:
         self.started = time.monotonic()
-        if self.log.exists() and self.log.stat().st_size > LOG_BYTES:
-            self.log.replace(self.log.with_suffix(".log.1"))
         with self.log.open("ab") as out:
             self.process = subprocess.Popen(
                 self.command, stdin=subprocess.DEVNULL, stdout=out, stderr=out, env=self.environment,
                 start_new_session=True,
             )  # fmt: skip
 
-    def revive(self) -> None:
-        """Start again if it has died. Raises PdemillError if it keeps dying."""
+    def rotate(self) -> None:
+        """Put a long log aside. The process writes on at the beginning, since it appends."""
+        if not self.log.exists() or self.log.stat().st_size <= LOG_BYTES:
+            return
+        aside = self.log.with_suffix(".log.1")
+        try:
+            shutil.copyfile(self.log, aside)
+        except OSError as error:
+            log.warning("the log of the %s was cut off, and not kept: %s", self.name, error.strerror)
+            aside.unlink(missing_ok=True)
+        os.truncate(self.log, 0)
+
+    def watch(self) -> None:
+        """Start again if it has died, and keep its log short. Raises PdemillError if it keeps dying."""
+        self.rotate()
         if self.process is None or self.process.poll() is None:
             return
         self.quick_deaths = self.quick_deaths + 1 if time.monotonic() - self.started < QUICK_SECONDS else 0
@@ -114,7 +127,7 @@ class Supervisor:
             settings["PDEMILL_REDIS_URL"] = f"unix://{self._socket}"
         environment = {**child_environment(), **settings}
         self.settings = Settings.read(environment)
-        self._leases = Leases.at(self.settings.redis_url)
+        self._leases = Leases.at(self.settings.redis_url, self._directory.id)
         self._missing = self._trouble = ""
 
         def child(name: str, *command: str, after: Callable[[int], None] = lambda pid: None) -> _Child:
@@ -177,7 +190,7 @@ class Supervisor:
             while not stop.told:
                 if self._is_there():
                     for child in self._children:
-                        child.revive()
+                        child.watch()
                 stop.wait(0.2)
             self._report("stopping; shards under way are done again after the next start")
         finally:
@@ -211,7 +224,8 @@ class Supervisor:
         try:
             self._leases.redis.ping()
         except RedisError as error:
-            raise PdemillError(f"PDEMILL_REDIS_URL: {self.settings.redis_url} does not answer: {error}") from None
+            shown, why = without_password(self.settings.redis_url), self.settings.hide(str(error))
+            raise PdemillError(f"PDEMILL_REDIS_URL: {shown} does not answer: {why}") from None
 
     def _empty_board(self) -> bool:
         """Sign off the workers of the server that was here before: this broker is ours, so none can be alive."""
@@ -227,7 +241,7 @@ class Supervisor:
         limit = time.monotonic() + START_SECONDS
         while not stop.told and not condition():
             for child in children:
-                child.revive()
+                child.watch()
             if time.monotonic() > limit:
                 message = f"the server did not get ready within {START_SECONDS:.0f} s; see {self._data}/logs"
                 raise PdemillError(f"{message} ({self._missing})" if self._missing else message)

@@ -10,7 +10,7 @@ from typing import Annotated, Any
 from pydantic import BaseModel, Field
 
 from pdemill.planning import read_plan
-from service.coordinator import Live
+from service.active import Live
 from service.ledger import Dataset, JobRecord, Mend, Status
 
 PREFIX = "/v1"
@@ -29,6 +29,7 @@ class Job(BaseModel):
     """A data set job. ``progress`` is in percent; times are ISO 8601 in UTC."""
 
     id: str
+    owner: str
     status: Status
     progress: Annotated[float, Field(ge=0, le=100)]
     samples_done: int
@@ -46,6 +47,9 @@ class Job(BaseModel):
     message: str
     dataset: str
     spec_sha256: str
+    estimated_cpu_seconds: float
+    estimated_memory_bytes: Annotated[int, Field(description="of a worker's process")]
+    expires: Annotated[datetime | None, Field(description="when its store is deleted, unless a later job is on it")]
     links: Links
 
 
@@ -139,6 +143,7 @@ class Results(BaseModel):
 class Estimate(BaseModel):
     """What a spec would cost. ``bytes`` is before compression; ``cpu_seconds`` is of one core of this kind.
 
+    ``memory_bytes`` is what a worker's process needs, ``factor_bytes`` the part of it that is the factors of a matrix.
     ``alternatives`` has the CPU seconds of every method that could solve the job, by their formulas; for values at
     points those of walks, and of solving for whole fields to a like error. ``trial`` has what was measured, where the
     data set exists.
@@ -150,6 +155,8 @@ class Estimate(BaseModel):
     bytes: int
     method: str
     cpu_seconds: float
+    memory_bytes: int
+    factor_bytes: int
     alternatives: dict[str, float]
     trial: Trial | None
     dataset: str
@@ -198,6 +205,13 @@ class Preset(BaseModel):
     url: str
 
 
+class Switches(BaseModel):
+    """What admins have switched on."""
+
+    paused: bool
+    drained: bool
+
+
 class Readiness(BaseModel):
     """Whether the server can do its work, part by part; the text says what is wrong."""
 
@@ -214,13 +228,18 @@ def mend_words(mend: Mend | None) -> str:
     return f"{what} found damaged on {_time(mend.found):%Y-%m-%d %H:%M} UTC; it {does} made again, to the same bits"
 
 
-def job_view(job: JobRecord, dataset: Dataset, now: Live | None, mend: Mend | None = None) -> Job:
-    """A job as the API shows it; ``now`` is how its data set is doing, while it is under way."""
+def job_view(
+    job: JobRecord, dataset: Dataset, now: Live | None, mend: Mend | None = None, kept_seconds: float = 0.0
+) -> Job:
+    """A job as the API shows it; ``now`` is how its data set is doing, while it is under way; ``kept_seconds``: how
+    long stores are kept, if not for ever."""
+    expires = kept_seconds and job.finished is not None and job.status != "dismissed"
     done = now.done if now else dataset.done
     left = dataset.samples - done
     rate = now.samples_per_second if now else None
     return Job(
         id=job.id,
+        owner=job.owner,
         status=job.status,
         progress=round(100 * done / dataset.samples, 2) if job.status != "successful" else 100,
         samples_done=done,
@@ -238,6 +257,9 @@ def job_view(job: JobRecord, dataset: Dataset, now: Live | None, mend: Mend | No
         message=(now.message if now else "") or job.message or mend_words(mend),
         dataset=dataset.id,
         spec_sha256=dataset.spec_sha256,
+        estimated_cpu_seconds=dataset.seconds,
+        estimated_memory_bytes=dataset.memory,
+        expires=_time(job.finished + kept_seconds) if expires and job.finished is not None else None,
         links=Links(
             self=f"{PREFIX}/jobs/{job.id}",
             events=f"{PREFIX}/jobs/{job.id}/events",

@@ -93,6 +93,13 @@ def _order(found: Evidence) -> float:
     return ORDER / order if order > 0.0 else inf if isfinite(order) else nan
 
 
+def _horizon(found: Evidence) -> float:
+    """Of a trajectory: the largest error in time of all stored times, in units of that up to ``valid_until``."""
+    errors = np.asarray(found.columns.get("frame_error", nan), dtype=float)
+    counted = float(found.columns.get("time_error_estimate", nan))
+    return float(errors.max()) / counted if counted > 0.0 else nan
+
+
 @dataclass(frozen=True)
 class Flag:
     """A bit of the column, its name, what it says, and how to tell it: ``excess`` in units of its limit, so that what
@@ -110,6 +117,7 @@ FLAGS = (
     Flag("residual", 4, "90 % of the squared residual in 1 % of the rows", _residual),
     Flag("level", 8, "level above 100 times the variation", _level),
     Flag("order", 16, "observed order below 1", _order),
+    Flag("horizon", 32, "trajectory not right until its end", _horizon),
 )
 
 

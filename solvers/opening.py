@@ -62,13 +62,13 @@ def told_method(root: Path) -> Method | None:
     if not (root / ROOT).exists():
         return None
     attributes = read_attributes(root)
-    plan = attributes["plan"]
-    kind = methods.get(plan.get("method"))
-    if kind is None or not other_factors({"versions": software()}, attributes):
+    if not other_factors({"versions": software()}, attributes):
         return None
+    plan = attributes["plan"]
     try:
+        kind = methods[plan["method"]]
         return kind.model_validate({key: value for key, value in plan.items() if key in kind.model_fields})
-    except ValueError:
+    except (LookupError, TypeError, ValueError):  # what else it is told elsewhere
         return None
 
 
@@ -77,7 +77,7 @@ def open_work(root: Path, spec: Spec | None = None, disk: Disk | None = None, an
     """The job and the writing side of a store; ``spec`` begins one that is not there yet. ``anew``: the mesh is made
     again, whatever the store holds."""
     spec = spec or stored_spec(root)
-    chosen = planned_method(root) or told_method(root) if spec.solver.method == "auto" else None
+    chosen = planned_method(root) or (told_method(root) if spec.solver.method == "auto" else None)
     job = _opened(root, spec, None if anew else shared_arrays(root), chosen)
     if (root / ROOT).exists():
         job = job.of_schema(read_attributes(root)["schema"])

@@ -7,6 +7,8 @@ from __future__ import annotations
 
 import ctypes
 import importlib.util
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any, ClassVar
 
 import numpy as np
@@ -35,6 +37,7 @@ join()
 PETSc: Any = _PETSc
 """Without its stubs, which know less than the library."""
 
+ERR_MEM = 55
 BLOCKS = 8
 """Blocks of the block Jacobi and additive Schwarz preconditioners."""
 
@@ -43,6 +46,17 @@ _REASONS = {
     PETSc.KSP.ConvergedReason.DIVERGED_NANORINF: Result.NOT_FINITE,
     PETSc.KSP.ConvergedReason.DIVERGED_PCSETUP_FAILED: Result.SINGULAR,
 }
+
+
+@contextmanager
+def _memory_errors() -> Iterator[None]:
+    """PETSc's error for memory that it did not get becomes Python's."""
+    try:
+        yield
+    except PETSc.Error as error:
+        if error.ierr == ERR_MEM:
+            raise MemoryError from error
+        raise
 
 
 def _vector(values: Array) -> Any:
@@ -230,6 +244,8 @@ class Direct:
 
     AMF, METIS = 2, 5
     ANALYSIS_ORDERING, BLOCKING = 7, 27
+    OUT_OF_MEMORY = (-7, -13, -19)
+    """Its errors when it could not allocate what it needs."""
 
     def __init__(self, pattern: Pattern, block: int) -> None:
         self.block = block
@@ -287,7 +303,11 @@ class Direct:
             self._set_up(matrix)
         if fresh:
             self.ksp.setOperators(self.matrix.mat, self.matrix.regular)
-            self.ksp.setUp()
+            with _memory_errors():
+                self.ksp.setUp()
+            if self.ksp.getPC().getFactorMatrix().getMumpsInfog(1) in self.OUT_OF_MEMORY:
+                self._forget()
+                raise MemoryError
 
     def _set_up(self, matrix: Matrix) -> None:
         self.ksp = PETSc.KSP().create(comm=PETSc.COMM_SELF)

@@ -57,6 +57,14 @@ class Result(Enum):
     HEAVY = "the weights of walks grow too large, because the coefficient varies too much: use problem.resolution"
     MISSED_STDERR = "the standard error is above solver.target_stderr: raise solver.max_walks"
     DISAGREES = "walks on the continuous equation disagree with the solution by more than their interval and tolerance"
+    MISSED_TIME = (
+        "the estimated error in time is above solver.time_rtol after the last halving of the step: raise time_rtol, or "
+        "say by certify.valid_until how far the trajectory has to be right"
+    )
+    TOO_COARSE = (
+        "the smallest modes that the grid resolves hold more than a hundredth of the solution: raise "
+        "problem.resolution or solver.simulate_resolution"
+    )
     INVALID = "the drawn coefficients do not make an equation of this family"
 
     @property

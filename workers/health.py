@@ -8,7 +8,8 @@ import sys
 
 from redis import RedisError
 
-from pdemill.errors import PdemillError
+from pdemill.data_directory import DataDirectory
+from pdemill.errors import DirectoryAway, PdemillError
 from pdemill.leases import Leases
 from pdemill.settings import Settings
 
@@ -16,9 +17,15 @@ from pdemill.settings import Settings
 def main() -> None:
     """Look for a worker that says it is alive and whose process is here."""
     try:
-        workers = Leases.at(Settings.read().redis_url).workers()
-    except (PdemillError, RedisError) as error:
+        settings = Settings.read()
+    except PdemillError as error:
         sys.exit(f"error: {error}")
+    try:
+        directory = DataDirectory(settings.data_dir, settings.data_id)
+        directory.require()
+        workers = Leases.at(settings.redis_url, directory.id).workers()
+    except (DirectoryAway, RedisError) as error:
+        sys.exit(f"error: {settings.hide(str(error))}")
     if not any(worker.host == socket.gethostname() and _runs(worker.pid) for worker in workers):
         sys.exit("error: no worker of this host is alive")
 

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 from numpy.typing import NDArray
 
 from pdemill.addresses import shown
@@ -95,6 +96,27 @@ class Source:
         if is_pointwise(self.attributes) or "points" in self.shared:
             return {}
         return {axis: self.shared[axis] for axis in "xyz" if axis in self.shared}
+
+    @property
+    def in_time(self) -> bool:
+        """Whether solutions are trajectories [C, t, *space]."""
+        return self.splits[0].data.in_time
+
+    @property
+    def times(self) -> NDArray[np.float64]:
+        """The stored times of trajectories."""
+        times: NDArray[np.float64] = self.shared["t"]
+        return times
+
+    @property
+    def constants(self) -> dict[str, int]:
+        """The input channels that are no part of the solution, by name, with their numbers: the initial state is one
+        unless it is the first state of trajectories."""
+        channels = {name: number for number, name in enumerate(self.splits[0].data.channels)}
+        warmup = self.attributes["spec"]["problem"].get("time", {}).get("warmup", 0.0)
+        if self.in_time and self.times[0] == warmup == 0.0:
+            channels.pop("initial", None)
+        return channels
 
     @property
     def record(self) -> str:

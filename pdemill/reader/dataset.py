@@ -15,6 +15,7 @@ from pdemill.addresses import shown
 from pdemill.errors import IncompleteStore, StoreError
 from pdemill.reader.array import ArrayReader, Header
 from pdemill.reader.columns import is_column, read_chunk
+from pdemill.reader.indexing import Numbers, number_of, numbers_of
 from pdemill.reader.locations import files_at, located
 from pdemill.reader.normaliser import Normaliser, normaliser
 from pdemill.reader.threads import fill
@@ -29,7 +30,6 @@ AT_POINTS = {name: name for name in ("points", "stderr", "boundary_points", "gra
     "boundary": "boundary_input"
 }
 type Sample = dict[str, NDArray[np.float32]]
-type Numbers = slice | Sequence[int] | NDArray[Any]
 
 
 class Dataset:
@@ -117,6 +117,21 @@ class Dataset:
         return int(told[self.split]) if isinstance(told, dict) and self.split in told else None
 
     @property
+    def in_time(self) -> bool:
+        """Whether y holds trajectories, [C, t, *space], at the stored times ``shared()["t"]``."""
+        names = self._nodes[f"{self.split}/{FIELDS['y']}"].get("dimension_names")
+        return "t" in self._nodes and isinstance(names, list) and names[2:3] == ["t"]
+
+    @property
+    def threads(self) -> int:
+        """How many threads should read a batch together."""
+        return self._files.threads
+
+    def reader(self, key: Literal["x", "y"]) -> ArrayReader:
+        """The reader of the array that x or y is."""
+        return self._arrays[key]
+
+    @property
     def methods(self) -> dict[int, str]:
         """The method that each number in the column ``method`` stands for."""
         try:
@@ -152,8 +167,6 @@ class Dataset:
     def __getitem__(self, index: SupportsIndex | Numbers) -> Sample:
         if isinstance(index, SupportsIndex) and not getattr(index, "ndim", 0):
             return self._one(as_index(index))
-        if isinstance(index, slice):
-            return self.batch(self.numbers[index])
         return self.batch(self._numbers(index))
 
     def __getitems__(self, indices: Sequence[int]) -> list[Sample]:
@@ -198,28 +211,25 @@ class Dataset:
         own = {path: node for path, node in self._nodes.items() if path.startswith(f"{self.split}/")}
         return {path.partition("/")[2]: node for path, node in own.items() if is_column(node)}
 
+    def column(self, shard: Shard, name: str) -> NDArray[Any]:
+        """One of them. Raises StoreError where there is none of that name."""
+        self._require(shard.index, ())
+        path = f"{self.split}/{name}"
+        if path not in self._nodes or not is_column(self._nodes[path]):
+            raise StoreError(f"{shown(self.store)} has no column {name}")
+        return read_chunk(self._files, path, self._nodes[path], shard.index)
+
     def shared(self) -> dict[str, NDArray[Any]]:
         """The arrays that all samples share: the coordinates x, y, z of a grid, or points and cells of a mesh."""
         names = [name for name in self._nodes if "/" not in name and is_column(self._nodes[name])]
         return {name: read_chunk(self._files, name, self._nodes[name]) for name in names}
 
     def _numbers(self, index: Any) -> NDArray[np.intp]:
-        numbers = np.asarray(index)
-        if numbers.ndim != 1 or (numbers.size and numbers.dtype.kind not in "iu"):
-            raise IndexError(f"samples are asked for by a list of whole numbers, not {index!r}")
-        numbers = numbers.astype(np.intp)
-        length = len(self)
-        outside = numbers[(numbers < -length) | (numbers >= length)]
-        if outside.size:
-            raise IndexError(f"sample {outside[0]} is outside 0..{length - 1}")
-        places: NDArray[np.intp] = numbers % max(length, 1)
+        places = numbers_of(index, len(self), "sample")
         return places if self._where is None else self.numbers[places]
 
     def _one(self, index: int) -> Sample:
-        length = len(self)
-        place = index + length if index < 0 else index
-        if not 0 <= place < length:
-            raise IndexError(f"sample {index} is outside 0..{length - 1}")
+        place = number_of(index, len(self), "sample")
         number = place if self._where is None else int(self.numbers[place])
         self._require(number // self._shard, (number,))
         return self._shaped({key: array.row(number) for key, array in self._arrays.items()})
@@ -229,7 +239,7 @@ class Dataset:
         for shard in np.unique(numbers // self._shard).tolist():
             self._require(shard, numbers)
         plans = {key: array.plan(numbers) for key, array in self._arrays.items()}
-        fill([piece for _, pieces in plans.values() for piece in pieces], self._files.threads)
+        fill([piece for _, pieces in plans.values() for piece in pieces], self.threads)
         return self._shaped({key: values for key, (values, _) in plans.items()})
 
     def _shaped(self, values: Sample) -> Sample:

@@ -8,7 +8,7 @@ from typing import Annotated, Any
 from pydantic import Field, model_validator
 
 from pdemill.spec.audit import Audit
-from pdemill.spec.model import AsNumber, Model, refuse
+from pdemill.spec.model import AsNumber, Model, Positive, refuse
 
 ALGEBRAIC_RTOL = 1e-6
 STORED_RTOL = 1e-5
@@ -24,7 +24,10 @@ class Certify(Model):
     discrete system relative to the variation of u. The default is what rounding to float32 does at a level of some
     thirty times the variation, and far below any discretisation error.
     ``stored_rtol``: the largest error of what is stored, that error and the rounding to ``store.dtype`` together;
-    at least ``algebraic_rtol``."""
+    at least ``algebraic_rtol``.
+    ``valid_until``: of equations in time, the time up to which a trajectory must be right to ``solver.time_rtol``; by
+    default to its end, or, where the trial shows that chaos makes that impossible, to its first stored time. Later
+    states are stored, and each sample's ``valid_until`` says which are right."""
 
     refine: Annotated[float, Field(ge=0, le=1), AsNumber] = 0.0025
     error_rtol: Annotated[float, Field(gt=0, le=1), AsNumber] | None = Field(
@@ -37,6 +40,7 @@ class Certify(Model):
     stored_rtol: Annotated[float, Field(ge=1e-13, le=1e6), AsNumber] = Field(
         default=STORED_RTOL, exclude_if=lambda value: value == STORED_RTOL
     )
+    valid_until: Positive | None = Field(default=None, exclude_if=lambda value: value is None)
 
     @model_validator(mode="before")
     @classmethod

@@ -11,6 +11,7 @@ from pdemill.spec.registry import Register
 from pdemill.spec.unknowns import ScalarUnknown, Unknown
 
 if TYPE_CHECKING:
+    from pdemill.spec.certify import Certify
     from pdemill.spec.method import Method
     from pdemill.spec.problem import Problem
 
@@ -24,6 +25,7 @@ class Takes:
     unknowns    one tuple of kinds for each set of unknowns
     tensor      whether the diffusion may be one function per axis
     negative    whether the reaction may be negative somewhere
+    uniform     terms that must not vary in space: numbers, one per sample
     """
 
     terms: frozenset[str]
@@ -31,6 +33,7 @@ class Takes:
     unknowns: frozenset[tuple[type[Unknown], ...]] = frozenset({(ScalarUnknown,)})
     tensor: bool = True
     negative: bool = True
+    uniform: frozenset[str] = frozenset()
 
 
 class Discretiser(ABC):
@@ -60,6 +63,13 @@ class Discretiser(ABC):
     def may_take(cls, family: type[Problem]) -> bool:
         """Whether there are problems of a family that it takes, as far as the class tells."""
         return True
+
+    @classmethod
+    def uncertified(cls, problem: Problem, certify: Certify) -> tuple[str, str] | None:
+        """The option of ``certify`` that means nothing here, and why; None where there is none."""
+        if certify.valid_until is not None:
+            return "valid_until", f"is for equations in time, and {problem.family} is none"
+        return None
 
     @classmethod
     @abstractmethod

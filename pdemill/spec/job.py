@@ -18,7 +18,7 @@ from pdemill.spec.method import AnyMethod, methods
 from pdemill.spec.model import Model, refuse
 
 MOST_SPLITS = 100
-RESERVED = ("x", "y", "z", "points", "cells", "facets", "facet_sides")
+RESERVED = ("x", "y", "z", "t", "points", "cells", "facets", "facet_sides")
 DEFAULT_LIMIT = 10**11
 """samples x unknowns of one job, unless PDEMILL_MAX_UNKNOWNS says otherwise."""
 
@@ -112,6 +112,13 @@ class Spec(Model):
             raise refuse(("solver", "method"), self.solver.misplaced, self.solver.method)
         if objection := self.solver.objection(self.problem):
             raise refuse(("solver", *objection.path), objection.message, self.solver.method)
+        return self
+
+    @model_validator(mode="after")
+    def _certificates_fit(self) -> Spec:
+        if complaint := self.problem.discretisation.uncertified(self.problem, self.certify):
+            path, message = complaint
+            raise refuse(("certify", path), message, None)
         return self
 
     @model_validator(mode="after")

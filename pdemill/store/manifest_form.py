@@ -46,8 +46,14 @@ def _are_files(value: Any) -> bool:
 def _is_summary(value: Any) -> bool:
     if not isinstance(value, Mapping):
         return False
-    flags = value.get("flags", {})
-    return _is_count(value.get("flagged", 0)) and isinstance(flags, Mapping) and all(map(_is_count, flags.values()))
+    flags, worst = value.get("flags", {}), [value.get(f"worst_{of}") for of in ("residual", "estimate")]
+    return (
+        _is_count(value.get("flagged", 0))
+        and _is_count(value.get("estimated", 0))
+        and all(number is None or isinstance(number, int | float) for number in worst)
+        and isinstance(flags, Mapping)
+        and all(map(_is_count, flags.values()))
+    )
 
 
 def _is_run(run: Mapping[str, Any]) -> bool:

@@ -53,6 +53,9 @@ def _misshapen(document: Mapping[str, Any]) -> Iterator[str]:
         yield "shard_samples"
     if not isinstance(attributes.get("complete"), bool):
         yield "complete"
+    estimated = attributes.get("estimated_samples", {})
+    if not isinstance(estimated, dict) or not all(number == 0 or _is_count(number) for number in estimated.values()):
+        yield "estimated_samples"
     for name in ("input_channels", "solution_channels", "parameters"):
         names = attributes.get(name)
         if not isinstance(names, list) or not all(isinstance(value, str) for value in names):
@@ -70,6 +73,11 @@ def _is_count(value: Any) -> bool:
 def read_attributes(root: str | Path) -> dict[str, Any]:
     """The root attributes of a store on disk."""
     return dict(read_root(LocalDisk(root), root)["attributes"])
+
+
+def in_time(attributes: Mapping[str, Any]) -> bool:
+    """Whether a store holds trajectories."""
+    return "time" in attributes["spec"]["problem"]
 
 
 def is_pointwise(attributes: Mapping[str, Any]) -> bool:

@@ -20,12 +20,13 @@ from service.pages.jobs import job_row_of
 from service.pages.page import Page, is_foreign, show
 from service.pages.pictures import Theme
 from service.pages.shards import finished_names
-from service.pages.snippets import snippets
 from service.pages.state import PagesState, ThePages, TheVisitor
 from service.pages.views import shards_of
+from service.pools import pooled
 from service.problems import Refusal
 from service.samples import sample_view
-from service.state import find_job, find_store
+from service.snippets import snippets
+from service.state import base_url, find_job, find_store
 from service.views import Sample, store_url
 
 PER_PAGE = 12
@@ -43,6 +44,7 @@ class Picture:
 
 
 @router.get("/jobs/{job}/gallery")
+@pooled("readers")
 def gallery(
     request: Request, pages: ThePages, owner: TheVisitor, job: str, split: Annotated[str | None, Query()] = None,
     page: Annotated[int, Query(ge=1, le=10**9)] = 1,
@@ -101,6 +103,7 @@ def _picture(store: Path, split: str, number: int, texts: Mapping[str, str]) -> 
 
 
 @router.get("/jobs/{job}/samples/{split}/{number}.png")
+@pooled("pictures")
 def picture(
     request: Request, pages: ThePages, owner: TheVisitor, job: str, split: str, number: int, theme: Theme = "light"
 ) -> Response:
@@ -116,10 +119,11 @@ def picture(
 
 
 @router.get("/jobs/{job}/use")
+@pooled("readers")
 def use(request: Request, pages: ThePages, owner: TheVisitor, job: str) -> Response:
     """How to read the store."""
     store, dataset = _store(pages, owner, job)
-    url = str(request.base_url).rstrip("/") + store_url(dataset.id)
+    url = base_url(request) + store_url(dataset.id)
     split = shards_of(store)[0].split
     row = job_row_of(pages, owner, job)
     texts = snippets(str(store), url, split, keyed=not pages.state.keys.open)

@@ -34,6 +34,10 @@ class WholeFields(Discretiser):
     place: ClassVar[type[Problem]]
 
     @classmethod
+    def may_take(cls, family: type[Problem]) -> bool:
+        return not family.evolves
+
+    @classmethod
     def open(cls, spec: Spec, stored: Mapping[str, NDArray[Any]] | None, chosen: Method | None) -> FieldJob:
         from solvers.field_job import FieldJob  # late: a spec must load no solver
 

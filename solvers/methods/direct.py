@@ -16,6 +16,7 @@ from pdemill.spec.method import LinearMethod
 from pdemill.spec.problem import Problem
 from solvers import superlu
 from solvers.installed import has_petsc
+from solvers.methods.dissection import factor_memory, factor_seconds, factorisation
 from solvers.operators.system import Matrix, Pattern, System
 from solvers.solution import Result, Solution, Solver, Stats, reduced
 
@@ -60,6 +61,21 @@ class Direct(LinearMethod):
             fill = 2.2e-9 if problem.structured else 5e-9
             return float(5e-5 + 3.2e-7 * unknowns + fill * unknowns**1.5)
         return 5e-5 + 7e-7 * unknowns + 3.2e-10 * unknowns**2
+
+    def setup_seconds(self, problem: Problem, unknowns: int) -> float:
+        slower = 1.0 if has_petsc() else SLOWER
+        return slower * factor_seconds(problem.properties, unknowns) if problem.properties.constant else 0.0
+
+    def factor_bytes(self, problem: Problem, unknowns: int) -> float:
+        return self._factors * factorisation(problem.properties, unknowns).bytes
+
+    def memory(self, problem: Problem, unknowns: int) -> float:
+        return self._factors * factor_memory(problem.properties, unknowns)
+
+    @property
+    def _factors(self) -> int:
+        """SuperLU keeps two of them also where one is the transpose of the other."""
+        return 1 if has_petsc() else 2
 
     def solver(self) -> DirectSolver:
         if not has_petsc():

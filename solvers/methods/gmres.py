@@ -35,6 +35,9 @@ class Gmres(LinearMethod):
     def seconds(self, problem: Problem, unknowns: int) -> float:
         return krylov_seconds(self.preconditioner, problem, unknowns, per_step=6e-8)
 
+    def memory(self, problem: Problem, unknowns: int) -> float:
+        return (400.0 + 8 * self.restart) * unknowns
+
     def solver(self) -> KrylovSolver:
         from solvers import petsc  # late: a spec must not load PETSc
 

@@ -61,6 +61,9 @@ class Skr(LinearMethod):
     def seconds(self, problem: Problem, unknowns: int) -> float:
         return 3e-5 + krylov_seconds(self.preconditioner, problem, unknowns, per_step=4e-8)
 
+    def memory(self, problem: Problem, unknowns: int) -> float:
+        return (400.0 + 8 * (self.restart + 5 * self.recycle)) * unknowns
+
     def solver(self) -> SkrSolver:
         from solvers.krylov.backends import makers
         from solvers.krylov.solver import SkrSolver  # late: a spec must load neither PETSc nor a compiler

@@ -12,6 +12,7 @@ from pdemill.store.layout import Shard
 from pdemill.store.store import ShardData
 from solvers import flags
 from solvers.instance import InvalidSample
+from solvers.operators.norms import unit_scale
 from solvers.progress import Progress
 from solvers.solution import Result
 from solvers.stopwatch import Stopwatch
@@ -24,6 +25,7 @@ MOST_TRUNCATED = 1e-3
 """Share of a sample's walks that may be cut short."""
 MOST_WEIGHT = 100.0
 """Above this, the few heaviest walks decide, and a standard error means nothing."""
+OUT_OF_SCALE = "its values are too small or too large: squares of standard errors are no numbers; rescale the problem"
 
 
 def solve_points(job: PointJob, shard: Shard, report: Callable[[Progress], None]) -> tuple[ShardData, Stopwatch]:
@@ -85,6 +87,8 @@ def judged(job: PointJob, found: PointEstimate) -> tuple[Result, str]:
     """Whether an estimate is honest: finite, hardly truncated, not carried by a few heavy walks, below its target."""
     if not (np.isfinite(found.value).all() and np.isfinite(found.stderr).all()):
         return Result.NOT_FINITE, Result.NOT_FINITE.value
+    if unit_scale(found.value) != 1.0:
+        return Result.NOT_FINITE, OUT_OF_SCALE
     if found.truncated.sum() > MOST_TRUNCATED * found.walks.sum():
         return Result.TRUNCATED, f"{Result.TRUNCATED.value} ({found.truncated.sum():,} of {found.walks.sum():,})"
     if found.weight > MOST_WEIGHT:

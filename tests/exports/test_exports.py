@@ -182,14 +182,15 @@ def test_nothing_stays_behind_where_a_store_turns_out_damaged(darcy_store: Path,
     ({"resolution": [16]}, "well", "grids in two and three dimensions"),
     (PLATE, "pdebench", "this store has .*source.* and u"),
     (TENSOR, "pdebench", "nu is a scalar, and coefficient_x one entry of a tensor or a vector"),
-], ids=["line-pdebench", "line-well", "channels", "tensor"])  # fmt: skip
+    (PLATE, "netcdf", "hold trajectories on grids"),
+], ids=["line-pdebench", "line-well", "channels", "tensor", "steady-netcdf"])  # fmt: skip
 def test_what_a_format_cannot_hold_is_refused_with_the_reason(
     tmp_path: Path, problem: dict[str, Any], to: str, reason: str
 ) -> None:
     pdemill.generate({"problem": {"family": "poisson"} | problem, "samples": 1}, tmp_path / "store.zarr")
     with pytest.raises(ExportError, match=f"cannot be exported to {to}: .*{reason}"):
         pdemill.export(tmp_path / "store.zarr", tmp_path / "out", to=to)
-    with pytest.raises(ExportError, match="unknown format 'csv'; choose one of pdebench, pt, well"):
+    with pytest.raises(ExportError, match="unknown format 'csv'; choose one of netcdf, pdebench, pt, well"):
         pdemill.export(tmp_path / "store.zarr", tmp_path / "out", to="csv")
 
 

@@ -63,6 +63,7 @@ def test_a_job_shows_its_shards_and_distributions(api: Api, job: str) -> None:
     assert text.count('<span class="finished" title=') == 4
     assert "train: 3 of 3 shards are finished" in text
     assert "47 certified" in text
+    assert re.search(r"Discretisation error estimated on \d+ of 47\.", text)
     assert 'aria-label="Relative residual: median' in text
 
 

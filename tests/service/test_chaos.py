@@ -69,9 +69,10 @@ def _ends_well(server: Server, job: Job, undisturbed: str) -> None:
     found = pdemill.verify(job.results()["store"]["path"], samples=0)
     assert found.ok
     assert found.content == undisturbed
+    told = job.open("train").attributes["estimated_samples"]
     assert job.results()["splits"] == [
-        {"split": "train", "samples": 140, "certified": 140, "failed": 0},
-        {"split": "test", "samples": 10, "certified": 10, "failed": 0},
+        {"split": "train", "samples": 140, "certified": 140, "failed": 0, "estimated": told["train"]},
+        {"split": "test", "samples": 10, "certified": 10, "failed": 0, "estimated": told["test"]},
     ]
     assert not list(server.data_dir.rglob("*.tmp"))
 

@@ -151,7 +151,7 @@ def test_damage_under_way_is_told(api: Api, folder: Path) -> None:
     _damage(folder / LEDGER)
     until(lambda: api.get("/v1/jobs?limit=100").status == 503, what="damage that is met")
     api.get("/v1/jobs?limit=100").problem(503, "does not answer as it should: ")
-    assert api.get("/readyz").json["parts"]["ledger"].startswith("it is damaged (")
+    until(lambda: api.get("/readyz").json["parts"]["ledger"].startswith("it is damaged ("), what="what /readyz tells")
 
 
 @pytest.mark.slow

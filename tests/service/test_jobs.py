@@ -308,6 +308,16 @@ def test_samples_without_a_solution_fail_the_job_and_keep_the_store(client: Clie
     assert job.results()["splits"] == [{"split": "train", "samples": 4, "certified": 0, "failed": 4, "estimated": 0}]
 
 
+def test_results_say_on_how_many_errors_were_estimated(finished: Job) -> None:
+    results = finished.results()
+    store: Any = zarr.open_group(results["store"]["path"], mode="r")
+    columns = {split: np.asarray(store[split]["error_estimate"]) for split in ("train", "test")}
+    known = {split: column[np.isfinite(column)] for split, column in columns.items()}
+    assert {split["split"]: split["estimated"] for split in results["splits"]} == {s: len(v) for s, v in known.items()}
+    assert results["worst_estimate"] == max(float(values.max()) for values in known.values())
+    assert finished.open("train").estimated == len(known["train"]) >= 4
+
+
 def test_zarr_reads_the_store_from_afar(server: Server, finished: Job) -> None:
     results = finished.results()
     there: Any = zarr.open_group(server.url + results["store"]["url"], mode="r")

@@ -279,3 +279,21 @@ def test_what_is_stored_is_recomputed(store: Path, tmp_path: Path, column: str, 
     copied = Path(shutil.copytree(store, tmp_path / "forged.zarr"))
     array(column, change, quiet=True)(copied)
     assert any(message in fault for fault in pdemill.verify(copied).faults)
+
+
+@pytest.mark.parametrize("scale", [1e-200, 1e200])
+def test_values_at_points_whose_squares_are_no_numbers_have_no_standard_error(scale: float, tmp_path: Path) -> None:
+    """Of a disk with u = 0 outside and a constant source all walks differ; their standard error was 0."""
+    spec = {"problem": {**POINTS, "source": scale}, "samples": 2, "store": {"dtype": "float64"}}
+    with np.errstate(over="ignore", invalid="ignore"):
+        summary = pdemill.generate(spec, tmp_path / "s.zarr", workers=0)
+    assert [failure.sample for failure in summary.failures] == [0, 1]
+    assert all("NOT_FINITE" in failure.reason for failure in summary.failures)
+
+
+def test_labels_whose_squares_are_no_numbers_are_not_audited(tmp_path: Path) -> None:
+    problem = {"family": "poisson", "resolution": [8, 8], "source": 1e-200}
+    certify = {"audit": {"samples": 1, "walks": 256}}
+    spec = {"problem": problem, "samples": 1, "store": {"dtype": "float64"}, "certify": certify}
+    assert pdemill.generate(spec, tmp_path / "s.zarr", workers=0).ok
+    assert np.isnan(np.asarray(zarr.open_group(tmp_path / "s.zarr", mode="r")["train/audit_error"])).all()

@@ -177,6 +177,18 @@ def test_a_store_tells_counts_and_checks_them(tmp_path: Path, dtype: str) -> Non
     assert pdemill.open(store).flags.names(3) == ("peclet", "estimate")
 
 
+def test_the_order_that_was_observed_is_flagged_below_one(tmp_path: Path) -> None:
+    problem = {"family": "poisson", "resolution": [16, 16], "source": {"field": "gaussian", "alpha": 1.05, "tau": 1}}
+    store = tmp_path / "a.zarr"
+    assert pdemill.generate({"problem": problem, "samples": 8, "certify": {"refine": 1}}, store, workers=0).ok
+    group: Any = zarr.open_group(store, mode="r")["train"]
+    orders, flagged = group["error_order"][...], (group["flags"][...] & ORDER) > 0
+    assert np.isnan(orders).any()
+    assert 0 < np.count_nonzero(orders < 1) < np.count_nonzero(orders > 0)
+    assert flagged.tolist() == (orders < 1).tolist()
+    assert pdemill.verify(store).ok
+
+
 def test_xarray_keeps_what_flags_mean(tmp_path: Path) -> None:
     problem = {"family": "darcy", "resolution": [8, 8], "boundary": {"default": {"dirichlet": 20}}}
     pdemill.generate({"problem": problem, "samples": 2, "store": {"dtype": "float64"}}, tmp_path / "a.zarr", workers=0)

@@ -124,7 +124,7 @@ def test_no_preset_measures_for_more_than_its_share() -> None:
     """Those whose 5 % do not pay for a trial go by estimates."""
     for preset in preset_names():
         spec = load_preset(preset, ["samples=10"])
-        if not spec.problem.pointwise:
+        if spec.problem.solved_by == "systems":
             made = make_plan(FieldJob(spec))
             assert not made.measured
             assert made.method == spec.solver.resolve(spec.problem).model_dump(mode="json"), preset

@@ -147,6 +147,8 @@ FORGERIES: list[tuple[str, str, Forge, str]] = [
     ("box", "no order", array("error_order", set_to(np.nan)), "its error_order nan is not the recomputed"),
     ("singular", "order", array("error_order", times(1.01)), "sample 1 of train: its error_order"),
     ("box", "estimated", attribute("estimated_samples", "train", to=9), "as it was written: its estimated_samples"),
+    ("box", "no count", manifest("summary", "estimated", to="all"), "is not a manifest (its summary is not of the"),
+    ("box", "no number", manifest("summary", "worst_estimate", to="1"), "is not a manifest (its summary is not of the"),
     ("box", "subsets", attribute("subset_scheme", to="mine"), "as it was written: its subset_scheme"),
     ("box", "iterations", array("iterations", set_to(1), quiet=False), "its summary does not follow from"),
     ("box", "input", array("input", times(1.01)), "sample 1 of train: its input is not what the spec draws"),
@@ -236,7 +238,15 @@ def test_one_line_says_what_was_not_checked(stores: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("key", "value"), [("spec", 3), ("plan", []), ("versions", None), ("shard_samples", "4"), ("complete", 1)]
+    ("key", "value"),
+    [
+        ("spec", 3),
+        ("plan", []),
+        ("versions", None),
+        ("shard_samples", "4"),
+        ("complete", 1),
+        ("estimated_samples", {"train": "all"}),
+    ],
 )
 def test_a_root_that_is_none_is_refused(stores: Path, tmp_path: Path, key: str, value: Any) -> None:
     copied = forged(stores, tmp_path, "box", attribute(key, to=value))

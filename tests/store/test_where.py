@@ -206,7 +206,9 @@ def test_what_is_not_finished_is_told(store: Path, tmp_path: Path) -> None:
 
 
 def test_unknown_columns_are_named_when_a_store_is_opened(store: Path) -> None:
-    with pytest.raises(WhereError, match="no column 'error'; there are algebraic_error, error_estimate, flags, iter"):
+    with pytest.raises(
+        WhereError, match="no column 'error'; there are algebraic_error, error_estimate, error_order, flags"
+    ):
         pdemill.open(store, where="error < 1")
     with pytest.raises(WhereError, match=r"there are flags\.peclet, flags\.estimate, flags\.residual, flags\.level"):
         pdemill.open(store, where="flags.wind")
