@@ -25,7 +25,7 @@ from typing import Any
 from redis import Redis, RedisError
 
 from pdemill.data_directory import DataDirectory
-from pdemill.leases import FINISH, PREFIX, PREPARE, QUEUE, Leases, Presence, Report, Unit, holder_of, unit_of
+from pdemill.leases import FINISH, PREPARE, QUEUE, Leases, Presence, Report, Unit, holder_of, unit_of
 from pdemill.process import module_command
 from pdemill.settings import Settings
 from pdemill.store.layout import SCHEMA
@@ -45,7 +45,7 @@ class Crowd:
 
     def __init__(self, settings: Settings, workers: int, hold: float) -> None:
         self._settings, self._hold = settings, hold
-        self._leases = Leases.at(settings.redis_url)
+        self._leases = Leases.at(settings.redis_url, DataDirectory.made(settings.data_dir).id)
         self._redis: Any = self._leases.redis
         self._workers = [Presence(f"host.{number}", "host", number, 1, "simulated") for number in range(workers)]
         self._free = [worker.id for worker in self._workers]
@@ -69,12 +69,12 @@ class Crowd:
             stop.wait(LOOK_SECONDS)
 
     def _take(self, now: float) -> None:
-        messages = self._redis.rpop(f"{PREFIX}{QUEUE}", len(self._free)) if self._free else None
+        messages = self._redis.rpop(f"{self._leases.prefix}{QUEUE}", len(self._free)) if self._free else None
         with self._redis.pipeline(transaction=False) as pipe:
             for message in messages or []:
                 unit, worker = unit_of(json.loads(message)["headers"]["id"]), self._free.pop()
-                pipe.set(f"{PREFIX}lease:{unit.dataset}:{unit.name}", holder_of(worker, 1), px=30_000)
-                pipe.hset(f"{PREFIX}attempts:{unit.dataset}", unit.name, "{}")
+                pipe.set(f"{self._leases.prefix}lease:{unit.dataset}:{unit.name}", holder_of(worker, 1), px=30_000)
+                pipe.hset(f"{self._leases.prefix}attempts:{unit.dataset}", unit.name, "{}")
                 heapq.heappush(self._busy, (now + self._hold, worker, unit))
             pipe.execute()
 
@@ -82,7 +82,7 @@ class Crowd:
         counts = json.dumps({"done": 1, "failed": 0, "iterations": 7})
         with self._redis.pipeline(transaction=False) as pipe:
             for _, _, unit in self._busy:
-                pipe.hset(f"{PREFIX}progress:{unit.dataset}", unit.name, counts)
+                pipe.hset(f"{self._leases.prefix}progress:{unit.dataset}", unit.name, counts)
             pipe.execute()
 
     def _end(self, now: float) -> None:
@@ -90,10 +90,10 @@ class Crowd:
             while self._busy and self._busy[0][0] <= now:
                 _, worker, unit = heapq.heappop(self._busy)
                 self._do(unit)
-                pipe.hdel(f"{PREFIX}progress:{unit.dataset}", unit.name)
-                pipe.hdel(f"{PREFIX}attempts:{unit.dataset}", unit.name)
-                pipe.rpush(f"{PREFIX}reports", self._report_of(unit).to_text())
-                pipe.delete(f"{PREFIX}lease:{unit.dataset}:{unit.name}")
+                pipe.hdel(f"{self._leases.prefix}progress:{unit.dataset}", unit.name)
+                pipe.hdel(f"{self._leases.prefix}attempts:{unit.dataset}", unit.name)
+                pipe.rpush(f"{self._leases.prefix}reports", self._report_of(unit).to_text())
+                pipe.delete(f"{self._leases.prefix}lease:{unit.dataset}:{unit.name}")
                 self._free.append(worker)
                 self.done[unit] += 1
             pipe.execute()
@@ -155,7 +155,7 @@ def submit(ledger: Ledger, owner: str, number: int, shards: int, seconds: float)
 def coordinator(settings: Settings) -> tuple[Coordinator, Ledger]:
     """A coordinator on a ledger of its own."""
     directory = DataDirectory.made(settings.data_dir)
-    ledger, leases = Ledger(settings.data_dir / "jobs.sqlite"), Leases.at(settings.redis_url)
+    ledger, leases = Ledger(settings.data_dir / "jobs.sqlite"), Leases.at(settings.redis_url, directory.id)
     return Coordinator(settings, directory, ledger, leases, Queue(leases), Metrics(Totals(ledger))), ledger
 
 

@@ -42,6 +42,11 @@ class DataDirectory:
             raise PdemillError(f"cannot use {root}: {why}") from None
         return found
 
+    @property
+    def home(self) -> str:
+        """Where it was when it was last looked at; another folder with the same id is a copy."""
+        return ":".join(map(str, self._place or ()))
+
     def trouble(self) -> str:
         """Why it cannot be used now; nothing if it can."""
         try:

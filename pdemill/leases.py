@@ -22,17 +22,7 @@ BEAT_SECONDS = 5.0
 PREPARE, FINISH = "prepare", "finish"
 TASKS = {PREPARE: "pdemill.prepare", FINISH: "pdemill.finish"}
 SHARD_TASK = "pdemill.shard"
-TRANSPORT = {
-    "visibility_timeout": 3600,
-    "global_keyprefix": PREFIX,
-    "unacked_restore_interval": 10,
-    "unacked_restore_throttle": 1,
-    "socket_timeout": 10,
-    "socket_connect_timeout": 5,
-    "health_check_interval": 10,
-    "retry_on_timeout": True,
-}
-"""Options of Celery's Redis transport, which sender and receivers must share."""
+VISIBILITY_SECONDS = 3600
 
 _RENEW = (
     "local holder = redis.call('get', KEYS[1]) if holder and holder ~= ARGV[1] then return 0 end "
@@ -136,48 +126,67 @@ def celery_url(url: str) -> str:
     return url.replace("unix://", "redis+socket://", 1)
 
 
+def prefix_of(data: str) -> str:
+    """How all keys of the data directory with this id begin, so that several may share a Redis."""
+    return f"{PREFIX}{data}:"
+
+
+def transport(data: str) -> dict[str, Any]:
+    """Options of Celery's Redis transport on a data directory."""
+    return {
+        "visibility_timeout": VISIBILITY_SECONDS,
+        "global_keyprefix": prefix_of(data),
+        "unacked_restore_interval": 10,
+        "unacked_restore_throttle": 1,
+        "socket_timeout": 10,
+        "socket_connect_timeout": 5,
+        "health_check_interval": 10,
+        "retry_on_timeout": True,
+    }
+
+
 class Leases:
     """Leases, attempts, progress, failures, cancellations and presence. Raises redis.RedisError."""
 
-    def __init__(self, redis: Any) -> None:
-        self.redis = redis
+    def __init__(self, redis: Any, data: str) -> None:
+        self.redis, self.data, self.prefix = redis, data, prefix_of(data)
         self._renew, self._release, self._steal = map(redis.register_script, (_RENEW, _RELEASE, _STEAL))
 
     @classmethod
-    def at(cls, url: str) -> Leases:
-        """The leases in the Redis at ``url``; connects when it is first used."""
+    def at(cls, url: str, data: str) -> Leases:
+        """The leases of a data directory, by its id, in the Redis at ``url``; connects when it is first used."""
         from redis import Redis  # late: the light library reads stores without it
 
-        return cls(Redis.from_url(url, decode_responses=True, socket_timeout=5, socket_connect_timeout=5))
+        return cls(Redis.from_url(url, decode_responses=True, socket_timeout=5, socket_connect_timeout=5), data)
 
     # Leases
 
     def take(self, unit: Unit, holder: str) -> str | None:
         """Lease a unit for ``holder``; None on success, else who has it."""
-        taken = self.redis.set(_lease(unit), holder, nx=True, px=_milliseconds())
-        return None if taken else (self.redis.get(_lease(unit)) or "")
+        taken = self.redis.set(self._lease(unit), holder, nx=True, px=_milliseconds())
+        return None if taken else (self.redis.get(self._lease(unit)) or "")
 
     def take_from(self, unit: Unit, dead: str, holder: str) -> bool:
         """Take a lease over from a holder known to be dead."""
-        return bool(self._steal(keys=[_lease(unit)], args=[dead, holder, _milliseconds()]))
+        return bool(self._steal(keys=[self._lease(unit)], args=[dead, holder, _milliseconds()]))
 
     def renew(self, unit: Unit, holder: str) -> bool:
         """Extend a lease, or take it again where it ran out while the broker was away; False if another has it."""
-        return bool(self._renew(keys=[_lease(unit)], args=[holder, _milliseconds()]))
+        return bool(self._renew(keys=[self._lease(unit)], args=[holder, _milliseconds()]))
 
     def release(self, unit: Unit, holder: str) -> None:
         """Give a lease back."""
-        self._release(keys=[_lease(unit)], args=[holder])
+        self._release(keys=[self._lease(unit)], args=[holder])
 
     def leased(self, units: Sequence[Unit], workers: Iterable[Presence]) -> set[Unit]:
         """Those of the units that one of these workers has."""
-        found = self.redis.mget([_lease(unit) for unit in units]) if units else []
+        found = self.redis.mget([self._lease(unit) for unit in units]) if units else []
         alive = {worker.id for worker in workers}
         return {unit for unit, holder in zip(units, found, strict=True) if holder and worker_of(holder) in alive}
 
     def is_alive(self, worker: str) -> bool:
         """Whether a worker has said so lately."""
-        return bool(self.redis.exists(_presence(worker)))
+        return bool(self.redis.exists(self._presence(worker)))
 
     # Attempts
 
@@ -190,16 +199,16 @@ class Leases:
         known = self._attempts(unit)
         blamed = bool(known.open) and self.is_alive(known.open)
         now = Attempts(known.begun + 1, known.failures + blamed, worker)
-        self.redis.hset(f"{PREFIX}attempts:{unit.dataset}", unit.name, json.dumps(asdict(now)))
+        self.redis.hset(f"{self.prefix}attempts:{unit.dataset}", unit.name, json.dumps(asdict(now)))
         return now
 
     def end(self, unit: Unit, failed: bool = False) -> Attempts:
         """Note that a unit ended, ``failed`` with an error of its own."""
         known = self._attempts(unit)
         now = replace(known, failures=known.failures + failed, open="")
-        attempts = f"{PREFIX}attempts:{unit.dataset}"
+        attempts = f"{self.prefix}attempts:{unit.dataset}"
         with self.redis.pipeline() as pipe:
-            pipe.hdel(f"{PREFIX}progress:{unit.dataset}", unit.name)
+            pipe.hdel(f"{self.prefix}progress:{unit.dataset}", unit.name)
             if now.failures:
                 pipe.hset(attempts, unit.name, json.dumps(asdict(now)))
             else:
@@ -208,7 +217,7 @@ class Leases:
         return now
 
     def _attempts(self, unit: Unit) -> Attempts:
-        text = self.redis.hget(f"{PREFIX}attempts:{unit.dataset}", unit.name)
+        text = self.redis.hget(f"{self.prefix}attempts:{unit.dataset}", unit.name)
         return Attempts(**json.loads(text)) if text else Attempts()
 
     # Progress and failures
@@ -216,15 +225,15 @@ class Leases:
     def report(self, unit: Unit, counts: dict[str, int]) -> bool:
         """Report how far a unit is; True if its dataset has been cancelled meanwhile."""
         with self.redis.pipeline(transaction=False) as pipe:
-            pipe.hset(f"{PREFIX}progress:{unit.dataset}", unit.name, json.dumps(counts))
-            pipe.sismember(f"{PREFIX}cancelled", unit.dataset)
+            pipe.hset(f"{self.prefix}progress:{unit.dataset}", unit.name, json.dumps(counts))
+            pipe.sismember(f"{self.prefix}cancelled", unit.dataset)
             return bool(pipe.execute()[1])
 
     def progress(self, datasets: Sequence[str]) -> dict[str, dict[str, dict[str, int]]]:
         """Counts of the units under way, by data set."""
         with self.redis.pipeline(transaction=False) as pipe:
             for dataset in datasets:
-                pipe.hgetall(f"{PREFIX}progress:{dataset}")
+                pipe.hgetall(f"{self.prefix}progress:{dataset}")
             found = pipe.execute()
         return {
             dataset: {unit: json.loads(text) for unit, text in units.items()}
@@ -233,89 +242,96 @@ class Leases:
 
     def put_report(self, report: Report) -> None:
         """Tell the coordinator how a unit ended."""
-        self.redis.rpush(f"{PREFIX}reports", report.to_text())
+        self.redis.rpush(f"{self.prefix}reports", report.to_text())
 
     def take_reports(self, seconds: float, most: int = 1000) -> list[Report]:
         """Reports, each handed out once; waits for the first of them."""
-        found = self.redis.blmpop(seconds, 1, f"{PREFIX}reports", direction="LEFT", count=most)
+        found = self.redis.blmpop(seconds, 1, f"{self.prefix}reports", direction="LEFT", count=most)
         return [Report.of(text) for text in found[1]] if found else []
 
     # Datasets
 
     def cancel(self, dataset: str) -> None:
         """Make workers leave a dataset alone, between two samples at the latest."""
-        self.redis.sadd(f"{PREFIX}cancelled", dataset)
+        self.redis.sadd(f"{self.prefix}cancelled", dataset)
 
     def cancelled(self, dataset: str) -> bool:
-        return bool(self.redis.sismember(f"{PREFIX}cancelled", dataset))
+        return bool(self.redis.sismember(f"{self.prefix}cancelled", dataset))
 
     def open_dataset(self, dataset: str) -> None:
         """Begin a dataset without attempts or progress."""
-        self.redis.srem(f"{PREFIX}cancelled", dataset)
+        self.redis.srem(f"{self.prefix}cancelled", dataset)
         self.close_dataset(dataset)
 
     def close_dataset(self, dataset: str) -> None:
         """Forget what is known of a dataset that has ended."""
-        self.redis.delete(*(f"{PREFIX}{name}:{dataset}" for name in ("attempts", "progress")))
+        self.redis.delete(*(f"{self.prefix}{name}:{dataset}" for name in ("attempts", "progress")))
 
     # Workers
 
     def beat(self, worker: Presence, held: Iterable[tuple[Unit, str]]) -> list[Unit]:
         """Say that a worker is alive and renew the leases of its processes; returns those that were lost."""
-        self.redis.set(_presence(worker.id), json.dumps(asdict(worker)), px=_milliseconds())
-        self.redis.sadd(f"{PREFIX}workers", worker.id)
+        self.redis.set(self._presence(worker.id), json.dumps(asdict(worker)), px=_milliseconds())
+        self.redis.sadd(f"{self.prefix}workers", worker.id)
         return [unit for unit, holder in held if not self.renew(unit, holder)]
 
     def gone(self, worker: str) -> None:
         """Say that a worker has ended."""
-        self.redis.delete(_presence(worker))
-        self.redis.srem(f"{PREFIX}workers", worker)
+        self.redis.delete(self._presence(worker))
+        self.redis.srem(f"{self.prefix}workers", worker)
 
     def workers(self) -> list[Presence]:
         """The workers that are alive."""
-        known = sorted(self.redis.smembers(f"{PREFIX}workers"))
-        found = self.redis.mget([_presence(worker) for worker in known]) if known else []
+        known = sorted(self.redis.smembers(f"{self.prefix}workers"))
+        found = self.redis.mget([self._presence(worker) for worker in known]) if known else []
         dead = [worker for worker, text in zip(known, found, strict=True) if not text]
         if dead:
-            self.redis.srem(f"{PREFIX}workers", *dead)
+            self.redis.srem(f"{self.prefix}workers", *dead)
         return [Presence(**json.loads(text)) for text in found if text]
 
     # Coordinators and the queue
 
-    def lead(self, live: Mapping[str, str], gone: Iterable[str]) -> None:
-        """Say that a coordinator is at work, and what has changed: how data sets are doing, and which have ended."""
+    def lead(self, home: str, live: Mapping[str, str], gone: Iterable[str]) -> bool:
+        """Say that a coordinator is at work, and what has changed: how data sets are doing, and which have ended.
+
+        ``home``: where its data directory is. False, and nothing is said, while one from elsewhere is at work.
+        """
+        leader = f"{self.prefix}leader"
+        if not self._renew(keys=[leader], args=[home, int(1000 * LEADER_SECONDS)]):
+            return False
         with self.redis.pipeline(transaction=False) as pipe:
-            pipe.set(f"{PREFIX}leader", "1", px=int(1000 * LEADER_SECONDS))
             if live:
-                pipe.hset(f"{PREFIX}live", mapping=dict(live))
+                pipe.hset(f"{self.prefix}live", mapping=dict(live))
             if ended := list(gone):
-                pipe.hdel(f"{PREFIX}live", *ended)
+                pipe.hdel(f"{self.prefix}live", *ended)
             pipe.execute()
+        return True
 
     def live(self) -> dict[str, str] | None:
         """How data sets under way are doing, as the coordinator of another process tells; None while there is none."""
         with self.redis.pipeline(transaction=False) as pipe:
-            pipe.exists(f"{PREFIX}leader")
-            pipe.hgetall(f"{PREFIX}live")
+            pipe.exists(f"{self.prefix}leader")
+            pipe.hgetall(f"{self.prefix}live")
             there, found = pipe.execute()
         return dict(found) if there else None
 
-    def resign(self) -> None:
+    def resign(self, home: str) -> None:
         """Say that no coordinator is at work, and forget what the last one told."""
-        self.redis.delete(f"{PREFIX}leader", f"{PREFIX}live")
+        if self._release(keys=[f"{self.prefix}leader"], args=[home]):
+            self.redis.delete(f"{self.prefix}live")
 
     def waiting(self) -> set[Unit]:
         """Units in the queue that no worker has taken; there are never many."""
-        messages = self.redis.lrange(f"{PREFIX}{QUEUE}", 0, -1)
+        messages = self.redis.lrange(f"{self.prefix}{QUEUE}", 0, -1)
         return {unit_of(json.loads(message)["headers"]["id"]) for message in messages}
 
+    # Keys
 
-def _lease(unit: Unit) -> str:
-    return f"{PREFIX}lease:{unit.dataset}:{unit.name}"
+    def _lease(self, unit: Unit) -> str:
+        return f"{self.prefix}lease:{unit.dataset}:{unit.name}"
 
-
-def _presence(worker: str) -> str:
-    return f"{PREFIX}worker:{worker}"
+    def _presence(self, worker: str) -> str:
+        return f"{self.prefix}worker:{worker}"
 
 
 def _milliseconds() -> int:

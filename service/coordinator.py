@@ -18,7 +18,7 @@ from threading import Event, Thread
 
 from redis import RedisError
 
-from pdemill.data_directory import DataDirectory
+from pdemill.data_directory import MARKER, DataDirectory
 from pdemill.errors import DirectoryAway, PdemillError
 from pdemill.leases import FINISH, PREPARE, Leases, Presence, Report, Unit
 from pdemill.settings import Settings
@@ -130,7 +130,7 @@ class Coordinator:
                 self._guarded(lambda: self._tick(time.monotonic()))
                 self._stop.wait(max(SHORTEST_TICK, SHARE * (time.thread_time() - begin)))
                 self._wake.wait(PULSE_SECONDS)
-            self._guarded(self._leases.resign)
+            self._guarded(lambda: self._leases.resign(self._directory.home))
 
     def _guarded(self, act: Callable[[], None]) -> None:
         """Act; what goes wrong is told of, and tried again after a while."""
@@ -321,7 +321,8 @@ class Coordinator:
         self._metrics.queue(len(waiting))
         now_told = {active.id: active.live(now) for active in self._active.values()}
         news = {dataset: live.to_text() for dataset, live in now_told.items() if self._told.get(dataset) != live}
-        self._leases.lead(news, self._told.keys() - now_told.keys())
+        if not self._leases.lead(self._directory.home, news, self._told.keys() - now_told.keys()):
+            raise OSError(f"a copy of the data directory is at work on this broker; delete {MARKER} in one of them")
         self._told = now_told
         self.live = dict(now_told)
 

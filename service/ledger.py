@@ -8,16 +8,14 @@ from __future__ import annotations
 
 import sqlite3
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from secrets import token_hex
-from threading import Lock
-from typing import Any, Literal, get_args
+from typing import Literal, get_args
 
-from service.database import check_whole, connect
 from service.ledger_schema import LATER, SCHEMA
+from service.tables import Tables
 
 type Status = Literal["accepted", "running", "successful", "failed", "dismissed"]
 STATUSES: tuple[str, ...] = get_args(Status.__value__)
@@ -81,18 +79,12 @@ class Mend:
     ended: float | None
 
 
-class Ledger:
+class Ledger(Tables):
     """Jobs and data sets. One connection writes, one reads; both may be used from any thread."""
 
     def __init__(self, path: Path, check: Callable[[], None] = lambda: None) -> None:
         """``check`` raises where nothing may be written to the file any more."""
-        self._check = check
-        self.trouble = ""
-        """What is wrong with the file, once that has shown."""
-        self.path = path
-        self._writer, self._reader = connect(path), connect(path)
-        check_whole(path, self._reader)
-        self._write_lock, self._read_lock = Lock(), Lock()
+        super().__init__(path, check)
         self._set_up()
 
     def _set_up(self) -> None:
@@ -107,10 +99,6 @@ class Ledger:
             "INSERT OR IGNORE INTO backlog SELECT j.owner, d.seconds, j.seq, d.id FROM jobs j "
             "JOIN datasets d ON d.id = j.dataset WHERE j.status IN ('accepted', 'running')"
         )
-
-    def close(self) -> None:
-        self._writer.close()
-        self._reader.close()
 
     # Jobs
 
@@ -387,40 +375,6 @@ class Ledger:
             "WHERE status IN ('successful', 'failed') AND seen < ? ORDER BY seen LIMIT 1", (before,),
         )  # fmt: skip
         return None if row is None else str(row["id"])
-
-    # SQLite
-
-    @contextmanager
-    def _write(self) -> Iterator[sqlite3.Connection]:
-        with self._write_lock:
-            self._check()
-            with self._noting():
-                self._writer.execute("BEGIN IMMEDIATE")
-                try:
-                    yield self._writer
-                except BaseException:
-                    self._writer.execute("ROLLBACK")
-                    raise
-                self._writer.execute("COMMIT")
-
-    def _one(self, query: str, values: Sequence[Any]) -> sqlite3.Row | None:
-        with self._read_lock, self._noting():
-            row: sqlite3.Row | None = self._reader.execute(query, values).fetchone()
-            return row
-
-    def _all(self, query: str, values: Sequence[Any]) -> list[sqlite3.Row]:
-        with self._read_lock, self._noting():
-            return self._reader.execute(query, values).fetchall()
-
-    @contextmanager
-    def _noting(self) -> Iterator[None]:
-        """Remember that the file is damaged, once SQLite has met the damage."""
-        try:
-            yield
-        except sqlite3.DatabaseError as error:
-            if type(error) is sqlite3.DatabaseError:
-                self.trouble = f"it is damaged ({error})"
-            raise
 
 
 def _job(row: sqlite3.Row | None) -> JobRecord | None:

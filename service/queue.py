@@ -10,7 +10,7 @@ from uuid import uuid4
 
 from celery import Celery
 
-from pdemill.leases import PREFIX, QUEUE, SHARD_TASK, TASKS, Leases, Unit, task_id
+from pdemill.leases import QUEUE, SHARD_TASK, TASKS, Leases, Unit, task_id
 from pdemill.store.layout import Shard
 
 
@@ -42,12 +42,12 @@ class Queue:
         form = self._form = self._form or _message()
         texts: tuple[list[str], list[str]] = ([], [])
         for task in tasks:
-            texts[task.first].append(_filled(form, task))
+            texts[task.first].append(_filled(form, task, self._leases.data))
         with self._leases.redis.pipeline() as pipe:
             if texts[False]:
-                pipe.lpush(f"{PREFIX}{QUEUE}", *texts[False])
+                pipe.lpush(f"{self._leases.prefix}{QUEUE}", *texts[False])
             if texts[True]:
-                pipe.rpush(f"{PREFIX}{QUEUE}", *texts[True][::-1])  # workers take from the end
+                pipe.rpush(f"{self._leases.prefix}{QUEUE}", *texts[True][::-1])  # workers take from the end
             pipe.execute()
 
 
@@ -64,10 +64,10 @@ def _message() -> dict[str, Any]:
         app.close()
 
 
-def _filled(form: dict[str, Any], task: Task) -> str:
-    """The message of one unit."""
+def _filled(form: dict[str, Any], task: Task, data: str) -> str:
+    """The message of one unit in a data directory."""
     identity, arguments = task_id(task.unit), [*task.unit, *task.details]
-    body = json.dumps([arguments, {}, {"callbacks": None, "errbacks": None, "chain": None, "chord": None}])
+    body = json.dumps([arguments, {"data": data}, {"callbacks": None, "errbacks": None, "chain": None, "chord": None}])
     name = TASKS.get(task.unit.name, SHARD_TASK)
     shown = {"argsrepr": repr(task.unit), "kwargsrepr": "{}"}
     return json.dumps({

@@ -89,12 +89,11 @@ def _ledger(ledger: Ledger) -> str:
 def _disk(directory: DataDirectory) -> str:
     if trouble := directory.trouble():
         return trouble
-    folder = directory.root
     try:
-        with TemporaryFile(dir=folder) as file:
+        with TemporaryFile(dir=directory.root) as file:
             file.write(b"ready?")
             file.flush()
-        left = free_bytes(folder)
+        left = free_bytes(directory.root)
     except OSError as error:
         return f"cannot be written: {error.strerror}"
     return OK if left >= LEAST_FREE else f"nearly full: {left:,} bytes are free"

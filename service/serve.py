@@ -127,7 +127,7 @@ class Supervisor:
             settings["PDEMILL_REDIS_URL"] = f"unix://{self._socket}"
         environment = {**child_environment(), **settings}
         self.settings = Settings.read(environment)
-        self._leases = Leases.at(self.settings.redis_url)
+        self._leases = Leases.at(self.settings.redis_url, self._directory.id)
         self._missing = self._trouble = ""
 
         def child(name: str, *command: str, after: Callable[[int], None] = lambda pid: None) -> _Child:

@@ -54,7 +54,7 @@ class AppState:
     def of(cls, settings: Settings) -> AppState:
         directory = DataDirectory.made(settings.data_dir, settings.data_id)
         path = settings.data_dir / LEDGER
-        ledger, leases = Ledger(path, directory.require), Leases.at(settings.redis_url)
+        ledger, leases = Ledger(path, directory.require), Leases.at(settings.redis_url, directory.id)
         metrics, keys = Metrics(Totals(ledger)), KeyRing(settings.api_keys)
         coordinator = Coordinator(
             settings, directory, ledger, leases, Queue(leases), metrics, partial(most_slots, settings, keys)

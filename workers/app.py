@@ -7,16 +7,15 @@ from typing import Any
 from celery import Celery
 from celery.signals import setup_logging, worker_process_init
 
-from pdemill.leases import QUEUE, TRANSPORT, celery_url
+from pdemill.leases import QUEUE, VISIBILITY_SECONDS, celery_url, transport
 from pdemill.logs import set_up_logs
-from pdemill.settings import Settings
 from workers.child import start_process
 from workers.heartbeat import Heartbeat
+from workers.here import directory, settings
 
 HARD_SECONDS, SOFT_SECONDS = 2700, 2400
 """A task is ended after so long; the broker's visibility timeout is longer, or it would be delivered twice."""
 
-settings = Settings.read()
 app = Celery("pdemill", broker=celery_url(settings.redis_url), include=["workers.tasks"])
 app.conf.update(
     accept_content=["json"],
@@ -27,9 +26,9 @@ app.conf.update(
     task_reject_on_worker_lost=True,
     task_soft_time_limit=SOFT_SECONDS,
     task_time_limit=HARD_SECONDS,
-    broker_transport_options=TRANSPORT,
-    result_backend_transport_options=TRANSPORT,
-    visibility_timeout=TRANSPORT["visibility_timeout"],
+    broker_transport_options=transport(directory.id),
+    result_backend_transport_options=transport(directory.id),
+    visibility_timeout=VISIBILITY_SECONDS,
     broker_connection_retry_on_startup=True,
     broker_connection_max_retries=None,
     worker_cancel_long_running_tasks_on_connection_loss=False,

@@ -8,7 +8,8 @@ import sys
 
 from redis import RedisError
 
-from pdemill.errors import PdemillError
+from pdemill.data_directory import DataDirectory
+from pdemill.errors import DirectoryAway, PdemillError
 from pdemill.leases import Leases
 from pdemill.settings import Settings
 
@@ -20,8 +21,10 @@ def main() -> None:
     except PdemillError as error:
         sys.exit(f"error: {error}")
     try:
-        workers = Leases.at(settings.redis_url).workers()
-    except RedisError as error:
+        directory = DataDirectory(settings.data_dir, settings.data_id)
+        directory.require()
+        workers = Leases.at(settings.redis_url, directory.id).workers()
+    except (DirectoryAway, RedisError) as error:
         sys.exit(f"error: {settings.hide(str(error))}")
     if not any(worker.host == socket.gethostname() and _runs(worker.pid) for worker in workers):
         sys.exit("error: no worker of this host is alive")

@@ -14,8 +14,8 @@ from celery.worker import state
 from redis import RedisError
 
 from pdemill.leases import BEAT_SECONDS, Leases, Unit
-from pdemill.settings import Settings
 from workers import identity
+from workers.here import directory, settings
 
 log = logging.getLogger("pdemill.worker")
 
@@ -26,7 +26,7 @@ class Heartbeat(bootsteps.StartStopStep):  # type: ignore[misc]
     def __init__(self, consumer: Any, **options: Any) -> None:
         super().__init__(consumer, **options)
         self._me = identity.presence(consumer.pool.limit)
-        self._leases = Leases.at(Settings.read().redis_url)
+        self._leases = Leases.at(settings.redis_url, directory.id)
         self._end = Event()
         self._thread: Thread | None = None
         self._beat()  # before any task can take a lease

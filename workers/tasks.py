@@ -15,10 +15,8 @@ from typing import Any
 from celery.exceptions import SoftTimeLimitExceeded
 from redis import RedisError
 
-from pdemill.data_directory import DataDirectory
 from pdemill.errors import MissingExtra, SpecError, StoreError
 from pdemill.leases import FINISH, PREPARE, SHARD_TASK, TASKS, Leases, Report, Unit, UnitFailure, worker_of
-from pdemill.settings import Settings
 from pdemill.spec.load import validate
 from pdemill.store.disk import Lock
 from pdemill.store.layout import Shard
@@ -31,6 +29,7 @@ from solvers.opening import open_work, plan_work, work_on
 from solvers.progress import Counts, Progress
 from workers import identity
 from workers.app import SOFT_SECONDS, app
+from workers.here import await_directory, directory, settings
 from workers.memory import shortage
 
 ATTEMPTS = 3
@@ -40,9 +39,7 @@ REDIS_PATIENCE = 120.0
 KEPT_JOBS = 4
 
 log = logging.getLogger("pdemill.worker")
-settings = Settings.read()
-leases = Leases.at(settings.redis_url)
-directory = DataDirectory(settings.data_dir, settings.data_id)
+leases = Leases.at(settings.redis_url, directory.id)
 _jobs: OrderedDict[str, tuple[Job, Store]] = OrderedDict()
 
 
@@ -55,7 +52,7 @@ class Cancelled(Exception):
 
 
 @app.task(name=TASKS[PREPARE])  # type: ignore[untyped-decorator]
-def prepare(dataset: str, name: str, spec: str) -> None:
+def prepare(dataset: str, name: str, spec: str, data: str) -> None:
     """Create the store of a data set, or make sure that it can be gone on with."""
 
     def body(attempt: int) -> None:
@@ -66,11 +63,11 @@ def prepare(dataset: str, name: str, spec: str) -> None:
             sweep(store.disk, alone=False)
             store.create()
 
-    _run(Unit(dataset, name), body)
+    _run(Unit(dataset, name), data, body)
 
 
 @app.task(name=SHARD_TASK)  # type: ignore[untyped-decorator]
-def shard(dataset: str, name: str, split: str, index: int, start: int, stop: int) -> None:
+def shard(dataset: str, name: str, split: str, index: int, start: int, stop: int, data: str) -> None:
     """Solve one shard, unless it is finished."""
     part, unit = Shard(split, index, start, stop), Unit(dataset, name)
 
@@ -85,11 +82,11 @@ def shard(dataset: str, name: str, split: str, index: int, start: int, stop: int
             check_room(root, store.layout, part)
             return work_on(job, store, part, attempt, _Reporter(unit), _commit)
 
-    _run(unit, body)
+    _run(unit, data, body)
 
 
 @app.task(name=TASKS[FINISH])  # type: ignore[untyped-decorator]
-def finish(dataset: str, name: str) -> None:
+def finish(dataset: str, name: str, data: str) -> None:
     """Write the statistics of a store whose shards are all there; those that are not are told of."""
 
     def body(attempt: int) -> Outcome:
@@ -103,13 +100,17 @@ def finish(dataset: str, name: str) -> None:
             store.finish()
         return None
 
-    _run(Unit(dataset, name), body)
+    _run(Unit(dataset, name), data, body)
 
 
-def _run(unit: Unit, body: Callable[[int], Outcome]) -> None:
-    """Do a unit under its lease and report how it ended. Errors end here: Celery needs to know of none."""
+def _run(unit: Unit, data: str, body: Callable[[int], Outcome]) -> None:
+    """Do a unit of the data directory with the id ``data`` under its lease, and report how it ended. Errors end here:
+    Celery needs to know of none."""
     extra: dict[str, Any] = {"dataset": unit.dataset, "unit": unit.name}
-    _await_directory()  # without a lease, so that workers who see it may do the unit
+    if data != directory.id:
+        log.error("left alone: it is meant for another data directory", extra=extra)
+        return
+    await_directory(directory)  # without a lease, so that workers who see it may do the unit
     with _lease(unit) as held:
         if not held:
             log.info("another process has it, or nobody wants it", extra=extra)
@@ -189,15 +190,6 @@ def _is_dead(holder: str) -> bool:
     return identity.is_dead(holder) or not leases.is_alive(worker_of(holder))
 
 
-def _await_directory() -> None:
-    """Wait until the data directory is there."""
-    if trouble := directory.trouble():
-        log.warning("%s: %s; waiting", directory.root, trouble)
-        while directory.trouble():
-            sleep(1.0)
-        log.info("%s is back", directory.root)
-
-
 def _commit(store: Store, part: Shard, data: ShardData) -> Manifest:
     """Write a shard; what was solved is kept while the data directory is away."""
     while True:
@@ -206,7 +198,7 @@ def _commit(store: Store, part: Shard, data: ShardData) -> Manifest:
         except (StoreError, OSError):
             if not directory.trouble():
                 raise
-            _await_directory()
+            await_directory(directory)
 
 
 def _patiently[T](call: Callable[[], T]) -> T:

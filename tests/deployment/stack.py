@@ -13,6 +13,8 @@ import sys
 from pathlib import Path
 from typing import Any
 
+from pdemill.data_directory import DataDirectory
+from pdemill.leases import Leases
 from service.testing import free_port, until
 from tests.deployment.images import read_services
 from tests.deployment.redis_package import Programs
@@ -106,6 +108,12 @@ class Stack:
 
     def healthy(self, service: str) -> bool:
         return self.health(service).returncode == 0
+
+    def leases(self) -> Leases:
+        """What the API and its workers share through the broker."""
+        directory = DataDirectory(self._folder / "data")
+        directory.require()
+        return Leases.at(self.broker, directory.id)
 
     def stop(self) -> None:
         """End whatever still runs, the broker last."""

@@ -14,7 +14,7 @@ import pytest
 import pdemill
 from pdemill.client import Client, Job
 from pdemill.errors import ServerError
-from pdemill.leases import FINISH, PREPARE, Leases, Presence
+from pdemill.leases import FINISH, PREPARE, Presence
 from service.testing import until
 from tests.deployment.stack import Container, Stack
 
@@ -57,7 +57,7 @@ def test_nobody_gets_in_without_a_key(stack: Stack) -> None:
 
 def test_workers_share_a_job(stack: Stack, worker: Container, client: Client) -> None:
     second = stack.start("worker")
-    until(lambda: len(Leases.at(stack.broker).workers()) == 2, what="the second worker")
+    until(lambda: len(stack.leases().workers()) == 2, what="the second worker")
     job = client.submit(_spec(48, 48, 2, seed=2)).wait(timeout=60, every=0.1)
     shares = [_shards(one, job, "ended") for one in (worker, second)]
     assert job.state["samples_done"] == 48
@@ -72,7 +72,7 @@ def test_a_worker_that_is_stopped_gives_its_shard_back(stack: Stack, worker: Con
     assert worker.stop(15) == 0
     assert not _shards(worker, job, "ended")
     assert not stack.healthy("worker")
-    assert Leases.at(stack.broker).waiting()
+    assert stack.leases().waiting()
     second = stack.start("worker")
     job.wait(timeout=60, every=0.1)
     # The coordinator may hand it out once more meanwhile; that finds the shard finished.
@@ -82,7 +82,7 @@ def test_a_worker_that_is_stopped_gives_its_shard_back(stack: Stack, worker: Con
 @pytest.mark.usefixtures("no_worker")
 def test_broker_and_api_come_back_with_what_they_knew(stack: Stack, client: Client) -> None:
     job = client.submit(_spec(16, 8, 4, seed=4))
-    leases = Leases.at(stack.broker)
+    leases = stack.leases()
     until(lambda: len(leases.waiting()) == 1, what="the first unit")
     stack.running("redis")[0].kill()
     for service in ("redis", "worker"):
@@ -100,14 +100,14 @@ def test_broker_and_api_come_back_with_what_they_knew(stack: Stack, client: Clie
 
 
 def test_broker_obeys_its_options(stack: Stack) -> None:
-    found = Leases.at(stack.broker).redis.config_get("*")
+    found = stack.leases().redis.config_get("*")
     assert (found["appendonly"], found["appendfsync"], found["save"]) == ("yes", "everysec", "")
     assert found["maxmemory-policy"] == "noeviction"
 
 
 @pytest.mark.usefixtures("no_worker")
 def test_only_a_living_worker_of_this_host_is_healthy(stack: Stack) -> None:
-    leases = Leases.at(stack.broker)
+    leases = stack.leases()
     ended = subprocess.Popen([sys.executable, "-c", ""])
     ended.wait()
     for host, pid, healthy in (

@@ -14,7 +14,8 @@ from typing import Any
 import pytest
 
 from benchmarks.coordinator import Crowd, broker, coordinator, submit
-from pdemill.leases import PREFIX, Leases
+from pdemill.data_directory import DataDirectory
+from pdemill.leases import Leases
 from pdemill.settings import Settings
 from service.coordinator import Coordinator
 from service.ledger import Ledger
@@ -71,6 +72,10 @@ def coordinating(settings: Settings) -> Iterator[tuple[Coordinator, Ledger]]:
         ledger.close()
 
 
+def leases_of(settings: Settings) -> Leases:
+    return Leases.at(settings.redis_url, DataDirectory.made(settings.data_dir).id)
+
+
 def _status(ledger: Ledger, dataset: str) -> str:
     found = ledger.dataset(dataset)
     assert found is not None
@@ -97,8 +102,9 @@ def test_every_unit_is_handed_out_once_and_no_manifest_is_looked_for(settings: S
     assert watch.counts["opened"] == 0
     assert not made._active
     assert not made.live
-    left = {key for key in Leases.at(settings.redis_url).redis.keys("*") if ":worker" not in key}
-    assert left <= {f"{PREFIX}_kombu.binding.work"}
+    leases = leases_of(settings)
+    left = {key for key in leases.redis.keys("*") if ":worker" not in key}
+    assert left <= {f"{leases.prefix}_kombu.binding.work"}
 
 
 def test_no_more_is_handed_out_than_workers_need(settings: Settings) -> None:
@@ -114,9 +120,9 @@ def test_what_a_worker_could_not_report_is_found(settings: Settings, monkeypatch
     monkeypatch.setattr("service.schedule.GRACE_SECONDS", 0.5)
     with coordinating(settings) as (made, ledger), working(settings, 4, hold=0.02) as crowd:
         name = submit(ledger, "ann", 1, 200, 100.0)
-        redis = Leases.at(settings.redis_url).redis
+        leases = leases_of(settings)
         until(lambda: len(crowd.done) > 20)
-        redis.delete(f"{PREFIX}work", f"{PREFIX}reports")
+        leases.redis.delete(f"{leases.prefix}work", f"{leases.prefix}reports")
         _await_end(ledger, name)
         assert made.trouble == ""
 

@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from pdemill.leases import Presence, Unit
+from solvers.installed import has_petsc
 from tests.service.api import serving, without_broker
 
 CUBE = {"problem": {"family": "poisson", "resolution": [64, 64, 64]}, "samples": 4, "solver": {"method": "direct"},
@@ -91,7 +92,7 @@ else:
 """
 
 
-@pytest.mark.skipif(sys.platform != "linux", reason="the limit is Linux's")
+@pytest.mark.skipif(not has_petsc() or sys.platform != "linux", reason="the limit is Linux's, and the error PETSc's")
 @pytest.mark.parametrize(("more", "said"), [("60000000", "MemoryError"), ("1000000000", "solved")])
 def test_a_factorisation_that_gets_no_memory_is_an_error(more: str, said: str) -> None:
     """It takes 200 MB."""

@@ -8,10 +8,12 @@ import pytest
 
 from pdemill.spec.load import validate
 from pdemill.spec.method import LinearMethod
-from solvers import petsc
 from solvers.estimate import estimate, slowness
 from solvers.job import open_job
 from solvers.methods.dissection import Fill, dissect, factorisation
+
+pytest.importorskip("petsc4py", reason="petsc4py is not installed")
+from solvers import petsc
 
 BOX, FLOPS, ENTRIES, MEGABYTES = {"family": "poisson"}, 3, 29, 22
 CONVECTION = {"family": "convection_diffusion", "velocity": [1.0, 2.0, 0.5]}
