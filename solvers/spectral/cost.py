@@ -8,8 +8,8 @@ import numpy as np
 
 from pdemill.spec.job import Spec
 from pdemill.spec.time_method import TimeMethod
-from pdemill.store.layout import shard_samples
 from solvers.estimate import PROCESS_BYTES, SAMPLE_SECONDS, Cost, channels, slowness
+from solvers.spectral.job import fitting
 from solvers.spectral.place import PeriodicPlace
 from solvers.subsets import refined_count
 
@@ -33,7 +33,7 @@ def cost(spec: Spec) -> Cost:
     width = np.dtype(spec.store.dtype).itemsize
     inputs = channels(problem, sides=False) * prod(problem.resolution)
     size = width * (problem.size + inputs)
-    shard = spec.store.shard or shard_samples(width * max(problem.size, inputs))
+    shard = spec.store.shard or fitting(width * max(problem.size, inputs))
     shards = sum(ceil(samples / shard) for samples in spec.splits.values())
     here = round(slowness() * seconds, 3)
     together = 8 * (BATCH + FRAMES * len(problem.times)) * simulated

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from functools import cached_property
+from math import log2
 from typing import Any
 
 import numpy as np
@@ -34,8 +35,15 @@ BALANCED = 1e-10
 """Largest mean of a field that must have none, relative to its largest value."""
 HALVINGS, FURTHER = 12, 5
 """Most halvings of the first step; the same where a trial found it."""
+MOST_SHARD = 2**28
+"""Bytes of the largest array of a shard, in memory."""
 BATCH_BYTES = 2**21
 """Samples are marched together as long as one array of their fields is no larger."""
+
+
+def fitting(sample_bytes: int) -> int:
+    """Samples per shard: fewer than those of fields, down to one, where trajectories are large."""
+    return min(shard_samples(sample_bytes), 1 << max(0, int(log2(max(MOST_SHARD / sample_bytes, 1.0)))))
 
 
 class TrajectoryJob(Job):
@@ -253,7 +261,7 @@ class TrajectoryJob(Job):
             ArrayLayout("method", "int8", fill=-1, attributes=self.method_codes()),
             ArrayLayout("sample_id", "int64", fill=-1),
         ]
-        samples = self.spec.store.shard or shard_samples(max(part.sample_bytes for part in parts))
+        samples = self.spec.store.shard or fitting(max(part.sample_bytes for part in parts))
         shared: dict[str, tuple[tuple[str, ...], NDArray[Any]]] = {name: ((name,), x) for name, x in grid.nodes.items()}
         shared["t"] = (("t",), np.array(self.times))
         return StoreLayout(self.spec.splits, samples, tuple(parts), shared, self._attributes(samples))
