@@ -57,9 +57,8 @@ class Staged:
         del self._temporary[name]
 
     def _remove(self, name: str) -> None:
-        temporary = self._temporary.pop(name, "")
-        if temporary and self._disk.exists(temporary):
-            remove(self._disk, temporary)
+        if temporary := self._temporary.pop(name, ""):
+            remove(self._disk, temporary)  # also where it is out of sight: then it is no longer held
 
     def __enter__(self) -> Self:
         return self
