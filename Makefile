@@ -11,12 +11,21 @@ SELECT := -m "not slow"
 COMPILE := $(BIN)/uv pip compile --quiet --python-version 3.12 --python-platform x86_64-manylinux_2_34 --generate-hashes \
 	--no-header --no-emit-index-url --no-annotate
 
+ifeq ($(PLATFORM),Linux x86_64)
+LIGHT := .venv-light
+else
+LIGHT := .venv
+endif
+LACKING := dolfinx-solver-real netgen-mesher netgen-occt
+LIGHT_TESTS := $(addprefix tests/,solvers/test_superlu.py solvers/test_methods.py solvers/test_planner.py solvers/test_fft.py \
+	solvers/test_multigrid.py compliance/test_methods.py \
+	service/test_jobs.py::test_events_end_with_the_job_and_go_on_after_a_restart)
 CONSUMERS := .venv-consumers
 CONSUMERS_LOCK := tests/consumers/requirements.lock
 
-.PHONY: help setup demo test consumers lint check docs bench soak openapi lock clean
+.PHONY: help setup demo test test-light check-light consumers lint check docs bench soak openapi lock clean
 help:  ## list the targets
-	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## / \t/' | expand -t 10
+	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## / \t/' | expand -t 14
 
 setup: $(READY)  ## make the virtual environment from the lock
 
@@ -28,7 +37,7 @@ ifeq ($(PLATFORM),Linux x86_64)
 	@$(PIP) --require-hashes --requirement requirements.lock
 	@$(PIP) --no-build-isolation --no-deps --editable .
 else
-	@echo "no lock for $(PLATFORM): the newest versions are installed; PETSc is compiled, which takes a while"
+	@echo "no lock for $(PLATFORM): the newest versions are installed, without what has no wheels for it"
 	@$(PIP) --upgrade pip
 	@$(PIP) --group dev --editable .
 endif
@@ -40,6 +49,19 @@ demo: $(READY)  ## serve, submit 1,200 Darcy samples over HTTP, follow the job, 
 
 test: $(READY)  ## run the quick tests (five minutes at most); SELECT= runs all of them
 	$(BIN)/python -m pytest -n 2 --no-loadscope-reorder $(SELECT)
+
+test-light: $(LIGHT)/.ready  ## run a few tests without PETSc and mesher, as on Linux aarch64 (a minute at most)
+	$(LIGHT)/bin/python -m pytest -n 2 --no-loadscope-reorder -r fE -m "not slow" $(LIGHT_TESTS)
+
+check-light: $(LIGHT)/.ready  ## run all tests that can run without PETSc and mesher
+	$(LIGHT)/bin/python -m pytest -n 2 --no-loadscope-reorder
+
+.venv-light/.ready: $(READY)  # the same environment with less in it; links take no space
+	@rm -rf .venv-light && cp -a --link .venv .venv-light && rm .venv-light/.ready
+	@grep -rlI '$(CURDIR)/.venv\b' .venv-light/bin | xargs sed -i 's|$(CURDIR)/.venv\b|&-light|g'
+	@$(BIN)/uv pip uninstall --quiet --python .venv-light $(LACKING)
+	@$(BIN)/uv pip install --quiet --python .venv-light --no-deps --no-build-isolation --editable .
+	@touch $@
 
 consumers: $(CONSUMERS)/.ready  ## test what trains on stores: PyTorch and its libraries, examples, S3 (7 GB, ten minutes)
 	$(CONSUMERS)/bin/python -m pytest --timeout 600 tests/consumers
@@ -75,8 +97,9 @@ bench: $(READY)  ## run the benchmarks and print their tables
 	$(BIN)/python benchmarks/multigrid.py
 	$(BIN)/python benchmarks/reader.py
 	$(BIN)/python benchmarks/serving.py
+	$(BIN)/python benchmarks/coordinator.py
 
-soak: $(READY)  ## solve 20,000 random specs (SOAK_SPECS, SOAK_FROM), kill parts of a running server 200 times (an hour)
+soak: $(READY)  ## solve 20,000 random specs (SOAK_SPECS, SOAK_FROM), disturb a running server 200 times (two hours)
 	SOAK_SPECS=$${SOAK_SPECS:-20000} $(BIN)/python -m pytest -n 0 -v --timeout 0 -k many tests/solvers/test_random_specs.py
 	$(BIN)/python benchmarks/soak.py
 
@@ -91,4 +114,4 @@ lock: $(READY)  ## write the locks anew from pyproject.toml
 	echo hatchling | $(COMPILE) --constraint requirements.lock - --output-file docker/build.lock
 
 clean:  ## remove what the targets made
-	rm -rf .venv $(CONSUMERS) site $(DEMO) $(DEMO).png
+	rm -rf .venv .venv-light $(CONSUMERS) site $(DEMO) $(DEMO).png

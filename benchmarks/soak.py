@@ -1,8 +1,10 @@
-"""A server is killed part by part while jobs run, for as long as it takes; every store must come out as in peace.
+"""A server is disturbed while jobs run, for as long as it takes; every store must come out as in peace.
 
-``python benchmarks/soak.py [--kills 200] [--minutes 30] [--seed 0]`` prints kills, jobs, samples and losses, and ends
-with status 1 if anything was lost, doubled or different. Parts: processes of the worker's pool, the worker, the API,
-the broker (killed, or paused for 30 s).
+``python benchmarks/soak.py [--faults 200] [--minutes 60] [--seed 0]`` prints faults, jobs, samples and losses, and ends
+with status 1 if anything was lost, doubled or different. Processes of the worker's pool, the worker, the API, the
+broker are killed; the broker pauses for 30 s, the worker with its pool for 60 s; locks on the manifests are held, the
+data folder is moved away and back, the disk is full, for 10 s each. The full disk needs a mount of its own (Linux, user
+namespaces).
 """
 
 from __future__ import annotations
@@ -11,20 +13,27 @@ import argparse
 import os
 import random
 import signal
+import subprocess
 import sys
 import tempfile
 import time
 from collections import Counter
+from contextlib import ExitStack, suppress
 from pathlib import Path
 from typing import Any
 
 import pdemill
 from pdemill.client import Job
 from pdemill.errors import JobError
+from pdemill.store.disk import Lock
+from pdemill.store.manifest import FOLDER
 from service.testing import Server, until
 
-WEIGHTS = {"pool": 8, "worker": 4, "api": 4, "broker": 4, "pause": 0.25}
-PAUSE_SECONDS = 30.0
+WEIGHTS = {
+    "pool": 8, "worker": 4, "api": 4, "broker": 4, "pause": 0.25, "stop": 0.5, "lock": 1, "moved": 1, "full": 1,
+}  # fmt: skip
+PAUSE_SECONDS, STOP_SECONDS, SHORT_SECONDS = 30.0, 60.0, 10.0
+OWN_DISK = 'mount -t tmpfs -o size=512m soak "$1" && exec "$2" "$3" --inside "$1" "$4" "$5" "$6"'
 GAP_SECONDS = 5.0
 
 
@@ -44,30 +53,55 @@ def spec(number: int) -> dict[str, Any]:
     return {"problem": problems[number % 4], "splits": splits, "store": {"shard": 16}, "solver": method, "seed": number}
 
 
-def kill(server: Server, dice: random.Random) -> str:
-    """Kill something, or hold the broker for half a minute."""
-    part = dice.choices(list(WEIGHTS), list(WEIGHTS.values()))[0]
-    if part == "pause":
-        broker = server.kill("broker", with_signal=signal.SIGSTOP)
-        time.sleep(PAUSE_SECONDS)
-        os.kill(broker, signal.SIGCONT)
+def disturb(server: Server, dice: random.Random, own_disk: bool) -> str:
+    """Kill something, or hold it up."""
+    weights = {name: weight for name, weight in WEIGHTS.items() if own_disk or name != "full"}
+    fault = dice.choices(list(weights), list(weights.values()))[0]
+    if fault == "pause":
+        _stopped(server.pids("broker"), PAUSE_SECONDS)
+    elif fault == "stop":
+        _stopped([*server.pids("worker"), *server.pids("pool")], STOP_SECONDS)
+    elif fault == "lock":
+        with ExitStack() as held:
+            for folder in (server.data_dir / "datasets").glob(f"*.zarr/{FOLDER}"):
+                held.enter_context(Lock(folder))
+            time.sleep(SHORT_SECONDS)
+    elif fault == "moved":
+        moved = server.data_dir.rename(server.data_dir.with_name("moved"))
+        time.sleep(SHORT_SECONDS)
+        moved.rename(server.data_dir)
+    elif fault == "full":
+        filler = server.data_dir.with_name("filler")
+        with suppress(OSError), filler.open("wb", buffering=0) as file:
+            while True:
+                file.write(bytes(2**16))
+        time.sleep(SHORT_SECONDS)
+        filler.unlink()
     else:
-        server.kill(part, dice.randrange(8))
-    return part
+        server.kill(fault, dice.randrange(8))
+    return fault
+
+
+def _stopped(pids: list[int], seconds: float) -> None:
+    for pid in pids:
+        os.kill(pid, signal.SIGSTOP)
+    time.sleep(seconds)
+    for pid in pids:
+        os.kill(pid, signal.SIGCONT)
 
 
 class Soak:
     """A server under attack, and the stores that its jobs should give."""
 
-    def __init__(self, folder: Path, seed: int) -> None:
-        self._folder, self._dice = folder, random.Random(seed)
-        self.kills: Counter[str] = Counter()
+    def __init__(self, folder: Path, seed: int, own_disk: bool) -> None:
+        self._folder, self._dice, self._own_disk = folder, random.Random(seed), own_disk
+        self.faults: Counter[str] = Counter()
         self.jobs, self.samples, self.losses = 0, 0, 0
         self._peace: dict[int, str] = {}
         self.slowest = 0.0
 
-    def run(self, kills: int, minutes: float) -> None:
-        """Kill until it is enough or time is up; finish the jobs that are under way."""
+    def run(self, faults: int, minutes: float) -> None:
+        """Disturb until it is enough or time is up; finish the jobs that are under way."""
         for number in range(4):
             out = self._folder / f"peace-{number}.zarr"
             assert pdemill.generate(spec(number), out, workers=2).ok
@@ -76,9 +110,9 @@ class Soak:
         with Server(self._folder / "data", workers=2) as server, server.client() as client:
             under_way = {number: client.submit(spec(number)) for number in range(4)}
             while under_way:
-                more = self.kills.total() < kills and time.monotonic() < limit
+                more = self.faults.total() < faults and time.monotonic() < limit
                 if more:
-                    self.kills[kill(server, self._dice)] += 1
+                    self.faults[disturb(server, self._dice, self._own_disk)] += 1
                     self._settle(server)
                 for number, job in list(under_way.items()):
                     if job.refresh().finished:
@@ -94,7 +128,7 @@ class Soak:
     def _settle(self, server: Server) -> None:
         """Wait for new work to be finished, and a little."""
         before, then = self._shards(server), time.monotonic()
-        until(lambda: self._shards(server) != before, 120, "progress after a kill")
+        until(lambda: self._shards(server) != before, 120, "progress after a fault")
         self.slowest = max(self.slowest, time.monotonic() - then)
         time.sleep(self._dice.uniform(0, GAP_SECONDS))
 
@@ -117,22 +151,37 @@ class Soak:
 
     def _tell(self, more: bool) -> None:
         if more:
-            print(f"\r{self.kills.total()} kills, {self.jobs} jobs, {self.losses} losses", end="", flush=True)
+            print(f"\r{self.faults.total()} faults, {self.jobs} jobs, {self.losses} losses", end="", flush=True)
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description="Kill parts of a server while jobs run.")
-    parser.add_argument("--kills", type=int, default=200)
-    parser.add_argument("--minutes", type=float, default=30.0)
+    parser = argparse.ArgumentParser(description="Disturb a server while jobs run.")
+    parser.add_argument("--faults", type=int, default=200)
+    parser.add_argument("--minutes", type=float, default=60.0)
     parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--inside", help=argparse.SUPPRESS)
     options = parser.parse_args()
+    if options.inside is None:
+        with tempfile.TemporaryDirectory(prefix="soak-") as folder:
+            words = [f"--{name}={getattr(options, name)}" for name in ("faults", "minutes", "seed")]
+            enter = ["unshare", "--user", "--map-root-user", "--mount", "sh", "-c"]
+            able = not subprocess.run([*enter, 'mount -t tmpfs soak "$1"', "sh", folder], check=False).returncode
+            if able:
+                command = [*enter, OWN_DISK, "sh", folder, sys.executable, __file__, *words]
+                sys.exit(subprocess.run(command, check=False).returncode)
+            print("no disk of its own can be mounted here, so that none can be full")
+            _soak(Path(folder), options, own_disk=False)
+    else:
+        _soak(Path(options.inside), options, own_disk=True)
+
+
+def _soak(folder: Path, options: argparse.Namespace, own_disk: bool) -> None:
     begin = time.monotonic()
-    with tempfile.TemporaryDirectory(prefix="soak-") as folder:
-        soak = Soak(Path(folder), options.seed)
-        soak.run(options.kills, options.minutes)
-    print(f"\r{soak.kills.total()} kills in {(time.monotonic() - begin) / 60:.1f} minutes: {dict(soak.kills)}")
+    soak = Soak(folder, options.seed, own_disk)
+    soak.run(options.faults, options.minutes)
+    print(f"\r{soak.faults.total()} faults in {(time.monotonic() - begin) / 60:.1f} minutes: {dict(soak.faults)}")
     print(f"{soak.jobs} jobs, {soak.samples} samples, {soak.losses} losses")
-    print(f"longest wait for the next shard after a kill: {soak.slowest:.1f} s")
+    print(f"longest wait for the next shard after a fault: {soak.slowest:.1f} s")
     sys.exit(1 if soak.losses else 0)
 
 

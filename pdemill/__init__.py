@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, SupportsIndex
 from pdemill import errors
 from pdemill.arguments import whole, worker_count
 from pdemill.progress import Failure, Summary, Tally, Watcher
-from pdemill.reader import Dataset, mix, open
+from pdemill.reader import Dataset, Windows, mix, open
 
 if TYPE_CHECKING:
     from pdemill.client import Client, Job
@@ -25,8 +25,8 @@ if TYPE_CHECKING:
 __version__ = "0.1.0"
 
 __all__ = [
-    "Client", "Dataset", "Failure", "Job", "Summary", "Tally", "errors", "export", "generate", "mix", "open", "plan",
-    "preset", "verify", "walk_labels",
+    "Client", "Dataset", "Failure", "Job", "Summary", "Tally", "Windows", "errors", "export", "generate", "mix", "open",
+    "plan", "preset", "verify", "walk_labels",
 ]  # fmt: skip
 
 
@@ -52,16 +52,20 @@ def generate(
     return engine.generate(load_spec(spec, settings), out, worker_count(workers), watcher, other_versions)
 
 
-def export(store: str | Path, out: str | Path, to: str, api_key: str | None = None) -> "Exported":
+def export(
+    store: str | Path, out: str | Path, to: str, api_key: str | None = None, where: str | None = None
+) -> "Exported":
     """Copy the certified samples of a finished store into the new folder ``out``, in another library's format.
 
     ``store``: a folder or an address, as for ``open``. ``to``: "pt" (neuraloperator's dictionaries of tensors),
-    "pdebench" (its HDF5 files of 2D Darcy flow) or "well" (The Well's HDF5 layout). The folder is there whole or not
-    at all; memory holds one shard at a time. Raises ExportError, MissingExtra, StoreError, IncompleteStore.
+    "pdebench" (its HDF5 files of 2D Darcy flow and of trajectories), "well" (The Well's HDF5 layout) or "netcdf"
+    (NetCDF files of trajectories as Poseidon's). ``where``: a condition on samples, as for ``open``. The folder is
+    there whole or not at all; memory holds one shard at a time. Raises ExportError, MissingExtra, StoreError,
+    IncompleteStore, WhereError.
     """
     from pdemill.exports import export as export_store
 
-    return export_store(store, out, to, api_key)
+    return export_store(store, out, to, api_key, where)
 
 
 def plan(spec: str | Path | Mapping[str, Any], settings: Sequence[str] = ()) -> "Plan":
@@ -110,17 +114,21 @@ def walk_labels(
     return engine.walk_labels(load_spec(spec, settings), epochs, split, count, ahead, shuffle)
 
 
-def verify(store: str | Path, samples: int | None = None, audit: int = 0, resolve: bool = False) -> "Verification":
+def verify(
+    store: str | Path, samples: int | None = None, audit: int = 0, resolve: bool = False, refine: int = 0
+) -> "Verification":
     """Check every file and certificate of a store again; ``samples`` per split instead of all, if given.
 
     ``audit``: measure the error of so many labels per split against the continuous equation, by random walks.
+    ``refine``: estimate the discretisation error of so many samples per split for which ``generate`` did not; one above
+    ``certify.error_rtol`` is a fault.
     ``resolve``: solve the shards of these samples again; every array must come out as it is stored. Raises StoreError
     for what is no store.
     """
     from pdemill.engine import engine
 
     samples = None if samples is None else whole("samples", samples)
-    return engine.verify(store, samples, whole("audit", audit), resolve)
+    return engine.verify(store, samples, whole("audit", audit), resolve, whole("refine", refine))
 
 
 def __getattr__(name: str) -> Any:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +12,7 @@ import click
 from pdemill import __version__, cli_bench, cli_export, cli_jobs, console
 from pdemill.engine import engine
 from pdemill.errors import PdemillError, SpecError
-from pdemill.inspect import report
+from pdemill.inspect import report, worst
 from pdemill.planning import read_plan
 from pdemill.spec.load import load_spec, preset_names, preset_text
 
@@ -35,7 +36,15 @@ def commands() -> None:
 def generate(
     spec: str | None, preset: str | None, out: str, workers: int, settings: tuple[str, ...], other_versions: bool
 ) -> None:
-    """Solve every sample of a spec into a store. Run it again to finish what is missing."""
+    """Solve every sample of a spec into a store. Run it again to finish what is missing.
+
+    A field is certified when, of its float64 solution u, ||b - A u|| / ||b|| (2-norm) is at most solver.rtol and the
+    error against the exact solution of the discrete system (L2, relative to u minus its mean) at most
+    certify.algebraic_rtol, and when that error of the stored bits, rounding included, is at most certify.stored_rtol.
+
+    The discretisation error is estimated on a drawn subset, certify.refine of each split, at least 4 samples; it has no
+    limit. Values at points have standard errors, and no residual.
+    """
     job = load_spec(cli_jobs.chosen(spec, preset), settings)
     with console.Bar() as bar:
         summary = engine.generate(job, out, workers, bar, other_versions)
@@ -57,35 +66,78 @@ def plan(spec: str | None, preset: str | None, settings: tuple[str, ...]) -> Non
 @commands.command()
 @click.argument("store")
 @click.option("--picture", metavar="OUT.png", help="Also draw samples and certificates into a PNG.")
-def inspect(store: str, picture: str | None) -> None:
-    """Show what is in a store."""
-    console.print_report(store, *report(store))
+@click.option("--movie", metavar="OUT.gif", help="Also draw trajectories into a GIF.")
+@click.option("--worst", "count", type=click.IntRange(min=1), metavar="N", help="Also list the N samples with the "
+              "largest stated errors; with --picture draw these.")  # fmt: skip
+def inspect(store: str, picture: str | None, movie: str | None, count: int | None) -> None:
+    """Show what is in a store: how many samples are certified, residuals (of float64 solutions), errors (also of the
+    stored bits), discretisation errors where they were estimated, standard errors at points, flags."""
+    attributes, reports = report(store)
+    console.print_report(store, attributes, reports)
+    chosen = worst(reports, count) if count else []
+    if count:
+        console.print_worst(chosen)
     if (made := read_plan(store)) is not None:
         console.print_plan(made)
     if picture:
         from pdemill.picture import draw
 
         try:
-            console.out.print(f"picture: {Path(picture).with_name(draw(store, picture).name)}")
+            console.out.print(f"picture: {Path(picture).with_name(draw(store, picture, chosen).name)}")
         except (OSError, ValueError) as error:
             raise PdemillError(f"cannot draw into {picture}: {error}") from None
+    if movie:
+        from pdemill.movie import draw_movie
+
+        try:
+            console.out.print(f"movie: {Path(movie).with_name(draw_movie(store, movie).name)}")
+        except (OSError, ValueError) as error:
+            raise PdemillError(f"cannot draw into {movie}: {error}") from None
 
 
 @commands.command()
 @click.argument("store")
 @click.option("--samples", type=click.IntRange(min=0), help="Recompute certificates of this many samples per split.")
 @click.option("--audit", default=0, type=click.IntRange(min=0), help="Measure this many labels per split by walks.")
+@click.option(
+    "--refine", default=0, type=click.IntRange(min=0),
+    help="Estimate the discretisation error of this many samples per split that were not estimated yet.",
+)  # fmt: skip
 @click.option("--resolve", is_flag=True, help="Solve the shards of these samples again and compare every array.")
-def verify(store: str, samples: int | None, audit: int, resolve: bool) -> None:
-    """Check every file of a store against its manifest, and every certificate against the equation."""
-    found = engine.verify(store, samples, audit, resolve)
-    for fault in found.faults[:SHOWN_FAULTS]:
-        console.errors.print(fault)
-    if len(found.faults) > SHOWN_FAULTS:
-        console.errors.print(f"... and {len(found.faults) - SHOWN_FAULTS} more")
+def verify(store: str, samples: int | None, audit: int, refine: int, resolve: bool) -> None:
+    """Check every file of a store against its manifest, and every certificate against the equation.
+
+    Of a stored field: its residual to solver.rtol and what rounding to store.dtype can add, its error against the
+    discrete system to twice what is stated, its estimate of the discretisation error where there is one, its flags. Of
+    values at points: the walks of two points per sample.
+    """
+    found = engine.verify(store, samples, audit, resolve, refine)
+    _print_faults(found.faults)
     console.out.print(str(found))
     if not found.ok:
         sys.exit(1)
+
+
+@commands.command()
+@click.argument("store")
+@cli_jobs.workers("Worker processes; -1: as many as there are cores.")
+@click.option("--other-versions", is_flag=True, help="Repair a store that other versions or another CPU began.")
+def repair(store: str, workers: int, other_versions: bool) -> None:
+    """Hash every file of a store; solve again the shards that are damaged or missing."""
+    with console.Bar() as bar:
+        done = engine.repair(store, workers, bar, other_versions)
+    _print_faults(done.faults)
+    console.out.print(str(done))
+    console.print_failures([(f.split, f.sample, f.reason) for f in done.summary.failures])
+    if not done.summary.ok:
+        sys.exit(1)
+
+
+def _print_faults(faults: Sequence[str]) -> None:
+    for fault in faults[:SHOWN_FAULTS]:
+        console.errors.print(fault)
+    if len(faults) > SHOWN_FAULTS:
+        console.errors.print(f"... and {len(faults) - SHOWN_FAULTS} more")
 
 
 @commands.command()

@@ -26,13 +26,15 @@ class _Export(click.Command):
 @click.option(
     "--api-key", envvar="PDEMILL_API_KEY", metavar="KEY", help="Where the server needs one (PDEMILL_API_KEY)."
 )
-def export(store: str, out: str, to: str, api_key: str | None) -> None:
+@click.option("--where", metavar="CONDITION", help="Only such samples, as in 'error_estimate < 1e-3 and not flags'.")
+def export(store: str, out: str, to: str, api_key: str | None, where: str | None) -> None:
     """Copy the certified samples of a finished store, a folder or an address, into the new folder OUT."""
-    made = export_store(store, out, to, api_key)
+    made = export_store(store, out, to, api_key, where)
     for split, samples in made.samples.items():
-        left = made.left_out[split]
-        console.out.print(
-            f"{split}: {samples} samples" + (f", {left} without a certified solution left out" if left else "")
-        )
+        left, other = made.left_out[split], made.deselected[split]
+        told = [f"{split}: {samples} samples"]
+        told += [f"{left} without a certified solution left out"] if left else []
+        told += [f"{other} others left out by --where"] if other else []
+        console.out.print(", ".join(told))
     for path in made.files:
         console.out.print(str(Path(out) / path.relative_to(made.out)))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import sys
 from collections.abc import Callable
+from datetime import UTC, date, datetime, timedelta
 from hashlib import sha256
 from itertools import islice
 from secrets import token_urlsafe
@@ -19,6 +20,10 @@ from pdemill.engine import engine
 from pdemill.errors import JobError
 from pdemill.spec.load import read_preset, read_spec
 
+ROLES = ("user", "admin", "metrics")
+ACTIONS = {
+    "pause": ("paused", True), "resume": ("paused", False), "drain": ("drained", True), "admit": ("drained", False),
+}  # fmt: skip
 STATUSES = ("accepted", "running", "successful", "failed", "dismissed")
 
 
@@ -53,17 +58,33 @@ def _server[F: Callable[..., Any]](command: F) -> F:
     )(command)  # fmt: skip
 
 
+_data_dir = click.option(
+    "--data-dir", envvar="PDEMILL_DATA_DIR", default="pdemill-data", show_default=True, metavar="DIR",
+    help="Where jobs and stores are kept (PDEMILL_DATA_DIR).",
+)  # fmt: skip
+
+
 @click.command()
 @click.option("--host", default="127.0.0.1", show_default=True, help="Address to listen on.")
 @click.option("--port", default=8000, show_default=True, type=click.IntRange(1, 65535), help="Port to listen on.")
 @workers("Shards solved at a time; -1: as many as there are cores.")
-@click.option(
-    "--data-dir", envvar="PDEMILL_DATA_DIR", default="pdemill-data", show_default=True, metavar="DIR",
-    help="Where jobs and stores are kept (PDEMILL_DATA_DIR).",
-)  # fmt: skip
+@_data_dir
 def serve(host: str, port: int, workers: int, data_dir: str) -> None:
     """Start the service: broker, workers and API, watched over, until Ctrl-C."""
     engine.serve(data_dir, host, port, workers, console.errors.print)
+
+
+@click.group()
+def ledger() -> None:
+    """Look after the ledger of a server, its list of jobs."""
+
+
+@ledger.command()
+@_data_dir
+@click.option("--owner", metavar="NAME", help="Whose jobs those are that only their stores tell of.")
+def rebuild(data_dir: str, owner: str | None) -> None:
+    """Make a damaged ledger anew from its backup and the stores; the server must be stopped."""
+    engine.rebuild_ledger(data_dir, owner, console.out.print)
 
 
 @click.command()
@@ -78,7 +99,7 @@ def submit(
     """Submit a spec to a server."""
     with Client(server, api_key) as client:
         job = client.submit(chosen(spec, preset), settings)
-        console.errors.print(f"job {job.id} ({job.status})")
+        console.errors.print(f"job {job.id} ({job.status}), {console.estimated(job.state)}")
         if wait:
             try:
                 with console.Bar() as bar:
@@ -116,24 +137,52 @@ def cancel(job: str, server: str, api_key: str | None) -> None:
 
 @click.command(name="list")
 @click.option("--status", type=click.Choice(STATUSES), help="Only jobs of this status.")
+@click.option("--owner", metavar="NAME", help="The jobs of NAME, or of all with '*'; for admins.")
 @click.option("--limit", default=20, show_default=True, type=click.IntRange(min=1), help="At most so many.")
 @_server
-def list_jobs(status: str | None, limit: int, server: str, api_key: str | None) -> None:
+def list_jobs(status: str | None, owner: str | None, limit: int, server: str, api_key: str | None) -> None:
     """List your jobs, newest first."""
     with Client(server, api_key) as client:
-        jobs: list[Job] = list(islice(client.jobs(status), limit))
-    console.print_jobs([job.state for job in jobs])
+        jobs: list[Job] = list(islice(client.jobs(status, owner), limit))
+    console.print_jobs([job.state for job in jobs], owners=owner is not None)
+
+
+@click.command()
+@click.argument("action", required=False, type=click.Choice(list(ACTIONS)))
+@_server
+def server(action: str | None, server: str, api_key: str | None) -> None:
+    """Show whether a server is paused (hands out no work) or drained (takes no new jobs); with ACTION, change it."""
+    with Client(server, api_key) as client:
+        found = client.switches() if action is None else client.switch(*ACTIONS[action])
+    console.out.print(", ".join(name for name, on in found.items() if on) or "at work")
+
+
+def _end(context: click.Context, parameter: click.Parameter, value: str | None) -> date | None:
+    """The day on which a key ends."""
+    if value is None:
+        return None
+    if (days := value.removesuffix("d")).isdecimal() and len(days) <= 5:
+        return datetime.now(UTC).date() + timedelta(days=int(days))
+    try:
+        return date.fromisoformat(value)
+    except ValueError:
+        said = f"should be a day such as 2027-01-31, or days from now such as 90d, not {value!r}"
+        raise click.BadParameter(said) from None
 
 
 @click.command()
 @click.argument("name")
-def key(name: str) -> None:
+@click.option("--role", type=click.Choice(ROLES), default="user", show_default=True, help="What the key may do.")
+@click.option("--expires", callback=_end, metavar="DAY", help="When it ends, by UTC: 2027-01-31, or 90d from now.")
+def key(name: str, role: str, expires: date | None) -> None:
     """Make an API key for NAME: the key goes to its user, the entry into the file that PDEMILL_API_KEYS names."""
     if not re.fullmatch(r"[A-Za-z0-9._-]{1,64}", name):
         raise click.BadParameter("use up to 64 letters, digits, dots, - and _", param_hint="NAME")
     secret = token_urlsafe(32)
     console.errors.print(f"key (shown once): {secret}")
-    console.out.print(f"- {{name: {name}, sha256: {sha256(secret.encode()).hexdigest()}}}")
+    more = f", role: {role}" if role != "user" else ""
+    more += f", expires: {expires}" if expires is not None else ""
+    console.out.print(f"- {{name: {name}, sha256: {sha256(secret.encode()).hexdigest()}{more}}}", soft_wrap=True)
 
 
-COMMANDS = (serve, submit, status, cancel, list_jobs, key)
+COMMANDS = (serve, ledger, submit, status, cancel, list_jobs, server, key)

@@ -61,15 +61,24 @@ class Client:
         """The job with this id."""
         return Job(self, self._ask("GET", f"/v1/jobs/{quote(job, safe='')}").json())
 
-    def jobs(self, status: str | None = None) -> Iterator[Job]:
-        """Your jobs, newest first."""
-        query: dict[str, Any] = {"limit": 100, **({"status": status} if status else {})}
+    def jobs(self, status: str | None = None, owner: str | None = None) -> Iterator[Job]:
+        """Your jobs, newest first; with the key of an admin those of another ``owner``, or of all (``"*"``)."""
+        chosen = {"status": status, "owner": owner}
+        query: dict[str, Any] = {"limit": 100, **{name: value for name, value in chosen.items() if value}}
         while True:
             page = self._ask("GET", "/v1/jobs", params=query).json()
             yield from (Job(self, state) for state in page["jobs"])
             if page["next"] is None:
                 return
             query["cursor"] = page["next"]
+
+    def switches(self) -> dict[str, bool]:
+        """Whether the server is ``paused`` (hands out no work) or ``drained`` (takes no new jobs)."""
+        return dict(self._ask("GET", "/v1/server").json())
+
+    def switch(self, name: str, on: bool) -> dict[str, bool]:
+        """Switch ``paused`` or ``drained`` on or off, with the key of an admin."""
+        return dict(self._ask("PUT" if on else "DELETE", f"/v1/server/{quote(name, safe='')}").json())
 
     def fetch(self, path: str, headers: Mapping[str, str] | None = None) -> httpx.Response:
         """A file of the server, or what ``headers`` ask of it. Raises ServerError."""
@@ -142,17 +151,18 @@ class Job:
         found: dict[str, Any] = self._client._ask("GET", f"/v1/jobs/{self.id}/results").json()
         return found
 
-    def open(self, split: str = "train") -> Dataset:
-        """A split of the finished store: its files where this machine sees them, else over HTTP."""
+    def open(self, split: str = "train", where: str | None = None) -> Dataset:
+        """A split of the finished store: its files where this machine sees them, else over HTTP; ``where`` as in
+        ``pdemill.open``."""
         store = self.results()["store"]
         path = Path(store["path"])
         return open(path if (path / "zarr.json").exists() else self._client.url + store["url"], split,
-                    api_key=self._client.api_key)  # fmt: skip
+                    api_key=self._client.api_key, where=where)  # fmt: skip
 
-    def follow(self, split: str = "train", patience: float | None = None) -> Following:
+    def follow(self, split: str = "train", patience: float | None = None, where: str | None = None) -> Following:
         """The shards of a split as they are finished, over HTTP, while the job runs; see ``Following``."""
         address = f"{self._client.url}/v1/datasets/{self.state['dataset']}/store"
-        return open(address, split, api_key=self._client.api_key, follow=True, patience=patience)
+        return open(address, split, api_key=self._client.api_key, where=where, follow=True, patience=patience)
 
     def download(self, folder: str | Path) -> Path:
         """Copy the finished store to ``folder`` (which must not exist), each file checked against its manifest."""

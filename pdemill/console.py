@@ -15,10 +15,10 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 from rich.table import Table
 
-from pdemill.inspect import SplitReport
+from pdemill.inspect import SplitReport, Stated
 from pdemill.planning import Plan
 from pdemill.progress import Summary, Tally
-from pdemill.store.root import is_pointwise
+from pdemill.store.root import in_time, is_pointwise
 
 WIDEST = 100_000
 """Columns of a line: tables are neither cut nor folded, so that what is in them can be copied and piped."""
@@ -94,14 +94,41 @@ def print_summary(summary: Summary, store: str, attributes: dict[str, Any], repo
         f"{certified} of {summary.total} samples certified in {summary.seconds:.1f} s"
         + (f" (CPU s: {steps})" if steps else "")
     )
-    for line in _points_lines(reports) if is_pointwise(attributes) else _fields_lines(attributes, reports):
+    for line in _lines(attributes, reports):
         out.print(line)
+    if flagged := sum(row.flagged for row in reports):
+        out.print(f"flagged for a second look: {samples_flagged(flagged, _flag_texts(reports))}")
     print_failures([(f.split, f.sample, f.reason) for f in summary.failures])
     out.print(f"store: {store}")
 
 
 NOTHING = np.empty(0)
 """A column that older stores do not have."""
+
+
+def _lines(attributes: dict[str, Any], reports: list[SplitReport]) -> Iterator[str]:
+    if is_pointwise(attributes):
+        return _points_lines(reports)
+    return (_time_lines if in_time(attributes) else _fields_lines)(attributes, reports)
+
+
+def _time_lines(attributes: dict[str, Any], reports: list[SplitReport]) -> Iterator[str]:
+    errors_, until, tails, estimates = (
+        _column(reports, name) for name in ("time_error_estimate", "valid_until", "spectral_tail", "error_estimate")
+    )
+    tolerance, end = attributes["plan"]["time_rtol"], attributes["spec"]["problem"]["time"]
+    stored = _worst(_column(reports, "stored_error"))
+    spread = f"median {_median(errors_)}, worst {_worst(errors_)}"
+    yield f"error in time: {spread}, tolerance {tolerance:.1e}; as stored {stored}"
+    last = end["times"][-1] if end.get("times") else end["end"]
+    short = int((until < last).sum())
+    if short:
+        least = f"{np.min(until):g}"
+        yield f"right until t = {least} at least, as asked; {short} samples not until the end, {last:g} (valid_until)"
+    yield f"share of the smallest modes: median {_median(tails)}, worst {_worst(tails)}"
+    known = int(np.isfinite(estimates).sum())
+    spread = f"median {_median(estimates)}, worst {_worst(estimates)}"
+    yield f"error against the grid refined twice, on {known} samples" + (f": {spread}" if known else "")
 
 
 def _fields_lines(attributes: dict[str, Any], reports: list[SplitReport]) -> Iterator[str]:
@@ -111,17 +138,17 @@ def _fields_lines(attributes: dict[str, Any], reports: list[SplitReport]) -> Ite
     if "stored_error" in reports[0].columns:
         solved, stored = (_column(reports, name) for name in ("algebraic_error", "stored_error"))
         yield f"error of u against its discrete system: worst {_worst(solved)}, as it is stored {_worst(stored)}"
-    known = int(np.isfinite(estimates).sum())
+    known = _known(estimates)
     spread = f"median {_median(estimates)}, worst {_worst(estimates)}"
-    yield (
-        f"discretisation error, estimated on {known} samples: {spread}"
-        if known
-        else ("discretisation error: not estimated")
-    )
+    certified = sum(report.certified for report in reports)
+    yield f"discretisation error, estimated on {known} of {certified} samples" + (f": {spread}" if known else "")
+    orders = _column(reports, "error_order") if "error_order" in reports[0].columns else NOTHING
+    if observed := _known(orders):
+        yield f"order of convergence, observed on {observed} samples: median {_median(orders, '{:.2f}')}"
     if "audit_error" not in reports[0].columns:
         return
     audits, intervals = (_column(reports, name) for name in ("audit_error", "audit_interval"))
-    known = int(np.isfinite(audits).sum())
+    known = _known(audits)
     walked = f"median {_median(audits)} ± {_median(intervals)}, worst {_worst(audits)}"
     audited = f"{known} sample{'' if known == 1 else 's'}"
     yield f"error against the continuous equation, audited on {audited}" + (f": {walked}" if known else "")
@@ -132,6 +159,22 @@ def _points_lines(reports: list[SplitReport]) -> Iterator[str]:
     yield f"standard error relative to u: median {_median(errors_)}, worst {_worst(errors_)}"
     if weights.size and weights.max() > 1:
         yield f"largest weight of a walk: {weights.max():.1f}"
+
+
+def _flag_texts(reports: list[SplitReport]) -> dict[str, int]:
+    """How many certified samples have each flag, by what it says."""
+    found: dict[str, int] = {}
+    for row in reports:
+        for name, number in row.flag_counts.items():
+            text = row.flags.texts[name]
+            found[text] = found.get(text, 0) + number
+    return found
+
+
+def samples_flagged(flagged: int, by_text: Mapping[str, int]) -> str:
+    """How many samples are flagged, and for what."""
+    reasons = ", ".join(f"{text} ({number})" for text, number in by_text.items())
+    return f"{flagged} sample{'' if flagged == 1 else 's'}: {reasons}"
 
 
 def _column(reports: list[SplitReport], name: str) -> NDArray[Any]:
@@ -162,9 +205,13 @@ def print_report(store: str | Path, attributes: dict[str, Any], reports: list[Sp
     table.add_column("split")
     for row in reports:
         table.add_column(row.split, justify="right")
-    rows = _POINTS if is_pointwise(attributes) else _FIELDS | (_AUDITS if "audit_error" in reports[0].columns else {})
+    rows = _rows(attributes, reports)
     for name, value in (_COUNTS | rows).items():
         table.add_row(name, *map(value, reports))
+    if any("flags" in row.columns for row in reports):
+        table.add_row("flagged", *(str(row.flagged) for row in reports))
+        for text in _flag_texts(reports):
+            table.add_row(f"  {text}", *(str(_flag_texts([row]).get(text, 0)) for row in reports))
     out.print(table)
     print_failures([(f.split, f.sample, f.reason) for row in reports for f in row.failures])
     if not attributes["complete"]:
@@ -177,6 +224,27 @@ def print_report(store: str | Path, attributes: dict[str, Any], reports: list[Sp
         if s["count"]:
             stats.add_row(channel, *(f"{s[key]:.4g}" for key in ("mean", "std", "min", "max")))
     out.print(stats)
+
+
+def _rows(attributes: dict[str, Any], reports: list[SplitReport]) -> dict[str, Callable[[SplitReport], str]]:
+    """What ``inspect`` tells of every split."""
+    if is_pointwise(attributes):
+        return _POINTS
+    if in_time(attributes):
+        return _TIMES
+    return _FIELDS | (_AUDITS if "audit_error" in reports[0].columns else {})
+
+
+def print_worst(found: list[Stated]) -> None:
+    """The samples with the largest stated errors."""
+    table = Table(box=None, pad_edge=False)
+    for heading in ("worst", "error", "stated by", "residual", "flags"):
+        table.add_column(heading, justify="right" if heading in ("error", "residual") else "left")
+    for stated in found:
+        residual = "-" if stated.residual is None else f"{stated.residual:.1e}"
+        name = f"{stated.split} {stated.sample}"
+        table.add_row(name, f"{stated.error:.1e}", stated.column, residual, " ".join(stated.flags) or "-")
+    out.print(table)
 
 
 def print_plan(plan: Plan) -> None:
@@ -216,23 +284,39 @@ _POINTS: dict[str, Callable[[SplitReport], str]] = {
     "largest weight of a walk": lambda row: _worst(row.columns["largest_weight"]),
     "milliseconds per solve, median": lambda row: _median(1e3 * row.columns["solve_seconds"], "{:.3g}"),
 }
+_TIMES: dict[str, Callable[[SplitReport], str]] = {
+    "error in time, median": lambda row: _median(row.columns["time_error_estimate"]),
+    "error in time, worst": lambda row: _worst(row.columns["time_error_estimate"]),
+    "the same as stored, worst": lambda row: _worst(row.columns["stored_error"]),
+    "right until, least": lambda row: f"{row.columns['valid_until'].min():g}" if row.certified else "-",
+    "share of the smallest modes, worst": lambda row: _worst(row.columns["spectral_tail"]),
+    "error against the refined grid, worst": lambda row: _worst(row.columns["error_estimate"]),
+    "steps, median": lambda row: _median(row.columns["steps"], "{:.0f}"),
+    "milliseconds per trajectory, median": lambda row: _median(1e3 * row.columns["solve_seconds"], "{:.3g}"),
+}
 _FIELDS: dict[str, Callable[[SplitReport], str]] = {
     "relative residual, median": lambda row: _median(row.columns["rel_residual"]),
     "relative residual, worst": lambda row: _worst(row.columns["rel_residual"]),
     "error against the discrete system, worst": lambda row: _worst(row.columns.get("algebraic_error", NOTHING)),
     "the same with rounding, worst": lambda row: _worst(row.columns.get("stored_error", NOTHING)),
+    "discretisation error, estimated on": lambda row: f"{_known(row.columns['error_estimate'])} of {row.certified}",
     "discretisation error (estimated), median": lambda row: _median(row.columns["error_estimate"]),
     "discretisation error (estimated), worst": lambda row: _worst(row.columns["error_estimate"]),
+    "order of convergence (observed), median": lambda row: _median(row.columns.get("error_order", NOTHING), "{:.2f}"),
     "iterations, median": lambda row: _median(row.columns["iterations"], "{:.0f}"),
     "milliseconds per solve, median": lambda row: _median(1e3 * row.columns["solve_seconds"], "{:.3g}"),
 }
 
 _AUDITS: dict[str, Callable[[SplitReport], str]] = {
-    "audited": lambda row: str(int(np.isfinite(row.columns["audit_error"]).sum())),
+    "audited": lambda row: str(_known(row.columns["audit_error"])),
     "error against the continuous equation, median": lambda row: _median(row.columns["audit_error"]),
     "error against the continuous equation, worst": lambda row: _worst(row.columns["audit_error"]),
     "half width of its 95 % interval, median": lambda row: _median(row.columns["audit_interval"]),
 }
+
+
+def _known(values: NDArray[Any]) -> int:
+    return int(np.isfinite(values).sum())
 
 
 def _median(values: NDArray[Any], form: str = "{:.1e}") -> str:
@@ -253,13 +337,26 @@ def print_job(state: Mapping[str, Any]) -> None:
         out.print(f"left: {state['eta_seconds']:.0f} s, at {state['samples_per_second']:.3g} samples/s")
     if state["message"]:
         out.print(f"message: {state['message']}")
+    if state["expires"] is not None:
+        out.print(f"store: deleted after {_minute(state['expires'])} UTC, unless it is asked for again")
 
 
-def print_jobs(states: list[dict[str, Any]]) -> None:
-    """Jobs as a table; on a terminal, messages end with its line."""
-    headings = ("job", "status", "done", "samples", "created")
+def estimated(state: Mapping[str, Any]) -> str:
+    """What a job is estimated to take."""
+    memory = state["estimated_memory_bytes"] / 1e9
+    return f"about {state['estimated_cpu_seconds']:.3g} CPU s, {memory:.1f} GB of memory in every process"
+
+
+def _minute(time: str) -> str:
+    """A time of the API's to the minute."""
+    return time.replace("T", " ")[:16]
+
+
+def print_jobs(states: list[dict[str, Any]], owners: bool = False) -> None:
+    """Jobs as a table, with their ``owners`` or without; on a terminal, messages end with its line."""
+    headings = ("job", *(["owner"] if owners else []), "status", "done", "samples", "created")
     rows = [
-        (s["id"], s["status"], f"{s['progress']:.0f} %", str(s["samples_total"]),
+        (s["id"], *([s["owner"]] if owners else []), s["status"], f"{s['progress']:.0f} %", str(s["samples_total"]),
          s["created"].replace("T", " ").partition(".")[0].removesuffix("Z"))
         for s in states
     ]  # fmt: skip
@@ -280,4 +377,11 @@ def print_results(results: Mapping[str, Any]) -> None:
     worst = results["worst_residual"]
     if worst is not None:
         out.print(f"relative residual: worst {worst:.1e}, tolerance {results['plan']['rtol']:.1e}")
+    estimated, worst = [split["estimated"] for split in results["splits"]], results["worst_estimate"]
+    if None not in estimated:
+        told = f": worst {worst:.1e}" if worst is not None else ""
+        out.print(f"discretisation error, estimated on {sum(estimated)} of {certified} samples{told}")
+    if results.get("flagged"):
+        by_text = {flag["meaning"]: flag["samples"] for flag in results["flags"]}
+        out.print(f"flagged for a second look: {samples_flagged(results['flagged'], by_text)}")
     out.print(f"store: {results['store']['path']}")

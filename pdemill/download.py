@@ -7,9 +7,10 @@ from collections.abc import Callable
 from pathlib import Path
 
 from pdemill.errors import CorruptStore, StoreError
-from pdemill.store.disk import LocalDisk, make_folders, write_durably
+from pdemill.store.disk import LocalDisk
 from pdemill.store.layout import cut
 from pdemill.store.manifest import FOLDER, fingerprint, name_of, read
+from pdemill.store.placing import make_folders, write_durably
 from pdemill.store.root import ROOT
 
 

@@ -13,7 +13,7 @@ from pdemill.parts import load
 
 if TYPE_CHECKING:
     from pdemill.planning import Plan
-    from pdemill.progress import Summary, Watcher
+    from pdemill.progress import Repair, Summary, Watcher
     from pdemill.spec.job import Spec
     from pdemill.verification import Verification
 
@@ -25,7 +25,11 @@ class Engine(Protocol):
         self, spec: Spec, out: str | Path, workers: int, watcher: Watcher, other_versions: bool
     ) -> Summary: ...
 
-    def verify(self, store: str | Path, samples: int | None, audit: int, resolve: bool) -> Verification: ...
+    def verify(
+        self, store: str | Path, samples: int | None, audit: int, resolve: bool, refine: int
+    ) -> Verification: ...
+
+    def repair(self, store: str | Path, workers: int, watcher: Watcher, other_versions: bool) -> Repair: ...
 
     def plan(self, spec: Spec) -> Plan: ...
 
@@ -36,6 +40,8 @@ class Engine(Protocol):
     def serve(
         self, data_dir: str | Path, host: str, port: int, workers: int, report: Callable[[str], None]
     ) -> None: ...
+
+    def rebuild_ledger(self, data_dir: str | Path, owner: str | None, report: Callable[[str], None]) -> None: ...
 
     def check_family(
         self, name: str, places: Mapping[str, Sequence[Mapping[str, Any]]], keys: Mapping[str, Any]

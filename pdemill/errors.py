@@ -5,8 +5,10 @@ PdemillError
 ├── StoreError           a store that cannot be read or written
 │   ├── StoreMismatch    the folder holds another job
 │   ├── StoreBusy        another run is writing the store
+│   ├── DirectoryAway    the data directory of a server is not there
 │   ├── CorruptStore     bytes on disk are not the bytes that were written
 │   └── IncompleteStore  samples asked for that no finished shard holds
+├── WhereError           a condition on samples that cannot be read, or on columns that a store does not have
 ├── ExportError          an export that its format cannot hold, or whose place is taken
 ├── MissingExtra         a library that is not among pdemill's own requirements is not installed
 ├── WorkerError          worker processes kept dying or could not start
@@ -72,6 +74,10 @@ class StoreBusy(StoreError):
     """Another process is writing this store."""
 
 
+class DirectoryAway(StoreError):
+    """The data directory of a server is not there, or another one is in its place."""
+
+
 class CorruptStore(StoreError):
     """Bytes on disk are not the bytes that were written."""
 
@@ -82,6 +88,10 @@ class TooLarge(StoreError):
 
 class IncompleteStore(StoreError):
     """The samples asked for are not in any finished shard."""
+
+
+class WhereError(PdemillError):
+    """A condition on samples cannot be read, or looks at what the store does not have."""
 
 
 class ExportError(PdemillError):

@@ -3,9 +3,17 @@
 from __future__ import annotations
 
 from importlib import import_module
+from importlib.util import find_spec
 from typing import Any
 
 from pdemill.errors import MissingExtra
+
+
+def missing(module: str, extra: str, purpose: str) -> MissingExtra | None:
+    """What to raise where the module of an extra is not installed; it is not loaded to find out."""
+    if find_spec(module) is not None:
+        return None
+    return MissingExtra(f"{purpose} needs {module}: pip install 'pdemill[{extra}]'")
 
 
 def library(module: str, extra: str, purpose: str) -> Any:

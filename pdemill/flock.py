@@ -1,4 +1,4 @@
-"""Locks on folders and files by ``flock``, and what stands in where a file system has none."""
+"""Locks on folders and files by ``flock``, what stands in where a file system has none, and signs of life of a file."""
 
 from __future__ import annotations
 
@@ -6,6 +6,8 @@ import errno
 import logging
 import os
 import tempfile
+import time
+from contextlib import suppress
 from hashlib import sha256
 from pathlib import Path
 
@@ -18,6 +20,9 @@ except ImportError:  # Windows, where stores are read
 
 MISSING = {errno.ENOSYS, errno.ENOLCK, errno.ENOTSUP, errno.EOPNOTSUPP, errno.EINVAL}
 """What file systems answer that have no locks: Lustre as it is mounted by default, and some in user space."""
+
+ABANDONED_SECONDS = 86_400.0
+"""How old a file must be to count as abandoned where there are no locks."""
 
 
 class FileLock:
@@ -72,3 +77,30 @@ def _opened(path: Path) -> int:
         return os.open(path, os.O_RDONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, 0o644)
     except FileExistsError:
         return os.open(path, os.O_RDONLY | os.O_NOFOLLOW)
+
+
+def hold(handle: int) -> None:
+    """Mark an open file as in use until its handle is closed; the kernel closes it, whatever ends this process."""
+    if fcntl is not None:
+        with suppress(OSError):  # no locks here, or somebody looks: see is_abandoned
+            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+
+
+def is_abandoned(path: Path) -> bool:
+    """Whether the process that held a file is dead: nobody holds it, or, where the file system has no locks, nobody has
+    written to it for a day. A process that is stopped or slow holds what it holds."""
+    if fcntl is None:
+        return False
+    try:
+        handle = os.open(path, os.O_RDWR)  # NFS locks only what is open for writing
+    except OSError:
+        return False
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    except OSError:
+        return time.time() - os.fstat(handle).st_mtime > ABANDONED_SECONDS
+    finally:
+        os.close(handle)
+    return True

@@ -16,13 +16,19 @@ from pdemill.progress import Failure
 from pdemill.store import manifest as manifests
 from pdemill.store.decode import UNREADABLE
 from pdemill.store.disk import LocalDisk
+from pdemill.store.flags import Flags
 from pdemill.store.layout import cut
 from pdemill.store.root import read_attributes
 
 COLUMNS = (
-    "rel_residual", "algebraic_error", "stored_error", "error_estimate", "audit_error", "audit_interval",
-    "largest_weight", "iterations", "solve_seconds", "method",
+    "rel_residual", "algebraic_error", "stored_error", "error_estimate", "error_order", "audit_error", "audit_interval",
+    "flags", "largest_weight", "time_error_estimate", "valid_until", "spectral_tail", "steps", "iterations",
+    "solve_seconds", "method", "sample_id",
 )  # fmt: skip
+
+
+ERRORS = ("error_estimate", "audit_error", "stored_error", "algebraic_error")
+"""Columns that state an error of a sample."""
 
 
 @dataclass
@@ -34,6 +40,17 @@ class SplitReport:
     certified: int = 0
     failures: list[Failure] = field(default_factory=list)
     columns: dict[str, NDArray[Any]] = field(default_factory=dict)
+    flags: Flags = field(default_factory=Flags)
+
+    @property
+    def flagged(self) -> int:
+        """Certified samples with any flag."""
+        return int(np.count_nonzero(self.columns.get("flags", ())))
+
+    @property
+    def flag_counts(self) -> dict[str, int]:
+        """Certified samples by flag."""
+        return self.flags.counts(self.columns["flags"]) if "flags" in self.columns else {}
 
     @property
     def missing(self) -> int:
@@ -55,7 +72,9 @@ def report(store: str | Path) -> tuple[dict[str, Any], list[SplitReport]]:
     try:
         arrays = zarr.open_group(root, mode="r")
         for split, row in reports.items():
-            row.columns = _certified(arrays[split])
+            group: Any = arrays[split]
+            row.columns = _certified(group)
+            row.flags = Flags.of(group["flags"].attrs) if "flags" in group else Flags()
     except UNREADABLE as error:
         raise CorruptStore(f"{store} cannot be read ({error}); pdemill verify tells more") from None
     return attributes, list(reports.values())
@@ -66,3 +85,45 @@ def _certified(group: Any) -> dict[str, NDArray[Any]]:
     values = {name: np.asarray(group[name][...]) for name in COLUMNS if name in group}
     good = values["method"] > 0
     return {name: column[good] for name, column in values.items()}
+
+
+@dataclass(frozen=True)
+class Stated:
+    """A certified sample with the largest error that is stated of it, the column that states it, its residual (None at
+    points) and its flags."""
+
+    split: str
+    sample: int
+    error: float
+    column: str
+    residual: float | None
+    flags: tuple[str, ...]
+
+
+def worst(reports: list[SplitReport], count: int) -> list[Stated]:
+    """The certified samples with the largest stated errors, the largest first; the residual stands in where no error is
+    stated."""
+    found = [stated for report in reports for stated in _stated(report, count)]
+    return sorted(found, key=lambda stated: -stated.error)[:count]
+
+
+def _stated(report: SplitReport, count: int) -> list[Stated]:
+    """Those of one split."""
+    columns = report.columns
+    names = [name for name in ERRORS if name in columns]
+    table = np.stack([np.nan_to_num(columns[name].astype(np.float64), nan=-1.0) for name in names])
+    largest, which = table.max(axis=0), table.argmax(axis=0)
+    residuals = columns.get("rel_residual")
+    errors = largest if residuals is None else np.where(largest >= 0.0, largest, residuals)
+    rows = np.argsort(-errors, kind="stable")[:count].tolist()
+    return [
+        Stated(
+            report.split,
+            int(columns["sample_id"][row]),
+            float(errors[row]),
+            names[which[row]] if largest[row] >= 0.0 else "rel_residual",
+            None if residuals is None else float(residuals[row]),
+            report.flags.names(columns["flags"][row]) if "flags" in columns else (),
+        )
+        for row in rows
+    ]

@@ -8,15 +8,16 @@ solve one shard (named like ``train-00003``), or ``finish`` the store.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Sequence
-from dataclasses import asdict, dataclass, replace
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import asdict, dataclass, field, replace
 from typing import Any, NamedTuple
 from uuid import uuid4
 
 PREFIX = "pdemill:"
 QUEUE = "work"
-NOTIFICATIONS = f"{PREFIX}news"
 LEASE_SECONDS = 30.0
+LEADER_SECONDS = 10.0
+"""How long a coordinator counts as alive after it has said so."""
 BEAT_SECONDS = 5.0
 PREPARE, FINISH = "prepare", "finish"
 TASKS = {PREPARE: "pdemill.prepare", FINISH: "pdemill.finish"}
@@ -71,14 +72,42 @@ class UnitFailure:
 
 
 @dataclass(frozen=True)
+class Report:
+    """How a unit ended: with a ``failure``; or well, of a shard with what its manifest counts; or else it was left
+    alone, since nobody wants it (``left``)."""
+
+    dataset: str
+    name: str
+    failure: UnitFailure | None = None
+    left: bool = False
+    samples: int = 0
+    failed: int = 0
+    iterations: int = 0
+    bytes: int = 0
+    wall_seconds: float = 0.0
+    cpu_seconds: Mapping[str, float] = field(default_factory=dict)
+
+    def to_text(self) -> str:
+        return json.dumps(asdict(self))
+
+    @classmethod
+    def of(cls, text: str) -> Report:
+        found = json.loads(text)
+        failure = found.pop("failure")
+        return cls(**found, failure=None if failure is None else UnitFailure(**failure))
+
+
+@dataclass(frozen=True)
 class Presence:
-    """A worker that is alive: its id, where it runs, and how many shards it solves at a time."""
+    """A worker that is alive: its id, where it runs, how many shards it solves at a time, and how many bytes of memory
+    each of its processes may use (0: it does not say)."""
 
     id: str
     host: str
     pid: int
     slots: int
     version: str
+    memory: int = 0
 
 
 def holder_of(worker: str, pid: int) -> str:
@@ -137,9 +166,8 @@ class Leases:
         return bool(self._renew(keys=[_lease(unit)], args=[holder, _milliseconds()]))
 
     def release(self, unit: Unit, holder: str) -> None:
-        """Give a lease back and notify the service."""
+        """Give a lease back."""
         self._release(keys=[_lease(unit)], args=[holder])
-        self.notify(unit.dataset)
 
     def leased(self, units: Sequence[Unit], workers: Iterable[Presence]) -> set[Unit]:
         """Those of the units that one of these workers has."""
@@ -190,23 +218,27 @@ class Leases:
         with self.redis.pipeline(transaction=False) as pipe:
             pipe.hset(f"{PREFIX}progress:{unit.dataset}", unit.name, json.dumps(counts))
             pipe.sismember(f"{PREFIX}cancelled", unit.dataset)
-            pipe.publish(NOTIFICATIONS, unit.dataset)
             return bool(pipe.execute()[1])
 
-    def progress(self, dataset: str) -> dict[str, dict[str, int]]:
-        """Counts of the units under way."""
-        return {u: json.loads(text) for u, text in self.redis.hgetall(f"{PREFIX}progress:{dataset}").items()}
+    def progress(self, datasets: Sequence[str]) -> dict[str, dict[str, dict[str, int]]]:
+        """Counts of the units under way, by data set."""
+        with self.redis.pipeline(transaction=False) as pipe:
+            for dataset in datasets:
+                pipe.hgetall(f"{PREFIX}progress:{dataset}")
+            found = pipe.execute()
+        return {
+            dataset: {unit: json.loads(text) for unit, text in units.items()}
+            for dataset, units in zip(datasets, found, strict=True)
+        }
 
-    def put_failure(self, unit: Unit, failure: UnitFailure) -> None:
-        self.redis.hset(f"{PREFIX}faults:{unit.dataset}", unit.name, json.dumps(asdict(failure)))
+    def put_report(self, report: Report) -> None:
+        """Tell the coordinator how a unit ended."""
+        self.redis.rpush(f"{PREFIX}reports", report.to_text())
 
-    def take_failures(self, dataset: str) -> dict[str, UnitFailure]:
-        """Failures by unit, each handed out once."""
-        with self.redis.pipeline() as pipe:
-            pipe.hgetall(f"{PREFIX}faults:{dataset}")
-            pipe.delete(f"{PREFIX}faults:{dataset}")
-            found = pipe.execute()[0]
-        return {unit: UnitFailure(**json.loads(text)) for unit, text in found.items()}
+    def take_reports(self, seconds: float, most: int = 1000) -> list[Report]:
+        """Reports, each handed out once; waits for the first of them."""
+        found = self.redis.blmpop(seconds, 1, f"{PREFIX}reports", direction="LEFT", count=most)
+        return [Report.of(text) for text in found[1]] if found else []
 
     # Datasets
 
@@ -218,13 +250,13 @@ class Leases:
         return bool(self.redis.sismember(f"{PREFIX}cancelled", dataset))
 
     def open_dataset(self, dataset: str) -> None:
-        """Begin a dataset without attempts, progress or failures."""
+        """Begin a dataset without attempts or progress."""
         self.redis.srem(f"{PREFIX}cancelled", dataset)
         self.close_dataset(dataset)
 
     def close_dataset(self, dataset: str) -> None:
         """Forget what is known of a dataset that has ended."""
-        self.redis.delete(*(f"{PREFIX}{name}:{dataset}" for name in ("attempts", "progress", "faults")))
+        self.redis.delete(*(f"{PREFIX}{name}:{dataset}" for name in ("attempts", "progress")))
 
     # Workers
 
@@ -248,10 +280,29 @@ class Leases:
             self.redis.srem(f"{PREFIX}workers", *dead)
         return [Presence(**json.loads(text)) for text in found if text]
 
-    # Notifications
+    # Coordinators and the queue
 
-    def notify(self, dataset: str) -> None:
-        self.redis.publish(NOTIFICATIONS, dataset)
+    def lead(self, live: Mapping[str, str], gone: Iterable[str]) -> None:
+        """Say that a coordinator is at work, and what has changed: how data sets are doing, and which have ended."""
+        with self.redis.pipeline(transaction=False) as pipe:
+            pipe.set(f"{PREFIX}leader", "1", px=int(1000 * LEADER_SECONDS))
+            if live:
+                pipe.hset(f"{PREFIX}live", mapping=dict(live))
+            if ended := list(gone):
+                pipe.hdel(f"{PREFIX}live", *ended)
+            pipe.execute()
+
+    def live(self) -> dict[str, str] | None:
+        """How data sets under way are doing, as the coordinator of another process tells; None while there is none."""
+        with self.redis.pipeline(transaction=False) as pipe:
+            pipe.exists(f"{PREFIX}leader")
+            pipe.hgetall(f"{PREFIX}live")
+            there, found = pipe.execute()
+        return dict(found) if there else None
+
+    def resign(self) -> None:
+        """Say that no coordinator is at work, and forget what the last one told."""
+        self.redis.delete(f"{PREFIX}leader", f"{PREFIX}live")
 
     def waiting(self) -> set[Unit]:
         """Units in the queue that no worker has taken; there are never many."""

@@ -6,11 +6,38 @@ import json
 import logging
 import sys
 import time
+from collections.abc import Callable
+from typing import TextIO
 
-from pdemill.settings import LogFormat
+from pdemill.settings import Settings
 
-FIELDS = ("job", "dataset", "unit", "attempt", "worker", "owner", "seconds", "status")
+FIELDS = ("job", "dataset", "unit", "attempt", "worker", "owner", "address", "seconds", "bytes", "status")
 """Names that ``extra`` of a log call may hold."""
+
+
+MOST_REPEATS, REPEAT_SECONDS = 20, 10.0
+"""Warnings from one place in the code that are logged in so many seconds."""
+
+
+class Repeats(logging.Filter):
+    """Leaves out warnings and errors from a place that logged many already, and says how many there were."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._places: dict[tuple[str, int], tuple[float, int]] = {}
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        if record.levelno < logging.WARNING:
+            return True
+        place = (record.pathname, record.lineno)
+        begun, number = self._places.get(place, (record.created, 0))
+        if record.created - begun > REPEAT_SECONDS:
+            left_out = max(0, number - MOST_REPEATS)
+            begun, number = record.created, 0
+            if left_out:
+                record.msg, record.args = f"{record.getMessage()} (and {left_out} times before)", ()
+        self._places[place] = (begun, number + 1)
+        return number < MOST_REPEATS
 
 
 class _Line(logging.Formatter):
@@ -42,10 +69,22 @@ class _Json(_Line):
         return json.dumps(line, default=str)
 
 
-def set_up_logs(form: LogFormat, level: int = logging.INFO) -> None:
-    """Send the logs of this process to its error stream."""
-    handler = logging.StreamHandler(sys.stderr)
-    handler.setFormatter(_Json() if form == "json" else _Text())
+class _Handler(logging.StreamHandler[TextIO]):
+    """Writes lines that ``hide`` has gone over."""
+
+    def __init__(self, hide: Callable[[str], str]) -> None:
+        super().__init__(sys.stderr)
+        self._hide = hide
+
+    def format(self, record: logging.LogRecord) -> str:
+        return self._hide(super().format(record))
+
+
+def set_up_logs(settings: Settings, level: int = logging.INFO) -> None:
+    """Send the logs of this process to its error stream, without passwords."""
+    handler = _Handler(settings.hide)
+    handler.setFormatter(_Json() if settings.log == "json" else _Text())
+    handler.addFilter(Repeats())
     root = logging.getLogger()
     root.handlers[:] = [handler]
     root.setLevel(level)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -9,46 +10,49 @@ import numpy as np
 import zarr
 from matplotlib.figure import Figure
 from matplotlib.ticker import NullFormatter
+from numpy.typing import NDArray
 
 from pdemill.addresses import on_disk
 from pdemill.errors import IncompleteStore
-from pdemill.inspect import report
-from pdemill.picture_fields import Fields
+from pdemill.inspect import SplitReport, Stated, report
+from pdemill.picture_kinds import panels_of
 from pdemill.picture_panels import MAX_CHANNELS, Distribution, Panels, below
-from pdemill.picture_points import Clouds
-from pdemill.store.root import is_pointwise
 
-SAMPLES = 5
+SAMPLES, MOST = 5, 16
 SEARCHED = 1000
 
 
-def draw(store: str | Path, out: str | Path) -> Path:
+def draw(store: str | Path, out: str | Path, chosen: Sequence[Stated] = ()) -> Path:
     """Write a PNG: inputs and solution of the first samples, and distributions over all of them: residuals, error
-    estimates and costs of whole fields; standard errors, walks and steps of values at points."""
+    estimates and costs of whole fields; standard errors, walks and steps of values at points.
+
+    ``chosen``: these samples instead of the first, up to MOST of them.
+    """
     place, picture = on_disk(store, "the store to draw"), on_disk(out, "the picture")
     attributes, reports = report(place)
     first = next((row for row in reports if row.certified), None)
     if first is None:
         raise IncompleteStore(f"{store} has no certified sample yet")
     root = zarr.open_group(place, mode="r")
-    group: Any = root[first.split]
-    good = np.flatnonzero(np.asarray(group["method"][:SEARCHED]) > 0)
-    channels = attributes["input_channels"][:MAX_CHANNELS]
-    panels: Panels = (
-        Clouds(attributes, group, good) if is_pointwise(attributes) else Fields(attributes, root, group, reports)
-    )
-    names = [*channels, *panels.results]
-    figure = Figure(figsize=(2.6 * SAMPLES, 2.3 * len(names) + 2.8), layout="constrained")
+    splits = list(dict.fromkeys([first.split, *(stated.split for stated in chosen)]))
+    every = {split: _panels(attributes, root, split, reports) for split in splits}
+    panels = every[first.split]
+    names = [*attributes["input_channels"][:MAX_CHANNELS], *panels.results]
+    shown = [(stated.split, stated.sample, f"{stated.column} {stated.error:.1e}") for stated in chosen[:MOST]] or [
+        (first.split, number, panels.caption(number)) for number in _good(root[first.split])[:SAMPLES].tolist()
+    ]
+    columns = max(SAMPLES, len(shown))
+    figure = Figure(figsize=(2.6 * columns, 2.3 * len(names) + 2.8), layout="constrained")
     parts: Any = figure.subfigures(2, 1, height_ratios=[2.3 * len(names), 2.8])
     above, under = parts
-    axes = above.subplots(len(names), SAMPLES, squeeze=False, subplot_kw=panels.kind)
-    for column, sample in enumerate(good[:SAMPLES].tolist()):
-        panels.draw(above, axes[:, column], sample)
-        axes[0, column].set_title(f"{first.split} {sample}", fontsize=9)
-        below(axes[-1, column], panels.caption(sample))
+    axes = above.subplots(len(names), columns, squeeze=False, subplot_kw=panels.kind)
+    for column, (split, sample, caption) in enumerate(shown):
+        every[split].draw(above, axes[:, column], sample)
+        axes[0, column].set_title(f"{split} {sample}", fontsize=9)
+        below(axes[-1, column], caption)
     for ax, name in zip(axes[:, 0], names, strict=True):
         panels.name(ax, name)
-    for ax in axes[:, len(good[:SAMPLES]) :].flat:
+    for ax in axes[:, len(shown) :].flat:
         ax.set_axis_off()
     distributions = panels.distributions()
     for ax, distribution in zip(under.subplots(1, len(distributions)), distributions, strict=True):
@@ -58,6 +62,16 @@ def draw(store: str | Path, out: str | Path) -> Path:
     picture = picture if picture.suffix else picture.with_suffix(".png")
     figure.savefig(picture, dpi=100)
     return picture
+
+
+def _good(group: Any) -> NDArray[np.intp]:
+    """The certified samples among the first of a split."""
+    return np.flatnonzero(np.asarray(group["method"][:SEARCHED]) > 0)
+
+
+def _panels(attributes: dict[str, Any], root: zarr.Group, split: str, reports: list[SplitReport]) -> Panels:
+    group: Any = root[split]
+    return panels_of(attributes, root, group, _good(group), reports)
 
 
 def _histogram(ax: Any, shown: Distribution) -> None:

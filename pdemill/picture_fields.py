@@ -26,7 +26,7 @@ class Fields(Panels):
         for ax, values in zip(axes, inputs, strict=False):
             self._field(figure, ax, values, INPUT)
         solution = np.asarray(self._group["solution"][sample])
-        if solution.ndim > inputs.ndim:  # a trajectory: its last frame
+        if solution.ndim > inputs.ndim:  # of other axes than space: the last entries
             solution = solution.reshape(len(solution), -1, *solution.shape[1 - inputs.ndim :])[:, -1]
         for ax, values in zip(axes[-len(self.results) :], solution, strict=False):
             self._field(figure, ax, values, SOLUTION)

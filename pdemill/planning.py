@@ -55,10 +55,13 @@ class Plan:
 def read_plan(store: str | Path) -> Plan | None:
     """The measurements in a store; None where the method was asked for, or chosen by formula."""
     path = on_disk(store, "the store") / FILE
-    if not path.exists():
-        return None
+    return parse_plan(path.read_bytes(), str(path)) if path.exists() else None
+
+
+def parse_plan(data: bytes, where: str) -> Plan:
+    """The plan in the content of a file. Raises CorruptStore."""
     try:
-        found = json.loads(path.read_bytes())
+        found = json.loads(data)
         return Plan(**{**found, "candidates": tuple(Candidate(**entry) for entry in found["candidates"])})
     except (ValueError, KeyError, TypeError) as error:
-        raise CorruptStore(f"{path} is not a plan ({error}); delete it: the store does not depend on it") from None
+        raise CorruptStore(f"{where} is not a plan ({error}); delete it: the store does not depend on it") from None

@@ -43,3 +43,18 @@ class Summary:
     @property
     def ok(self) -> bool:
         return not self.failures
+
+
+@dataclass(frozen=True)
+class Repair:
+    """What was found wrong with a store, how many of its ``shards`` were solved again, and how that ended."""
+
+    faults: tuple[str, ...]
+    solved: int
+    shards: int
+    summary: Summary
+
+    def __str__(self) -> str:
+        if not self.faults:
+            return f"all {self.shards} shards are as they were certified"
+        return f"damage in {len(self.faults)} place(s); {self.solved} of {self.shards} shards solved again"

@@ -3,14 +3,19 @@
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from ipaddress import ip_network
 from pathlib import Path
 from typing import Literal
+from urllib.parse import urlsplit
 
 from pdemill.addresses import on_disk
 from pdemill.errors import PdemillError
+from pdemill.passwords import HIDDEN, passwords
 
+PUBLIC_URL = re.compile(r"https?://([A-Za-z0-9._-]+|\[[0-9A-Fa-f:]+\])(:\d{1,5})?")
 LOOPBACK = ("127.0.0.1", "::1", "localhost")
 
 type LogFormat = Literal["text", "json"]
@@ -22,16 +27,40 @@ class Settings:
 
     data_dir: Path = Path("pdemill-data")
     """PDEMILL_DATA_DIR: jobs, stores and the embedded broker's state. All workers must see the same folder."""
-    redis_url: str = "redis://127.0.0.1:6379/0"
+    data_id: str = ""
+    """PDEMILL_DATA_ID: the id that the data directory must have; ``pdemill serve`` sets it."""
+    redis_url: str = field(default="redis://127.0.0.1:6379/0", repr=False)
     """PDEMILL_REDIS_URL: ``redis://``, ``rediss://`` or ``unix://``."""
     api_keys: Path | None = None
     """PDEMILL_API_KEYS: a YAML file of hashed keys and their limits; without it, only loopback is served."""
     allowed_hosts: tuple[str, ...] = ("localhost", "127.0.0.1", "[::1]")
     """PDEMILL_ALLOWED_HOSTS: host names that requests may be addressed to; ``*`` for any."""
+    public_url: str = ""
+    """PDEMILL_PUBLIC_URL: the address by which clients know the server, if not the one that they ask for."""
+    trusted_proxies: tuple[str, ...] = ()
+    """PDEMILL_TRUSTED_PROXIES: addresses and networks of proxies, whose X-Forwarded-For and -Proto are believed."""
     max_bytes: int = 10**12
     """PDEMILL_MAX_BYTES: uncompressed bytes of one job's store."""
     max_queue: int = 20_000
     """PDEMILL_MAX_QUEUE: unfinished jobs, all keys together."""
+    max_wrong_keys: int = 20
+    """PDEMILL_MAX_WRONG_KEYS: wrong keys of one address in a minute; 0 for any number."""
+    max_connections: int = 1000
+    """PDEMILL_MAX_CONNECTIONS: connections at a time; fewer where the system allows the process few open files."""
+    max_connections_per_address: int = 200
+    """PDEMILL_MAX_CONNECTIONS_PER_ADDRESS: connections of one client at a time."""
+    max_slots: int = 0
+    """PDEMILL_MAX_SLOTS: shards of one key that workers solve at a time; 0 for as many as they can."""
+    max_stored_bytes: int = 0
+    """PDEMILL_MAX_STORED_BYTES: bytes of the stores of one key; 0 for no limit."""
+    expire_days: float = 0.0
+    """PDEMILL_EXPIRE_DAYS: days after which a finished store is deleted; 0 for never."""
+    worker_memory: int = 0
+    """PDEMILL_WORKER_MEMORY: bytes of memory that a process of a worker may use; 0 for as many as its machine has."""
+    scrub_rate: float = 10e6
+    """PDEMILL_SCRUB_RATE: bytes per second that are read of finished stores to find damage; 0 for none."""
+    scrub_hours: float = 24.0
+    """PDEMILL_SCRUB_HOURS: how long a store that was read in full is then left alone."""
     stop_seconds: float = 60.0
     """PDEMILL_STOP_SECONDS: how long a worker that is told to stop may go on with its shard."""
     log: LogFormat = "text"
@@ -43,11 +72,25 @@ class Settings:
         source = _Source(environment)
         return cls(
             data_dir=source.path("DATA_DIR") or cls.data_dir.absolute(),
-            redis_url=source.url("REDIS_URL") or cls.redis_url,
+            data_id=source.text("DATA_ID"),
+            redis_url=source.url("REDIS_URL") or cls().redis_url,
             api_keys=source.path("API_KEYS"),
             allowed_hosts=tuple(source.text("ALLOWED_HOSTS").replace(",", " ").split()) or cls.allowed_hosts,
+            public_url=source.public_url(),
+            trusted_proxies=source.networks("TRUSTED_PROXIES"),
             max_bytes=int(source.number("MAX_BYTES", cls.max_bytes)),
             max_queue=int(source.number("MAX_QUEUE", cls.max_queue)),
+            max_wrong_keys=int(source.number("MAX_WRONG_KEYS", cls.max_wrong_keys)),
+            max_connections=int(source.number("MAX_CONNECTIONS", cls.max_connections)),
+            max_connections_per_address=int(
+                source.number("MAX_CONNECTIONS_PER_ADDRESS", cls.max_connections_per_address)
+            ),
+            max_slots=int(source.number("MAX_SLOTS", cls.max_slots)),
+            max_stored_bytes=int(source.number("MAX_STORED_BYTES", cls.max_stored_bytes)),
+            expire_days=source.number("EXPIRE_DAYS", cls.expire_days),
+            worker_memory=int(source.number("WORKER_MEMORY", cls.worker_memory)),
+            scrub_rate=source.number("SCRUB_RATE", cls.scrub_rate),
+            scrub_hours=source.number("SCRUB_HOURS", cls.scrub_hours),
             stop_seconds=source.number("STOP_SECONDS", cls.stop_seconds),
             log=source.log_format(),
         )
@@ -58,6 +101,22 @@ class Settings:
             raise PdemillError(f"to listen on {host}, set PDEMILL_API_KEYS; without keys only loopback is open")
 
     @property
+    def expire_seconds(self) -> float:
+        return 86_400 * self.expire_days
+
+    @property
+    def hosts(self) -> tuple[str, ...]:
+        """The host names that requests may be addressed to."""
+        host = urlsplit(self.public_url).netloc
+        return (*self.allowed_hosts, without_port(host)) if host else self.allowed_hosts
+
+    def hide(self, text: str) -> str:
+        """A text without the broker's password."""
+        for password in passwords(self.redis_url):
+            text = text.replace(password, HIDDEN)
+        return text
+
+    @property
     def datasets(self) -> Path:
         """The folder of all stores."""
         return self.data_dir / "datasets"
@@ -65,6 +124,12 @@ class Settings:
     def store(self, dataset: str) -> Path:
         """The store of a dataset."""
         return self.datasets / f"{dataset}.zarr"
+
+
+def without_port(host: str) -> str:
+    """A host without its port, in lower case."""
+    name, colon, port = host.rpartition(":")
+    return (name if colon and port.isdigit() else host).lower()
 
 
 class _Source:
@@ -92,7 +157,28 @@ class _Source:
         url = self.text(name)
         if url and not url.startswith(("redis://", "rediss://", "unix://")):
             raise PdemillError(f"PDEMILL_{name} should begin with redis://, rediss:// or unix://")
+        try:
+            _ = urlsplit(url).port
+        except ValueError:
+            raise PdemillError(f"PDEMILL_{name} is no address; in a password, write / # ? @ : % as %XX") from None
         return url
+
+    def public_url(self) -> str:
+        url = self.text("PUBLIC_URL").rstrip("/")
+        if url and not PUBLIC_URL.fullmatch(url):
+            raise PdemillError("PDEMILL_PUBLIC_URL should be like https://train.example.org, without a path")
+        return url
+
+    def networks(self, name: str) -> tuple[str, ...]:
+        places = tuple(self.text(name).replace(",", " ").split())
+        for place in places:
+            try:
+                ip_network(place)
+            except ValueError:
+                raise PdemillError(
+                    f"PDEMILL_{name} should be addresses and networks such as 10.0.0.0/8, not {place!r}"
+                ) from None
+        return places
 
     def log_format(self) -> LogFormat:
         match self.text("LOG") or "text":

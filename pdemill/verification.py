@@ -24,6 +24,9 @@ class Verification:
     resolved: int = 0
     """Shards that were solved again."""
 
+    estimates: tuple[float, ...] = ()
+    """Discretisation errors estimated of samples for which the job did not; NaN where there is no estimate."""
+
     @property
     def ok(self) -> bool:
         return not self.faults
@@ -32,9 +35,15 @@ class Verification:
         state = "all is as it was certified" if self.ok else f"{len(self.faults)} fault(s)"
         certificates = f"{self.certificates} certificates recomputed from the spec"
         again = f", {self.resolved} shards solved again" if self.resolved else ""
-        first = f"{self.samples} samples, {certificates}{self._walked()}{again}: {state}"
+        first = f"{self.samples} samples, {certificates}{self._walked()}{self._refined()}{again}: {state}"
         unchecked = [f"not checked: {', '.join(self.unchecked)}"] if self.unchecked else []
         return "\n".join([first, *unchecked, *self.notes, f"content {self.content}"])
+
+    def _refined(self) -> str:
+        known = [error for error in self.estimates if not math.isnan(error)]
+        largest = f", the largest {max(known):.1e}" if known else ""
+        told = f"{len(known)} of {len(self.estimates)} more discretisation errors estimated{largest}"
+        return f", {told}" if self.estimates else ""
 
     def _walked(self) -> str:
         known = [error for error in self.audits if not math.isnan(error)]

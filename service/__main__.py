@@ -6,13 +6,12 @@ import argparse
 import os
 import sys
 
-import uvicorn
-
 from pdemill.errors import PdemillError
 from pdemill.logs import set_up_logs
 from pdemill.process import die_with_parent
 from pdemill.settings import Settings
 from service.app import create
+from service.http import server
 
 
 def main() -> None:
@@ -26,14 +25,14 @@ def main() -> None:
     try:
         settings = Settings.read()
         settings.check_host(options.host)
-        set_up_logs(settings.log)
+        set_up_logs(settings)
         app = create(settings)
     except PdemillError as error:
         sys.exit(f"error: {error}")
-    uvicorn.run(
-        app, host=options.host, port=options.port, log_config=None, access_log=False, proxy_headers=False,
-        server_header=False, timeout_graceful_shutdown=5, h11_max_incomplete_event_size=32_768,
-    )  # fmt: skip
+    api = server(app, settings, options.host, options.port)
+    api.run()
+    if not api.started:
+        sys.exit(3)
 
 
 if __name__ == "__main__":

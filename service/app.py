@@ -12,9 +12,10 @@ from pdemill import __version__
 from pdemill.settings import Settings
 from pdemill.spec.schema import spec_schema
 from service import problems
+from service.access import AccessLog
 from service.middleware import Clock, Guard
 from service.pages.install import install as install_pages
-from service.routes import catalogue, datasets, jobs, operations
+from service.routes import catalogue, datasets, jobs, operations, server
 from service.state import AppState
 from service.views import PREFIX
 
@@ -45,13 +46,14 @@ def create(settings: Settings) -> FastAPI:
         redirect_slashes=False,
     )
     app.state.service = state
-    for router in (jobs.router, datasets.router, catalogue.router):
+    for router in (jobs.router, datasets.router, catalogue.router, server.router):
         app.include_router(router, prefix=PREFIX)
     install_pages(app, state)
     app.include_router(operations.router)
     app.include_router(operations.router, prefix=PREFIX, include_in_schema=False)
     app.add_middleware(Clock, metrics=state.metrics)
-    app.add_middleware(Guard, hosts=settings.allowed_hosts)
+    app.add_middleware(Guard, hosts=settings.hosts)
+    app.add_middleware(AccessLog)
     problems.install(app)
     app.openapi = lambda: openapi(app)  # type: ignore[method-assign]
     return app

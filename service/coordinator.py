@@ -1,7 +1,8 @@
-"""The coordinator: looks at what is finished, hands out what is not, and notes in the ledger how it ends.
+"""The coordinator: hands out what is to be done, and notes in the ledger how it ends.
 
-It remembers nothing that it cannot find again: jobs are in the ledger, finished shards in the manifests, units
-under way have leases.
+It knows what it handed out and what workers report. It reads a store when it takes a data set up, and again only when
+something is wrong with it. It remembers nothing that it cannot find again: jobs are in the ledger, finished shards in
+the manifests, units under way have leases.
 """
 
 from __future__ import annotations
@@ -10,90 +11,65 @@ import logging
 import sqlite3
 import time
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
-from pathlib import Path
+from itertools import chain
 from threading import Event, Thread
-from typing import Any
 
-from kombu.exceptions import OperationalError
 from redis import RedisError
 
-from pdemill.errors import PdemillError
-from pdemill.flock import FileLock
-from pdemill.leases import NOTIFICATIONS, PREPARE, Leases, Unit
+from pdemill.data_directory import DataDirectory
+from pdemill.errors import DirectoryAway, PdemillError
+from pdemill.leases import FINISH, PREPARE, Leases, Presence, Report, Unit
 from pdemill.settings import Settings
-from pdemill.store.disk import LocalDisk
-from pdemill.store.layout import cut
-from pdemill.store.manifest import FOLDER, Manifest, finished
-from pdemill.store.root import read_attributes
-from service.ledger import UNFINISHED, Dataset, Ledger
+from service.active import ActiveDataset, Live, is_finished
+from service.alone import alone
+from service.backlog import MENDING, Backlog
+from service.ledger import Ledger, Status
 from service.metrics import Metrics
-from service.queue import Queue
-from service.schedule import Track, next_units
+from service.queue import Queue, Task
+from service.schedule import Track
+from service.turns import Turns, room
 
 TICK_SECONDS = 1.0
 SHORTEST_TICK = 0.02
+SAVE_SECONDS = 5.0
+"""How often counters are written down."""
+PULSE_SECONDS = 0.5
+"""How often leases, progress and workers are looked at."""
+SHARE = 3.0
+"""After a tick it rests at least so many times as long as the tick took of a core."""
+READING_SECONDS = 0.05
+"""How long a tick may read manifests of before."""
 MOST_ACTIVE = 16
-RATE_SECONDS = 60.0
-AWAY = (RedisError, OperationalError, OSError, sqlite3.Error)
+"""Data sets that are taken up at least, as long as there are as many."""
+AWAY = (RedisError, OSError, sqlite3.Error, DirectoryAway)
 
 log = logging.getLogger("pdemill.coordinator")
 
 
-@dataclass(frozen=True)
-class Live:
-    """How a data set under way is doing."""
-
-    done: int = 0
-    failed: int = 0
-    shards_done: int = 0
-    shards_total: int | None = None
-    running: tuple[str, ...] = ()
-    iterations: int = 0
-    samples_per_second: float | None = None
-    message: str = ""
-
-
-@dataclass
-class _ActiveDataset:
-    """A track with the counts of its finished shards."""
-
-    dataset: Dataset
-    track: Track
-    done: int = 0
-    failed: int = 0
-    iterations: int = 0
-    message: str = ""
-    begun: bool = False
-    progress: dict[str, dict[str, int]] = field(default_factory=dict)
-    history: deque[tuple[float, int]] = field(default_factory=deque)
-
-    def restart(self) -> None:
-        """Forget what was counted: the manifests are to be read anew."""
-        self.track.finished.clear()
-        self.done = self.failed = self.iterations = 0
-
-    def rate(self, now: float, done: int) -> float | None:
-        """Samples per second over the last minute."""
-        self.history.append((now, done))
-        while len(self.history) > 2 and now - self.history[0][0] > RATE_SECONDS:
-            self.history.popleft()
-        then, before = self.history[0]
-        return (done - before) / (now - then) if done > before and now > then else None
-
-
 class Coordinator:
-    """One thread; of several processes on one data directory, one coordinates and the others stand by."""
+    """Two threads; of several processes on one data directory, one coordinates, and the others stand by and show what
+    it tells them. ``limit``: the most units of an owner at a time, if any."""
 
-    def __init__(self, settings: Settings, ledger: Ledger, leases: Leases, queue: Queue, metrics: Metrics) -> None:
+    def __init__(
+        self, settings: Settings, directory: DataDirectory, ledger: Ledger, leases: Leases, queue: Queue,
+        metrics: Metrics, limit: Callable[[str], int | None] = lambda owner: None,
+    ) -> None:  # fmt: skip
         self._settings, self._ledger, self._leases, self._queue = settings, ledger, leases, queue
+        self._directory = directory
         self._metrics = metrics
-        self._active: dict[str, _ActiveDataset] = {}
-        self._wake, self._stop = Event(), Event()
-        self._threads = [Thread(target=target, daemon=True) for target in (self._coordinate, self._subscribe)]
+        self._backlog = Backlog(ledger.path)
+        self._turns = Turns(limit)
+        self._active: dict[str, ActiveDataset] = {}
+        self._reports: deque[Report] = deque()
+        self._workers: list[Presence] = []
+        self._slots, self._next_pulse, self._next_save = 0, 0.0, 0.0
+        self._told: dict[str, Live] = {}
+        self._wake, self._stop, self._leads = Event(), Event(), Event()
+        self._threads = [Thread(target=target, daemon=True) for target in (self._coordinate, self._listen)]
         self.live: dict[str, Live] = {}
+        self.paused = False
         self.trouble = "it has not begun yet"
 
     def start(self) -> None:
@@ -101,196 +77,289 @@ class Coordinator:
             thread.start()
 
     def stop(self) -> None:
-        self._stop.set()
-        self._wake.set()
+        for event in (self._stop, self._leads, self._wake):
+            event.set()
         for thread in self._threads:
             thread.join(timeout=15)
-
-    def look(self) -> None:
-        """Look at everything now."""
-        self._wake.set()
+        self._guarded(self._metrics.totals.save)
+        self._backlog.close()
 
     def wake(self) -> None:
-        """Look at the ledger now, unless so much is under way that nothing new can be taken up."""
-        if len(self._active) < MOST_ACTIVE:
-            self._wake.set()
+        """Look at the ledger now."""
+        self._wake.set()
 
-    def _subscribe(self) -> None:
-        """Wake up when a worker sends a notification."""
+    @property
+    def leads(self) -> bool:
+        """Whether it coordinates, and does not stand by."""
+        return self._leads.is_set() and not self._stop.is_set()
+
+    def unfinished_shards(self) -> int:
+        """Shards of all data sets that somebody waits for, those that are not prepared yet as estimated."""
+        return max(0, self._backlog.shards() - sum(live.shards_done for live in list(self.live.values())))
+
+    def most_memory(self) -> int | None:
+        """Bytes that a process of a worker may use, of the worker that may use most; None while that is not known."""
+        return self._settings.worker_memory or max((worker.memory for worker in self._workers), default=0) or None
+
+    def oldest_wait(self) -> float:
+        """Seconds for which a data set has waited to be begun, the longest of them."""
+        queued = self._backlog.oldest()
+        return max(0.0, time.time() - queued) if queued is not None else 0.0
+
+    def _listen(self) -> None:
+        """Take what workers report, as soon as they do."""
+        self._leads.wait()
         while not self._stop.is_set():
             try:
-                with self._leases.redis.pubsub(ignore_subscribe_messages=True) as pubsub:
-                    pubsub.subscribe(NOTIFICATIONS)
-                    while not self._stop.is_set():
-                        if pubsub.get_message(timeout=TICK_SECONDS) is not None:
-                            self._wake.set()
+                if found := self._leases.take_reports(TICK_SECONDS):
+                    self._reports.extend(found)
+                    self._wake.set()
+                    self._stop.wait(SHORTEST_TICK / 2)
             except RedisError:
                 self._stop.wait(TICK_SECONDS)  # told of by the other thread, which talks to the same broker
 
     def _coordinate(self) -> None:
-        with _alone(self._settings.data_dir / "coordinator.lock", self._stop):
+        with alone(self._settings.data_dir / "coordinator.lock", self._stop, self._stand_by) as held:
+            if not held:
+                return
+            self.live = {}
+            self._leads.set()
             while not self._stop.is_set():
                 self._wake.clear()
-                try:
-                    self._tick(time.monotonic())
-                    self.trouble = ""
-                except AWAY as error:
-                    if not self.trouble:
-                        log.warning("cannot go on: %s", error)
-                    self.trouble = str(error)
-                    self._stop.wait(TICK_SECONDS)
-                except Exception as error:
-                    log.exception("the coordinator stumbled")
-                    self.trouble = f"{type(error).__name__}: {error}"
-                    self._stop.wait(TICK_SECONDS)
-                self._stop.wait(SHORTEST_TICK)
-                self._wake.wait(TICK_SECONDS)
+                begin = time.thread_time()
+                self._guarded(lambda: self._tick(time.monotonic()))
+                self._stop.wait(max(SHORTEST_TICK, SHARE * (time.thread_time() - begin)))
+                self._wake.wait(PULSE_SECONDS)
+            self._guarded(self._leases.resign)
+
+    def _guarded(self, act: Callable[[], None]) -> None:
+        """Act; what goes wrong is told of, and tried again after a while."""
+        try:
+            act()
+            if (now := time.monotonic()) >= self._next_save:
+                self._metrics.totals.save()
+                self._next_save = now + SAVE_SECONDS
+            self.trouble = ""
+            return
+        except AWAY as error:
+            if not self.trouble:
+                log.warning("cannot go on: %s", error)
+            self.trouble = str(error)
+        except Exception as error:
+            log.exception("the coordinator stumbled")
+            self.trouble = f"{type(error).__name__}: {error}"
+        self._stop.wait(TICK_SECONDS)
+
+    def _stand_by(self) -> None:
+        """Show what the coordinator of another process tells."""
+
+        def act() -> None:
+            told = self._leases.live()
+            self.live = {dataset: Live.of(text) for dataset, text in (told or {}).items()}
+            self._look_at_workers()
+            if told is None:
+                raise OSError("another process holds the coordinator's lock, and does not say that it is alive")
+
+        self._guarded(act)
 
     def _tick(self, now: float) -> None:
-        workers = self._leases.workers()
-        slots = sum(worker.slots for worker in workers)
-        self._admit(max(MOST_ACTIVE, 2 * slots))
-        for active in list(self._active.values()):
-            try:
-                self._look(active, now)
-            except (RedisError, sqlite3.Error):
-                raise
-            except (PdemillError, OSError, KeyError, TypeError) as error:  # one store must not stop the others
-                if not active.message:
-                    log.warning("cannot look at the store: %s", error, extra={"dataset": active.dataset.id})
-                active.message = f"waiting: its store cannot be read: {error}"
-        units = [Unit(active.dataset.id, name) for active in self._active.values() for name in active.track.issued]
-        waiting = self._leases.waiting()
-        leased = self._leases.leased(units, workers)
-        for active in self._active.values():
-            self._miss(active, leased, waiting, now)
-        for unit in next_units([active.track for active in self._active.values()], slots, now):
-            self._issue(unit, now)
-        self._publish(leased, now)
-        self._metrics.workers(len(workers), slots, len(waiting))
+        self._directory.require()
+        changed: set[str] = set()
+        while self._reports:
+            changed.add(self._reports[0].dataset)
+            self._take(self._reports[0], now)
+            self._reports.popleft()
+        pulse = now >= self._next_pulse
+        if self._backlog.changed() or pulse:
+            self._admit(now)
+        self._read_some(now)
+        if pulse:
+            self._pulse(now)
+            self._next_pulse = now + PULSE_SECONDS
+        changed |= self._hand_out(now)
+        for dataset in changed & self._active.keys():
+            self.live[dataset] = self._active[dataset].live(now)
 
-    def _admit(self, most: int) -> None:
-        """Take up the data sets that have waited longest."""
-        if len(self._active) >= most:
-            return
-        for status in ("running", "accepted"):
-            for dataset in self._ledger.with_status(status, most):
-                if dataset.id in self._active or len(self._active) >= most:
-                    continue
-                if dataset.status == "accepted":
-                    self._leases.open_dataset(dataset.id)
-                self._active[dataset.id] = _ActiveDataset(dataset, Track(dataset.id))
+    def _admit(self, now: float) -> None:
+        """Take up the data sets whose turn may come, and drop those that nobody waits for any more."""
+        wanted = self._backlog.wanted(list(self._active))
+        for dataset in set(self._active) - set(wanted):
+            self._leases.cancel(dataset)
+            self._drop(dataset)
+        owners = self._backlog.owners()
+        each = max(2, -(-max(MOST_ACTIVE, 2 * room(self._slots)) // max(1, len(owners))))
+        chosen = [self._backlog.shortest(owner, each + self._stuck(owner)) for owner in owners]
+        new = [dataset for dataset in dict.fromkeys(chain(*chosen)) if dataset not in self._active]
+        wanted |= self._backlog.wanted(new)
+        for dataset, who in wanted.items():
+            if dataset in self._active:
+                self._active[dataset].track.owners = who
+            else:
+                self._take_up(dataset, who, now)
 
-    def _look(self, active: _ActiveDataset, now: float) -> None:
-        """See what has become of a data set since the last look."""
-        dataset, track = active.dataset.id, active.track
+    def _stuck(self, owner: str) -> int:
+        """How many of an owner's data sets cannot go on for the moment."""
+        return sum(bool(a.message) and owner in a.track.owners for a in self._active.values())
+
+    def _take_up(self, dataset: str, owners: tuple[str, ...], now: float) -> None:
         row = self._ledger.dataset(dataset)
-        if row is None or row.status not in UNFINISHED:
-            self._leases.cancel(dataset)
-            self._leases.close_dataset(dataset)
-            del self._active[dataset]
+        if row is None:
             return
-        active.begun = row.status == "running"
-        for name, failure in self._leases.take_failures(dataset).items():
-            if failure.kind == "poison":
-                self._end(active, "failed", failure.message)
-                return
-            active.message = f"waiting: {failure.message}"
-            track.failed(name, failure, now)
-            if failure.kind == "missing":
-                active.restart()
-        active.progress = self._leases.progress(dataset)
-        root = self._settings.store(dataset)
-        if not (root / "zarr.json").exists():
-            if track.shards is not None:
-                track.shards = None
-                active.restart()
+        if row.status == "accepted":
+            self._leases.open_dataset(dataset)
+        active = ActiveDataset(Track(dataset, owners, row.seconds), row.samples, begun=row.status == "running")
+        self._active[dataset] = active
+        self._open(active, now)
+
+    def _open(self, active: ActiveDataset, now: float) -> None:
+        """Read which shards of a store are finished."""
+        with self._tolerant(active, now):
+            active.open(self._settings.store(active.id))
+
+    @contextmanager
+    def _tolerant(self, active: ActiveDataset, now: float) -> Iterator[None]:
+        """One store that cannot be read must not stop the others: it is prepared again, after a while."""
+        try:
+            yield
+        except (PdemillError, OSError, KeyError, TypeError, ValueError) as error:
+            if not active.message:
+                log.warning("cannot look at the store: %s", error, extra={"dataset": active.id})
+            active.message = f"waiting: its store cannot be read: {error}"
+            active.track.prepared(None)
+            active.track.failed(PREPARE, now)
+
+    def _read_some(self, now: float) -> None:
+        """Read manifests of shards that were finished before their data sets were taken up."""
+        limit = time.monotonic() + READING_SECONDS
+        for active in list(self._active.values()):
+            with self._tolerant(active, now):
+                for _ in active.read_some(self._settings.store(active.id)):
+                    if time.monotonic() > limit:
+                        return
+            whole = active.track.shards is not None and not active.track.shards.left
+            if whole and active.complete and MENDING not in active.track.owners:  # its metadata may be damaged
+                self._conclude(active, now)
+
+    def _take(self, report: Report, now: float) -> None:
+        """See what has become of a unit."""
+        active = self._active.get(report.dataset)
+        if active is None:
             return
-        attributes = read_attributes(root)
-        if track.shards is None:
-            track.prepared(cut(attributes["spec"]["splits"], int(attributes["shard_samples"])))
-        self._read_manifests(active, root)
-        assert track.shards is not None
-        if attributes["complete"] and len(track.finished) == len(track.shards):
-            failed = int(attributes["failed_samples"])
-            words = f"{failed} of {active.dataset.samples} samples have no certified solution; the store has the others"
-            self._end(active, "failed" if failed else "successful", words if failed else "")
+        issue = active.track.issued.get(report.name)
+        if report.failure is not None:
+            self._failed(active, report, now)
+        elif report.left:
+            active.track.take_back(report.name)
+        else:
+            self._well_done(active, report, now)
+        if issue is not None:
+            self._turns.settle(issue, sum(report.cpu_seconds.values()) or issue.seconds)
+        if report.dataset in self._active and not active.begun:
+            self._begin(active)
 
-    def _read_manifests(self, active: _ActiveDataset, root: Path) -> None:
-        """Take up the shards that were finished since the last look; damaged ones are to be solved again."""
-        track = active.track
-        assert track.shards is not None
-        known = {path.stem for path in (root / FOLDER).glob("*.json")}
-        for name in known - track.finished:
-            if (shard := track.shards.get(name)) is None:
-                continue
-            if (manifest := finished(LocalDisk(root), shard)) is not None:
-                self._count(active, name, manifest)
+    def _failed(self, active: ActiveDataset, report: Report, now: float) -> None:
+        assert report.failure is not None
+        if report.failure.kind == "poison":
+            self._end(active, "failed", report.failure.message)
+            return
+        active.track.failed(report.name, now)
+        root = self._settings.store(active.id)
+        with self._tolerant(active, now):
+            if report.failure.kind == "missing" or active.is_another(root):
+                active.open(root)
+            active.message = f"waiting: {report.failure.message}"
 
-    def _count(self, active: _ActiveDataset, name: str, manifest: Manifest) -> None:
-        if name in active.track.issued:
-            self._metrics.shard(manifest)
-        active.track.done([name])
-        active.message = ""
-        active.done += manifest.stop - manifest.start
-        active.failed += len(manifest.failures)
-        active.iterations += int(manifest.summary.get("iterations", 0))
+    def _well_done(self, active: ActiveDataset, report: Report, now: float) -> None:
+        if active.take_report(report):
+            self._metrics.shard(report)
+        elif report.name == PREPARE:
+            self._open(active, now)
+        elif report.name == FINISH:
+            self._conclude(active, now)
 
-    def _end(self, active: _ActiveDataset, status: Any, message: str) -> None:
-        dataset = active.dataset.id
-        self._ledger.ended(dataset, status, message, active.done, active.failed)
-        log.info("ended", extra={"dataset": dataset, "status": status})
+    def _conclude(self, active: ActiveDataset, now: float) -> None:
+        """End a data set whose store is finished."""
+        root = self._settings.store(active.id)
+        with self._tolerant(active, now):
+            complete, failed = is_finished(root)
+            if complete:
+                active.failed = failed
+                words = f"{failed} of {active.samples} samples have no certified solution; the store has the others"
+                self._end(active, "failed" if failed else "successful", words if failed else "")
+            else:
+                active.open(root)
+
+    def _end(self, active: ActiveDataset, status: Status, message: str) -> None:
+        self._ledger.ended(active.id, status, message, active.done, active.failed, active.bytes)
+        log.info("ended", extra={"dataset": active.id, "status": status})
         if status == "failed":
-            self._leases.cancel(dataset)
+            self._leases.cancel(active.id)
+        self._drop(active.id)
+
+    def _drop(self, dataset: str) -> None:
         self._leases.close_dataset(dataset)
         del self._active[dataset]
+        self.live.pop(dataset, None)
 
-    def _miss(self, active: _ActiveDataset, leased: set[Unit], waiting: set[Unit], now: float) -> None:
-        for name in active.track.lost(leased, waiting, now):
+    def _begin(self, active: ActiveDataset) -> None:
+        self._ledger.begun(active.id)
+        active.begun = True
+
+    def _pulse(self, now: float) -> None:
+        """See who works on what, and how far that is; find what was lost; tell those who stand by."""
+        self._look_at_workers()
+        busy = [active for active in self._active.values() if active.track.issued]
+        units = [Unit(active.id, name) for active in busy for name in active.track.issued]
+        waiting, leased = self._leases.waiting(), self._leases.leased(units, self._workers)
+        for dataset, progress in self._leases.progress([active.id for active in busy]).items():
+            self._active[dataset].progress = progress
+        for active in busy:
+            for name in active.track.lost(leased, waiting, now):
+                self._lost(active, name, now)
+            if not active.begun and any(issue.leased for issue in active.track.issued.values()):
+                self._begin(active)
+        self._metrics.queue(len(waiting))
+        now_told = {active.id: active.live(now) for active in self._active.values()}
+        news = {dataset: live.to_text() for dataset, live in now_told.items() if self._told.get(dataset) != live}
+        self._leases.lead(news, self._told.keys() - now_told.keys())
+        self._told = now_told
+        self.live = dict(now_told)
+
+    def _look_at_workers(self) -> None:
+        self.paused = "paused" in self._ledger.switches()
+        self._workers = self._leases.workers()
+        self._slots = sum(worker.slots for worker in self._workers)
+        self._metrics.workers(len(self._workers), self._slots)
+
+    def _lost(self, active: ActiveDataset, name: str, now: float) -> None:
+        """A unit that nobody has: it was finished by a worker that could not tell, or is to be handed out again."""
+        root = self._settings.store(active.id)
+        with self._tolerant(active, now):
+            if active.take_manifest(root, name):
+                return
+            active.track.take_back(name)
             self._metrics.lease_lost()
-            log.warning("lost, handed out again", extra={"dataset": active.dataset.id, "unit": name})
-        if not active.begun and any(issue.leased for issue in active.track.issued.values()):
-            self._ledger.begun(active.dataset.id)
-            active.begun = True
+            log.warning("lost, handed out again", extra={"dataset": active.id, "unit": name})
+            if active.is_another(root):
+                active.open(root)
 
-    def _issue(self, unit: Unit, now: float) -> None:
-        active = self._active[unit.dataset]
-        shards = active.track.shards or {}
-        if unit.name in shards:
-            self._queue.put_shard(unit, shards[unit.name])
-        elif unit.name == PREPARE:
-            self._queue.put(unit, active.dataset.spec)
-        else:
-            self._queue.put(unit)
-        active.track.issue(unit.name, now)
+    def _hand_out(self, now: float) -> set[str]:
+        """Queue the next units; returns their data sets."""
+        if self.paused:
+            return set()
+        turns = self._turns.choose([active.track for active in self._active.values()], self._slots, now)
+        if not turns:
+            return set()
+        self._queue.put(self._task(turn.unit, turn.quick) for turn in turns)
+        for turn in turns:
+            self._active[turn.unit.dataset].track.issue(turn.unit.name, turn.issue)
+        return {turn.unit.dataset for turn in turns}
 
-    def _publish(self, leased: set[Unit], now: float) -> None:
-        """Renew what the API shows."""
-        live = {}
-        for dataset, active in self._active.items():
-            running = tuple(sorted(unit.name for unit in leased if unit.dataset == dataset))
-            counts = [count for name, count in active.progress.items() if name in active.track.issued]
-            done = active.done + sum(c["done"] for c in counts)
-            live[dataset] = Live(
-                done=done,
-                failed=active.failed + sum(c["failed"] for c in counts),
-                shards_done=len(active.track.finished),
-                shards_total=len(active.track.shards) if active.track.shards is not None else None,
-                running=running,
-                iterations=active.iterations + sum(c["iterations"] for c in counts),
-                samples_per_second=active.rate(now, done),
-                message=active.message,
-            )
-        self.live = live
-
-
-@contextmanager
-def _alone(path: Path, stop: Event) -> Iterator[None]:
-    """Hold a lock file while the block runs; wait for it until told to stop."""
-    lock = FileLock(path)
-    try:
-        while not stop.is_set() and not lock.take():
-            stop.wait(TICK_SECONDS)
-        yield
-    finally:
-        lock.release()
+    def _task(self, unit: Unit, first: bool) -> Task:
+        shards = self._active[unit.dataset].track.shards
+        number = None if shards is None else shards.number(unit.name)
+        if shards is not None and number is not None:
+            return Task.of_shard(unit, shards[number], first)
+        if unit.name == PREPARE and (row := self._ledger.dataset(unit.dataset)) is not None:
+            return Task(unit, (row.spec,), first)
+        return Task(unit, (), first)

@@ -10,6 +10,8 @@ from functools import partial
 from hashlib import sha256
 from typing import Any, NamedTuple
 
+from starlette.concurrency import run_in_threadpool
+
 from service.keys import Owner
 from service.ledger import UNFINISHED, Status
 from service.problems import Detail, Refusal
@@ -19,14 +21,18 @@ from service.submission import check, check_room, queued
 from service.views import Job
 
 EVENT_SECONDS = 0.5
+EVERYBODY = "*"
 
 log = logging.getLogger("pdemill.api")
 
 
 def submit(state: AppState, owner: Owner, body: dict[str, Any], key: str | None = None) -> Job:
     """Queue a spec for its owner; a request with a ``key`` that was used before gives the same job."""
+    state.directory.require()
     spec, cost = check(state, body)
     dataset = queued(spec, cost)
+    if key is None or not state.ledger.knows(owner.name, key):
+        state.scrubber.asked_again(dataset.id)
     store, room = find_store(state, dataset.id), partial(check_room, state, owner, dataset)
     job, new = state.ledger.submit(owner.name, dataset, key, room, gone=partial(is_damaged, store))
     if not new and job.dataset != dataset.id:
@@ -41,10 +47,14 @@ def submit(state: AppState, owner: Owner, body: dict[str, Any], key: str | None 
 
 
 def page(
-    state: AppState, owner: Owner, status: Status | None, limit: int, cursor: str | None
+    state: AppState, owner: Owner, status: Status | None, limit: int, cursor: str | None, whose: str | None = None
 ) -> tuple[list[Job], str | None]:
-    """The jobs of one page, newest first, and the cursor of the one after it."""
-    found = state.ledger.jobs(owner.name, status, _number(cursor), limit + 1)
+    """The jobs of one page, newest first, and the cursor of the one after it. ``whose``: of another owner, or of all
+    (``*``)."""
+    if whose not in (None, owner.name) and not owner.is_admin:
+        raise Refusal(403, "only an admin may list the jobs of others")
+    chosen = owner.name if whose is None else None if whose == EVERYBODY else whose
+    found = state.ledger.jobs(chosen, status, _number(cursor), limit + 1)
     after = None
     if len(found) > limit:
         after = urlsafe_b64encode(str(found[limit - 1][0].seq).encode()).decode().rstrip("=")
@@ -80,9 +90,10 @@ def rendered(state: AppState, owner: Owner, job: str) -> Rendered:
 
 
 async def changes(state: AppState, owner: Owner, job: str, known: str | None) -> AsyncIterator[Rendered]:
-    """The job whenever it has changed, until it is finished; ``known`` is the tag of what was last heard."""
-    while True:
-        now = rendered(state, owner, job)
+    """The job whenever it has changed, until it is finished or the key is revoked; ``known`` is the tag of what was
+    last heard."""
+    while await run_in_threadpool(state.keys.holds, owner):
+        now = await run_in_threadpool(rendered, state, owner, job)
         if now.tag != known:
             known = now.tag
             yield now
@@ -95,12 +106,12 @@ def dismiss(state: AppState, owner: Owner, job: str, delete_store_too: bool = Fa
     """Cancel an unfinished job, or give a finished one up with its store."""
     row, dataset = find_job(state, owner, job)
     if row.status in UNFINISHED:
-        state.ledger.dismiss(owner.name, job)
+        state.ledger.dismiss(row.owner, job)
         log.info("dismissed", extra={"job": job, "dataset": dataset.id, "owner": owner.name})
-        state.coordinator.look()
+        state.coordinator.wake()
     elif not delete_store_too and row.status != "dismissed":
         raise Refusal(409, f"the job is {row.status}; add ?delete_store=true to delete its store")
     elif delete_store_too:
-        delete_store(state, owner, row, dataset)
+        delete_store(state, row, dataset)
         log.info("given up", extra={"job": job, "dataset": dataset.id, "owner": owner.name})
     return state.view(*find_job(state, owner, job))

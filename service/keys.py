@@ -4,19 +4,24 @@ from __future__ import annotations
 
 import logging
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from hashlib import sha256
 from hmac import compare_digest
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
 
 from pdemill.errors import PdemillError
 
 
+def _in_utc(time: datetime) -> datetime:
+    return time if time.tzinfo is not None else time.replace(tzinfo=UTC)
+
+
 class Owner(BaseModel):
-    """One entry of the keys file: a name, the SHA-256 of a key, and limits on what is unfinished at a time."""
+    """One entry of the keys file: a name, the SHA-256 of a key, limits on what is unfinished or stored, and a role."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
@@ -25,9 +30,25 @@ class Owner(BaseModel):
     max_jobs: Annotated[int, Field(ge=1)] | None = None
     max_unknowns: Annotated[int, Field(ge=1)] | None = None
     """samples x unknowns"""
+    max_slots: Annotated[int, Field(ge=1)] | None = None
+    """shards that workers solve for it at a time"""
+    max_bytes: Annotated[int, Field(ge=1)] | None = None
+    """bytes of its stores"""
+    role: Literal["user", "admin", "metrics"] = "user"
+    """an admin sees and ends the jobs of all, and pauses the server; a key for metrics opens nothing but these"""
+    expires: Annotated[datetime, AfterValidator(_in_utc)] | None = None
+    """when the key ends, by UTC where no zone is given"""
+
+    @property
+    def is_admin(self) -> bool:
+        return self.role == "admin"
+
+    @property
+    def expired(self) -> bool:
+        return self.expires is not None and datetime.now(UTC) >= self.expires
 
 
-ANYONE = Owner(name="anyone", sha256="0" * 64)
+ANYONE = Owner(name="anyone", sha256="0" * 64, role="admin")
 """Who calls a server without keys."""
 
 _FILE = TypeAdapter(list[Owner])
@@ -35,6 +56,12 @@ _FILE = TypeAdapter(list[Owner])
 TROUBLE = "not a file of keys; those known before are used, and the log says what is wrong"
 
 log = logging.getLogger("pdemill.api")
+
+
+def bearer(authorization: str | None) -> str:
+    """The key in an ``Authorization`` header; nothing where there is none."""
+    scheme, _, key = (authorization or "").partition(" ")
+    return key.strip() if scheme.lower() == "bearer" else ""
 
 
 @dataclass
@@ -62,20 +89,28 @@ class KeyRing:
         """Who sent this ``Authorization`` header; None for nobody we know."""
         if self._path is None:
             return ANYONE
-        scheme, _, key = (authorization or "").partition(" ")
-        if scheme.lower() != "bearer" or not key:
+        key = bearer(authorization)
+        if not key:
             return None
-        given = sha256(key.strip().encode()).hexdigest()
+        given = sha256(key.encode()).hexdigest()
         found = None
         for owner in self._owners(self._path):
-            if compare_digest(owner.sha256, given):
+            if compare_digest(owner.sha256, given) and not owner.expired:
                 found = owner
         return found
 
-    def named(self, name: str) -> Owner | None:
-        """The owner of this name; None while there is no such entry, or no file."""
+    def entries(self, name: str) -> list[Owner]:
+        """The keys of an owner that have not expired; none where there is no file."""
         owners = self._owners(self._path) if self._path is not None else []
-        return next((owner for owner in owners if owner.name == name), None)
+        return [owner for owner in owners if owner.name == name and not owner.expired]
+
+    def named(self, name: str) -> Owner | None:
+        """The first of an owner's keys."""
+        return next(iter(self.entries(name)), None)
+
+    def holds(self, owner: Owner) -> bool:
+        """Whether a key that was let in still would be."""
+        return self.open or any(entry.sha256 == owner.sha256 for entry in self.entries(owner.name))
 
     def _owners(self, path: Path) -> list[Owner]:
         """The owners; those known so far while the file cannot be read."""

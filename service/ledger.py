@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import sqlite3
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,44 +16,18 @@ from secrets import token_hex
 from threading import Lock
 from typing import Any, Literal, get_args
 
-from pdemill.errors import PdemillError
+from service.database import check_whole, connect
+from service.ledger_schema import LATER, SCHEMA
 
 type Status = Literal["accepted", "running", "successful", "failed", "dismissed"]
 STATUSES: tuple[str, ...] = get_args(Status.__value__)
 UNFINISHED = ("accepted", "running")
 
-_SCHEMA = """
-CREATE TABLE IF NOT EXISTS datasets (
-    id TEXT PRIMARY KEY, spec TEXT NOT NULL, spec_sha256 TEXT NOT NULL, samples INTEGER NOT NULL,
-    work INTEGER NOT NULL, status TEXT NOT NULL, message TEXT NOT NULL DEFAULT '',
-    done INTEGER NOT NULL DEFAULT 0, failed INTEGER NOT NULL DEFAULT 0,
-    queued REAL NOT NULL, started REAL, finished REAL
-) STRICT;
-CREATE TABLE IF NOT EXISTS jobs (
-    seq INTEGER PRIMARY KEY AUTOINCREMENT, id TEXT NOT NULL UNIQUE, owner TEXT NOT NULL,
-    dataset TEXT NOT NULL REFERENCES datasets(id), status TEXT NOT NULL, message TEXT NOT NULL DEFAULT '',
-    created REAL NOT NULL, started REAL, finished REAL, idempotency TEXT, UNIQUE (owner, idempotency)
-) STRICT;
-CREATE INDEX IF NOT EXISTS jobs_by_owner ON jobs (owner, seq);
-CREATE INDEX IF NOT EXISTS jobs_by_status ON jobs (owner, status, seq);
-CREATE INDEX IF NOT EXISTS jobs_by_dataset ON jobs (dataset, status);
-CREATE TABLE IF NOT EXISTS loads (owner TEXT PRIMARY KEY, jobs INTEGER NOT NULL, work INTEGER NOT NULL) STRICT;
-CREATE TRIGGER IF NOT EXISTS job_begins AFTER INSERT ON jobs WHEN NEW.status IN ('accepted', 'running') BEGIN
-    INSERT INTO loads SELECT NEW.owner, 1, work FROM datasets WHERE id = NEW.dataset
-    ON CONFLICT (owner) DO UPDATE SET jobs = jobs + 1, work = work + excluded.work;
-END;
-CREATE TRIGGER IF NOT EXISTS job_ends AFTER UPDATE OF status ON jobs
-WHEN OLD.status IN ('accepted', 'running') AND NEW.status NOT IN ('accepted', 'running') BEGIN
-    UPDATE loads SET jobs = jobs - 1, work = work - (SELECT work FROM datasets WHERE id = NEW.dataset)
-    WHERE owner = NEW.owner;
-END;
-CREATE INDEX IF NOT EXISTS datasets_by_status ON datasets (status, queued);
-"""
-
 
 @dataclass(frozen=True)
 class Dataset:
-    """A row of ``datasets``; ``work`` is samples times unknowns, ``done`` and ``failed`` are samples."""
+    """A row of ``datasets``; ``work`` is samples times unknowns, ``done`` and ``failed`` are samples. Estimated are the
+    CPU ``seconds``, the ``memory`` of a process at work, the ``shards``, and, while it is unfinished, the ``bytes``."""
 
     id: str
     spec: str
@@ -67,6 +41,10 @@ class Dataset:
     queued: float
     started: float | None
     finished: float | None
+    seconds: float = 0.0
+    memory: int = 0
+    bytes: int = 0
+    shards: int = 1
 
 
 @dataclass(frozen=True)
@@ -93,13 +71,42 @@ class Load:
     work: int
 
 
+@dataclass(frozen=True)
+class Mend:
+    """Shards of a data set that were found damaged (none: its metadata), when, and when they were solved again."""
+
+    dataset: str
+    shards: int
+    found: float
+    ended: float | None
+
+
 class Ledger:
     """Jobs and data sets. One connection writes, one reads; both may be used from any thread."""
 
-    def __init__(self, path: Path) -> None:
-        self._writer, self._reader = _connect(path), _connect(path)
+    def __init__(self, path: Path, check: Callable[[], None] = lambda: None) -> None:
+        """``check`` raises where nothing may be written to the file any more."""
+        self._check = check
+        self.trouble = ""
+        """What is wrong with the file, once that has shown."""
+        self.path = path
+        self._writer, self._reader = connect(path), connect(path)
+        check_whole(path, self._reader)
         self._write_lock, self._read_lock = Lock(), Lock()
-        self._writer.executescript(_SCHEMA)
+        self._set_up()
+
+    def _set_up(self) -> None:
+        """Make what is not there yet, also in a ledger of an older version."""
+        columns = [row["name"] for row in self._all("PRAGMA table_info(datasets)", ())]
+        for name, kind, value in LATER:
+            if columns and name not in columns:
+                self._writer.execute(f"ALTER TABLE datasets ADD COLUMN {name} {kind}")
+                self._writer.execute(f"UPDATE datasets SET {name} = {value}")  # noqa: S608
+        self._writer.executescript(SCHEMA)
+        self._writer.execute(
+            "INSERT OR IGNORE INTO backlog SELECT j.owner, d.seconds, j.seq, d.id FROM jobs j "
+            "JOIN datasets d ON d.id = j.dataset WHERE j.status IN ('accepted', 'running')"
+        )
 
     def close(self) -> None:
         self._writer.close()
@@ -138,9 +145,9 @@ class Ledger:
                 status, message = row["status"], row["message"]
             else:
                 db.execute(
-                    "UPDATE datasets SET status = 'accepted', message = '', queued = ?, finished = NULL, done = 0 "
-                    "WHERE id = ?",
-                    (now, dataset.id),
+                    "UPDATE datasets SET status = 'accepted', message = '', queued = ?, finished = NULL, done = 0, "
+                    "bytes = ? WHERE id = ?",
+                    (now, dataset.bytes, dataset.id),
                 )
             ended = now if status not in UNFINISHED else None
             job = token_hex(8)
@@ -163,26 +170,32 @@ class Ledger:
         assert made is not None
         return made, True
 
+    def knows(self, owner: str, idempotency: str) -> bool:
+        """Whether this owner has made a job with this idempotency key."""
+        query = "SELECT 1 FROM jobs WHERE owner = ? AND idempotency = ?"
+        return self._one(query, (owner, idempotency)) is not None
+
     @staticmethod
     def _find(db: sqlite3.Connection, owner: str, idempotency: str) -> JobRecord | None:
         return _job(
             db.execute("SELECT * FROM jobs WHERE owner = ? AND idempotency = ?", (owner, idempotency)).fetchone()
         )
 
-    def job(self, owner: str, job: str) -> tuple[JobRecord, Dataset] | None:
-        """A job of this owner with its data set."""
-        row = self._one("SELECT * FROM jobs WHERE id = ? AND owner = ?", (job, owner))
+    def job(self, owner: str | None, job: str) -> tuple[JobRecord, Dataset] | None:
+        """A job of this owner, or of anybody, with its data set."""
+        row = self._one("SELECT * FROM jobs WHERE id = ? AND owner = COALESCE(?, owner)", (job, owner))
         found = _job(row)
         dataset = self.dataset(found.dataset) if found is not None else None
         return (found, dataset) if found is not None and dataset is not None else None
 
-    def jobs(self, owner: str, status: str | None, before: int | None, limit: int) -> list[tuple[JobRecord, Dataset]]:
-        """The newest jobs of an owner, those older than number ``before`` only."""
-        where, values = ["owner = ?"], [owner]
-        if status is not None:
-            where.append("status = ?")
-            values.append(status)
-        query = f"SELECT * FROM jobs WHERE {' AND '.join(where)} AND seq < ? ORDER BY seq DESC LIMIT ?"  # noqa: S608
+    def jobs(
+        self, owner: str | None, status: str | None, before: int | None, limit: int
+    ) -> list[tuple[JobRecord, Dataset]]:
+        """The newest jobs of an owner, or of all, those older than number ``before`` only."""
+        chosen = {"owner": owner, "status": status}
+        values = [value for value in chosen.values() if value is not None]
+        where = "".join(f"{name} = ? AND " for name, value in chosen.items() if value is not None)
+        query = f"SELECT * FROM jobs WHERE {where} seq < ? ORDER BY seq DESC LIMIT ?"  # noqa: S608
         rows = self._all(query, (*values, before if before is not None else 2**62, limit))
         jobs = [job for job in map(_job, rows) if job is not None]
         return [(job, dataset) for job in jobs if (dataset := self.dataset(job.dataset)) is not None]
@@ -195,8 +208,9 @@ class Ledger:
                 return False
             db.execute("UPDATE jobs SET status = 'dismissed', finished = ? WHERE id = ?", (time.time(), job))
             wanted = db.execute(
-                "SELECT 1 FROM jobs WHERE dataset = ? AND status IN ('accepted', 'running')", (row["dataset"],)
-            ).fetchone()
+                "SELECT 1 FROM jobs WHERE dataset = ? AND status IN ('accepted', 'running') "
+                "UNION SELECT 1 FROM mends WHERE dataset = ? AND ended IS NULL", (row["dataset"], row["dataset"]),
+            ).fetchone()  # fmt: skip
             if wanted is None:
                 db.execute("UPDATE datasets SET status = 'dismissed' WHERE id = ?", (row["dataset"],))
             return wanted is None
@@ -213,9 +227,46 @@ class Ledger:
             db.execute("UPDATE jobs SET status = 'dismissed', message = ? WHERE id = ?", (message, job))
             if other is None:
                 db.execute(
-                    "UPDATE datasets SET status = 'dismissed', done = 0, failed = 0 WHERE id = ?", (row["dataset"],)
+                    "UPDATE datasets SET status = 'dismissed', done = 0, failed = 0, bytes = 0 WHERE id = ?",
+                    (row["dataset"],),
                 )
             return other is None
+
+    def stored(self, owner: str, beside: str) -> int:
+        """Bytes of the stores that an owner has jobs on, other than that of the data set ``beside``; of unfinished ones
+        those that they are estimated to have."""
+        row = self._one(
+            "SELECT COALESCE(SUM(bytes), 0) AS bytes FROM datasets WHERE id != ? AND id IN "
+            "(SELECT dataset FROM jobs WHERE owner = ? AND status != 'dismissed')",
+            (beside, owner),
+        )
+        assert row is not None
+        return int(row["bytes"])
+
+    def expired(self, before: float, most: int) -> list[str]:
+        """Finished data sets with a store on which every job ended before then."""
+        rows = self._all(
+            "SELECT id FROM datasets WHERE status NOT IN ('accepted', 'running') AND bytes > 0 AND "
+            "COALESCE((SELECT MAX(finished) FROM jobs WHERE dataset = datasets.id), queued) < ? LIMIT ?",
+            (before, most),
+        )
+        return [row["id"] for row in rows]
+
+    def expire(self, dataset: str, before: float, message: str) -> bool:
+        """Write off a data set that is finished, if every job on it ended before then. Whether it was."""
+        with self._write() as db:
+            done = db.execute(
+                "UPDATE datasets SET status = 'dismissed', done = 0, failed = 0, bytes = 0 WHERE id = ? AND "
+                "status NOT IN ('accepted', 'running') AND "
+                "COALESCE((SELECT MAX(finished) FROM jobs WHERE dataset = datasets.id), queued) < ?",
+                (dataset, before),
+            )
+            if done.rowcount:
+                db.execute(
+                    "UPDATE jobs SET status = 'dismissed', message = ? WHERE dataset = ? AND status != 'dismissed'",
+                    (message, dataset),
+                )
+            return bool(done.rowcount)
 
     def load(self, owner: str | None = None) -> Load:
         """The unfinished load of one owner or of all."""
@@ -233,11 +284,6 @@ class Ledger:
     def may_read(self, owner: str, dataset: str) -> bool:
         """Whether an owner has a job on a data set."""
         return self._one("SELECT 1 FROM jobs WHERE dataset = ? AND owner = ?", (dataset, owner)) is not None
-
-    def with_status(self, status: str, limit: int) -> list[Dataset]:
-        """The data sets that have waited longest."""
-        rows = self._all("SELECT * FROM datasets WHERE status = ? ORDER BY queued LIMIT ?", (status, limit))
-        return [dataset for dataset in map(_dataset, rows) if dataset is not None]
 
     def counts(self) -> dict[str, int]:
         """Jobs by status."""
@@ -258,55 +304,123 @@ class Ledger:
                 (now, dataset),
             )
 
-    def ended(self, dataset: str, status: Status, message: str, done: int, failed: int) -> None:
-        """A data set, and the unfinished jobs on it, have come to an end."""
+    def ended(
+        self, dataset: str, status: Status, message: str, done: int, failed: int, stored: int | None = None
+    ) -> None:
+        """A data set, and the unfinished jobs on it, have come to an end, with so many bytes ``stored``, if known."""
         now = time.time()
         with self._write() as db:
             db.execute(
-                "UPDATE datasets SET status = ?, message = ?, done = ?, failed = ?, finished = ? WHERE id = ? "
-                "AND status IN ('accepted', 'running')",
-                (status, message, done, failed, now, dataset),
+                "UPDATE datasets SET status = ?, message = ?, done = ?, failed = ?, finished = ?, "
+                "bytes = COALESCE(?, bytes) WHERE id = ? AND status IN ('accepted', 'running')",
+                (status, message, done, failed, now, stored, dataset),
             )
+            db.execute("UPDATE mends SET ended = ? WHERE dataset = ? AND ended IS NULL", (now, dataset))
             db.execute(
                 "UPDATE jobs SET status = ?, message = ?, finished = ?, started = COALESCE(started, ?) "
                 "WHERE dataset = ? AND status IN ('accepted', 'running')",
                 (status, message, now, now, dataset),
             )
 
+    # Totals
+
+    def add_totals(self, amounts: Mapping[tuple[str, str], float]) -> None:
+        """Add to counters, by name and label."""
+        with self._write() as db:
+            db.executemany(
+                "INSERT INTO totals VALUES (?, ?, ?) ON CONFLICT DO UPDATE SET value = value + excluded.value",
+                [(*key, float(amount)) for key, amount in amounts.items()],
+            )
+
+    def totals(self) -> dict[tuple[str, str], float]:
+        """The counters, by name and label."""
+        return {(row["name"], row["label"]): row["value"] for row in self._all("SELECT * FROM totals", ())}
+
+    # Switches
+
+    def switch(self, name: str, on: bool, by: str) -> None:
+        """Note what an admin has switched."""
+        with self._write() as db:
+            if on:
+                db.execute("INSERT OR IGNORE INTO switches VALUES (?, ?, ?)", (name, by, time.time()))
+            else:
+                db.execute("DELETE FROM switches WHERE name = ?", (name,))
+
+    def switches(self) -> set[str]:
+        """What is switched on."""
+        return {row["name"] for row in self._all("SELECT name FROM switches", ())}
+
+    # Damage
+
+    def mend(self, dataset: str, shards: int) -> bool:
+        """Begin a data set that has ended again, for so many of its shards were found damaged. The jobs on it stay as
+        they are. False if it has not ended, or not with a store."""
+        now = time.time()
+        with self._write() as db:
+            begun = db.execute(
+                "UPDATE datasets SET status = 'accepted', message = '', queued = ?, finished = NULL WHERE id = ? "
+                "AND status IN ('successful', 'failed')", (now, dataset),
+            )  # fmt: skip
+            if begun.rowcount:
+                db.execute("INSERT OR REPLACE INTO mends VALUES (?, ?, ?, NULL)", (dataset, shards, now))
+            return bool(begun.rowcount)
+
+    def mended(self, dataset: str) -> Mend | None:
+        """The last time that a data set was found damaged."""
+        row = self._one("SELECT * FROM mends WHERE dataset = ?", (dataset,))
+        return None if row is None else Mend(**dict(row))
+
+    def looked(self, dataset: str) -> None:
+        """The files of a data set's store were looked at."""
+        with self._write() as db:
+            db.execute("INSERT OR REPLACE INTO looks VALUES (?, ?)", (dataset, time.time()))
+
+    def look_soon(self, dataset: str) -> None:
+        """The files of a data set's store should be the next to be looked at."""
+        with self._write() as db:
+            db.execute("INSERT OR REPLACE INTO looks VALUES (?, 0)", (dataset,))
+
+    def unlooked(self, before: float) -> str | None:
+        """The data set that has ended and whose store was not looked at for longest, if that is so long ago."""
+        row = self._one(
+            "SELECT id, COALESCE(at, 0) AS seen FROM datasets LEFT JOIN looks ON dataset = id "
+            "WHERE status IN ('successful', 'failed') AND seen < ? ORDER BY seen LIMIT 1", (before,),
+        )  # fmt: skip
+        return None if row is None else str(row["id"])
+
     # SQLite
 
     @contextmanager
     def _write(self) -> Iterator[sqlite3.Connection]:
         with self._write_lock:
-            self._writer.execute("BEGIN IMMEDIATE")
-            try:
-                yield self._writer
-            except BaseException:
-                self._writer.execute("ROLLBACK")
-                raise
-            self._writer.execute("COMMIT")
+            self._check()
+            with self._noting():
+                self._writer.execute("BEGIN IMMEDIATE")
+                try:
+                    yield self._writer
+                except BaseException:
+                    self._writer.execute("ROLLBACK")
+                    raise
+                self._writer.execute("COMMIT")
 
     def _one(self, query: str, values: Sequence[Any]) -> sqlite3.Row | None:
-        with self._read_lock:
+        with self._read_lock, self._noting():
             row: sqlite3.Row | None = self._reader.execute(query, values).fetchone()
             return row
 
     def _all(self, query: str, values: Sequence[Any]) -> list[sqlite3.Row]:
-        with self._read_lock:
+        with self._read_lock, self._noting():
             return self._reader.execute(query, values).fetchall()
 
-
-def _connect(path: Path) -> sqlite3.Connection:
-    """A connection to the file. Raises PdemillError where its file system cannot hold a database."""
-    try:
-        db = sqlite3.connect(path, timeout=30, isolation_level=None, check_same_thread=False)
-        db.execute("PRAGMA journal_mode = WAL")
-    except sqlite3.OperationalError as error:
-        raise PdemillError(f"cannot keep jobs in {path}: {error}; choose a data directory on another disk") from error
-    db.row_factory = sqlite3.Row
-    db.execute("PRAGMA synchronous = FULL")
-    db.execute("PRAGMA foreign_keys = ON")
-    return db
+    @contextmanager
+    def _noting(self) -> Iterator[None]:
+        """Remember that the file is damaged, once SQLite has met the damage."""
+        try:
+            yield
+        except sqlite3.DatabaseError as error:
+            if type(error) is sqlite3.DatabaseError:
+                self.trouble = f"it is damaged ({error})"
+            raise
 
 
 def _job(row: sqlite3.Row | None) -> JobRecord | None:

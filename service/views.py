@@ -10,8 +10,8 @@ from typing import Annotated, Any
 from pydantic import BaseModel, Field
 
 from pdemill.planning import read_plan
-from service.coordinator import Live
-from service.ledger import Dataset, JobRecord, Status
+from service.active import Live
+from service.ledger import Dataset, JobRecord, Mend, Status
 
 PREFIX = "/v1"
 
@@ -29,6 +29,7 @@ class Job(BaseModel):
     """A data set job. ``progress`` is in percent; times are ISO 8601 in UTC."""
 
     id: str
+    owner: str
     status: Status
     progress: Annotated[float, Field(ge=0, le=100)]
     samples_done: int
@@ -46,6 +47,9 @@ class Job(BaseModel):
     message: str
     dataset: str
     spec_sha256: str
+    estimated_cpu_seconds: float
+    estimated_memory_bytes: Annotated[int, Field(description="of a worker's process")]
+    expires: Annotated[datetime | None, Field(description="when its store is deleted, unless a later job is on it")]
     links: Links
 
 
@@ -57,12 +61,14 @@ class JobPage(BaseModel):
 
 
 class SplitSummary(BaseModel):
-    """One split of a finished store."""
+    """One split of a finished store; ``estimated``: how many of its certified samples have their discretisation error
+    estimated; null where the store does not tell, as of values at points."""
 
     split: str
     samples: int
     certified: int
     failed: int
+    estimated: int | None
 
 
 class ShardEntry(BaseModel):
@@ -104,8 +110,16 @@ class Trial(BaseModel):
     candidates: list[TrialEntry]
 
 
+class FlagCount(BaseModel):
+    """How many certified samples have a flag, its name in conditions and what it says."""
+
+    flag: str
+    meaning: str
+    samples: int
+
+
 class Results(BaseModel):
-    """A finished store."""
+    """A finished store. ``flagged``: certified samples with any flag; ``flags``: by flag, those that any sample has."""
 
     store: StoreLocation
     spec: dict[str, Any]
@@ -116,6 +130,9 @@ class Results(BaseModel):
     splits: list[SplitSummary]
     stats: dict[str, Any]
     worst_residual: float | None
+    worst_estimate: float | None
+    flagged: int
+    flags: list[FlagCount]
     iterations: int
     cpu_seconds: float
     bytes: int
@@ -126,6 +143,7 @@ class Results(BaseModel):
 class Estimate(BaseModel):
     """What a spec would cost. ``bytes`` is before compression; ``cpu_seconds`` is of one core of this kind.
 
+    ``memory_bytes`` is what a worker's process needs, ``factor_bytes`` the part of it that is the factors of a matrix.
     ``alternatives`` has the CPU seconds of every method that could solve the job, by their formulas; for values at
     points those of walks, and of solving for whole fields to a like error. ``trial`` has what was measured, where the
     data set exists.
@@ -137,6 +155,8 @@ class Estimate(BaseModel):
     bytes: int
     method: str
     cpu_seconds: float
+    memory_bytes: int
+    factor_bytes: int
     alternatives: dict[str, float]
     trial: Trial | None
     dataset: str
@@ -146,7 +166,10 @@ class Estimate(BaseModel):
 class Sample(BaseModel):
     """A preview of one sample: every ``stride``-th value along each axis, and the certificate.
 
-    A pointwise sample has ``points`` and the standard error ``stderr`` of y at each, and no residual.
+    Of whole fields ``rel_residual`` and ``algebraic_error`` are of the float64 solution, ``stored_error`` of the stored
+    one, ``error_estimate`` is the discretisation error where it was estimated. A pointwise sample has ``points`` and
+    the standard error ``stderr`` of y at each, no residual, and the relative standard error as ``error_estimate``.
+    ``flags`` names what deserves a second look.
     """
 
     split: str
@@ -157,7 +180,11 @@ class Sample(BaseModel):
     points: list[list[float]] | None
     stderr: list[float] | None
     rel_residual: float | None
+    algebraic_error: float | None
+    stored_error: float | None
     error_estimate: float | None
+    error_order: float | None
+    flags: list[str]
     iterations: int
     method: str
 
@@ -178,6 +205,13 @@ class Preset(BaseModel):
     url: str
 
 
+class Switches(BaseModel):
+    """What admins have switched on."""
+
+    paused: bool
+    drained: bool
+
+
 class Readiness(BaseModel):
     """Whether the server can do its work, part by part; the text says what is wrong."""
 
@@ -185,13 +219,27 @@ class Readiness(BaseModel):
     parts: dict[str, str]
 
 
-def job_view(job: JobRecord, dataset: Dataset, now: Live | None) -> Job:
-    """A job as the API shows it; ``now`` is how its data set is doing, while it is under way."""
+def mend_words(mend: Mend | None) -> str:
+    """What is told of a store that was found damaged."""
+    if mend is None:
+        return ""
+    what = f"{mend.shards} finished shard(s)" if mend.shards else "metadata of the store"
+    does = "is being" if mend.ended is None else "was"
+    return f"{what} found damaged on {_time(mend.found):%Y-%m-%d %H:%M} UTC; it {does} made again, to the same bits"
+
+
+def job_view(
+    job: JobRecord, dataset: Dataset, now: Live | None, mend: Mend | None = None, kept_seconds: float = 0.0
+) -> Job:
+    """A job as the API shows it; ``now`` is how its data set is doing, while it is under way; ``kept_seconds``: how
+    long stores are kept, if not for ever."""
+    expires = kept_seconds and job.finished is not None and job.status != "dismissed"
     done = now.done if now else dataset.done
     left = dataset.samples - done
     rate = now.samples_per_second if now else None
     return Job(
         id=job.id,
+        owner=job.owner,
         status=job.status,
         progress=round(100 * done / dataset.samples, 2) if job.status != "successful" else 100,
         samples_done=done,
@@ -206,9 +254,12 @@ def job_view(job: JobRecord, dataset: Dataset, now: Live | None) -> Job:
         shards_done=now.shards_done if now else None,
         shards_total=now.shards_total if now else None,
         shards_running=list(now.running) if now else [],
-        message=(now.message if now else "") or job.message,
+        message=(now.message if now else "") or job.message or mend_words(mend),
         dataset=dataset.id,
         spec_sha256=dataset.spec_sha256,
+        estimated_cpu_seconds=dataset.seconds,
+        estimated_memory_bytes=dataset.memory,
+        expires=_time(job.finished + kept_seconds) if expires and job.finished is not None else None,
         links=Links(
             self=f"{PREFIX}/jobs/{job.id}",
             events=f"{PREFIX}/jobs/{job.id}/events",

@@ -20,19 +20,24 @@ from pdemill.spec.problem import Problem
 
 SAMPLE_SECONDS, UNKNOWN_SECONDS = 0.8e-3, 0.9e-7
 """Drawing, assembling, certifying and writing: per sample, and per unknown of it."""
+PROCESS_BYTES = 250e6
+"""Memory of a process that has loaded all libraries and works on something small."""
 YARDSTICK_SECONDS = 0.0200
 """The time of the yardstick where the constants were fitted."""
 
 
 @dataclass(frozen=True)
 class Cost:
-    """``bytes`` of the arrays before compression; ``cpu_seconds`` of one core of this machine."""
+    """``bytes`` of the arrays before compression; ``cpu_seconds`` of one core of this machine; ``memory``: bytes of a
+    process that works on it, of which ``factor_bytes`` are the factors of a matrix, where it keeps any."""
 
     unknowns: int
     bytes: int
     cpu_seconds: float
     method: str
     shards: int
+    memory: int = 0
+    factor_bytes: int = 0
     alternatives: dict[str, float] = field(default_factory=dict)
     """CPU seconds of other ways to about the same error, by name."""
 

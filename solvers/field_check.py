@@ -16,6 +16,7 @@ from solvers.algebraic import Corrector
 from solvers.field_job import FieldJob
 from solvers.field_recomputed import RECOMPUTED, Checked, Estimates
 from solvers.instance import InvalidSample
+from solvers.methods.direct import Direct
 
 
 def check_certificates(job: FieldJob, group: zarr.Group, shard: Shard, rows: NDArray[np.intp]) -> list[str]:
@@ -23,8 +24,9 @@ def check_certificates(job: FieldJob, group: zarr.Group, shard: Shard, rows: NDA
     stored solution recomputed."""
     part: Any = group[shard.split]
     columns = {name: np.asarray(part[name][shard.start : shard.stop]) for name in _names(job, shard.split)}
-    estimates = Estimates(job, shard, rows, columns["solution"])
-    corrector = Corrector(job.method.solver(), job.kept)
+    estimates = Estimates(job, shard, rows, columns)
+    method = Direct(method="direct") if job.method.missing() else job.method
+    corrector = Corrector(method.solver(), job.kept)
     faults = []
     for row in rows.tolist():
         number = shard.start + row

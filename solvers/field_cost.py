@@ -9,12 +9,19 @@ import numpy as np
 from pdemill.spec.job import Spec
 from pdemill.spec.method import LinearMethod
 from pdemill.store.layout import shard_samples
-from solvers.certify import audited_count, refined_count
-from solvers.estimate import SAMPLE_SECONDS, UNKNOWN_SECONDS, Cost, channels, slowness
-from solvers.methods.candidates import candidates, name_of, refining
+from solvers.estimate import PROCESS_BYTES, SAMPLE_SECONDS, UNKNOWN_SECONDS, Cost, channels, slowness
+from solvers.methods.candidates import candidates, for_few, name_of
+from solvers.operators.box import halved
+from solvers.subsets import audited_count, ordered_count, quartered, refined_count
 
 AUDITED_WALK_SECONDS = 6e-6
 """One walk of an audit with its data: 3e-6 with constant coefficients, 1e-5 with fields of 128 modes per axis."""
+SYSTEM_BYTES = 200.0
+"""A system, its equation and what was drawn for it, per unknown."""
+AHEAD_UNKNOWNS = 500_000
+"""Unknowns of the systems that are assembled ahead, together."""
+SHARD_COPIES = 2
+"""The rows of a shard are held, and encoded."""
 
 
 def cost(spec: Spec) -> Cost:
@@ -23,24 +30,37 @@ def cost(spec: Spec) -> Cost:
     unknowns = problem.size
     method = spec.solver.resolve(problem)
     assert isinstance(method, LinearMethod)
-    each = method.seconds(problem, unknowns)
-    seconds = spec.samples * _seconds(each, unknowns)
+    each, once = method.seconds(problem, unknowns), method.setup_seconds(problem, unknowns)
+    seconds = once + spec.samples * _seconds(each, unknowns)
+    memory, factors = method.memory(problem, unknowns), method.factor_bytes(problem, unknowns)
     refined = sum(refined_count(spec, split) for split in spec.splits)
     finer = unknowns * 2**problem.dimension
-    finely = refining(problem, unknowns, method.rtol) if refined else None
-    if finely is not None:
-        seconds += refined * _seconds(finely.seconds(problem, finer), finer)
+    coarser = problem.structured and halved(problem.cells) is not None
+    third = unknowns // 2**problem.dimension if coarser else quartered(unknowns, problem.dimension)
+    for size, samples in ((finer, refined), (third, ordered_count(spec, coarser) if refined else 0)):
+        if samples and size and (other := for_few(problem, size, method.rtol)) is not None:
+            seconds += other.setup_seconds(problem, size) + samples * _seconds(other.seconds(problem, size), size)
+            memory += other.memory(problem, size) + SYSTEM_BYTES * size
+            factors += other.factor_bytes(problem, size)
     seconds += _audit_seconds(spec)
     inputs, outputs = channels(problem, sides=True), len(problem.channels)
     size = unknowns // outputs * np.dtype(spec.store.dtype).itemsize
     shard = spec.store.shard or shard_samples(max(inputs, outputs) * size)
     shards = sum(ceil(samples / shard) for samples in spec.splits.values())
     bytes_ = spec.samples * (inputs + outputs) * size
+    memory += PROCESS_BYTES + SYSTEM_BYTES * max(unknowns, AHEAD_UNKNOWNS)
+    memory += SHARD_COPIES * shard * bytes_ / spec.samples
+
+    def instead(other: LinearMethod) -> float:
+        more = spec.samples * (other.seconds(problem, unknowns) - each) + other.setup_seconds(problem, unknowns) - once
+        return round(slowness() * (seconds + more), 3)
+
     others = {
-        name_of(other): round(slowness() * (seconds + spec.samples * (other.seconds(problem, unknowns) - each)), 3)
+        name_of(other): instead(other)
         for other in candidates(problem, unknowns, method.rtol, method.sort, method.guess)
     }
-    return Cost(unknowns, bytes_, round(slowness() * seconds, 3), method.method, shards, others)
+    here = round(slowness() * seconds, 3)
+    return Cost(unknowns, bytes_, here, method.method, shards, int(memory), int(factors), others)
 
 
 def _audit_seconds(spec: Spec) -> float:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from functools import cached_property
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,23 +15,38 @@ from pdemill.spec.field import Function
 from pdemill.spec.job import Spec
 from pdemill.spec.method import LinearMethod, Method
 from pdemill.store.layout import ArrayLayout, Shard, StoreLayout, shard_samples
+from solvers import flags
 from solvers.algebraic import Measure
 from solvers.draws import CompiledDraw
 from solvers.field_rows import summary
+from solvers.installed import has_petsc
 from solvers.instance import Instance
 from solvers.job import FAILED, Job
 from solvers.methods.auto import Auto
-from solvers.methods.candidates import refining
+from solvers.methods.candidates import for_few
 from solvers.operators.discretisation import Discretisation
 from solvers.ordering.order import resolve_sort, solve_order
 from solvers.place import WholeFieldPlace
 from solvers.schemes.scheme import Scheme
 from solvers.sequence import FALLBACK, Sequence
+from solvers.subsets import SCHEME as SUBSETS
+from solvers.subsets import ordered_count, quartered, refined_samples
 
 LABEL_ERRORS = ("algebraic_error", "stored_error")
 """Columns of stores of schema 2 and later: errors of labels against the exact discrete solution."""
+ORDERS = ("error_order",)
+"""Columns of stores of schema 2 and later."""
 AUDITED = ("audit_error", "audit_interval")
 """Columns of jobs with an audit."""
+
+
+class ThirdGrid(NamedTuple):
+    """What the order of convergence is observed on besides the job's grid and the refined one: cells of twice the size
+    (``coarser``) or of a quarter."""
+
+    grid: Discretisation
+    method: LinearMethod
+    coarser: bool
 
 
 class FieldJob(Job):
@@ -72,6 +87,26 @@ class FieldJob(Job):
             self._refined = self.discretisation.refined()
         return self._refined
 
+    @cached_property
+    def third(self) -> ThirdGrid | None:
+        """Cells of twice the size where the grid has them, else of a quarter up to MOST_QUARTERED unknowns; None where
+        neither can be solved."""
+        grid = self.discretisation.coarsened()
+        if grid is None and quartered(self.discretisation.pattern.size, self.problem.dimension) is None:
+            return None
+        coarser, grid = grid is not None, grid or self.refined.refined()
+        method = for_few(self.problem, grid.pattern.size, self.method.rtol)
+        return ThirdGrid(grid, method, coarser) if method else None
+
+    def estimated_already(self, shard: Shard) -> NDArray[np.intp]:
+        return refined_samples(self.spec, shard.split, range(shard.start, shard.stop), self.schema) - shard.start
+
+    def ordered(self, split: str) -> int:
+        """The first so many samples of a split have their order of convergence observed: a few of the first split."""
+        if self.schema == 1 or split != next(iter(self.spec.splits)) or self.third is None:
+            return 0
+        return ordered_count(self.spec, self.third.coarser)
+
     def instance(self, split: str, sample: int) -> Instance:
         """Sample number ``sample`` of a split."""
         return Instance(self.problem, CompiledDraw(self.spec.seed, split, sample), self._fixed)
@@ -80,10 +115,13 @@ class FieldJob(Job):
         """The numbers by which samples are compared."""
         return instance.features(self.discretisation.points, self.discretisation.side_points)
 
-    def sequence(self, method: LinearMethod | None = None, measure: Measure | None = None) -> Sequence:
-        """The job's method, or another, with nothing recycled yet; ``measure``: for another discretisation."""
+    def sequence(
+        self, method: LinearMethod | None = None, measure: Measure | None = None, to_rounding: bool = False
+    ) -> Sequence:
+        """The job's method, or another, with nothing recycled yet; ``measure``: for another discretisation;
+        ``to_rounding``: a residual that rounding explains is small enough."""
         limit = self.spec.certify.algebraic_rtol
-        return Sequence(method or self.method, self.kept, measure or self.discretisation, limit)
+        return Sequence(method or self.method, self.kept, measure or self.discretisation, limit, to_rounding)
 
     def inputs(self, instance: Instance, shift: float) -> Array:
         """The input channels of a sample, shape (channels, ...); ``shift`` was subtracted from its source."""
@@ -142,15 +180,19 @@ class FieldJob(Job):
             ArrayLayout("rel_residual", "float64"),
             *(ArrayLayout(name, "float32") for name in LABEL_ERRORS if self.schema > 1),
             ArrayLayout("error_estimate", "float32"),
+            *(ArrayLayout(name, "float32") for name in ORDERS if self.schema > 1),
             *(ArrayLayout(name, "float32") for name in AUDITED if self.spec.certify.audit),
+            *((flags.column(),) if self.schema > 1 else ()),
             ArrayLayout("iterations", "int32", fill=-1),
             ArrayLayout("solve_seconds", "float32"),
-            ArrayLayout("method", "int8", fill=-1, attributes=self.flags()),
+            ArrayLayout("method", "int8", fill=-1, attributes=self.method_codes()),
             ArrayLayout("sample_id", "int64", fill=-1),
         )
         arrays = fields + tuple(c for c in columns if c.name != "params" or self.parameters)
         samples = self.spec.store.shard or shard_samples(max(part.sample_bytes for part in fields))
         attributes = self.attributes(samples, self.discretisation.pattern.size)
+        if self.schema > 1:
+            attributes["subset_scheme"] = SUBSETS
         return StoreLayout(self.spec.splits, samples, arrays, grid.arrays(), attributes)
 
     @property
@@ -161,14 +203,15 @@ class FieldJob(Job):
         sort = resolve_sort(self.method.sort, self.method.recycles)
         refined = self.refined_method() if self.spec.certify.refine else None
         shown = refined.method if refined else "none"
-        return {**self.method.model_dump(mode="json"), "sort": sort, "refined": shown}
+        direct = {} if has_petsc() else {"direct": "SuperLU"}
+        return {**self.method.model_dump(mode="json"), "sort": sort, "refined": shown, **direct}
 
     def method_names(self) -> list[str]:
         return list(dict.fromkeys([FAILED, self.method.method, FALLBACK]))
 
     def refined_method(self) -> LinearMethod | None:
         """How the refined problem is solved: by the lowest estimate; None where that takes too much memory."""
-        return refining(self.problem, self.discretisation.pattern.size, self.method.rtol)
+        return for_few(self.problem, self.discretisation.pattern.size * 2**self.problem.dimension, self.method.rtol)
 
     @property
     def planned(self) -> bool:

@@ -11,17 +11,24 @@ from numpy.typing import NDArray
 
 from pdemill.points import Array
 from pdemill.store.layout import Shard
+from solvers import flags
 from solvers.agreement import agrees
 from solvers.algebraic import Corrector, relative_error
-from solvers.certify import estimate_rounding, refined_samples, rounding_residual
+from solvers.certify import estimate_rounding, rounding_residual
+from solvers.field_estimates import Refiner
 from solvers.field_job import FieldJob
-from solvers.field_shard import refined_error
+from solvers.field_rows import NONE, Estimate
 from solvers.instance import Instance
 from solvers.operators.equation import DiscreteEquation, LinearEquation
 from solvers.operators.norms import EPSILON
 
 ASSEMBLED = 8.0
 """Units of rounding to float64 by which residuals of matrices that were assembled elsewhere may differ."""
+SINGLE = 1e-6
+"""Relative rounding of a column in float32, and more."""
+ORDERS = 16.0
+"""Digits of an order, times those of an error: it is the logarithm of two differences, the smaller up to 8 times below
+the error."""
 TWICE = 2.0
 """Times its stated error that a stored solution may be off by another estimate."""
 SOLVED = 1e3
@@ -34,31 +41,32 @@ class Estimates:
     ``exact``: whether the refined problems are solved as they were, so that the same bits come out.
     """
 
-    def __init__(self, job: FieldJob, shard: Shard, rows: NDArray[np.intp], solutions: NDArray[Any]) -> None:
-        self.job, self.shard, self.solutions = job, shard, solutions
-        drawn = np.intersect1d(np.arange(shard.start, shard.stop), refined_samples(job.spec, shard.split)) - shard.start
-        self._chosen = set(drawn.tolist()) if job.spec.certify.refine else set()
+    def __init__(
+        self, job: FieldJob, shard: Shard, rows: NDArray[np.intp], columns: Mapping[str, NDArray[Any]]
+    ) -> None:
+        self.job, self.shard, self.solutions = job, shard, columns["solution"]
+        self.errors = columns.get("algebraic_error", np.zeros(len(shard)))
+        self._chosen = set(job.estimated_already(shard).tolist())
         self._rows = set(rows.tolist())
         self.exact = job.here and self._chosen <= self._rows
-        self._found: dict[int, float] | None = None
+        self._found: dict[int, Estimate] | None = None
 
-    def of(self, row: int) -> float | None:
-        """The error of a row; None where none was asked for, NaN where it is not to be had."""
+    def of(self, row: int) -> Estimate | None:
+        """The estimate for a row; None where none was asked for."""
         if row not in self._chosen:
             return None
         if self._found is None:
             self._found = dict(self._solved())
         return self._found[row]
 
-    def _solved(self) -> Iterator[tuple[int, float]]:
-        method = self.job.refined_method()
-        sequence = self.job.sequence(method, self.job.refined) if method else None
+    def _solved(self) -> Iterator[tuple[int, Estimate]]:
+        refiner, ordered = Refiner(self.job), self.job.ordered(self.shard.split) - self.shard.start
         for row in self.job.order(self.shard).tolist():
             if row not in self._chosen & self._rows:
                 continue
             instance = self.job.instance(self.shard.split, self.shard.start + row)
-            unknowns = self.job.discretisation.from_fields(self.solutions[row].astype(np.float64))
-            yield row, refined_error(self.job, sequence, instance, unknowns) if sequence else np.nan
+            label = self.solutions[row].astype(np.float64)
+            yield row, refiner.estimate(instance, label, float(self.errors[row]), row < ordered)
 
 
 @dataclass(frozen=True)
@@ -92,6 +100,12 @@ class Checked:
         if not shift <= spacing * float(np.abs(self.unknowns).max()):
             yield f"its solution should have mean 0, and has {shift:.1e}"
 
+    def estimate_slack(self, error: float) -> float:
+        """By how much the estimate of an error may be off when it is made from the stored solution."""
+        fine = self.job.refined_method()
+        elsewhere = 0.0 if self.estimates.exact or fine is None else SOLVED * fine.rtol
+        return 1e-6 * error + (1.0 + error) * estimate_rounding(self.job.discretisation.order, self.dtype) + elsewhere
+
     def disagreement(self, name: str, found: float, allowed: float) -> Iterator[str]:
         """The fault of a stored number that is further than ``allowed`` from the recomputed one."""
         stored = float(self.stored[name])
@@ -110,7 +124,7 @@ def _residual(checked: Checked) -> Iterator[str]:
         yield f"residual {found:.1e} of the stored solution is above {rtol + rounding:.1e}"
     else:
         exact = np.finfo(np.float64).eps / np.finfo(checked.dtype).eps
-        moved = bool(checked.job.discretisation.null_space) or checked.equation.level != 0.0
+        moved = checked.job.discretisation.null_space or checked.equation.level  # u was rounded after it was solved for
         same = checked.job.here and exact == 1.0 and not moved
         allowed = 0.0 if same and checked.equation.linear else rounding * (1.0 + ASSEMBLED * float(exact))
         yield from checked.disagreement("rel_residual", found, allowed)
@@ -121,10 +135,20 @@ def _estimate(checked: Checked) -> Iterator[str]:
     if found is None:
         yield from checked.disagreement("error_estimate", np.nan, 0.0)
         return
-    order, fine = checked.job.discretisation.order, checked.job.refined_method()
-    elsewhere = 0.0 if checked.estimates.exact or fine is None else SOLVED * fine.rtol
-    allowed = 1e-6 * found + (1.0 + found) * estimate_rounding(order, checked.dtype) + elsewhere
-    yield from checked.disagreement("error_estimate", found, allowed)
+    limit, error = checked.job.spec.certify.error_rtol, found.error
+    if limit is not None and not float(checked.stored["error_estimate"]) <= limit * (1.0 + SINGLE):
+        yield f"its error_estimate {float(checked.stored['error_estimate']):.3g} is above certify.error_rtol {limit:g}"
+    else:
+        yield from checked.disagreement("error_estimate", error, checked.estimate_slack(error))
+
+
+def _order(checked: Checked) -> Iterator[str]:
+    """Found from the stored label, so that it comes out again; elsewhere solutions may differ by as much as the error
+    estimate may."""
+    found, stored = checked.estimates.of(checked.row) or NONE, float(checked.stored["error_order"])
+    slack = 0.0 if checked.estimates.exact else checked.estimate_slack(found.error) / max(found.error, SINGLE)
+    if not (slack > 1e-2 and np.isnan(stored) != np.isnan(found.order)):
+        yield from checked.disagreement("error_order", found.order, SINGLE * (1.0 + abs(found.order)) + ORDERS * slack)
 
 
 def _stored_error(checked: Checked) -> Iterator[str]:
@@ -145,8 +169,15 @@ def _stored_error(checked: Checked) -> Iterator[str]:
             yield f"its solution is off by {found:.1e} of what varies in it, and its stored_error is {stated:.1e}"
 
 
+def _flags(checked: Checked) -> Iterator[str]:
+    field = flags.StoredField(checked.job.discretisation, checked.instance, checked.equation, checked.unknowns)
+    for name in flags.disputed(flags.Evidence(checked.stored, field), int(checked.stored["flags"]), checked.job.here):
+        yield f"its flags are not what the stored numbers give: {name}"
+
+
 type Recompute = Callable[[Checked], Iterator[str]]
 RECOMPUTED: dict[str, Recompute] = {
-    "rel_residual": _residual, "stored_error": _stored_error, "error_estimate": _estimate,
+    "rel_residual": _residual, "stored_error": _stored_error, "error_estimate": _estimate, "error_order": _order,
+    "flags": _flags,
 }  # fmt: skip
 """By the name of the column: its faults in one sample."""

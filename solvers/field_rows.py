@@ -4,20 +4,34 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from pdemill.points import Array
-from pdemill.store.store import ShardData
+from pdemill.store.store import ESTIMATED, ShardData
+from solvers import flags
 from solvers.algebraic import ratio
+from solvers.instance import Instance
 from solvers.job import FAILED
+from solvers.operators.equation import DiscreteEquation
 from solvers.sequence import Label
 from solvers.solution import Result
 
 if TYPE_CHECKING:
     from solvers.field_job import FieldJob
+
+
+class Estimate(NamedTuple):
+    """The estimated relative L2 error of a label against the continuous equation, and the observed order of
+    convergence; NaN where they are not to be had."""
+
+    error: float = float("nan")
+    order: float = float("nan")
+
+
+NONE = Estimate()
 
 
 @dataclass(slots=True)
@@ -31,7 +45,7 @@ class Row:
     parameters: tuple[float, ...] = ()
     solution: Array | None = None
     attempted: bool = True
-    error_estimate: float = float("nan")
+    estimate: Estimate = NONE
     audit: tuple[float, float] | None = None
 
     def failed(self, label: Label) -> Row:
@@ -72,7 +86,7 @@ class Rows:
                 fault = misfit(row.label, self._job.spec.store.dtype)
             if fault is not None:
                 arrays["solution"][number] = np.nan
-                row = replace(row.failed(fault), audit=None)
+                row = replace(row.failed(fault), audit=None, estimate=NONE)
         label = row.label
         if "params" in arrays and row.parameters:
             arrays["params"][number] = row.parameters
@@ -83,8 +97,10 @@ class Rows:
         arrays["method"][number] = self._codes[label.method]
         if row.audit is not None:
             arrays["audit_error"][number], arrays["audit_interval"][number] = row.audit
+        arrays["error_estimate"][number] = row.estimate.error
+        if self._job.schema > 1:
+            arrays["error_order"][number] = row.estimate.order
         if row.solution is not None:
-            arrays["error_estimate"][number] = row.error_estimate
             if self._job.schema > 1:
                 arrays["algebraic_error"][number], arrays["stored_error"][number] = label.algebraic_error, stored
         else:
@@ -93,6 +109,16 @@ class Rows:
                 {"row": number, "sample": sample, "result": label.result.name, "reason": label.reason}
             )
         return row
+
+    def flag(self, row: Row, instance: Instance, equation: DiscreteEquation) -> None:
+        """Keep what deserves a second look at a sample, told from what is stored of it."""
+        if row.solution is None or "flags" not in self.arrays:
+            return
+        stored = {name: values[row.number] for name, values in self.arrays.items()}
+        grid = self._job.discretisation
+        unknowns = grid.from_fields(stored["solution"].astype(np.float64))
+        found = flags.Evidence(stored, flags.StoredField(grid, instance, equation, unknowns))
+        self.arrays["flags"][row.number] = flags.told(found)
 
     def _rounding(self, label: Label, solution: Array, number: int) -> float:
         """How far, at most, the stored solution is from that in float64, relative to what varies in it."""
@@ -125,7 +151,18 @@ def summary(arrays: Mapping[str, NDArray[Any]]) -> dict[str, Any]:
     """What the manifest of a shard with these rows says of them; where a method recycles, also its first row."""
     good = arrays["method"] > 0
     iterations, residuals = arrays["iterations"][good], arrays["rel_residual"][good]
-    return {"iterations": int(iterations.sum()), "worst_residual": float(residuals.max()) if good.any() else None}
+    told = {"iterations": int(iterations.sum()), "worst_residual": float(residuals.max()) if good.any() else None}
+    if "error_order" not in arrays:  # schema 1
+        return told
+    estimates = arrays["error_estimate"][good & np.isfinite(arrays["error_estimate"])]
+    worst = float(estimates.max()) if estimates.size else None
+    return {**told, ESTIMATED: int(estimates.size), "worst_estimate": worst, **flags.counts(arrays)}
+
+
+def unresolved(label: Label, result: Result, detail: str) -> Label:
+    """The label of a sample whose discretisation error is too large, or unknown."""
+    reason = f"{result.value} ({detail})" if detail else result.value
+    return replace(label, unknowns=None, method=FAILED, result=result, reason=reason)
 
 
 def rounded(label: Label, stored: float) -> Label:

@@ -11,9 +11,9 @@ import numpy as np
 from pdemill.points import Array
 from pdemill.store.layout import Shard
 from pdemill.store.store import ShardData
-from solvers.certify import audited_samples, discretisation_error, refined_samples
+from solvers.field_estimates import Refiner
 from solvers.field_job import FieldJob
-from solvers.field_rows import Row, Rows
+from solvers.field_rows import Row, Rows, unresolved
 from solvers.instance import Instance, InvalidSample
 from solvers.job import FAILED
 from solvers.operators.equation import DiscreteEquation
@@ -21,12 +21,11 @@ from solvers.progress import Progress
 from solvers.sequence import Label, Sequence
 from solvers.solution import Result
 from solvers.stopwatch import Stopwatch
+from solvers.subsets import audited_samples
 
 if TYPE_CHECKING:
     from solvers.audit import Auditor
 
-LARGEST = float(np.finfo(np.float32).max)
-"""The largest estimate that is told: its column is float32."""
 AHEAD, AHEAD_UNKNOWNS = 8, 500_000
 """Equations that are assembled before they are solved: so many, or as many as have so many unknowns together."""
 
@@ -56,10 +55,13 @@ def solve_shard(job: FieldJob, shard: Shard, report: Callable[[Progress], None])
     refine, audit = _refiner(job, shard, watch), _audit(job, shard, watch)
     done = 0
     for prepared in _prepared(job, shard, order.tolist(), _batch(job, sequence), watch):
-        for row, instance in _solved(job, rows, prepared, sequence, watch):
-            measured = refine(audit(row, instance), instance)
+        for row, sample in _solved(job, rows, prepared, sequence, watch):
+            measured = refine(audit(row, sample.instance), sample.instance)
             with watch.step("store"):
                 finished = rows.write(measured)
+            if sample.equation is not None:
+                with watch.step("certify"):
+                    rows.flag(finished, sample.instance, sample.equation)
             done += 1
             report(Progress(done, row.label.iterations, finished.solution is None))
     return rows.finished(), watch
@@ -91,7 +93,7 @@ def _prepare(job: FieldJob, shard: Shard, number: int, watch: Stopwatch) -> Prep
 
 def _solved(
     job: FieldJob, rows: Rows, prepared: list[Prepared], sequence: Sequence, watch: Stopwatch
-) -> Iterator[tuple[Row, Instance]]:
+) -> Iterator[tuple[Row, Prepared]]:
     """The rows of prepared samples with their labels: solved in batches, handed on as soon as each batch is through."""
     left = [sample for sample in prepared if sample.equation is not None]
     size = _batch(job, sequence)
@@ -99,14 +101,14 @@ def _solved(
     for sample in prepared:
         if sample.equation is None:
             invalid = Label(None, np.nan, 0, FAILED, Result.INVALID, sample.fault)
-            yield Row(sample.number, invalid, attempted=False), sample.instance
+            yield Row(sample.number, invalid, attempted=False), sample
             continue
         if not solved:
             part, left = left[:size], left[size:]
             labels = job.scheme.labels([s.equation for s in part if s.equation is not None], sequence, watch)
             with watch.step("store"):
                 solved = [_labelled(job, rows, one, label) for one, label in zip(part, labels, strict=True)]
-        yield solved.pop(0), sample.instance
+        yield solved.pop(0), sample
 
 
 def _labelled(job: FieldJob, rows: Rows, sample: Prepared, label: Label) -> Row:
@@ -128,7 +130,7 @@ type Step = Callable[[Row, Instance], Row]
 
 def _audit(job: FieldJob, shard: Shard, watch: Stopwatch) -> Step:
     """A step that measures labels against the continuous equation: a row whose label disagrees becomes a failure."""
-    chosen = set(audited_samples(job.spec, shard.split).tolist()) & set(range(shard.start, shard.stop))
+    chosen = set(audited_samples(job.spec, shard.split, job.schema).tolist()) & set(range(shard.start, shard.stop))
     if not chosen or job.spec.certify.audit is None:
         return lambda row, instance: row
     from solvers.audit import Auditor  # late: only audits load compiled walks
@@ -157,33 +159,24 @@ def _audited(job: FieldJob, row: Row, instance: Instance, auditor: Auditor) -> R
 
 
 def _refiner(job: FieldJob, shard: Shard, watch: Stopwatch) -> Step:
-    """A step that estimates discretisation errors of the samples that were drawn for it."""
-    chosen = set(refined_samples(job.spec, shard.split).tolist())
-    method = job.refined_method() if chosen else None
-    if method is None:
+    """A step that estimates discretisation errors of the samples that were drawn for it; a row beyond
+    ``certify.error_rtol`` becomes a failure."""
+    chosen = set(job.estimated_already(shard).tolist())
+    if not chosen or job.refined_method() is None:
         return lambda row, instance: row
-    sequence = job.sequence(method, job.refined)
+    refiner, limit, ordered = Refiner(job), job.spec.certify.error_rtol, job.ordered(shard.split)
 
     def refined(row: Row, instance: Instance) -> Row:
-        if row.solution is None or shard.start + row.number not in chosen:
+        if row.solution is None or row.number not in chosen:
             return row
         with watch.step("refine"):
-            assert row.label.unknowns is not None
-            return replace(row, error_estimate=refined_error(job, sequence, instance, row.label.unknowns))
+            error = float(np.float32(row.label.algebraic_error))  # as it is stored
+            found = refiner.estimate(instance, row.solution, error, shard.start + row.number < ordered)
+        measured = replace(row, estimate=found)
+        if limit is None or found.error <= limit:
+            return measured
+        result = Result.UNRESOLVED if np.isfinite(found.error) else Result.UNESTIMATED
+        detail = f"{found.error:.1e}, limit {limit:.1e}" if result is Result.UNRESOLVED else ""
+        return measured.failed(unresolved(row.label, result, detail))
 
     return refined
-
-
-def refined_error(job: FieldJob, sequence: Sequence, instance: Instance, unknowns: Array) -> float:
-    """The estimate for one sample; NaN where the refined problem has no certified solution."""
-    coarse, fine = job.discretisation, job.refined
-    try:
-        equation = fine.equation(instance)
-    except InvalidSample:
-        return float("nan")
-    (label,) = job.scheme.labels([equation], sequence, Stopwatch())
-    if label.unknowns is None:
-        return float("nan")
-    here = coarse.to_fields(coarse.centred(unknowns), instance)
-    there = fine.to_fields(fine.centred(label.unknowns), instance)
-    return min(discretisation_error(here, coarse.restrict_fields(there), coarse.order), LARGEST)

@@ -10,6 +10,7 @@ from functools import cache, cached_property
 from importlib.metadata import PackageNotFoundError, version
 from typing import Any, Self
 
+import numpy as np
 import zarr
 from numpy.typing import NDArray
 
@@ -20,7 +21,9 @@ from pdemill.spec.method import Method
 from pdemill.spec.problem import Problem
 from pdemill.store.layout import SCHEMA, Shard, StoreLayout
 from pdemill.store.origin import MACHINE
+from pdemill.store.root import SUPERLU
 from pdemill.store.store import ShardData
+from solvers.installed import has_petsc
 from solvers.machine import machine
 from solvers.progress import Progress
 from solvers.stopwatch import Stopwatch
@@ -82,6 +85,14 @@ class Job(ABC):
         """The errors of some stored labels against the continuous equation, and what is wrong with them."""
         return self.problem.discretisation.audit(self, group, shard, rows)
 
+    def estimate(self, group: zarr.Group, shard: Shard, rows: NDArray[Any]) -> list[float]:
+        """The estimated discretisation errors of some stored labels; NaN where there is no estimate."""
+        return self.problem.discretisation.estimate(self, group, shard, rows)
+
+    def estimated_already(self, shard: Shard) -> NDArray[np.intp]:
+        """The rows of a shard whose discretisation error is estimated when it is solved."""
+        return np.empty(0, dtype=np.intp)
+
     def plan(self, always: bool = False) -> Plan:
         """Choose a method by trial. Raises SpecError where there is nothing to choose."""
         found: Plan = self.problem.discretisation.plan(self, always)
@@ -141,7 +152,7 @@ class Job(ABC):
     def method_names(self) -> list[str]:
         """The meanings of the codes of the ``method`` column, a failure first."""
 
-    def flags(self) -> tuple[tuple[str, Any], ...]:
+    def method_codes(self) -> tuple[tuple[str, Any], ...]:
         """These codes as attributes, after the CF convention for flags."""
         names = self.method_names()
         return (("flag_values", tuple(range(len(names)))), ("flag_meanings", " ".join(names)))
@@ -162,4 +173,6 @@ def software() -> dict[str, str]:
             found[name] = version(name)
         except PackageNotFoundError:
             continue
+    if not has_petsc():
+        found[SUPERLU] = found["scipy"]  # which holds it
     return found

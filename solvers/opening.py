@@ -12,17 +12,18 @@ import zarr
 from numpy.typing import NDArray
 
 from pdemill.errors import CorruptStore, SpecError, StoreError
-from pdemill.planning import FILE, read_plan
+from pdemill.planning import FILE, parse_plan, read_plan
 from pdemill.spec.job import Spec
 from pdemill.spec.load import validate
 from pdemill.spec.method import Method, methods
 from pdemill.store.decode import UNREADABLE
-from pdemill.store.disk import Disk, LocalDisk, make_folders, write_durably
+from pdemill.store.disk import Disk, LocalDisk
 from pdemill.store.layout import Shard
 from pdemill.store.manifest import FOLDER, Manifest
-from pdemill.store.root import ROOT, read_attributes
+from pdemill.store.placing import make_folders, write_once
+from pdemill.store.root import ROOT, other_factors, read_attributes
 from pdemill.store.store import ShardData, Store
-from solvers.job import Job, open_job
+from solvers.job import Job, open_job, software
 from solvers.progress import Progress
 from solvers.threads import one_thread
 
@@ -55,12 +56,28 @@ def planned_method(root: Path) -> Method | None:
     return None if plan is None else methods[plan.method["method"]].model_validate(dict(plan.method))
 
 
+def told_method(root: Path) -> Method | None:
+    """The method in the attributes of a store that was begun where another library factorises, so that estimates may
+    choose another method here; else None."""
+    if not (root / ROOT).exists():
+        return None
+    attributes = read_attributes(root)
+    if not other_factors({"versions": software()}, attributes):
+        return None
+    plan = attributes["plan"]
+    try:
+        kind = methods[plan["method"]]
+        return kind.model_validate({key: value for key, value in plan.items() if key in kind.model_fields})
+    except (LookupError, TypeError, ValueError):  # what else it is told elsewhere
+        return None
+
+
 @one_thread()
 def open_work(root: Path, spec: Spec | None = None, disk: Disk | None = None, anew: bool = False) -> tuple[Job, Store]:
     """The job and the writing side of a store; ``spec`` begins one that is not there yet. ``anew``: the mesh is made
     again, whatever the store holds."""
     spec = spec or stored_spec(root)
-    chosen = planned_method(root) if spec.solver.method == "auto" else None
+    chosen = planned_method(root) or (told_method(root) if spec.solver.method == "auto" else None)
     job = _opened(root, spec, None if anew else shared_arrays(root), chosen)
     if (root / ROOT).exists():
         job = job.of_schema(read_attributes(root)["schema"])
@@ -79,15 +96,20 @@ def _opened(root: Path, spec: Spec, mesh: dict[str, NDArray[Any]] | None, chosen
 @one_thread()
 def plan_work(job: Job, store: Store) -> tuple[Job, Store]:
     """Choose the method of a store that is not there yet, where the spec leaves it open; its measurements are written
-    before anything else, so that whoever goes on finds them. For who holds the store's lock alone."""
-    if not job.planned or store.disk.exists(ROOT) or store.disk.exists(FILE):
+    before anything else, so that whoever goes on finds them. Of several who plan at once, the first chooses. Raises
+    MissingExtra where the method cannot run here."""
+    if lacking := job.method.missing():
+        raise lacking
+    if not job.planned or store.disk.exists(ROOT):
         return job, store
-    plan = job.plan()
-    if not plan.measured:
-        return job, store
-    make_folders(store.disk, FOLDER)
-    write_durably(store.disk, FILE, plan.to_bytes())
-    other = job.using(methods[plan.method["method"]].model_validate(dict(plan.method)))
+    if not store.disk.exists(FILE):
+        plan = job.plan()
+        if not plan.measured:
+            return job, store
+        make_folders(store.disk, FOLDER)
+        write_once(store.disk, FILE, plan.to_bytes())
+    chosen = parse_plan(store.disk.read(FILE), FILE).method
+    other = job.using(methods[chosen["method"]].model_validate(dict(chosen)))
     return other, Store(store.disk, other.layout)
 
 
@@ -100,7 +122,7 @@ def work_on(
     report: Callable[[Progress], None],
     commit: Callable[[Store, Shard, ShardData], Manifest] = Store.commit,
 ) -> Manifest:
-    """Solve, certify and write one shard; ``commit`` may surround the writing with a lock."""
+    """Solve, certify and write one shard, by ``commit``."""
     begin = perf_counter()
     data, watch = job.solve(shard, report)
     seconds = {name: round(value, 6) for name, value in watch.seconds.items()}

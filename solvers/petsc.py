@@ -7,12 +7,16 @@ from __future__ import annotations
 
 import ctypes
 import importlib.util
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any, ClassVar
 
 import numpy as np
 
+from pdemill.extras import library
 from pdemill.points import Array
 from pdemill.process import without_launcher
+from solvers.operators.norms import two_norm
 from solvers.operators.product import Handles, Product
 from solvers.operators.system import Matrix, Pattern, separating
 from solvers.solution import Result
@@ -22,7 +26,7 @@ with without_launcher():  # of an MPI program this process is no part, whoever s
     if importlib.util.find_spec("dolfinx_solver"):
         import dolfinx_solver  # noqa: F401 - the binary wheel: orders MPI before PETSc
 
-    import petsc4py
+    petsc4py = library("petsc4py", "petsc", "this method")
 
     petsc4py.init(["pdemill", "-no_signal_handler"])  # PETSc's ends the process when a socket is closed, among others
 
@@ -33,6 +37,7 @@ join()
 PETSc: Any = _PETSc
 """Without its stubs, which know less than the library."""
 
+ERR_MEM = 55
 BLOCKS = 8
 """Blocks of the block Jacobi and additive Schwarz preconditioners."""
 
@@ -41,6 +46,17 @@ _REASONS = {
     PETSc.KSP.ConvergedReason.DIVERGED_NANORINF: Result.NOT_FINITE,
     PETSc.KSP.ConvergedReason.DIVERGED_PCSETUP_FAILED: Result.SINGULAR,
 }
+
+
+@contextmanager
+def _memory_errors() -> Iterator[None]:
+    """PETSc's error for memory that it did not get becomes Python's."""
+    try:
+        yield
+    except PETSc.Error as error:
+        if error.ierr == ERR_MEM:
+            raise MemoryError from error
+        raise
 
 
 def _vector(values: Array) -> Any:
@@ -165,7 +181,7 @@ class Krylov:
         self._x[:], self._b[:] = 0.0 if guess is None else guess, rhs
         self._x *= unit
         self._b *= unit
-        goal, used = rtol * float(np.linalg.norm(self._b)), 0
+        goal, used = rtol * two_norm(self._b), 0
         for tighter in (0.95, 0.5, 0.1):
             self.ksp.setTolerances(
                 rtol=1e-50, atol=tighter * goal * self._scale, divtol=1e12, max_it=max(1, limit - used)
@@ -176,13 +192,13 @@ class Krylov:
             if reason < 0:
                 return self._x / unit, _REASONS.get(reason, Result.BREAKDOWN), used
             self.matrix.mat.mult(x, self._product)
-            if np.linalg.norm(self._b - self._product.array_r) <= goal:
+            if two_norm(self._b - self._product.array_r) <= goal:
                 return self._x / unit, Result.CONVERGED, used
         return self._x / unit, Result.MISSED_TOLERANCE, used
 
     def _unit(self, rhs: Array) -> float:
         """A power of two: PETSc's MINRES compares with fixed small numbers, so its systems are brought to size one."""
-        size = float(np.linalg.norm(rhs))
+        size = two_norm(rhs)
         return float(2.0 ** -np.frexp(size)[1]) if self._minres and 0.0 < size < np.inf else 1.0
 
 
@@ -228,6 +244,8 @@ class Direct:
 
     AMF, METIS = 2, 5
     ANALYSIS_ORDERING, BLOCKING = 7, 27
+    OUT_OF_MEMORY = (-7, -13, -19)
+    """Its errors when it could not allocate what it needs."""
 
     def __init__(self, pattern: Pattern, block: int) -> None:
         self.block = block
@@ -285,7 +303,11 @@ class Direct:
             self._set_up(matrix)
         if fresh:
             self.ksp.setOperators(self.matrix.mat, self.matrix.regular)
-            self.ksp.setUp()
+            with _memory_errors():
+                self.ksp.setUp()
+            if self.ksp.getPC().getFactorMatrix().getMumpsInfog(1) in self.OUT_OF_MEMORY:
+                self._forget()
+                raise MemoryError
 
     def _set_up(self, matrix: Matrix) -> None:
         self.ksp = PETSc.KSP().create(comm=PETSc.COMM_SELF)

@@ -12,8 +12,8 @@ from pdemill.spec.certify import ALGEBRAIC_RTOL
 from pdemill.spec.method import LinearMethod
 from solvers.algebraic import Corrector, Measure, relative_error
 from solvers.job import FAILED
-from solvers.operators.equation import relative_residual, relative_size
-from solvers.operators.norms import Euclidean, two_norm
+from solvers.operators.equation import relative_residual
+from solvers.operators.norms import Euclidean, relative_norm, two_norm
 from solvers.operators.system import Matrix, Pattern, System
 from solvers.solution import Result, Solution, Solver
 from solvers.span import spanned
@@ -56,13 +56,15 @@ class Sequence:
 
     ``kept``: what is to outlive this sequence, such as the factors of the one matrix of a job, to which it belongs.
     ``measure`` and ``algebraic_rtol``: how algebraic errors are measured, and the largest of a certified label.
+    ``to_rounding``: a residual that the rounding of its system explains is small enough, whatever the method's
+    ``rtol``: labels of refined problems are held against their algebraic error.
     """
 
     def __init__(
         self, method: LinearMethod, kept: dict[Any, Any] | None = None, measure: Measure | None = None,
-        algebraic_rtol: float = ALGEBRAIC_RTOL,
+        algebraic_rtol: float = ALGEBRAIC_RTOL, to_rounding: bool = False,
     ) -> None:  # fmt: skip
-        self.method = method
+        self.method, self._to_rounding = method, to_rounding
         self._measure, self._algebraic_rtol = measure or Euclidean(), algebraic_rtol
         self._kept = {} if kept is None else kept
         self._solver: Solver[Any] = spanned(method)
@@ -144,17 +146,24 @@ class Sequence:
         if not solution.result.ok:
             return Label(None, np.nan, iterations, FAILED, solution.result, solution.result.value), None
         rest = system.residual(u)
-        residual = relative_size(rest, system.rhs)
-        if not residual <= self.method.rtol and not (method == FALLBACK and np.isfinite(residual)):
+        residual = relative_norm(rest, system.rhs)
+        small = self._is_small(system, u, residual)
+        if not small and not (method == FALLBACK and np.isfinite(residual)):
             return _missed(residual, iterations), None
         label = Label(u, residual, iterations, method, solution.result)
-        if residual <= self.method.rtol:
+        if small:
             left = two_norm(rest) + system.rounding(u)
             bound = corrector.shown(system, solution.steps, left)
             bound = self._measure.stretch * (bound if bound < np.inf else corrector.bound(system, left))
             if bound <= self._algebraic_rtol * (size := self._measure.variation(u)):
                 return replace(label, algebraic_error=bound / size if bound else 0.0, variation=size), None
         return label, corrector.residual(system, u, rest)
+
+    def _is_small(self, system: System, unknowns: Array, residual: float) -> bool:
+        """Whether a relative residual is that of a certified label."""
+        if residual <= self.method.rtol or not (self._to_rounding and system.matrix.made):
+            return residual <= self.method.rtol
+        return residual <= system.rounding(unknowns) / (system.size or 1.0)
 
     def _corrected(self, system: System, label: Label, correction: Array | None, corrector: Corrector) -> Label:
         """The label with its algebraic error; after corrections where that, or the residual, is too large."""
@@ -164,14 +173,14 @@ class Sequence:
             if correction is None:
                 return _without(label, residual, Result.UNKNOWN_ERROR)
             before, error = error, relative_error(self._measure, correction, u)
-            if error <= self._algebraic_rtol and residual <= self.method.rtol:
+            if error <= self._algebraic_rtol and self._is_small(system, u, residual):
                 return replace(label, unknowns=u, residual=residual, algebraic_error=error)
             if not error <= PROGRESS * before:
                 break
             u = u + correction
             residual = relative_residual(system, u)
             (correction,) = corrector.corrections([system], [system.precise_residual(u)])
-        if residual <= self.method.rtol:
+        if self._is_small(system, u, residual):
             return _without(label, residual, Result.MISSED_ERROR, f"algebraic error {error:.1e}")
         return _missed(residual, label.iterations)
 

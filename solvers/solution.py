@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from pdemill.points import Array
+from solvers.operators.norms import two_norm
 from solvers.operators.system import Matrix, Pattern, System
 
 REDUCTION = 0.1
@@ -47,10 +48,25 @@ class Result(Enum):
         "rounded to store.dtype, the solution is off by more than certify.stored_rtol: set store.dtype to float64, or "
         "rescale the problem"
     )
+    UNRESOLVED = (
+        "the estimated discretisation error is above certify.error_rtol: refine problem.resolution, or raise the limit"
+    )
+    UNESTIMATED = (
+        "the discretisation error is unknown, and certify.error_rtol cannot be held: the problem on cells of half the "
+        "size has no certified solution for this sample"
+    )
     TRUNCATED = "more than one walk in a thousand was cut short: raise solver.max_steps or solver.epsilon"
     HEAVY = "the weights of walks grow too large, because the coefficient varies too much: use problem.resolution"
     MISSED_STDERR = "the standard error is above solver.target_stderr: raise solver.max_walks"
     DISAGREES = "walks on the continuous equation disagree with the solution by more than their interval and tolerance"
+    MISSED_TIME = (
+        "the estimated error in time is above solver.time_rtol after the last halving of the step: raise time_rtol, or "
+        "say by certify.valid_until how far the trajectory has to be right"
+    )
+    TOO_COARSE = (
+        "the smallest modes that the grid resolves hold more than a hundredth of the solution: raise "
+        "problem.resolution or solver.simulate_resolution"
+    )
     INVALID = "the drawn coefficients do not make an equation of this family"
 
     @property
@@ -96,8 +112,8 @@ def reduced(system: System, solution: Solution[Any]) -> Array | None:
     """A solution that leaves at most ``REDUCTION`` of the right-hand side, recomputed; else None."""
     if not solution.result.ok:
         return None
-    left = np.linalg.norm(system.residual(solution.value))
-    return solution.value if left <= REDUCTION * np.linalg.norm(system.rhs) else None
+    left = two_norm(system.residual(solution.value))
+    return solution.value if left <= REDUCTION * two_norm(system.rhs) else None
 
 
 class Solver[State](ABC):

@@ -16,6 +16,7 @@ import numpy as np
 
 from pdemill.points import Array
 from pdemill.spec.method import LinearMethod
+from solvers.operators.norms import two_norm
 from solvers.operators.system import Matrix, Pattern, System
 from solvers.sketch import Sketch
 from solvers.solution import Result, Solution, Solver, Stats
@@ -65,8 +66,8 @@ class Span:
     def extended(self, solution: Array, image: Array) -> Span:
         """With one more solution and the sketch of A times it; as it is where there is no room or nothing new."""
         along, left = self.split(image)
-        size, count = float(np.linalg.norm(left)), len(self.solutions)
-        if self.full or not size > 1e-12 * np.linalg.norm(image):
+        size, count = two_norm(left), len(self.solutions)
+        if self.full or not size > 1e-12 * two_norm(image):
             return self
         triangle = np.zeros((count + 1, count + 1))
         triangle[:count, :count], triangle[:count, count], triangle[count, count] = self.triangle, along, size
@@ -141,7 +142,7 @@ class SpanSolver(Solver[SpanState]):
                 return count
             if not span.closed:
                 image = self._image(system.rhs)
-                if span.solutions and np.linalg.norm(span.split(image)[1]) <= self._within * np.linalg.norm(image):
+                if span.solutions and two_norm(span.split(image)[1]) <= self._within * two_norm(image):
                     return count
                 span = span.extended(system.rhs, image)
         return len(systems)
@@ -161,7 +162,7 @@ class SpanSolver(Solver[SpanState]):
         """Solve a system that is in reach, so far as there is anything left to solve."""
         guess = span.combine(span.split(self._image(system.rhs))[0])
         residual = system.rhs - system.matrix.sparse() @ guess
-        left, size = float(np.linalg.norm(residual)), float(np.linalg.norm(system.rhs))
+        left, size = two_norm(residual), two_norm(system.rhs)
         if left <= SAFETY * self._rtol * size:
             return Solution(guess, Result.CONVERGED, Stats(), replace(state, found=state.found + 1))
         if left <= NEAR * size:

@@ -15,12 +15,13 @@ from pdemill.addresses import on_disk
 from pdemill.errors import PdemillError, StoreError
 from pdemill.spec.audit import objection
 from pdemill.store import manifest as manifests
+from pdemill.store.certified import check_files
 from pdemill.store.decode import ShardRows, decode
 from pdemill.store.disk import Disk
 from pdemill.store.layout import Shard
 from pdemill.store.manifest import Manifest
 from pdemill.store.root import ROOT, read_attributes, without_description
-from pdemill.store.store import Store, check_files
+from pdemill.store.store import Store
 from pdemill.verification import Verification
 from solvers.job import Job
 from solvers.threads import one_thread
@@ -31,7 +32,9 @@ from solvers.verification.origin import Origins, opened
 
 
 @one_thread()
-def verify(store: str | Path, samples: int | None = None, audit: int = 0, resolve: bool = False) -> Verification:
+def verify(
+    store: str | Path, samples: int | None = None, audit: int = 0, resolve: bool = False, refine: int = 0
+) -> Verification:
     """Check all files of a store, then draw and assemble samples anew and recompute what follows from them.
 
     Recomputed are what was drawn, residuals, discretisation errors, statistics; of a pointwise store, the labels at
@@ -43,6 +46,8 @@ def verify(store: str | Path, samples: int | None = None, audit: int = 0, resolv
     ``samples``: how many per split, spread evenly; default all.
     ``audit``: so many labels per split are measured against the continuous equation by random walks, with the options
     of the spec's ``certify.audit`` or its defaults. Raises PdemillError where that is not possible.
+    ``refine``: the discretisation error of so many samples per split is estimated for which the job did not; one above
+    ``certify.error_rtol`` is a fault. Raises PdemillError where that is not possible.
     ``resolve``: the shards of these samples are solved again, every array must come out as it is stored.
     """
     root = on_disk(store, "the store to verify")
@@ -50,7 +55,9 @@ def verify(store: str | Path, samples: int | None = None, audit: int = 0, resolv
     job, making, unchecked = opened(root, attributes)
     if audit and (complaint := objection(job.problem)):
         raise PdemillError(f"an audit {complaint}")
-    asked = _Asked(job, making, samples, audit, resolve, Origins(attributes, making.here))
+    if refine and (complaint := job.problem.discretisation.unestimated(job.problem)):
+        raise PdemillError(f"an estimate {complaint}")
+    asked = _Asked(job, making, samples, audit, resolve, refine, Origins(attributes, making.here))
     for shard in making.layout.shards():
         asked.check(shard)
     whole = len(asked.finished) == len(list(making.layout.shards()))
@@ -58,7 +65,7 @@ def verify(store: str | Path, samples: int | None = None, audit: int = 0, resolv
     faults += root_faults(making, attributes, asked.finished, whole)
     return Verification(
         asked.certified, asked.recomputed, tuple(faults), content_hash(making.disk), tuple(asked.errors),
-        asked.unchecked() + unchecked, asked.origins.notes(), asked.resolved,
+        asked.unchecked() + unchecked, asked.origins.notes(), asked.resolved, tuple(asked.estimates),
     )  # fmt: skip
 
 
@@ -71,9 +78,12 @@ class _Asked:
     samples: int | None
     audit: int
     resolve: bool
+    refine: int
     origins: Origins
     faults: list[str] = field(default_factory=list)
     errors: list[float] = field(default_factory=list)
+    estimates: list[float] = field(default_factory=list)
+    others: dict[str, NDArray[np.intp]] = field(default_factory=dict)
     finished: list[Manifest] = field(default_factory=list)
     certified: int = 0
     recomputed: int = 0
@@ -114,19 +124,39 @@ class _Asked:
             errors, told = self.job.audit(found.group, shard, walked)
             self.errors += errors
             self.faults += told
+        if self.refine:
+            self._estimate(shard, manifest, found)
         if self.resolve and (chosen.size or self.samples is None):
             self.resolved += 1
             self.faults += resolved_faults(self.job, shard, manifest, found.arrays)
 
+    def _estimate(self, shard: Shard, manifest: Manifest, found: ShardRows) -> None:
+        """Estimate the discretisation errors of some rows of a shard for which the job did not."""
+        rows = np.intersect1d(_certified(shard, manifest), self._others(shard.split) - shard.start)
+        limit = self.job.spec.certify.error_rtol
+        estimates = self.job.estimate(found.group, shard, rows) if rows.size else []
+        for number, error in zip((shard.start + rows).tolist(), estimates, strict=True):
+            if limit is not None and error > limit:
+                self.faults.append(
+                    f"sample {number} of {shard.split}: its discretisation error, estimated now, is {error:.1e}, above "
+                    f"certify.error_rtol {limit:g}"
+                )
+        self.estimates += estimates
+
+    def _others(self, split: str) -> NDArray[np.intp]:
+        """The samples of a split to estimate: spread evenly over those for which the job did not."""
+        if split not in self.others:
+            shards = [shard for shard in self.store.layout.shards() if shard.split == split]
+            drawn = [shard.start + self.job.estimated_already(shard) for shard in shards]
+            left = np.setdiff1d(np.arange(self.store.layout.splits[split]), np.concatenate(drawn))
+            self.others[split] = left[_spread(len(left), self.refine)]
+        return self.others[split]
+
     def _chosen(self, shard: Shard, manifest: Manifest, samples: int | None) -> NDArray[np.intp]:
         """The rows of a shard whose certificates are recomputed."""
-        failed = [f["row"] for f in manifest.failures]
-        rows = np.setdiff1d(np.arange(len(shard)), failed)
+        rows = _certified(shard, manifest)
         of = self.store.layout.splits[shard.split]
-        if samples is None or samples >= of:
-            return rows
-        wanted = np.unique(np.linspace(0, of - 1, samples).round().astype(int)) if samples else np.empty(0, dtype=int)
-        return np.intersect1d(rows, wanted - shard.start)
+        return rows if samples is None else np.intersect1d(rows, _spread(of, samples) - shard.start)
 
     def unchecked(self) -> tuple[str, ...]:
         """What was not checked, in words."""
@@ -138,6 +168,18 @@ class _Asked:
         elif self.origins.elsewhere:
             found += [f"{what} (made elsewhere)" for what in self.job.resolved_only]
         return (*found, "measured times")
+
+
+def _certified(shard: Shard, manifest: Manifest) -> NDArray[np.intp]:
+    """The rows of a shard that have a solution."""
+    return np.setdiff1d(np.arange(len(shard)), [f["row"] for f in manifest.failures])
+
+
+def _spread(of: int, wanted: int) -> NDArray[np.intp]:
+    """So many numbers below ``of``, spread evenly."""
+    if wanted >= of:
+        return np.arange(of)
+    return np.unique(np.linspace(0, of - 1, wanted).round().astype(np.intp)) if wanted else np.empty(0, dtype=np.intp)
 
 
 def content_hash(disk: Disk) -> str:

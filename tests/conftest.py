@@ -7,6 +7,8 @@ import os
 for _name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
     os.environ.setdefault(_name, "1")
 
+from collections.abc import Generator  # noqa: E402
+from importlib.util import find_spec  # noqa: E402
 from pathlib import Path  # noqa: E402
 from typing import Any  # noqa: E402
 
@@ -14,6 +16,7 @@ import pytest  # noqa: E402
 from xdist.scheduler import LoadScopeScheduling  # noqa: E402
 
 import pdemill  # noqa: E402
+from pdemill.errors import PdemillError  # noqa: E402
 
 pytest_plugins = ("tests.timing", "tests.clock")
 
@@ -61,6 +64,28 @@ class Scheduling(LoadScopeScheduling):  # type: ignore[misc]
 def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Scheduling:
     """Deal the tests out by modules."""
     return Scheduling(config, log)
+
+
+LACKING = [module for module in ("petsc4py", "netgen") if find_spec(module) is None]
+"""What has no wheels on some machines; see make check-light."""
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(item: pytest.Item, call: pytest.CallInfo[None]) -> Generator[None, Any, Any]:
+    """Where such a library is lacking, a test that ends with the error that names it is skipped, a job's too."""
+    report = yield
+    error = None if call.excinfo is None else call.excinfo.value
+    if isinstance(error, PdemillError) and any(f" needs {module}" in str(error) for module in LACKING):
+        file, line, _ = item.location
+        report.outcome, report.longrepr = "skipped", (file, line or 0, f"Skipped: {error}")
+    return report
+
+
+def pytest_runtest_setup(item: pytest.Item) -> None:
+    """Skip tests marked with ``needs`` where what they need is not installed."""
+    for module in (name for mark in item.iter_markers("needs") for name in mark.args):
+        if find_spec(module) is None:
+            pytest.skip(f"{module} is not installed")
 
 
 @pytest.fixture(scope="session")

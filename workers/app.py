@@ -45,7 +45,7 @@ app.steps["consumer"].add(Heartbeat)
 
 @setup_logging.connect  # type: ignore[untyped-decorator]
 def _logs(**_: Any) -> None:
-    set_up_logs(settings.log)
+    set_up_logs(settings)
 
 
 @worker_process_init.connect  # type: ignore[untyped-decorator]

@@ -16,9 +16,13 @@ from pdemill.settings import Settings
 def main() -> None:
     """Look for a worker that says it is alive and whose process is here."""
     try:
-        workers = Leases.at(Settings.read().redis_url).workers()
-    except (PdemillError, RedisError) as error:
+        settings = Settings.read()
+    except PdemillError as error:
         sys.exit(f"error: {error}")
+    try:
+        workers = Leases.at(settings.redis_url).workers()
+    except RedisError as error:
+        sys.exit(f"error: {settings.hide(str(error))}")
     if not any(worker.host == socket.gethostname() and _runs(worker.pid) for worker in workers):
         sys.exit("error: no worker of this host is alive")
 

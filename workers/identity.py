@@ -8,6 +8,7 @@ from uuid import uuid4
 
 from pdemill import __version__
 from pdemill.leases import Presence, holder_of
+from workers.memory import allowed
 
 _WORKER = f"{socket.gethostname()}.{os.getpid()}.{uuid4().hex[:8]}"
 _PID = os.getpid()
@@ -15,7 +16,7 @@ _PID = os.getpid()
 
 def presence(slots: int) -> Presence:
     """A worker's description of itself."""
-    return Presence(_WORKER, socket.gethostname(), _PID, slots, __version__)
+    return Presence(_WORKER, socket.gethostname(), _PID, slots, __version__, allowed())
 
 
 def worker() -> str:

@@ -8,37 +8,46 @@ import os
 from collections import OrderedDict
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from time import monotonic, sleep
 from typing import Any
 
 from celery.exceptions import SoftTimeLimitExceeded
 from redis import RedisError
 
-from pdemill.errors import SpecError, StoreError
-from pdemill.leases import FINISH, PREPARE, SHARD_TASK, TASKS, Leases, Unit, UnitFailure, worker_of
+from pdemill.data_directory import DataDirectory
+from pdemill.errors import MissingExtra, SpecError, StoreError
+from pdemill.leases import FINISH, PREPARE, SHARD_TASK, TASKS, Leases, Report, Unit, UnitFailure, worker_of
 from pdemill.settings import Settings
 from pdemill.spec.load import validate
-from pdemill.store.disk import LocalDisk, Lock, make_folders, sweep
+from pdemill.store.disk import Lock
 from pdemill.store.layout import Shard
-from pdemill.store.manifest import FOLDER, Manifest, name_of, read
+from pdemill.store.manifest import FOLDER, Manifest, read
+from pdemill.store.placing import make_folders, sweep
+from pdemill.store.room import check_room
 from pdemill.store.store import ShardData, Store
 from solvers.job import Job
 from solvers.opening import open_work, plan_work, work_on
 from solvers.progress import Counts, Progress
 from workers import identity
 from workers.app import SOFT_SECONDS, app
+from workers.memory import shortage
 
 ATTEMPTS = 3
 """A unit that has failed so often by its own fault ends the job."""
 REPORT_SECONDS = 0.5
-COMMIT_PATIENCE = 120.0
 REDIS_PATIENCE = 120.0
 KEPT_JOBS = 4
 
 log = logging.getLogger("pdemill.worker")
 settings = Settings.read()
 leases = Leases.at(settings.redis_url)
+directory = DataDirectory(settings.data_dir, settings.data_id)
 _jobs: OrderedDict[str, tuple[Job, Store]] = OrderedDict()
+
+
+type Outcome = Manifest | UnitFailure | None
+"""What a unit that has not raised an error has come to: a shard, a failure, or nothing to tell."""
 
 
 class Cancelled(Exception):
@@ -51,10 +60,10 @@ def prepare(dataset: str, name: str, spec: str) -> None:
 
     def body(attempt: int) -> None:
         root = settings.store(dataset)
-        root.mkdir(parents=True, exist_ok=True)
-        with Lock(root):
+        root.mkdir(exist_ok=True)
+        with Lock(root, shared=True):
             _job, store = plan_work(*open_work(root, validate(json.loads(spec))))
-            sweep(store.disk)
+            sweep(store.disk, alone=False)
             store.create()
 
     _run(Unit(dataset, name), body)
@@ -65,14 +74,16 @@ def shard(dataset: str, name: str, split: str, index: int, start: int, stop: int
     """Solve one shard, unless it is finished."""
     part, unit = Shard(split, index, start, stop), Unit(dataset, name)
 
-    def body(attempt: int) -> None:
+    def body(attempt: int) -> Outcome:
         root = settings.store(dataset)
         with Lock(root, shared=True):
             job, store = _open(dataset)
             store.check_same_job()
             make_folders(store.disk, FOLDER)
-            if not store.finished(part):
-                work_on(job, store, part, attempt, _Reporter(unit), _commit_alone)
+            if store.finished(part):
+                return read(store.disk, part)
+            check_room(root, store.layout, part)
+            return work_on(job, store, part, attempt, _Reporter(unit), _commit)
 
     _run(unit, body)
 
@@ -80,68 +91,84 @@ def shard(dataset: str, name: str, split: str, index: int, start: int, stop: int
 @app.task(name=TASKS[FINISH])  # type: ignore[untyped-decorator]
 def finish(dataset: str, name: str) -> None:
     """Write the statistics of a store whose shards are all there; those that are not are told of."""
-    unit = Unit(dataset, name)
 
-    def body(attempt: int) -> None:
+    def body(attempt: int) -> Outcome:
         root = settings.store(dataset)
-        with Lock(root):
+        with Lock(root, shared=True):
             _job, store = _open(dataset)
-            sweep(store.disk)
+            sweep(store.disk, alone=False)
             store.create()
-            if damaged := store.missing():
-                for part in damaged:
-                    if store.disk.exists(name_of(part)):
-                        store.disk.remove(name_of(part))
-                leases.put_failure(unit, UnitFailure("missing", f"{len(damaged)} finished shards are damaged"))
-                return
+            if damaged := [part for part in store.missing() if store.take_out(part)]:
+                return UnitFailure("missing", f"{len(damaged)} finished shards are damaged")
             store.finish()
+        return None
 
-    _run(unit, body)
+    _run(Unit(dataset, name), body)
 
 
-def _run(unit: Unit, body: Callable[[int], None]) -> None:
-    """Do a unit under its lease and report its failure. Errors end here: Celery needs to know of none."""
+def _run(unit: Unit, body: Callable[[int], Outcome]) -> None:
+    """Do a unit under its lease and report how it ended. Errors end here: Celery needs to know of none."""
     extra: dict[str, Any] = {"dataset": unit.dataset, "unit": unit.name}
+    _await_directory()  # without a lease, so that workers who see it may do the unit
     with _lease(unit) as held:
         if not held:
-            log.info("another process has it", extra=extra)
+            log.info("another process has it, or nobody wants it", extra=extra)
             return
         tries = leases.begin(unit, identity.worker())
         extra["attempt"] = tries.begun
         if tries.failures >= ATTEMPTS:
-            how = "the worker's log tells its exit status; after signal 9, is there enough memory?"
+            how = f"the worker's log tells its exit status; after signals 6, 9 and 11, maybe {shortage('it')}"
             message = f"the process that worked on {unit.name} ended {ATTEMPTS} times; {how}"
-            leases.put_failure(unit, UnitFailure("poison", message))
+            leases.put_report(Report(*unit, UnitFailure("poison", message)))
             return
         begin = monotonic()
         log.info("begun", extra=extra)
-        failure, own = _attempt(body, tries.begun, extra)
+        report, own = _attempt(unit, lambda: body(tries.begun), extra)
         tries = _patiently(lambda: leases.end(unit, failed=own))
-        if failure is not None:
-            poison = failure.kind == "poison" or (own and tries.failures >= ATTEMPTS)
-            _patiently(lambda: leases.put_failure(unit, UnitFailure("poison", failure.message) if poison else failure))
+        if report.failure is not None and own and tries.failures >= ATTEMPTS:
+            report = replace(report, failure=UnitFailure("poison", report.failure.message))
+        _patiently(lambda: leases.put_report(report))
         log.info("ended", extra={**extra, "seconds": round(monotonic() - begin, 3)})
 
 
-def _attempt(body: Callable[[int], None], number: int, extra: dict[str, Any]) -> tuple[UnitFailure | None, bool]:
-    """Run the body; returns its failure, and whether that counts as the unit's own."""
+def _attempt(unit: Unit, body: Callable[[], Outcome], extra: dict[str, Any]) -> tuple[Report, bool]:
+    """Run the body; returns what to report, and whether that is a failure that counts as the unit's own."""
     try:
-        body(number)
+        return _reported(unit, body()), False
     except Cancelled:
         log.info("cancelled", extra=extra)
+        return Report(*unit, left=True), False
     except SoftTimeLimitExceeded:
-        minutes = f"{extra['unit']} took more than {SOFT_SECONDS // 60} minutes"
-        return UnitFailure("poison", f"{minutes}; set store.shard to fewer samples"), True
-    except SpecError as error:
+        minutes = f"{unit.name} took more than {SOFT_SECONDS // 60} minutes"
+        return Report(*unit, UnitFailure("poison", f"{minutes}; set store.shard to fewer samples")), True
+    except (SpecError, MissingExtra) as error:
         log.warning("refused: %s", error, extra=extra)
-        return UnitFailure("poison", str(error)), True
+        return Report(*unit, UnitFailure("poison", str(error))), True
+    except MemoryError:
+        log.warning("out of memory", extra=extra)
+        return Report(*unit, UnitFailure("poison", shortage(unit.name))), True
     except (StoreError, OSError, RedisError) as error:
         log.warning("blocked: %s", error, extra=extra)
-        return UnitFailure("blocked", str(error)), False
+        return Report(*unit, UnitFailure("blocked", settings.hide(str(error)))), False
     except Exception as error:
         log.exception("failed", extra=extra)
-        return UnitFailure("blocked", f"{extra['unit']}: {type(error).__name__}: {error}"), True
-    return None, False
+        message = settings.hide(f"{unit.name}: {type(error).__name__}: {error}")
+        return Report(*unit, UnitFailure("blocked", message)), True
+
+
+def _reported(unit: Unit, outcome: Outcome) -> Report:
+    """What to report of a unit that has raised no error."""
+    if isinstance(outcome, Manifest):
+        return Report(
+            *unit,
+            samples=outcome.stop - outcome.start,
+            failed=len(outcome.failures),
+            iterations=int(outcome.summary.get("iterations", 0)),
+            bytes=outcome.length,
+            wall_seconds=outcome.run.get("solve_wall_seconds", 0.0),
+            cpu_seconds=outcome.run.get("cpu_seconds", {}),
+        )
+    return Report(*unit, failure=outcome)
 
 
 @contextmanager
@@ -160,6 +187,26 @@ def _lease(unit: Unit) -> Iterator[bool]:
 def _is_dead(holder: str) -> bool:
     """Whether a lease's holder is known to be gone: a process of this pool, or with all of its worker."""
     return identity.is_dead(holder) or not leases.is_alive(worker_of(holder))
+
+
+def _await_directory() -> None:
+    """Wait until the data directory is there."""
+    if trouble := directory.trouble():
+        log.warning("%s: %s; waiting", directory.root, trouble)
+        while directory.trouble():
+            sleep(1.0)
+        log.info("%s is back", directory.root)
+
+
+def _commit(store: Store, part: Shard, data: ShardData) -> Manifest:
+    """Write a shard; what was solved is kept while the data directory is away."""
+    while True:
+        try:
+            return store.commit(part, data)
+        except (StoreError, OSError):
+            if not directory.trouble():
+                raise
+            _await_directory()
 
 
 def _patiently[T](call: Callable[[], T]) -> T:
@@ -183,15 +230,6 @@ def _open(dataset: str) -> tuple[Job, Store]:
     while len(_jobs) > KEPT_JOBS:
         _jobs.popitem(last=False)
     return _jobs[dataset]
-
-
-def _commit_alone(store: Store, part: Shard, data: ShardData) -> Manifest:
-    """Write a shard while nobody else writes to the store: should two processes have solved it, one writes it."""
-    assert isinstance(store.disk, LocalDisk)
-    with Lock(store.disk.root / FOLDER, patience=COMMIT_PATIENCE):
-        if store.finished(part) and (manifest := read(store.disk, part)) is not None:
-            return manifest
-        return store.commit(part, data)
 
 
 class _Reporter(Counts):

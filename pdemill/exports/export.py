@@ -16,22 +16,27 @@ from pdemill.exports.source import Source
 
 @dataclass(frozen=True)
 class Exported:
-    """The result of an export: its folder, its files, and per split the samples in it and those left out."""
+    """The result of an export: its folder, its files, and per split the samples in it, those left out because they have
+    no certified solution, and those left out by ``where``."""
 
     out: Path
     files: tuple[Path, ...]
     samples: Mapping[str, int]
     left_out: Mapping[str, int]
+    deselected: Mapping[str, int]
 
 
-def export(store: str | Path, out: str | Path, to: str, api_key: str | None = None) -> Exported:
+def export(
+    store: str | Path, out: str | Path, to: str, api_key: str | None = None, where: str | None = None
+) -> Exported:
     """Write the certified samples of a finished store into the new folder ``out``, in another library's format."""
     if to not in formats:
         raise ExportError(f"unknown format {to!r}; choose one of {', '.join(formats)}")
     chosen, target = formats[to](), on_disk(out, "the export", ExportError)
-    source = Source(store, api_key)
+    source = Source(store, api_key, where)
     empty = [split.name for split in source.splits if not len(split)]
-    objection = f"{empty[0]} has no certified sample" if empty else chosen.objection(source)
+    asked = f" where {where}" if where is not None else ""
+    objection = f"{empty[0]} has no certified sample{asked}" if empty else chosen.objection(source)
     if objection is not None:
         raise ExportError(f"{shown(store)} cannot be exported to {to}: {objection}")
     with new_folder(target) as folder:
@@ -41,4 +46,5 @@ def export(store: str | Path, out: str | Path, to: str, api_key: str | None = No
         files=tuple(sorted(path for path in target.rglob("*") if path.is_file())),
         samples={split.name: len(split) for split in source.splits},
         left_out={split.name: len(split.left_out) for split in source.splits},
+        deselected={split.name: split.deselected for split in source.splits},
     )

@@ -25,15 +25,15 @@ RECORD = "pdemill"
 
 
 @contextmanager
-def new_file(path: Path, source: Source, split: Split, purpose: str) -> Iterator[Any]:
-    """A new HDF5 file for a split, its folder made. Raises MissingExtra, OSError.
+def new_file(path: Path, source: Source, split: Split, purpose: str, fields: bool = True) -> Iterator[Any]:
+    """A new HDF5 file for a split, its folder made; ``fields``: whether it holds them. Raises MissingExtra, OSError.
 
     Room on the disk is made sure of before: HDF5 may end the process after it could not close a file.
     """
     h5py = library("h5py", "export", purpose)
     path.parent.mkdir(parents=True, exist_ok=True)
     reasons = sum(len(failure["reason"]) for failure in split.left_out)
-    reserve(path, split.size + len(source.record) + 2 * reasons + SLACK)
+    reserve(path, split.size * fields + len(source.record) + 2 * reasons + SLACK)
     try:
         with h5py.File(path, "w") as file:
             yield file

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 from numpy.typing import NDArray
 
 from pdemill.addresses import shown
@@ -32,14 +33,20 @@ class Part:
 
 @dataclass(frozen=True)
 class Split:
-    """One split: its name, its reader, and its samples without a certified solution, which stay out."""
+    """One split: its name, its reader, and its samples without a certified solution, which stay out, like those that
+    are not asked for."""
 
     name: str
     data: Dataset
     left_out: tuple[Mapping[str, Any], ...]
 
     def __len__(self) -> int:
-        return len(self.data) - len(self.left_out)
+        return len(self.data) - (0 if self.data.where is not None else len(self.left_out))
+
+    @property
+    def deselected(self) -> int:
+        """Certified samples that were not asked for."""
+        return self.data.shards[-1].stop - len(self.left_out) - len(self)
 
     @property
     def size(self) -> int:
@@ -53,20 +60,21 @@ class Split:
         """The certified samples, one shard at a time. Raises CorruptStore."""
         start = 0
         for shard in self.data.shards:
-            numbers = self.data.certified(shard)
+            numbers = self.data.chosen(shard)
             if not numbers.size:
                 continue
             columns = self.data.columns(shard)
             rows = {name: values[numbers - shard.start] for name, values in columns.items() if name not in MEASURED}
-            yield Part(slice(start, start + len(numbers)), self.data[numbers], rows)
+            yield Part(slice(start, start + len(numbers)), self.data.batch(numbers), rows)
             start += len(numbers)
 
 
 class Source:
-    """A finished store: a folder, or its address. Raises StoreError, IncompleteStore."""
+    """A finished store: a folder, or its address; ``where``: of samples for which a condition holds. Raises StoreError,
+    IncompleteStore, WhereError."""
 
-    def __init__(self, store: str | Path, api_key: str | None = None) -> None:
-        place = located(store)
+    def __init__(self, store: str | Path, api_key: str | None = None, where: str | None = None) -> None:
+        place, self.where = located(store), where
         files = files_at(place, api_key)
         self.attributes: dict[str, Any] = dict(read_root(files, shown(store))["attributes"])
         splits = self.attributes["spec"]["splits"]
@@ -75,7 +83,7 @@ class Source:
             if manifest is None or not self.attributes["complete"]:
                 raise IncompleteStore(f"{shown(store)} is not finished: run generate again, or wait for its job")
             left_out[shard.split] += manifest.failures
-        self.splits = tuple(Split(name, Dataset(place, name, api_key), tuple(left_out[name])) for name in splits)
+        self.splits = tuple(Split(name, Dataset(place, name, api_key, where), tuple(left_out[name])) for name in splits)
         self.shared = self.splits[0].data.shared()
 
     @property
@@ -90,7 +98,32 @@ class Source:
         return {axis: self.shared[axis] for axis in "xyz" if axis in self.shared}
 
     @property
+    def in_time(self) -> bool:
+        """Whether solutions are trajectories [C, t, *space]."""
+        return self.splits[0].data.in_time
+
+    @property
+    def times(self) -> NDArray[np.float64]:
+        """The stored times of trajectories."""
+        times: NDArray[np.float64] = self.shared["t"]
+        return times
+
+    @property
+    def constants(self) -> dict[str, int]:
+        """The input channels that are no part of the solution, by name, with their numbers: the initial state is one
+        unless it is the first state of trajectories."""
+        channels = {name: number for number, name in enumerate(self.splits[0].data.channels)}
+        warmup = self.attributes["spec"]["problem"].get("time", {}).get("warmup", 0.0)
+        if self.in_time and self.times[0] == warmup == 0.0:
+            channels.pop("initial", None)
+        return channels
+
+    @property
     def record(self) -> str:
         """All attributes of the store as JSON: the spec with its hash, versions, plan, channels, statistics; and
-        ``methods``, what the numbers in the column ``method`` stand for."""
-        return json.dumps({**self.attributes, "methods": self.splits[0].data.methods}, sort_keys=True)
+        ``methods``, what the numbers in the column ``method`` stand for, ``flags``, the masks of the column ``flags``,
+        and ``where``, if samples were chosen by it."""
+        first = self.splits[0].data
+        told = {"methods": first.methods, "flags": dict(first.flags.masks)}
+        chosen = {} if self.where is None else {"where": self.where}
+        return json.dumps({**self.attributes, **told, **chosen}, sort_keys=True)

@@ -1,7 +1,7 @@
 """One array of a split: where its chunks are, and how rows of it are read.
 
 Source: Zarr v3, codec "sharding_indexed" 1.0: a shard is a file of chunks, with an index at its end that holds offset
-and length of each (two u64) and a CRC-32C. Here a chunk is a sample. The index of a shard is read once.
+and length of each (two u64) and a CRC-32C. Here a chunk is a sample, or some times of one. An index is read once.
 """
 
 from __future__ import annotations
@@ -20,20 +20,23 @@ from pdemill.reader.files import Changed, Files
 
 ABSENT = 2**64 - 1
 PIECE = 16
-"""Samples of a batch that one thread reads in one go."""
+"""Chunks of a batch that one thread reads in one go."""
 
 type Wanted = Sequence[tuple[int, NDArray[Any]]]
-"""Places in a shard, and the rows that they fill."""
+"""Chunks of a shard, by their places in its index, and the arrays that they fill."""
 
 
 @dataclass(frozen=True)
 class Header:
-    """The metadata of an array: samples, shape and type of one, samples per shard, how chunks are decoded."""
+    """The metadata of an array: samples, shape and type of one, samples per shard, shape of a chunk, how many of
+    these a sample has (side by side along its axis 1), how they are decoded."""
 
     samples: int
     shape: tuple[int, ...]
     dtype: np.dtype[Any]
     shard: int
+    chunk: tuple[int, ...]
+    blocks: int
     decode: Decoder
 
     @classmethod
@@ -46,22 +49,27 @@ class Header:
             (sharding,) = document["codecs"]
             inner = sharding["configuration"]
             head, codec = inner["codecs"]
+            one, *chunk = inner["chunk_shape"]
+            blocks = -(-shape[1] // chunk[1]) if len(shape) > 1 else 1
+            whole = [length * blocks if axis == 1 else length for axis, length in enumerate(chunk)]
             fits = (
-                all(isinstance(length, int) for length in (samples, shard, *shape))
+                all(isinstance(length, int) for length in (samples, shard, *shape, *chunk))
                 and sharding["name"] == "sharding_indexed"
-                and rest == shape
-                and inner["chunk_shape"] == [1, *shape]
+                and rest == whole
+                and one == 1
+                and shape[:1] + shape[2:] == chunk[:1] + chunk[2:]
+                and (blocks > 1 or chunk == shape)
                 and [head, *inner["index_codecs"]] == [little, little, {"name": "crc32c"}]
                 and inner.get("index_location", "end") == "end"
                 and document["chunk_key_encoding"] == {"name": "default", "configuration": {"separator": "/"}}
             )
             dtype = np.dtype(document["data_type"]).newbyteorder("<")
             decode = DECODERS[codec["name"]]
-        except (KeyError, ValueError, TypeError) as error:
+        except (LookupError, ValueError, TypeError, ZeroDivisionError) as error:
             raise StoreError(f"{name} cannot be read: no metadata of a pdemill store ({error})") from None
         if not fits:
-            raise StoreError(f"{name} cannot be read: it is not stored in shards with one chunk per sample")
-        return cls(samples, tuple(shape), dtype, shard, decode)
+            raise StoreError(f"{name} cannot be read: it is not stored in shards of samples or of their times")
+        return cls(samples, tuple(shape), dtype, shard, tuple(chunk), blocks, decode)
 
 
 @dataclass(frozen=True)
@@ -74,7 +82,7 @@ class _Index:
 
 @dataclass(frozen=True)
 class Piece:
-    """Some rows of one shard, still to be read."""
+    """Some chunks of one shard, still to be read."""
 
     array: ArrayReader
     shard: int
@@ -96,8 +104,18 @@ class ArrayReader:
         """One sample in float32."""
         out = np.empty(self.header.shape, np.float32)
         shard, place = divmod(number, self.header.shard)
-        self.fill(shard, [(place, out)])
+        self.fill(shard, list(self._chunks(place, out)))
         return out
+
+    def _chunks(self, place: int, row: NDArray[Any]) -> Iterator[tuple[int, NDArray[Any]]]:
+        """The chunks of a sample, and the parts of its row that they fill."""
+        blocks = self.header.blocks
+        if blocks == 1:
+            yield place, row
+            return
+        times = self.header.chunk[1]
+        for block in range(blocks):
+            yield place * blocks + block, row[:, block * times : (block + 1) * times]
 
     def plan(self, numbers: NDArray[np.intp]) -> tuple[NDArray[np.float32], list[Piece]]:
         """Room for samples in float32, in the order asked for, and the reads that fill it, shard by shard."""
@@ -106,13 +124,13 @@ class ArrayReader:
         pieces: list[Piece] = []
         order = np.argsort(numbers, kind="stable").tolist()
         for shard, group in groupby(order, lambda k: places[k] // self.header.shard):
-            wanted = [(places[k] - shard * self.header.shard, out[k]) for k in group]
+            wanted = [chunk for k in group for chunk in self._chunks(places[k] - shard * self.header.shard, out[k])]
             for first in range(0, len(wanted), PIECE):
                 pieces.append(Piece(self, shard, wanted[first : first + PIECE]))
         return out, pieces
 
     def fill(self, shard: int, wanted: Wanted) -> None:
-        """Read the rows ``wanted`` of a shard, whose places ascend; once more if its file was written anew."""
+        """Read the chunks ``wanted`` of a shard, whose places ascend; once more if its file was written anew."""
         try:
             self._read(shard, wanted)
         except Changed:
@@ -127,7 +145,7 @@ class ArrayReader:
             raise StoreError(f"{self._file(shard)} is being changed while it is read") from None
 
     def _read(self, shard: int, wanted: Wanted) -> None:
-        """Fill the rows ``wanted`` (place in the shard, values), whose places ascend."""
+        """Decode the chunks ``wanted``, whose places ascend."""
         index = self._indices.get(shard)
         if index is None:
             index = self._indices[shard] = self._load(shard)
@@ -169,20 +187,23 @@ class ArrayReader:
             yield start, stop, run
 
     def _decode(self, chunk: memoryview, row: NDArray[Any]) -> None:
-        """Fill a row. Raises Damaged, and OverflowError where a number of a float64 store is none of float32."""
-        if self.header.dtype == row.dtype:
+        """Fill a row, or the part of it in a chunk. Raises Damaged, and OverflowError where a number of a float64 store
+        is none of float32."""
+        if self.header.dtype == row.dtype and self.header.chunk == row.shape and row.flags.c_contiguous:
             self.header.decode(chunk, row)
             return
-        exact = np.empty(row.shape, self.header.dtype)
+        exact = np.empty(self.header.chunk, self.header.dtype)
         self.header.decode(chunk, exact)
+        if exact.shape != row.shape:
+            exact = exact[:, : row.shape[1]]
         with np.errstate(over="ignore"):
             row[...] = exact
-        if (np.isinf(row) & np.isfinite(exact)).any():
+        if self.header.dtype != row.dtype and (np.isinf(row) & np.isfinite(exact)).any():
             raise OverflowError
 
     def _load(self, shard: int) -> _Index:
         """The index at the end of a shard, checked."""
-        length = 16 * self.header.shard + 4
+        length = 16 * self.header.shard * self.header.blocks + 4
         try:
             data, size, tag = self._files.tail(self._file(shard), length)
         except OSError as error:
@@ -208,12 +229,12 @@ class ArrayReader:
 
     def _beyond(self, shard: int, place: int) -> TooLarge:
         split, _, array = self.name.partition("/")
-        sample = shard * self.header.shard + place
+        sample = shard * self.header.shard + place // self.header.blocks
         return TooLarge(f"sample {sample} of {split}: {array} has numbers beyond float32; read it with zarr")
 
     def _corrupt(self, shard: int, place: int | None, reason: str) -> CorruptStore:
         first = shard * self.header.shard
         last = min(first + self.header.shard, self.header.samples) - 1
-        which = f"samples {first}..{last}" if place is None else f"sample {first + place}"
+        which = f"samples {first}..{last}" if place is None else f"sample {first + place // self.header.blocks}"
         split = self.name.partition("/")[0]
         return CorruptStore(f"{which} of {split}, shard {shard}, cannot be read: {self._file(shard)}: {reason}")

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
+from functools import cached_property
 from operator import index as as_index
 from pathlib import Path
 from typing import Any, Literal, SupportsIndex
@@ -14,10 +15,13 @@ from pdemill.addresses import shown
 from pdemill.errors import IncompleteStore, StoreError
 from pdemill.reader.array import ArrayReader, Header
 from pdemill.reader.columns import is_column, read_chunk
+from pdemill.reader.indexing import Numbers, number_of, numbers_of
 from pdemill.reader.locations import files_at, located
 from pdemill.reader.normaliser import Normaliser, normaliser
 from pdemill.reader.threads import fill
+from pdemill.reader.where import Where
 from pdemill.store import manifest as manifests
+from pdemill.store.flags import Flags, flags_of
 from pdemill.store.layout import Shard, cut
 from pdemill.store.root import is_pointwise, read_root
 
@@ -26,7 +30,6 @@ AT_POINTS = {name: name for name in ("points", "stderr", "boundary_points", "gra
     "boundary": "boundary_input"
 }
 type Sample = dict[str, NDArray[np.float32]]
-type Numbers = slice | Sequence[int] | NDArray[Any]
 
 
 class Dataset:
@@ -42,10 +45,14 @@ class Dataset:
     Raises IncompleteStore for a sample whose shard is not finished or that has no certified solution,
     rather than handing out what is not there, CorruptStore for bytes that fail their checksum, and
     TooLarge for numbers beyond float32.
+    ``where``: a condition on its columns; the data set then has the certified samples alone for which it holds, in
+    their order, and ``numbers`` are those that they have in the split.
     """
 
-    def __init__(self, store: str | Path, split: str = "train", api_key: str | None = None) -> None:
-        self.store, self.split, self._api_key = located(store), split, api_key
+    def __init__(
+        self, store: str | Path, split: str = "train", api_key: str | None = None, where: str | None = None
+    ) -> None:
+        self.store, self.split, self._api_key, self.where = located(store), split, api_key, where
         self._files = files_at(self.store, api_key)
         root = read_root(self._files, shown(store))
         self.attributes: dict[str, Any] = root["attributes"]
@@ -67,9 +74,30 @@ class Dataset:
             if (path := f"{split}/{name}") in nodes
         }
         self._failed: dict[int, frozenset[int]] = {}
+        self._where = None if where is None else Where(where, self._conditional(), self.flags)
 
     def __repr__(self) -> str:
-        return f"Dataset({shown(self.store)!r}, {self.split!r}, {self._length} samples)"
+        told = "" if self.estimated is None else f", discretisation error estimated on {self.estimated}"
+        chosen = f" where {self.where}" if self.where is not None else ""
+        return f"Dataset({shown(self.store)!r}, {self.split!r}, {len(self)} samples{chosen}{told})"
+
+    def _conditional(self) -> list[str]:
+        """The columns with one number per sample."""
+        nodes = {name: node for name, node in self._columns().items() if len(node["shape"]) == 1}
+        return sorted(nodes)
+
+    @cached_property
+    def numbers(self) -> NDArray[np.intp]:
+        """The numbers of the samples in their split. Raises IncompleteStore where ``where`` has to look at shards that
+        are not finished."""
+        if self._where is None:
+            return np.arange(self._length)
+        return np.concatenate([self.chosen(shard) for shard in self.shards])
+
+    @property
+    def flags(self) -> Flags:
+        """What the bits of the column ``flags`` stand for; nothing in stores that have none."""
+        return flags_of(self._nodes, self.split)
 
     @property
     def channels(self) -> tuple[str, ...]:
@@ -80,6 +108,28 @@ class Dataset:
     def solution_channels(self) -> tuple[str, ...]:
         """Names of the channels of y."""
         return tuple(self.attributes["solution_channels"])
+
+    @property
+    def estimated(self) -> int | None:
+        """How many certified samples have their discretisation error estimated; None where the store does not tell: it
+        is not finished, holds values at points, or is of schema 1."""
+        told = self.attributes.get("estimated_samples")
+        return int(told[self.split]) if isinstance(told, dict) and self.split in told else None
+
+    @property
+    def in_time(self) -> bool:
+        """Whether y holds trajectories, [C, t, *space], at the stored times ``shared()["t"]``."""
+        names = self._nodes[f"{self.split}/{FIELDS['y']}"].get("dimension_names")
+        return "t" in self._nodes and isinstance(names, list) and names[2:3] == ["t"]
+
+    @property
+    def threads(self) -> int:
+        """How many threads should read a batch together."""
+        return self._files.threads
+
+    def reader(self, key: Literal["x", "y"]) -> ArrayReader:
+        """The reader of the array that x or y is."""
+        return self._arrays[key]
 
     @property
     def methods(self) -> dict[int, str]:
@@ -108,21 +158,20 @@ class Dataset:
             raise StoreError(f"{self.store} holds no statistics of its channels {', '.join(channels)}") from None
 
     def __len__(self) -> int:
-        return self._length
+        return self._length if self._where is None else len(self.numbers)
 
-    def __reduce__(self) -> tuple[type[Dataset], tuple[str | Path, str, str | None]]:
-        return Dataset, (self.store, self.split, self._api_key)
+    def __reduce__(self) -> tuple[Any, ...]:
+        known = {} if self._where is None else {"numbers": self.numbers}  # found once, whatever the processes
+        return Dataset, (self.store, self.split, self._api_key, self.where), known
 
     def __getitem__(self, index: SupportsIndex | Numbers) -> Sample:
         if isinstance(index, SupportsIndex) and not getattr(index, "ndim", 0):
             return self._one(as_index(index))
-        if isinstance(index, slice):
-            return self._many(np.arange(*index.indices(self._length)))
-        return self._many(self._numbers(index))
+        return self.batch(self._numbers(index))
 
     def __getitems__(self, indices: Sequence[int]) -> list[Sample]:
         """The samples of a batch, read together: what a PyTorch DataLoader asks for."""
-        batch = self._many(self._numbers(indices))
+        batch = self.batch(self._numbers(indices))
         return [{key: values[row] for key, values in batch.items()} for row in range(len(indices))]
 
     def finished(self, shard: Shard) -> bool:
@@ -139,15 +188,36 @@ class Dataset:
         self._require(shard.index, ())
         return np.setdiff1d(np.arange(shard.start, shard.stop), list(self._failed[shard.index]))
 
-    def columns(self, shard: Shard) -> dict[str, NDArray[Any]]:
+    def chosen(self, shard: Shard) -> NDArray[np.intp]:
+        """The samples of a finished shard that have a solution and for which ``where`` holds."""
+        numbers = self.certified(shard)
+        if self._where is None:
+            return numbers
+        held = self._where.holds(self.columns(shard, self._where.columns))
+        kept: NDArray[np.intp] = numbers[held[numbers - shard.start]]
+        return kept
+
+    def columns(self, shard: Shard, names: Collection[str] | None = None) -> dict[str, NDArray[Any]]:
         """The certificates and parameters of all samples of a finished shard, failed ones included, by name."""
         self._require(shard.index, ())
-        columns = {path: node for path, node in self._nodes.items() if path.startswith(f"{self.split}/")}
         return {
-            path.partition("/")[2]: read_chunk(self._files, path, node, shard.index)
-            for path, node in columns.items()
-            if is_column(node)
+            name: read_chunk(self._files, f"{self.split}/{name}", node, shard.index)
+            for name, node in self._columns().items()
+            if names is None or name in names
         }
+
+    def _columns(self) -> dict[str, Any]:
+        """The metadata of the columns of the split, by name."""
+        own = {path: node for path, node in self._nodes.items() if path.startswith(f"{self.split}/")}
+        return {path.partition("/")[2]: node for path, node in own.items() if is_column(node)}
+
+    def column(self, shard: Shard, name: str) -> NDArray[Any]:
+        """One of them. Raises StoreError where there is none of that name."""
+        self._require(shard.index, ())
+        path = f"{self.split}/{name}"
+        if path not in self._nodes or not is_column(self._nodes[path]):
+            raise StoreError(f"{shown(self.store)} has no column {name}")
+        return read_chunk(self._files, path, self._nodes[path], shard.index)
 
     def shared(self) -> dict[str, NDArray[Any]]:
         """The arrays that all samples share: the coordinates x, y, z of a grid, or points and cells of a mesh."""
@@ -155,27 +225,21 @@ class Dataset:
         return {name: read_chunk(self._files, name, self._nodes[name]) for name in names}
 
     def _numbers(self, index: Any) -> NDArray[np.intp]:
-        numbers = np.asarray(index)
-        if numbers.ndim != 1 or (numbers.size and numbers.dtype.kind not in "iu"):
-            raise IndexError(f"samples are asked for by a list of whole numbers, not {index!r}")
-        numbers = numbers.astype(np.intp)
-        outside = numbers[(numbers < -self._length) | (numbers >= self._length)]
-        if outside.size:
-            raise IndexError(f"sample {outside[0]} is outside 0..{self._length - 1}")
-        return numbers % max(self._length, 1)
+        places = numbers_of(index, len(self), "sample")
+        return places if self._where is None else self.numbers[places]
 
     def _one(self, index: int) -> Sample:
-        number = index + self._length if index < 0 else index
-        if not 0 <= number < self._length:
-            raise IndexError(f"sample {index} is outside 0..{self._length - 1}")
+        place = number_of(index, len(self), "sample")
+        number = place if self._where is None else int(self.numbers[place])
         self._require(number // self._shard, (number,))
         return self._shaped({key: array.row(number) for key, array in self._arrays.items()})
 
-    def _many(self, numbers: NDArray[np.intp]) -> Sample:
+    def batch(self, numbers: NDArray[np.intp]) -> Sample:
+        """Samples by their numbers in the split, whether ``where`` holds for them or not."""
         for shard in np.unique(numbers // self._shard).tolist():
             self._require(shard, numbers)
         plans = {key: array.plan(numbers) for key, array in self._arrays.items()}
-        fill([piece for _, pieces in plans.values() for piece in pieces], self._files.threads)
+        fill([piece for _, pieces in plans.values() for piece in pieces], self.threads)
         return self._shaped({key: values for key, (values, _) in plans.items()})
 
     def _shaped(self, values: Sample) -> Sample:

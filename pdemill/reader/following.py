@@ -27,13 +27,15 @@ class Following:
 
     Iterating gives batches as ``data[a:b]`` does, and ``sample``, their numbers; it ends when every shard has come, and
     begins anew each time. A store that is not there yet is waited for. ``patience``: raise IncompleteStore after so
-    many seconds without a new shard; None waits forever.
+    many seconds without a new shard; None waits forever. ``where``: a condition on the columns of samples.
     """
 
     def __init__(
-        self, store: str | Path, split: str = "train", api_key: str | None = None, patience: float | None = None
-    ) -> None:
-        self.store, self.split, self._api_key, self._patience = located(store), split, api_key, patience
+        self, store: str | Path, split: str = "train", api_key: str | None = None, patience: float | None = None,
+        where: str | None = None,
+    ) -> None:  # fmt: skip
+        self.store, self.split, self.where, self._api_key = located(store), split, where, api_key
+        self._patience = patience
 
     def __iter__(self) -> Iterator[Batch]:
         data = self._opened()
@@ -42,9 +44,9 @@ class Following:
             done = [shard for shard in left if data.finished(shard)]
             for shard in done:
                 left.remove(shard)
-                numbers = data.certified(shard)
+                numbers = data.chosen(shard)
                 if numbers.size:
-                    yield data[numbers] | {"sample": numbers}
+                    yield data.batch(numbers) | {"sample": numbers}
             since = monotonic() if done else since
             if left and not done:
                 self._wait(since, f"{len(left)} of {len(data.shards)} shards of {self.split} are not finished")
@@ -59,7 +61,7 @@ class Following:
         since, files = monotonic(), files_at(self.store, self._api_key)
         while not files.exists(ROOT):
             self._wait(since, "the store has not been begun")
-        return Dataset(self.store, self.split, self._api_key)
+        return Dataset(self.store, self.split, self._api_key, self.where)
 
     def _wait(self, since: float, missing: str) -> None:
         if self._patience is not None and monotonic() - since > self._patience:

@@ -15,6 +15,9 @@ from numpy.typing import NDArray
 from pdemill.arguments import listed, whole
 from pdemill.errors import StoreError
 from pdemill.reader.dataset import Dataset, Sample
+from pdemill.reader.windows import Windows
+
+type Readable = Dataset | Windows
 
 
 class Mixture:
@@ -27,7 +30,7 @@ class Mixture:
     """
 
     def __init__(
-        self, datasets: Sequence[Dataset], weights: Sequence[float] | None = None, seed: int = 0,
+        self, datasets: Sequence[Readable], weights: Sequence[float] | None = None, seed: int = 0,
         steps: int | None = None, first: int = 0,
     ) -> None:  # fmt: skip
         self.datasets, self.seed = listed("datasets", datasets, "data sets, as in mix([data])"), whole("seed", seed)
@@ -91,7 +94,7 @@ def _apportioned(total: int, weights: Sequence[float]) -> list[int]:
 
 
 def mix(
-    datasets: Sequence[Dataset], weights: Sequence[float] | None = None, seed: int = 0, steps: int | None = None
+    datasets: Sequence[Readable], weights: Sequence[float] | None = None, seed: int = 0, steps: int | None = None
 ) -> Mixture:
     """Several data sets as one map-style data set of ``steps`` items, by default one epoch; see Mixture."""
     return Mixture(datasets, weights, seed, steps)

@@ -1,4 +1,4 @@
-"""The front door: a split of a store, finished or growing."""
+"""The front door: a split of a store, finished or growing, whole samples or windows of trajectories."""
 
 from __future__ import annotations
 
@@ -7,24 +7,55 @@ from typing import Literal, overload
 
 from pdemill.reader.dataset import Dataset
 from pdemill.reader.following import Following
+from pdemill.reader.windows import Windows
 
 
 @overload
 def open(
-    store: str | Path, split: str = ..., *, api_key: str | None = ..., follow: Literal[False] = ...
-) -> Dataset: ...
+    store: str | Path, split: str = ..., *, api_key: str | None = ..., where: str | None = ...,
+    follow: Literal[False] = ...,
+) -> Dataset: ...  # fmt: skip
 @overload
 def open(
-    store: str | Path, split: str = ..., *, api_key: str | None = ..., follow: Literal[True],
+    store: str | Path, split: str = ..., *, window: tuple[int, int], stride: int = ...,
+    pairs: Literal["next", "all"] = ..., beyond_valid: bool = ..., api_key: str | None = ..., where: str | None = ...,
+) -> Windows: ...  # fmt: skip
+@overload
+def open(
+    store: str | Path, split: str = ..., *, stride: int = ..., pairs: Literal["next", "all"],
+    beyond_valid: bool = ..., api_key: str | None = ..., where: str | None = ...,
+) -> Windows: ...  # fmt: skip
+@overload
+def open(
+    store: str | Path, split: str = ..., *, api_key: str | None = ..., where: str | None = ..., follow: Literal[True],
     patience: float | None = ...,
 ) -> Following: ...  # fmt: skip
 def open(
-    store: str | Path, split: str = "train", *, api_key: str | None = None, follow: bool = False,
-    patience: float | None = None,
-) -> Dataset | Following:  # fmt: skip
+    store: str | Path, split: str = "train", *, window: tuple[int, int] | None = None, stride: int = 1,
+    pairs: Literal["next", "all"] | None = None, beyond_valid: bool = False, api_key: str | None = None,
+    where: str | None = None, follow: bool = False, patience: float | None = None,
+) -> Dataset | Windows | Following:  # fmt: skip
     """One split of a store: a folder, its address on a server, where ``api_key`` may be needed, or s3://BUCKET/PREFIX.
 
-    Works as it is as a map-style data set of a PyTorch DataLoader. ``follow``: the shards of a store that is still
-    being solved, as they are finished; ``patience``: raise IncompleteStore after so many seconds without a new one.
+    Works as it is as a map-style data set of a PyTorch DataLoader. ``window``: windows of the trajectories of a store,
+    (states in, states out), ``stride`` stored times apart; ``pairs``: "next" (from every stored time on) or "all" (all
+    of an earlier and a later state); ``beyond_valid``: also beyond the ``valid_until`` of a sample; see Windows.
+    ``follow``: the shards of a store that is still being solved, as they are finished; ``patience``: raise
+    IncompleteStore after so many seconds without a new one.
+    ``where``: only the certified samples for which a condition on their columns holds, such as
+    ``"error_estimate < 1e-3 and not flags.peclet"``: numbers, comparisons, ``and``, ``or``, ``not``; ``flags`` stands
+    for any flag; a comparison with NaN does not hold. Raises WhereError for one that cannot be read.
     """
-    return Following(store, split, api_key, patience) if follow else Dataset(store, split, api_key)
+    if window is None and pairs is None and (stride != 1 or beyond_valid):
+        raise ValueError("stride and beyond_valid are of windows: give window, as in window=(1, 1), or pairs")
+    windows = window is not None or pairs is not None
+    if follow and windows:
+        raise ValueError("follow gives whole trajectories as they are solved: leave window and pairs out")
+    if follow:
+        return Following(store, split, api_key, patience, where)
+    data = Dataset(store, split, api_key, where)
+    if windows:
+        return Windows(data, window or (1, 1), stride, pairs or "next", beyond_valid)
+    if where is not None:
+        _ = data.numbers  # what cannot be told yet is an error here
+    return data

@@ -5,8 +5,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from multiprocessing import parent_process
+from typing import Protocol
 
-from pdemill.reader.array import Piece
+
+class Piece(Protocol):
+    """A read of some chunks."""
+
+    def fill(self) -> None: ...
 
 
 def fill(pieces: Sequence[Piece], threads: int) -> None:

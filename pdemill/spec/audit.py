@@ -19,7 +19,7 @@ LEAST_CELLS = 6
 class Audit(Model):
     """Random walks measure the error of labels against the continuous equation, at random places.
 
-    samples    how many samples of each split are audited, drawn from the seed; all that a split has, if it has fewer
+    samples    the first so many samples of each split are audited; all that a split has, if it has fewer
     probes     places per sample: random cell centres or nodes
     walks      walks per probe; the interval falls as 1 / sqrt(walks)
     tolerance  a label may be wrong by so much of its root mean square before it is flagged; a flagged sample fails

@@ -11,6 +11,7 @@ from pdemill.spec.registry import Register
 from pdemill.spec.unknowns import ScalarUnknown, Unknown
 
 if TYPE_CHECKING:
+    from pdemill.spec.certify import Certify
     from pdemill.spec.method import Method
     from pdemill.spec.problem import Problem
 
@@ -24,6 +25,7 @@ class Takes:
     unknowns    one tuple of kinds for each set of unknowns
     tensor      whether the diffusion may be one function per axis
     negative    whether the reaction may be negative somewhere
+    uniform     terms that must not vary in space: numbers, one per sample
     """
 
     terms: frozenset[str]
@@ -31,6 +33,7 @@ class Takes:
     unknowns: frozenset[tuple[type[Unknown], ...]] = frozenset({(ScalarUnknown,)})
     tensor: bool = True
     negative: bool = True
+    uniform: frozenset[str] = frozenset()
 
 
 class Discretiser(ABC):
@@ -62,6 +65,13 @@ class Discretiser(ABC):
         return True
 
     @classmethod
+    def uncertified(cls, problem: Problem, certify: Certify) -> tuple[str, str] | None:
+        """The option of ``certify`` that means nothing here, and why; None where there is none."""
+        if certify.valid_until is not None:
+            return "valid_until", f"is for equations in time, and {problem.family} is none"
+        return None
+
+    @classmethod
     @abstractmethod
     def open(cls, spec: Any, stored: Mapping[str, Any] | None, chosen: Method | None) -> Any:
         """The job of a spec; ``stored`` holds the shared arrays of a store that exists already, ``chosen`` the method
@@ -91,6 +101,16 @@ class Discretiser(ABC):
     @abstractmethod
     def audit(cls, job: Any, group: Any, shard: Any, rows: Any) -> tuple[list[float], list[str]]:
         """The errors of some stored labels against the continuous equation, and what is wrong with them."""
+
+    @classmethod
+    def unestimated(cls, problem: Problem) -> str | None:
+        """Why the discretisation errors of its labels cannot be estimated; None where they can."""
+        return None
+
+    @classmethod
+    @abstractmethod
+    def estimate(cls, job: Any, group: Any, shard: Any, rows: Any) -> list[float]:
+        """The estimated discretisation errors of some stored labels; NaN where there is no estimate."""
 
     @classmethod
     @abstractmethod

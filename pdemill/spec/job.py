@@ -18,7 +18,7 @@ from pdemill.spec.method import AnyMethod, methods
 from pdemill.spec.model import Model, refuse
 
 MOST_SPLITS = 100
-RESERVED = ("x", "y", "z", "points", "cells", "facets", "facet_sides")
+RESERVED = ("x", "y", "z", "t", "points", "cells", "facets", "facet_sides")
 DEFAULT_LIMIT = 10**11
 """samples x unknowns of one job, unless PDEMILL_MAX_UNKNOWNS says otherwise."""
 
@@ -115,9 +115,22 @@ class Spec(Model):
         return self
 
     @model_validator(mode="after")
+    def _certificates_fit(self) -> Spec:
+        if complaint := self.problem.discretisation.uncertified(self.problem, self.certify):
+            path, message = complaint
+            raise refuse(("certify", path), message, None)
+        return self
+
+    @model_validator(mode="after")
     def _audit_fits(self) -> Spec:
         if self.certify.audit is not None and (complaint := audit_objection(self.problem)):
             raise refuse(("certify", "audit"), complaint, None)
+        return self
+
+    @model_validator(mode="after")
+    def _error_limit_fits(self) -> Spec:
+        if self.certify.error_rtol is not None and (complaint := self.problem.discretisation.unestimated(self.problem)):
+            raise refuse(("certify", "error_rtol"), complaint, None)
         return self
 
     @property

@@ -8,7 +8,7 @@ from typing import Annotated, Any, ClassVar, Literal, get_args
 
 from pydantic import Field
 
-from pdemill.errors import Fault
+from pdemill.errors import Fault, MissingExtra
 from pdemill.spec.model import AsNumber, Model
 from pdemill.spec.problem import Problem
 from pdemill.spec.registry import Registry, Slot
@@ -20,13 +20,17 @@ class Method(Model):
     """Base of all methods. A subclass is one file: its options, whom it admits, and how it is made."""
 
     method: str
-    solves: ClassVar[Literal["systems", "walks", "any"]]
-    """The kind of problem that it solves: those that become linear systems, or those at points."""
+    solves: ClassVar[Literal["systems", "walks", "steps", "any"]]
+    """The kind of problem that it solves: those that become linear systems, those at points, or those in time."""
     misplaced: ClassVar[str]
     """The fault of a spec that asks for it where it solves nothing."""
 
     def objection(self, problem: Problem) -> Fault | None:
         """Why this method cannot solve the problem, with what to choose instead; None when it can."""
+        return None
+
+    def missing(self) -> MissingExtra | None:
+        """What to raise where it cannot run because something is not installed; None where everything is there."""
         return None
 
     def resolve(self, problem: Problem) -> Method:
@@ -53,7 +57,7 @@ class LinearMethod(Method):
     ``guess`` is where the solves of one matrix begin: in the span of the shard's earlier solutions, or at zero.
     """
 
-    solves: ClassVar[Literal["systems", "walks", "any"]] = "systems"
+    solves: ClassVar[Literal["systems", "walks", "steps", "any"]] = "systems"
     misplaced: ClassVar[str] = (
         "solves for whole fields: give problem.resolution instead of problem.points, or use walks"
     )
@@ -73,9 +77,26 @@ class LinearMethod(Method):
         return ()
 
     @property
+    def title(self) -> str:
+        """How a plan calls it."""
+        return self.method
+
+    @property
     def recycles(self) -> bool:
         """Whether solving similar systems one after another makes it faster."""
         return False
+
+    def setup_seconds(self, problem: Problem, unknowns: int) -> float:
+        """About how many CPU seconds every process takes once for a job."""
+        return 0.0
+
+    def factor_bytes(self, problem: Problem, unknowns: int) -> float:
+        """About how many bytes the factors of a matrix have."""
+        return 0.0
+
+    def memory(self, problem: Problem, unknowns: int) -> float:
+        """About how many bytes a process needs to solve, beside the systems themselves."""
+        return 500.0 * unknowns
 
     @abstractmethod
     def solver(self) -> Any:

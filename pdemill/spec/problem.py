@@ -19,7 +19,7 @@ from pdemill.spec.boundary import Boundary
 from pdemill.spec.condition import Condition
 from pdemill.spec.discretiser import Discretiser
 from pdemill.spec.domain import Box, Polygon
-from pdemill.spec.field import Field, Function, Scalar
+from pdemill.spec.field import Field, Function, Scalar, scalars
 from pdemill.spec.model import Model, refuse
 from pdemill.spec.properties import Properties
 from pdemill.spec.registry import Registry
@@ -54,9 +54,11 @@ class Problem(Model):
     not_negative: ClassVar[tuple[str, ...]] = ()
     discretised_by: ClassVar[type[Discretiser] | None] = None
     """Set by the place of a discretiser."""
+    evolves: ClassVar[bool] = False
+    """Whether it is an equation in time."""
     pointwise: ClassVar[bool] = False
     """Whether u is wanted at points, not on a grid or mesh."""
-    solved_by: ClassVar[Literal["systems", "walks"]] = "systems"
+    solved_by: ClassVar[Literal["systems", "walks", "steps"]] = "systems"
     """The kind of method that can solve it."""
 
     @abstractmethod
@@ -252,6 +254,11 @@ class Problem(Model):
         except (ArithmeticError, AttributeError, TypeError, ValueError):
             return False
 
+    def _sources(self, functions: tuple[Function, ...]) -> Iterator[Field]:
+        """The fields that functions of a term come from, as far as these tell."""
+        for name in dict.fromkeys(function.origin for function in functions if function.origin):
+            yield from self.values(name)
+
     @staticmethod
     def _is_zero(value: Field) -> bool:
         return value.bounds() == (0.0, 0.0)
@@ -302,6 +309,10 @@ class Problem(Model):
                 raise refuse(path, f"brings in a {term} term, which {by} does not take (it takes {kinds})", None)
             if term == "diffusion" and len(functions) > 1 and not takes.tensor:
                 raise refuse(path, f"is a diagonal tensor, and {by} takes one coefficient for all axes", None)
+            if term in takes.uniform and not all(isinstance(value, Scalar) for value in self._sources(functions)):
+                raise refuse(
+                    path, f"varies in space, and {by} takes numbers and scalars there ({', '.join(scalars)})", None
+                )
             if term == "reaction" and not (takes.negative or self.definite):
                 raise refuse(path, f"may make the reaction negative, and {by} takes a reaction >= 0 only", None)
         for side, condition in self.conditions.items():

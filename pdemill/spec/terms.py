@@ -41,20 +41,28 @@ Vector = Annotated[tuple[AnyField, ...], Limits(min_length=1), BeforeValidator(a
 
 @dataclass(frozen=True)
 class Terms:
-    """The coefficients of -div(k grad u) + b . grad u + c u = f for one sample.
+    """The terms of -div(k grad u) + b . grad u + c u = f for one sample, or of
+
+        u_t - div(k grad u) + b . grad u + c u + q Lap^2 u + s sum_i d_i(u^2 / 2) + a (rot^-1 u) . grad u = f.
 
     ``diffusion`` k is one function, or one per axis for a diagonal tensor; ``convection`` b is one function
-    per axis; an absent b or c is zero. Every field of this class is a term: a discretiser takes it by name, or refuses
-    the equations that have it.
+    per axis; ``hyperdiffusion`` is q, ``self_advection`` s, ``vorticity_advection`` a, with the velocity
+    (d_y psi, -d_x psi) of -Lap psi = u in two dimensions; ``initial`` is u at the start. What is absent is zero. Every
+    field of this class is a term: a discretiser takes it by name, or refuses the equations that have it.
     """
 
     diffusion: tuple[Function, ...]
     source: Function
     convection: tuple[Function, ...] = ()
     reaction: Function | None = None
+    hyperdiffusion: Function | None = None
+    self_advection: Function | None = None
+    vorticity_advection: Function | None = None
+    initial: Function | None = None
 
     def __post_init__(self) -> None:
-        lists, single = {"diffusion", "convection"}, {"source", "reaction"}
+        lists = {"diffusion", "convection"}
+        single = Terms.__dataclass_fields__.keys() - lists
         for name in self.__dataclass_fields__:
             value = getattr(self, name)
             entries = value if isinstance(value, tuple) else (value,)

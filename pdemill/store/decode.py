@@ -3,7 +3,7 @@ arrays is not asked."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -15,7 +15,7 @@ from zarr.storage import MemoryStore
 
 from pdemill.errors import CorruptStore
 from pdemill.store.encode import shard_file
-from pdemill.store.layout import Shard, StoreLayout
+from pdemill.store.layout import ArrayLayout, Shard, StoreLayout
 
 UNREADABLE = (ValueError, TypeError, LookupError, RuntimeError, OSError, AttributeError, ArithmeticError)
 """What zarr and its codecs raise of bytes that are no chunk, and of metadata that are none."""
@@ -31,18 +31,28 @@ class ShardRows:
 
 def decode(layout: StoreLayout, metadata: Mapping[str, bytes], shard: Shard, files: Mapping[str, bytes]) -> ShardRows:
     """The rows in the ``files`` of a shard. Raises CorruptStore for what is not encoded as the layout has it."""
+    group = _group({**metadata, **files})
+    return ShardRows(group, {part.name: _rows(part, group, shard) for part in layout.arrays_of(shard.split)})
+
+
+def is_readable(metadata: Mapping[str, bytes], part: ArrayLayout, shard: Shard, data: bytes) -> bool:
+    """Whether the file of one array of a shard is encoded as the layout has it."""
+    try:
+        _rows(part, _group({**metadata, shard_file(part, shard): data}), shard)
+    except CorruptStore:
+        return False
+    return True
+
+
+def _group(files: Mapping[str, bytes]) -> zarr.Group:
     make = default_buffer_prototype().buffer.from_bytes
-    held = MemoryStore({name: make(data) for name, data in {**metadata, **files}.items()})
-    group = zarr.open_group(held, mode="r")
-    arrays = dict(_rows(layout, group, shard))
-    return ShardRows(group, arrays)
+    return zarr.open_group(MemoryStore({name: make(data) for name, data in files.items()}), mode="r")
 
 
-def _rows(layout: StoreLayout, group: zarr.Group, shard: Shard) -> Iterator[tuple[str, NDArray[Any]]]:
-    for part in layout.arrays_of(shard.split):
-        array: Any = group[f"{shard.split}/{part.name}"]
-        try:
-            yield part.name, np.asarray(array[shard.start : shard.stop])
-        except UNREADABLE as error:
-            name = shard_file(part, shard)
-            raise CorruptStore(f"{name} does not hold {list(part.shape)} {part.dtype} per sample: {error}") from None
+def _rows(part: ArrayLayout, group: zarr.Group, shard: Shard) -> NDArray[Any]:
+    array: Any = group[f"{shard.split}/{part.name}"]
+    try:
+        return np.asarray(array[shard.start : shard.stop])
+    except UNREADABLE as error:
+        name = shard_file(part, shard)
+        raise CorruptStore(f"{name} does not hold {list(part.shape)} {part.dtype} per sample: {error}") from None

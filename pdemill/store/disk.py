@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
+import errno
 import logging
 import os
 from collections.abc import Iterator
+from contextlib import AbstractContextManager
 from pathlib import Path
 from time import monotonic, sleep
 from typing import Protocol, Self
-from uuid import uuid4
 
 from pdemill.errors import StoreBusy, StoreError
-from pdemill.flock import FileLock
+from pdemill.flock import FileLock, hold, is_abandoned
 
 TEMPORARY = ".tmp"
+NO_LINKS = {errno.EPERM, errno.ENOSYS, errno.ENOTSUP, errno.EOPNOTSUPP, errno.EMLINK}
+"""What file systems answer that have no hard links: FAT, and some in user space."""
+ALONE_SECONDS = 120.0
 
 
 class Readable(Protocol):
@@ -32,6 +36,9 @@ class Disk(Readable, Protocol):
     def write(self, name: str, data: bytes) -> None: ...
     def sync(self, name: str) -> None: ...
     def replace(self, source: str, target: str) -> None: ...
+    def link(self, source: str, target: str) -> None: ...
+    def abandoned(self, name: str) -> bool: ...
+    def alone(self, folder: str) -> AbstractContextManager[object]: ...
     def sync_folder(self, name: str) -> None: ...
     def remove(self, name: str) -> None: ...
 
@@ -41,6 +48,8 @@ class LocalDisk:
 
     def __init__(self, root: str | Path) -> None:
         self.root = Path(root)
+        self._held: dict[str, int] = {}
+        self._warned = False
 
     def read(self, name: str) -> bytes:
         return (self.root / name).read_bytes()
@@ -64,19 +73,62 @@ class LocalDisk:
         (self.root / name).mkdir()
 
     def write(self, name: str, data: bytes) -> None:
-        (self.root / name).write_bytes(data)
+        """Make a file. It is held until it is moved, removed or let go, so that others see that its writer lives."""
+        handle = os.open(self.root / name, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o666)
+        hold(handle)
+        self._held[name] = handle
+        with os.fdopen(handle, "wb", closefd=False) as file:
+            file.write(data)
 
     def sync(self, name: str) -> None:
         self._sync(self.root / name, os.O_RDONLY)
 
     def replace(self, source: str, target: str) -> None:
         (self.root / source).replace(self.root / target)
+        self._let_go(source)
+
+    def link(self, source: str, target: str) -> None:
+        """Give a file a second name. Raises FileExistsError where there is such a file, whoever made it and when.
+
+        Where the file system has no hard links, the file is moved, under a lock that all writers of ``target`` take.
+        """
+        try:
+            (self.root / target).hardlink_to(self.root / source)
+        except OSError as error:
+            if error.errno not in NO_LINKS:
+                raise
+            self._move_alone(source, target, error)
+
+    def abandoned(self, name: str) -> bool:
+        """Whether the writer of a file that was made by ``write`` is dead."""
+        return is_abandoned(self.root / name)
+
+    def alone(self, folder: str) -> Lock:
+        """The right to take something away that is not as it should be."""
+        return Lock(self.root / folder, patience=ALONE_SECONDS)
 
     def sync_folder(self, name: str) -> None:
         self._sync(self.root / name, os.O_RDONLY | os.O_DIRECTORY)
 
     def remove(self, name: str) -> None:
+        self._let_go(name)
         (self.root / name).unlink()
+
+    def _let_go(self, name: str) -> None:
+        if (handle := self._held.pop(name, None)) is not None:
+            os.close(handle)
+
+    def _move_alone(self, source: str, target: str, error: OSError) -> None:
+        if not self._warned:
+            self._warned = True
+            logging.getLogger(__name__).warning(
+                "the file system of %s has no hard links (%s): shards are put in place under a lock, one at a time",
+                self.root, error.strerror,
+            )  # fmt: skip
+        with Lock((self.root / target).parent, patience=ALONE_SECONDS):
+            if self.exists(target):
+                raise FileExistsError(errno.EEXIST, os.strerror(errno.EEXIST), target)
+            self.replace(source, target)
 
     @staticmethod
     def _sync(path: Path, flags: int) -> None:
@@ -85,57 +137,6 @@ class LocalDisk:
             os.fsync(handle)
         finally:
             os.close(handle)
-
-
-def write_durably(disk: Disk, name: str, data: bytes) -> None:
-    """Put a file in place so that a crash at any moment leaves the old file, no file, or the whole new one."""
-    folder = name.rpartition("/")[0]
-    make_folders(disk, folder)
-    temporary = f"{name}.{uuid4().hex}{TEMPORARY}"
-    try:
-        disk.write(temporary, data)
-        disk.sync(temporary)
-        disk.replace(temporary, name)
-        disk.sync_folder(folder)
-    except OSError as error:
-        _discard(disk, temporary)
-        raise StoreError(
-            f"cannot write {name}: {error.strerror or error}; finished shards are safe, run it again"
-        ) from error
-
-
-def _discard(disk: Disk, name: str) -> None:
-    """Give the space of a half-written file back; what cannot be removed is left to the next sweep."""
-    try:
-        if disk.exists(name):
-            disk.remove(name)
-    except OSError as error:
-        logging.getLogger(__name__).warning("cannot remove %s: %s", name, error.strerror or error)
-
-
-def make_folders(disk: Disk, name: str) -> None:
-    """Make a folder and those above it, durably."""
-    if not name or disk.exists(name):
-        return
-    parent = name.rpartition("/")[0]
-    make_folders(disk, parent)
-    try:
-        disk.make_folder(name)
-        disk.sync_folder(parent)
-    except FileExistsError:
-        return
-    except OSError as error:
-        raise StoreError(f"cannot make the folder {name}: {error.strerror or error}") from error
-
-
-def sweep(disk: Disk) -> None:
-    """Remove the temporary files of writers that died; only while no writer is alive."""
-    for name in list(disk.names()):
-        if name.endswith(TEMPORARY):
-            try:
-                disk.remove(name)
-            except OSError as error:
-                raise StoreError(f"cannot remove {name}: {error.strerror or error}; run it again") from error
 
 
 class Lock:

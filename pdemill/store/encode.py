@@ -15,7 +15,7 @@ from zarr.storage import MemoryStore
 
 from pdemill.quiet import quiet
 from pdemill.store.layout import ArrayLayout, Shard, StoreLayout
-from pdemill.store.sharding import LEVEL, encode_shard
+from pdemill.store.sharding import LEVEL, encode_chunk, encode_shard
 
 COMPRESSOR = ZstdCodec(level=LEVEL, checksum=True)
 
@@ -54,8 +54,8 @@ def shard_file(part: ArrayLayout, shard: Shard) -> str:
 def encode(part: ArrayLayout, values: NDArray[Any], samples: int) -> bytes:
     """The file of one shard of one array: ``values`` has up to ``samples`` rows."""
     if part.chunked_by_sample:
-        return encode_shard(values, samples)
-    return encode_by_zarr(part, values, samples)
+        return encode_shard(values, samples, part.block, part.fill)
+    return encode_chunk(values.astype(part.dtype, copy=False), samples, part.fill)
 
 
 def encode_by_zarr(part: ArrayLayout, values: NDArray[Any], samples: int) -> bytes:
@@ -67,11 +67,11 @@ def encode_by_zarr(part: ArrayLayout, values: NDArray[Any], samples: int) -> byt
 
 
 def _create(parent: Any, name: str, part: ArrayLayout, samples: int, shard: int) -> zarr.Array[Any]:
-    whole = (shard, *part.shape)
+    whole = (shard, *part.padded)
     options: dict[str, Any] = {
         "shape": (samples, *part.shape),
         "dtype": part.dtype,
-        "chunks": (1, *part.shape) if part.chunked_by_sample else whole,
+        "chunks": (1, *part.chunk) if part.chunked_by_sample else whole,
         "shards": whole if part.chunked_by_sample else None,
         "compressors": COMPRESSOR,
         "fill_value": part.fill,

@@ -12,6 +12,8 @@ from numpy.typing import NDArray
 
 SHARD_BYTES = 32 * 2**20
 SHARD_SAMPLES = (16, 1024)
+BLOCK_BYTES = 2**18
+"""Most bytes of a chunk that holds some times of a trajectory: what is decoded for one of its frames."""
 SCHEMA = 2
 """Version of the store's layout; readers refuse a higher one."""
 
@@ -31,6 +33,8 @@ class ArrayLayout:
     attributes: tuple[tuple[str, Any], ...] = ()
     is_field: bool | None = None
     """Whether it is read sample by sample; by default everything with two or more axes behind the sample's is."""
+    block: int | None = None
+    """Times per chunk of trajectories [channel, t, ...]; None where a chunk is a whole sample."""
 
     @property
     def sample_bytes(self) -> int:
@@ -40,6 +44,18 @@ class ArrayLayout:
     def chunked_by_sample(self) -> bool:
         """Fields are read sample by sample; the short columns beside them are one chunk per shard."""
         return len(self.shape) > 1 if self.is_field is None else self.is_field
+
+    @property
+    def chunk(self) -> tuple[int, ...]:
+        """The shape of one chunk of a sample."""
+        return self.shape if self.block is None else (self.shape[0], self.block, *self.shape[2:])
+
+    @property
+    def padded(self) -> tuple[int, ...]:
+        """The shape of a sample in whole chunks: behind its last time there is fill."""
+        if self.block is None:
+            return self.shape
+        return (self.shape[0], -(-self.shape[1] // self.block) * self.block, *self.shape[2:])
 
 
 @dataclass(frozen=True)
@@ -87,6 +103,13 @@ def cut(splits: Mapping[str, int], samples_per_shard: int) -> Iterator[Shard]:
     for split, samples in splits.items():
         for index, start in enumerate(range(0, samples, samples_per_shard)):
             yield Shard(split, index, start, min(start + samples_per_shard, samples))
+
+
+def times_per_chunk(sample_bytes: int, times: int) -> int | None:
+    """Times per chunk of a trajectory: evenly many, in chunks of at most BLOCK_BYTES or of one time; None for all."""
+    most = max(BLOCK_BYTES * times // sample_bytes, 1)
+    chunks = -(-times // most)
+    return None if chunks < 2 else -(-times // chunks)
 
 
 def shard_samples(sample_bytes: int) -> int:

@@ -70,6 +70,11 @@ class Manifest:
         """Every file of the shard, those with measurements included."""
         return {**self.files, **self.run.get("files", {})}
 
+    @property
+    def length(self) -> int:
+        """Length of all files of the shard together."""
+        return sum(int(known["bytes"]) for known in self.all_files().values())
+
     def to_bytes(self) -> bytes:
         return json.dumps(asdict(self), sort_keys=True, indent=1).encode() + b"\n"
 

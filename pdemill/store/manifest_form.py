@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-MOMENTS = {"count", "mean", "m2", "least", "greatest"}
+MOMENTS = {"count", "mean", "m2", "least", "greatest", "exponent"}
 
 
 def misshapen(content: Mapping[str, Any]) -> Iterator[str]:
@@ -21,7 +21,7 @@ def misshapen(content: Mapping[str, Any]) -> Iterator[str]:
     run = content.get("run", {})
     if not isinstance(run, Mapping) or not _is_run(run):
         yield "run"
-    if not isinstance(content.get("summary", {}), Mapping):
+    if not _is_summary(content.get("summary", {})):
         yield "summary"
     if not _are_moments(content.get("moments", {})):
         yield "moments"
@@ -40,6 +40,19 @@ def _are_files(value: Any) -> bool:
         and isinstance(known["sha256"], str)
         and _is_count(known["bytes"])
         for known in value.values()
+    )
+
+
+def _is_summary(value: Any) -> bool:
+    if not isinstance(value, Mapping):
+        return False
+    flags, worst = value.get("flags", {}), [value.get(f"worst_{of}") for of in ("residual", "estimate")]
+    return (
+        _is_count(value.get("flagged", 0))
+        and _is_count(value.get("estimated", 0))
+        and all(number is None or isinstance(number, int | float) for number in worst)
+        and isinstance(flags, Mapping)
+        and all(map(_is_count, flags.values()))
     )
 
 
@@ -69,6 +82,7 @@ def _are_moments(value: Any) -> bool:
         and _is_count(numbers.get("count", 0))
         and all(isinstance(number, int | float) for number in numbers.values())
         and numbers.get("m2", 0) >= 0
+        and isinstance(numbers.get("exponent", 0), int)
         for numbers in value.values()
     )
 

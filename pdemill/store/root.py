@@ -53,6 +53,9 @@ def _misshapen(document: Mapping[str, Any]) -> Iterator[str]:
         yield "shard_samples"
     if not isinstance(attributes.get("complete"), bool):
         yield "complete"
+    estimated = attributes.get("estimated_samples", {})
+    if not isinstance(estimated, dict) or not all(number == 0 or _is_count(number) for number in estimated.values()):
+        yield "estimated_samples"
     for name in ("input_channels", "solution_channels", "parameters"):
         names = attributes.get(name)
         if not isinstance(names, list) or not all(isinstance(value, str) for value in names):
@@ -72,6 +75,11 @@ def read_attributes(root: str | Path) -> dict[str, Any]:
     return dict(read_root(LocalDisk(root), root)["attributes"])
 
 
+def in_time(attributes: Mapping[str, Any]) -> bool:
+    """Whether a store holds trajectories."""
+    return "time" in attributes["spec"]["problem"]
+
+
 def is_pointwise(attributes: Mapping[str, Any]) -> bool:
     """Whether a store holds values at points instead of whole fields."""
     return attributes.get("layout") == "pointwise"
@@ -81,13 +89,28 @@ DESCRIPTION = "discretiser"
 """A key of ``plan`` that follows from the spec; stores from before version 0.2 have none."""
 
 
+SUPERLU = "superlu"
+"""A key of ``versions`` where ``direct`` is SuperLU's."""
+OF_FACTORS = ("refined", "direct")
+"""Keys of ``plan`` that depend on who factorises: the method of refined solves is chosen by estimates."""
+
+
+def other_factors(attributes: Mapping[str, Any], stored: Mapping[str, Any]) -> bool:
+    """Whether a store was begun where MUMPS factorises and is looked at where SuperLU does, or the other way round."""
+    return (SUPERLU in attributes["versions"]) != (SUPERLU in stored["versions"])
+
+
 def as_written(attributes: Mapping[str, Any], stored: Mapping[str, Any]) -> dict[str, Any]:
     """Attributes made anew, as the writer of a store made them: with its versions and its machine, and without what it
     did not tell."""
-    plan = {key: value for key, value in attributes["plan"].items() if key != DESCRIPTION or key in stored["plan"]}
+    mine, theirs = attributes["plan"], stored["plan"]
+    plan = {key: value for key, value in mine.items() if key != DESCRIPTION or key in theirs}
+    if other_factors(attributes, stored):
+        own = {key: value for key, value in plan.items() if key not in OF_FACTORS}
+        plan = {key: own.pop(key, value) for key, value in theirs.items() if key in own or key in OF_FACTORS} | own
     told = {MACHINE: stored[MACHINE]} if MACHINE in stored else {}
-    mine = {key: told.get(key, value) for key, value in attributes.items() if key != MACHINE or told}
-    return {**mine, "versions": stored["versions"], "plan": plan}
+    kept = {key: told.get(key, value) for key, value in attributes.items() if key != MACHINE or told}
+    return {**kept, "versions": stored["versions"], "plan": plan}
 
 
 def without_description(root: bytes) -> bytes:

@@ -15,13 +15,20 @@ from numpy.typing import NDArray
 
 from pdemill.errors import CorruptStore, StoreError, StoreMismatch
 from pdemill.store import manifest as manifests
-from pdemill.store.disk import Disk, make_folders, write_durably
+from pdemill.store.certified import certified, fault_of, take_out, taken_out
+from pdemill.store.decode import is_readable
+from pdemill.store.disk import Disk
 from pdemill.store.encode import encode, metadata, shard_file, with_attributes
-from pdemill.store.layout import MEASURED, SCHEMA, Shard, StoreLayout
+from pdemill.store.layout import MEASURED, SCHEMA, ArrayLayout, Shard, StoreLayout
 from pdemill.store.manifest import MADE_WITH, Manifest
 from pdemill.store.moments import Moments, merge
 from pdemill.store.origin import Origin
+from pdemill.store.placing import Staged, make_folders, remove, sync_folder, write_durably, write_once
 from pdemill.store.root import ROOT, as_written, read_root
+
+TRIES = 5
+ESTIMATED = "estimated"
+"""The key of a summary that counts the samples whose discretisation error is estimated."""
 
 
 @dataclass(frozen=True)
@@ -77,9 +84,9 @@ class Store:
             self.check_same_job(other_versions or self._whole())
         make_folders(self.disk, manifests.FOLDER)
         for name, data in self.metadata.items():
-            if name == ROOT and self.disk.exists(ROOT):
-                continue
-            if not self.disk.exists(name) or self.disk.read(name) != data:
+            if not self.disk.exists(name):
+                write_once(self.disk, name, data)
+            elif name != ROOT and self.disk.read(name) != data:
                 write_durably(self.disk, name, data)
 
     def check_same_job(self, other_versions: bool = False) -> None:
@@ -132,36 +139,102 @@ class Store:
         """The names of the files of a shard."""
         return [shard_file(part, shard) for part in self.layout.arrays_of(shard.split)]
 
-    def commit(self, shard: Shard, data: ShardData) -> Manifest:
-        """Encode and write a shard; it exists from the moment its manifest does.
+    def certified(self, shard: Shard) -> Manifest | None:
+        """The manifest of a shard all of whose files are, byte for byte, what it says; None where there is none."""
+        try:
+            return certified(self.disk, shard, self.files_of(shard))
+        except CorruptStore:
+            return None
 
-        The manifest's ``run.cpu_seconds.write`` is the time of everything but writing the manifest itself.
+    def commit(self, shard: Shard, data: ShardData) -> Manifest:
+        """Encode and write a shard; it exists from the moment its manifest does. Returns the manifest in place, which
+        is another's where somebody was faster.
+
+        Nothing is locked. Files get their names one by one, the manifest the last, and no file that is there loses its
+        own: it is adopted, if it is what would be written, or a measurement that can be read. Hence whoever is late,
+        however late, changes nothing that a manifest certifies. What is there and damaged is taken away, under a lock.
+
+        The manifest's ``run.cpu_seconds.write`` is the time of everything but putting files in place.
         """
         begin = process_time()
-        lasting: dict[str, bytes] = {}
-        measured: dict[str, bytes] = {}
+        content = {}
         for part in self.layout.arrays_of(shard.split):
-            files = measured if part.name in MEASURED else lasting
-            files[shard_file(part, shard)] = encode(part, data.arrays[part.name], self.layout.shard_samples)
+            content[shard_file(part, shard)] = encode(part, data.arrays[part.name], self.layout.shard_samples)
         moments = self.moments(data.arrays, data.failures)
-        for name, content in {**lasting, **measured}.items():
-            write_durably(self.disk, name, content)
-        run = dict(data.run or {})
-        run["cpu_seconds"] = {**run.get("cpu_seconds", {}), "write": round(process_time() - begin, 6)}
-        manifest = Manifest(
-            split=shard.split,
-            shard=shard.index,
-            start=shard.start,
-            stop=shard.stop,
-            files={name: manifests.fingerprint(content) for name, content in lasting.items()},
-            failures=data.failures,
-            moments=moments,
-            summary=data.summary or {},
-            schema=self.layout.attributes["schema"],
-            run={**run, **self.made_with, "files": {name: manifests.fingerprint(c) for name, c in measured.items()}},
-        )
-        write_durably(self.disk, manifests.name_of(shard), manifest.to_bytes())
-        return manifest
+        with Staged(self.disk) as staged:
+            for name, file in content.items():
+                staged.add(name, file)
+            run = dict(data.run or {})
+            run["cpu_seconds"] = {**run.get("cpu_seconds", {}), "write": round(process_time() - begin, 6)}
+            for _ in range(TRIES):
+                if self.disk.exists(manifests.name_of(shard)):
+                    if (there := self.certified(shard)) is not None:
+                        return there
+                elif (files := self._placed(shard, staged, content)) is not None:
+                    measured = self._measured(shard)
+                    manifest = Manifest(
+                        split=shard.split,
+                        shard=shard.index,
+                        start=shard.start,
+                        stop=shard.stop,
+                        files={name: known for name, known in files.items() if name not in measured},
+                        failures=data.failures,
+                        moments=moments,
+                        summary=data.summary or {},
+                        schema=self.layout.attributes["schema"],
+                        run={**run, **self.made_with, "files": {name: files[name] for name in measured}},
+                    )
+                    staged.add(manifests.name_of(shard), manifest.to_bytes())
+                    if staged.place(manifests.name_of(shard)):
+                        return manifest
+                    continue
+                self._clear(shard, content)
+        raise StoreError(f"shard {shard.name} is damaged again and again by another writer; stop it and run it again")
+
+    def _placed(self, shard: Shard, staged: Staged, content: Mapping[str, bytes]) -> dict[str, dict[str, Any]] | None:
+        """Put the files of a shard in place; returns the fingerprints of those that are there now, or None where one of
+        them is not what it should be."""
+        files = {}
+        for name, mine in content.items():
+            there = mine if staged.place(name) else self._read(name)
+            if there is None or not self._fits(shard, name, there, mine):
+                return None
+            files[name] = manifests.fingerprint(there)
+        return files
+
+    def _fits(self, shard: Shard, name: str, there: bytes, mine: bytes) -> bool:
+        """Whether a file that is there can stand for the one that would be written."""
+        part = self._measured(shard).get(name)
+        return there == mine or (part is not None and is_readable(self.metadata, part, shard, there))
+
+    def _read(self, name: str) -> bytes | None:
+        """A file, or None where it cannot be read."""
+        try:
+            return self.disk.read(name)
+        except OSError:
+            return None
+
+    def _measured(self, shard: Shard) -> dict[str, ArrayLayout]:
+        parts = self.layout.arrays_of(shard.split)
+        return {shard_file(part, shard): part for part in parts if part.name in MEASURED}
+
+    def _clear(self, shard: Shard, content: Mapping[str, bytes]) -> None:
+        """Take away what is there of a shard and cannot stay, its manifest first."""
+        with self.disk.alone(manifests.FOLDER):
+            if not taken_out(self.disk, shard, self.files_of(shard)):
+                return
+            for name, mine in content.items():
+                there = self._read(name)
+                if self.disk.exists(name) and (there is None or not self._fits(shard, name, there, mine)):
+                    remove(self.disk, name)
+
+    def fault_of(self, shard: Shard) -> str:
+        """What is wrong with a shard, its manifest or a byte of its files; nothing if it is as it was certified."""
+        return fault_of(self.disk, shard, self.files_of(shard))
+
+    def take_out(self, shard: Shard) -> str:
+        """Remove the manifest of a shard that has a fault, and tell the fault."""
+        return take_out(self.disk, shard, self.files_of(shard))
 
     def moments(
         self, arrays: Mapping[str, NDArray[Any]], failures: Sequence[Mapping[str, Any]]
@@ -184,6 +257,7 @@ class Store:
             raise StoreError(f"{len(found) - len(done)} shards are missing; run generate again")
         root = self.finished_root(done)
         if self.disk.read(ROOT) != root:
+            sync_folder(self.disk, manifests.FOLDER)  # whoever placed the last manifest may not have done so yet
             write_durably(self.disk, ROOT, root)
         return done
 
@@ -191,20 +265,14 @@ class Store:
         """The root metadata of the finished store, with the statistics of its first split."""
         stats = merge(m.moments for m in done if m.split == next(iter(self.layout.splits)))
         failed = sum(len(m.failures) for m in done)
-        attributes = {**self.layout.attributes, "complete": True, "failed_samples": failed, "stats": stats}
+        attributes = {**self.layout.attributes, "complete": True, "failed_samples": failed, **_estimated(done)}
+        attributes["stats"] = stats
         return with_attributes(self.metadata[ROOT], attributes)
 
 
-def check_files(disk: Disk, shard: Shard, manifest: Manifest) -> None:
-    """Raise CorruptStore unless every file of a shard is the one that its manifest describes."""
-    for name, expected in manifest.all_files().items():
-        try:
-            found = manifests.fingerprint(disk.read(name))
-        except OSError as error:
-            raise CorruptStore(f"{name} of shard {shard.name} cannot be read: {error.strerror}") from None
-        if found != expected:
-            what = "bytes" if found["bytes"] != expected["bytes"] else "sha256"
-            raise CorruptStore(
-                f"{name} (samples {shard.start}..{shard.stop - 1} of {shard.split}) is not what was written: "
-                f"{what} {found[what]}, expected {expected[what]}"
-            )
+def _estimated(done: list[Manifest]) -> dict[str, dict[str, int]]:
+    """How many certified samples of each split have their discretisation error estimated, where manifests tell."""
+    if not all(ESTIMATED in m.summary for m in done):
+        return {}
+    splits = dict.fromkeys(m.split for m in done)
+    return {"estimated_samples": {s: sum(m.summary[ESTIMATED] for m in done if m.split == s) for s in splits}}

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 from collections.abc import Iterator
+from contextlib import AbstractContextManager, nullcontext
 
 
 class Crash(BaseException):
@@ -23,6 +24,7 @@ class MemoryDisk:
         self.synced: dict[str, bytes] = {}
         self.durable: dict[str, bytes] = {}
         self.durable_folders: set[str] = {""}
+        self.held: set[str] = set()
 
     def read(self, name: str) -> bytes:
         return self.files[name]
@@ -44,7 +46,9 @@ class MemoryDisk:
 
     def write(self, name: str, data: bytes) -> None:
         assert _folder(name) in self.folders
+        assert name not in self.files
         self.files[name] = data
+        self.held.add(name)
 
     def sync(self, name: str) -> None:
         self.synced[name] = self.files[name]
@@ -53,6 +57,20 @@ class MemoryDisk:
         self.files[target] = self.files.pop(source)
         if source in self.synced:
             self.synced[target] = self.synced.pop(source)
+        self.held.discard(source)
+
+    def link(self, source: str, target: str) -> None:
+        if target in self.files:
+            raise FileExistsError(target)
+        self.files[target] = self.files[source]
+        if source in self.synced:
+            self.synced[target] = self.synced[source]
+
+    def abandoned(self, name: str) -> bool:
+        return name not in self.held
+
+    def alone(self, folder: str) -> AbstractContextManager[object]:
+        return nullcontext()
 
     def sync_folder(self, name: str) -> None:
         self.durable_folders |= {folder for folder in self.folders if folder and _folder(folder) == name}
@@ -64,7 +82,10 @@ class MemoryDisk:
                 self.durable[file] = self.synced.get(file, b"")
 
     def remove(self, name: str) -> None:
+        if name not in self.files:
+            raise FileNotFoundError(name)
         del self.files[name]
+        self.held.discard(name)
 
     def crash(self, keep: str = "nothing") -> MemoryDisk:
         """The disk as it is found after a crash.
@@ -131,6 +152,11 @@ class FailingDisk(MemoryDisk):
     def replace(self, source: str, target: str) -> None:
         chosen = self._count()
         super().replace(source, target)
+        self._after(chosen)
+
+    def link(self, source: str, target: str) -> None:
+        chosen = self._count()
+        super().link(source, target)
         self._after(chosen)
 
     def sync_folder(self, name: str) -> None:

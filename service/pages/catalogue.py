@@ -11,6 +11,7 @@ from service.catalogue import family_views, preset_views
 from service.pages.page import Page, posted, show
 from service.pages.session import COOKIE, LASTS_SECONDS
 from service.pages.state import ThePages, TheVisitor
+from service.state import address_of, base_url
 
 router = APIRouter(route_class=Page, include_in_schema=False)
 
@@ -33,11 +34,13 @@ def ask(request: Request, pages: ThePages, next: Annotated[str, Query(max_length
 def take(request: Request, pages: ThePages, typed: Annotated[dict[str, str], Depends(posted)]) -> Response:
     """Remember who has this key."""
     place = _inside(typed.get("next", "/"))
-    cookie = pages.sessions.begin(typed.get("key", "").strip())
-    if cookie is None:
+    owner = pages.state.known(address_of(request), typed.get("key", "").strip())
+    if owner is None:
+        pages.state.metrics.refused_key()
         return show(request, "key.html", 403, next=place, wrong=True)
+    cookie = pages.sessions.begin(owner)
     response = RedirectResponse(place, 303)
-    secure = request.headers.get("origin", "").startswith("https:")
+    secure = any(url.startswith("https:") for url in (base_url(request), request.headers.get("origin", "")))
     response.set_cookie(COOKIE, cookie, LASTS_SECONDS, secure=secure, httponly=True, samesite="strict")
     return response
 

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated
 
 from fastapi import APIRouter, Query, Request, Response
 
+from pdemill.store.disk import LocalDisk
+from pdemill.store.flags import flags_of
 from pdemill.store.layout import Shard
+from pdemill.store.root import read_root
 from service.keys import Owner
 from service.ledger import UNFINISHED, Dataset
 from service.pages.formats import figure
@@ -16,12 +20,13 @@ from service.pages.jobs import job_row_of
 from service.pages.page import Page, is_foreign, show
 from service.pages.pictures import Theme
 from service.pages.shards import finished_names
-from service.pages.snippets import snippets
 from service.pages.state import PagesState, ThePages, TheVisitor
 from service.pages.views import shards_of
+from service.pools import pooled
 from service.problems import Refusal
 from service.samples import sample_view
-from service.state import find_job, find_store
+from service.snippets import snippets
+from service.state import base_url, find_job, find_store
 from service.views import Sample, store_url
 
 PER_PAGE = 12
@@ -39,6 +44,7 @@ class Picture:
 
 
 @router.get("/jobs/{job}/gallery")
+@pooled("readers")
 def gallery(
     request: Request, pages: ThePages, owner: TheVisitor, job: str, split: Annotated[str | None, Query()] = None,
     page: Annotated[int, Query(ge=1, le=10**9)] = 1,
@@ -53,10 +59,11 @@ def gallery(
     finished = finished_names(store)
     ready = [shard for shard in shards if shard.split == chosen and shard.name in finished]
     total = sum(map(len, ready))
+    texts = flags_of(read_root(LocalDisk(store), store)["consolidated_metadata"]["metadata"], chosen).texts
     numbers = _window(ready, (page - 1) * PER_PAGE, PER_PAGE)
     return show(
         request, "gallery.html", row=job_row_of(pages, owner, job), splits=splits, split=chosen, page=page,
-        pages=max(1, -(-total // PER_PAGE)), total=total, pictures=[_picture(store, chosen, n) for n in numbers],
+        pages=max(1, -(-total // PER_PAGE)), total=total, pictures=[_picture(store, chosen, n, texts) for n in numbers],
     )  # fmt: skip
 
 
@@ -74,7 +81,7 @@ def _window(ready: list[Shard], skip: int, number: int) -> list[int]:
     return found
 
 
-def _picture(store: Path, split: str, number: int) -> Picture:
+def _picture(store: Path, split: str, number: int, texts: Mapping[str, str]) -> Picture:
     try:
         sample = sample_view(store, split, number)
     except Refusal as error:
@@ -84,12 +91,19 @@ def _picture(store: Path, split: str, number: int) -> Picture:
         words.append(f"{sample.iterations} iterations")
     if sample.rel_residual is not None:
         words.append(f"relative residual {figure(sample.rel_residual, 2)}")
+    if sample.algebraic_error is not None:
+        words.append(f"algebraic error {figure(sample.algebraic_error, 2)}")
+    if sample.stored_error is not None:
+        words.append(f"{figure(sample.stored_error, 2)} as it is stored")
     if sample.error_estimate is not None:
         words.append(f"error about {figure(sample.error_estimate, 2)}")
+    if sample.flags:
+        words.append(f"flagged: {', '.join(texts[name] for name in sample.flags)}")
     return Picture(number, sample, ", ".join(words))
 
 
 @router.get("/jobs/{job}/samples/{split}/{number}.png")
+@pooled("pictures")
 def picture(
     request: Request, pages: ThePages, owner: TheVisitor, job: str, split: str, number: int, theme: Theme = "light"
 ) -> Response:
@@ -105,10 +119,11 @@ def picture(
 
 
 @router.get("/jobs/{job}/use")
+@pooled("readers")
 def use(request: Request, pages: ThePages, owner: TheVisitor, job: str) -> Response:
     """How to read the store."""
     store, dataset = _store(pages, owner, job)
-    url = str(request.base_url).rstrip("/") + store_url(dataset.id)
+    url = base_url(request) + store_url(dataset.id)
     split = shards_of(store)[0].split
     row = job_row_of(pages, owner, job)
     texts = snippets(str(store), url, split, keyed=not pages.state.keys.open)

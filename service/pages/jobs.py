@@ -18,6 +18,7 @@ from service.pages.render import render
 from service.pages.rows import JobRow, job_row, left
 from service.pages.state import ThePages, TheVisitor
 from service.pages.views import findings, progress, spec_of, spec_text, throughput
+from service.pools import pooled
 from service.state import find_job, find_store
 
 PER_PAGE = 25
@@ -44,6 +45,7 @@ def index(
 
 
 @router.get("/jobs/{job}")
+@pooled("readers")
 def job(request: Request, pages: ThePages, owner: TheVisitor, job: str) -> Response:
     """Everything about one job."""
     began, rates = throughput(pages, owner, job)
@@ -56,6 +58,7 @@ def job(request: Request, pages: ThePages, owner: TheVisitor, job: str) -> Respo
 
 
 @router.get("/jobs/{job}/findings")
+@pooled("readers")
 def found(pages: ThePages, owner: TheVisitor, job: str) -> Response:
     """The part of a job's page that changes with every shard."""
     return HTMLResponse(render("_findings.html", findings=findings(pages, owner, job)))
@@ -91,6 +94,7 @@ def cancel(pages: ThePages, owner: TheVisitor, job: str) -> Response:
 
 
 @router.post("/jobs/{job}/retry")
+@pooled("specs")
 def retry(pages: ThePages, owner: TheVisitor, job: str) -> Response:
     """Submit the spec of a job again: what is missing in its store is solved."""
     _, dataset = find_job(pages.state, owner, job)

@@ -22,6 +22,7 @@ from service.pages.preview import pack, unpack
 from service.pages.render import render
 from service.pages.state import PagesState, ThePages, TheVisitor
 from service.pages.views import spec_of, spec_text
+from service.pools import pooled
 from service.problems import Refusal
 from service.state import find_job
 from service.submission import check
@@ -56,6 +57,7 @@ def look_at(pages: PagesState, spec: Mapping[str, Any]) -> Checked:
 
 
 @router.get("/new")
+@pooled("specs")
 def new(
     request: Request, pages: ThePages, owner: TheVisitor, preset: Annotated[str | None, Query()] = None,
     family: Annotated[str | None, Query()] = None, job: Annotated[str | None, Query()] = None,
@@ -79,6 +81,7 @@ def _beginning(
 
 
 @router.post("/new")
+@pooled("specs")
 def send(request: Request, pages: ThePages, owner: TheVisitor, typed: Typed) -> Response:
     """Submit what was typed in, check it, show the form anew, or go on in YAML."""
     spec, action = read_spec(typed), typed.get("action", "submit")
@@ -99,12 +102,14 @@ def renewed(pages: ThePages, owner: TheVisitor, typed: Typed) -> Response:
 
 
 @router.post("/new/check")
+@pooled("specs")
 def checked(pages: ThePages, owner: TheVisitor, typed: Typed) -> Response:
     """The verdict on the form as filled in so far."""
     return HTMLResponse(render("_checked.html", checked=look_at(pages, read_spec(typed))))
 
 
 @router.get("/new/preview.png")
+@pooled("previews")
 def preview(request: Request, pages: ThePages, owner: TheVisitor, spec: str, theme: Theme = "light") -> Response:
     """The first sample of a spec as a PNG."""
     if is_foreign(request):
@@ -129,6 +134,7 @@ def as_yaml(
 
 
 @router.post("/new/yaml")
+@pooled("specs")
 def send_yaml(request: Request, pages: ThePages, owner: TheVisitor, typed: Typed) -> Response:
     """Submit or check a spec that was written by hand."""
     text = typed.get("spec", "")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Mapping
 from typing import Any
 from urllib.parse import parse_qsl, quote, urlsplit
 
@@ -11,6 +11,7 @@ from fastapi import Request, Response
 from fastapi.exceptions import RequestValidationError
 from fastapi.routing import APIRoute
 from starlette.exceptions import HTTPException
+from starlette.requests import ClientDisconnect
 from starlette.responses import HTMLResponse, RedirectResponse
 
 from pdemill.errors import SpecError, StoreError
@@ -86,14 +87,16 @@ def show(request: Request, template: str, code: int = 200, **values: Any) -> Res
     return HTMLResponse(render(template, **shared, **values), code)
 
 
-def trouble(request: Request, status: int, reason: str) -> Response:
+def trouble(request: Request, status: int, reason: str, headers: Mapping[str, str] | None = None) -> Response:
     """The page that reports a problem."""
-    return show(request, "error.html", status, status=status, reason=reason)
+    page = show(request, "error.html", status, status=status, reason=reason)
+    page.headers.update(headers or {})
+    return page
 
 
 def _refused(request: Request, error: Refusal) -> Response:
     if error.status != 401:
-        return trouble(request, error.status, error.detail)
+        return trouble(request, error.status, error.detail, error.headers)
     place = f"/key?next={quote(request.url.path if request.method in SAFE else '/')}"
     if request.headers.get("hx-request"):
         return Response(status_code=204, headers={"HX-Redirect": place})
@@ -109,6 +112,8 @@ async def posted(request: Request) -> dict[str, str]:
         pairs = parse_qsl(
             (await request.body()).decode("ascii"), keep_blank_values=True, max_num_fields=MOST_FIELDS, errors="strict"
         )
+    except ClientDisconnect:
+        raise Refusal(400, "the form ended early") from None
     except ValueError:
         raise Refusal(400, "the form cannot be read") from None
     return dict(pairs)

@@ -10,7 +10,7 @@ from typing import Any, Literal
 
 import zarr
 
-from pdemill.store.root import is_pointwise, read_attributes
+from pdemill.store.root import read_attributes
 
 type Theme = Literal["light", "dark"]
 INK = {"light": "#3c4043", "dark": "#c9c6bf"}
@@ -25,17 +25,12 @@ def paint(store: Path, split: str, sample: int, theme: Theme) -> bytes:
     from matplotlib.figure import Figure  # late: the API draws only once somebody looks
     from matplotlib.text import Text
 
-    from pdemill.picture_fields import Fields
-    from pdemill.picture_panels import MAX_CHANNELS, Panels
-    from pdemill.picture_points import Clouds
+    from pdemill.picture_kinds import panels_of
+    from pdemill.picture_panels import MAX_CHANNELS
 
     attributes, root = read_attributes(store), zarr.open_group(store, mode="r")
     group: Any = root[split]
-    panels: Panels = (
-        Clouds(attributes, group, np.array([sample]))
-        if is_pointwise(attributes)
-        else Fields(attributes, root, group, [])
-    )
+    panels = panels_of(attributes, root, group, np.array([sample]), [])
     names = [*attributes["input_channels"][:MAX_CHANNELS], *panels.results]
     inputs = np.asarray(group["input"][sample])[:MAX_CHANNELS]
     widths = [NARROW if np.ptp(values) == 0 else PANEL for values in inputs] + [PANEL] * len(panels.results)

@@ -8,7 +8,6 @@ from base64 import urlsafe_b64decode, urlsafe_b64encode
 from binascii import Error
 from collections import OrderedDict
 from copy import deepcopy
-from threading import BoundedSemaphore
 from typing import Any
 from zlib import compress, decompressobj
 from zlib import error as ZlibError  # noqa: N812
@@ -19,7 +18,7 @@ from pdemill.spec.load import validate
 from service.pages.pictures import Theme
 from service.problems import Refusal
 
-SECONDS, PATIENCE_SECONDS = 20.0, 30.0
+SECONDS = 20.0
 REMEMBERED = 100
 LONGEST = 6000
 """Characters of a spec in an address."""
@@ -50,26 +49,20 @@ def small(spec: Spec) -> dict[str, Any]:
 
 
 class Previewer:
-    """Runs one preview at a time, and remembers the last ones."""
+    """Runs previews, and remembers the last ones. Only one thread asks for them."""
 
     def __init__(self) -> None:
-        self._turn = BoundedSemaphore()
         self._known: OrderedDict[str, bytes] = OrderedDict()
 
     def picture(self, spec: Spec, theme: Theme) -> bytes:
         """The PNG. Raises Refusal with the reason why there is none."""
         task = json.dumps({"spec": small(spec), "theme": theme, "seconds": SECONDS})
-        if not self._turn.acquire(timeout=PATIENCE_SECONDS):
-            raise Refusal(503, "other previews are being drawn; try again", headers={"Retry-After": "10"})
-        try:
-            if task not in self._known:
-                self._known[task] = _solved(task)
-            self._known.move_to_end(task)
-            while len(self._known) > REMEMBERED:
-                self._known.popitem(last=False)
-            return self._known[task]
-        finally:
-            self._turn.release()
+        if task not in self._known:
+            self._known[task] = _solved(task)
+        self._known.move_to_end(task)
+        while len(self._known) > REMEMBERED:
+            self._known.popitem(last=False)
+        return self._known[task]
 
 
 def _solved(task: str) -> bytes:

@@ -27,11 +27,8 @@ class Sessions:
         self._keys, self._path = keys, folder / SECRET
         self._known: bytes | None = None
 
-    def begin(self, key: str) -> str | None:
-        """The cookie of whoever has this key; None for nobody we know."""
-        owner = self._keys.owner(f"Bearer {key}")
-        if owner is None:
-            return None
+    def begin(self, owner: Owner) -> str:
+        """The cookie of an owner, for as long as the key lasts."""
         until = int(time.time()) + LASTS_SECONDS
         return f"{owner.name}:{until}:{self._code(owner, until)}"
 
@@ -43,9 +40,12 @@ class Sessions:
         until, _, code = rest.partition(":")
         if not (until.isascii() and until.isdecimal() and len(until) < 12) or int(until) < time.time():
             return None
-        owner = self._keys.named(name)
-        known = owner is not None and compare_digest(self._code(owner, int(until)).encode(), code.encode())
-        return owner if known else None
+        known = [
+            owner
+            for owner in self._keys.entries(name)
+            if compare_digest(self._code(owner, int(until)).encode(), code.encode())
+        ]
+        return known[0] if known else None
 
     def _code(self, owner: Owner, until: int) -> str:
         return new(self._secret(), f"{owner.name}:{until}:{owner.sha256}".encode(), sha256).hexdigest()

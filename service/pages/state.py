@@ -32,15 +32,19 @@ class PagesState:
         return cls(state, sessions, Statisticians(), Painter(), Previewer())
 
 
-def _pages(request: Request) -> PagesState:
+async def _pages(request: Request) -> PagesState:
     pages: PagesState = request.app.state.pages
     return pages
 
 
 def _visitor(request: Request) -> Owner:
-    owner = _pages(request).sessions.owner(request.cookies.get(COOKIE))
+    pages: PagesState = request.app.state.pages
+    owner = pages.sessions.owner(request.cookies.get(COOKIE))
     if owner is None:
         raise Refusal(401, "give a key first")
+    if owner.role == "metrics":
+        raise Refusal(403, "this key opens /metrics only")
+    request.state.owner = owner.name
     return owner
 
 

@@ -21,6 +21,7 @@ from numpy.typing import NDArray
 from pdemill.inspect import COLUMNS
 from pdemill.planning import Plan
 from pdemill.store.disk import LocalDisk
+from pdemill.store.flags import Flags
 from pdemill.store.layout import Shard
 from pdemill.store.manifest import read
 from pdemill.store.root import read_attributes
@@ -42,19 +43,25 @@ class ShardColumns:
     columns: Columns
     methods: dict[str, int]
     failures: tuple[tuple[str, int, str], ...]
+    flags: Flags
     cold: NDArray[Any]
     """Whether a sample was solved when there was nothing to recycle yet."""
 
 
 @dataclass(frozen=True)
 class Statistics:
-    """Of ``shards`` of the ``finished`` ones: how many samples each method solved, which failed, how good they are."""
+    """Of ``shards`` of the ``finished`` ones: how many samples each method solved, which failed, how good they are.
+    ``estimated``: how many have their discretisation error estimated; None for values at points."""
 
     shards: int
     finished: int
     methods: dict[str, int]
     failures: tuple[tuple[str, int, str], ...]
+    flagged: int
+    flags: dict[str, int]
+    """Certified samples by what their flags say."""
     charts: tuple[Histogram, ...]
+    estimated: int | None
 
     @property
     def certified(self) -> int:
@@ -68,6 +75,10 @@ def statistics(parts: Sequence[ShardColumns], finished: int, rtol: float | None,
     for part in parts:
         for name, number in part.methods.items():
             methods[name] = methods.get(name, 0) + number
+    flags: dict[str, int] = {}
+    for part in parts:
+        for name, number in part.flags.counts(part.columns.get("flags", np.empty(0, int))).items():
+            flags[part.flags.texts[name]] = flags.get(part.flags.texts[name], 0) + number
     columns = {name: np.concatenate([part.columns[name] for part in parts]) for name in parts[0].columns}
     cold = np.concatenate([part.cold for part in parts])
     return Statistics(
@@ -75,7 +86,10 @@ def statistics(parts: Sequence[ShardColumns], finished: int, rtol: float | None,
         finished=finished,
         methods=methods,
         failures=tuple(failure for part in parts for failure in part.failures)[:FAILURES],
+        flagged=int(np.count_nonzero(columns.get("flags", ()))),
+        flags=flags,
         charts=tuple(chart for chart in _charts(columns, cold, rtol, plan) if chart is not None),
+        estimated=int(np.isfinite(columns["error_estimate"]).sum()) if "rel_residual" in columns else None,
     )
 
 
@@ -87,6 +101,7 @@ def _charts(columns: Columns, cold: NDArray[Any], rtol: float | None, plan: Plan
         _iterations(iterations, cold, cold_iterations(plan)) if iterative else None,
         histogram("Seconds per solve", columns.get("solve_seconds", empty), True),
         histogram("Relative residual", columns.get("rel_residual", empty), True, [("tolerance", rtol)] if rtol else []),
+        histogram("Error as it is stored", columns.get("stored_error", empty), True),
         histogram("Error estimate", columns.get("error_estimate", empty), True),
         histogram("Audited error", columns.get("audit_error", empty), True),
     ]
@@ -138,5 +153,6 @@ def columns_of(store: Path, shard: Shard) -> ShardColumns:
         {name: column[good] for name, column in columns.items()},
         {name: number for name, number in zip(names, numbers, strict=True) if number},
         tuple((shard.split, int(f["sample"]), f"{f['result']}: {f['reason']}") for f in failures),
+        Flags.of(group["flags"].attrs) if "flags" in group else Flags(),
         (np.arange(shard.stop - shard.start) == first)[good],
     )

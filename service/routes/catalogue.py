@@ -15,7 +15,7 @@ from service.problems import Refusal, documented
 from service.state import TheOwner
 from service.views import PREFIX, Family, Preset
 
-router = APIRouter(tags=["catalogue"], responses=documented(401, 421, 503))
+router = APIRouter(tags=["catalogue"], responses=documented(401, 403, 421, 429, 503))
 
 
 @router.get("/", include_in_schema=False)

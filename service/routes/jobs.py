@@ -4,18 +4,22 @@ from __future__ import annotations
 
 import logging
 from collections.abc import AsyncIterator
+from functools import partial
 from typing import Annotated
 
 from fastapi import APIRouter, Depends, Header, Query, Request, Response
 from fastapi.sse import EventSourceResponse, ServerSentEvent
+from pydantic import BaseModel
+from starlette.concurrency import run_in_threadpool
 
 from service import jobs as actions
 from service.body import JsonObject
 from service.ledger import Status
+from service.pools import pooled
 from service.problems import documented
 from service.results import results_view
 from service.samples import sample_view
-from service.state import TheOwner, TheState, find_job, find_store
+from service.state import TheOwner, TheState, base_url, find_job, find_store
 from service.submission import check, dataset_of
 from service.views import PREFIX, Estimate, Job, JobPage, Results, Sample, trial_view
 
@@ -28,13 +32,14 @@ SPEC_BODY = {
 }
 
 log = logging.getLogger("pdemill.api")
-router = APIRouter(prefix="/jobs", tags=["jobs"], responses=documented(401, 421, 503))
+router = APIRouter(prefix="/jobs", tags=["jobs"], responses=documented(401, 403, 421, 429, 503))
 
 
 @router.post(
-    "", status_code=202, openapi_extra=SPEC_BODY, responses=documented(400, 413, 415, 422, 429),
+    "", status_code=202, openapi_extra=SPEC_BODY, responses=documented(400, 413, 415, 422, 507),
     summary="Submit a data set job",
 )  # fmt: skip
+@pooled("specs")
 def submit(
     owner: TheOwner,
     body: JsonObject,
@@ -53,6 +58,7 @@ def submit(
 @router.post(
     "/validate", openapi_extra=SPEC_BODY, responses=documented(400, 413, 415, 422), summary="Check a spec; a dry run"
 )
+@pooled("specs")
 def validate(owner: TheOwner, body: JsonObject, state: TheState) -> Estimate:
     """Check a spec and estimate what it costs, without queueing it."""
     spec, cost = check(state, body)
@@ -66,6 +72,8 @@ def validate(owner: TheOwner, body: JsonObject, state: TheState) -> Estimate:
         bytes=cost.bytes,
         method=cost.method,
         cpu_seconds=cost.cpu_seconds,
+        memory_bytes=cost.memory,
+        factor_bytes=cost.factor_bytes,
         alternatives=cost.alternatives,
         trial=trial_view(state.settings.store(dataset)),
         dataset=dataset,
@@ -81,11 +89,14 @@ def jobs(
     status: Annotated[Status | None, Query()] = None,
     limit: Annotated[int, Query(ge=1, le=200)] = 50,
     cursor: Annotated[str | None, Query(max_length=64)] = None,
+    whose: Annotated[str | None, Query(alias="owner", pattern=r"^(\*|[A-Za-z0-9._-]{1,64})$")] = None,
 ) -> JobPage:
-    """One page of your jobs; follow ``next`` for the one after it."""
-    page, after = actions.page(state, owner, status, limit, cursor)
+    """One page of your jobs; follow ``next`` for the one after it. An admin may name another ``owner``, or ``*`` for
+    all."""
+    page, after = actions.page(state, owner, status, limit, cursor, whose)
     if after is not None:
-        chosen = f"status={status}&" if status is not None else ""
+        given = {"status": status, "owner": whose}
+        chosen = "".join(f"{name}={value}&" for name, value in given.items() if value is not None)
         response.headers["Link"] = f'<{PREFIX}/jobs?{chosen}limit={limit}&cursor={after}>; rel="next"'
     return JobPage(jobs=page, next=after)
 
@@ -94,9 +105,7 @@ def jobs(
     "/{job}", response_model=Job, responses={304: {"description": "Not modified"}, **documented(404, 422)},
     summary="The state of a job",
 )  # fmt: skip
-async def job(
-    job: str, state: TheState, owner: TheOwner, if_none_match: Annotated[str | None, Header()] = None
-) -> Response:
+def job(job: str, state: TheState, owner: TheOwner, if_none_match: Annotated[str | None, Header()] = None) -> Response:
     """A job now. With ``If-None-Match`` the answer is 304 while nothing has changed."""
     now = actions.rendered(state, owner, job)
     tag = f'"{now.tag}"'
@@ -128,26 +137,40 @@ async def events(
 
 
 @router.delete("/{job}", responses=documented(404, 409, 422), summary="Cancel a job, or delete its store")
-def dismiss(
+async def dismiss(
     job: str, state: TheState, owner: TheOwner,
     delete_store_too: Annotated[bool, Query(alias="delete_store")] = False,
 ) -> Job:  # fmt: skip
     """Cancel an unfinished job: workers stop between two samples, and the finished shards stay. With
     ``delete_store=true`` a finished job is given up, and its store deleted once no other job is on it."""
-    return actions.dismiss(state, owner, job, delete_store_too)
+    if delete_store_too:
+        return await state.pools.run("readers", partial(actions.dismiss, state, owner, job, delete_store_too=True))
+    return await run_in_threadpool(actions.dismiss, state, owner, job)
 
 
-@router.get("/{job}/results", responses=documented(404, 409, 422), summary="The finished store of a job")
-def results(job: str, state: TheState, owner: TheOwner, request: Request) -> Results:
+@router.get(
+    "/{job}/results", response_model=Results, responses=documented(404, 409, 422), summary="The finished store of a job"
+)
+@pooled("readers")
+def results(job: str, state: TheState, owner: TheOwner, request: Request) -> Response:
     """Where the store is, what is in it, and how to read it."""
     row, dataset = find_job(state, owner, job)
-    return results_view(state, row, dataset, str(request.base_url).rstrip("/"))
+    return _written(results_view(state, row, dataset, base_url(request)))
 
 
-@router.get("/{job}/samples/{sample}", responses=documented(404, 409, 422), summary="A preview of one sample")
+@router.get(
+    "/{job}/samples/{sample}", response_model=Sample, responses=documented(404, 409, 422),
+    summary="A preview of one sample",
+)  # fmt: skip
+@pooled("readers")
 def sample(
     job: str, sample: int, state: TheState, owner: TheOwner, split: Annotated[str | None, Query()] = None
-) -> Sample:
+) -> Response:
     """Input, solution and certificate of one sample, thinned out to at most 64 values along each axis."""
     _row, dataset = find_job(state, owner, job)
-    return sample_view(find_store(state, dataset.id), split, sample)
+    return _written(sample_view(find_store(state, dataset.id), split, sample))
+
+
+def _written(view: BaseModel) -> Response:
+    """A long answer, written out here and not where all requests are answered."""
+    return Response(view.model_dump_json(), media_type="application/json")

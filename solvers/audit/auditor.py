@@ -24,6 +24,7 @@ from solvers.field_job import FieldJob
 from solvers.instance import Instance, InvalidSample
 from solvers.methods.walks import Walks
 from solvers.operators.box import BoxGrid
+from solvers.operators.norms import unit_scale
 from solvers.walks.control import Control, OnGrid
 from solvers.walks.data import Data
 from solvers.walks.domains import geometry_of
@@ -68,9 +69,11 @@ class Auditor:
 
         ``guide``: values near u for the control variate, by default the label; a rough or wrong label asks for a
         better one. None where walks give no honest answer: coefficients that 257 places per axis (65 in space) do not
-        resolve, or heavy weights.
+        resolve, heavy weights, or labels whose squares are no numbers.
         """
         values = label.ravel()
+        if unit_scale(values[self._inside]) != 1.0:
+            return None
         try:
             equation = self._equation(instance)
         except InvalidSample:

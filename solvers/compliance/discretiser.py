@@ -148,6 +148,9 @@ def _transfer(place: dict[str, Any]) -> None:
             raise ComplianceError(f"{name}: restrict() is not exact for polynomials of degree {degree}")
         if job.refined.order != grid.order:
             raise ComplianceError(f"{name}: the refined discretisation states another order")
+        half = grid.coarsened()
+        if half is not None and half.refined().pattern.shape != grid.pattern.shape:
+            raise ComplianceError(f"{name}: the refined discretisation of coarsened() is another one")
         known = dict(zip(grid.axes, grid.points.shape, strict=True))
         for part, (axes, values) in job.layout.shared.items():
             if len(axes) != values.ndim or any(known.get(a, n) != n for a, n in zip(axes, values.shape, strict=True)):

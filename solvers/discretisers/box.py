@@ -12,6 +12,7 @@ from pydantic import BeforeValidator, Field
 from pdemill.spec.boundary import opposite_paired
 from pdemill.spec.discretiser import Takes
 from pdemill.spec.domain import BOX_SIDES, Box, Polygon, choose_domain
+from pdemill.spec.evolution import is_in_time
 from pdemill.spec.model import as_tuple, refusal, refuse
 from pdemill.spec.problem import Problem
 from solvers.discretisers.whole_fields import WholeFields
@@ -113,7 +114,7 @@ class OnBox(WholeFields):
 
     @classmethod
     def suits(cls, problem: Mapping[str, Any]) -> bool:
-        return "points" not in problem and not asks_for_mesh(problem)
+        return "points" not in problem and not asks_for_mesh(problem) and not is_in_time(problem)
 
     @classmethod
     def misfit(cls, problem: Mapping[str, Any]) -> str | None:

@@ -53,7 +53,7 @@ class AtPoints(Discretiser):
 
     @classmethod
     def may_take(cls, family: type[Problem]) -> bool:
-        return family.symmetric
+        return family.symmetric and not family.evolves
 
     @classmethod
     def open(cls, spec: Spec, stored: Mapping[str, NDArray[Any]] | None, chosen: Method | None) -> PointJob:
@@ -86,6 +86,14 @@ class AtPoints(Discretiser):
     @classmethod
     def audit(cls, job: PointJob, group: zarr.Group, shard: Shard, rows: NDArray[Any]) -> tuple[list[float], list[str]]:
         return [], []  # labels at points come from walks already
+
+    @classmethod
+    def unestimated(cls, problem: Problem) -> str | None:
+        return "is for whole fields: values at points have a standard error each; use solver.target_stderr"
+
+    @classmethod
+    def estimate(cls, job: PointJob, group: zarr.Group, shard: Shard, rows: NDArray[Any]) -> list[float]:
+        return []  # there is no grid
 
     @classmethod
     def plan(cls, job: PointJob, always: bool) -> Plan:

@@ -12,7 +12,7 @@ from pdemill.spec.discretiser import Discretiser
 from pdemill.spec.method import LinearMethod, Method
 from pdemill.spec.problem import Problem
 from solvers.methods.auto import Auto
-from solvers.methods.candidates import candidates
+from solvers.methods.candidates import candidates, for_few
 from solvers.methods.direct import Direct
 
 if TYPE_CHECKING:
@@ -32,6 +32,10 @@ class WholeFields(Discretiser):
     """Base of the discretisers that make linear systems, each solved by a ``LinearMethod``."""
 
     place: ClassVar[type[Problem]]
+
+    @classmethod
+    def may_take(cls, family: type[Problem]) -> bool:
+        return not family.evolves
 
     @classmethod
     def open(cls, spec: Spec, stored: Mapping[str, NDArray[Any]] | None, chosen: Method | None) -> FieldJob:
@@ -69,6 +73,21 @@ class WholeFields(Discretiser):
         from solvers.audit.stored import audit_stored  # late: only audits load compiled walks
 
         return audit_stored(job, group, shard, rows)
+
+    @classmethod
+    def unestimated(cls, problem: Problem) -> str | None:
+        finer = problem.size * 2**problem.dimension
+        if for_few(problem, finer, Auto(method="auto").rtol) is not None:
+            return None
+        return (
+            f"is not possible here: no method is known to solve {finer:,} unknowns, cells of half the size, in memory"
+        )
+
+    @classmethod
+    def estimate(cls, job: FieldJob, group: zarr.Group, shard: Shard, rows: NDArray[Any]) -> list[float]:
+        from solvers.field_estimates import estimate_stored  # late: as above
+
+        return estimate_stored(job, group, shard, rows)
 
     @classmethod
     def plan(cls, job: FieldJob, always: bool) -> Plan:

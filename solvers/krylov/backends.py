@@ -5,20 +5,23 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from functools import partial
 
+from solvers.installed import has_petsc
 from solvers.krylov.basis import RightPreconditioned
-from solvers.krylov.triangular import KINDS, TriangularPreconditioned
+from solvers.krylov.kinds import KINDS
+from solvers.krylov.triangular import TriangularPreconditioned
 from solvers.operators.system import Matrix, Pattern
 
 Maker = Callable[[Pattern], RightPreconditioned]
 
 
 def makers(preconditioner: str) -> list[Maker]:
-    """Compiled triangular solves for the preconditioners they know, then PETSc, which also takes what they refuse."""
-    from solvers import petsc  # late: a spec must not load PETSc
+    """Compiled triangular solves for the preconditioners they know, then PETSc, which also takes what they refuse;
+    where it is not installed, that is solved by ``direct``."""
+    backends: list[Callable[..., RightPreconditioned]] = [TriangularPreconditioned] if preconditioner in KINDS else []
+    if has_petsc() or not backends:
+        from solvers import petsc  # late: a spec must not load PETSc
 
-    backends: list[type[TriangularPreconditioned] | type[petsc.Preconditioned]] = [petsc.Preconditioned]
-    if preconditioner in KINDS:
-        backends.insert(0, TriangularPreconditioned)
+        backends.append(petsc.Preconditioned)
     return [partial(backend, preconditioner=preconditioner) for backend in backends]
 
 

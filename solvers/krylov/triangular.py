@@ -14,9 +14,6 @@ from solvers.krylov.level_schedule import level_schedule
 from solvers.operators.product import Handles, Product
 from solvers.operators.system import Matrix, Pattern
 
-KINDS = ("none", "jacobi", "sor", "icc", "ilu")
-"""Preconditioners that are a diagonal, or two triangular solves in the order of the unknowns."""
-
 
 class TriangularPreconditioned:
     """M = I, D, (D + L) D⁻¹ (D + U), or incomplete factors without fill, in natural order.

@@ -13,8 +13,9 @@ from pdemill.addresses import on_disk
 from pdemill.errors import StoreError, StoreMismatch
 from pdemill.progress import Failure, Summary, Tally, Watcher
 from pdemill.spec.job import Spec
-from pdemill.store.disk import TEMPORARY, Lock, sweep
+from pdemill.store.disk import TEMPORARY, Lock
 from pdemill.store.manifest import FOLDER, Manifest
+from pdemill.store.placing import sweep
 from pdemill.store.store import Store
 from solvers.local.pool import Event, Pool
 from solvers.local.resuming import require_same_draws
@@ -38,7 +39,7 @@ def generate(
         job, store = plan_work(job, store)
         if other_versions and store.made_with:
             require_same_draws(job, store)
-        sweep(store.disk)
+        sweep(store.disk, alone=True)
         store.create(other_versions)
         missing = store.missing()
         totals = _Totals(spec.samples, spec.samples - sum(map(len, missing)), watcher)
@@ -50,7 +51,7 @@ def generate(
                 counts = Counts()
                 manifest = work_on(job, store, shard, 1, counts)
                 totals.add(Event("finished", shard, {**counts.numbers, "run": manifest.run}))
-        sweep(store.disk)
+        sweep(store.disk, alone=True)
         manifests = store.finish()
     return Summary(str(root), spec.samples, tuple(_failures(manifests)), perf_counter() - begin, totals.cpu_seconds)
 

@@ -6,8 +6,9 @@ import numpy as np
 
 from pdemill.errors import CorruptStore, StoreMismatch
 from pdemill.store import manifest as manifests
+from pdemill.store.certified import check_files
 from pdemill.store.decode import decode
-from pdemill.store.store import Store, check_files
+from pdemill.store.store import Store
 from solvers.agreement import same_bits
 from solvers.job import Job
 from solvers.threads import one_thread

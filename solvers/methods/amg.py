@@ -8,11 +8,12 @@ from typing import Annotated, Any, ClassVar, Literal, Protocol
 
 from pydantic import Field
 
-from pdemill.errors import Fault
+from pdemill.errors import Fault, MissingExtra
 from pdemill.points import Array
 from pdemill.spec.method import LinearMethod
 from pdemill.spec.model import AsNumber
 from pdemill.spec.problem import Problem
+from solvers.installed import needs_petsc
 from solvers.methods.gmres import Iteration
 from solvers.operators.system import Matrix, Pattern, System
 from solvers.solution import Result, Solution, Solver, Stats
@@ -44,6 +45,9 @@ class Amg(LinearMethod):
             ("method",),
             f"amg needs a symmetric definite operator, and that of {problem.family} {missed}: use direct or gmres",
         )
+
+    def missing(self) -> MissingExtra | None:
+        return needs_petsc(f"solver.method {self.method}")
 
     def seconds(self, problem: Problem, unknowns: int) -> float:
         fixed = problem.properties.constant

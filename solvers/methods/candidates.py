@@ -15,23 +15,22 @@ type Guess = Literal["span", "zero"]
 def candidates(
     problem: Problem, unknowns: int, rtol: float, sort: Sort = "auto", guess: Guess = "span"
 ) -> list[LinearMethod]:
-    """The methods that offer themselves for a problem of this kind and size, and are admitted."""
+    """The methods that offer themselves for a problem of this kind and size, are admitted, and can run here."""
     found = []
     for name, kind in methods.items():
         if not issubclass(kind, LinearMethod):
             continue
         for options in kind.candidates(problem, unknowns):
             method = kind.model_validate({"method": name, "rtol": rtol, "sort": sort, "guess": guess, **options})
-            if method.objection(problem) is None:
+            if method.objection(problem) is None and method.missing() is None:
                 found.append(method)
     return sorted(found, key=lambda method: method.seconds(problem, unknowns))
 
 
-def refining(problem: Problem, unknowns: int, rtol: float) -> LinearMethod | None:
-    """The method for a few samples of a problem with ``unknowns`` unknowns on cells of half the size; None where
-    nothing is known to fit into memory. Samples are few and not sorted, so nothing is recycled."""
-    finer = unknowns * 2**problem.dimension
-    found = [method for method in candidates(problem, finer, rtol, "none") if not method.recycles]
+def for_few(problem: Problem, unknowns: int, rtol: float) -> LinearMethod | None:
+    """The method for a few samples of a problem on another grid, where they have so many unknowns; None where nothing
+    is known to fit into memory. Samples are few and not sorted, so nothing is recycled."""
+    found = [method for method in candidates(problem, unknowns, rtol, "none") if not method.recycles]
     return found[0] if found else None
 
 
@@ -43,4 +42,4 @@ def name_of(method: LinearMethod) -> str:
         for name, value in method
         if name not in LinearMethod.model_fields and (name == "preconditioner" or value != getattr(plain, name))
     ]
-    return " ".join([method.method, *own])
+    return " ".join([method.title, *own])

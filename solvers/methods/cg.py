@@ -8,9 +8,11 @@ from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal
 
 from pydantic import Field
 
-from pdemill.errors import Fault
+from pdemill.errors import Fault, MissingExtra
 from pdemill.spec.method import LinearMethod, Preconditioner, krylov_seconds
 from pdemill.spec.problem import Problem
+from solvers.installed import needs_petsc
+from solvers.krylov.kinds import KINDS
 from solvers.methods.gmres import KrylovSolver
 
 if TYPE_CHECKING:
@@ -54,14 +56,19 @@ class Cg(LinearMethod):
             )
         return None
 
+    def missing(self) -> MissingExtra | None:
+        if self.recycle and self.preconditioner in KINDS:
+            return None
+        return needs_petsc(f"solver.method cg with recycle {self.recycle} and preconditioner {self.preconditioner}")
+
     def seconds(self, problem: Problem, unknowns: int) -> float:
         plane = problem.structured and problem.dimension < 3
         return krylov_seconds(self.preconditioner, problem, unknowns, per_step=1.1e-8 if plane else 2.2e-8)
 
     def solver(self) -> KrylovSolver | RecycledCgSolver:
-        from solvers import petsc  # late: a spec must load neither PETSc nor a compiler
-
         if not self.recycle:
+            from solvers import petsc  # late: a spec must load neither PETSc nor a compiler
+
             make = partial(petsc.Krylov, kind="cg", preconditioner=self.preconditioner)
             return KrylovSolver(make, self.rtol, self.max_iterations)
         from solvers.krylov.backends import makers

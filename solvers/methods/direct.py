@@ -1,4 +1,4 @@
-"""Sparse direct solution by MUMPS."""
+"""Sparse direct solution, by MUMPS or by SuperLU."""
 
 from __future__ import annotations
 
@@ -14,19 +14,25 @@ from scipy.sparse.linalg import ArpackError, LinearOperator, eigsh
 from pdemill.points import Array
 from pdemill.spec.method import LinearMethod
 from pdemill.spec.problem import Problem
+from solvers import superlu
+from solvers.installed import has_petsc
+from solvers.methods.dissection import factor_memory, factor_seconds, factorisation
 from solvers.operators.system import Matrix, Pattern, System
 from solvers.solution import Result, Solution, Solver, Stats, reduced
 
-LARGEST_FACTOR = 250_000
+LARGEST_FACTOR = 250_000 if has_petsc() else 120_000
 """Unknowns above which the factors of a 3D matrix do not fit a worker."""
+SLOWER, SLOWER_TO_SOLVE = 3.5, 2.0
+"""How many times as long as MUMPS SuperLU takes for a system, and for one of a matrix that was factorised before."""
 LEAST_LANCZOS = 16
 """Unknowns below which corrections are solved for instead."""
 BLOCK = 8
-"""Right-hand sides that are solved for at once; in larger blocks (16, 32) the last bit depends on the column."""
+"""Right-hand sides that MUMPS solves for at once; in larger blocks (16, 32) the last bit depends on the column."""
 
 
 class Direct(LinearMethod):
-    """Cholesky, LDL^T or LU factorisation by MUMPS (Amestoy et al. 2001), through PETSc.
+    """Cholesky, LDL^T or LU factorisation by MUMPS (Amestoy et al. 2001), through PETSc; by SuperLU (Li 2005), through
+    SciPy, where PETSc is not installed.
 
     The pattern is analysed once per shard. A matrix that is the same for all samples is factorised once per process,
     and solved with for eight samples at once. Work grows as n^(3/2) in 2D and n^2 in 3D.
@@ -39,7 +45,16 @@ class Direct(LinearMethod):
     def candidates(cls, problem: Problem, unknowns: int) -> Sequence[Mapping[str, Any]]:
         return ({},) if problem.dimension < 3 or unknowns <= LARGEST_FACTOR else ()
 
+    @property
+    def title(self) -> str:
+        return self.method if has_petsc() else "direct by SuperLU"
+
     def seconds(self, problem: Problem, unknowns: int) -> float:
+        slower = 1.0 if has_petsc() else SLOWER_TO_SOLVE if problem.properties.constant else SLOWER
+        return slower * self._seconds_of_mumps(problem, unknowns)
+
+    @staticmethod
+    def _seconds_of_mumps(problem: Problem, unknowns: int) -> float:
         if problem.properties.constant:
             return float(1.2e-5 + 3.6e-8 * unknowns + (1e-10 if problem.dimension < 3 else 4.5e-10) * unknowns**1.5)
         if problem.dimension < 3:
@@ -47,7 +62,24 @@ class Direct(LinearMethod):
             return float(5e-5 + 3.2e-7 * unknowns + fill * unknowns**1.5)
         return 5e-5 + 7e-7 * unknowns + 3.2e-10 * unknowns**2
 
+    def setup_seconds(self, problem: Problem, unknowns: int) -> float:
+        slower = 1.0 if has_petsc() else SLOWER
+        return slower * factor_seconds(problem.properties, unknowns) if problem.properties.constant else 0.0
+
+    def factor_bytes(self, problem: Problem, unknowns: int) -> float:
+        return self._factors * factorisation(problem.properties, unknowns).bytes
+
+    def memory(self, problem: Problem, unknowns: int) -> float:
+        return self._factors * factor_memory(problem.properties, unknowns)
+
+    @property
+    def _factors(self) -> int:
+        """SuperLU keeps two of them also where one is the transpose of the other."""
+        return 1 if has_petsc() else 2
+
     def solver(self) -> DirectSolver:
+        if not has_petsc():
+            return DirectSolver(superlu.Direct)
         from solvers import petsc  # late: a spec must not load PETSc
 
         return DirectSolver(partial(petsc.Direct, block=BLOCK))

@@ -41,6 +41,9 @@ class Fft(LinearMethod):
         once = 1.2e-5 * axes + 0.9e-9 * unknowns * float(np.log2(unknowns))
         return once if problem.properties.constant else once + 4e-5 * axes + 2.5e-8 * unknowns
 
+    def memory(self, problem: Problem, unknowns: int) -> float:
+        return 50.0 * unknowns
+
     def solver(self) -> FftSolver:
         return FftSolver()
 

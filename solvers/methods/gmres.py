@@ -8,10 +8,11 @@ from typing import Annotated, ClassVar, Literal, Protocol
 
 from pydantic import Field
 
-from pdemill.errors import Fault
+from pdemill.errors import Fault, MissingExtra
 from pdemill.points import Array
 from pdemill.spec.method import LinearMethod, Preconditioner, krylov_seconds, needs_symmetry
 from pdemill.spec.problem import Problem
+from solvers.installed import needs_petsc
 from solvers.operators.system import Matrix, Pattern, System
 from solvers.solution import Result, Solution, Solver, Stats
 
@@ -28,8 +29,14 @@ class Gmres(LinearMethod):
     def objection(self, problem: Problem) -> Fault | None:
         return needs_symmetry(self.preconditioner, problem)
 
+    def missing(self) -> MissingExtra | None:
+        return needs_petsc(f"solver.method {self.method}")
+
     def seconds(self, problem: Problem, unknowns: int) -> float:
         return krylov_seconds(self.preconditioner, problem, unknowns, per_step=6e-8)
+
+    def memory(self, problem: Problem, unknowns: int) -> float:
+        return (400.0 + 8 * self.restart) * unknowns
 
     def solver(self) -> KrylovSolver:
         from solvers import petsc  # late: a spec must not load PETSc

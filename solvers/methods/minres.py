@@ -7,9 +7,10 @@ from typing import Annotated, ClassVar, Literal
 
 from pydantic import Field
 
-from pdemill.errors import Fault
+from pdemill.errors import Fault, MissingExtra
 from pdemill.spec.method import LinearMethod, krylov_seconds
 from pdemill.spec.problem import Problem
+from solvers.installed import needs_petsc
 from solvers.methods.gmres import KrylovSolver
 
 
@@ -31,6 +32,9 @@ class Minres(LinearMethod):
                 ("method",), f"minres needs a symmetric operator, and {problem.family} is not: use gmres or direct"
             )
         return None
+
+    def missing(self) -> MissingExtra | None:
+        return needs_petsc(f"solver.method {self.method}")
 
     def seconds(self, problem: Problem, unknowns: int) -> float:
         return krylov_seconds(self.preconditioner, problem, unknowns, per_step=2e-8)

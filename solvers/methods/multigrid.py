@@ -57,6 +57,9 @@ class Multigrid(LinearMethod):
         slower = max(1.0, contrast / 10.0) ** 0.31 if contrast <= LARGEST_CONTRAST else 10.0
         return 4e-5 + (7.5e-8 if problem.dimension < 3 else 2.4e-7) * unknowns * slower
 
+    def memory(self, problem: Problem, unknowns: int) -> float:
+        return 400.0 * unknowns
+
     def solver(self) -> MultigridSolver:
         from solvers.multigrid.solver import GridSolver  # late: a spec must not load the compiler
 

@@ -7,10 +7,12 @@ from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal
 
 from pydantic import Field, model_validator
 
-from pdemill.errors import Fault
+from pdemill.errors import Fault, MissingExtra
 from pdemill.spec.method import LinearMethod, Preconditioner, krylov_seconds, needs_symmetry
 from pdemill.spec.model import refuse
 from pdemill.spec.problem import Problem
+from solvers.installed import needs_petsc
+from solvers.krylov.kinds import KINDS
 
 if TYPE_CHECKING:
     from solvers.krylov.solver import SkrSolver
@@ -51,8 +53,16 @@ class Skr(LinearMethod):
     def objection(self, problem: Problem) -> Fault | None:
         return needs_symmetry(self.preconditioner, problem)
 
+    def missing(self) -> MissingExtra | None:
+        if self.preconditioner in KINDS:
+            return None
+        return needs_petsc(f"solver.method skr with preconditioner {self.preconditioner}")
+
     def seconds(self, problem: Problem, unknowns: int) -> float:
         return 3e-5 + krylov_seconds(self.preconditioner, problem, unknowns, per_step=4e-8)
+
+    def memory(self, problem: Problem, unknowns: int) -> float:
+        return (400.0 + 8 * (self.restart + 5 * self.recycle)) * unknowns
 
     def solver(self) -> SkrSolver:
         from solvers.krylov.backends import makers

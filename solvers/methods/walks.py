@@ -41,7 +41,7 @@ class Walks(Method):
     model_config = ConfigDict(serialize_by_alias=True, validate_by_name=True)
 
     method: Literal["walks"]
-    solves: ClassVar[Literal["systems", "walks", "any"]] = "walks"
+    solves: ClassVar[Literal["systems", "walks", "steps", "any"]] = "walks"
     misplaced: ClassVar[str] = "walks give u at points: replace problem.resolution by problem.points"
     walks: Annotated[int, Field(ge=2, le=100_000_000)] | None = None
     target_stderr: Annotated[float, Field(gt=0), AsNumber] | None = None

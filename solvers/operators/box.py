@@ -28,6 +28,10 @@ def _cut(axis: int, part: Any) -> tuple[Any, ...]:
     return (slice(None),) * axis + (part,)
 
 
+LEAST_CELLS = 4
+"""Cells along an axis that a cubic needs."""
+
+
 class BoxGrid(Discretisation):
     """-div(k grad u) + b . grad u + c u = f, one unknown per cell, at its centre.
 
@@ -186,9 +190,24 @@ class BoxGrid(Discretisation):
         axis = next(axis for axis, pair in enumerate(BOX_SIDES) if side in pair)
         return self._spread(np.expand_dims(values, axis) if np.ndim(values) else values)
 
+    def cell_peclet(self, instance: Instance) -> float:
+        """max |b_a| h_a / k_a over cells and axes."""
+        terms = instance.terms
+        if not terms.convection:
+            return float("nan")
+        k = terms.diffusion * self.dimension if len(terms.diffusion) == 1 else terms.diffusion
+        along = zip(terms.convection, k, self.spacing, strict=True)
+        return max(float(np.max(np.abs(b(self.points)) * h / k(self.points))) for b, k, h in along)
+
     def refined(self) -> BoxGrid:
         finer = tuple(2 * cells for cells in self.shape)
         return BoxGrid(finer, self.lengths, self.periodic, self.properties, bool(self.null_space))
+
+    def coarsened(self) -> BoxGrid | None:
+        coarser = halved(self.shape) if type(self).refined is BoxGrid.refined else None
+        if coarser is None:
+            return None
+        return BoxGrid(coarser, self.lengths, self.periodic, self.properties, bool(self.null_space))
 
     def restrict(self, fine: Array) -> Array:
         for axis in range(self.dimension):
@@ -197,6 +216,11 @@ class BoxGrid(Discretisation):
 
     def arrays(self) -> Mapping[str, tuple[tuple[str, ...], NDArray[np.float64] | NDArray[np.int32]]]:
         return {name: ((name,), points) for name, points in self._centres.items()}
+
+
+def halved(cells: tuple[int, ...]) -> tuple[int, ...] | None:
+    """Half as many cells along each axis; None where there are none such, or too few for a cubic."""
+    return None if any(n % 2 or n < 2 * LEAST_CELLS for n in cells) else tuple(n // 2 for n in cells)
 
 
 def _halve(fine: Array, axis: int, periodic: bool) -> Array:

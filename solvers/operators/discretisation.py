@@ -74,6 +74,10 @@ class Discretisation(Euclidean, ABC):
         (field,) = fields
         return self.to_unknowns(field)
 
+    def cell_peclet(self, instance: Instance) -> float:
+        """The largest |b| h / k of a sample over its cells; NaN without convection, and where cells have no size."""
+        return float("nan")
+
     @abstractmethod
     def spread(self, side: str, data: Function) -> Array:
         """Data of a side as a field at ``points``, for a channel of the store."""
@@ -81,6 +85,11 @@ class Discretisation(Euclidean, ABC):
     @abstractmethod
     def refined(self) -> Discretisation:
         """The same domain with cells of half the size."""
+
+    def coarsened(self) -> Discretisation | None:
+        """The same domain with cells of twice the size, of which this one is the refined one; None where there is
+        none."""
+        return None
 
     @abstractmethod
     def restrict(self, fine: Array) -> Array:

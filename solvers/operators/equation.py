@@ -7,6 +7,7 @@ from abc import ABC, abstractmethod
 import numpy as np
 
 from pdemill.points import Array
+from solvers.operators.norms import relative_norm, two_norm
 from solvers.operators.system import Matrix, System
 
 
@@ -43,11 +44,11 @@ class DiscreteEquation(ABC):
     def amplified(self, u: Array, change: Array) -> float:
         """‖ |J(u)| change ‖ in units of ``size``, the most that changes of the unknowns by up to ``change`` add to the
         residual; equations whose matrix is not to be made have another way."""
-        return float(np.linalg.norm(abs(self.linearised(u).matrix.sparse()) @ change)) / (self.size() or 1.0)
+        return two_norm(abs(self.linearised(u).matrix.sparse()) @ change) / (self.size() or 1.0)
 
     def relative_residual(self, u: Array, t: float = 0.0) -> float:
         """‖R(u, t)‖ in units of ``size``; as it is where that is 0."""
-        residual, size = float(np.linalg.norm(self.residual(u, t))), self.size()
+        residual, size = two_norm(self.residual(u, t)), self.size()
         return residual / size if size > 0 else residual
 
 
@@ -77,7 +78,7 @@ class LinearEquation(DiscreteEquation):
         return u - self.level if self.level else u
 
     def size(self) -> float:
-        return float(np.linalg.norm(self.system.rhs))
+        return two_norm(self.system.rhs)
 
     def relative_residual(self, u: Array, t: float = 0.0) -> float:
         return relative_residual(self.system, self._varying(u))
@@ -85,13 +86,4 @@ class LinearEquation(DiscreteEquation):
 
 def relative_residual(system: System, unknowns: Array) -> float:
     """||b - A u|| / ||b|| in float64 (2-norm); of the whole residual where b = 0."""
-    return relative_size(system.residual(unknowns), system.rhs)
-
-
-def relative_size(rest: Array, rhs: Array) -> float:
-    """||r|| / ||b||, or ||r|| where b = 0."""
-    residual, size = float(np.linalg.norm(rest)), float(np.linalg.norm(rhs))
-    if size > 0:
-        return residual / size
-    largest = float(np.abs(rhs).max())  # its square may be too small for a number
-    return float(np.linalg.norm(rest / largest) / np.linalg.norm(rhs / largest)) if largest > 0 else residual
+    return relative_norm(system.residual(unknowns), system.rhs)

@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pdemill.errors import SolverError
+from pdemill.extras import library
 from pdemill.points import Array
 from pdemill.spec.domain import Polygon, signed_area
 
@@ -39,11 +40,11 @@ FAR = 1e4
 
 def triangulate(domain: Polygon, h: float) -> TriangleMesh:
     """A mesh of the polygon with edges of length about h; the same mesh every time."""
-    from netgen.geom2d import SplineGeometry  # late: loading it takes a while, and only meshes need it
+    geom2d = library("netgen.geom2d", "mesh", "a mesh of problem.domain")  # late: loading it takes a while
     from netgen.meshing import NgException
 
     names = domain.side_names()
-    geometry = SplineGeometry()
+    geometry = geom2d.SplineGeometry()
     origin = _origin(domain)
     loops = [(domain.outline, domain.edge_names(), 1)]
     loops += [(hole, (f"hole{j}",) * len(hole), -1) for j, hole in enumerate(domain.holes)]

@@ -11,9 +11,14 @@ SAFE = 1e-140, 1e140
 """Norms between which squares are numbers, and precise ones."""
 
 
+def _plain(values: Array) -> float:
+    with np.errstate(over="ignore", under="ignore"):
+        return float(np.linalg.norm(values))
+
+
 def unit_scale(values: Array) -> float:
     """A power of two that brings numbers to size one, where their squares could overflow or underflow; else 1."""
-    if SAFE[0] < np.linalg.norm(values) < SAFE[1]:
+    if SAFE[0] < _plain(values) < SAFE[1]:
         return 1.0
     largest = float(np.abs(values).max(initial=0.0))
     return float(2.0 ** -np.clip(np.frexp(largest)[1], -1000, 1000)) if 0.0 < largest < np.inf else 1.0
@@ -21,11 +26,20 @@ def unit_scale(values: Array) -> float:
 
 def two_norm(values: Array) -> float:
     """The 2-norm, of numbers whose squares overflow or underflow too."""
-    plain = float(np.linalg.norm(values))
+    plain = _plain(values)
     if SAFE[0] < plain < SAFE[1]:
         return plain
     scale = unit_scale(values)
     return float(np.linalg.norm(values * scale)) / scale
+
+
+def relative_norm(part: Array, whole: Array) -> float:
+    """‖part‖ / ‖whole‖, whatever their scale; ‖part‖ where the whole is 0."""
+    scale = unit_scale(whole)
+    if scale != 1.0:
+        part, whole = part * scale, whole * scale
+    size = two_norm(whole)
+    return two_norm(part) / size if size > 0.0 else two_norm(part)
 
 
 def varying(variation: float, size: float) -> float:

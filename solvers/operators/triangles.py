@@ -247,6 +247,20 @@ class TriangleElements(Discretisation):
     def spread(self, side: str, data: Function) -> Array:
         return np.broadcast_to(data(self.points), (self._basis.N,))
 
+    def cell_peclet(self, instance: Instance) -> float:
+        """max |b| h / k over the quadrature points; h is the longest edge of a triangle, k that along b."""
+        terms = instance.terms
+        if not terms.convection:
+            return float("nan")
+        b = np.stack([np.broadcast_to(f(self._inside), self._inside.shape) for f in terms.convection])
+        k = np.stack([np.broadcast_to(f(self._inside), self._inside.shape) for f in terms.diffusion])
+        corners = self.mesh.points[self.mesh.cells]
+        edges = np.linalg.norm(corners - np.roll(corners, 1, axis=1), axis=2).max(axis=1)
+        speed = np.linalg.norm(b, axis=0)
+        direction = b / np.where(speed > 0.0, speed, 1.0)
+        along = np.where(speed > 0.0, (k * direction**2).sum(axis=0), 1.0)
+        return float(np.max(speed * edges[:, None] / along))
+
     def refined(self) -> TriangleElements:
         """Every triangle cut into four; the nodes of this mesh come first among the vertices of the new one."""
         fine = self._mesh.refined()

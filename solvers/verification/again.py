@@ -19,7 +19,9 @@ ELSEWHERE = 1e4
 
 def resolved_faults(job: Job, shard: Shard, manifest: Manifest, rows: Mapping[str, NDArray[Any]]) -> Iterator[str]:
     """What is not as solving again gives it: to the bit where the store was made here; elsewhere solutions to what the
-    tolerance leaves open, and which samples fail."""
+    tolerance leaves open, and which samples fail. Raises MissingExtra where the method cannot run here."""
+    if lacking := job.method.missing():
+        raise lacking
     data, _ = job.solve(shard, lambda progress: None)
     told = {failure["row"]: failure for failure in manifest.failures}
     made = {failure["row"]: dict(failure) for failure in data.failures}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from math import ldexp
 from typing import Any
 
 import numpy as np
@@ -66,5 +67,6 @@ def _near(told: Mapping[str, float], made: Mapping[str, float]) -> bool:
     if told.keys() != made.keys():
         return False
     scale = max(abs(made.get("least", 0.0)), abs(made.get("greatest", 0.0)))
-    sizes = {"mean": scale, "m2": made["count"] * scale**2}
+    square = min(ldexp(scale, -int(made.get("exponent", 0))), 1e150) ** 2
+    sizes = {"mean": scale, "m2": made["count"] * square}
     return all(abs(told[key] - made[key]) <= STATISTICS * sizes.get(key, 0.0) for key in made)

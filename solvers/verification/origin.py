@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from pdemill.errors import MissingExtra
 from pdemill.store.layout import Shard
 from pdemill.store.manifest import Manifest
 from pdemill.store.origin import Origin
@@ -49,8 +50,11 @@ class Origins:
 
 def opened(root: Path, attributes: Mapping[str, Any]) -> tuple[Job, Store, tuple[str, ...]]:
     """The job and the store, and what of it cannot be checked. A mesh is made anew and must be the stored one; where
-    other versions made it and this mesher makes another, the stored one is taken as it is."""
-    job, making = open_work(root, anew=True)
+    other versions made it and this mesher makes another, or there is no mesher, the stored one is taken as it is."""
+    try:
+        job, making = open_work(root, anew=True)
+    except MissingExtra as error:
+        return *open_work(root), (f"the mesh ({error})",)
     if not Origin.of(attributes).doubt(making.here):
         return job, making, ()
     stored = shared_arrays(root) or {}

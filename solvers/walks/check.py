@@ -10,6 +10,7 @@ import zarr
 from numpy.typing import NDArray
 
 from pdemill.store.layout import Shard
+from solvers import flags
 from solvers.agreement import agrees
 from solvers.instance import InvalidSample
 from solvers.walks.drawn import drawn_arrays, relative_error
@@ -86,3 +87,6 @@ def _column_faults(drawn: Drawn, stored: dict[str, Any]) -> Iterator[str]:
     error = relative_error(stored["solution"].astype(np.float64), stored["stderr"].astype(np.float64))
     if not abs(stored["error_estimate"] - error) <= ROUNDING * (error + 1.0):
         yield f"its error_estimate {stored['error_estimate']:.3g} is not the recomputed {error:.3g}"
+    elif "flags" in stored:
+        for name in flags.disputed(flags.Evidence(stored), int(stored["flags"]), here=True):
+            yield f"its flags are not what the stored numbers give: {name}"

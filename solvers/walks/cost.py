@@ -8,7 +8,7 @@ import numpy as np
 
 from pdemill.spec.job import Spec
 from pdemill.store.layout import shard_samples
-from solvers.estimate import SAMPLE_SECONDS, Cost, channels, slowness
+from solvers.estimate import PROCESS_BYTES, SAMPLE_SECONDS, Cost, channels, slowness
 from solvers.methods.walk_batch import BATCH
 from solvers.methods.walks import Walks
 from solvers.walks.place import PointPlace
@@ -34,7 +34,8 @@ def cost(spec: Spec) -> Cost:
     shard = spec.store.shard or shard_samples(size)
     shards = sum(ceil(samples / shard) for samples in spec.splits.values())
     here = round(slowness() * seconds, 3)
-    return Cost(points, spec.samples * size, here, method.method, shards, {"walks": here, **_by_cells(spec, method)})
+    memory, others = PROCESS_BYTES + 2 * shard * size, {"walks": here, **_by_cells(spec, method)}
+    return Cost(points, spec.samples * size, here, method.method, shards, int(memory), 0, others)
 
 
 def _point_bytes(spec: Spec, method: Walks) -> int:

@@ -9,6 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pdemill.points import Array
+from solvers import flags
+from solvers.operators.norms import unit_scale
 from solvers.walks.data import Data
 from solvers.walks.sample import PointSample
 
@@ -28,12 +30,14 @@ def drawn_arrays(job: PointJob, sample: PointSample, data: Data, points: Array) 
 
 def relative_error(value: Array, stderr: Array) -> float:
     """The standard error of a sample relative to u, both as root mean squares."""
-    size, spread = float(np.sqrt(np.mean(value**2))), float(np.sqrt(np.mean(stderr**2)))
-    return spread / size if size else spread
+    scale = unit_scale(value) if value.any() else unit_scale(stderr)
+    size, spread = (float(np.sqrt(np.mean((part * scale) ** 2))) for part in (value, stderr))
+    return spread / size if size else spread / scale
 
 
 def summary(arrays: Mapping[str, NDArray[Any]]) -> dict[str, Any]:
     """What the manifest of a shard with these rows says of them."""
     good = arrays["method"] > 0
     errors, walks = arrays["error_estimate"][good], arrays["walks"][good].astype(np.int64)
-    return {"walks": int(walks.sum()), "worst_stderr": float(errors.max()) if good.any() else None}
+    worst = float(errors.max()) if good.any() else None
+    return {"walks": int(walks.sum()), "worst_stderr": worst, **flags.counts(arrays)}

@@ -18,6 +18,7 @@ from pdemill.points import Array
 from pdemill.spec.field import Function
 from pdemill.spec.job import Spec
 from pdemill.store.layout import ArrayLayout, Shard, StoreLayout, shard_samples
+from solvers import flags
 from solvers.instance import InvalidSample
 from solvers.job import FAILED, Job
 from solvers.methods.walk_admission import grid_fits, harmonic_fits
@@ -211,8 +212,9 @@ class PointJob(Job):
         parts += [
             ArrayLayout("error_estimate", "float32"),
             ArrayLayout("largest_weight", "float32"),
+            *((flags.column(),) if self.schema > 1 else ()),
             ArrayLayout("solve_seconds", "float32"),
-            ArrayLayout("method", "int8", fill=-1, attributes=self.flags()),
+            ArrayLayout("method", "int8", fill=-1, attributes=self.method_codes()),
             ArrayLayout("sample_id", "int64", fill=-1),
         ]
         samples = self.spec.store.shard or self._shard_samples(max(part.sample_bytes for part in parts))

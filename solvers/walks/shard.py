@@ -10,7 +10,9 @@ from numpy.typing import NDArray
 
 from pdemill.store.layout import Shard
 from pdemill.store.store import ShardData
+from solvers import flags
 from solvers.instance import InvalidSample
+from solvers.operators.norms import unit_scale
 from solvers.progress import Progress
 from solvers.solution import Result
 from solvers.stopwatch import Stopwatch
@@ -23,6 +25,7 @@ MOST_TRUNCATED = 1e-3
 """Share of a sample's walks that may be cut short."""
 MOST_WEIGHT = 100.0
 """Above this, the few heaviest walks decide, and a standard error means nothing."""
+OUT_OF_SCALE = "its values are too small or too large: squares of standard errors are no numbers; rescale the problem"
 
 
 def solve_points(job: PointJob, shard: Shard, report: Callable[[Progress], None]) -> tuple[ShardData, Stopwatch]:
@@ -84,6 +87,8 @@ def judged(job: PointJob, found: PointEstimate) -> tuple[Result, str]:
     """Whether an estimate is honest: finite, hardly truncated, not carried by a few heavy walks, below its target."""
     if not (np.isfinite(found.value).all() and np.isfinite(found.stderr).all()):
         return Result.NOT_FINITE, Result.NOT_FINITE.value
+    if unit_scale(found.value) != 1.0:
+        return Result.NOT_FINITE, OUT_OF_SCALE
     if found.truncated.sum() > MOST_TRUNCATED * found.walks.sum():
         return Result.TRUNCATED, f"{Result.TRUNCATED.value} ({found.truncated.sum():,} of {found.walks.sum():,})"
     if found.weight > MOST_WEIGHT:
@@ -123,6 +128,9 @@ class Rows:
                 self._put(row, gradient=found.gradient, gradient_stderr=found.gradient_stderr)
             if found.batches is not None:
                 self._put(row, batches=found.batches)
+        if "flags" in self.arrays:
+            stored = {"error_estimate": self.arrays["error_estimate"][row]}
+            self._put(row, flags=flags.told(flags.Evidence(stored)))
 
     def _put(self, row: int, **values: Any) -> None:
         for name, value in values.items():
@@ -134,6 +142,8 @@ class Rows:
             if name in self.arrays:
                 self.arrays[name][row] = np.nan
         self.arrays["method"][row] = 0
+        if "flags" in self.arrays:
+            self.arrays["flags"][row] = 0
         sample = int(self.arrays["sample_id"][row])
         self.failures.append({"row": row, "sample": sample, "result": result.name, "reason": reason})
 

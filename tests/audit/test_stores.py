@@ -13,8 +13,8 @@ import zarr
 import pdemill
 from pdemill.errors import PdemillError, SpecError
 from pdemill.spec.load import validate
-from solvers.certify import audited_samples
 from solvers.estimate import estimate
+from solvers.subsets import audited_samples
 from tests.audit.problems import Json, poisson
 from tests.command import pdemill as command
 

@@ -144,6 +144,16 @@ def test_a_restriction_to_the_wrong_places_is_caught() -> None:
         check_discretiser("broken", places=GRIDS)
 
 
+def test_cells_of_twice_the_size_that_are_others_are_caught() -> None:
+    class Squeezed(BoxGrid):
+        def coarsened(self) -> BoxGrid:
+            return BoxGrid((4, 4), self.lengths, self.periodic, self.properties, bool(self.null_space))
+
+    broken(Squeezed)
+    with pytest.raises(ComplianceError, match="coarsened"):
+        check_discretiser("broken", places=GRIDS)
+
+
 def test_grids_must_be_known() -> None:
     broken(BoxGrid)
     with pytest.raises(ComplianceError, match="give places="):

@@ -38,6 +38,14 @@ def test_a_loader_with_workers_gives_every_sample_once(darcy_store: Path, start:
     assert len(found) == len(expected)
 
 
+@pytest.mark.parametrize("start", ["fork", "spawn"])
+def test_a_loader_gives_the_samples_that_were_chosen(darcy_store: Path, start: str) -> None:
+    data: Any = pdemill.open(darcy_store, where="10 <= sample_id < 22")
+    loader = torch.utils.data.DataLoader(data, batch_size=5, num_workers=2, multiprocessing_context=start)
+    found = torch.cat([batch["y"] for batch in loader]).numpy()
+    assert np.array_equal(found, pdemill.open(darcy_store)[10:22]["y"])
+
+
 def test_batches_without_collation(darcy_store: Path) -> None:
     data: Any = pdemill.open(darcy_store)
     sampler = torch.utils.data.BatchSampler(torch.utils.data.SequentialSampler(data), 16, drop_last=False)

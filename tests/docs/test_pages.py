@@ -128,6 +128,7 @@ def _run_blocks(page: Path, shell: Shell) -> None:
                     _run(shell, command, expected, latest_spec)
 
 
+@pytest.mark.needs("petsc4py", "netgen")
 @pytest.mark.parametrize(
     "page",
     [pytest.param(ROOT / name, id=name, marks=() if name in QUICK else pytest.mark.slow) for name in NAMES],

@@ -17,7 +17,6 @@ from benchmarks.shared.race import RULE, Answer, race
 from benchmarks.shared.report import Report, Table
 from benchmarks.shared.sequences import FIELDS, Drawn, darcy
 from pdemill.spec.method import methods
-from solvers import petsc
 from solvers.operators.system import Matrix
 
 MAINS = {"skr": skr, "peers": peers, "planner": planner, "scaling": scaling, "generators": generators, "trust": trust}
@@ -99,8 +98,11 @@ def test_the_choice_of_auto_is_measured_with_the_others(written: Path) -> None:
     assert all(row[table["columns"].index("auto / best")] >= 1 for row in table["rows"])
 
 
+@pytest.mark.needs("petsc4py", "netgen")
 def test_factors_that_are_kept_are_made_once(monkeypatch: pytest.MonkeyPatch) -> None:
     """However many samples a job has; where every sample has a matrix of its own, there are as many factorisations."""
+    from solvers import petsc
+
     loaded: list[bool] = []
     load = petsc.LoadedMatrix.load
 

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 import pdemill
-from tests.sampling import sample
+from tests.sampling import slow
 
 RUN = "import sys, json, pdemill; pdemill.generate(json.load(open(sys.argv[1])), sys.argv[2], int(sys.argv[3]))"
 WAVES: dict[str, Any] = {
@@ -68,7 +68,9 @@ def test_workers_may_compile_at_the_same_time(tmp_path: Path) -> None:
     assert _content(WAVES, tmp_path / "second", workers=2, NUMBA_CACHE_DIR=cache) == first
 
 
-@pytest.mark.parametrize("method", sample(["skr", "gmres", "walks"], "skr"))
+@pytest.mark.parametrize(
+    "method", ["skr", pytest.param("gmres", marks=[pytest.mark.slow, pytest.mark.needs("petsc4py")]), slow("walks")]
+)
 def test_this_process_computes_in_one_thread_as_workers_do(tmp_path: Path, method: str) -> None:
     spec = STARS if method == "walks" else {**WAVES, "problem": LARGE, "samples": 2, "solver": {"method": method}}
     threads = {"OMP_NUM_THREADS": "2", "OPENBLAS_NUM_THREADS": "2"}

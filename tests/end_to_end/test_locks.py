@@ -5,7 +5,6 @@ from __future__ import annotations
 import errno
 import json
 import os
-import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -32,18 +31,6 @@ with Lock(Path(sys.argv[1])):
 LEDGER = "import sys; from pathlib import Path; from service.ledger import Ledger; Ledger(Path(sys.argv[1]))"
 WARNED = "has no locks ({}): runs on this machine keep out of each other's way, but let no other machine write it"
 missing = sample([errno.ENOSYS, errno.ENOLCK, errno.EOPNOTSUPP, errno.EINVAL], errno.ENOSYS)
-
-
-@pytest.fixture(scope="module")
-def library(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """What stands before the C library, so that locks fail."""
-    compiler = shutil.which("cc")
-    if compiler is None:
-        pytest.skip("needs a C compiler")
-    out = tmp_path_factory.mktemp("library") / "locks.so"
-    source = Path(__file__).with_name("locks.c")
-    subprocess.run([compiler, "-shared", "-fPIC", "-o", str(out), str(source), "-ldl"], check=True)
-    return out
 
 
 @pytest.fixture

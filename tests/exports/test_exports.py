@@ -66,13 +66,16 @@ def test_the_spec_and_the_certificates_come_along(darcy_store: Path, tmp_path: P
     with h5py.File(made.files[0]) as file:
         record = json.loads(file["pdemill/attributes"][()])
         names = [
-            "algebraic_error", "error_estimate", "iterations", "method", "rel_residual", "sample_id", "stored_error",
+            "algebraic_error", "error_estimate", "flags", "iterations", "method", "rel_residual", "sample_id",
+            "stored_error",
         ]  # fmt: skip
         assert sorted(file["pdemill/certificates"]) == names
         for name in names:
             assert np.array_equal(file["pdemill/certificates"][name], truth[name][...], equal_nan=True)
     method = truth["method"].attrs
     assert list(record.pop("methods").values()) == method["flag_meanings"].split()
+    flags = truth["flags"].attrs
+    assert record.pop("flags") == dict(zip(flags["flag_meanings"].split(), flags["flag_masks"], strict=True))
     assert record == dict(zarr.open_group(darcy_store, mode="r").attrs)
 
 
@@ -179,14 +182,15 @@ def test_nothing_stays_behind_where_a_store_turns_out_damaged(darcy_store: Path,
     ({"resolution": [16]}, "well", "grids in two and three dimensions"),
     (PLATE, "pdebench", "this store has .*source.* and u"),
     (TENSOR, "pdebench", "nu is a scalar, and coefficient_x one entry of a tensor or a vector"),
-], ids=["line-pdebench", "line-well", "channels", "tensor"])  # fmt: skip
+    (PLATE, "netcdf", "hold trajectories on grids"),
+], ids=["line-pdebench", "line-well", "channels", "tensor", "steady-netcdf"])  # fmt: skip
 def test_what_a_format_cannot_hold_is_refused_with_the_reason(
     tmp_path: Path, problem: dict[str, Any], to: str, reason: str
 ) -> None:
     pdemill.generate({"problem": {"family": "poisson"} | problem, "samples": 1}, tmp_path / "store.zarr")
     with pytest.raises(ExportError, match=f"cannot be exported to {to}: .*{reason}"):
         pdemill.export(tmp_path / "store.zarr", tmp_path / "out", to=to)
-    with pytest.raises(ExportError, match="unknown format 'csv'; choose one of pdebench, pt, well"):
+    with pytest.raises(ExportError, match="unknown format 'csv'; choose one of netcdf, pdebench, pt, well"):
         pdemill.export(tmp_path / "store.zarr", tmp_path / "out", to="csv")
 
 

@@ -7,10 +7,13 @@ import re
 from hashlib import sha256
 from html import unescape
 from pathlib import Path
+from typing import Any
 from urllib.parse import urlencode
 
+import numpy as np
 import pytest
 import yaml
+import zarr
 
 import pdemill
 from pdemill.planning import read_plan
@@ -60,9 +63,40 @@ def test_a_job_shows_its_shards_and_distributions(api: Api, job: str) -> None:
     assert text.count('<span class="finished" title=') == 4
     assert "train: 3 of 3 shards are finished" in text
     assert "47 certified" in text
+    assert re.search(r"Discretisation error estimated on \d+ of 47\.", text)
     assert 'aria-label="Relative residual: median' in text
 
 
+@pytest.fixture(scope="module")
+def windy(api: Api, tmp_path_factory: pytest.TempPathFactory) -> tuple[str, Path]:
+    """A job with samples whose cell Peclet number is above 2, and its store."""
+    store = tmp_path_factory.mktemp("windy") / "wind.zarr"
+    problem = {
+        "family": "convection_diffusion", "resolution": [16, 16], "velocity": [{"uniform": [20, 44]}, 0], "source": 1,
+    }  # fmt: skip
+    assert pdemill.generate({"problem": problem, "splits": {"train": 8}}, store, workers=0).ok
+    return api.finished(store)[0], store
+
+
+def test_flags_are_told_of_jobs_and_samples(api: Api, windy: tuple[str, Path]) -> None:
+    job, store = windy
+    values: Any = zarr.open_array(store / "train/flags", mode="r")[...]
+    flagged, peclet = int(np.count_nonzero(values)), int(np.count_nonzero(values & 1))
+    assert 0 < peclet < 8
+    assert f"{flagged} flagged for a second look: cell Peclet number above 2 ({peclet})" in api.get(f"/jobs/{job}").text
+    captions = re.findall(r"<figcaption>.*?</figcaption>", api.get(f"/jobs/{job}/gallery").text)
+    assert ["cell Peclet number above 2" in caption for caption in captions] == [bool(v & 1) for v in values.tolist()]
+    assert all("algebraic error" in caption and "as it is stored" in caption for caption in captions)
+    results = api.get(f"/v1/jobs/{job}/results").json
+    assert results["flagged"] == flagged
+    assert results["flags"][0] == {"flag": "peclet", "meaning": "cell Peclet number above 2", "samples": peclet}
+    for number, value in enumerate(values.tolist()):
+        sample = api.get(f"/v1/jobs/{job}/samples/{number}").json
+        assert sample["flags"] == [name for name, mask in (("peclet", 1), ("estimate", 2)) if value & mask]
+        assert 0 <= sample["algebraic_error"] <= sample["stored_error"] <= 1e-5
+
+
+@pytest.mark.needs("petsc4py")
 def test_what_the_planner_measured_is_a_table(api: Api, tmp_path: Path) -> None:
     spec = pdemill.preset("condiff", ["splits={train: 6}", "solver={trial: always}", "problem.resolution=[24, 24]"])
     assert pdemill.generate(spec, tmp_path / "a.zarr", workers=0).ok

@@ -17,12 +17,13 @@ from shutil import copytree
 from threading import Thread
 from typing import Any
 
-import uvicorn
 import yaml
 
 from pdemill.settings import Settings
 from pdemill.spec.load import load_spec
 from service.app import create
+from service.connections import Limits
+from service.http import server
 from service.state import AppState
 from service.submission import queued
 from service.testing import until
@@ -138,23 +139,18 @@ class Api:
 
 
 @contextmanager
-def serving(settings: Settings) -> Iterator[Api]:
+def serving(settings: Settings, limits: Limits | None = None) -> Iterator[Api]:
     """The API on these settings, served as ``python -m service`` does."""
     app = create(settings)
-    server = uvicorn.Server(
-        uvicorn.Config(
-            app, port=0, log_config=None, access_log=False, proxy_headers=False, server_header=False,
-            timeout_graceful_shutdown=5, h11_max_incomplete_event_size=32_768,
-        )
-    )  # fmt: skip
-    thread = Thread(target=server.run)
+    api = server(app, settings, "127.0.0.1", 0, limits)
+    thread = Thread(target=api.run)
     thread.start()
     try:
-        until(lambda: server.started or not thread.is_alive(), SECONDS, "the API's start")
-        assert server.started
-        yield Api(settings, app.state.service, server.servers[0].sockets[0].getsockname()[1])
+        until(lambda: api.started or not thread.is_alive(), SECONDS, "the API's start")
+        assert api.started
+        yield Api(settings, app.state.service, api.servers[0].sockets[0].getsockname()[1])
     finally:
-        server.should_exit = True
+        api.should_exit = True
         thread.join(SECONDS)
         assert not thread.is_alive(), "the API does not stop"
 

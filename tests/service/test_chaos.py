@@ -15,6 +15,8 @@ import pytest
 
 import pdemill
 from pdemill.client import Client, Job
+from pdemill.store.disk import Lock
+from pdemill.store.manifest import FOLDER
 from service.testing import Server, until
 
 SPEC: dict[str, Any] = {
@@ -67,9 +69,10 @@ def _ends_well(server: Server, job: Job, undisturbed: str) -> None:
     found = pdemill.verify(job.results()["store"]["path"], samples=0)
     assert found.ok
     assert found.content == undisturbed
+    told = job.open("train").attributes["estimated_samples"]
     assert job.results()["splits"] == [
-        {"split": "train", "samples": 140, "certified": 140, "failed": 0},
-        {"split": "test", "samples": 10, "certified": 10, "failed": 0},
+        {"split": "train", "samples": 140, "certified": 140, "failed": 0, "estimated": told["train"]},
+        {"split": "test", "samples": 10, "certified": 10, "failed": 0, "estimated": told["test"]},
     ]
     assert not list(server.data_dir.rglob("*.tmp"))
 
@@ -139,6 +142,45 @@ def test_everything_is_killed_at_once(tmp_path: Path, undisturbed: str) -> None:
             assert done >= 2
         finally:
             server.stop()
+
+
+def test_a_lock_on_the_manifests_stops_nobody(server: Server, undisturbed: str) -> None:
+    """Nor one on the store, as a worker that hangs has it."""
+    with server.client() as client:
+        job = _begin(server, client)
+        root = server.data_dir / "datasets" / f"{job.state['dataset']}.zarr"
+        with Lock(root / FOLDER), Lock(root, shared=True):
+            _ends_well(server, job, undisturbed)
+
+
+@pytest.mark.slow
+def test_a_whole_worker_is_stopped(server: Server, undisturbed: str) -> None:
+    """Another one does what it was at, and finishes the store. When it goes on it changes nothing."""
+    (worker,) = server.pids("worker")
+    with server.client() as client, server.helper():
+        job = _begin(server, client)
+        stopped = [worker, *(pid for pid in server.pids("pool") if _parent(pid) == worker)]
+        for pid in stopped:
+            os.kill(pid, signal.SIGSTOP)
+        try:
+            job.wait(timeout=120)
+            root = Path(job.results()["store"]["path"])
+            before = _files(root)
+        finally:
+            for pid in stopped[::-1]:
+                os.kill(pid, signal.SIGCONT)
+        client.submit({**FIRST, "seed": 3, "splits": {"train": 24}}).wait(timeout=60)
+        until(lambda: not list(root.rglob("*.tmp")), what="the end of late writers")
+        assert _files(root) == before
+        _ends_well(server, job, undisturbed)
+
+
+def _parent(pid: int) -> int:
+    return int(Path(f"/proc/{pid}/stat").read_text(encoding="utf-8").rpartition(")")[2].split()[1])
+
+
+def _files(root: Path) -> dict[Path, bytes]:
+    return {path: path.read_bytes() for path in root.rglob("*") if path.is_file() and path.suffix != ".tmp"}
 
 
 @pytest.mark.slow

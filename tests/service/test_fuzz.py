@@ -3,10 +3,6 @@
 from __future__ import annotations
 
 import logging
-import os
-import subprocess
-import sys
-import tempfile
 from collections.abc import Iterator
 from copy import deepcopy
 from itertools import islice
@@ -19,7 +15,6 @@ import requests
 import schemathesis
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
-from redis import Redis, RedisError
 from schemathesis import Case, GenerationMode
 from schemathesis.checks import not_a_server_error
 from schemathesis.specs.openapi.checks import (
@@ -33,11 +28,11 @@ from schemathesis.specs.openapi.checks import (
 from pdemill.settings import Settings
 from pdemill.spec.load import load_spec, preset_names, read_preset
 from service.submission import queued
-from service.testing import until
 from solvers.estimate import estimate
 from tests.conftest import DARCY
 from tests.sampling import sample
 from tests.service.api import SECONDS, Api, serving
+from tests.service.broker import valkey
 
 type Json = dict[str, Any]
 
@@ -47,7 +42,8 @@ CASES: dict[str, tuple[int, int]] = {
     "GET /v1/jobs/{job}/results": (80, 0), "GET /v1/jobs/{job}/samples/{sample}": (80, 80),
     "GET /v1/datasets/{dataset}/store/{path}": (200, 0), "GET /v1/problems/{family}/schema": (60, 0),
     "GET /v1/presets/{preset}": (60, 0), "GET /v1/problems": (1, 0), "GET /v1/presets": (1, 0), "GET /healthz": (1, 0),
-    "GET /readyz": (1, 0), "GET /metrics": (1, 0),
+    "GET /readyz": (1, 0), "GET /metrics": (1, 0), "GET /v1/server": (1, 0), "PUT /v1/server/{switch}": (10, 40),
+    "DELETE /v1/server/{switch}": (10, 40),
 }  # fmt: skip
 """Requests to draw for each operation: some that fit its description, some that do not (where all text fits, there
 are none). Those that schemathesis derives from every part of the description come on top."""
@@ -66,23 +62,9 @@ FUZZ = settings(
 
 @pytest.fixture(scope="module")
 def broker() -> Iterator[str]:
-    """A real Valkey, and its address."""
-    with tempfile.TemporaryDirectory(prefix="pdemill-") as folder:  # a socket's path must be short
-        socket = f"{folder}/valkey.sock"
-        command = [sys.executable, "-m", "workers.broker", folder, socket]
-        environment = {**os.environ, "PDEMILL_PARENT": str(os.getpid())}
-        with subprocess.Popen(command, env=environment, stdout=subprocess.DEVNULL) as process:
-            with Redis(unix_socket_path=socket) as redis:
-                until(lambda: _answers(redis), SECONDS, "the broker")
-            yield f"unix://{socket}"
-            process.terminate()
-
-
-def _answers(redis: Redis) -> bool:
-    try:
-        return bool(redis.ping())
-    except RedisError:
-        return False
+    """The address of a real Valkey."""
+    with valkey() as broker:
+        yield broker.url
 
 
 @pytest.fixture(scope="module")

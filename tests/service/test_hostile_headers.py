@@ -109,6 +109,31 @@ def test_any_host_where_any_is_allowed(host: str, tmp_path: Path, darcy_store: P
             assert ";" not in answer.json["snippets"]["curl"]
 
 
+PROXIED = (
+    "",
+    " ",
+    "é",
+    "x" * 9_000,
+    "127.0.0.1, " * 500,
+    ",,,",
+    "[::1",
+    "[]:1",
+    "1.2.3.4:99999999999",
+    "%00",
+    "unknown",
+    "_x",
+)
+
+
+@pytest.mark.parametrize("text", PROXIED, ids=lambda text: text[:9])
+def test_what_a_trusted_proxy_forwards_may_be_garbage(text: str, tmp_path: Path) -> None:
+    """It is taken from the client, after all."""
+    with serving(without_broker(tmp_path / "data", trusted_proxies=("127.0.0.1",))) as api:
+        for name in ("X-Forwarded-For", "X-Forwarded-Proto"):
+            assert api.get("/v1/jobs", ((name, text),)).status == 200
+            assert api.get("/v1/jobs", ((name, text), (name, text), ("Authorization", "Bearer x"))).status == 200
+
+
 # Methods
 
 
@@ -208,6 +233,9 @@ QUERIES: dict[str, tuple[str, str]] = {
     "limit huge": ("limit=" + "9" * 5_000, "limit"), "limit twice": ("limit=1&limit=500", "limit"),
     "limit NUL": ("limit=1%00", "limit"), "status": ("status=x", "status"), "status blank": ("status=", "status"),
     "status NUL": ("status=accepted%00", "status"), "status SQL": ("status='%20OR%201=1", "status"),
+    "owner blank": ("owner=", "owner"), "owner NUL": ("owner=%00", "owner"),
+    "owner SQL": ("owner='%20OR%201=1", "owner"), "owner star": ("owner=**", "owner"),
+    "owner long": ("owner=" + "x" * 65, "owner"), "owner é": ("owner=%C3%A9", "owner"),
     "cursor blank": ("cursor=", "cursor"), "cursor text": ("cursor=hello", "cursor"),
     "cursor NUL": ("cursor=%00", "cursor"),
     "cursor not base64": ("cursor=!!!", "cursor"), "cursor long": ("cursor=" + "M" * 65, "cursor"),

@@ -305,7 +305,17 @@ def test_samples_without_a_solution_fail_the_job_and_keep_the_store(client: Clie
     job = client.submit({"problem": problem, "samples": 4})
     with pytest.raises(JobError, match="4 of 4 samples have no certified solution; the store has the others"):
         job.wait(60)
-    assert job.results()["splits"] == [{"split": "train", "samples": 4, "certified": 0, "failed": 4}]
+    assert job.results()["splits"] == [{"split": "train", "samples": 4, "certified": 0, "failed": 4, "estimated": 0}]
+
+
+def test_results_say_on_how_many_errors_were_estimated(finished: Job) -> None:
+    results = finished.results()
+    store: Any = zarr.open_group(results["store"]["path"], mode="r")
+    columns = {split: np.asarray(store[split]["error_estimate"]) for split in ("train", "test")}
+    known = {split: column[np.isfinite(column)] for split, column in columns.items()}
+    assert {split["split"]: split["estimated"] for split in results["splits"]} == {s: len(v) for s, v in known.items()}
+    assert results["worst_estimate"] == max(float(values.max()) for values in known.values())
+    assert finished.open("train").estimated == len(known["train"]) >= 4
 
 
 def test_zarr_reads_the_store_from_afar(server: Server, finished: Job) -> None:
@@ -340,7 +350,19 @@ def test_a_preview_has_the_certificate(server: Server, finished: Job) -> None:
     values = finished.open("test")[3]
     assert np.array_equal(np.array(sample["y"]["u"], dtype=np.float32), values["y"][0])
     assert 0 < sample["rel_residual"] <= 1e-8
-    assert sample["method"] == "direct"
+    assert 0 <= sample["algebraic_error"] <= sample["stored_error"] <= 1e-5
+    assert sample["method"] == finished.results()["plan"]["method"]
+
+
+def test_samples_are_chosen_from_afar_as_from_here(server: Server, finished: Job) -> None:
+    results, condition = finished.results(), "error_estimate < 1"
+    here = finished.open("test", where=condition)
+    there = pdemill.open(server.url + results["store"]["url"], "test", where=condition)
+    assert 0 < len(there) < len(finished.open("test"))
+    assert np.array_equal(here.numbers, there.numbers)
+    assert np.array_equal(here[:]["y"], there[:]["y"])
+    followed = list(finished.follow("test", patience=10, where=condition))
+    assert np.array_equal(np.concatenate([batch["sample"] for batch in followed]), there.numbers)
 
 
 POINTS: dict[str, Any] = {
@@ -427,6 +449,7 @@ def _metrics(server: Server) -> dict[str, float]:
     return {name: float(value) for name, value in (line.rsplit(" ", 1) for line in lines if not line.startswith("#"))}
 
 
+@pytest.mark.needs("petsc4py")
 def test_what_the_planner_measured_is_in_the_results_and_the_dry_run(server: Server, client: Client) -> None:
     spec = {
         "problem": {"family": "darcy", "resolution": [24, 24], "coefficient": {"field": "lognormal"}},

@@ -33,7 +33,7 @@ def other(seed: int) -> dict[str, Any]:
 def api(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Api]:
     folder = tmp_path_factory.mktemp("keys")
     keys = keys_file(folder / "keys.yaml", ann={}, bob={})
-    with serving(without_broker(folder / "data", api_keys=keys)) as api:
+    with serving(without_broker(folder / "data", api_keys=keys, max_wrong_keys=0)) as api:
         yield api
 
 
@@ -72,7 +72,13 @@ def test_strangers_get_nothing(api: Api, anns: tuple[str, str], case: str) -> No
     asked = 0
     for path, methods in operations:
         target = path.format(
-            job=anns[0], dataset=anns[1], path="zarr.json", sample=0, family="darcy", preset="fno-darcy"
+            job=anns[0],
+            dataset=anns[1],
+            path="zarr.json",
+            sample=0,
+            family="darcy",
+            preset="fno-darcy",
+            switch="paused",
         )
         for method in methods:
             if path not in OPEN:
@@ -256,7 +262,7 @@ def test_without_keys_only_the_loopback_is_served(host: str, tmp_path: Path, mon
     monkeypatch.setenv("PDEMILL_DATA_DIR", str(tmp_path / "data"))
     monkeypatch.delenv("PDEMILL_API_KEYS", raising=False)
     monkeypatch.setattr("sys.argv", ["service", "--port", "0", "--host", host])
-    monkeypatch.setattr("uvicorn.run", lambda *words, **options: pytest.fail("it serves"))
+    monkeypatch.setattr("uvicorn.Server.run", lambda *words, **options: pytest.fail("it serves"))
     with pytest.raises(SystemExit, match=r"^error: .*set PDEMILL_API_KEYS"):
         main()
     assert not (tmp_path / "data").exists()

@@ -21,9 +21,9 @@ type Json = dict[str, Any]
 
 GOLDEN = Path(__file__).parents[2] / "docs" / "openapi.json"
 RENEW = "the API's description has changed: if that is meant, run 'make openapi', and tell of it in CHANGELOG.md"
-KNOWN, SPEC_BODY, ONE = {401, 421, 503}, {400, 413, 415, 422}, {404, 422}
+KNOWN, SPEC_BODY, ONE = {401, 403, 421, 429, 503}, {400, 413, 415, 422}, {404, 422}
 OPERATIONS: dict[str, set[int]] = {
-    "POST /v1/jobs": {202, 429} | KNOWN | SPEC_BODY,
+    "POST /v1/jobs": {202, 507} | KNOWN | SPEC_BODY,
     "GET /v1/jobs": {200, 422} | KNOWN,
     "POST /v1/jobs/validate": {200} | KNOWN | SPEC_BODY,
     "GET /v1/jobs/{job}": {200, 304} | KNOWN | ONE,
@@ -38,7 +38,10 @@ OPERATIONS: dict[str, set[int]] = {
     "GET /v1/presets/{preset}": {200} | KNOWN | ONE,
     "GET /healthz": {200, 421},
     "GET /readyz": {200, 421, 503},
-    "GET /metrics": {200} | KNOWN,
+    "GET /metrics": {200} | (KNOWN - {403}),
+    "GET /v1/server": {200} | KNOWN,
+    "PUT /v1/server/{switch}": {200, 422} | KNOWN,
+    "DELETE /v1/server/{switch}": {200, 422} | KNOWN,
 }
 """Every operation with the statuses that it may answer."""
 

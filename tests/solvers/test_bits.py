@@ -11,7 +11,7 @@ from solvers.compiled import compiled
 from solvers.krylov.arnoldi import arnoldi_cycle
 from solvers.krylov.sums import BLOCK, LANES, inner_products, subtract, work_rows
 from solvers.operators.system import Matrix, Pattern
-from solvers.petsc import Preconditioned
+from tests.preconditioned import Preconditioned
 
 ROWS = 11
 

@@ -20,8 +20,8 @@ from solvers.krylov.solver import SkrSolver
 from solvers.krylov.sums import work_rows
 from solvers.operators.product import LibraryError, check
 from solvers.operators.system import Matrix, Pattern, System
-from solvers.petsc import Preconditioned
 from solvers.solution import Result
+from tests.preconditioned import Preconditioned
 from tests.solvers.plain_gcrodr import arnoldi, plain_gcrodr
 
 N = 150

@@ -281,6 +281,7 @@ def test_what_it_cannot_solve_is_refused_with_the_spec(problem: dict[str, Any], 
         validate({"problem": whole, "samples": 1, "solver": {"method": "multigrid"}})
 
 
+@pytest.mark.needs("petsc4py")
 @pytest.mark.parametrize(
     ("problem", "method"),
     [

@@ -38,6 +38,7 @@ def names(problem: dict[str, Any]) -> list[str]:
     return [name_of(method) for method in candidates(spec.problem, spec.problem.size, 1e-8)]
 
 
+@pytest.mark.needs("petsc4py")
 @pytest.mark.parametrize(
     ("problem", "expected"),
     [
@@ -74,6 +75,7 @@ def extra() -> Iterator[type[Direct]]:
     del methods._members["extra"]
 
 
+@pytest.mark.needs("petsc4py")
 def test_a_method_becomes_a_candidate_by_being_defined(extra: type[Direct]) -> None:
     problem = {"family": "poisson", "resolution": [16, 16]}
     assert names(problem)[0] == "extra"
@@ -122,12 +124,13 @@ def test_no_preset_measures_for_more_than_its_share() -> None:
     """Those whose 5 % do not pay for a trial go by estimates."""
     for preset in preset_names():
         spec = load_preset(preset, ["samples=10"])
-        if not spec.problem.pointwise:
+        if spec.problem.solved_by == "systems":
             made = make_plan(FieldJob(spec))
             assert not made.measured
             assert made.method == spec.solver.resolve(spec.problem).model_dump(mode="json"), preset
 
 
+@pytest.mark.needs("petsc4py")
 def test_a_measured_plan_is_kept_shown_and_gone_on_with(tmp_path: Path) -> None:
     first, again = tmp_path / "first.zarr", tmp_path / "again.zarr"
     pdemill.generate(DARCY, first)
@@ -162,6 +165,7 @@ def test_without_a_trial_nothing_is_measured_and_the_choice_is_always_the_same(t
     assert read_attributes(tmp_path / "store.zarr")["plan"]["method"] == "multigrid"
 
 
+@pytest.mark.needs("petsc4py")
 def test_a_plan_in_python() -> None:
     plan = pdemill.plan(DARCY)
     assert plan.method["method"] in {c.method["method"] for c in plan.candidates if c.seconds is not None}

@@ -11,11 +11,11 @@ import pytest
 
 from pdemill.spec import load_preset, validate
 from pdemill.store.layout import Shard
-from solvers.certify import refined_samples
 from solvers.draws import CompiledDraw
 from solvers.field_job import FieldJob
 from solvers.field_shard import solve_shard
 from solvers.progress import Progress
+from solvers.subsets import refined_samples
 
 
 def _solve(spec: dict[str, Any], start: int, stop: int) -> Any:
@@ -97,18 +97,6 @@ def test_a_draw_that_is_no_equation_is_a_failure_with_its_field() -> None:
     assert all(f["result"] == "INVALID" and "coefficient must be positive" in f["reason"] for f in data.failures)
 
 
-@pytest.mark.parametrize(
-    ("refine", "samples", "expected"), [(0.0, 50, 0), (0.0025, 50, 4), (0.1, 50, 5), (1.0, 7, 7), (0.0025, 3, 3)]
-)
-def test_the_refined_samples_are_drawn_from_the_seed(refine: float, samples: int, expected: int) -> None:
-    spec = validate(
-        {"problem": {"family": "poisson", "resolution": [8, 8]}, "samples": samples, "certify": {"refine": refine}}
-    )
-    chosen = refined_samples(spec, "train")
-    assert len(chosen) == expected
-    assert np.array_equal(chosen, refined_samples(spec, "train"))
-
-
 def test_error_estimates_stand_where_they_were_drawn(darcy_spec: dict[str, Any]) -> None:
     spec = {**darcy_spec, "certify": {"refine": 0.3}}
     chosen = refined_samples(validate(spec), "train")
@@ -136,7 +124,8 @@ def test_a_source_that_is_projected_is_a_channel() -> None:
 
 
 def test_a_field_is_drawn_once_for_channel_and_coefficient(monkeypatch: pytest.MonkeyPatch) -> None:
-    """One table of normal numbers per sample; where it is solved again on the refined grid, one more."""
+    """One table of normal numbers per sample; where it is solved again on the refined grid, one more, and where its
+    order is observed, a third."""
     tables: list[int] = []
     normal = CompiledDraw.normal
 
@@ -150,7 +139,9 @@ def test_a_field_is_drawn_once_for_channel_and_coefficient(monkeypatch: pytest.M
     tables.clear()
     solve_shard(job, Shard("train", 0, 0, 12), lambda progress: None)
     refined = set(refined_samples(spec, "train").tolist())
-    assert [tables.count(sample) for sample in range(12)] == [2 if i in refined else 1 for i in range(12)]
+    ordered = job.ordered("train")
+    assert ordered == 4
+    assert [tables.count(sample) for sample in range(12)] == [1 + (i in refined) + (i < ordered) for i in range(12)]
 
 
 def _resident() -> int:

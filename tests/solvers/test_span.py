@@ -215,7 +215,8 @@ def test_the_factors_of_refined_problems_are_kept_too() -> None:
     shards = list(job.layout.shards())
     job.solve(shards[0], lambda progress: None)
     kept = dict(job.kept)
-    assert {key[1] for key in kept} == {job.discretisation.pattern, job.refined.pattern}
+    assert job.third is not None
+    assert {key[1] for key in kept} == {grid.pattern for grid in (job.discretisation, job.refined, job.third.grid)}
     job.solve(shards[1], lambda progress: None)
     assert job.kept == kept
 

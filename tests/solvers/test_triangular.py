@@ -14,13 +14,14 @@ from pdemill.spec.problem import Properties
 from solvers.field_job import FieldJob
 from solvers.krylov.backends import makers
 from solvers.krylov.incomplete import factorise, remainder
+from solvers.krylov.kinds import KINDS
 from solvers.krylov.level_schedule import level_schedule
 from solvers.krylov.solver import SkrSolver
-from solvers.krylov.triangular import KINDS, TriangularPreconditioned
+from solvers.krylov.triangular import TriangularPreconditioned
 from solvers.operators.product import products
 from solvers.operators.system import Matrix, Pattern, System
-from solvers.petsc import Preconditioned
 from solvers.solution import Result
+from tests.preconditioned import Preconditioned
 
 SQUARE = [[0, 0], [1, 0], [1, 1], [0, 1]]
 PROBLEMS: dict[str, dict[str, Any]] = {
@@ -54,6 +55,7 @@ def _image(operator: TriangularPreconditioned | Preconditioned, v: Array) -> Arr
     return np.array(rows[1])
 
 
+@pytest.mark.needs("petsc4py")
 @pytest.mark.parametrize(("problem", "kind"), CASES)
 def test_it_is_the_preconditioner_of_the_library(problem: str, kind: str) -> None:
     system = _system(problem)
@@ -149,6 +151,7 @@ def test_it_refuses_what_the_library_has_its_own_ways_with(kind: str, matrix: Ma
     assert operator.load(_dense([[3, 1], [1, 2]], symmetric=True))
 
 
+@pytest.mark.needs("petsc4py")
 def test_a_matrix_that_is_refused_is_solved_with_the_library_and_the_space_goes_on() -> None:
     """The second of three systems has a zero on its diagonal, which jacobi of the library takes."""
     solver, state = SkrSolver(makers("jacobi"), 4, 1, 1e-10, 100), None

@@ -57,7 +57,8 @@ def array(name: str, change: Change, split: str = "train", quiet: bool = True) -
     """Change the rows of an array; ``quiet``: with statistics and summaries that fit, else with hashes alone."""
 
     def forge(store: Path) -> None:
-        stored: Any = zarr.open_array(store / split / name, mode="r+")
+        with zarr.config.set({"array.write_empty_chunks": True}):  # a shard may have no value at all
+            stored: Any = zarr.open_array(store / split / name, mode="r+")
         rows = np.asarray(stored[...])
         changed = change(rows)
         stored[...] = rows if changed is None else changed

@@ -116,9 +116,10 @@ def test_metadata_of_any_form_is_refused_in_a_line(store: Path, tmp_path: Path, 
         for path in places(content):
             deep = len(path) > 2 and path[1] in ("spec", "metadata") and path[2] != "train/method"
             measured = path[:1] == ("run",)
-            if deep or measured or (path == ("failures",) and value == []):
+            other = changed(content, path, value)
+            if deep or measured or other == content:
                 continue
-            (copied / name).write_text(json.dumps(changed(content, path, value)))
+            (copied / name).write_text(json.dumps(other))
             everything(copied, tmp_path)
         (copied / name).write_text(before)
 

@@ -13,8 +13,8 @@ from pdemill.errors import StoreError
 from pdemill.spec import validate
 from pdemill.store import encode as encoding
 from pdemill.store import store as storing
-from pdemill.store.disk import sweep
 from pdemill.store.layout import Shard, StoreLayout
+from pdemill.store.placing import sweep
 from pdemill.store.store import ShardData, Store
 from pdemill.testing import Crash, FailingDisk, MemoryDisk
 from solvers.field_job import FieldJob
@@ -52,7 +52,7 @@ def make() -> Iterator[Callable[[Any], None]]:
     patch.setattr(storing, "process_time", lambda: 0.0)
 
     def run(disk: Any) -> None:
-        sweep(disk)
+        sweep(disk, alone=True)
         store = Store(disk, layout)
         store.create()
         for shard in store.missing():

@@ -116,7 +116,7 @@ FORGERIES: list[tuple[str, str, Forge, str]] = [
     ("box", "array shape", edit("train/input/zarr.json", lambda node: node.update(shape=[1])),
      "train/input/zarr.json is not as it was written"),
     ("box", "summary", manifest("summary", "worst_residual", to=1e-30), "the rows: worst_residual"),
-    ("box", "no summary", manifest("summary", to={}), "the rows: iterations, worst"),
+     ("box", "no summary", manifest("summary", to={}), "the rows: estimated, flagged, flags, iterations, worst"),
     ("recycled", "first", manifest("summary", "first", to=99), "its summary does not follow from the rows: first"),
     ("box", "moments", manifest("moments", "solution/u", "mean", to=0.0), "its moments of solution/u are not those"),
     ("box", "no moments", manifest("moments", to={}), "its moments of input/coefficient are not those of the rows"),
@@ -143,6 +143,13 @@ FORGERIES: list[tuple[str, str, Forge, str]] = [
     ("singular", "estimate", array("error_estimate", times(0.9)), "sample 1 of train: its error_estimate"),
     ("box", "estimate", array("error_estimate", times(0.9)), "sample 1 of train: its error_estimate"),
     ("box", "no estimate", array("error_estimate", set_to(np.nan)), "its error_estimate nan is not the recomputed"),
+    ("box", "order", array("error_order", times(1.01)), "sample 1 of train: its error_order"),
+    ("box", "no order", array("error_order", set_to(np.nan)), "its error_order nan is not the recomputed"),
+    ("singular", "order", array("error_order", times(1.01)), "sample 1 of train: its error_order"),
+    ("box", "estimated", attribute("estimated_samples", "train", to=9), "as it was written: its estimated_samples"),
+    ("box", "no count", manifest("summary", "estimated", to="all"), "is not a manifest (its summary is not of the"),
+    ("box", "no number", manifest("summary", "worst_estimate", to="1"), "is not a manifest (its summary is not of the"),
+    ("box", "subsets", attribute("subset_scheme", to="mine"), "as it was written: its subset_scheme"),
     ("box", "iterations", array("iterations", set_to(1), quiet=False), "its summary does not follow from"),
     ("box", "input", array("input", times(1.01)), "sample 1 of train: its input is not what the spec draws"),
     ("box", "parameter", array("params", times(1.01)), "sample 1 of train: its params is not what the spec draws"),
@@ -154,6 +161,11 @@ FORGERIES: list[tuple[str, str, Forge, str]] = [
     ("mesh", "mesh", moved_mesh, "points/c/0/0 is not as it was written"),
     ("box", "errors", array("stored_error", set_to(1e-12)), "its algebraic_error"),
     ("box", "stated", array("stored_error", set_to(1e-3)), "is above certify.stored_rtol"),
+    ("box", "flags", array("flags", set_to(1)), "its flags are not what the stored numbers give: peclet"),
+    ("mesh", "flags", array("flags", set_to(8)), "its flags are not what the stored numbers give: level"),
+    ("exact", "unknown flag", array("flags", set_to(64)), "the stored numbers give: an unknown bit"),
+    ("box", "flags told", manifest("summary", "flagged", to=3), "its summary does not follow from the rows: flagged"),
+    ("points", "flags", array("flags", set_to(2)), "its flags are not what the stored numbers give: estimate"),
     ("points", "points", array("points", times(0.99)), "sample 1 of train: its points are not those of the spec"),
     ("points", "sensors", array("boundary_input", times(2)), "its boundary_input is not what the spec draws"),
     ("points", "label", array("solution", times(1.001)), "sample 1 of train: its label at point"),
@@ -226,7 +238,15 @@ def test_one_line_says_what_was_not_checked(stores: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("key", "value"), [("spec", 3), ("plan", []), ("versions", None), ("shard_samples", "4"), ("complete", 1)]
+    ("key", "value"),
+    [
+        ("spec", 3),
+        ("plan", []),
+        ("versions", None),
+        ("shard_samples", "4"),
+        ("complete", 1),
+        ("estimated_samples", {"train": "all"}),
+    ],
 )
 def test_a_root_that_is_none_is_refused(stores: Path, tmp_path: Path, key: str, value: Any) -> None:
     copied = forged(stores, tmp_path, "box", attribute(key, to=value))

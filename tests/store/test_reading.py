@@ -114,6 +114,34 @@ def test_xarray_opens_the_tree_with_coordinates(darcy_store: Path) -> None:
     assert np.array_equal(train["sample_id"], np.arange(40))
 
 
+def test_xarray_opens_trajectories_with_their_times(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """One that was solved, in two chunks a trajectory: what it is to zarr, xarray, ``verify`` and windows."""
+    monkeypatch.setattr("pdemill.store.layout.BLOCK_BYTES", 3 * 32 * 16 * 4)
+    problem = {
+        "family": "heat", "resolution": [32, 16], "coefficient": {"uniform": [0.01, 0.1]},
+        "initial": {"field": "gaussian", "alpha": 2, "tau": 5, "boundary": "periodic", "modes": 8},
+        "time": {"times": [0.0, 0.1, 0.3, 0.5, 1.0]},
+    }  # fmt: skip
+    assert pdemill.generate({"problem": problem, "samples": 3}, tmp_path / "store.zarr", workers=0).ok
+    train = xarray.open_datatree(tmp_path / "store.zarr", engine="zarr")["train"].to_dataset()
+    solution = train["solution"]
+    assert solution.dims == ("sample", "solution_channel", "t", "x", "y")
+    assert (train["frame_error"].dims, train["valid_until"].dims) == (("sample", "t"), ("sample",))
+    assert np.array_equal(train["t"], [0.0, 0.1, 0.3, 0.5, 1.0])
+    assert np.array_equal(train["y"], np.arange(16) / 16)
+    stored: Any = zarr.open_group(tmp_path / "store.zarr", mode="r")["train/solution"]
+    assert (stored.chunks, stored.shape) == ((1, 1, 3, 32, 16), (3, 1, 5, 32, 16))
+    assert np.array_equal(solution.isel(sample=0, t=0), train["input"].isel(sample=0, channel=[0]))
+    later = solution.sel(t=0.5).isel(sample=2).to_numpy()
+    windows = pdemill.open(tmp_path / "store.zarr", window=(1, 1))
+    assert np.array_equal(windows[-1]["x"], later)
+    assert windows[-1]["params"] == np.float32(train["params"][2, 0])
+    decay = windows[-1]["params"] * windows[-1]["dt"] * (2 * np.pi) ** 2
+    waves = [np.fft.rfft(windows[-1][key][0].mean(axis=1))[1] for key in "xy"]
+    assert np.allclose(waves[1] / waves[0], np.exp(-decay), rtol=1e-4)
+    assert pdemill.verify(tmp_path / "store.zarr").ok
+
+
 def test_plain_zarr_opens_it_without_a_warning(darcy_store: Path) -> None:
     root = zarr.open_group(darcy_store, mode="r")
     assert sorted(root.group_keys()) == ["test", "train"]
@@ -155,7 +183,6 @@ def test_the_library_is_light() -> None:
 
 def test_the_public_names_are_these() -> None:
     assert pdemill.__all__ == [
-        "Client", "Dataset", "Failure", "Job", "Summary", "Tally", "errors", "export", "generate", "mix", "open",
-        "plan", "preset",
-        "verify", "walk_labels",
+        "Client", "Dataset", "Failure", "Job", "Summary", "Tally", "Windows", "errors", "export", "generate",
+        "mix", "open", "plan", "preset", "verify", "walk_labels",
     ]  # fmt: skip

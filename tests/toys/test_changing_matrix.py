@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import replace
-from functools import cached_property, partial
+from functools import cached_property
 from pathlib import Path
 from typing import Annotated, Any, ClassVar, Literal
 
@@ -26,7 +26,7 @@ from solvers.families.poisson import UNIT, UNIT_FUNCTION
 from solvers.field_job import FieldJob
 from solvers.instance import Instance
 from solvers.job import FAILED
-from solvers.methods.direct import BLOCK, Direct, DirectSolver, Factorisation
+from solvers.methods.direct import Direct, DirectSolver, Factorisation
 from solvers.operators.box import BoxGrid
 from solvers.operators.equation import DiscreteEquation, LinearEquation
 from solvers.operators.system import Matrix, MatrixOnDemand, Pattern, System
@@ -175,11 +175,11 @@ class ToyDirect(Direct):
     analysed: ClassVar[list[Pattern]] = []
 
     def solver(self) -> DirectSolver:
-        from solvers import petsc
+        factorise = super().solver()._make
 
         def make(pattern: Pattern) -> Factorisation:
             self.analysed.append(pattern)
-            return partial(petsc.Direct, block=BLOCK)(pattern)
+            return factorise(pattern)
 
         return DirectSolver(make)
 

@@ -78,7 +78,7 @@ def test_a_store_holds_what_came_of_every_point(disks: Path) -> None:
     assert {name: array.shape[1:] for name, array in group.arrays()} == {
         "points": (40, 2), "input": (1, 40), "solution": (40,), "stderr": (40,), "walks": (40,), "truncated": (40,),
         "epsilon": (40,), "steps": (40,), "boundary_points": (16, 2), "boundary_input": (1, 16), "params": (3,),
-        "error_estimate": (), "largest_weight": (), "solve_seconds": (), "method": (), "sample_id": (),
+        "error_estimate": (), "largest_weight": (), "flags": (), "solve_seconds": (), "method": (), "sample_id": (),
     }  # fmt: skip
     assert (group["walks"][:] == 600).all()
     assert not group["truncated"][:].any()

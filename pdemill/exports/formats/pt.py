@@ -1,4 +1,5 @@
-"""Tensors of PyTorch as neuraloperator keeps them: {"x": [N, C, ...], "y": [N, C, ...]} per split, in a .pt file.
+"""Tensors of PyTorch as neuraloperator keeps them: {"x": [N, C, ...], "y": [N, C, ...]} per split, in a .pt file. Of
+trajectories, y is [N, C, T, ...] and x the inputs, as Burgers1dTimeDataset has them.
 
 Source: neuraloperator/neuraloperator, neuralop/data/datasets/pt_dataset.py: PTDataset reads
 ``ROOT/NAME_train_RESOLUTION.pt`` and ``ROOT/NAME_test_RESOLUTION.pt``.
@@ -31,7 +32,7 @@ class Tensors(Format):
         torch = library("torch", "torch", "--to pt")
         for split in source.splits:
             fields, certificates, scratch = _gathered(split, folder)
-            resolution = fields["y"].shape[2]
+            resolution = fields["y"].shape[3 if source.in_time else 2]
             failures = split.left_out
             content = {
                 **{name: torch.from_numpy(values) for name, values in fields.items()},

@@ -1,12 +1,14 @@
 """The Well's layout: one HDF5 file per split, OUT/data/SPLIT/FAMILY.hdf5, of fields, scalars and boundaries.
 
 Source: PolymathicAI/the_well, docs/data_format.md and scripts/check_thewell_formatting.py. A static problem is a
-trajectory of one step: inputs are fields that do not vary in time, the solution is one that does.
+trajectory of one step. Inputs are fields that do not vary in time, the solution is one that does; channels that are the
+components of a vector, as velocity_x and velocity_y, are one field of t1_fields.
 """
 
 from __future__ import annotations
 
 import json
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -20,13 +22,15 @@ from pdemill.spec.domain import BOX_SIDES
 
 
 class Well(Format):
-    """HDF5 files in the layout of The Well: grids in two and three dimensions, as trajectories of one step."""
+    """HDF5 files in the layout of The Well: grids in two and three dimensions, static problems as one step."""
 
     name = "well"
 
     def objection(self, source: Source) -> str | None:
         if len(source.axes) not in (2, 3):
             return "The Well holds uniform grids in two and three dimensions"
+        if source.in_time and not np.allclose(steps := np.diff(source.times), steps[:1], rtol=1e-6):
+            return "The Well's states are equal steps of time apart"
         return None
 
     def write(self, source: Source, folder: Path) -> None:
@@ -49,37 +53,55 @@ def _write(file: Any, source: Source, split: Split) -> None:
     scalars.attrs["field_names"] = _names(parameters)
     for name in parameters:
         new_array(scalars, name, (len(split),), "<f4", **_varying(sample=True))
-    fields = _fields(file, source, split)
+    single, vectors = _sorted(split.data.solution_channels, source.axes)
+    constants, states = _fields(file, source, split, tuple(single), tuple(vectors))
     record = Record(file, source, split)
     for part in split.parts():
-        for number, name in enumerate(split.data.channels):
-            fields[name][part.rows] = part.fields["x"][:, number]
-        for number, name in enumerate(split.data.solution_channels):
-            fields[name][part.rows, 0] = part.fields["y"][:, number]
+        solution = part.fields["y"] if source.in_time else part.fields["y"][:, :, None]
+        for name, number in source.constants.items():
+            constants[name][part.rows] = part.fields["x"][:, number]
+        for name, number in single.items():
+            states[name][part.rows] = solution[:, number]
+        for name, numbers in vectors.items():
+            states[name][part.rows] = np.moveaxis(solution[:, numbers], 1, -1)
         for number, name in enumerate(parameters):
             scalars[name][part.rows] = part.columns["params"][:, number]
         record.add(part)
 
 
-def _fields(file: Any, source: Source, split: Split) -> Any:
-    """The group of scalar fields, with room for all samples; those of vectors and tensors are empty."""
+def _sorted(channels: Sequence[str], axes: Iterable[str]) -> tuple[dict[str, int], dict[str, list[int]]]:
+    """The channels that are scalars, with their numbers, and the vectors with those of their components."""
+    numbers = {name: number for number, name in enumerate(channels)}
+    bases = dict.fromkeys(name.rpartition("_")[0] for name in channels)
+    found = {base: [f"{base}_{axis}" for axis in axes] for base in bases if base}
+    vectors = {base: [numbers.pop(name) for name in names] for base, names in found.items() if {*names} <= {*channels}}
+    return numbers, vectors
+
+
+def _fields(
+    file: Any, source: Source, split: Split, scalars: tuple[str, ...], vectors: tuple[str, ...]
+) -> tuple[dict[str, Any], dict[str, Any]]:
+    """Room for all samples of the fields that are constant in time, and of those that vary, by name."""
     grid = tuple(len(values) for values in source.axes.values())
-    inputs, solutions = split.data.channels, split.data.solution_channels
+    steps = len(source.times) if source.in_time else 1
     everywhere = np.ones(len(grid), bool)
     groups = [file.create_group(f"t{order}_fields") for order in range(3)]
-    for group, names in zip(groups, ((*inputs, *solutions), (), ()), strict=True):
-        group.attrs["field_names"] = _names(names)
-    for name in inputs:
-        new_array(groups[0], name, (len(split), *grid), "<f4", dim_varying=everywhere, **_varying(sample=True))
-    for name in solutions:
-        varying = _varying(sample=True, time=True)
-        new_array(groups[0], name, (len(split), 1, *grid), "<f4", dim_varying=everywhere, **varying)
-    return groups[0]
+    names = ((*source.constants, *scalars), vectors, ())
+    for group, those in zip(groups, names, strict=True):
+        group.attrs["field_names"] = _names(those)
+    room = {"dtype": "<f4", "dim_varying": everywhere}
+    constant, varying = _varying(sample=True), _varying(sample=True, time=True)
+    constants = {name: new_array(groups[0], name, (len(split), *grid), **room, **constant) for name in source.constants}
+    states = {name: new_array(groups[0], name, (len(split), steps, *grid), **room, **varying) for name in scalars}
+    for name in vectors:
+        states[name] = new_array(groups[1], name, (len(split), steps, *grid, len(grid)), **room, **varying)
+    return constants, states
 
 
 def _dimensions(group: Any, source: Source) -> None:
     group.attrs["spatial_dims"] = _names(list(source.axes))
-    new_array(group, "time", (1,), "<f4", **_varying(time=True))
+    times = source.times if source.in_time else np.zeros(1)
+    new_array(group, "time", times.shape, "<f4", **_varying(time=True))[:] = times
     for axis, values in source.axes.items():
         new_array(group, axis, values.shape, "<f4", **_varying())[:] = values
 

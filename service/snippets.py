@@ -1,4 +1,4 @@
-"""How to use a finished store, as text to copy."""
+"""How to use a finished store, as text to copy. No text holds a key: they take it from PDEMILL_API_KEY."""
 
 from __future__ import annotations
 
@@ -12,9 +12,10 @@ _HEADERS = """, storage_options={
 
 @dataclass(frozen=True)
 class Snippet:
-    """A text with a name and what it needs."""
+    """A text with its name in the API, its title on pages, and what it needs."""
 
     name: str
+    title: str
     needs: str
     text: str
 
@@ -39,13 +40,16 @@ def snippets(path: str, url: str, split: str, keyed: bool) -> list[Snippet]:
             x, y = batch["x"], batch["y"]
         """
     over_http = (
-        f'{imports}\n\ngroup = zarr.open_group("{url}", mode="r"{_HEADERS if keyed else ""})\n'
+        f'{imports}\n\ngroup = zarr.open_group({url!r}, mode="r"{_HEADERS if keyed else ""})\n'
         f'print(group["{split}/solution"].shape)\n'
     )
+    here, there = "on a machine that sees the folder", "on any machine"
     return [
-        Snippet("Python", "pdemill, on a machine that sees the folder", dedent(python)),
-        Snippet("PyTorch", "pdemill and torch, on a machine that sees the folder", dedent(torch)),
-        Snippet("zarr", "zarr, fsspec and aiohttp, on any machine", over_http),
-        Snippet("Export", "pdemill, on any machine; or pdebench, well", f"pdemill export {url} OUT --to pt\n"),
-        Snippet("curl", "the store's description; every file is beside it", f"curl -s{secret} {url}/zarr.json\n"),
+        Snippet("pdemill", "Python", f"pdemill, {here}", dedent(python)),
+        Snippet("torch", "PyTorch", f"pdemill and torch, {here}", dedent(torch)),
+        Snippet("zarr", "zarr", f"zarr, fsspec and aiohttp, {there}", over_http),
+        Snippet("export", "Export", f"pdemill, {there}", f"pdemill export {url} OUT --to pt  # or pdebench, well\n"),
+        Snippet(
+            "curl", "curl", "the store's description; every file is beside it", f"curl -s{secret} {url}/zarr.json\n"
+        ),
     ]

@@ -1,0 +1,65 @@
+"""The base of the methods that step in time."""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from typing import Annotated, Any, ClassVar, Literal
+
+from pydantic import BeforeValidator, Field, model_validator
+
+from pdemill.errors import Fault
+from pdemill.spec.method import Method
+from pdemill.spec.model import AsNumber, Positive, as_tuple, refuse
+from pdemill.spec.problem import Problem
+
+TIME_RTOL = 1e-5
+Resolution = Annotated[
+    tuple[Annotated[int, Field(ge=4)], ...], Field(min_length=1, max_length=3), BeforeValidator(as_tuple)
+]
+TIME_OPTIONS = ("time_rtol", "step", "simulate_resolution")
+
+
+class TimeMethod(Method):
+    """Base of the methods that step in time.
+
+    ``time_rtol`` bounds the estimated relative error in time of a certified sample at every stored time up to
+    ``certify.valid_until``. Steps are halved, for each sample by itself, until it is reached; ``first_step`` is the
+    longest, found by a trial on the job's first samples where it is absent. ``step``: one step for all samples instead;
+    a sample that misses ``time_rtol`` with it fails.
+    ``simulate_resolution``: points per axis of the grid on which the equation is solved, where that is finer than the
+    one that is stored; the solution is then reduced to the stored modes.
+    ``reaches_end``: false where a trial found chaos that lets no step reach ``time_rtol`` at the end: then samples must
+    be right at their first stored time only, unless ``certify.valid_until`` says otherwise.
+    """
+
+    solves: ClassVar[Literal["systems", "walks", "steps", "any"]] = "steps"
+    misplaced: ClassVar[str] = "steps in time, and this equation has none: leave it out"
+    time_rtol: Annotated[float, Field(ge=1e-13, le=1e-1), AsNumber] = TIME_RTOL
+    step: Positive | None = Field(default=None, exclude_if=lambda step: step is None)
+    first_step: Positive | None = Field(default=None, exclude_if=lambda step: step is None)
+    simulate_resolution: Resolution | None = Field(default=None, exclude_if=lambda resolution: resolution is None)
+    reaches_end: bool = Field(default=True, exclude_if=lambda reaches: reaches)
+
+    @model_validator(mode="after")
+    def _one_step(self) -> TimeMethod:
+        if self.step is not None and self.first_step is not None:
+            raise refuse(("first_step",), "give either step or first_step, not both", self.first_step)
+        return self
+
+    def objection(self, problem: Problem) -> Fault | None:
+        return too_coarse(self.simulate_resolution, problem)
+
+    @abstractmethod
+    def scheme(self) -> Any:
+        """The scheme that takes its steps."""
+
+
+def too_coarse(simulated: tuple[int, ...] | None, problem: Problem) -> Fault | None:
+    """The fault of a grid for the simulation that is coarser than the stored one."""
+    if simulated is None:
+        return None
+    if len(simulated) != len(problem.cells):
+        return Fault(("simulate_resolution",), f"has {len(simulated)} entries, problem.resolution {len(problem.cells)}")
+    if any(fine < stored for fine, stored in zip(simulated, problem.cells, strict=True)):
+        return Fault(("simulate_resolution",), "is coarser than problem.resolution")
+    return None

@@ -1,0 +1,58 @@
+"""Finished stores are deleted some time after the last job on them ended, where the server is told to."""
+
+from __future__ import annotations
+
+import logging
+import sqlite3
+import time
+from collections.abc import Callable
+from functools import partial
+from threading import Event, Thread
+
+from pdemill.errors import StoreError
+from pdemill.settings import Settings
+from service.graves import bury
+from service.ledger import Ledger
+
+LOOK_SECONDS = 60.0
+AT_ONCE = 100
+
+log = logging.getLogger("pdemill.expiry")
+
+
+class Expiry:
+    """One thread, at work in the process that ``leads``."""
+
+    def __init__(self, settings: Settings, ledger: Ledger, leads: Callable[[], bool]) -> None:
+        self._settings, self._ledger, self._leads = settings, ledger, leads
+        self._stop = Event()
+        self._thread = Thread(target=self._live, daemon=True)
+
+    def start(self) -> None:
+        if self._settings.expire_days:
+            self._thread.start()
+
+    def stop(self) -> None:
+        self._stop.set()
+        if self._thread.is_alive():
+            self._thread.join(timeout=15)
+
+    def _live(self) -> None:
+        while not self._stop.is_set():
+            if self._leads():
+                try:
+                    self.sweep(time.time())
+                except (sqlite3.Error, OSError) as error:
+                    log.warning("cannot go on: %s", error)
+            self._stop.wait(min(LOOK_SECONDS, self._settings.expire_seconds))
+
+    def sweep(self, now: float) -> None:
+        """Delete the stores that expired before ``now``; those that are being written stay until the next time."""
+        before = now - self._settings.expire_seconds
+        message = f"its store expired after {self._settings.expire_days:g} days (PDEMILL_EXPIRE_DAYS)"
+        for dataset in self._ledger.expired(before, AT_ONCE):
+            try:
+                bury(self._settings.store(dataset), partial(self._ledger.expire, dataset, before, message))
+                log.info("expired", extra={"dataset": dataset})
+            except StoreError as error:
+                log.info("kept: %s", error, extra={"dataset": dataset})

@@ -1,0 +1,118 @@
+"""The scrubber: hashes the files of finished stores, slowly, and has damaged shards solved again."""
+
+from __future__ import annotations
+
+import logging
+import os
+import sqlite3
+import time
+from collections.abc import Callable
+from pathlib import Path
+from threading import Event, Thread
+
+from pdemill.data_directory import DataDirectory
+from pdemill.errors import PdemillError, StoreError
+from pdemill.settings import Settings
+from pdemill.store.certified import look, metadata_fault, take_out
+from pdemill.store.disk import LocalDisk
+from pdemill.store.placing import remove, sweep
+from pdemill.store.root import ROOT, read_attributes
+from service.alone import alone
+from service.ledger import UNFINISHED, Ledger
+from service.metrics import Metrics
+
+AT_ONCE = 256 * 2**20
+"""A store of so many bytes is hashed while its spec is submitted again; a larger one is the scrubber's next."""
+IDLE_SECONDS = 2.0
+KNOWN_SECONDS = 3600.0
+
+log = logging.getLogger("pdemill.scrubber")
+
+
+class Scrubber:
+    """One thread; of several processes on one data directory, one scrubs."""
+
+    def __init__(
+        self, settings: Settings, directory: DataDirectory, ledger: Ledger, metrics: Metrics, wake: Callable[[], None]
+    ) -> None:
+        self._settings, self._directory, self._ledger, self._metrics = settings, directory, ledger, metrics
+        self._wake = wake
+        self._stop = Event()
+        self._known: dict[str, tuple[int, float]] = {}
+        self._thread = Thread(target=self._scrub, daemon=True)
+
+    def start(self) -> None:
+        if self._settings.scrub_rate:
+            self._thread.start()
+
+    def stop(self) -> None:
+        self._stop.set()
+        if self._thread.is_alive():
+            self._thread.join(timeout=15)
+
+    def asked_again(self, dataset: str) -> None:
+        """Look at a store that has ended and that is asked for again: at once, unless it is large."""
+        row, root = self._ledger.dataset(dataset), self._settings.store(dataset)
+        if row is None or row.status in UNFINISHED or not (root / ROOT).exists():
+            return
+        size, stamp = _stamp(root)
+        then = self._known.get(dataset)
+        if then is not None and then[0] == stamp and time.monotonic() - then[1] < KNOWN_SECONDS:
+            return
+        if size > AT_ONCE:
+            self._ledger.look_soon(dataset)
+            return
+        if not self._look(dataset, float("inf")):
+            self._known[dataset] = stamp, time.monotonic()
+
+    def _scrub(self) -> None:
+        with alone(self._settings.data_dir / "scrubber.lock", self._stop):
+            while not self._stop.is_set():
+                try:
+                    self._directory.require()
+                    dataset = self._ledger.unlooked(time.time() - 3600 * self._settings.scrub_hours)
+                    if dataset is not None:
+                        self._look(dataset, self._settings.scrub_rate)
+                        self._ledger.looked(dataset)
+                except (PdemillError, OSError, sqlite3.Error) as error:
+                    log.warning("cannot scrub: %s", error)
+                self._stop.wait(IDLE_SECONDS)
+
+    def _look(self, dataset: str, rate: float) -> bool:
+        """Hash a store, so many bytes per second, and take out what is damaged; whether anything is."""
+        root = self._settings.store(dataset)
+        disk, damaged, extra = LocalDisk(root), 0, {"dataset": dataset}
+        if not disk.exists(ROOT):
+            return False
+        try:
+            complete = bool(read_attributes(root)["complete"])
+            fault = metadata_fault(root)
+        except StoreError as error:
+            complete, fault = True, str(error)
+            remove(disk, ROOT)  # is made anew of the spec
+        else:
+            for seen in look(root):
+                if seen.fault and take_out(disk, seen.shard):
+                    damaged += 1
+                    log.warning("damaged, is solved again: %s", seen.fault, extra={**extra, "unit": seen.shard.name})
+                self._metrics.scrubbed(seen.bytes, bool(seen.fault))
+                if self._stop.wait(seen.bytes / rate):
+                    return bool(damaged)
+            sweep(disk, alone=False)
+        if fault:
+            log.warning("damaged, is written again: %s", fault, extra=extra)
+        if (damaged or fault) and complete and self._ledger.mend(dataset, damaged):
+            self._wake()
+        return bool(damaged or fault)
+
+
+def _stamp(root: Path) -> tuple[int, int]:
+    """Bytes of a store, and a number that changes when a file does."""
+    size, files = 0, []
+    for folder, _, names in os.walk(root):
+        for name in names:
+            path = Path(folder) / name
+            status = path.stat()
+            size += status.st_size
+            files.append((str(path), status.st_size, status.st_mtime_ns, status.st_ino))
+    return size, hash(tuple(sorted(files)))

@@ -1,0 +1,126 @@
+"""Periodic boxes: pseudo-spectral methods, for equations in time."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING, Any, ClassVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+from pdemill.errors import Fault, SpecError
+from pdemill.spec.certify import Certify
+from pdemill.spec.discretiser import Discretiser, Takes
+from pdemill.spec.evolution import Evolution, is_in_time
+from pdemill.spec.problem import Problem
+from pdemill.spec.time_method import TIME_OPTIONS
+from solvers.methods.etdrk4 import Etdrk4
+from solvers.spectral.place import PeriodicPlace
+
+if TYPE_CHECKING:
+    import zarr
+
+    from pdemill.planning import Plan
+    from pdemill.spec.job import Spec
+    from pdemill.spec.method import Method
+    from pdemill.store.layout import Shard
+    from pdemill.store.store import ShardData
+    from solvers.estimate import Cost
+    from solvers.progress import Progress
+    from solvers.spectral.job import TrajectoryJob
+    from solvers.stopwatch import Stopwatch
+
+PREVIEW_POINTS = {1: 256, 2: 64, 3: 16}
+"""Points along the longest axis of a preview."""
+PREVIEW_INTERVALS = 8
+
+
+class OnPeriodicBox(Discretiser):
+    """Trigonometric polynomials, products without aliasing; see ``solvers.spectral``."""
+
+    name: ClassVar[str] = "spectral"
+    where: ClassVar[str] = "on periodic boxes, in time"
+    place = PeriodicPlace
+    takes: ClassVar[Takes] = Takes(
+        terms=frozenset({
+            "diffusion", "convection", "reaction", "hyperdiffusion", "self_advection", "vorticity_advection", "source",
+            "initial",
+        }),
+        conditions=frozenset({"periodic"}),
+        uniform=frozenset({"diffusion", "convection", "reaction", "hyperdiffusion"}),
+    )  # fmt: skip
+
+    @classmethod
+    def suits(cls, problem: Mapping[str, Any]) -> bool:
+        return is_in_time(problem)
+
+    @classmethod
+    def misfit(cls, problem: Mapping[str, Any]) -> str | None:
+        return None if cls.suits(problem) else "spectral is for equations in time, such as heat or navier_stokes"
+
+    @classmethod
+    def may_take(cls, family: type[Problem]) -> bool:
+        return family.evolves
+
+    @classmethod
+    def uncertified(cls, problem: Problem, certify: Certify) -> tuple[str, str] | None:
+        assert isinstance(problem, Evolution)
+        if certify.algebraic_rtol != type(certify).model_fields["algebraic_rtol"].default:
+            return "algebraic_rtol", "means nothing here: no linear systems are solved"
+        if certify.valid_until is not None and certify.valid_until > problem.times[-1]:
+            return "valid_until", f"is after the last stored time, {problem.times[-1]:g}"
+        return None
+
+    @classmethod
+    def open(cls, spec: Spec, stored: Mapping[str, NDArray[Any]] | None, chosen: Method | None) -> TrajectoryJob:
+        from solvers.spectral.job import TrajectoryJob  # late: a spec must load no solver
+
+        return TrajectoryJob(spec, chosen)
+
+    @classmethod
+    def cost(cls, spec: Spec) -> Cost:
+        from solvers.spectral.cost import cost  # late: as above
+
+        return cost(spec)
+
+    @classmethod
+    def automatic(cls, problem: Problem, options: Any) -> Method:
+        given = {name: getattr(options, name) for name in TIME_OPTIONS}
+        return Etdrk4.model_validate({"method": "etdrk4", **given})
+
+    @classmethod
+    def solve(cls, job: TrajectoryJob, shard: Shard, report: Callable[[Progress], None]) -> tuple[ShardData, Stopwatch]:
+        from solvers.spectral.shard import solve_trajectories  # late: as above
+
+        return solve_trajectories(job, shard, report)
+
+    @classmethod
+    def check(cls, job: TrajectoryJob, group: zarr.Group, shard: Shard, rows: NDArray[Any]) -> list[str]:
+        from solvers.spectral.check import check_trajectories  # late: as above
+
+        return check_trajectories(job, group, shard, rows)
+
+    @classmethod
+    def audit(
+        cls, job: TrajectoryJob, group: zarr.Group, shard: Shard, rows: NDArray[Any]
+    ) -> tuple[list[float], list[str]]:
+        return [], []  # walks know no time
+
+    @classmethod
+    def plan(cls, job: TrajectoryJob, always: bool) -> Plan:
+        from solvers.spectral.trial import make_plan  # late: as above
+
+        if not job.planned:
+            raise SpecError([Fault(("solver",), "names the step, or no trial: nothing to plan")])
+        return make_plan(job)
+
+    @classmethod
+    def preview(cls, problem: Problem, data: dict[str, Any]) -> None:
+        assert isinstance(problem, Evolution)
+        points = data["problem"]["resolution"]
+        scale = min(1.0, PREVIEW_POINTS[len(points)] / max(points))
+        data["problem"]["resolution"] = [max(8, round(number * scale)) for number in points]
+        data["solver"] = {"method": "auto", "time_rtol": 1e-3}
+        lengths = problem.time.lengths[:PREVIEW_INTERVALS]
+        data["problem"]["time"] = {"times": [0.0, *np.cumsum(lengths).tolist()]}
+        data.get("certify", {}).pop("valid_until", None)

@@ -1,0 +1,31 @@
+"""The heat equation."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import ClassVar, Literal
+
+from pdemill.spec.evolution import Evolution
+from pdemill.spec.field import AnyField, Function
+from pdemill.spec.problem import Coefficient, Terms
+from solvers.families.poisson import UNIT, ZERO
+
+
+class Heat(Evolution):
+    """u_t - ∇·(k ∇u) + c u = f, k > 0 a scalar or a diagonal tensor.
+
+    Input: the initial state u(0), the coefficient k, the reaction c and the source f, those that are random.
+    Output: u at the stored times. On periodic boxes k and c are numbers, one per sample.
+    Defaults: k = 1, c = 0, f = 0.
+    """
+
+    family: Literal["heat"]
+    coefficient: Coefficient = UNIT
+    reaction: AnyField = ZERO
+    source: AnyField = ZERO
+    operator_fields: ClassVar[tuple[str, ...]] = ("coefficient", "reaction")
+    positive: ClassVar[tuple[str, ...]] = ("coefficient",)
+
+    def terms(self, drawn: Callable[[str], tuple[Function, ...]]) -> Terms:
+        (initial,), (source,), (reaction,) = drawn("initial"), drawn("source"), drawn("reaction")
+        return Terms(drawn("coefficient"), source, reaction=reaction, initial=initial)

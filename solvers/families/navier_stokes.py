@@ -1,0 +1,65 @@
+"""Incompressible Navier-Stokes in two dimensions, by its vorticity."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Annotated, ClassVar, Literal
+
+from pydantic import BeforeValidator, Field, field_validator
+
+from pdemill.spec.evolution import Evolution
+from pdemill.spec.field import AnyField, Function, NonNegativeField, PositiveField
+from pdemill.spec.model import as_tuple, refusal
+from pdemill.spec.problem import Terms
+from pdemill.spec.unknowns import ScalarUnknown, Unknown
+from solvers.families.poisson import UNIT_FUNCTION, ZERO
+
+OUTPUTS = {
+    "vorticity": ("vorticity",),
+    "velocity": ("velocity_x", "velocity_y"),
+    "stream_function": ("stream_function",),
+    "pressure": ("pressure",),
+}
+"""What may be asked for, and its channels."""
+
+
+class NavierStokes(Evolution):
+    """ω_t + v·∇ω = ν ∇²ω - μ ω + f, v = (ψ_y, -ψ_x), -∇²ψ = ω, in two dimensions.
+
+    Input: the initial vorticity ω(0), the viscosity ν and the drag μ (numbers per sample), the curl f of the force,
+    those that are random; ω(0) and f have mean 0. Output: the channels of ``outputs`` at the stored times: the
+    vorticity, the velocity, the stream function, and the pressure of mean 0 with -∇²p = ∇·(v·∇v), that of a force
+    without divergence. Defaults: μ = 0, f = 0.
+    """
+
+    family: Literal["navier_stokes"]
+    viscosity: PositiveField
+    drag: NonNegativeField = ZERO
+    source: AnyField = ZERO
+    outputs: Annotated[
+        tuple[Literal["vorticity", "velocity", "stream_function", "pressure"], ...],
+        Field(min_length=1),
+        BeforeValidator(as_tuple),
+    ] = ("vorticity",)
+    unknowns: ClassVar[tuple[Unknown, ...]] = (ScalarUnknown("vorticity"),)
+    linear: ClassVar[bool] = False
+    dimensions: ClassVar[tuple[int, ...]] = (2,)
+    balanced: ClassVar[tuple[str, ...]] = ("initial", "source")
+    operator_fields: ClassVar[tuple[str, ...]] = ("viscosity", "drag")
+    positive: ClassVar[tuple[str, ...]] = ("viscosity",)
+    not_negative: ClassVar[tuple[str, ...]] = ("drag",)
+
+    @field_validator("outputs")
+    @classmethod
+    def _each_once(cls, outputs: tuple[str, ...]) -> tuple[str, ...]:
+        if len(set(outputs)) < len(outputs):
+            raise refusal("names an output twice")
+        return outputs
+
+    @property
+    def channels(self) -> tuple[str, ...]:
+        return tuple(channel for name in self.outputs for channel in OUTPUTS[name])
+
+    def terms(self, drawn: Callable[[str], tuple[Function, ...]]) -> Terms:
+        (initial,), (source,), (drag,) = drawn("initial"), drawn("source"), drawn("drag")
+        return Terms(drawn("viscosity"), source, reaction=drag, vorticity_advection=UNIT_FUNCTION, initial=initial)

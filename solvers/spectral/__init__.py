@@ -1,0 +1,1 @@
+"""Periodic boxes: pseudo-spectral methods in space, exponential integrators in time."""

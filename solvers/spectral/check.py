@@ -1,0 +1,171 @@
+"""Checking stored trajectories again: what was drawn, the first interval by the same steps, a later one from its stored
+state, and of some samples that one by another scheme."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+import zarr
+from numpy.typing import NDArray
+
+from pdemill.points import Array
+from pdemill.store.layout import Shard
+from solvers import flags
+from solvers.agreement import agrees
+from solvers.instance import Instance, InvalidSample
+from solvers.spectral.job import TrajectoryJob
+from solvers.spectral.ladder import Start, differences, start_of, valid_until, warmed
+from solvers.spectral.march import March
+from solvers.spectral.reference import Reference
+from solvers.spectral.shard import MOST_TAIL
+
+REFERENCED = 4
+"""Samples per shard of which an interval is marched by the reference, at most."""
+TIMES = 4.0
+"""Times its stated errors, and those that its start's errors grow to, that a stored state may be off."""
+GAP = 1e-2
+"""Relative difference of the stored spectral tail to that of the stored, rounded states."""
+
+
+def check_trajectories(job: TrajectoryJob, group: zarr.Group, shard: Shard, rows: NDArray[np.intp]) -> list[str]:
+    """The faults of some rows of a stored shard."""
+    part: Any = group[shard.split]
+    names = [one.name for one in job.layout.arrays_of(shard.split)]
+    referenced = set(rows[:: max(1, -(-len(rows) // REFERENCED))].tolist())
+    faults = []
+    for row in rows.tolist():
+        number = shard.start + row
+        stored = {name: np.asarray(part[name][number]) for name in names}
+        checked = Checked(job, shard.split, number, stored)
+        faults += [f"sample {number} of {shard.split}: {fault}" for fault in checked.faults(row in referenced)]
+    return faults
+
+
+class Checked:
+    """One stored sample."""
+
+    def __init__(self, job: TrajectoryJob, split: str, number: int, stored: dict[str, Any]) -> None:
+        self.job, self.split, self.number, self.stored = job, split, number, stored
+        self.solution = np.asarray(stored["solution"], dtype=np.float64)
+        self.errors = np.asarray(stored["frame_error"], dtype=np.float64)
+        self.epsilon = float(np.finfo(stored["solution"].dtype).eps)
+
+    def faults(self, by_reference: bool) -> Iterator[str]:
+        """What is wrong with it; ``by_reference``: an interval is marched by the reference too."""
+        if self.stored["sample_id"] != self.number:
+            yield f"stored under the number {self.stored['sample_id']}"
+        instance = self.job.instance(self.split, self.number)
+        try:
+            made = self.job.drawn_in(instance)
+            start = start_of(self.job, instance, self.number)
+        except InvalidSample as fault:
+            yield f"the spec does not draw it: {fault}"
+            return
+        for name, values in made.items():
+            if not agrees(self.stored[name], values, self.job.here):
+                yield f"its {name} is not what the spec draws"
+        faults = list(self._columns()) or list(self._first_interval(start))
+        yield from faults
+        if not faults:
+            yield from self._later_interval(instance, start, by_reference)
+
+    def _columns(self) -> Iterator[str]:
+        """The columns against each other and their limits."""
+        job, stored = self.job, self.stored
+        last = valid_until(job, self.errors)
+        valid = np.array(job.times) <= last
+        if stored["valid_until"] != last:
+            yield f"its valid_until {float(stored['valid_until']):g} does not follow from frame_error ({last:g})"
+        elif last < max(t for t in job.times if t <= job.required or t == job.times[0]):
+            yield f"it is right until {last:g} only, and must be until {job.required:g}"
+        if stored["time_error_estimate"] != np.float32(self.errors[valid].max()):
+            yield "its time_error_estimate is not the largest frame_error"
+        if not stored["time_error_estimate"] <= stored["stored_error"]:
+            yield "its stored_error is below its time_error_estimate"
+        if not stored["spectral_tail"] <= MOST_TAIL:
+            yield f"its spectral_tail {float(stored['spectral_tail']):.2g} is above {MOST_TAIL:g}"
+        for name in flags.disputed(flags.Evidence(stored), int(stored["flags"]), job.here):
+            yield f"its flags are not what the stored numbers give: {name}"
+        if self._run() is None:
+            yield f"its {int(stored['steps'])} steps are none that a run takes"
+
+    def _run(self) -> int | None:
+        """The number of the run that took so many steps."""
+        runs = range(1, 2 + self.job.levels)
+        return next((run for run in runs if sum(self.job.steps(run)) == int(self.stored["steps"])), None)
+
+    def _first_interval(self, start: Start) -> Iterator[str]:
+        """The states up to the first stored time after 0, by the steps that were taken."""
+        job = self.job
+        (begun,) = warmed(job, [start])
+        run = self._run()
+        if not isinstance(begun, Start) or run is None:
+            yield "its warm-up does not stay finite"
+            return
+        states, frame = [begun.state], 0 if job.times[0] == 0.0 else -1
+        u, march = self._rows(begun.state, begun)
+        march.advance(u, job.lengths[0], job.steps(run)[0])
+        states.append(u[0])
+        fields = np.moveaxis(job.fields(np.stack(states)), 0, 1)
+        for made, at in zip(np.moveaxis(fields, 1, 0), (frame, frame + 1), strict=True):
+            if at >= 0 and not agrees(self.stored["solution"][:, at], made, job.here):
+                yield f"its state at t = {job.times[at]:g} is not what marching from the start gives"
+
+    def _later_interval(self, instance: Instance, start: Start, by_reference: bool) -> Iterator[str]:
+        """From one stored state to the next, where the stored states are those that were marched."""
+        job = self.job
+        unknown = job.problem.unknowns[0].name
+        valid = [i for i, t in enumerate(job.times) if t <= float(self.stored["valid_until"])]
+        whole = job.grid is job.stored and unknown in job.problem.channels
+        if not whole or len(valid) < 2:
+            return
+        frame = self.number % (len(valid) - 1)
+        channel = job.problem.channels.index(unknown)
+        before, after = self.solution[channel, frame], self.solution[channel, frame + 1]
+        first = 1 if job.times[0] == 0.0 else 0
+        interval, steps = job.lengths[frame + 1 - first], job.steps(self._run() or 1)[frame + 1 - first]
+        state = job.grid.spectra(before[None])[0]
+        grown = self._grown(state, start, interval, steps)
+        allowed = TIMES * (float(self.errors[frame + 1]) + grown + self.epsilon)
+        u, march = self._rows(state, start)
+        march.advance(u, interval, steps)
+        found = float(differences(job.grid.fields(u[:1])[None], after[None, None])[0])
+        when = f"from t = {job.times[frame]:g} to {job.times[frame + 1]:g}"
+        if not found <= allowed:
+            yield f"marched anew {when}, it is off by {found:.1e}, where {allowed:.1e} is allowed"
+            return
+        later = [i for i in valid if job.times[i] > 0.0]
+        tail = float(job.grid.tail(job.grid.spectra(self.solution[channel, later])).max())
+        if abs(tail - float(self.stored["spectral_tail"])) > GAP * tail + 1e2 * self.epsilon:
+            yield f"its spectral_tail {float(self.stored['spectral_tail']):.2g} is not that of its states, {tail:.2g}"
+        if by_reference:
+            yield from self._by_reference(instance, before, after, interval, steps, allowed, when)
+
+    def _by_reference(
+        self, instance: Instance, before: Array, after: Array, interval: float, steps: int, allowed: float, when: str
+    ) -> Iterator[str]:
+        reference = Reference(instance.terms, self.job.grid)
+        coarse, fine = (reference.march(before, interval, n) for n in (steps, 2 * steps))
+        found = float(differences(fine[None, None], after[None, None])[0])
+        own = float(differences(coarse[None, None], fine[None, None])[0])
+        if not found <= allowed + own:
+            yield f"marched {when} by the reference, it is off by {found:.1e}, where {allowed + own:.1e} is allowed"
+
+    def _grown(self, state: NDArray[np.complex128], start: Start, interval: float, steps: int) -> float:
+        """What rounding of the stored state grows to over an interval."""
+        turns = np.exp(2j * np.pi * np.modf(np.arange(state.size) * 0.6180339887498949)[0])
+        size = float(np.sqrt((np.square(np.abs(state[1:])) * self.job.grid.multiplicity[1:]).sum()))
+        shaken = state + self.epsilon * size / np.sqrt(state.size) * turns
+        shaken[0] = state[0]
+        ends = []
+        for one in (state, shaken):
+            u, march = self._rows(one, start)
+            march.advance(u, interval, steps)
+            ends.append(self.job.grid.fields(u[:1]))
+        return float(differences(ends[1][None], ends[0][None])[0])
+
+    def _rows(self, state: NDArray[np.complex128], start: Start) -> tuple[NDArray[np.complex128], March]:
+        batch = self.job.grid.transforms.batch
+        return np.repeat(state[None], batch, axis=0), self.job.march([start.symbols] * batch)

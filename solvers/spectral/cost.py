@@ -1,0 +1,51 @@
+"""The cost of jobs in time, from formulas: an order of magnitude, since the step is found by trial."""
+
+from __future__ import annotations
+
+from math import ceil, prod
+
+import numpy as np
+
+from pdemill.spec.job import Spec
+from pdemill.spec.time_method import TimeMethod
+from pdemill.store.layout import shard_samples
+from solvers.estimate import PROCESS_BYTES, SAMPLE_SECONDS, Cost, channels, slowness
+from solvers.spectral.place import PeriodicPlace
+from solvers.subsets import refined_count
+
+BATCH, FRAMES = 120, 24
+"""Numbers per point that are held while a batch is marched: work space, and of every stored time of eight samples."""
+PAIR = 1.5
+"""A pair of runs, of which the second has twice the steps, in units of the second."""
+
+
+def cost(spec: Spec) -> Cost:
+    """The cost of a job in time."""
+    problem, method = spec.problem, spec.solver.resolve(spec.problem)
+    assert isinstance(problem, PeriodicPlace)
+    assert isinstance(method, TimeMethod)
+    simulated = prod(method.simulate_resolution or problem.resolution)
+    steps = expected_steps(problem, method)
+    each = PAIR * steps * method.seconds(problem, simulated)
+    seconds = spec.samples * (each + SAMPLE_SECONDS)
+    refined = sum(refined_count(spec, split) for split in spec.splits)
+    seconds += refined * 2 * steps * method.seconds(problem, simulated * 2**problem.dimension)
+    width = np.dtype(spec.store.dtype).itemsize
+    inputs = channels(problem, sides=False) * prod(problem.resolution)
+    size = width * (problem.size + inputs)
+    shard = spec.store.shard or shard_samples(width * max(problem.size, inputs))
+    shards = sum(ceil(samples / shard) for samples in spec.splits.values())
+    here = round(slowness() * seconds, 3)
+    together = 8 * (BATCH + FRAMES * len(problem.times)) * simulated
+    memory = int(PROCESS_BYTES + 2 * shard * size + together)
+    return Cost(problem.size, spec.samples * size, here, method.method, shards, memory, 0, {method.method: here})
+
+
+def expected_steps(problem: PeriodicPlace, method: TimeMethod) -> int:
+    """Steps of a trajectory: as asked for, else such that the fastest motion of about one crosses a cell."""
+    longest = method.step or method.first_step
+    if longest is None:
+        finest = min(length / n for length, n in zip(problem.lengths, problem.resolution, strict=True))
+        longest = 4.0 * finest if not problem.linear else problem.times[-1]
+    total = problem.times[-1] + problem.time.warmup
+    return max(2 * len(problem.times), ceil(total / longest))

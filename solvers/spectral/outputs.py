@@ -1,0 +1,49 @@
+"""The channels of a solution, from the coefficients of the unknown."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+
+import numpy as np
+
+from pdemill.points import Array
+from solvers.spectral.grid import PeriodicGrid, Spectra
+
+
+def _inverse(grid: PeriodicGrid) -> Array:
+    """1 / |k|^2, 0 for the mean."""
+    return np.divide(1.0, grid.squared, out=np.zeros(grid.modes), where=grid.squared > 0.0)
+
+
+def _stream_function(grid: PeriodicGrid, w: Spectra) -> Spectra:
+    return w * _inverse(grid)
+
+
+def _velocity_x(grid: PeriodicGrid, w: Spectra) -> Spectra:
+    return w * (1j * grid.waves[1] * _inverse(grid))
+
+
+def _velocity_y(grid: PeriodicGrid, w: Spectra) -> Spectra:
+    return w * (-1j * grid.waves[0] * _inverse(grid))
+
+
+def _pressure(grid: PeriodicGrid, w: Spectra) -> Spectra:
+    """-Lap p = div(v . grad v) = d_i d_j (v_i v_j), so p = -sum_ij k_i k_j (v_i v_j)^ / |k|^2."""
+    kx, ky = grid.waves
+    x, y = grid.fields(_velocity_x(grid, w)), grid.fields(_velocity_y(grid, w))
+    total = kx * kx * grid.spectra(x * x) + 2.0 * kx * ky * grid.spectra(x * y) + ky * ky * grid.spectra(y * y)
+    return np.asarray(-total * _inverse(grid))
+
+
+DERIVED: Mapping[str, Callable[[PeriodicGrid, Spectra], Spectra]] = {
+    "stream_function": _stream_function,
+    "velocity_x": _velocity_x,
+    "velocity_y": _velocity_y,
+    "pressure": _pressure,
+}
+"""By the name of the channel; every other one is the unknown itself."""
+
+
+def output(name: str, grid: PeriodicGrid, spectra: Spectra) -> Spectra:
+    """The kept coefficients of one channel, [samples, modes]."""
+    return DERIVED[name](grid, spectra) if name in DERIVED else spectra

@@ -1,0 +1,137 @@
+"""What the terms of an equation are on a periodic box: diagonal symbols, and products of fields.
+
+u_t = L u + N(u) + f, L diagonal in the modes. A term that is linear with constant coefficients is one entry of LINEAR;
+one that is quadratic, one of QUADRATIC. A new term is one function.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from pdemill.points import Array
+from pdemill.spec.field import Function
+from pdemill.spec.terms import NOWHERE, Terms
+from solvers.compiled import compiled
+from solvers.spectral.grid import PeriodicGrid
+
+type Complex = NDArray[np.complex128]
+type Numbers = tuple[float, ...]
+
+
+@dataclass(frozen=True)
+class Products:
+    """A quadratic term: sum_p W_p F(q_p(D_1 u, .., D_J u)), F the transform, D and W diagonal.
+
+    factors  D, [J, modes]
+    weights  W for the coefficient 1, [P, modes]
+    multiply replaces the fields [J, samples, ...] by products [P, samples, ...], in place where it can
+    """
+
+    factors: Complex
+    weights: Complex
+    multiply: Callable[[Array], Array]
+
+
+def _diffusion(grid: PeriodicGrid, k: Numbers) -> Array:
+    if len(k) == 1:
+        return -k[0] * grid.squared
+    return -np.asarray(sum(entry * np.square(wave) for entry, wave in zip(k, grid.waves, strict=True)))
+
+
+def _convection(grid: PeriodicGrid, b: Numbers) -> Complex:
+    return -1j * np.asarray(sum(entry * wave for entry, wave in zip(b, grid.waves, strict=True)))
+
+
+def _reaction(grid: PeriodicGrid, c: Numbers) -> Array:
+    return np.full(grid.modes, -c[0])
+
+
+def _hyperdiffusion(grid: PeriodicGrid, q: Numbers) -> Array:
+    return -q[0] * np.square(grid.squared)
+
+
+LINEAR: Mapping[str, Callable[[PeriodicGrid, Numbers], Array | Complex]] = {
+    "diffusion": _diffusion,
+    "convection": _convection,
+    "reaction": _reaction,
+    "hyperdiffusion": _hyperdiffusion,
+}
+
+
+def _self_advection(grid: PeriodicGrid) -> Products:
+    """- sum_i d_i(u^2 / 2)."""
+    slope = -0.5j * np.asarray(sum(grid.waves))
+    return Products(np.ones((1, grid.modes), np.complex128), slope[None], _square)
+
+
+def _square(fields: Array) -> Array:
+    return np.multiply(fields, fields, out=fields)
+
+
+def _vorticity_advection(grid: PeriodicGrid) -> Products:
+    """-(v . grad) w = (d_yy - d_xx)(v_x v_y) + d_xy(v_x^2 - v_y^2) for v = (d_y psi, -d_x psi), -Lap psi = w: four
+    transforms instead of five."""
+    kx, ky = grid.waves
+    inverse = np.divide(1.0, grid.squared, out=np.zeros(grid.modes), where=grid.squared > 0.0)
+    factors = np.stack([1j * ky * inverse, -1j * kx * inverse])
+    weights = np.stack([kx * kx - ky * ky, -kx * ky]).astype(np.complex128)
+    return Products(factors, weights, _stresses)
+
+
+def _stresses(fields: Array) -> Array:
+    _stress(fields[0].reshape(-1), fields[1].reshape(-1))
+    return fields
+
+
+@compiled()
+def _stress(x, y):  # type: ignore[no-untyped-def]
+    """x y and x^2 - y^2 in place of x and y."""
+    for i in range(x.size):
+        a, b = x[i], y[i]
+        x[i] = a * b
+        y[i] = a * a - b * b
+
+
+QUADRATIC: Mapping[str, Callable[[PeriodicGrid], Products]] = {
+    "self_advection": _self_advection,
+    "vorticity_advection": _vorticity_advection,
+}
+DATA = frozenset({"source", "initial"})
+"""Terms that are functions of space."""
+TERMS = DATA | LINEAR.keys() | QUADRATIC.keys()
+
+
+@dataclass(frozen=True)
+class Symbols:
+    """The equation of one sample: ``linear`` L [modes], ``weights`` of the products [P, modes], ``forcing`` f
+    [modes]."""
+
+    linear: Array | Complex
+    weights: Complex
+    forcing: Complex
+
+
+def numbers(functions: tuple[Function, ...]) -> Numbers:
+    """The values of functions that do not vary in space."""
+    return tuple(float(function(NOWHERE)) for function in functions)
+
+
+def products_of(terms: Terms, grid: PeriodicGrid) -> tuple[str, Products] | None:
+    """The quadratic term of an equation; at most one of them is supported."""
+    found = [name for name, _ in terms.present() if name in QUADRATIC]
+    if len(found) > 1:
+        raise NotImplementedError(f"several quadratic terms: {', '.join(found)}")
+    return (found[0], QUADRATIC[found[0]](grid)) if found else None
+
+
+def linear_symbol(terms: Terms, grid: PeriodicGrid) -> Array | Complex:
+    """L of one sample."""
+    total: Array | Complex = np.zeros(grid.modes)
+    for name, functions in terms.present():
+        if name in LINEAR:
+            total = total + LINEAR[name](grid, numbers(functions))
+    return total

@@ -1,0 +1,166 @@
+"""The first step of a job, and its scheme, by a trial on its first samples.
+
+What decides are counts of evaluations, never seconds: the choice is a function of the spec.
+"""
+
+from __future__ import annotations
+
+from contextlib import suppress
+from dataclasses import dataclass
+from math import ceil
+from time import process_time
+
+import numpy as np
+
+from pdemill.planning import Candidate, Plan
+from pdemill.spec.method import methods
+from pdemill.spec.time_method import TimeMethod
+from solvers.instance import InvalidSample
+from solvers.spectral.job import HALVINGS, TrajectoryJob
+from solvers.spectral.ladder import Start, Trajectory, start_of, trajectories, warmed
+
+SAMPLES = 4
+FINER = 2
+"""Runs in a row that are right at first and do not bring the error at the end down to half: chaos."""
+SAFETY = 0.5
+"""Part of ``time_rtol`` that the trial aims at."""
+
+
+@dataclass
+class Found:
+    """What the trial of one scheme found: its method with the first step, evaluations per sample, CPU seconds."""
+
+    method: TimeMethod
+    evaluations: float
+    seconds: float
+    certified: int
+    failed: int
+
+
+def make_plan(job: TrajectoryJob) -> Plan:
+    """The scheme with the fewest evaluations, and its first step."""
+    begin = process_time()
+    tried = [_tried(job, job.method)]
+    for other in others(job.method) if job.spec.solver.method == "auto" else []:
+        tried.append(_tried(job, other, most=tried[0].evaluations))
+    best = min(tried, key=lambda found: (found.failed, found.evaluations))
+    listed = tuple(
+        Candidate(
+            found.method.method, found.method.model_dump(mode="json"), found.seconds, found.seconds, found.evaluations,
+            found.certified, found.failed,
+        )
+        for found in tried
+    )  # fmt: skip
+    reason = f"{best.evaluations:.0f} evaluations per trajectory"
+    if len(tried) > 1:
+        worse = next(found for found in tried if found is not best)
+        reason += f", {worse.method.method} would take more"
+    if not best.method.reaches_end:
+        reason += "; chaotic: no step reaches time_rtol at the end"
+    by = job.problem.discretisation.name
+    return Plan(best.method.model_dump(mode="json"), True, reason, process_time() - begin, listed, by)
+
+
+def others(method: TimeMethod) -> list[TimeMethod]:
+    """The same options for every other scheme, which ``auto`` tries besides."""
+    return [
+        kind.model_validate({**method.model_dump(), "method": name})
+        for name, kind in methods.items()
+        if issubclass(kind, TimeMethod) and name != method.method
+    ]
+
+
+class _Watch:
+    """Tells when further halving is in vain: by chaos, or beyond so many evaluations."""
+
+    def __init__(self, job: TrajectoryJob, most: float) -> None:
+        self.job, self.most = job, most
+        self.before: dict[int, tuple[float, int]] = {}
+        self.chaotic: set[int] = set()
+
+    def __call__(self, found: Trajectory) -> bool:
+        end = float(found.errors[-1])
+        last, idle = self.before.get(found.number, (np.inf, 0))
+        first = found.errors[np.array(self.job.times) > 0.0][0] <= self.job.method.time_rtol
+        idle = idle + 1 if first and np.isfinite(last) and end > 0.5 * last else 0
+        self.before[found.number] = (end, idle)
+        if idle >= FINER and self.job.spec.certify.valid_until is None and self.job.method.reaches_end:
+            self.chaotic.add(found.number)
+            return True
+        return 2 * found.steps * self.job.scheme.evaluations > self.most
+
+
+def _tried(job: TrajectoryJob, method: TimeMethod, most: float = np.inf) -> Found:
+    begin = process_time()
+    longest = max(job.lengths)
+    trial = _trial(job, method, longest)
+    split = next(iter(job.spec.splits))
+    count = min(SAMPLES, job.spec.splits[split])
+    drawn = []
+    for number in range(count):
+        with suppress(InvalidSample):  # it fails in its shard
+            drawn.append(start_of(trial, trial.instance(split, number), number))
+    starts = [one for one in warmed(trial, drawn) if isinstance(one, Start)]
+    watch = _Watch(trial, most)
+    made = list(trajectories(trial, starts, watch)) if starts else []
+    if watch.chaotic:
+        method = _with(method, reaches_end=False)
+        trial = _trial(job, method, longest)
+        watch = _Watch(trial, most)
+        made = list(trajectories(trial, starts, watch))
+    good = [one for one in made if one.reached]
+    if not good:
+        smallest = longest / 2.0 ** max((one.run for one in made), default=1)
+        cost = float(np.mean([_cost(trial, one.run - 1, one.run) for one in made])) if made else np.inf
+        return Found(_with(method, first_step=smallest), cost, process_time() - begin, 0, count)
+    begins = min(
+        range(max(one.run for one in good)),
+        key=lambda a: sum(_cost(trial, a, max(one.run, a + 1)) for one in good),
+    )
+    first = _lengthened(trial, method, starts, good, begins, longest)
+    job_found = job.using(_with(method, first_step=first))
+    assert isinstance(job_found, TrajectoryJob)
+    cost = 1.5 * sum(job_found.steps(1)) * trial.scheme.evaluations
+    return Found(_with(method, first_step=first), cost, process_time() - begin, len(good), count - len(good))
+
+
+def _trial(job: TrajectoryJob, method: TimeMethod, longest: float) -> TrajectoryJob:
+    """The job with one step per interval in its first run, and as many halvings as it takes."""
+    found = job.using(_with(method, first_step=longest / 2.0))
+    assert isinstance(found, TrajectoryJob)
+    found.most_halvings = HALVINGS
+    return found
+
+
+def _cost(job: TrajectoryJob, begin: int, end: int) -> float:
+    """Evaluations of the runs from one to another."""
+    return float(sum(sum(job.steps(run)) for run in range(begin, end + 1)) * job.scheme.evaluations)
+
+
+def _lengthened(
+    job: TrajectoryJob, method: TimeMethod, starts: list[Start], good: list[Trajectory], begins: int, longest: float
+) -> float:
+    """The first step between a power of two and the next that still suffices for the samples of the trial, by their
+    errors; tried before it is taken."""
+    run = begins + 1
+    at = [one for one in good if one.run == run]
+    plain = longest / 2.0**run
+    if not at or begins == 0:
+        return plain
+    needed = job.required
+    worst = max(float(one.errors[np.array(job.times) <= needed].max()) for one in at)
+    share = (worst / (SAFETY * job.method.time_rtol)) ** (1.0 / job.scheme.order)
+    whole = 2**begins
+    count = max(ceil(share * whole), whole // 2 + 1)
+    if count >= whole:
+        return plain
+    step = longest / (2.0 * count)
+    other = job.using(_with(method, first_step=step))
+    assert isinstance(other, TrajectoryJob)
+    numbers = {one.number for one in at}
+    again = trajectories(other, [one for one in starts if one.number in numbers], stop=lambda _: True)
+    return step if all(one.reached for one in again) else plain
+
+
+def _with(method: TimeMethod, **options: object) -> TimeMethod:
+    return type(method).model_validate({**method.model_dump(), **options})

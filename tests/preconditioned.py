@@ -1,0 +1,13 @@
+"""A M⁻¹ for tests of compiled methods: by PETSc, which takes every matrix, or by our own code where there is none."""
+
+from __future__ import annotations
+
+from solvers.installed import has_petsc
+from solvers.krylov.triangular import TriangularPreconditioned
+
+if has_petsc():
+    from solvers.petsc import Preconditioned
+else:
+    Preconditioned = TriangularPreconditioned  # type: ignore[assignment, misc]
+
+__all__ = ["Preconditioned"]

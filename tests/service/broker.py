@@ -1,0 +1,49 @@
+"""A real Valkey, the embedded one, for tests."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+from redis import Redis, RedisError
+
+from service.testing import until
+
+
+@dataclass(frozen=True)
+class Broker:
+    """Its address, a client, and its process."""
+
+    url: str
+    redis: Redis
+    process: subprocess.Popen[bytes]
+
+
+@contextmanager
+def valkey() -> Iterator[Broker]:
+    """A Valkey that ends with the block."""
+    with tempfile.TemporaryDirectory(prefix="pdemill-") as folder:  # a socket's path must be short
+        socket = f"{folder}/valkey.sock"
+        command = [sys.executable, "-m", "workers.broker", folder, socket]
+        environment = {**os.environ, "PDEMILL_PARENT": str(os.getpid())}
+        with (
+            subprocess.Popen(command, env=environment, stdout=subprocess.DEVNULL) as process,
+            Redis(unix_socket_path=socket) as redis,
+        ):
+            try:
+                until(lambda: _answers(redis), what="the broker")
+                yield Broker(f"unix://{socket}", redis, process)
+            finally:
+                process.kill()
+
+
+def _answers(redis: Redis) -> bool:
+    try:
+        return bool(redis.ping())
+    except RedisError:
+        return False

@@ -1,0 +1,362 @@
+"""Stores of trajectories: bits, certificates, what verify finds."""
+
+from __future__ import annotations
+
+from copy import deepcopy
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import zarr
+from numpy.typing import NDArray
+
+import pdemill
+from pdemill.errors import SpecError
+from pdemill.spec import validate
+from pdemill.spec.method import methods
+from solvers.job import open_job
+from solvers.opening import open_work
+from solvers.solution import Result
+from solvers.spectral import symbols
+from solvers.spectral.check import Checked
+from solvers.spectral.job import TrajectoryJob
+from solvers.spectral.ladder import Start, differences, fields_of, marched, start_of, trajectories
+from solvers.spectral.shard import Refined
+
+VORTICES: dict[str, Any] = {
+    "problem": {
+        "family": "navier_stokes",
+        "resolution": [32, 32],
+        "initial": {"field": "gaussian", "alpha": 2.5, "tau": 7, "boundary": "periodic", "modes": 12},
+        "viscosity": 1e-3,
+        "source": {"field": "expression", "formula": "0.1*(sin(2*pi*(x+y))+cos(2*pi*(x+y)))"},
+        "time": {"end": 4.0, "intervals": 4},
+    },
+    "samples": 6,
+    "certify": {"refine": 0},
+}
+WAVES: dict[str, Any] = {"field": "fourier", "waves": 3, "decay": 0, "scale": 0.3}
+FLAMES: dict[str, Any] = {
+    "problem": {
+        "family": "kuramoto_sivashinsky",
+        "resolution": [96],
+        "domain": {"lengths": [32]},
+        "initial": WAVES,
+        "time": {"end": 10.0, "intervals": 20},
+    },
+    "samples": 6,
+    "certify": {"refine": 0},
+}
+FRONTS: dict[str, Any] = {
+    "problem": {
+        "family": "burgers",
+        "resolution": [128],
+        "initial": WAVES,
+        "viscosity": {"uniform": [0.02, 0.1]},
+        "time": {"times": [0.1, 0.25, 1.0]},
+    },
+    "samples": 6,
+    "certify": {"refine": 0},
+}
+WARMTH: dict[str, Any] = {
+    "problem": {
+        "family": "heat",
+        "resolution": [24, 16],
+        "domain": {"lengths": [2.0, 1.0]},
+        "coefficient": {"diagonal": [{"uniform": [0.01, 0.1]}, 0.02]},
+        "reaction": 0.5,
+        "initial": WAVES,
+        "source": {"field": "fourier", "waves": 2},
+        "time": {"end": 1.0, "intervals": 3},
+    },
+    "samples": 6,
+    "certify": {"refine": 0},
+}
+ALL = {"vortices": VORTICES, "flames": FLAMES, "fronts": FRONTS, "warmth": WARMTH}
+
+
+def changed(spec: dict[str, Any], **keys: Any) -> dict[str, Any]:
+    """A spec with other values, by paths such as solver__step."""
+    made = deepcopy(spec)
+    for path, value in keys.items():
+        *above, last = path.split("__")
+        place = made
+        for key in above:
+            place = place.setdefault(key, {})
+        if value is None:
+            place.pop(last)
+        else:
+            place[last] = value
+    return made
+
+
+def arrays(store: Path) -> dict[str, NDArray[Any]]:
+    group: Any = zarr.open_group(store, mode="r")["train"]
+    return {name: np.asarray(array[...]) for name, array in group.arrays()}
+
+
+@pytest.mark.parametrize("name", ALL)
+def test_a_store_is_certified_and_verified(name: str, tmp_path: Path) -> None:
+    spec = changed(ALL[name], certify__refine=0.5)
+    summary = pdemill.generate(spec, tmp_path / "s.zarr", workers=0)
+    assert not summary.failures
+    found = pdemill.verify(tmp_path / "s.zarr", resolve=True)
+    assert (found.faults, found.certificates, found.resolved) == ((), 6, 1)
+    columns = arrays(tmp_path / "s.zarr")
+    assert columns["time_error_estimate"].max() <= 1e-5
+    assert np.isfinite(columns["error_estimate"]).sum() >= 3
+    assert np.nanmax(columns["error_estimate"]) < 1e-2
+    times = np.asarray(zarr.open_group(tmp_path / "s.zarr", mode="r")["t"][...])  # type: ignore[index]
+    assert (columns["valid_until"] == times[-1]).all()
+    assert columns["solution"].shape[:3] == (6, 1, len(times))
+
+
+@pytest.mark.parametrize("name", ALL)
+def test_bits_depend_on_neither_shards_nor_workers(name: str, tmp_path: Path) -> None:
+    spec = ALL[name]
+    pdemill.generate(spec, tmp_path / "one.zarr", workers=0)
+    pdemill.generate(changed(spec, store={"shard": 1}), tmp_path / "many.zarr", workers=2)
+    one, many = arrays(tmp_path / "one.zarr"), arrays(tmp_path / "many.zarr")
+    for column in one.keys() - {"solve_seconds"}:
+        assert one[column].tobytes() == many[column].tobytes(), column
+
+
+def test_the_initial_state_is_the_input_and_the_first_frame(tmp_path: Path) -> None:
+    pdemill.generate(VORTICES, tmp_path / "s.zarr", workers=0)
+    columns = arrays(tmp_path / "s.zarr")
+    assert (columns["input"][:, 0] == columns["solution"][:, 0, 0]).all()
+
+
+def test_all_outputs_belong_to_one_flow(tmp_path: Path) -> None:
+    outputs = ["velocity", "pressure", "stream_function", "vorticity"]
+    spec = changed(VORTICES, problem__outputs=outputs, samples=2, store={"dtype": "float64"})
+    pdemill.generate(spec, tmp_path / "s.zarr", workers=0)
+    data = pdemill.open(tmp_path / "s.zarr")
+    assert data.solution_channels == ("velocity_x", "velocity_y", "pressure", "stream_function", "vorticity")
+    x, y, p, psi, w = arrays(tmp_path / "s.zarr")["solution"][1, :, -1]
+    k = 2.0 * np.pi * np.rint(np.fft.fftfreq(32, 1.0 / 32))
+
+    def slope(values: NDArray[Any], axis: int) -> NDArray[Any]:
+        wave = k[:, None] if axis == 0 else k[None, :]
+        return np.asarray(np.fft.ifft2(1j * wave * np.fft.fft2(values)).real)
+
+    assert np.allclose(slope(psi, 1), x, atol=1e-12)
+    assert np.allclose(-slope(psi, 0), y, atol=1e-12)
+    assert np.allclose(slope(y, 0) - slope(x, 1), w, atol=1e-11)
+    advection = [x * slope(v, 0) + y * slope(v, 1) for v in (x, y)]
+    source = slope(advection[0], 0) + slope(advection[1], 1)
+    left = -(slope(slope(p, 0), 0) + slope(slope(p, 1), 1))
+    low = np.abs(np.fft.fft2(left - source))[:8, :8].max()
+    assert low < 1e-9 * np.abs(np.fft.fft2(source)).max()
+    assert abs(p.mean()) < 1e-12
+    assert pdemill.verify(tmp_path / "s.zarr").faults == ()
+
+
+def test_a_finer_simulation_is_reduced_to_the_stored_modes(tmp_path: Path) -> None:
+    spec = changed(VORTICES, samples=2, solver={"simulate_resolution": [64, 64]}, store={"dtype": "float64"})
+    pdemill.generate(spec, tmp_path / "fine.zarr", workers=0)
+    assert pdemill.verify(tmp_path / "fine.zarr").faults == ()
+    stored = arrays(tmp_path / "fine.zarr")["solution"][0, 0]
+    spectrum = np.abs(np.fft.fft2(stored[-1]))
+    numbers = np.abs(np.rint(np.fft.fftfreq(32, 1.0 / 32)))
+    assert spectrum[numbers > 10].max() < 1e-12 * spectrum.max()
+    whole = changed(VORTICES, samples=2, problem__resolution=[64, 64], store={"dtype": "float64"})
+    pdemill.generate(whole, tmp_path / "whole.zarr", workers=0)
+    other = np.fft.fft2(arrays(tmp_path / "whole.zarr")["solution"][0, 0, -1]) / 4.0
+    low = np.fft.fft2(stored[-1])
+    assert np.abs(other[:10, :10] - low[:10, :10]).max() < 1e-5 * np.abs(low).max()
+
+
+def failures(spec: dict[str, Any], store: Path) -> list[str]:
+    return [failure.reason for failure in pdemill.generate(spec, store, workers=0).failures]
+
+
+def test_a_step_that_is_too_large_fails(tmp_path: Path) -> None:
+    told = failures(changed(VORTICES, solver={"method": "etdrk4", "step": 1.0}), tmp_path / "s.zarr")
+    assert len(told) == 6
+    assert all(Result.MISSED_TIME.name in reason or Result.NOT_FINITE.name in reason for reason in told)
+
+
+def test_a_front_that_is_not_resolved_fails(tmp_path: Path) -> None:
+    spec = changed(FRONTS, problem__viscosity=4e-3)
+    told = failures(spec, tmp_path / "s.zarr")
+    assert len(told) == 6
+    assert all(Result.TOO_COARSE.name in reason for reason in told)
+
+
+def test_a_wrong_sign_is_found_by_verify(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    right = symbols.QUADRATIC["vorticity_advection"]
+
+    def wrong(grid: Any) -> symbols.Products:
+        made = right(grid)
+        return symbols.Products(made.factors, -made.weights, made.multiply)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(symbols, "QUADRATIC", {**symbols.QUADRATIC, "vorticity_advection": wrong})
+        assert not pdemill.generate(VORTICES, tmp_path / "s.zarr", workers=0).failures
+        told = pdemill.verify(tmp_path / "s.zarr").faults
+    assert any("by the reference" in fault for fault in told), told
+    assert len(pdemill.verify(tmp_path / "s.zarr").faults) >= 6
+
+
+def test_chaos_is_told_by_valid_until(tmp_path: Path) -> None:
+    spec = changed(
+        FLAMES,
+        problem__time={"end": 400.0, "intervals": 40},
+        problem__domain={"lengths": [64]},
+        problem__resolution=[192],
+        samples=4,
+    )
+    assert not pdemill.generate(spec, tmp_path / "s.zarr", workers=0).failures
+    root: Any = zarr.open_group(tmp_path / "s.zarr", mode="r")
+    assert root.attrs["valid_until"] == 10.0
+    columns = arrays(tmp_path / "s.zarr")
+    assert ((columns["valid_until"] >= 10.0) & (columns["valid_until"] < 400.0)).all()
+    beyond = np.asarray(root["t"][...])[None] > columns["valid_until"][:, None]
+    assert (columns["frame_error"][~beyond] <= 1e-5).all()
+    assert np.isfinite(columns["solution"]).all()
+    assert (columns["flags"] & 32 == 32).all()
+    assert pdemill.verify(tmp_path / "s.zarr").faults == ()
+
+
+def test_a_trajectory_must_be_right_as_long_as_asked(tmp_path: Path) -> None:
+    spec = changed(
+        FLAMES,
+        problem__time={"end": 80.0, "intervals": 40},
+        problem__domain={"lengths": [64]},
+        problem__resolution=[192],
+        certify__valid_until=50.0,
+    )
+    assert not pdemill.generate(spec, tmp_path / "s.zarr", workers=0).failures
+    assert (arrays(tmp_path / "s.zarr")["valid_until"] >= 50.0).all()
+
+
+def test_warm_up_comes_before_the_first_frame(tmp_path: Path) -> None:
+    spec = changed(FLAMES, problem__time={"end": 4.0, "intervals": 4, "warmup": 20.0}, samples=2)
+    pdemill.generate(spec, tmp_path / "s.zarr", workers=0)
+    columns = arrays(tmp_path / "s.zarr")
+    assert not np.allclose(columns["input"][:, 0], columns["solution"][:, 0, 0], atol=0.1)
+    assert (columns["frame_error"][:, 0] == 0.0).all()
+    assert pdemill.verify(tmp_path / "s.zarr").faults == ()
+
+
+@pytest.mark.parametrize("name", ALL)
+def test_verify_finds_a_frame_that_was_changed(name: str, tmp_path: Path) -> None:
+    pdemill.generate(ALL[name], tmp_path / "s.zarr", workers=0)
+    job, _ = open_work(tmp_path / "s.zarr")
+    assert isinstance(job, TrajectoryJob)
+    columns = arrays(tmp_path / "s.zarr")
+    for number in range(3):
+        stored = {key: values[number] for key, values in columns.items()}
+        assert list(Checked(job, "train", number, stored).faults(by_reference=True)) == []
+        solution = stored["solution"].copy()
+        frame = 1 + number % (solution.shape[1] - 1)
+        solution[0, frame] += (
+            3e-3
+            * np.ptp(solution[0, frame])
+            * np.roll(np.linspace(-1, 1, solution[0, 0].size), 5).reshape(solution[0, 0].shape)
+        )
+        assert list(Checked(job, "train", number, stored | {"solution": solution}).faults(by_reference=False))
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", ALL)
+def test_estimates_of_the_error_in_time_are_honest(name: str) -> None:
+    """The true error, against a run with a sixteenth of the step, is within [0.5, 2] of the estimate for 90 % of the
+    samples, and above 3 times for 2 % at most."""
+    job = open_job(validate(changed(ALL[name], samples=50)))
+    plan = job.plan().method
+    chosen = job.using(methods[plan["method"]].model_validate(dict(plan)))
+    assert isinstance(chosen, TrajectoryJob)
+    starts = {n: start_of(chosen, chosen.instance("train", n), n) for n in range(50)}
+    ratios = []
+    for found in trajectories(chosen, list(starts.values()), stop=lambda _: False):
+        exact = fields_of(chosen, marched(chosen, [starts[found.number]], found.run + 4)[0])
+        frame = int(np.argmax(found.errors))
+        true, estimate = float(differences(found.fields, exact)[frame]), float(found.errors[frame])
+        if true > 1e-12:
+            ratios.append(true / estimate)
+    if name == "warmth":
+        assert not ratios
+        return
+    inside = np.mean([0.5 <= ratio <= 2.0 for ratio in ratios])
+    assert inside >= 0.9, sorted(ratios)
+    assert np.mean([ratio > 3.0 for ratio in ratios]) <= 0.02
+
+
+def test_errors_in_space_are_estimated_against_the_truth() -> None:
+    """The estimate on a grid that is too coarse, against a grid eight times as fine."""
+    spec = validate(changed(FRONTS, problem__viscosity=0.012, problem__resolution=[48], certify__refine=1.0))
+    job, fine = open_job(spec), open_job(validate(changed(FRONTS, problem__viscosity=0.012, problem__resolution=[384])))
+    assert isinstance(job, TrajectoryJob)
+    assert isinstance(fine, TrajectoryJob)
+    refined = Refined(job, next(job.layout.shards()))
+    for number in range(4):
+        start = start_of(job, job.instance("train", number), number)
+        (found,) = trajectories(job, [start], stop=lambda _: False)
+        state = np.zeros(fine.grid.modes, np.complex128)
+        state[job.grid.places_in(fine.grid)] = start.state
+        there = Start(number, fine.symbols(fine.instance("train", number)), state)
+        exact = fields_of(fine, marched(fine, [there], found.run + 1)[0])[:, :, ::8]
+        true = float(differences(found.fields, exact).max())
+        assert true > 1e-4
+        assert refined.error(start, found, job.times[-1]) == pytest.approx(true, rel=0.3)
+
+
+@pytest.mark.parametrize(
+    ("spec", "keys", "told"),
+    [
+        (WARMTH, {"problem__coefficient": {"field": "lognormal", "std": 0.5}}, "varies in space"),
+        (WARMTH, {"problem__boundary": {"left": {"dirichlet": 0}}}, "takes periodic"),
+        (WARMTH, {"problem__time": None}, "time: "),
+        (WARMTH, {"problem__initial": None}, "initial: "),
+        (WARMTH, {"problem__time": {"end": 1.0}}, "intervals: is missing"),
+        (WARMTH, {"problem__time": {"times": [0.5, 0.2]}}, "not later"),
+        (WARMTH, {"problem__time": {"times": [0.0]}}, "no time after 0"),
+        (WARMTH, {"problem__time": {"end": 1, "times": [1.0]}}, "either"),
+        (WARMTH, {"certify__valid_until": 2.0}, "after the last stored time"),
+        (WARMTH, {"certify__algebraic_rtol": 1e-8}, "means nothing here"),
+        (WARMTH, {"certify__audit": {"samples": 2}}, "audit"),
+        (WARMTH, {"solver": {"rtol": 1e-6}}, "means nothing here"),
+        (WARMTH, {"solver": {"method": "direct"}}, "method"),
+        (WARMTH, {"solver": {"method": "etdrk4", "step": 0.1, "first_step": 0.1}}, "either"),
+        (WARMTH, {"solver": {"simulate_resolution": [16, 16]}}, "coarser"),
+        (WARMTH, {"solver": {"simulate_resolution": [32]}}, "entries"),
+        (VORTICES, {"problem__resolution": [16, 16, 16]}, "2 dimensions"),
+        (VORTICES, {"problem__initial": {**WAVES, "mean": 1.0}}, "must be 0"),
+        (VORTICES, {"problem__outputs": ["velocity", "velocity"]}, "twice"),
+        (VORTICES, {"problem__outputs": ["swirl"]}, "outputs"),
+    ],
+)
+def test_what_is_not_supported_is_refused(spec: dict[str, Any], keys: dict[str, Any], told: str) -> None:
+    with pytest.raises(SpecError, match=told):
+        validate(changed(spec, **keys))
+
+
+def test_steady_equations_have_no_time() -> None:
+    steady: dict[str, Any] = {"problem": {"family": "poisson", "resolution": [8, 8]}, "samples": 1}
+    for keys, told in (
+        ({"problem__time": {"end": 1.0, "intervals": 1}}, "time"),
+        ({"certify__valid_until": 1.0}, "none"),
+        ({"solver": {"time_rtol": 1e-4}}, "means nothing here"),
+        ({"solver": {"method": "etdrk4"}}, "steps in time"),
+    ):
+        with pytest.raises(SpecError, match=told):
+            validate(changed(steady, **keys))
+
+
+def test_a_vorticity_with_a_mean_is_no_sample(tmp_path: Path) -> None:
+    spec = changed(VORTICES, problem__initial={"field": "expression", "formula": "1 + sin(2*pi*x)"})
+    told = failures(spec, tmp_path / "s.zarr")
+    assert len(told) == 6
+    assert all("must have mean 0" in reason for reason in told)
+
+
+def test_a_level_that_float32_cannot_hold_fails(tmp_path: Path) -> None:
+    spec = changed(WARMTH, problem__reaction=0, problem__initial={**WAVES, "mean": 1e4})
+    told = failures(spec, tmp_path / "s.zarr")
+    assert len(told) == 6
+    assert all(Result.ROUNDED.name in reason for reason in told)
+    exact = changed(spec, store={"dtype": "float64"})
+    assert not pdemill.generate(exact, tmp_path / "exact.zarr", workers=0).failures
