@@ -99,7 +99,7 @@ bench: $(READY)  ## run the benchmarks and print their tables
 	$(BIN)/python benchmarks/serving.py
 	$(BIN)/python benchmarks/coordinator.py
 
-soak: $(READY)  ## solve 20,000 random specs (SOAK_SPECS, SOAK_FROM), disturb a running server 200 times (hours)
+soak: $(READY)  ## solve 20,000 random specs (SOAK_SPECS, SOAK_FROM), disturb a running server 200 times (two hours)
 	SOAK_SPECS=$${SOAK_SPECS:-20000} $(BIN)/python -m pytest -n 0 -v --timeout 0 -k many tests/solvers/test_random_specs.py
 	$(BIN)/python benchmarks/soak.py
 

@@ -22,7 +22,7 @@ from solvers.operators.norms import relative_norm
 from solvers.stopwatch import Stopwatch
 
 LARGEST = float(np.finfo(np.float32).max)
-"""What the column of estimates can hold."""
+"""The largest estimate that is told: its column is float32."""
 NOISE = 10.0
 """Times their algebraic errors and rounding by which solutions must differ for an order to mean anything."""
 

@@ -163,7 +163,7 @@ class Sequence:
         """Whether a relative residual is that of a certified label."""
         if residual <= self.method.rtol or not (self._to_rounding and system.matrix.made):
             return residual <= self.method.rtol
-        return residual <= system.rounding(unknowns) / (two_norm(system.rhs) or 1.0)
+        return residual <= system.rounding(unknowns) / (system.size or 1.0)
 
     def _corrected(self, system: System, label: Label, correction: Array | None, corrector: Corrector) -> Label:
         """The label with its algebraic error; after corrections where that, or the residual, is too large."""
