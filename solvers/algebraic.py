@@ -65,7 +65,7 @@ class Corrector:
     def bound(self, system: System, left: float) -> float:
         """A bound on ‖d‖ that costs no solve: ‖A⁻¹‖ times ``left``, the most that ‖b - A u‖ can be, for a matrix that
         all samples share; infinite elsewhere."""
-        if not (system.matrix.properties.constant and system.matrix.made):
+        if not system.matrix.properties.constant:
             return float("inf")
         norm = self._solver.inverse_norm(system.matrix)
         if norm is None and not self._too_large(system):
@@ -76,7 +76,7 @@ class Corrector:
         """‖d‖ of an earlier iterate, at most: the last steps of an iteration are its correction once they have reduced
         its residual, to ``left``, as much as is asked of one, and the error that remains is smaller. Infinite where
         they do not show it."""
-        if steps is None or not system.matrix.made or _may_hide_a_level(system.matrix):
+        if steps is None or _may_hide_a_level(system.matrix):
             return inf
         size = system.size * _reduction(system.matrix)
         return steps.since(DRIFT * left / size) if size > 0.0 else inf

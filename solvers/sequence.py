@@ -151,7 +151,7 @@ class Sequence:
         if not small and not (method == FALLBACK and np.isfinite(residual)):
             return _missed(residual, iterations), None
         label = Label(u, residual, iterations, method, solution.result)
-        if small:
+        if small and system.matrix.made:
             left = two_norm(rest) + system.rounding(u)
             bound = corrector.shown(system, solution.steps, left)
             bound = self._measure.stretch * (bound if bound < np.inf else corrector.bound(system, left))
