@@ -60,7 +60,7 @@ def solve_shard(job: FieldJob, shard: Shard, report: Callable[[Progress], None])
             with watch.step("store"):
                 finished = rows.write(measured)
             if sample.equation is not None:
-                with watch.step("certify"):
+                with watch.step("flag"):
                     rows.flag(finished, sample.instance, sample.equation)
             done += 1
             report(Progress(done, row.label.iterations, finished.solution is None))
