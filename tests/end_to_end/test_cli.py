@@ -249,11 +249,6 @@ def test_an_installation_without_benchmarks_says_so(monkeypatch: pytest.MonkeyPa
 
 
 SHORTER = {
-    "kolmogorov": [
-        "solver.simulate_resolution=[64,64]",
-        "problem.viscosity=0.05",
-        "problem.time={end: 1, intervals: 5}",
-    ],
     "fno-ns-1e-3": ["problem.time={end: 5, intervals: 5}"],
     "fno-ns-1e-4": ["problem.time={end: 2, intervals: 2}"],
     "fno-ns-1e-5": ["problem.time={end: 1, intervals: 2}"],
