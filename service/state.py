@@ -164,7 +164,10 @@ def find_job(state: AppState, owner: Owner, job: str) -> tuple[JobRecord, Datase
 
 
 def find_store(state: AppState, dataset: str) -> Path:
-    """Where a data set's store is or will be, or 404 if that is not in the data directory, but behind a link."""
+    """Where a data set's store is or will be, or 404 if that is not in the data directory, but behind a link, or the
+    name is none of ours."""
+    if not dataset.isalnum() or len(dataset) > 64:
+        raise Refusal(404, "there is no such data set")
     home, store = state.settings.data_dir, state.settings.store(dataset)
     if store.resolve() != home.resolve() / store.relative_to(home):
         raise Refusal(404, "the store is not in the data directory")

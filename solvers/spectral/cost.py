@@ -15,6 +15,8 @@ from solvers.subsets import refined_count
 
 BATCH, FRAMES = 120, 24
 """Numbers per point that are held while a batch is marched: work space, and of every stored time of eight samples."""
+SHORTEST, MOST_STEPS = 1e-300, 1e15
+"""Steps that are counted with."""
 PAIR = 1.5
 """A pair of runs, of which the second has twice the steps, in units of the second."""
 
@@ -48,4 +50,4 @@ def expected_steps(problem: PeriodicPlace, method: TimeMethod) -> int:
         finest = min(length / n for length, n in zip(problem.lengths, problem.resolution, strict=True))
         longest = 4.0 * finest if not problem.linear else problem.times[-1]
     total = problem.times[-1] + problem.time.warmup
-    return max(2 * len(problem.times), ceil(total / longest))
+    return max(2 * len(problem.times), ceil(min(total / max(longest, SHORTEST), MOST_STEPS)))

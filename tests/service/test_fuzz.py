@@ -41,7 +41,7 @@ CASES: dict[str, tuple[int, int]] = {
     "GET /v1/jobs/{job}": (100, 0), "DELETE /v1/jobs/{job}": (80, 80), "GET /v1/jobs/{job}/events": (80, 0),
     "GET /v1/jobs/{job}/results": (80, 0), "GET /v1/jobs/{job}/samples/{sample}": (80, 80),
     "GET /v1/datasets/{dataset}/store/{path}": (200, 0), "GET /v1/problems/{family}/schema": (60, 0),
-    "GET /v1/presets/{preset}": (60, 0), "GET /v1/problems": (1, 0), "GET /v1/presets": (1, 0), "GET /healthz": (1, 0),
+    "GET /v1/presets/{preset}": (120, 0), "GET /v1/problems": (1, 0), "GET /v1/presets": (1, 0), "GET /healthz": (1, 0),
     "GET /readyz": (1, 0), "GET /metrics": (1, 0), "GET /v1/server": (1, 0), "PUT /v1/server/{switch}": (10, 40),
     "DELETE /v1/server/{switch}": (10, 40),
 }  # fmt: skip
@@ -92,7 +92,7 @@ def known(api: Api, store: Path, label: str) -> st.SearchStrategy[dict[str, Any]
     values = {
         "job": st.sampled_from(jobs), "dataset": st.just(dataset), "path": st.sampled_from(files),
         "sample": st.integers(-1, 50), "family": st.sampled_from(["darcy", "thermal"]),
-        "preset": st.sampled_from(preset_names()),
+        "preset": st.sampled_from(preset_names()), "switch": st.sampled_from(["paused", "drained"]),
     }  # fmt: skip
     return st.fixed_dictionaries({name: values[name] for name in values if f"{{{name}}}" in label})
 

