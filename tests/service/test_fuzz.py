@@ -42,8 +42,8 @@ CASES: dict[str, tuple[int, int]] = {
     "GET /v1/jobs/{job}/results": (80, 0), "GET /v1/jobs/{job}/samples/{sample}": (80, 80),
     "GET /v1/datasets/{dataset}/store/{path}": (200, 0), "GET /v1/problems/{family}/schema": (60, 0),
     "GET /v1/presets/{preset}": (120, 0), "GET /v1/problems": (1, 0), "GET /v1/presets": (1, 0), "GET /healthz": (1, 0),
-    "GET /readyz": (1, 0), "GET /metrics": (1, 0), "GET /v1/server": (1, 0), "PUT /v1/server/{switch}": (10, 40),
-    "DELETE /v1/server/{switch}": (10, 40),
+    "GET /readyz": (1, 0), "GET /metrics": (1, 0), "GET /v1/server": (1, 0), "PUT /v1/server/{switch}": (4, 30),
+    "DELETE /v1/server/{switch}": (4, 30),
 }  # fmt: skip
 """Requests to draw for each operation: some that fit its description, some that do not (where all text fits, there
 are none). Those that schemathesis derives from every part of the description come on top."""
