@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import ctypes
 import os
-import resource
 import signal
 import sys
 from collections.abc import Iterator
@@ -47,6 +46,8 @@ def cores() -> int:
 
 def raise_open_files() -> int:
     """Let this process open as many files as it may, within reason; returns how many."""
+    import resource  # late: Windows has none
+
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     most = MOST_OPEN_FILES if hard == resource.RLIM_INFINITY else min(hard, MOST_OPEN_FILES)
     if soft == resource.RLIM_INFINITY or soft >= most:

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any, ClassVar
 
-import numpy as np
 from numpy.typing import NDArray
 
 from pdemill.errors import Fault, SpecError
@@ -30,9 +29,8 @@ if TYPE_CHECKING:
     from solvers.spectral.job import TrajectoryJob
     from solvers.stopwatch import Stopwatch
 
-PREVIEW_POINTS = {1: 256, 2: 64, 3: 16}
+PREVIEW_POINTS = {1: 256, 2: 48, 3: 12}
 """Points along the longest axis of a preview."""
-PREVIEW_INTERVALS = 8
 
 
 class OnPeriodicBox(Discretiser):
@@ -121,6 +119,5 @@ class OnPeriodicBox(Discretiser):
         scale = min(1.0, PREVIEW_POINTS[len(points)] / max(points))
         data["problem"]["resolution"] = [max(8, round(number * scale)) for number in points]
         data["solver"] = {"method": "auto", "time_rtol": 1e-3}
-        lengths = problem.time.lengths[:PREVIEW_INTERVALS]
-        data["problem"]["time"] = {"times": [0.0, *np.cumsum(lengths).tolist()]}
+        data["problem"]["time"] = {"times": [0.0, problem.time.lengths[0]]}
         data.get("certify", {}).pop("valid_until", None)

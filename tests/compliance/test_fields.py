@@ -24,6 +24,7 @@ ROWS: dict[str, list[Any]] = {
     "threshold": [{"field": "threshold", "low": 3, "high": 12, "of": GAUSSIAN}],
     "chebyshev": [{"field": "chebyshev"}, {"field": "chebyshev", "terms": 3, "argument": [0, 1], "along": "x"}],
     "fourier": [{"field": "fourier", "mean": 1}],
+    "sines": [{"field": "sines", "terms": 4, "waves": [1, 3]}],
     "bumps": [{"field": "bumps"}, {"field": "bumps", "count": [1, 6], "amplitude": [-1, 2], "width": [0.1, 0.4]}],
     "expression": [
         {"field": "expression", "formula": "a * sin(pi * x) + b", "where": {"a": {"uniform": [0, 1]}, "b": 2}},

@@ -66,8 +66,8 @@ def test_the_spec_and_the_certificates_come_along(darcy_store: Path, tmp_path: P
     with h5py.File(made.files[0]) as file:
         record = json.loads(file["pdemill/attributes"][()])
         names = [
-            "algebraic_error", "error_estimate", "flags", "iterations", "method", "rel_residual", "sample_id",
-            "stored_error",
+            "algebraic_error", "error_estimate", "error_order", "flags", "iterations", "method", "rel_residual",
+            "sample_id", "stored_error",
         ]  # fmt: skip
         assert sorted(file["pdemill/certificates"]) == names
         for name in names:

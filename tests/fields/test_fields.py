@@ -38,6 +38,7 @@ ROWS: dict[str, list[Any]] = {
         {"field": "chebyshev", "terms": 3, "scale": 2, "argument": [0, 1], "along": "x"},
         {"field": "chebyshev", "terms": 1},
     ],
+    "sines": [{"field": "sines"}, {"field": "sines", "terms": 3, "amplitude": [0.5, 1], "waves": [2, 3]}],
     "fourier": [{"field": "fourier"}, {"field": "fourier", "waves": 2, "decay": 0, "scale": 3, "mean": 1}],
     "bumps": [
         {"field": "bumps"},
