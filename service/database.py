@@ -6,11 +6,11 @@ import logging
 import sqlite3
 from contextlib import closing
 from pathlib import Path
-from threading import Event, Thread
 from typing import Protocol
 
 from pdemill.errors import PdemillError
 from pdemill.store.disk import LocalDisk
+from service.background import Background
 
 LEDGER, BACKUP = "jobs.sqlite", "jobs.backup.sqlite"
 BACKUP_SECONDS = 3600.0
@@ -83,21 +83,12 @@ class Watched(Protocol):
     trouble: str
 
 
-class Backups:
+class Backups(Background):
     """A thread that backs the ledger up every hour in which it changed."""
 
     def __init__(self, path: Path, ledger: Watched) -> None:
         self._path, self._ledger = path, ledger
-        self._stop = Event()
-        self._thread = Thread(target=self._live, daemon=True)
-
-    def start(self) -> None:
-        self._thread.start()
-
-    def stop(self) -> None:
-        self._stop.set()
-        if self._thread.is_alive():
-            self._thread.join(timeout=15)
+        super().__init__()
 
     def _live(self) -> None:
         last: tuple[int, ...] = ()

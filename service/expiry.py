@@ -7,10 +7,10 @@ import sqlite3
 import time
 from collections.abc import Callable
 from functools import partial
-from threading import Event, Thread
 
 from pdemill.errors import StoreError
 from pdemill.settings import Settings
+from service.background import Background
 from service.graves import bury
 from service.ledger import Ledger
 
@@ -20,22 +20,16 @@ AT_ONCE = 100
 log = logging.getLogger("pdemill.expiry")
 
 
-class Expiry:
+class Expiry(Background):
     """One thread, at work in the process that ``leads``."""
 
     def __init__(self, settings: Settings, ledger: Ledger, leads: Callable[[], bool]) -> None:
         self._settings, self._ledger, self._leads = settings, ledger, leads
-        self._stop = Event()
-        self._thread = Thread(target=self._live, daemon=True)
+        super().__init__()
 
-    def start(self) -> None:
-        if self._settings.expire_days:
-            self._thread.start()
-
-    def stop(self) -> None:
-        self._stop.set()
-        if self._thread.is_alive():
-            self._thread.join(timeout=15)
+    @property
+    def wanted(self) -> bool:
+        return bool(self._settings.expire_days)
 
     def _live(self) -> None:
         while not self._stop.is_set():

@@ -8,7 +8,6 @@ import sqlite3
 import time
 from collections.abc import Callable
 from pathlib import Path
-from threading import Event, Thread
 
 from pdemill.data_directory import DataDirectory
 from pdemill.errors import PdemillError, StoreError
@@ -18,6 +17,7 @@ from pdemill.store.disk import LocalDisk
 from pdemill.store.placing import remove, sweep
 from pdemill.store.root import ROOT, read_attributes
 from service.alone import alone
+from service.background import Background
 from service.ledger import UNFINISHED, Ledger
 from service.metrics import Metrics
 
@@ -29,7 +29,7 @@ KNOWN_SECONDS = 3600.0
 log = logging.getLogger("pdemill.scrubber")
 
 
-class Scrubber:
+class Scrubber(Background):
     """One thread; of several processes on one data directory, one scrubs."""
 
     def __init__(
@@ -37,18 +37,12 @@ class Scrubber:
     ) -> None:
         self._settings, self._directory, self._ledger, self._metrics = settings, directory, ledger, metrics
         self._wake = wake
-        self._stop = Event()
+        super().__init__()
         self._known: dict[str, tuple[int, float]] = {}
-        self._thread = Thread(target=self._scrub, daemon=True)
 
-    def start(self) -> None:
-        if self._settings.scrub_rate:
-            self._thread.start()
-
-    def stop(self) -> None:
-        self._stop.set()
-        if self._thread.is_alive():
-            self._thread.join(timeout=15)
+    @property
+    def wanted(self) -> bool:
+        return bool(self._settings.scrub_rate)
 
     def asked_again(self, dataset: str) -> None:
         """Look at a store that has ended and that is asked for again: at once, unless it is large."""
@@ -65,7 +59,7 @@ class Scrubber:
         if not self._look(dataset, float("inf")):
             self._known[dataset] = stamp, time.monotonic()
 
-    def _scrub(self) -> None:
+    def _live(self) -> None:
         with alone(self._settings.data_dir / "scrubber.lock", self._stop):
             while not self._stop.is_set():
                 try:
