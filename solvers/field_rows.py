@@ -59,11 +59,7 @@ class Rows:
     def __init__(self, job: FieldJob, split: str, ids: NDArray[np.intp]) -> None:
         self._job = job
         self._failures: list[dict[str, Any]] = []
-        self.arrays: dict[str, NDArray[Any]] = {
-            part.name: np.full((len(ids), *part.shape), part.fill, dtype=part.dtype)
-            for part in job.layout.arrays_of(split)
-        }
-        self.arrays["sample_id"][:] = ids
+        self.arrays = job.blank(split, ids)
         self._first: int | None = None
         self._limit = max(job.spec.certify.stored_rtol, job.spec.certify.algebraic_rtol)
         self._codes = {name: code for code, name in enumerate(job.method_names())}

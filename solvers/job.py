@@ -123,6 +123,15 @@ class Job(ABC):
         other.method = method
         return other
 
+    def blank(self, split: str, ids: NDArray[Any]) -> dict[str, NDArray[Any]]:
+        """The arrays of a shard before anything is known of its samples, whose numbers are ``ids``."""
+        found: dict[str, NDArray[Any]] = {
+            part.name: np.full((len(ids), *part.shape), part.fill, dtype=part.dtype)
+            for part in self.layout.arrays_of(split)
+        }
+        found["sample_id"][:] = ids
+        return found
+
     def attributes(self, samples: int, unknowns: int) -> dict[str, Any]:
         """The root attributes of the store: the spec, how it is solved, the names of channels."""
         return {

@@ -15,6 +15,7 @@ from pdemill.spec.domain import BOX_SIDES, Box, Polygon, choose_domain
 from pdemill.spec.evolution import is_in_time
 from pdemill.spec.model import as_tuple, refusal, refuse
 from pdemill.spec.problem import Problem
+from solvers.box_shaped import BoxShaped
 from solvers.discretisers.whole_fields import WholeFields
 from solvers.operators.box import BoxGrid
 from solvers.place import WholeFieldPlace
@@ -38,7 +39,7 @@ def _cells(value: Any) -> Any:
     return as_tuple(value)
 
 
-class BoxPlace(WholeFieldPlace):
+class BoxPlace(BoxShaped, WholeFieldPlace):
     """A box of 1, 2 or 3 axes, divided into equal cells."""
 
     resolution: Annotated[
@@ -47,20 +48,8 @@ class BoxPlace(WholeFieldPlace):
     domain: Annotated[Box, BeforeValidator(lambda value: choose_domain(value, Box))] = Box()
 
     @property
-    def dimension(self) -> int:
-        return len(self.resolution)
-
-    @property
-    def sides(self) -> tuple[str, ...]:
-        return self.domain.side_names(self.dimension)
-
-    @property
     def size(self) -> int:
         return len(self.channels) * prod(self.resolution)
-
-    @property
-    def cells(self) -> tuple[int, ...]:
-        return self.resolution
 
     @property
     def compact(self) -> bool:
@@ -75,30 +64,13 @@ class BoxPlace(WholeFieldPlace):
         return tuple(self.conditions[low].paired for low, _ in BOX_SIDES[: self.dimension])
 
     def discretise(self, stored: Mapping[str, NDArray[Any]] | None = None) -> BoxGrid:
-        lengths = tuple(self.domain.sizes(self.dimension).values())
-        return BoxGrid(self.resolution, lengths, self.joined, self.properties, self.singular)
+        return BoxGrid(self.resolution, self.lengths, self.joined, self.properties, self.singular)
 
     def check_domain(self) -> None:
         if self.size > MAX_UNKNOWNS:
             raise refuse(("resolution",), f"{self.size:,} cells are more than {MAX_UNKNOWNS:,}", self.resolution)
-        lengths = self.domain.lengths
-        if lengths is not None and len(lengths) != self.dimension:
-            raise refuse(
-                ("domain", "lengths"), f"has {len(lengths)} entries, but resolution has {self.dimension} axes", lengths
-            )
+        self.check_lengths()
         opposite_paired(self.conditions, BOX_SIDES[: self.dimension])
-
-    def resolved(self) -> dict[str, Any]:
-        sizes = self.domain.sizes(self.dimension)
-        return super().resolved() | {"domain": {"shape": "box", "lengths": list(sizes.values())}}
-
-    @property
-    def volume(self) -> float:
-        return prod(self.domain.sizes(self.dimension).values())
-
-    def measure(self, side: str) -> float:
-        axis = next(axis for axis, pair in enumerate(BOX_SIDES) if side in pair)
-        return self.volume / list(self.domain.sizes(self.dimension).values())[axis]
 
 
 class OnBox(WholeFields):

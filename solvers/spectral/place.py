@@ -13,6 +13,7 @@ from pdemill.spec.condition import Condition
 from pdemill.spec.domain import Box, choose_domain
 from pdemill.spec.evolution import Evolution
 from pdemill.spec.model import as_tuple, refusal, refuse
+from solvers.box_shaped import BoxShaped
 
 MAX_UNKNOWNS = 50_000_000
 """Of one sample at one time."""
@@ -24,7 +25,7 @@ def _points(value: Any) -> Any:
     return as_tuple(value)
 
 
-class PeriodicPlace(Evolution):
+class PeriodicPlace(BoxShaped, Evolution):
     """A periodic box of 1, 2 or 3 axes; the solution is stored at the points x_j = j L / n, j = 0 .. n-1, of every
     axis, n as ``resolution`` says. All sides are periodic, which need not be said."""
 
@@ -35,29 +36,12 @@ class PeriodicPlace(Evolution):
     domain: Annotated[Box, BeforeValidator(lambda value: choose_domain(value, Box))] = Box()
 
     @property
-    def dimension(self) -> int:
-        return len(self.resolution)
-
-    @property
-    def sides(self) -> tuple[str, ...]:
-        return self.domain.side_names(self.dimension)
-
-    @property
     def size(self) -> int:
         return len(self.channels) * len(self.times) * prod(self.resolution)
 
     @property
-    def cells(self) -> tuple[int, ...]:
-        return self.resolution
-
-    @property
     def joined(self) -> tuple[bool, ...]:
         return (True,) * self.dimension
-
-    @property
-    def lengths(self) -> tuple[float, ...]:
-        """The length of each axis."""
-        return tuple(self.domain.sizes(self.dimension).values())
 
     @cached_property
     def conditions(self) -> dict[str, Condition]:
@@ -67,19 +51,4 @@ class PeriodicPlace(Evolution):
     def check_domain(self) -> None:
         if prod(self.resolution) > MAX_UNKNOWNS:
             raise refuse(("resolution",), f"{prod(self.resolution):,} points are more than {MAX_UNKNOWNS:,}", None)
-        lengths = self.domain.lengths
-        if lengths is not None and len(lengths) != self.dimension:
-            raise refuse(
-                ("domain", "lengths"), f"has {len(lengths)} entries, but resolution has {self.dimension}", lengths
-            )
-
-    def resolved(self) -> dict[str, Any]:
-        return super().resolved() | {"domain": {"shape": "box", "lengths": list(self.lengths)}}
-
-    @property
-    def volume(self) -> float:
-        return prod(self.lengths)
-
-    def measure(self, side: str) -> float:
-        axis = self.sides.index(side) // 2
-        return self.volume / self.lengths[axis]
+        self.check_lengths()

@@ -6,7 +6,6 @@ from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from pdemill.store.layout import Shard
 from pdemill.store.store import ShardData
@@ -105,11 +104,7 @@ class Rows:
     def __init__(self, job: PointJob, shard: Shard) -> None:
         self.job, self.start = job, shard.start
         self.failures: list[dict[str, Any]] = []
-        self.arrays: dict[str, NDArray[Any]] = {
-            part.name: np.full((len(shard), *part.shape), part.fill, dtype=part.dtype)
-            for part in job.layout.arrays_of(shard.split)
-        }
-        self.arrays["sample_id"][:] = np.arange(shard.start, shard.stop)
+        self.arrays = job.blank(shard.split, np.arange(shard.start, shard.stop))
 
     def put_inputs(self, row: int, drawn: Drawn) -> None:
         """Keep what was drawn."""
