@@ -97,7 +97,8 @@ def _horizon(found: Evidence) -> float:
     """Of a trajectory: the largest error in time of all stored times, in units of that up to ``valid_until``."""
     errors = np.asarray(found.columns.get("frame_error", nan), dtype=float)
     counted = float(found.columns.get("time_error_estimate", nan))
-    return float(errors.max()) / counted if counted > 0.0 else nan
+    largest = float(errors.max())
+    return largest / counted if counted > 0.0 else inf if largest > counted else nan
 
 
 @dataclass(frozen=True)

@@ -77,7 +77,7 @@ def open_work(root: Path, spec: Spec | None = None, disk: Disk | None = None, an
     """The job and the writing side of a store; ``spec`` begins one that is not there yet. ``anew``: the mesh is made
     again, whatever the store holds."""
     spec = spec or stored_spec(root)
-    chosen = planned_method(root) or (told_method(root) if spec.solver.method == "auto" else None)
+    chosen = planned_method(root) or told_method(root) if spec.problem.discretisation.leaves_open(spec) else None
     job = _opened(root, spec, None if anew else shared_arrays(root), chosen)
     if (root / ROOT).exists():
         job = job.of_schema(read_attributes(root)["schema"])

@@ -65,6 +65,11 @@ class Discretiser(ABC):
         return True
 
     @classmethod
+    def leaves_open(cls, spec: Any) -> bool:
+        """Whether a spec leaves to a trial what solves it, so that a plan beside its store counts."""
+        return bool(spec.solver.method == "auto")
+
+    @classmethod
     def uncertified(cls, problem: Problem, certify: Certify) -> tuple[str, str] | None:
         """The option of ``certify`` that means nothing here, and why; None where there is none."""
         if certify.valid_until is not None:

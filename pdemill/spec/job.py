@@ -18,7 +18,7 @@ from pdemill.spec.method import AnyMethod, methods
 from pdemill.spec.model import Model, refuse
 
 MOST_SPLITS = 100
-RESERVED = ("x", "y", "z", "t", "points", "cells", "facets", "facet_sides")
+RESERVED = ("x", "y", "z", "points", "cells", "facets", "facet_sides")
 DEFAULT_LIMIT = 10**11
 """samples x unknowns of one job, unless PDEMILL_MAX_UNKNOWNS says otherwise."""
 
@@ -92,6 +92,12 @@ class Spec(Model):
         if len({name.lower() for name in splits}) < len(splits):
             raise refuse((), "has two names that differ only in case", splits)
         return dict(sorted(splits.items(), key=lambda item: (item[0] != "train", item[0])))
+
+    @model_validator(mode="after")
+    def _times_have_their_name(self) -> Spec:
+        if self.problem.evolves and "t" in self.splits:
+            raise refuse(("splits", "t"), "is not a name for a split: the times are called so", "t")
+        return self
 
     @model_validator(mode="after")
     def _within_limits(self) -> Spec:

@@ -53,6 +53,11 @@ class Time(Model):
         return tuple(self.end * i / self.intervals for i in range(self.intervals + 1))
 
     @property
+    def first(self) -> float:
+        """The first stored time after 0."""
+        return next(t for t in self.stored if t > 0.0)
+
+    @property
     def lengths(self) -> tuple[float, ...]:
         """From the time 0 to the first stored time after it, and from each of these to the next."""
         if self.times is None:

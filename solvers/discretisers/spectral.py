@@ -45,7 +45,9 @@ class OnPeriodicBox(Discretiser):
             "initial",
         }),
         conditions=frozenset({"periodic"}),
-        uniform=frozenset({"diffusion", "convection", "reaction", "hyperdiffusion"}),
+        uniform=frozenset({
+            "diffusion", "convection", "reaction", "hyperdiffusion", "self_advection", "vorticity_advection",
+        }),
     )  # fmt: skip
 
     @classmethod
@@ -61,12 +63,23 @@ class OnPeriodicBox(Discretiser):
         return family.evolves
 
     @classmethod
+    def leaves_open(cls, spec: Spec) -> bool:
+        """The first step, unless the spec names one or wants no trial."""
+        named = getattr(spec.solver, "step", None) or getattr(spec.solver, "first_step", None)
+        return named is None and getattr(spec.solver, "trial", "auto") != "never"
+
+    @classmethod
     def uncertified(cls, problem: Problem, certify: Certify) -> tuple[str, str] | None:
         assert isinstance(problem, Evolution)
         if certify.algebraic_rtol != type(certify).model_fields["algebraic_rtol"].default:
             return "algebraic_rtol", "means nothing here: no linear systems are solved"
         if certify.valid_until is not None and certify.valid_until > problem.times[-1]:
             return "valid_until", f"is after the last stored time, {problem.times[-1]:g}"
+        if certify.valid_until is not None and certify.valid_until < problem.time.first:
+            return (
+                "valid_until",
+                f"is before the first stored time after 0, {problem.time.first:g}",
+            )
         return None
 
     @classmethod

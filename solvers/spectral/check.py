@@ -19,7 +19,7 @@ from solvers.spectral.job import TrajectoryJob
 from solvers.spectral.ladder import Start, differences, start_of, valid_until, warmed
 from solvers.spectral.march import March
 from solvers.spectral.reference import Reference
-from solvers.spectral.shard import MOST_TAIL
+from solvers.spectral.shard import MOST_TAIL, Refined
 
 REFERENCED = 4
 """Samples per shard of which an interval is marched by the reference, at most."""
@@ -34,11 +34,11 @@ def check_trajectories(job: TrajectoryJob, group: zarr.Group, shard: Shard, rows
     part: Any = group[shard.split]
     names = [one.name for one in job.layout.arrays_of(shard.split)]
     referenced = set(rows[:: max(1, -(-len(rows) // REFERENCED))].tolist())
-    faults = []
+    refined, faults = Refined(job, shard), []
     for row in rows.tolist():
         number = shard.start + row
         stored = {name: np.asarray(part[name][number]) for name in names}
-        checked = Checked(job, shard.split, number, stored)
+        checked = Checked(job, refined, number, stored)
         faults += [f"sample {number} of {shard.split}: {fault}" for fault in checked.faults(row in referenced)]
     return faults
 
@@ -46,8 +46,8 @@ def check_trajectories(job: TrajectoryJob, group: zarr.Group, shard: Shard, rows
 class Checked:
     """One stored sample."""
 
-    def __init__(self, job: TrajectoryJob, split: str, number: int, stored: dict[str, Any]) -> None:
-        self.job, self.split, self.number, self.stored = job, split, number, stored
+    def __init__(self, job: TrajectoryJob, refined: Refined, number: int, stored: dict[str, Any]) -> None:
+        self.job, self.refined, self.number, self.stored = job, refined, number, stored
         self.solution = np.asarray(stored["solution"], dtype=np.float64)
         self.errors = np.asarray(stored["frame_error"], dtype=np.float64)
         self.epsilon = float(np.finfo(stored["solution"].dtype).eps)
@@ -56,20 +56,29 @@ class Checked:
         """What is wrong with it; ``by_reference``: an interval is marched by the reference too."""
         if self.stored["sample_id"] != self.number:
             yield f"stored under the number {self.stored['sample_id']}"
-        instance = self.job.instance(self.split, self.number)
+        instance = self.job.instance(self.refined.shard.split, self.number)
         try:
-            made = self.job.drawn_in(instance)
             start = start_of(self.job, instance, self.number)
+            made = self.job.drawn_in(instance, start.state)
         except InvalidSample as fault:
             yield f"the spec does not draw it: {fault}"
             return
         for name, values in made.items():
             if not agrees(self.stored[name], values, self.job.here):
                 yield f"its {name} is not what the spec draws"
-        faults = list(self._columns()) or list(self._first_interval(start))
-        yield from faults
-        if not faults:
-            yield from self._later_interval(instance, start, by_reference)
+        (begun,) = warmed(self.job, [start])
+        if not isinstance(begun, Start):
+            yield "its warm-up does not stay finite"
+            return
+        for check in (
+            self._columns(),
+            self._first_interval(begun),
+            self._later_interval(instance, start, by_reference),
+        ):
+            if faults := list(check):
+                yield from faults
+                return  # what follows from a wrong solution is wrong too
+        yield from self._error_in_space(begun)
 
     def _columns(self) -> Iterator[str]:
         """The columns against each other and their limits."""
@@ -96,13 +105,17 @@ class Checked:
         runs = range(1, 2 + self.job.levels)
         return next((run for run in runs if sum(self.job.steps(run)) == int(self.stored["steps"])), None)
 
-    def _first_interval(self, start: Start) -> Iterator[str]:
-        """The states up to the first stored time after 0, by the steps that were taken."""
-        job = self.job
-        (begun,) = warmed(job, [start])
-        run = self._run()
-        if not isinstance(begun, Start) or run is None:
-            yield "its warm-up does not stay finite"
+    @property
+    def _comparable(self) -> bool:
+        """Whether marching from the start comes to the same: not after a warm-up by other instructions, of which chaos
+        makes another state."""
+        return self.job.here or self.job.problem.time.warmup == 0.0
+
+    def _first_interval(self, begun: Start) -> Iterator[str]:
+        """The states up to the first stored time after 0, by the steps that were taken: the same bits here, elsewhere
+        within their errors and rounding."""
+        job, run = self.job, self._run()
+        if run is None or not self._comparable:
             return
         states, frame = [begun.state], 0 if job.times[0] == 0.0 else -1
         u, march = self._rows(begun.state, begun)
@@ -110,7 +123,11 @@ class Checked:
         states.append(u[0])
         fields = np.moveaxis(job.fields(np.stack(states)), 0, 1)
         for made, at in zip(np.moveaxis(fields, 1, 0), (frame, frame + 1), strict=True):
-            if at >= 0 and not agrees(self.stored["solution"][:, at], made, job.here):
+            if at < 0:
+                continue
+            apart = float(differences(self.solution[:, at][:, None], made[:, None])[0])
+            near = not job.here and apart <= TIMES * (float(self.errors[at]) + self.epsilon)
+            if not near and not agrees(self.stored["solution"][:, at], made, job.here):
                 yield f"its state at t = {job.times[at]:g} is not what marching from the start gives"
 
     def _later_interval(self, instance: Instance, start: Start, by_reference: bool) -> Iterator[str]:
@@ -142,6 +159,22 @@ class Checked:
             yield f"its spectral_tail {float(self.stored['spectral_tail']):.2g} is not that of its states, {tail:.2g}"
         if by_reference:
             yield from self._by_reference(instance, before, after, interval, steps, allowed, when)
+
+    def _error_in_space(self, begun: Start) -> Iterator[str]:
+        """The stored estimate against that of the stored states, where there should be one."""
+        stated, limit = float(self.stored["error_estimate"]), self.job.spec.certify.error_rtol
+        if self.number not in self.refined.chosen:
+            if not np.isnan(stated):
+                yield f"its error_estimate {stated:.3g} is of a sample that was not drawn for it"
+            return
+        if limit is not None and not stated <= limit:
+            yield f"its error_estimate {stated:.3g} is above certify.error_rtol {limit:g}"
+        if not self._comparable:
+            return
+        found = self.refined.error_of(begun, self.solution, self._run() or 1, float(self.stored["valid_until"]))
+        allowed = TIMES * self.epsilon + (0.0 if self.job.here else TIMES * float(self.stored["time_error_estimate"]))
+        if not (abs(stated - found) <= allowed + GAP * found or (np.isnan(stated) and np.isnan(found))):
+            yield f"its error_estimate {stated:.3g} is not the recomputed {found:.3g}"
 
     def _by_reference(
         self, instance: Instance, before: Array, after: Array, interval: float, steps: int, allowed: float, when: str

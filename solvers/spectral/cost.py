@@ -28,8 +28,7 @@ def cost(spec: Spec) -> Cost:
     assert isinstance(method, TimeMethod)
     simulated = prod(method.simulate_resolution or problem.resolution)
     steps = expected_steps(problem, method)
-    each = PAIR * steps * method.seconds(problem, simulated)
-    seconds = spec.samples * (each + SAMPLE_SECONDS)
+    seconds = spec.samples * (trajectory_seconds(problem, method) + SAMPLE_SECONDS)
     refined = sum(refined_count(spec, split) for split in spec.splits)
     seconds += refined * 2 * steps * method.seconds(problem, simulated * 2**problem.dimension)
     width = np.dtype(spec.store.dtype).itemsize
@@ -41,6 +40,12 @@ def cost(spec: Spec) -> Cost:
     together = 8 * (BATCH + FRAMES * len(problem.times)) * simulated
     memory = int(PROCESS_BYTES + 2 * shard * size + together)
     return Cost(problem.size, spec.samples * size, here, method.method, shards, memory, 0, {method.method: here})
+
+
+def trajectory_seconds(problem: PeriodicPlace, method: TimeMethod) -> float:
+    """About how many CPU seconds a trajectory takes, both runs together."""
+    simulated = prod(method.simulate_resolution or problem.resolution)
+    return PAIR * expected_steps(problem, method) * method.seconds(problem, simulated)
 
 
 def expected_steps(problem: PeriodicPlace, method: TimeMethod) -> int:

@@ -49,6 +49,11 @@ class PeriodicGrid:
         return np.asarray(sum(np.square(wave) for wave in self.waves))
 
     @cached_property
+    def inverse_squared(self) -> Array:
+        """1 / |k|^2 of every mode, 0 for the mean."""
+        return np.divide(1.0, self.squared, out=np.zeros(self.modes), where=self.squared > 0.0)
+
+    @cached_property
     def multiplicity(self) -> Array:
         """How many modes of a real function each kept one stands for."""
         last = np.where(self.numbers[-1] > 0, 2.0, 1.0)
@@ -77,9 +82,15 @@ class PeriodicGrid:
         share = np.sqrt(np.divide(small, varying, out=np.zeros_like(varying), where=varying > 0.0))
         return np.asarray(np.where(np.isfinite(varying), share, np.inf))
 
+    @cached_property
     def refined(self) -> PeriodicGrid:
         """The grid with twice the points along every axis."""
         return PeriodicGrid(tuple(2 * n for n in self.shape), self.lengths)
+
+    @cached_property
+    def places_in_refined(self) -> NDArray[np.intp]:
+        """Where the modes of this grid are among those of the refined one."""
+        return self.places_in(self.refined)
 
     def places_in(self, finer: PeriodicGrid) -> NDArray[np.intp]:
         """Where the modes of this grid are among those of a grid that has them all."""

@@ -28,7 +28,7 @@ from solvers.spectral.grid import PeriodicGrid, Spectra
 from solvers.spectral.march import March, steps_of
 from solvers.spectral.outputs import output
 from solvers.spectral.place import PeriodicPlace
-from solvers.spectral.symbols import Products, Symbols, linear_symbol, products_of
+from solvers.spectral.symbols import Products, Symbols, linear_symbol, numbers, products_of
 from solvers.subsets import SCHEME as SUBSETS
 
 BALANCED = 1e-10
@@ -66,12 +66,15 @@ class TrajectoryJob(Job):
         finer = simulated != self.problem.resolution
         self.grid = PeriodicGrid(simulated, self.problem.lengths) if finer else self.stored
         self._fixed: dict[str, Function] = {}
-        self._shared: dict[int, Symbols] = {}
-        self._finer_grids: dict[int, tuple[PeriodicGrid, PeriodicGrid]] = {}
-        self._products: dict[int, tuple[str, Products] | None] = {}
+        self._shared: dict[PeriodicGrid, Symbols] = {}
+        self._products: dict[PeriodicGrid, tuple[str, Products] | None] = {}
         self._first = first = self.instance(next(iter(spec.splits)), 0)
         _ = first.terms
-        self.channels = tuple(name for name, _ in first.named()) or ("initial",)
+        self._products_on(self.grid, first.terms)
+        drawn = tuple(name for name, _ in first.named())
+        self.channels = drawn or ("initial",)
+        self._alike = set(drawn) <= {"initial"}
+        """Whether the equations of all samples are one."""
         self.parameters = tuple(first.parameters())
 
     @property
@@ -91,7 +94,7 @@ class TrajectoryJob(Job):
         asked = self.spec.certify.valid_until
         if asked is not None:
             return asked
-        return self.times[-1] if self.method.reaches_end else next(t for t in self.times if t > 0.0)
+        return self.times[-1] if self.method.reaches_end else self.problem.time.first
 
     @property
     def first_step(self) -> float:
@@ -131,53 +134,43 @@ class TrajectoryJob(Job):
         """The equation of a sample on a grid; one object for all samples where nothing in it is drawn. Raises
         InvalidSample."""
         grid = grid or self.grid
-        names = (*self.problem.operator_fields, "source")
-        alike = not any(value.is_random for name in names for value in self.problem.values(name))
-        if alike and id(grid) in self._shared:
-            return self._shared[id(grid)]
+        if self._alike and grid in self._shared:
+            return self._shared[grid]
         terms = instance.terms
         found = self._products_on(grid, terms)
         weights = np.empty((0, grid.modes), np.complex128)
         if found is not None:
             name, products = found
-            (strength,) = (float(f) for f in (getattr(terms, name)(grid.points),))
+            (strength,) = numbers((getattr(terms, name),))
             weights = products.weights if strength == 1.0 else strength * products.weights
-        forcing = self._coefficients(instance, "source", grid)
-        made = Symbols(linear_symbol(terms, grid), weights, forcing)
-        if alike:
-            self._shared[id(grid)] = made
+        made = Symbols(linear_symbol(terms, grid), weights, self._coefficients(terms.source, "source", grid))
+        if self._alike:
+            self._shared[grid] = made
         return made
 
     def initial(self, instance: Instance) -> Spectra:
         """The coefficients of the initial state: those of the drawn function that the grid of the simulation keeps,
         from its values at twice the points along every axis. Raises InvalidSample."""
-        return self._coefficients(instance, "initial", self.grid)
+        initial = instance.terms.initial
+        assert initial is not None
+        return self._coefficients(initial, "initial", self.grid)
 
-    def _coefficients(self, instance: Instance, name: str, grid: PeriodicGrid) -> Spectra:
-        (function,), finer = instance.drawn(name), self._finer(grid)
+    def _coefficients(self, function: Function, name: str, grid: PeriodicGrid) -> Spectra:
+        """Those of a function of space that a grid keeps; ``name``: its field in the spec."""
+        finer = grid.refined
         values = function(finer.points)
         if np.ndim(values) == 0:
             found = np.zeros(grid.modes, np.complex128)
             found[0] = values
         else:
             array = np.ascontiguousarray(np.broadcast_to(values, finer.shape), dtype=np.float64)
-            found = finer.spectra(array[None])[0][grid.places_in(finer)]
+            found = finer.spectra(array[None])[0][grid.places_in_refined]
         if name in self.problem.balanced:
             (drawn,) = self.problem.values(name)
             if drawn.fixed_mean() != 0.0 and abs(found[0]) > BALANCED * float(np.abs(values).max()):
                 raise InvalidSample(f"{name} must have mean 0, and has {found[0].real:.3g}")
             found[0] = 0.0
         return found
-
-    def _finer(self, grid: PeriodicGrid) -> PeriodicGrid:
-        if id(grid) not in self._finer_grids:
-            self._finer_grids[id(grid)] = grid, grid.refined()
-        return self._finer_grids[id(grid)][1]
-
-    @property
-    def refined(self) -> PeriodicGrid:
-        """The grid of the simulation with twice the points along every axis."""
-        return self._finer(self.grid)
 
     def march(self, equations: list[Symbols], grid: PeriodicGrid | None = None) -> March:
         """The scheme at work on equations, one row each."""
@@ -186,9 +179,9 @@ class TrajectoryJob(Job):
         return March(grid, self.scheme, found[1] if found else None, equations)
 
     def _products_on(self, grid: PeriodicGrid, terms: Terms) -> tuple[str, Products] | None:
-        if id(grid) not in self._products:
-            self._products[id(grid)] = products_of(terms, grid)
-        return self._products[id(grid)]
+        if grid not in self._products:
+            self._products[grid] = products_of(terms, grid)
+        return self._products[grid]
 
     @cached_property
     def _kept_modes(self) -> NDArray[np.intp] | None:
@@ -205,23 +198,23 @@ class TrajectoryJob(Job):
         """The stored modes among those of the simulation, [samples, modes]."""
         return spectra if self._kept_modes is None else spectra[:, self._kept_modes]
 
-    def inputs(self, instance: Instance) -> Array:
+    def inputs(self, instance: Instance, initial: Spectra) -> Array:
         """The input channels of a sample, [C, *shape]: the initial state as the grid keeps it, all else at the stored
         points. Raises InvalidSample."""
         drawn, points = dict(instance.named()), self.stored.points
         return np.stack([
-            self.stored.fields(self._reduced(self.initial(instance)[None]))[0] if name == "initial"
+            self.stored.fields(self._reduced(initial[None]))[0] if name == "initial"
             else np.broadcast_to(drawn[name](points), points.shape)
             for name in self.channels
         ])  # fmt: skip
 
     def drawn(self, split: str, sample: int) -> dict[str, NDArray[Any]]:
-        return self.drawn_in(self.instance(split, sample))
+        instance = self.instance(split, sample)
+        return self.drawn_in(instance, self.initial(instance))
 
-    def drawn_in(self, instance: Instance) -> dict[str, NDArray[Any]]:
-        """The arrays of the store that hold what was drawn."""
-        _ = instance.terms
-        found: dict[str, NDArray[Any]] = {"input": self.inputs(instance)}
+    def drawn_in(self, instance: Instance, initial: Spectra) -> dict[str, NDArray[Any]]:
+        """The arrays of the store that hold what was drawn, with the coefficients of the initial state."""
+        found: dict[str, NDArray[Any]] = {"input": self.inputs(instance, initial)}
         return found | {"params": np.array(list(instance.parameters().values()))} if self.parameters else found
 
     def summary(self, arrays: Mapping[str, NDArray[Any]], shard: Shard | None) -> dict[str, Any]:
@@ -282,8 +275,4 @@ class TrajectoryJob(Job):
 
     @property
     def planned(self) -> bool:
-        solver = self.spec.solver
-        trial = getattr(solver, "trial", "auto")
-        return (
-            trial != "never" and getattr(solver, "step", None) is None and getattr(solver, "first_step", None) is None
-        )
+        return self.problem.discretisation.leaves_open(self.spec)

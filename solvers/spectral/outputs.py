@@ -6,25 +6,19 @@ from collections.abc import Callable, Mapping
 
 import numpy as np
 
-from pdemill.points import Array
 from solvers.spectral.grid import PeriodicGrid, Spectra
 
 
-def _inverse(grid: PeriodicGrid) -> Array:
-    """1 / |k|^2, 0 for the mean."""
-    return np.divide(1.0, grid.squared, out=np.zeros(grid.modes), where=grid.squared > 0.0)
-
-
 def _stream_function(grid: PeriodicGrid, w: Spectra) -> Spectra:
-    return w * _inverse(grid)
+    return w * grid.inverse_squared
 
 
 def _velocity_x(grid: PeriodicGrid, w: Spectra) -> Spectra:
-    return w * (1j * grid.waves[1] * _inverse(grid))
+    return w * (1j * grid.waves[1] * grid.inverse_squared)
 
 
 def _velocity_y(grid: PeriodicGrid, w: Spectra) -> Spectra:
-    return w * (-1j * grid.waves[0] * _inverse(grid))
+    return w * (-1j * grid.waves[0] * grid.inverse_squared)
 
 
 def _pressure(grid: PeriodicGrid, w: Spectra) -> Spectra:
@@ -32,7 +26,7 @@ def _pressure(grid: PeriodicGrid, w: Spectra) -> Spectra:
     kx, ky = grid.waves
     x, y = grid.fields(_velocity_x(grid, w)), grid.fields(_velocity_y(grid, w))
     total = kx * kx * grid.spectra(x * x) + 2.0 * kx * ky * grid.spectra(x * y) + ky * ky * grid.spectra(y * y)
-    return np.asarray(-total * _inverse(grid))
+    return np.asarray(-total * grid.inverse_squared)
 
 
 DERIVED: Mapping[str, Callable[[PeriodicGrid, Spectra], Spectra]] = {

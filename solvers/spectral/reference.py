@@ -31,7 +31,7 @@ class Reference:
         self.kept = np.logical_and.reduce(np.meshgrid(*kept, indexing="ij"))
         self.laplacian = -np.asarray(sum(np.square(wave) for wave in self.waves))
         self.linear = self._linear()
-        fine = grid.refined()
+        fine = grid.refined
         source = np.broadcast_to(np.asarray(terms.source(fine.points), dtype=np.float64), fine.shape)
         self.force = self._restricted(np.fft.fftn(source, norm="forward"))
         self.force[(0,) * grid.dimension] *= terms.vorticity_advection is None

@@ -51,8 +51,9 @@ def _solved(
         try:
             with watch.step("sample"):
                 instance = job.instance(shard.split, number)
-                rows.put_inputs(number, job.drawn_in(instance))
-                drawn.append(start_of(job, instance, number))
+                start = start_of(job, instance, number)
+                rows.put_inputs(number, job.drawn_in(instance, start.state))
+                drawn.append(start)
         except InvalidSample as fault:
             rows.fail(number, Result.INVALID, str(fault))
             yield 0, True
@@ -80,8 +81,7 @@ def _solved(
 
 
 def unresolved(job: TrajectoryJob, found: Trajectory) -> bool:
-    """Whether smaller steps are in vain: twice as many steps as the first pair took have left too much in the smallest
-    modes."""
+    """Whether smaller steps are in vain: halved once, they leave too much in the smallest modes of the grid."""
     return found.run > 1 and found.finite and tail_of(job, found) > MOST_TAIL
 
 
@@ -106,17 +106,21 @@ class Refined:
         finer one does not stay finite."""
         if trajectory.number not in self.chosen:
             return float("nan")
-        fields = self.fields(start, trajectory.run + 1)
-        found = differences(trajectory.fields, fields)[np.array(self.job.times) <= until].max()
-        return float(found) if np.isfinite(found) else float("nan")
+        return self.error_of(start, trajectory.fields, trajectory.run, until)
+
+    def error_of(self, start: Start, fields: Array, run: int, until: float) -> float:
+        """The same for the channels [C, T, *shape] that run number ``run`` gave."""
+        apart = differences(fields, self.fields(start, run + 1))
+        found = float(apart[np.array(self.job.times) <= until].max())
+        return found if np.isfinite(found) else float("nan")
 
     def fields(self, start: Start, run: int) -> Array:
         """The stored channels of a sample from the refined grid, [C, T, *shape]."""
         job = self.job
-        grid = job.refined
+        grid = job.grid.refined
         symbols = job.symbols(job.instance(self.shard.split, start.number), grid)
         state = np.zeros(grid.modes, np.complex128)
-        state[job.grid.places_in(grid)] = start.state
+        state[job.grid.places_in_refined] = start.state
         march = job.march([symbols] * grid.transforms.batch, grid)
         u = np.repeat(state[None], grid.transforms.batch, axis=0)
         frames = [u[0].copy()] if job.times[0] == 0.0 else []
@@ -132,8 +136,8 @@ class Refined:
         the stored one, else of the stored modes, to which labels are reduced."""
         job = self.job
         if job.grid is job.stored:
-            return job.refined.fields(spectra)[(slice(None), *(slice(None, None, 2),) * job.grid.dimension)]
-        return job.stored.fields(spectra[:, job.stored.places_in(job.refined)])
+            return job.grid.refined.fields(spectra)[(slice(None), *(slice(None, None, 2),) * job.grid.dimension)]
+        return job.stored.fields(spectra[:, job.stored.places_in(job.grid.refined)])
 
 
 class Rows:
@@ -142,11 +146,7 @@ class Rows:
     def __init__(self, job: TrajectoryJob, shard: Shard) -> None:
         self.job, self.start = job, shard.start
         self.failures: list[dict[str, Any]] = []
-        self.arrays: dict[str, NDArray[Any]] = {
-            part.name: np.full((len(shard), *part.shape), part.fill, dtype=part.dtype)
-            for part in job.layout.arrays_of(shard.split)
-        }
-        self.arrays["sample_id"][:] = np.arange(shard.start, shard.stop)
+        self.arrays = job.blank(shard.split, np.arange(shard.start, shard.stop))
 
     def put_inputs(self, number: int, drawn: Mapping[str, NDArray[Any]]) -> None:
         """Keep what was drawn."""

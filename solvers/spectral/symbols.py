@@ -12,6 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from pdemill.errors import FamilyError
 from pdemill.points import Array
 from pdemill.spec.field import Function
 from pdemill.spec.terms import NOWHERE, Terms
@@ -76,8 +77,7 @@ def _vorticity_advection(grid: PeriodicGrid) -> Products:
     """-(v . grad) w = (d_yy - d_xx)(v_x v_y) + d_xy(v_x^2 - v_y^2) for v = (d_y psi, -d_x psi), -Lap psi = w: four
     transforms instead of five."""
     kx, ky = grid.waves
-    inverse = np.divide(1.0, grid.squared, out=np.zeros(grid.modes), where=grid.squared > 0.0)
-    factors = np.stack([1j * ky * inverse, -1j * kx * inverse])
+    factors = np.stack([1j * ky * grid.inverse_squared, -1j * kx * grid.inverse_squared])
     weights = np.stack([kx * kx - ky * ky, -kx * ky]).astype(np.complex128)
     return Products(factors, weights, _stresses)
 
@@ -100,9 +100,6 @@ QUADRATIC: Mapping[str, Callable[[PeriodicGrid], Products]] = {
     "self_advection": _self_advection,
     "vorticity_advection": _vorticity_advection,
 }
-DATA = frozenset({"source", "initial"})
-"""Terms that are functions of space."""
-TERMS = DATA | LINEAR.keys() | QUADRATIC.keys()
 
 
 @dataclass(frozen=True)
@@ -121,10 +118,10 @@ def numbers(functions: tuple[Function, ...]) -> Numbers:
 
 
 def products_of(terms: Terms, grid: PeriodicGrid) -> tuple[str, Products] | None:
-    """The quadratic term of an equation; at most one of them is supported."""
+    """The quadratic term of an equation. Raises FamilyError for several."""
     found = [name for name, _ in terms.present() if name in QUADRATIC]
     if len(found) > 1:
-        raise NotImplementedError(f"several quadratic terms: {', '.join(found)}")
+        raise FamilyError(f"an equation may have one quadratic term on periodic boxes, and this has {', '.join(found)}")
     return (found[0], QUADRATIC[found[0]](grid)) if found else None
 
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from contextlib import suppress
 from dataclasses import dataclass
-from math import ceil
+from math import ceil, isfinite
 from time import process_time
 
 import numpy as np
@@ -15,7 +15,9 @@ import numpy as np
 from pdemill.planning import Candidate, Plan
 from pdemill.spec.method import methods
 from pdemill.spec.time_method import TimeMethod
+from solvers.compiled import compile_seconds
 from solvers.instance import InvalidSample
+from solvers.spectral.cost import trajectory_seconds
 from solvers.spectral.job import HALVINGS, TrajectoryJob
 from solvers.spectral.ladder import Start, Trajectory, start_of, trajectories, warmed
 
@@ -28,13 +30,23 @@ SAFETY = 0.5
 
 @dataclass
 class Found:
-    """What the trial of one scheme found: its method with the first step, evaluations per sample, CPU seconds."""
+    """What the trial of one scheme found: its method with the first step, evaluations per trajectory (infinite where no
+    sample could be drawn), CPU seconds of one evaluation, samples that got there and that did not."""
 
     method: TimeMethod
     evaluations: float
-    seconds: float
+    each: float
     certified: int
     failed: int
+
+    def candidate(self, job: TrajectoryJob) -> Candidate:
+        """The same for the plan."""
+        options, known = self.method.model_dump(mode="json"), isfinite(self.evaluations)
+        return Candidate(
+            self.method.method, options, trajectory_seconds(job.problem, self.method),
+            self.evaluations * self.each if known else None, self.evaluations if known else None,
+            self.certified, self.failed, "" if known else "no sample to try it on",
+        )  # fmt: skip
 
 
 def make_plan(job: TrajectoryJob) -> Plan:
@@ -44,20 +56,16 @@ def make_plan(job: TrajectoryJob) -> Plan:
     for other in others(job.method) if job.spec.solver.method == "auto" else []:
         tried.append(_tried(job, other, most=tried[0].evaluations))
     best = min(tried, key=lambda found: (found.failed, found.evaluations))
-    listed = tuple(
-        Candidate(
-            found.method.method, found.method.model_dump(mode="json"), found.seconds, found.seconds, found.evaluations,
-            found.certified, found.failed,
-        )
-        for found in tried
-    )  # fmt: skip
-    reason = f"{best.evaluations:.0f} evaluations per trajectory"
-    if len(tried) > 1:
+    reason = (
+        f"{best.evaluations:.0f} evaluations per trajectory" if isfinite(best.evaluations) else "no sample to try it on"
+    )
+    if len(tried) > 1 and isfinite(best.evaluations):
         worse = next(found for found in tried if found is not best)
         reason += f", {worse.method.method} would take more"
     if not best.method.reaches_end:
         reason += "; chaotic: no step reaches time_rtol at the end"
     by = job.problem.discretisation.name
+    listed = tuple(found.candidate(job) for found in tried)
     return Plan(best.method.model_dump(mode="json"), True, reason, process_time() - begin, listed, by)
 
 
@@ -91,7 +99,7 @@ class _Watch:
 
 
 def _tried(job: TrajectoryJob, method: TimeMethod, most: float = np.inf) -> Found:
-    begin = process_time()
+    begin = process_time() - compile_seconds()
     longest = max(job.lengths)
     trial = _trial(job, method, longest)
     split = next(iter(job.spec.splits))
@@ -108,20 +116,21 @@ def _tried(job: TrajectoryJob, method: TimeMethod, most: float = np.inf) -> Foun
         trial = _trial(job, method, longest)
         watch = _Watch(trial, most)
         made = list(trajectories(trial, starts, watch))
+    taken = process_time() - compile_seconds() - begin
+    each = taken / max(sum(_cost(trial, 0, one.run) for one in made), 1.0)
     good = [one for one in made if one.reached]
     if not good:
         smallest = longest / 2.0 ** max((one.run for one in made), default=1)
         cost = float(np.mean([_cost(trial, one.run - 1, one.run) for one in made])) if made else np.inf
-        return Found(_with(method, first_step=smallest), cost, process_time() - begin, 0, count)
+        return Found(_with(method, first_step=smallest), cost, each, 0, count)
     begins = min(
         range(max(one.run for one in good)),
         key=lambda a: sum(_cost(trial, a, max(one.run, a + 1)) for one in good),
     )
     first = _lengthened(trial, method, starts, good, begins, longest)
-    job_found = job.using(_with(method, first_step=first))
-    assert isinstance(job_found, TrajectoryJob)
-    cost = 1.5 * sum(job_found.steps(1)) * trial.scheme.evaluations
-    return Found(_with(method, first_step=first), cost, process_time() - begin, len(good), count - len(good))
+    found = job.using(_with(method, first_step=first))
+    assert isinstance(found, TrajectoryJob)
+    return Found(found.method, _cost(found, 0, 1), each, len(good), count - len(good))
 
 
 def _trial(job: TrajectoryJob, method: TimeMethod, longest: float) -> TrajectoryJob:

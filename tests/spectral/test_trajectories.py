@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from copy import deepcopy
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,7 @@ from numpy.typing import NDArray
 
 import pdemill
 from pdemill.errors import SpecError
+from pdemill.planning import FILE, Plan
 from pdemill.spec import validate
 from pdemill.spec.method import methods
 from solvers.job import open_job
@@ -241,6 +243,11 @@ def test_warm_up_comes_before_the_first_frame(tmp_path: Path) -> None:
     assert pdemill.verify(tmp_path / "s.zarr").faults == ()
 
 
+def refiner(job: TrajectoryJob) -> Refined:
+    """That of the first shard."""
+    return Refined(job, next(job.layout.shards()))
+
+
 @pytest.mark.parametrize("name", ALL)
 def test_verify_finds_a_frame_that_was_changed(name: str, tmp_path: Path) -> None:
     pdemill.generate(ALL[name], tmp_path / "s.zarr", workers=0)
@@ -249,7 +256,7 @@ def test_verify_finds_a_frame_that_was_changed(name: str, tmp_path: Path) -> Non
     columns = arrays(tmp_path / "s.zarr")
     for number in range(3):
         stored = {key: values[number] for key, values in columns.items()}
-        assert list(Checked(job, "train", number, stored).faults(by_reference=True)) == []
+        assert list(Checked(job, refiner(job), number, stored).faults(by_reference=True)) == []
         solution = stored["solution"].copy()
         frame = 1 + number % (solution.shape[1] - 1)
         solution[0, frame] += (
@@ -257,7 +264,7 @@ def test_verify_finds_a_frame_that_was_changed(name: str, tmp_path: Path) -> Non
             * np.ptp(solution[0, frame])
             * np.roll(np.linspace(-1, 1, solution[0, 0].size), 5).reshape(solution[0, 0].shape)
         )
-        assert list(Checked(job, "train", number, stored | {"solution": solution}).faults(by_reference=False))
+        assert list(Checked(job, refiner(job), number, stored | {"solution": solution}).faults(by_reference=False))
 
 
 @pytest.mark.slow
@@ -291,7 +298,7 @@ def test_errors_in_space_are_estimated_against_the_truth() -> None:
     job, fine = open_job(spec), open_job(validate(changed(FRONTS, problem__viscosity=0.012, problem__resolution=[384])))
     assert isinstance(job, TrajectoryJob)
     assert isinstance(fine, TrajectoryJob)
-    refined = Refined(job, next(job.layout.shards()))
+    refined = refiner(job)
     for number in range(4):
         start = start_of(job, job.instance("train", number), number)
         (found,) = trajectories(job, [start], stop=lambda _: False)
@@ -316,6 +323,8 @@ def test_errors_in_space_are_estimated_against_the_truth() -> None:
         (WARMTH, {"problem__time": {"times": [0.0]}}, "no time after 0"),
         (WARMTH, {"problem__time": {"end": 1, "times": [1.0]}}, "either"),
         (WARMTH, {"certify__valid_until": 2.0}, "after the last stored time"),
+        (FRONTS, {"certify__valid_until": 0.05}, "before the first stored time"),
+        (WARMTH, {"splits": {"t": 1}, "samples": None}, "the times are called so"),
         (WARMTH, {"certify__algebraic_rtol": 1e-8}, "means nothing here"),
         (WARMTH, {"certify__audit": {"samples": 2}}, "audit"),
         (WARMTH, {"solver": {"rtol": 1e-6}}, "means nothing here"),
@@ -360,3 +369,78 @@ def test_a_level_that_float32_cannot_hold_fails(tmp_path: Path) -> None:
     assert all(Result.ROUNDED.name in reason for reason in told)
     exact = changed(spec, store={"dtype": "float64"})
     assert not pdemill.generate(exact, tmp_path / "exact.zarr", workers=0).failures
+
+
+def test_steady_stores_may_have_a_split_called_t() -> None:
+    spec = validate({"problem": {"family": "poisson", "resolution": [8, 8]}, "splits": {"t": 1}})
+    assert spec.splits == {"t": 1}
+
+
+@pytest.mark.parametrize(
+    ("term", "name"), [("LINEAR", "diffusion"), ("LINEAR", "reaction"), ("QUADRATIC", "vorticity_advection")]
+)
+def test_a_coefficient_that_is_a_little_off_is_found_by_verify(
+    term: str, name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Drag, viscosity and advection 2 % too strong, in what is stored and in what verifies it by the same code."""
+    table = getattr(symbols, term)
+
+    def off(grid: Any, *numbers: Any) -> Any:
+        made = table[name](grid, *numbers)
+        return 1.02 * made if term == "LINEAR" else replace(made, weights=1.02 * made.weights)
+
+    spec = changed(VORTICES, problem__drag=0.2, samples=1)
+    with monkeypatch.context() as patch:
+        patch.setattr(symbols, term, {**table, name: off})
+        assert not pdemill.generate(spec, tmp_path / "s.zarr", workers=0).failures
+        told = pdemill.verify(tmp_path / "s.zarr").faults
+    assert any("by the reference" in fault for fault in told), told
+
+
+def test_a_store_with_a_warm_up_is_verified_elsewhere(tmp_path: Path) -> None:
+    """Chaos makes of other instructions another state after a warm-up: nothing is compared that cannot agree."""
+    spec = changed(FLAMES, problem__time={"end": 4.0, "intervals": 4, "warmup": 20.0}, samples=2)
+    for number, one in enumerate((spec, changed(spec, problem__time={"end": 4.0, "intervals": 4}))):
+        root = tmp_path / f"{number}.zarr"
+        pdemill.generate(one, root, workers=0)
+        job, _ = open_work(root)
+        assert isinstance(job, TrajectoryJob)
+        job.here = False
+        stored = {key: values[0] for key, values in arrays(root).items()}
+        assert list(Checked(job, refiner(job), 0, stored).faults(by_reference=True)) == []
+        shaken = stored["solution"] * np.float32(1.0 + 1.2e-7)
+        faults = list(Checked(job, refiner(job), 0, stored | {"solution": shaken}).faults(by_reference=False))
+        assert faults == []
+        wrong = stored["solution"].copy()
+        wrong[0, 1:] *= 1.01
+        assert list(Checked(job, refiner(job), 0, stored | {"solution": wrong}).faults(by_reference=False))
+
+
+def test_an_error_that_nobody_estimated_is_found(tmp_path: Path) -> None:
+    pdemill.generate(changed(FRONTS, certify__refine=0.001), tmp_path / "s.zarr", workers=0)
+    job, _ = open_work(tmp_path / "s.zarr")
+    assert isinstance(job, TrajectoryJob)
+    columns = arrays(tmp_path / "s.zarr")
+    for number, forged in ((5, np.float32(1e-9)), (0, np.float32(np.nan))):
+        stored = {key: values[number] for key, values in columns.items()}
+        assert list(Checked(job, refiner(job), number, stored).faults(by_reference=False)) == []
+        told = list(Checked(job, refiner(job), number, stored | {"error_estimate": forged}).faults(by_reference=False))
+        assert any("error_estimate" in fault for fault in told)
+
+
+def test_a_plan_beside_a_spec_that_leaves_nothing_open_is_not_followed(tmp_path: Path) -> None:
+    for number, solver in enumerate(({"method": "etdrk4", "step": 0.05}, {"method": "etdrk2", "first_step": 0.1})):
+        spec = changed(FRONTS, solver=solver, samples=1)
+        plan = tmp_path / f"{number}.zarr" / FILE
+        plan.parent.mkdir(parents=True)
+        other = {"method": "etdrk4", "first_step": 0.5}
+        plan.write_bytes(Plan(other, True, "by hand", 0.0, ()).to_bytes())
+        job, _ = open_work(tmp_path / f"{number}.zarr", validate(spec))
+        assert job.method.model_dump().items() >= solver.items()
+    steady = validate(
+        {"problem": {"family": "poisson", "resolution": [8, 8]}, "samples": 1, "solver": {"method": "cg"}}
+    )
+    plan = tmp_path / "steady.zarr" / FILE
+    plan.parent.mkdir(parents=True)
+    plan.write_bytes(Plan({"method": "direct"}, True, "by hand", 0.0, ()).to_bytes())
+    assert open_work(tmp_path / "steady.zarr", steady)[0].method.method == "cg"
