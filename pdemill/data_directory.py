@@ -3,14 +3,17 @@ is not mounted, is not taken for it."""
 
 from __future__ import annotations
 
+from logging import Logger
 from pathlib import Path
 from secrets import token_hex
+from time import sleep
 
 from pdemill.errors import DirectoryAway, PdemillError
 from pdemill.store.disk import LocalDisk
 from pdemill.store.placing import write_once
 
 MARKER = "pdemill-id"
+LOOK_SECONDS = 1.0
 
 
 class DataDirectory:
@@ -64,6 +67,14 @@ class DataDirectory:
             return "the data directory was replaced by a copy; start the server again"
         self._place = place
         return ""
+
+    def wait(self, log: Logger) -> None:
+        """Wait until it can be used."""
+        if trouble := self.trouble():
+            log.warning("%s: %s; waiting", self.root, trouble)
+            while self.trouble():
+                sleep(LOOK_SECONDS)
+            log.warning("%s is back", self.root)
 
     def require(self) -> None:
         """Raise DirectoryAway if it cannot be used now."""

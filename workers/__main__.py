@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import argparse
 import os
+from logging import getLogger
 
+from pdemill.data_directory import DataDirectory
 from pdemill.process import ONE_THREAD, die_with_parent
+from pdemill.settings import Settings
 
 
 def main() -> None:
@@ -19,6 +22,8 @@ def main() -> None:
         die_with_parent(int(parent))
     os.environ.update(ONE_THREAD)
     os.environ.setdefault("REMAP_SIGTERM", "SIGQUIT")
+    settings = Settings.read()
+    DataDirectory(settings.data_dir, settings.data_id).wait(getLogger("pdemill.worker"))
     import workers.tasks  # noqa: F401 - Celery would look for it in the current folder first
     from workers.app import app  # late: Celery reads REMAP_SIGTERM when it is imported
 

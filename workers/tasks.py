@@ -29,7 +29,7 @@ from solvers.opening import open_work, plan_work, work_on
 from solvers.progress import Counts, Progress
 from workers import identity
 from workers.app import SOFT_SECONDS, app
-from workers.here import await_directory, directory, settings
+from workers.here import directory, settings
 from workers.memory import shortage
 
 ATTEMPTS = 3
@@ -110,7 +110,7 @@ def _run(unit: Unit, data: str, body: Callable[[int], Outcome]) -> None:
     if data != directory.id:
         log.error("left alone: it is meant for another data directory", extra=extra)
         return
-    await_directory(directory)  # without a lease, so that workers who see it may do the unit
+    directory.wait(log)  # without a lease, so that workers who see it may do the unit
     with _lease(unit) as held:
         if not held:
             log.info("another process has it, or nobody wants it", extra=extra)
@@ -198,7 +198,7 @@ def _commit(store: Store, part: Shard, data: ShardData) -> Manifest:
         except (StoreError, OSError):
             if not directory.trouble():
                 raise
-            await_directory(directory)
+            directory.wait(log)
 
 
 def _patiently[T](call: Callable[[], T]) -> T:

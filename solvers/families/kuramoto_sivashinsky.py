@@ -15,7 +15,7 @@ class KuramotoSivashinsky(Evolution):
     """u_t + u u_x + u_xx + ν u_xxxx = f.
 
     Input: the initial state u(0), the hyperviscosity ν (a number per sample) and the source f, those that are random.
-    Output: u at the stored times. On boxes longer than about 20 √ν it is chaotic: a trajectory is right up to
+    Output: u at the stored times. On long boxes it is chaotic: a trajectory is right up to
     ``valid_until`` only (``certify.valid_until`` says how far it has to be). Defaults: ν = 1, f = 0.
     """
 

@@ -105,7 +105,7 @@ def test_a_factorisation_that_gets_no_memory_is_an_error(more: str, said: str) -
 def test_a_worker_names_the_limit(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     """Trying again would not help, so the job ends."""
     DataDirectory.made(tmp_path)
-    monkeypatch.setenv("PDEMILL_DATA_DIR", str(tmp_path))  # a worker that is loaded waits for it
+    monkeypatch.setenv("PDEMILL_DATA_DIR", str(tmp_path))
     from workers.tasks import _attempt
 
     def hungry() -> None:

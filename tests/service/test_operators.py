@@ -128,15 +128,22 @@ def test_a_server_that_is_drained_takes_no_jobs(tmp_path: Path) -> None:
         assert api.post("/v1/jobs", SPEC, bearer("ann")).status == 202
 
 
-def test_a_server_that_is_paused_hands_nothing_out(tmp_path: Path) -> None:
+def test_a_server_that_is_paused_hands_nothing_out(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     with valkey() as broker, serving(Settings(data_dir=tmp_path / "data", redis_url=broker.url)) as api:
         until(lambda: api.get("/readyz").json["parts"]["coordinator"] == "ok", what="the coordinator")
         assert api.ask("PUT", "/v1/server/paused").status == 200
         until(lambda: api.state.coordinator.paused, what="the pause")
         job = api.post("/v1/jobs", SPEC).json["id"]
         assert api.get(f"/v1/jobs/{job}").json["message"] == "waiting: the server is paused"
-        api.state.coordinator.wake()
-        time.sleep(2.5)  # two pulses of the coordinator
+        rounds: list[float] = []
+        hand_out = api.state.coordinator._hand_out
+
+        def counted(now: float) -> set[str]:
+            rounds.append(now)
+            return hand_out(now)
+
+        monkeypatch.setattr(api.state.coordinator, "_hand_out", counted)
+        until(lambda: len(rounds) > 2, what="three rounds of the coordinator")
         assert not api.state.leases.waiting()
         assert api.ask("DELETE", "/v1/server/paused").status == 200
         until(lambda: len(api.state.leases.waiting()) == 1, what="the first unit")
