@@ -104,7 +104,7 @@ soak: $(READY)  ## solve 20,000 random specs (SOAK_SPECS, SOAK_FROM), disturb a 
 	$(BIN)/python benchmarks/soak.py
 
 openapi: $(READY)  ## write docs/openapi.json anew
-	$(BIN)/python -m service.openapi > docs/openapi.json
+	$(BIN)/python -m pdemill.service.openapi > docs/openapi.json
 
 lock: $(READY)  ## write the locks anew from pyproject.toml
 	$(COMPILE) --group dev pyproject.toml --output-file requirements.lock

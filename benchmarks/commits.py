@@ -14,15 +14,15 @@ import tempfile
 import time
 from pathlib import Path
 
+from pdemill.solvers.opening import open_work
 from pdemill.spec import validate
-from solvers.opening import open_work
 
 SOURCE = Path(__file__).parents[1] / "tests" / "end_to_end" / "locks.c"
 WRITE = """
 import sys
 from pathlib import Path
 from pdemill.store.disk import Lock
-from solvers.opening import open_work
+from pdemill.solvers.opening import open_work
 root, first, count = Path(sys.argv[1]), int(sys.argv[2]), int(sys.argv[3])
 with Lock(root, shared=True):
     job, store = open_work(root)

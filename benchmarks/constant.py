@@ -18,9 +18,9 @@ from statistics import median  # noqa: E402
 from time import process_time  # noqa: E402
 from typing import Any  # noqa: E402
 
+from pdemill.solvers.field_job import FieldJob  # noqa: E402
+from pdemill.solvers.operators.equation import relative_residual  # noqa: E402
 from pdemill.spec import validate  # noqa: E402
-from solvers.field_job import FieldJob  # noqa: E402
-from solvers.operators.equation import relative_residual  # noqa: E402
 
 METHODS = ("fft", "direct")
 FREE = {"left": "periodic", "right": "periodic", "default": {"neumann": 0}}

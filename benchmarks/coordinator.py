@@ -27,14 +27,14 @@ from redis import Redis, RedisError
 from pdemill.data_directory import DataDirectory
 from pdemill.leases import FINISH, PREPARE, QUEUE, Leases, Presence, Report, Unit, holder_of, unit_of
 from pdemill.process import module_command
+from pdemill.service.coordinator import Coordinator
+from pdemill.service.ledger import Dataset, Ledger
+from pdemill.service.metrics import Metrics
+from pdemill.service.queue import Queue
+from pdemill.service.testing import until
+from pdemill.service.totals import Totals
 from pdemill.settings import Settings
 from pdemill.store.layout import SCHEMA
-from service.coordinator import Coordinator
-from service.ledger import Dataset, Ledger
-from service.metrics import Metrics
-from service.queue import Queue
-from service.testing import until
-from service.totals import Totals
 
 BEAT_SECONDS, REPORT_SECONDS, LOOK_SECONDS = 5.0, 0.5, 0.005
 DATASETS = 10
@@ -126,7 +126,7 @@ def broker(folder: Path) -> Iterator[str]:
     """A Valkey server in a folder; its URL."""
     url = f"unix://{folder / 'valkey.sock'}"
     process = subprocess.Popen(
-        module_command("workers.broker", str(folder), str(folder / "valkey.sock")), stdout=subprocess.DEVNULL
+        module_command("pdemill.workers.broker", str(folder), str(folder / "valkey.sock")), stdout=subprocess.DEVNULL
     )
     try:
         until(lambda: _answers(url), what="the broker")

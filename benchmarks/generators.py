@@ -20,11 +20,11 @@ from benchmarks.shared.published import expanded, moved_inside, snapshot
 from benchmarks.shared.report import Report, arguments
 from benchmarks.shared.sequences import FIELDS, darcy, threshold
 from pdemill.points import Array, TensorPoints
+from pdemill.solvers.field_job import FieldJob
+from pdemill.solvers.sequence import Sequence as Solves
+from pdemill.solvers.stopwatch import Stopwatch
+from pdemill.solvers.threads import one_thread
 from pdemill.spec import validate
-from solvers.field_job import FieldJob
-from solvers.sequence import Sequence as Solves
-from solvers.stopwatch import Stopwatch
-from solvers.threads import one_thread
 
 RULE = "Errors, not times: nothing here depends on how fast the machine is."
 FINER = 4

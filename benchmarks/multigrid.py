@@ -15,7 +15,7 @@ from benchmarks.peers import RTOL, contestants, draw
 from benchmarks.shared.race import race
 from benchmarks.shared.report import Table
 from benchmarks.shared.sequences import FIELDS, Drawn, darcy, make
-from solvers.threads import one_thread
+from pdemill.solvers.threads import one_thread
 
 GRIDS = ((128, 128), (256, 256), (512, 512), (32, 32, 32), (64, 64, 64))
 COLUMNS = ("multigrid", "MUMPS", "CG + GAMG", "CG + ICC", "PARDISO", "pyamg")

@@ -15,9 +15,9 @@ from benchmarks.shared.peers import installed, missing
 from benchmarks.shared.race import Contestant, race
 from benchmarks.shared.report import Report, arguments
 from benchmarks.shared.sequences import FIELDS, Drawn, darcy, make
+from pdemill.solvers.threads import one_thread
 from pdemill.spec.method import methods
 from pdemill.spec.problem import Problem
-from solvers.threads import one_thread
 
 RTOL = 1e-8
 OURS = ("multigrid", "fft", "amg", "skr")

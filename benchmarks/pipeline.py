@@ -19,8 +19,8 @@ for _name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS"):
 from pathlib import Path  # noqa: E402
 
 from pdemill.progress import Tally  # noqa: E402
+from pdemill.solvers.local.generate import generate  # noqa: E402
 from pdemill.spec import load_preset  # noqa: E402
-from solvers.local.generate import generate  # noqa: E402
 
 STEPS = ("sample", "order", "assemble", "solve", "certify", "refine", "store", "write")
 LIMIT = 0.4

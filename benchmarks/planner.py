@@ -17,12 +17,12 @@ from benchmarks.shared.planned import choice, rtol
 from benchmarks.shared.race import race
 from benchmarks.shared.report import Report, arguments
 from benchmarks.shared.sequences import Drawn, make
+from pdemill.solvers.operators.equation import relative_residual
+from pdemill.solvers.threads import one_thread
 from pdemill.spec import load_preset
 from pdemill.spec.load import preset_names
 from pdemill.spec.method import LinearMethod, methods
 from pdemill.spec.problem import Problem
-from solvers.operators.equation import relative_residual
-from solvers.threads import one_thread
 
 TARGET = 1.15
 HOPELESS = 20.0

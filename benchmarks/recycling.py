@@ -24,12 +24,12 @@ from time import process_time  # noqa: E402
 import numpy as np  # noqa: E402
 
 from pdemill.points import Array  # noqa: E402
+from pdemill.solvers.field_job import FieldJob  # noqa: E402
+from pdemill.solvers.krylov.solver import SkrSolver  # noqa: E402
+from pdemill.solvers.operators.system import System  # noqa: E402
+from pdemill.solvers.ordering.order import resolve_sort, solve_order  # noqa: E402
+from pdemill.solvers.petsc import Preconditioned  # noqa: E402
 from pdemill.spec import Spec, load_preset, load_spec  # noqa: E402
-from solvers.field_job import FieldJob  # noqa: E402
-from solvers.krylov.solver import SkrSolver  # noqa: E402
-from solvers.operators.system import System  # noqa: E402
-from solvers.ordering.order import resolve_sort, solve_order  # noqa: E402
-from solvers.petsc import Preconditioned  # noqa: E402
 
 WAVES = Path(__file__).with_name("waves.yaml")
 

@@ -23,8 +23,8 @@ from pathlib import Path
 from statistics import median
 from typing import Any
 
+from pdemill.service.testing import Server
 from pdemill.spec.load import load_preset
-from service.testing import Server
 
 TICK = os.sysconf("SC_CLK_TCK")
 RATE, SECONDS, CONNECTIONS = 200, 30, 16

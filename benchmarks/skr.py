@@ -19,8 +19,8 @@ from benchmarks.shared.race import Contestant, Measured, race
 from benchmarks.shared.report import Cell, Report, Table, arguments
 from benchmarks.shared.sequences import Drawn
 from benchmarks.shared.skr_paper import PRECONDITIONERS, SIZES, SORTING, ratios, tolerances
+from pdemill.solvers.threads import one_thread
 from pdemill.spec import Spec, load_preset
-from solvers.threads import one_thread
 
 SETTINGS: dict[str, list[str]] = {"skr-darcy": ["problem.resolution=[80, 80]"]}
 """Sizes of the paper, where the preset has another."""

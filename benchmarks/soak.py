@@ -25,9 +25,9 @@ from typing import Any
 import pdemill
 from pdemill.client import Job
 from pdemill.errors import JobError
+from pdemill.service.testing import Server, until
 from pdemill.store.disk import Lock
 from pdemill.store.manifest import FOLDER
-from service.testing import Server, until
 
 WEIGHTS = {
     "pool": 8, "worker": 4, "api": 4, "broker": 4, "pause": 0.25, "stop": 0.5, "lock": 1, "moved": 1, "full": 1,

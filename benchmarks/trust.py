@@ -14,12 +14,12 @@ from typing import Any
 from benchmarks.shared.report import Report, arguments
 from benchmarks.shared.truth import errors, true_solution
 from pdemill.errors import SpecError
+from pdemill.solvers.field_job import FieldJob
+from pdemill.solvers.job import FAILED
+from pdemill.solvers.sequence import FALLBACK
+from pdemill.solvers.threads import one_thread
 from pdemill.spec import validate
 from pdemill.store.layout import Shard
-from solvers.field_job import FieldJob
-from solvers.job import FAILED
-from solvers.sequence import FALLBACK
-from solvers.threads import one_thread
 
 type Json = dict[str, Any]
 

@@ -20,16 +20,16 @@ from typing import Any  # noqa: E402
 
 import numpy as np  # noqa: E402
 
+from pdemill.solvers.walks.geometry import Geometry  # noqa: E402
+from pdemill.solvers.walks.job import PointJob  # noqa: E402
+from pdemill.solvers.walks.labels import Labeller  # noqa: E402
+from pdemill.solvers.walks.shapes.ball import Ball  # noqa: E402
+from pdemill.solvers.walks.shapes.box import Box  # noqa: E402
+from pdemill.solvers.walks.shapes.mesh import Mesh  # noqa: E402
+from pdemill.solvers.walks.shapes.star import Star  # noqa: E402
+from pdemill.solvers.walks.walk import walk  # noqa: E402
 from pdemill.spec import validate  # noqa: E402
 from pdemill.surface import blob  # noqa: E402
-from solvers.walks.geometry import Geometry  # noqa: E402
-from solvers.walks.job import PointJob  # noqa: E402
-from solvers.walks.labels import Labeller  # noqa: E402
-from solvers.walks.shapes.ball import Ball  # noqa: E402
-from solvers.walks.shapes.box import Box  # noqa: E402
-from solvers.walks.shapes.mesh import Mesh  # noqa: E402
-from solvers.walks.shapes.star import Star  # noqa: E402
-from solvers.walks.walk import walk  # noqa: E402
 
 KEY = (7, 11)
 POINTS = 256

@@ -12,7 +12,7 @@ import sys
 from pathlib import Path
 
 import pdemill
-from service.testing import free_port
+from pdemill.service.testing import free_port
 
 PRESET = "fno-darcy"
 PDEMILL = [sys.executable, "-P", "-c", "from pdemill.cli import main; main()"]

@@ -14,10 +14,10 @@ from matplotlib.collections import LineCollection
 from matplotlib.figure import Figure
 from matplotlib.patches import Circle, Polygon
 
+from pdemill.solvers.walks.job import PointJob
+from pdemill.solvers.walks.labels import Drawn, Labeller
+from pdemill.solvers.walks.shapes.star import Star
 from pdemill.spec import validate
-from solvers.walks.job import PointJob
-from solvers.walks.labels import Drawn, Labeller
-from solvers.walks.shapes.star import Star
 
 COLOURS = ("tab:blue", "tab:orange", "tab:green")
 HARMONICS = {4: 0.2, 8: -0.1}

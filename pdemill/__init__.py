@@ -11,7 +11,7 @@ from operator import index
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, SupportsIndex
 
-from pdemill import errors
+from pdemill import errors, former_names
 from pdemill.arguments import whole, worker_count
 from pdemill.progress import Failure, Summary, Tally, Watcher
 from pdemill.reader import Dataset, Windows, mix, open
@@ -21,6 +21,8 @@ if TYPE_CHECKING:
     from pdemill.exports import Exported
     from pdemill.planning import Plan
     from pdemill.verification import Verification
+
+former_names.install()
 
 __version__ = "0.1.0"
 

@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol, cast
 
 from pdemill.errors import PdemillError
-from pdemill.parts import load
 
 if TYPE_CHECKING:
     from pdemill.planning import Plan
@@ -62,7 +61,7 @@ class _Installed:
 @cache
 def _load(name: str) -> Any:
     for entry in entry_points(group="pdemill.engine", name=name):
-        return load(entry)
+        return entry.load()
     raise PdemillError(f"this installation of pdemill has no solvers, so it cannot {name}; reinstall it")
 
 

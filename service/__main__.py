@@ -1,4 +1,4 @@
-"""``python -m service [--host HOST] [--port PORT]``: the API; ends with the process given as PDEMILL_PARENT, if any."""
+"""``python -m pdemill.service [--host HOST] [--port PORT]``: the API; ends with its PDEMILL_PARENT, if any."""
 
 from __future__ import annotations
 
@@ -9,14 +9,14 @@ import sys
 from pdemill.errors import PdemillError
 from pdemill.logs import set_up_logs
 from pdemill.process import die_with_parent
+from pdemill.service.app import create
+from pdemill.service.http import server
 from pdemill.settings import Settings
-from service.app import create
-from service.http import server
 
 
 def main() -> None:
     """Serve the API until told to stop."""
-    parser = argparse.ArgumentParser(prog="python -m service", description="The HTTP service.")
+    parser = argparse.ArgumentParser(prog="python -m pdemill.service", description="The HTTP service.")
     parser.add_argument("--host", default="127.0.0.1")
     parser.add_argument("--port", type=int, default=8000)
     options = parser.parse_args()

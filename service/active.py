@@ -10,11 +10,11 @@ from pathlib import Path
 from typing import Any
 
 from pdemill.leases import Report
+from pdemill.service.schedule import Track
+from pdemill.service.shards import Shards
 from pdemill.store.disk import LocalDisk
 from pdemill.store.manifest import FOLDER, finished
 from pdemill.store.root import ROOT, read_attributes
-from service.schedule import Track
-from service.shards import Shards
 
 RATE_SECONDS = 60.0
 RATE_POINTS = 30

@@ -9,15 +9,15 @@ from typing import Any
 from fastapi import FastAPI
 
 from pdemill import __version__
+from pdemill.service import problems
+from pdemill.service.access import AccessLog
+from pdemill.service.middleware import Clock, Guard
+from pdemill.service.pages.install import install as install_pages
+from pdemill.service.routes import catalogue, datasets, jobs, operations, server
+from pdemill.service.state import AppState
+from pdemill.service.views import PREFIX
 from pdemill.settings import Settings
 from pdemill.spec.schema import spec_schema
-from service import problems
-from service.access import AccessLog
-from service.middleware import Clock, Guard
-from service.pages.install import install as install_pages
-from service.routes import catalogue, datasets, jobs, operations, server
-from service.state import AppState
-from service.views import PREFIX
 
 DESCRIPTION = """Certified training data for neural operators. Submit a spec to `/v1/jobs`, follow the job, and
 mount its store. Errors are `application/problem+json`."""

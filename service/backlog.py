@@ -8,7 +8,7 @@ from itertools import batched
 from pathlib import Path
 from threading import Lock
 
-from service.database import connect
+from pdemill.service.database import connect
 
 MOST_PARAMETERS = 500
 MENDING = ""

@@ -9,8 +9,8 @@ from typing import Annotated, Any
 from fastapi import Depends, Request
 from starlette.requests import ClientDisconnect
 
-from service.problems import Detail, Refusal
-from service.state import TheOwner
+from pdemill.service.problems import Detail, Refusal
+from pdemill.service.state import TheOwner
 
 MOST_BYTES = 1_000_000
 MOST_DIGITS = 100

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import inspect
 
+from pdemill.service.views import PREFIX, Family, Preset
 from pdemill.spec.load import preset_names, preset_text
 from pdemill.spec.problem import families
-from service.views import PREFIX, Family, Preset
 
 
 def family_views() -> list[Family]:

@@ -19,7 +19,7 @@ from typing import ClassVar
 import h11
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
-from service.problems import respond
+from pdemill.service.problems import respond
 
 BACKLOG = 100
 """Connections that are accepted in one go, before those that are too many are closed."""

@@ -21,15 +21,15 @@ from redis import RedisError
 from pdemill.data_directory import MARKER, DataDirectory
 from pdemill.errors import DirectoryAway, PdemillError
 from pdemill.leases import FINISH, PREPARE, Leases, Presence, Report, Unit
+from pdemill.service.active import ActiveDataset, Live, is_finished
+from pdemill.service.alone import alone
+from pdemill.service.backlog import MENDING, Backlog
+from pdemill.service.ledger import Ledger, Status
+from pdemill.service.metrics import Metrics
+from pdemill.service.queue import Queue, Task
+from pdemill.service.schedule import Track
+from pdemill.service.turns import Turns, room
 from pdemill.settings import Settings
-from service.active import ActiveDataset, Live, is_finished
-from service.alone import alone
-from service.backlog import MENDING, Backlog
-from service.ledger import Ledger, Status
-from service.metrics import Metrics
-from service.queue import Queue, Task
-from service.schedule import Track
-from service.turns import Turns, room
 
 TICK_SECONDS = 1.0
 SHORTEST_TICK = 0.02

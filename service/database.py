@@ -9,8 +9,8 @@ from pathlib import Path
 from typing import Protocol
 
 from pdemill.errors import PdemillError
+from pdemill.service.background import Background
 from pdemill.store.disk import LocalDisk
-from service.background import Background
 
 LEDGER, BACKUP = "jobs.sqlite", "jobs.backup.sqlite"
 BACKUP_SECONDS = 3600.0

@@ -9,10 +9,10 @@ from collections.abc import Callable
 from functools import partial
 
 from pdemill.errors import StoreError
+from pdemill.service.background import Background
+from pdemill.service.graves import bury
+from pdemill.service.ledger import Ledger
 from pdemill.settings import Settings
-from service.background import Background
-from service.graves import bury
-from service.ledger import Ledger
 
 LOOK_SECONDS = 60.0
 AT_ONCE = 100

@@ -8,8 +8,8 @@ from collections import OrderedDict
 from hashlib import sha256
 from threading import Lock
 
-from service.connections import origin_of
-from service.problems import Refusal
+from pdemill.service.connections import origin_of
+from pdemill.service.problems import Refusal
 
 MINUTE = 60.0
 REMEMBERED = 10_000

@@ -9,8 +9,8 @@ import uvicorn
 from fastapi import FastAPI
 
 from pdemill.process import raise_open_files
+from pdemill.service.connections import BACKLOG, Limits, limited
 from pdemill.settings import Settings
-from service.connections import BACKLOG, Limits, limited
 
 IDLE_SECONDS = 5
 KNOCKING = 4096

@@ -12,13 +12,13 @@ from typing import Any, NamedTuple
 
 from starlette.concurrency import run_in_threadpool
 
-from service.keys import Owner
-from service.ledger import UNFINISHED, Status
-from service.problems import Detail, Refusal
-from service.results import delete_store, is_damaged
-from service.state import AppState, find_job, find_store
-from service.submission import check, check_room, queued
-from service.views import Job
+from pdemill.service.keys import Owner
+from pdemill.service.ledger import UNFINISHED, Status
+from pdemill.service.problems import Detail, Refusal
+from pdemill.service.results import delete_store, is_damaged
+from pdemill.service.state import AppState, find_job, find_store
+from pdemill.service.submission import check, check_room, queued
+from pdemill.service.views import Job
 
 EVENT_SECONDS = 0.5
 EVERYBODY = "*"

@@ -14,8 +14,8 @@ from pathlib import Path
 from secrets import token_hex
 from typing import Literal, get_args
 
-from service.ledger_schema import LATER, SCHEMA
-from service.tables import Tables
+from pdemill.service.ledger_schema import LATER, SCHEMA
+from pdemill.service.tables import Tables
 
 type Status = Literal["accepted", "running", "successful", "failed", "dismissed"]
 STATUSES: tuple[str, ...] = get_args(Status.__value__)

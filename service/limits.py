@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+from pdemill.service.keys import KeyRing, Owner
 from pdemill.settings import Settings
-from service.keys import KeyRing, Owner
 
 
 def most_slots(settings: Settings, keys: KeyRing, owner: str) -> int | None:

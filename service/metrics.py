@@ -8,7 +8,7 @@ from pathlib import Path
 from prometheus_client import CollectorRegistry, Gauge, Histogram, generate_latest
 
 from pdemill.leases import Report
-from service.totals import Totals
+from pdemill.service.totals import Totals
 
 LATENCIES = (0.001, 0.003, 0.01, 0.03, 0.1, 0.3, 1, 3)
 

@@ -6,11 +6,11 @@ from time import perf_counter
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from pdemill.service.body import MOST_BYTES
+from pdemill.service.metrics import Metrics
+from pdemill.service.problems import respond
+from pdemill.service.views import PREFIX
 from pdemill.settings import without_port
-from service.body import MOST_BYTES
-from service.metrics import Metrics
-from service.problems import respond
-from service.views import PREFIX
 
 
 class TooLong(Exception):

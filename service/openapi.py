@@ -1,4 +1,4 @@
-"""``python -m service.openapi > docs/openapi.json``: the description of the API, as the tests hold it."""
+"""``python -m pdemill.service.openapi > docs/openapi.json``: the description of the API, as the tests hold it."""
 
 from __future__ import annotations
 
@@ -7,8 +7,8 @@ import sys
 import tempfile
 from pathlib import Path
 
+from pdemill.service.app import create
 from pdemill.settings import Settings
-from service.app import create
 
 
 def main() -> None:

@@ -11,7 +11,7 @@ from typing import Any, Literal
 
 from anyio import CapacityLimiter, to_thread
 
-from service.problems import Refusal
+from pdemill.service.problems import Refusal
 
 type Kind = Literal["previews", "pictures", "readers", "specs"]
 

@@ -16,8 +16,8 @@ from redis import RedisError
 
 from pdemill.data_directory import DataDirectory
 from pdemill.leases import Leases
+from pdemill.service.ledger import Ledger
 from pdemill.store.room import LEAST_FREE, free_bytes
-from service.ledger import Ledger
 
 LOOK_SECONDS, SOON_SECONDS = 1.0, 0.1
 """Between two looks at a part that is there, and at one that is missing."""

@@ -14,12 +14,12 @@ from typing import Any
 from pdemill.addresses import on_disk
 from pdemill.errors import PdemillError
 from pdemill.flock import FileLock
+from pdemill.service.database import BACKUP, LEDGER, is_whole
+from pdemill.service.keys import ANYONE
+from pdemill.service.ledger import Ledger
 from pdemill.spec.load import validate
 from pdemill.store.disk import LocalDisk
 from pdemill.store.root import ROOT, read_attributes
-from service.database import BACKUP, LEDGER, is_whole
-from service.keys import ANYONE
-from service.ledger import Ledger
 
 TABLES = ("totals", "switches", "datasets", "jobs")
 SIDES = ("-wal", "-shm")

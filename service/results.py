@@ -6,18 +6,12 @@ from functools import partial
 from pathlib import Path
 
 from pdemill.errors import StoreBusy, StoreError
-from pdemill.store.disk import LocalDisk
-from pdemill.store.flags import flags_of
-from pdemill.store.layout import cut
-from pdemill.store.manifest import Manifest, is_finished, name_of, read_all
-from pdemill.store.root import read_attributes, read_root
-from pdemill.store.store import ESTIMATED
-from service.graves import bury
-from service.ledger import UNFINISHED, Dataset, JobRecord
-from service.problems import Refusal
-from service.snippets import snippets
-from service.state import AppState, find_store
-from service.views import (
+from pdemill.service.graves import bury
+from pdemill.service.ledger import UNFINISHED, Dataset, JobRecord
+from pdemill.service.problems import Refusal
+from pdemill.service.snippets import snippets
+from pdemill.service.state import AppState, find_store
+from pdemill.service.views import (
     FlagCount,
     Results,
     ShardEntry,
@@ -27,6 +21,12 @@ from service.views import (
     store_url,
     trial_view,
 )  # fmt: skip
+from pdemill.store.disk import LocalDisk
+from pdemill.store.flags import flags_of
+from pdemill.store.layout import cut
+from pdemill.store.manifest import Manifest, is_finished, name_of, read_all
+from pdemill.store.root import read_attributes, read_root
+from pdemill.store.store import ESTIMATED
 
 
 def results_view(state: AppState, job: JobRecord, dataset: Dataset, base: str) -> Results:

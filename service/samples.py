@@ -12,9 +12,9 @@ from numpy.typing import NDArray
 
 from pdemill.errors import CorruptStore, IncompleteStore, TooLarge
 from pdemill.reader import Dataset
+from pdemill.service.problems import Detail, Refusal
+from pdemill.service.views import Sample
 from pdemill.store.root import is_pointwise, read_attributes
-from service.problems import Detail, Refusal
-from service.views import Sample
 
 SHOWN = 64
 """Values along each axis, at most."""

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 from pdemill.leases import FINISH, PREPARE, Unit
-from service.shards import Shards
+from pdemill.service.shards import Shards
 
 GRACE_SECONDS = 7.0
 """How long a unit must be without lease before it is handed out again; leases are renewed more often than that."""

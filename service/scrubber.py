@@ -11,15 +11,15 @@ from pathlib import Path
 
 from pdemill.data_directory import DataDirectory
 from pdemill.errors import PdemillError, StoreError
+from pdemill.service.alone import alone
+from pdemill.service.background import Background
+from pdemill.service.ledger import UNFINISHED, Ledger
+from pdemill.service.metrics import Metrics
 from pdemill.settings import Settings
 from pdemill.store.certified import look, metadata_fault, take_out
 from pdemill.store.disk import LocalDisk
 from pdemill.store.placing import remove, sweep
 from pdemill.store.root import ROOT, read_attributes
-from service.alone import alone
-from service.background import Background
-from service.ledger import UNFINISHED, Ledger
-from service.metrics import Metrics
 
 AT_ONCE = 256 * 2**20
 """A store of so many bytes is hashed while its spec is submitted again; a larger one is the scrubber's next."""

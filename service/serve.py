@@ -133,10 +133,10 @@ class Supervisor:
         def child(name: str, *command: str, after: Callable[[int], None] = lambda pid: None) -> _Child:
             return _Child(name, module_command(*command), self._data / "logs" / f"{name}.log", environment, after)
 
-        self._broker = child("broker", "workers.broker", str(self._data / "broker"), str(self._socket))
+        self._broker = child("broker", "pdemill.workers.broker", str(self._data / "broker"), str(self._socket))
         self._broker.mend = self._set_board_aside
-        worker = child("worker", "workers", "--concurrency", str(workers), "--nice", "5", after=self._sign_off)
-        self._others = [worker, child("api", "service", "--host", host, "--port", str(port))]
+        worker = child("worker", "pdemill.workers", "--concurrency", str(workers), "--nice", "5", after=self._sign_off)
+        self._others = [worker, child("api", "pdemill.service", "--host", host, "--port", str(port))]
 
     def _alone(self) -> FileLock:
         lock = FileLock(self._data / "serve.lock")

@@ -11,24 +11,24 @@ from fastapi import Depends, Request
 
 from pdemill.data_directory import DataDirectory
 from pdemill.leases import Leases
+from pdemill.service.coordinator import Coordinator
+from pdemill.service.counts import Counts
+from pdemill.service.database import LEDGER, Backups
+from pdemill.service.expiry import Expiry
+from pdemill.service.graves import clear
+from pdemill.service.guesses import Guesses
+from pdemill.service.keys import KeyRing, Owner, bearer
+from pdemill.service.ledger import UNFINISHED, Dataset, JobRecord, Ledger
+from pdemill.service.limits import most_slots
+from pdemill.service.metrics import Metrics
+from pdemill.service.pools import Pools
+from pdemill.service.problems import Refusal
+from pdemill.service.queue import Queue
+from pdemill.service.readiness import Readiness
+from pdemill.service.scrubber import Scrubber
+from pdemill.service.totals import Totals
+from pdemill.service.views import Job, job_view
 from pdemill.settings import Settings
-from service.coordinator import Coordinator
-from service.counts import Counts
-from service.database import LEDGER, Backups
-from service.expiry import Expiry
-from service.graves import clear
-from service.guesses import Guesses
-from service.keys import KeyRing, Owner, bearer
-from service.ledger import UNFINISHED, Dataset, JobRecord, Ledger
-from service.limits import most_slots
-from service.metrics import Metrics
-from service.pools import Pools
-from service.problems import Refusal
-from service.queue import Queue
-from service.readiness import Readiness
-from service.scrubber import Scrubber
-from service.totals import Totals
-from service.views import Job, job_view
 
 
 @dataclass

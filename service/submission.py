@@ -8,16 +8,16 @@ from hashlib import sha256
 from typing import Any
 
 from pdemill.errors import Fault, SpecError
+from pdemill.service.keys import Owner
+from pdemill.service.ledger import Dataset
+from pdemill.service.limits import most_bytes
+from pdemill.service.problems import Refusal
+from pdemill.service.state import AppState
+from pdemill.solvers.estimate import Cost, estimate
+from pdemill.solvers.job import software
 from pdemill.spec.job import Spec
 from pdemill.spec.load import validate
 from pdemill.store.room import free_bytes
-from service.keys import Owner
-from service.ledger import Dataset
-from service.limits import most_bytes
-from service.problems import Refusal
-from service.state import AppState
-from solvers.estimate import Cost, estimate
-from solvers.job import software
 
 MOST_SHARDS = 100_000
 """The coordinator knows every shard of the data sets under way."""

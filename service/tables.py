@@ -9,7 +9,7 @@ from pathlib import Path
 from threading import Lock
 from typing import Any
 
-from service.database import check_whole, connect
+from pdemill.service.database import check_whole, connect
 
 
 class Tables:

@@ -18,7 +18,7 @@ from typing import Any, Self
 
 from pdemill.client import Client
 
-PARTS = {"broker": "valkey-server", "worker": "-m workers --", "api": "-m service --"}
+PARTS = {"broker": "valkey-server", "worker": "-m pdemill.workers --", "api": "-m pdemill.service --"}
 """A word in the command line of each process."""
 
 
@@ -123,7 +123,8 @@ class Server:
         del environment["PDEMILL_PARENT"]
         with (self.data_dir / "logs" / "helper.log").open("ab") as log:
             process = subprocess.Popen(
-                [sys.executable, "-P", "-m", "workers", "--concurrency", "1"], env=environment, stderr=log, stdout=log,
+                [sys.executable, "-P", "-m", "pdemill.workers", "--concurrency", "1"], env=environment, stderr=log,
+                stdout=log,
                 start_new_session=True,
             )  # fmt: skip
         try:

@@ -10,7 +10,7 @@ from threading import Lock
 from prometheus_client.core import CounterMetricFamily, HistogramMetricFamily, Metric
 from prometheus_client.registry import Collector
 
-from service.ledger import Ledger
+from pdemill.service.ledger import Ledger
 
 COUNTERS = {
     "pdemill_samples": ("Samples that went through", "result", ("certified", "failed")),

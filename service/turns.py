@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 from typing import NamedTuple
 
 from pdemill.leases import Unit
-from service.schedule import Issue, Track
+from pdemill.service.schedule import Issue, Track
 
 SPARE = 2
 """Units in the queue beyond those that the workers can have at once, so that none waits for the coordinator."""

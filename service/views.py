@@ -10,8 +10,8 @@ from typing import Annotated, Any
 from pydantic import BaseModel, Field
 
 from pdemill.planning import read_plan
-from service.active import Live
-from service.ledger import Dataset, JobRecord, Mend, Status
+from pdemill.service.active import Live
+from pdemill.service.ledger import Dataset, JobRecord, Mend, Status
 
 PREFIX = "/v1"
 

@@ -14,11 +14,11 @@ from typing import Any, Protocol
 import numpy as np
 
 from pdemill.points import Array
-from solvers.methods.direct import LARGEST_FACTOR, Direct
-from solvers.methods.multigrid import LEAST_REDUCTION, Multigrid, missing
-from solvers.operators.norms import two_norm, unit_scale
-from solvers.operators.system import Matrix, System
-from solvers.solution import REDUCTION, Solver, Steps, reduced
+from pdemill.solvers.methods.direct import LARGEST_FACTOR, Direct
+from pdemill.solvers.methods.multigrid import LEAST_REDUCTION, Multigrid, missing
+from pdemill.solvers.operators.norms import two_norm, unit_scale
+from pdemill.solvers.operators.system import Matrix, System
+from pdemill.solvers.solution import REDUCTION, Solver, Steps, reduced
 
 PLAIN = 1e2
 """Ratio of entries up to which a tenfold reduction shows all of the error."""

@@ -3,11 +3,16 @@
 from importlib import import_module
 from pkgutil import iter_modules
 
-import solvers.discretisers
-import solvers.families
-import solvers.fields
-import solvers.methods
+import pdemill.solvers.discretisers
+import pdemill.solvers.families
+import pdemill.solvers.fields
+import pdemill.solvers.methods
 
-for package in (solvers.fields, solvers.families, solvers.methods, solvers.discretisers):
+for package in (
+    pdemill.solvers.fields,
+    pdemill.solvers.families,
+    pdemill.solvers.methods,
+    pdemill.solvers.discretisers,
+):
     for module in iter_modules(package.__path__):
         import_module(f"{package.__name__}.{module.name}")

@@ -1,5 +1,5 @@
 """Certificates: what rounding may add to a residual, and estimates of the discretisation error. Residuals are those of
-the discrete equation (``solvers.operators.equation``).
+the discrete equation (``pdemill.solvers.operators.equation``).
 
 Nothing here knows how a solution was found.
 """
@@ -9,8 +9,8 @@ from __future__ import annotations
 import numpy as np
 
 from pdemill.points import Array
-from solvers.operators.equation import DiscreteEquation
-from solvers.operators.norms import two_norm, unit_scale
+from pdemill.solvers.operators.equation import DiscreteEquation
+from pdemill.solvers.operators.norms import two_norm, unit_scale
 
 
 def rounding_residual(equation: DiscreteEquation, unknowns: Array, dtype: str) -> float:

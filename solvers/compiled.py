@@ -2,10 +2,10 @@
 
 Machine code holds the code of every function that it calls, so a kernel on disk is valid for one state of all sources
 that it was made from: those of its module and of the modules that define the named tuples among its arguments (the
-operations of a shape stand beside its tuple), each with all that it imports (``solvers.sources``). They are hashed by
-content, when a kernel is first called; beside that stand, as numba has it, the types, the processor's name and its
-features. The place is NUMBA_CACHE_DIR, ``__pycache__`` beside the module, or the user's cache folder; where none of
-them can be written to, every process compiles for itself.
+operations of a shape stand beside its tuple), each with all that it imports (``pdemill.solvers.sources``). They are
+hashed by content, when a kernel is first called; beside that stand, as numba has it, the types, the processor's name
+and its features. The place is NUMBA_CACHE_DIR, ``__pycache__`` beside the module, or the user's cache folder; where
+none of them can be written to, every process compiles for itself.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from numba.core.ccallback import CFunc
 from numba.core.sigutils import normalize_signature
 
 from pdemill.errors import SolverError
-from solvers.sources import digest
+from pdemill.solvers.sources import digest
 
 _COMPILING = "numba:compile"
 _timer = event.TimingListener()

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from pdemill.draws import ONE, Draw, word
 from pdemill.points import Array
-from solvers.compiled import compiled
+from pdemill.solvers.compiled import compiled
 
 M0, M1 = np.uint64(0xD2E7470EE14C6C93), np.uint64(0xCA5A826395121157)
 W0, W1 = np.uint64(0x9E3779B97F4A7C15), np.uint64(0xBB67AE8584CAA73B)

@@ -10,13 +10,13 @@ import numpy as np
 import zarr
 from numpy.typing import NDArray
 
+from pdemill.solvers.agreement import agrees
+from pdemill.solvers.algebraic import Corrector
+from pdemill.solvers.field_job import FieldJob
+from pdemill.solvers.field_recomputed import RECOMPUTED, Checked, Estimates
+from pdemill.solvers.instance import InvalidSample
+from pdemill.solvers.methods.direct import Direct
 from pdemill.store.layout import Shard
-from solvers.agreement import agrees
-from solvers.algebraic import Corrector
-from solvers.field_job import FieldJob
-from solvers.field_recomputed import RECOMPUTED, Checked, Estimates
-from solvers.instance import InvalidSample
-from solvers.methods.direct import Direct
 
 
 def check_certificates(job: FieldJob, group: zarr.Group, shard: Shard, rows: NDArray[np.intp]) -> list[str]:

@@ -6,13 +6,13 @@ from math import ceil
 
 import numpy as np
 
+from pdemill.solvers.estimate import PROCESS_BYTES, SAMPLE_SECONDS, UNKNOWN_SECONDS, Cost, channels, slowness
+from pdemill.solvers.methods.candidates import candidates, for_few, name_of
+from pdemill.solvers.operators.box import halved
+from pdemill.solvers.subsets import audited_count, ordered_count, quartered, refined_count
 from pdemill.spec.job import Spec
 from pdemill.spec.method import LinearMethod
 from pdemill.store.layout import shard_samples
-from solvers.estimate import PROCESS_BYTES, SAMPLE_SECONDS, UNKNOWN_SECONDS, Cost, channels, slowness
-from solvers.methods.candidates import candidates, for_few, name_of
-from solvers.operators.box import halved
-from solvers.subsets import audited_count, ordered_count, quartered, refined_count
 
 AUDITED_WALK_SECONDS = 6e-6
 """One walk of an audit with its data: 3e-6 with constant coefficients, 1e-5 with fields of 128 modes per axis."""

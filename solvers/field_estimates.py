@@ -11,15 +11,15 @@ import zarr
 from numpy.typing import NDArray
 
 from pdemill.points import Array
+from pdemill.solvers.certify import discretisation_error
+from pdemill.solvers.field_job import FieldJob
+from pdemill.solvers.field_rows import NONE, Estimate
+from pdemill.solvers.instance import Instance, InvalidSample
+from pdemill.solvers.operators.discretisation import Discretisation
+from pdemill.solvers.operators.norms import relative_norm
+from pdemill.solvers.stopwatch import Stopwatch
 from pdemill.spec.method import LinearMethod
 from pdemill.store.layout import Shard
-from solvers.certify import discretisation_error
-from solvers.field_job import FieldJob
-from solvers.field_rows import NONE, Estimate
-from solvers.instance import Instance, InvalidSample
-from solvers.operators.discretisation import Discretisation
-from solvers.operators.norms import relative_norm
-from solvers.stopwatch import Stopwatch
 
 LARGEST = float(np.finfo(np.float32).max)
 """The largest estimate that is told: its column is float32."""

@@ -11,26 +11,26 @@ from numpy.typing import NDArray
 
 from pdemill.draws import SCHEME
 from pdemill.points import Array
+from pdemill.solvers import flags
+from pdemill.solvers.algebraic import Measure
+from pdemill.solvers.draws import CompiledDraw
+from pdemill.solvers.field_rows import summary
+from pdemill.solvers.installed import has_petsc
+from pdemill.solvers.instance import Instance
+from pdemill.solvers.job import FAILED, Job
+from pdemill.solvers.methods.auto import Auto
+from pdemill.solvers.methods.candidates import for_few
+from pdemill.solvers.operators.discretisation import Discretisation
+from pdemill.solvers.ordering.order import resolve_sort, solve_order
+from pdemill.solvers.place import WholeFieldPlace
+from pdemill.solvers.schemes.scheme import Scheme
+from pdemill.solvers.sequence import FALLBACK, Sequence
+from pdemill.solvers.subsets import SCHEME as SUBSETS
+from pdemill.solvers.subsets import ordered_count, quartered, refined_samples
 from pdemill.spec.field import Function
 from pdemill.spec.job import Spec
 from pdemill.spec.method import LinearMethod, Method
 from pdemill.store.layout import ArrayLayout, Shard, StoreLayout, shard_samples
-from solvers import flags
-from solvers.algebraic import Measure
-from solvers.draws import CompiledDraw
-from solvers.field_rows import summary
-from solvers.installed import has_petsc
-from solvers.instance import Instance
-from solvers.job import FAILED, Job
-from solvers.methods.auto import Auto
-from solvers.methods.candidates import for_few
-from solvers.operators.discretisation import Discretisation
-from solvers.ordering.order import resolve_sort, solve_order
-from solvers.place import WholeFieldPlace
-from solvers.schemes.scheme import Scheme
-from solvers.sequence import FALLBACK, Sequence
-from solvers.subsets import SCHEME as SUBSETS
-from solvers.subsets import ordered_count, quartered, refined_samples
 
 LABEL_ERRORS = ("algebraic_error", "stored_error")
 """Columns of stores of schema 2 and later: errors of labels against the exact discrete solution."""

@@ -10,17 +10,17 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pdemill.points import Array
+from pdemill.solvers import flags
+from pdemill.solvers.agreement import agrees
+from pdemill.solvers.algebraic import Corrector, relative_error
+from pdemill.solvers.certify import estimate_rounding, rounding_residual
+from pdemill.solvers.field_estimates import Refiner
+from pdemill.solvers.field_job import FieldJob
+from pdemill.solvers.field_rows import NONE, Estimate
+from pdemill.solvers.instance import Instance
+from pdemill.solvers.operators.equation import DiscreteEquation, LinearEquation
+from pdemill.solvers.operators.norms import EPSILON
 from pdemill.store.layout import Shard
-from solvers import flags
-from solvers.agreement import agrees
-from solvers.algebraic import Corrector, relative_error
-from solvers.certify import estimate_rounding, rounding_residual
-from solvers.field_estimates import Refiner
-from solvers.field_job import FieldJob
-from solvers.field_rows import NONE, Estimate
-from solvers.instance import Instance
-from solvers.operators.equation import DiscreteEquation, LinearEquation
-from solvers.operators.norms import EPSILON
 
 ASSEMBLED = 8.0
 """Units of rounding to float64 by which residuals of matrices that were assembled elsewhere may differ."""

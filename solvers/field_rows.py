@@ -10,17 +10,17 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pdemill.points import Array
+from pdemill.solvers import flags
+from pdemill.solvers.algebraic import ratio
+from pdemill.solvers.instance import Instance
+from pdemill.solvers.job import FAILED
+from pdemill.solvers.operators.equation import DiscreteEquation
+from pdemill.solvers.sequence import Label
+from pdemill.solvers.solution import Result
 from pdemill.store.store import ESTIMATED, ShardData
-from solvers import flags
-from solvers.algebraic import ratio
-from solvers.instance import Instance
-from solvers.job import FAILED
-from solvers.operators.equation import DiscreteEquation
-from solvers.sequence import Label
-from solvers.solution import Result
 
 if TYPE_CHECKING:
-    from solvers.field_job import FieldJob
+    from pdemill.solvers.field_job import FieldJob
 
 
 class Estimate(NamedTuple):

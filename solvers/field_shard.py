@@ -9,22 +9,22 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from pdemill.points import Array
+from pdemill.solvers.field_estimates import Refiner
+from pdemill.solvers.field_job import FieldJob
+from pdemill.solvers.field_rows import Row, Rows, unresolved
+from pdemill.solvers.instance import Instance, InvalidSample
+from pdemill.solvers.job import FAILED
+from pdemill.solvers.operators.equation import DiscreteEquation
+from pdemill.solvers.progress import Progress
+from pdemill.solvers.sequence import Label, Sequence
+from pdemill.solvers.solution import Result
+from pdemill.solvers.stopwatch import Stopwatch
+from pdemill.solvers.subsets import audited_samples
 from pdemill.store.layout import Shard
 from pdemill.store.store import ShardData
-from solvers.field_estimates import Refiner
-from solvers.field_job import FieldJob
-from solvers.field_rows import Row, Rows, unresolved
-from solvers.instance import Instance, InvalidSample
-from solvers.job import FAILED
-from solvers.operators.equation import DiscreteEquation
-from solvers.progress import Progress
-from solvers.sequence import Label, Sequence
-from solvers.solution import Result
-from solvers.stopwatch import Stopwatch
-from solvers.subsets import audited_samples
 
 if TYPE_CHECKING:
-    from solvers.audit import Auditor
+    from pdemill.solvers.audit import Auditor
 
 AHEAD, AHEAD_UNKNOWNS = 8, 500_000
 """Equations that are assembled before they are solved: so many, or as many as have so many unknowns together."""
@@ -133,7 +133,7 @@ def _audit(job: FieldJob, shard: Shard, watch: Stopwatch) -> Step:
     chosen = set(audited_samples(job.spec, shard.split, job.schema).tolist()) & set(range(shard.start, shard.stop))
     if not chosen or job.spec.certify.audit is None:
         return lambda row, instance: row
-    from solvers.audit import Auditor  # late: only audits load compiled walks
+    from pdemill.solvers.audit import Auditor  # late: only audits load compiled walks
 
     auditor = Auditor(job, shard.split, job.spec.certify.audit)
 

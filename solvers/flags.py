@@ -13,12 +13,12 @@ from typing import Any
 import numpy as np
 
 from pdemill.points import Array
+from pdemill.solvers.certify import rounding_residual
+from pdemill.solvers.instance import Instance
+from pdemill.solvers.operators.discretisation import Discretisation
+from pdemill.solvers.operators.equation import DiscreteEquation
+from pdemill.solvers.operators.norms import two_norm
 from pdemill.store.layout import ArrayLayout
-from solvers.certify import rounding_residual
-from solvers.instance import Instance
-from solvers.operators.discretisation import Discretisation
-from solvers.operators.equation import DiscreteEquation
-from solvers.operators.norms import two_norm
 
 PECLET = 2.0
 ESTIMATE = 0.1

@@ -16,6 +16,10 @@ from numpy.typing import NDArray
 
 from pdemill import __version__
 from pdemill.planning import Plan
+from pdemill.solvers.installed import has_petsc
+from pdemill.solvers.machine import machine
+from pdemill.solvers.progress import Progress
+from pdemill.solvers.stopwatch import Stopwatch
 from pdemill.spec.job import Spec
 from pdemill.spec.method import Method
 from pdemill.spec.problem import Problem
@@ -23,10 +27,6 @@ from pdemill.store.layout import SCHEMA, Shard, StoreLayout
 from pdemill.store.origin import MACHINE
 from pdemill.store.root import SUPERLU
 from pdemill.store.store import ShardData
-from solvers.installed import has_petsc
-from solvers.machine import machine
-from solvers.progress import Progress
-from solvers.stopwatch import Stopwatch
 
 FAILED = "failed"
 RECORDED = (

@@ -14,7 +14,7 @@ import scipy.linalg  # noqa: F401 - loads its BLAS
 from llvmlite.binding import get_host_cpu_name
 from numba import config
 
-from solvers.threads import openblas_paths
+from pdemill.solvers.threads import openblas_paths
 
 _NAMES = [f"{a}openblas_get_corename{b}" for a, b in product(("scipy_", ""), ("64_", ""))]
 

@@ -13,6 +13,9 @@ from numpy.typing import NDArray
 
 from pdemill.errors import CorruptStore, SpecError, StoreError
 from pdemill.planning import FILE, parse_plan, read_plan
+from pdemill.solvers.job import Job, open_job, software
+from pdemill.solvers.progress import Progress
+from pdemill.solvers.threads import one_thread
 from pdemill.spec.job import Spec
 from pdemill.spec.load import validate
 from pdemill.spec.method import Method, methods
@@ -23,9 +26,6 @@ from pdemill.store.manifest import FOLDER, Manifest
 from pdemill.store.placing import make_folders, write_once
 from pdemill.store.root import ROOT, other_factors, read_attributes
 from pdemill.store.store import ShardData, Store
-from solvers.job import Job, open_job, software
-from solvers.progress import Progress
-from solvers.threads import one_thread
 
 SHARED = ("points", "cells", "facets", "facet_sides")
 

@@ -16,11 +16,11 @@ import numpy as np
 from pdemill.extras import library
 from pdemill.points import Array
 from pdemill.process import without_launcher
-from solvers.operators.norms import two_norm
-from solvers.operators.product import Handles, Product
-from solvers.operators.system import Matrix, Pattern, separating
-from solvers.solution import Result
-from solvers.threads import join
+from pdemill.solvers.operators.norms import two_norm
+from pdemill.solvers.operators.product import Handles, Product
+from pdemill.solvers.operators.system import Matrix, Pattern, separating
+from pdemill.solvers.solution import Result
+from pdemill.solvers.threads import join
 
 with without_launcher():  # of an MPI program this process is no part, whoever started it
     if importlib.util.find_spec("dolfinx_solver"):

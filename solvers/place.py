@@ -11,8 +11,8 @@ from numpy.typing import NDArray
 from pdemill.spec.problem import Problem
 
 if TYPE_CHECKING:
-    from solvers.operators.discretisation import Discretisation
-    from solvers.schemes.scheme import Scheme
+    from pdemill.solvers.operators.discretisation import Discretisation
+    from pdemill.solvers.schemes.scheme import Scheme
 
 
 class WholeFieldPlace(Problem):
@@ -24,6 +24,6 @@ class WholeFieldPlace(Problem):
 
     def scheme(self) -> Scheme:
         """How its equations are solved: at once, by default."""
-        from solvers.schemes.steady import Steady  # late: a spec must load no solver
+        from pdemill.solvers.schemes.steady import Steady  # late: a spec must load no solver
 
         return Steady()

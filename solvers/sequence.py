@@ -8,16 +8,16 @@ from typing import Any
 import numpy as np
 
 from pdemill.points import Array
+from pdemill.solvers.algebraic import Corrector, Measure, relative_error
+from pdemill.solvers.job import FAILED
+from pdemill.solvers.operators.equation import relative_residual
+from pdemill.solvers.operators.norms import Euclidean, relative_norm, two_norm
+from pdemill.solvers.operators.system import Matrix, Pattern, System
+from pdemill.solvers.solution import Result, Solution, Solver
+from pdemill.solvers.span import spanned
+from pdemill.solvers.stopwatch import Stopwatch
 from pdemill.spec.certify import ALGEBRAIC_RTOL
 from pdemill.spec.method import LinearMethod
-from solvers.algebraic import Corrector, Measure, relative_error
-from solvers.job import FAILED
-from solvers.operators.equation import relative_residual
-from solvers.operators.norms import Euclidean, relative_norm, two_norm
-from solvers.operators.system import Matrix, Pattern, System
-from solvers.solution import Result, Solution, Solver
-from solvers.span import spanned
-from solvers.stopwatch import Stopwatch
 
 FALLBACK = "direct"
 """The method that solves what another one fails."""

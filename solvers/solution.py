@@ -10,8 +10,8 @@ from typing import Any
 import numpy as np
 
 from pdemill.points import Array
-from solvers.operators.norms import two_norm
-from solvers.operators.system import Matrix, Pattern, System
+from pdemill.solvers.operators.norms import two_norm
+from pdemill.solvers.operators.system import Matrix, Pattern, System
 
 REDUCTION = 0.1
 """The part of a residual that a correction may leave."""

@@ -15,7 +15,7 @@ from functools import cache
 from importlib.util import resolve_name
 from pathlib import Path
 
-OURS = {"pdemill", "solvers"}
+OURS = {"pdemill"}
 INSTALLED = {"site-packages", "dist-packages"}
 PARTS = ast.stmt | ast.ExceptHandler | ast.match_case
 BEGAN = time.time()

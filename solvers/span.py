@@ -15,11 +15,11 @@ from typing import Any
 import numpy as np
 
 from pdemill.points import Array
+from pdemill.solvers.operators.norms import two_norm
+from pdemill.solvers.operators.system import Matrix, Pattern, System
+from pdemill.solvers.sketch import Sketch
+from pdemill.solvers.solution import Result, Solution, Solver, Stats
 from pdemill.spec.method import LinearMethod
-from solvers.operators.norms import two_norm
-from solvers.operators.system import Matrix, Pattern, System
-from solvers.sketch import Sketch
-from solvers.solution import Result, Solution, Solver, Stats
 
 LIMIT = 32
 """Most vectors of a span."""

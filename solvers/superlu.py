@@ -6,8 +6,8 @@ import numpy as np
 from scipy.sparse.linalg import SuperLU, splu
 
 from pdemill.points import Array
-from solvers.operators.system import Matrix, Pattern, separating
-from solvers.solution import Result
+from pdemill.solvers.operators.system import Matrix, Pattern, separating
+from pdemill.solvers.solution import Result
 
 THRESHOLD = 0.1
 """A diagonal entry is the pivot if it is at least this part of its column's largest: smaller fill than with more."""
@@ -17,7 +17,8 @@ class Direct:
     """LU factors of the last matrix, in an order for symmetric patterns: without pivoting where it is symmetric and
     definite, else with diagonal entries preferred.
 
-    A matrix with a null space is factorised with diagonal entries doubled, as ``solvers.petsc.LoadedMatrix`` has it.
+    A matrix with a null space is factorised with diagonal entries doubled, as ``pdemill.solvers.petsc.LoadedMatrix``
+    has it.
     """
 
     def __init__(self, pattern: Pattern) -> None:

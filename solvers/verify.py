@@ -13,6 +13,12 @@ from numpy.typing import NDArray
 from pdemill import planning
 from pdemill.addresses import on_disk
 from pdemill.errors import PdemillError, StoreError
+from pdemill.solvers.job import Job
+from pdemill.solvers.threads import one_thread
+from pdemill.solvers.verification.again import resolved_faults
+from pdemill.solvers.verification.files import metadata_faults, root_faults, stray_files
+from pdemill.solvers.verification.manifests import file_faults, moment_faults, row_faults, summary_faults
+from pdemill.solvers.verification.origin import Origins, opened
 from pdemill.spec.audit import objection
 from pdemill.store import manifest as manifests
 from pdemill.store.certified import check_files
@@ -23,12 +29,6 @@ from pdemill.store.manifest import Manifest
 from pdemill.store.root import ROOT, read_attributes, without_description
 from pdemill.store.store import Store
 from pdemill.verification import Verification
-from solvers.job import Job
-from solvers.threads import one_thread
-from solvers.verification.again import resolved_faults
-from solvers.verification.files import metadata_faults, root_faults, stray_files
-from solvers.verification.manifests import file_faults, moment_faults, row_faults, summary_faults
-from solvers.verification.origin import Origins, opened
 
 
 @one_thread()

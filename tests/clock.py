@@ -11,4 +11,4 @@ import pytest
 def ticking(monkeypatch: pytest.MonkeyPatch) -> None:
     """The stopwatch of the solvers goes on by one second whenever it is read."""
     seconds = count()
-    monkeypatch.setattr("solvers.stopwatch.process_time", lambda: float(next(seconds)))
+    monkeypatch.setattr("pdemill.solvers.stopwatch.process_time", lambda: float(next(seconds)))

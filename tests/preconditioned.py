@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from solvers.installed import has_petsc
-from solvers.krylov.triangular import TriangularPreconditioned
+from pdemill.solvers.installed import has_petsc
+from pdemill.solvers.krylov.triangular import TriangularPreconditioned
 
 if has_petsc():
-    from solvers.petsc import Preconditioned
+    from pdemill.solvers.petsc import Preconditioned
 else:
     Preconditioned = TriangularPreconditioned  # type: ignore[assignment, misc]
 

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from solvers.compiled import compile_seconds
+from pdemill.solvers.compiled import compile_seconds
 
 SHORT = 1.0
 """Files that take fewer seconds are one line together."""

@@ -1,4 +1,4 @@
-"""``python -m workers [--concurrency N]``: a worker; ends with the process given as PDEMILL_PARENT, if any."""
+"""``python -m pdemill.workers [--concurrency N]``: a worker; ends with the process given as PDEMILL_PARENT, if any."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from pdemill.settings import Settings
 
 def main() -> None:
     """Run a Celery worker with the options that its tasks rely on."""
-    parser = argparse.ArgumentParser(prog="python -m workers", description="Solve shards from the queue.")
+    parser = argparse.ArgumentParser(prog="python -m pdemill.workers", description="Solve shards from the queue.")
     parser.add_argument("--concurrency", type=int, default=1, help="shards solved at a time")
     parser.add_argument("--nice", type=int, default=0, help="give way to the API and the broker on the same machine")
     options = parser.parse_args()
@@ -24,8 +24,8 @@ def main() -> None:
     os.environ.setdefault("REMAP_SIGTERM", "SIGQUIT")
     settings = Settings.read()
     DataDirectory(settings.data_dir, settings.data_id).wait(getLogger("pdemill.worker"))
-    import workers.tasks  # noqa: F401 - Celery would look for it in the current folder first
-    from workers.app import app  # late: Celery reads REMAP_SIGTERM when it is imported
+    import pdemill.workers.tasks  # noqa: F401 - Celery would look for it in the current folder first
+    from pdemill.workers.app import app  # late: Celery reads REMAP_SIGTERM when it is imported
 
     app.worker_main([
         "--quiet", "worker", "--pool", "prefork", "--concurrency", str(options.concurrency),

@@ -9,14 +9,14 @@ from celery.signals import setup_logging, worker_process_init
 
 from pdemill.leases import QUEUE, VISIBILITY_SECONDS, celery_url, transport
 from pdemill.logs import set_up_logs
-from workers.child import start_process
-from workers.heartbeat import Heartbeat
-from workers.here import directory, settings
+from pdemill.workers.child import start_process
+from pdemill.workers.heartbeat import Heartbeat
+from pdemill.workers.here import directory, settings
 
 HARD_SECONDS, SOFT_SECONDS = 2700, 2400
 """A task is ended after so long; the broker's visibility timeout is longer, or it would be delivered twice."""
 
-app = Celery("pdemill", broker=celery_url(settings.redis_url), include=["workers.tasks"])
+app = Celery("pdemill", broker=celery_url(settings.redis_url), include=["pdemill.workers.tasks"])
 app.conf.update(
     accept_content=["json"],
     task_serializer="json",

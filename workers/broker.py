@@ -1,4 +1,4 @@
-"""``python -m workers.broker FOLDER SOCKET``: the embedded broker, a real Valkey that writes every change down."""
+"""``python -m pdemill.workers.broker FOLDER SOCKET``: the embedded broker, a Valkey that writes every change down."""
 
 from __future__ import annotations
 

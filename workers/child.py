@@ -7,7 +7,7 @@ import os
 import zarr
 
 from pdemill.process import die_with_parent
-from workers.memory import limit
+from pdemill.workers.memory import limit
 
 
 def start_process() -> None:

@@ -1,4 +1,4 @@
-"""``python -m workers.health``: exit status 0 if a worker of this host is alive; a container's check."""
+"""``python -m pdemill.workers.health``: exit status 0 if a worker of this host is alive; a container's check."""
 
 from __future__ import annotations
 

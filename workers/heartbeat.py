@@ -14,8 +14,8 @@ from celery.worker import state
 from redis import RedisError
 
 from pdemill.leases import BEAT_SECONDS, Leases, Unit
-from workers import identity
-from workers.here import directory, settings
+from pdemill.workers import identity
+from pdemill.workers.here import directory, settings
 
 log = logging.getLogger("pdemill.worker")
 

@@ -8,7 +8,7 @@ from uuid import uuid4
 
 from pdemill import __version__
 from pdemill.leases import Presence, holder_of
-from workers.memory import allowed
+from pdemill.workers.memory import allowed
 
 _WORKER = f"{socket.gethostname()}.{os.getpid()}.{uuid4().hex[:8]}"
 _PID = os.getpid()

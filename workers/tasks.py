@@ -17,6 +17,9 @@ from redis import RedisError
 
 from pdemill.errors import MissingExtra, SpecError, StoreError
 from pdemill.leases import FINISH, PREPARE, SHARD_TASK, TASKS, Leases, Report, Unit, UnitFailure, worker_of
+from pdemill.solvers.job import Job
+from pdemill.solvers.opening import open_work, plan_work, work_on
+from pdemill.solvers.progress import Counts, Progress
 from pdemill.spec.load import validate
 from pdemill.store.disk import Lock
 from pdemill.store.layout import Shard
@@ -24,13 +27,10 @@ from pdemill.store.manifest import FOLDER, Manifest, read
 from pdemill.store.placing import make_folders, sweep
 from pdemill.store.room import check_room
 from pdemill.store.store import ShardData, Store
-from solvers.job import Job
-from solvers.opening import open_work, plan_work, work_on
-from solvers.progress import Counts, Progress
-from workers import identity
-from workers.app import SOFT_SECONDS, app
-from workers.here import directory, settings
-from workers.memory import shortage
+from pdemill.workers import identity
+from pdemill.workers.app import SOFT_SECONDS, app
+from pdemill.workers.here import directory, settings
+from pdemill.workers.memory import shortage
 
 ATTEMPTS = 3
 """A unit that has failed so often by its own fault ends the job."""

@@ -8,8 +8,8 @@ from typing import Any
 
 from benchmarks.shared.race import Answer
 from benchmarks.shared.sequences import make
-from solvers.operators.system import System
-from solvers.solution import Solver
+from pdemill.solvers.operators.system import System
+from pdemill.solvers.solution import Solver
 
 
 class Method:

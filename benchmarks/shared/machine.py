@@ -7,7 +7,7 @@ import platform
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
-from solvers.job import software
+from pdemill.solvers.job import software
 
 CPUINFO = Path("/proc/cpuinfo")
 PEERS = ("pypardiso", "mkl", "pyamg", "matplotlib")

@@ -15,7 +15,7 @@ from scipy.sparse import csc_matrix, csr_matrix, triu
 from scipy.sparse.linalg import splu
 
 from benchmarks.shared.race import Answer, Contestant
-from solvers.operators.system import Matrix, Pattern, System
+from pdemill.solvers.operators.system import Matrix, Pattern, System
 
 OPTIONAL = {"PARDISO": "pypardiso", "pyamg": "pyamg"}
 """Contestants whose package is in the dependency group ``peers``."""

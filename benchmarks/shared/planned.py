@@ -6,10 +6,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from pdemill.solvers.field_job import FieldJob
+from pdemill.solvers.planning.planner import make_plan
 from pdemill.spec import Spec, load_spec
 from pdemill.spec.method import LinearMethod
-from solvers.field_job import FieldJob
-from solvers.planning.planner import make_plan
 
 
 @dataclass(frozen=True)

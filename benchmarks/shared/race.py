@@ -8,8 +8,8 @@ from statistics import fmean, median
 from time import process_time
 
 from pdemill.points import Array
-from solvers.operators.equation import relative_residual
-from solvers.operators.system import System
+from pdemill.solvers.operators.equation import relative_residual
+from pdemill.solvers.operators.system import System
 
 RULE = (
     "Process CPU time of one thread. All solvers get the same assembled systems. After solves that do not count, they "

@@ -8,12 +8,12 @@ from typing import Any
 
 import numpy as np
 
+from pdemill.solvers.field_job import FieldJob
+from pdemill.solvers.instance import Instance
+from pdemill.solvers.operators.system import System
+from pdemill.solvers.ordering.order import solve_order
 from pdemill.spec import Spec, validate
 from pdemill.spec.method import LinearMethod, methods
-from solvers.field_job import FieldJob
-from solvers.instance import Instance
-from solvers.operators.system import System
-from solvers.ordering.order import solve_order
 
 LEVEL: dict[str, Any] = {"field": "gaussian", "alpha": 2, "tau": 3, "boundary": "neumann"}
 

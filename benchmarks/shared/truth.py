@@ -14,12 +14,12 @@ from scipy.sparse import bmat, csr_array, diags_array
 from scipy.sparse.linalg import LinearOperator, onenormest, splu
 
 from pdemill.points import Array
+from pdemill.solvers.doubled import residual
+from pdemill.solvers.field_job import FieldJob
+from pdemill.solvers.operators.equation import LinearEquation
+from pdemill.solvers.operators.norms import varying
+from pdemill.solvers.operators.system import Matrix, System
 from pdemill.store.store import ShardData
-from solvers.doubled import residual
-from solvers.field_job import FieldJob
-from solvers.operators.equation import LinearEquation
-from solvers.operators.norms import varying
-from solvers.operators.system import Matrix, System
 
 HARD = 1e14
 """Condition number beyond which float64 factors are not trusted to refine."""

@@ -95,7 +95,7 @@ class Discretiser(ABC):
     @classmethod
     @abstractmethod
     def solve(cls, job: Any, shard: Any, report: Any) -> Any:
-        """The rows of a shard of a job, and the seconds they took; see ``solvers.job.Job.solve``."""
+        """The rows of a shard of a job, and the seconds they took; see ``pdemill.solvers.job.Job.solve``."""
 
     @classmethod
     @abstractmethod

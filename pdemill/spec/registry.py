@@ -16,7 +16,6 @@ from typing import Any
 from pydantic import GetCoreSchemaHandler, GetJsonSchemaHandler
 from pydantic_core import CoreSchema, core_schema
 
-from pdemill.parts import load
 from pdemill.spec.model import Model, refusal, refuse
 
 registers: list[Register[Any]] = []
@@ -37,7 +36,7 @@ def load_catalogue() -> None:
         _loading = True
         try:
             for entry in entry_points(group="pdemill.catalogue"):
-                load(entry)
+                entry.load()
             _loaded = True
         finally:
             _loading = False

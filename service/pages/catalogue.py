@@ -7,11 +7,11 @@ from typing import Annotated
 from fastapi import APIRouter, Depends, Query, Request, Response
 from starlette.responses import RedirectResponse
 
-from service.catalogue import family_views, preset_views
-from service.pages.page import Page, posted, show
-from service.pages.session import COOKIE, LASTS_SECONDS
-from service.pages.state import ThePages, TheVisitor
-from service.state import address_of, base_url
+from pdemill.service.catalogue import family_views, preset_views
+from pdemill.service.pages.page import Page, posted, show
+from pdemill.service.pages.session import COOKIE, LASTS_SECONDS
+from pdemill.service.pages.state import ThePages, TheVisitor
+from pdemill.service.state import address_of, base_url
 
 router = APIRouter(route_class=Page, include_in_schema=False)
 

@@ -9,7 +9,7 @@ from math import ceil, floor, log10
 import numpy as np
 from numpy.typing import NDArray
 
-from service.pages.formats import count, figure, power
+from pdemill.service.pages.formats import count, figure, power
 
 WIDTH, HEIGHT, FOOT = 320.0, 110.0, 22.0
 BINS = 32

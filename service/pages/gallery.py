@@ -9,25 +9,25 @@ from typing import Annotated
 
 from fastapi import APIRouter, Query, Request, Response
 
+from pdemill.service.keys import Owner
+from pdemill.service.ledger import UNFINISHED, Dataset
+from pdemill.service.pages.formats import figure
+from pdemill.service.pages.jobs import job_row_of
+from pdemill.service.pages.page import Page, is_foreign, show
+from pdemill.service.pages.pictures import Theme
+from pdemill.service.pages.shards import finished_names
+from pdemill.service.pages.state import PagesState, ThePages, TheVisitor
+from pdemill.service.pages.views import shards_of
+from pdemill.service.pools import pooled
+from pdemill.service.problems import Refusal
+from pdemill.service.samples import sample_view
+from pdemill.service.snippets import snippets
+from pdemill.service.state import base_url, find_job, find_store
+from pdemill.service.views import Sample, store_url
 from pdemill.store.disk import LocalDisk
 from pdemill.store.flags import flags_of
 from pdemill.store.layout import Shard
 from pdemill.store.root import read_root
-from service.keys import Owner
-from service.ledger import UNFINISHED, Dataset
-from service.pages.formats import figure
-from service.pages.jobs import job_row_of
-from service.pages.page import Page, is_foreign, show
-from service.pages.pictures import Theme
-from service.pages.shards import finished_names
-from service.pages.state import PagesState, ThePages, TheVisitor
-from service.pages.views import shards_of
-from service.pools import pooled
-from service.problems import Refusal
-from service.samples import sample_view
-from service.snippets import snippets
-from service.state import base_url, find_job, find_store
-from service.views import Sample, store_url
 
 PER_PAGE = 12
 

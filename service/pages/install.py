@@ -5,10 +5,10 @@ from __future__ import annotations
 from fastapi import FastAPI
 from starlette.staticfiles import StaticFiles
 
-from service.pages import catalogue, gallery, jobs, new
-from service.pages.render import STATIC
-from service.pages.state import PagesState
-from service.state import AppState
+from pdemill.service.pages import catalogue, gallery, jobs, new
+from pdemill.service.pages.render import STATIC
+from pdemill.service.pages.state import PagesState
+from pdemill.service.state import AppState
 
 
 def install(app: FastAPI, state: AppState) -> None:

@@ -11,15 +11,15 @@ from fastapi.sse import EventSourceResponse, ServerSentEvent
 from starlette.concurrency import run_in_threadpool
 from starlette.responses import HTMLResponse, RedirectResponse
 
-from service import jobs as actions
-from service.ledger import STATUSES, Status
-from service.pages.page import Page, show
-from service.pages.render import render
-from service.pages.rows import JobRow, job_row, left
-from service.pages.state import ThePages, TheVisitor
-from service.pages.views import findings, progress, spec_of, spec_text, throughput
-from service.pools import pooled
-from service.state import find_job, find_store
+from pdemill.service import jobs as actions
+from pdemill.service.ledger import STATUSES, Status
+from pdemill.service.pages.page import Page, show
+from pdemill.service.pages.render import render
+from pdemill.service.pages.rows import JobRow, job_row, left
+from pdemill.service.pages.state import ThePages, TheVisitor
+from pdemill.service.pages.views import findings, progress, spec_of, spec_text, throughput
+from pdemill.service.pools import pooled
+from pdemill.service.state import find_job, find_store
 
 PER_PAGE = 25
 

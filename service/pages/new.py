@@ -11,22 +11,22 @@ from fastapi import APIRouter, Depends, Query, Request, Response
 from starlette.responses import HTMLResponse, RedirectResponse
 
 from pdemill.errors import Fault, SpecError
+from pdemill.service import jobs as actions
+from pdemill.service.keys import Owner
+from pdemill.service.pages.form.spec import fields, read_spec, write_spec
+from pdemill.service.pages.page import Page, is_foreign, posted, show
+from pdemill.service.pages.pictures import Theme
+from pdemill.service.pages.preview import pack, unpack
+from pdemill.service.pages.render import render
+from pdemill.service.pages.state import PagesState, ThePages, TheVisitor
+from pdemill.service.pages.views import spec_of, spec_text
+from pdemill.service.pools import pooled
+from pdemill.service.problems import Refusal
+from pdemill.service.state import find_job
+from pdemill.service.submission import check
+from pdemill.solvers.estimate import Cost
 from pdemill.spec.load import parse, preset_names, preset_text, read_preset
 from pdemill.spec.problem import families
-from service import jobs as actions
-from service.keys import Owner
-from service.pages.form.spec import fields, read_spec, write_spec
-from service.pages.page import Page, is_foreign, posted, show
-from service.pages.pictures import Theme
-from service.pages.preview import pack, unpack
-from service.pages.render import render
-from service.pages.state import PagesState, ThePages, TheVisitor
-from service.pages.views import spec_of, spec_text
-from service.pools import pooled
-from service.problems import Refusal
-from service.state import find_job
-from service.submission import check
-from solvers.estimate import Cost
 
 BEGIN = {"darcy": "fno-darcy", "poisson": "poseidon-poisson", "helmholtz": "skr-helmholtz", "thermal": "skr-thermal",
          "convection_diffusion": "condiff"}  # fmt: skip

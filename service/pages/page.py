@@ -15,8 +15,8 @@ from starlette.requests import ClientDisconnect
 from starlette.responses import HTMLResponse, RedirectResponse
 
 from pdemill.errors import SpecError, StoreError
-from service.pages.render import render
-from service.problems import Refusal
+from pdemill.service.pages.render import render
+from pdemill.service.problems import Refusal
 
 HEADERS = {
     "Content-Security-Policy": "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; "

@@ -13,10 +13,10 @@ from zlib import compress, decompressobj
 from zlib import error as ZlibError  # noqa: N812
 
 from pdemill.process import child_environment, module_command
+from pdemill.service.pages.pictures import Theme
+from pdemill.service.problems import Refusal
 from pdemill.spec.job import Spec
 from pdemill.spec.load import validate
-from service.pages.pictures import Theme
-from service.problems import Refusal
 
 SECONDS = 20.0
 REMEMBERED = 100
@@ -69,7 +69,7 @@ def _solved(task: str) -> bytes:
     """The PNG of a task, made in another process."""
     try:
         ended = subprocess.run(
-            module_command("service.pages.preview_worker"), input=task.encode(), capture_output=True,
+            module_command("pdemill.service.pages.preview_worker"), input=task.encode(), capture_output=True,
             timeout=SECONDS, env=child_environment(), check=False,
         )  # fmt: skip
     except subprocess.TimeoutExpired:

@@ -12,9 +12,9 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from pdemill.errors import PdemillError
+from pdemill.service.pages.pictures import paint
+from pdemill.solvers.local.generate import generate
 from pdemill.spec.load import validate
-from service.pages.pictures import paint
-from solvers.local.generate import generate
 
 MOST_BYTES = 8 * 2**30
 """Of addresses, most of which compilers and solvers only reserve."""

@@ -10,7 +10,7 @@ from typing import Any
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from pdemill import __version__
-from service.pages import formats
+from pdemill.service.pages import formats
 
 STATIC = Path(__file__).parent / "static"
 
@@ -19,7 +19,7 @@ STATIC = Path(__file__).parent / "static"
 def environment() -> Environment:
     """The templates with their filters."""
     made = Environment(
-        loader=PackageLoader("service.pages"), autoescape=True, undefined=StrictUndefined, trim_blocks=True,
+        loader=PackageLoader("pdemill.service.pages"), autoescape=True, undefined=StrictUndefined, trim_blocks=True,
         lstrip_blocks=True,
     )  # fmt: skip
     for name in ("count", "figure", "rate", "duration", "size", "moment"):

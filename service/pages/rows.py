@@ -5,9 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from service.ledger import UNFINISHED
-from service.pages.formats import count, duration
-from service.views import Job
+from pdemill.service.ledger import UNFINISHED
+from pdemill.service.pages.formats import count, duration
+from pdemill.service.views import Job
 
 SPOKEN_STEP = 10
 """Percent of progress between two announcements to those who listen."""

@@ -13,7 +13,7 @@ from hmac import compare_digest, new
 from pathlib import Path
 from secrets import token_bytes, token_hex
 
-from service.keys import KeyRing, Owner
+from pdemill.service.keys import KeyRing, Owner
 
 COOKIE = "pdemill"
 LASTS_SECONDS = 30 * 86400

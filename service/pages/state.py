@@ -7,13 +7,13 @@ from typing import Annotated
 
 from fastapi import Depends, Request
 
-from service.keys import Owner
-from service.pages.pictures import Painter
-from service.pages.preview import Previewer
-from service.pages.session import COOKIE, Sessions
-from service.pages.statistics import Statisticians
-from service.problems import Refusal
-from service.state import AppState
+from pdemill.service.keys import Owner
+from pdemill.service.pages.pictures import Painter
+from pdemill.service.pages.preview import Previewer
+from pdemill.service.pages.session import COOKIE, Sessions
+from pdemill.service.pages.statistics import Statisticians
+from pdemill.service.problems import Refusal
+from pdemill.service.state import AppState
 
 
 @dataclass

@@ -20,14 +20,14 @@ from numpy.typing import NDArray
 
 from pdemill.inspect import COLUMNS
 from pdemill.planning import Plan
+from pdemill.service.pages.charts import Histogram, histogram
+from pdemill.service.pages.plan import cold_iterations
+from pdemill.service.pages.shards import finished_names
 from pdemill.store.disk import LocalDisk
 from pdemill.store.flags import Flags
 from pdemill.store.layout import Shard
 from pdemill.store.manifest import read
 from pdemill.store.root import read_attributes
-from service.pages.charts import Histogram, histogram
-from service.pages.plan import cold_iterations
-from service.pages.shards import finished_names
 
 REMEMBERED = 32
 MOST_SHARDS = 96

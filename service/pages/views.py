@@ -10,17 +10,17 @@ from typing import Any
 import yaml
 
 from pdemill.planning import Plan
+from pdemill.service.keys import Owner
+from pdemill.service.ledger import Dataset
+from pdemill.service.pages.plan import PlanRow, plan_of, plan_rows
+from pdemill.service.pages.rows import JobRow, job_row
+from pdemill.service.pages.shards import SplitGrid, finished_names, grids
+from pdemill.service.pages.state import PagesState
+from pdemill.service.pages.statistics import Statistics
+from pdemill.service.pages.throughput import rates, written
+from pdemill.service.state import find_job, find_store
 from pdemill.store.layout import Shard, cut
 from pdemill.store.root import read_attributes
-from service.keys import Owner
-from service.ledger import Dataset
-from service.pages.plan import PlanRow, plan_of, plan_rows
-from service.pages.rows import JobRow, job_row
-from service.pages.shards import SplitGrid, finished_names, grids
-from service.pages.state import PagesState
-from service.pages.statistics import Statistics
-from service.pages.throughput import rates, written
-from service.state import find_job, find_store
 
 
 @dataclass(frozen=True)

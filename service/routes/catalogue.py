@@ -7,13 +7,13 @@ from typing import Any
 from fastapi import APIRouter
 
 from pdemill import __version__
+from pdemill.service.catalogue import family_views, preset_views
+from pdemill.service.problems import Refusal, documented
+from pdemill.service.state import TheOwner
+from pdemill.service.views import PREFIX, Family, Preset
 from pdemill.spec.load import load_preset, preset_names
 from pdemill.spec.problem import families
 from pdemill.spec.schema import family_schema
-from service.catalogue import family_views, preset_views
-from service.problems import Refusal, documented
-from service.state import TheOwner
-from service.views import PREFIX, Family, Preset
 
 router = APIRouter(tags=["catalogue"], responses=documented(401, 403, 421, 429, 503))
 

@@ -11,8 +11,8 @@ from starlette.datastructures import Headers
 from starlette.responses import FileResponse, Response
 from starlette.types import Message, Receive, Scope, Send
 
-from service.problems import Detail, Refusal, documented, respond
-from service.state import TheOwner, TheState, find_store
+from pdemill.service.problems import Detail, Refusal, documented, respond
+from pdemill.service.state import TheOwner, TheState, find_store
 
 NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,254}")
 LONGEST_PATH = 1000

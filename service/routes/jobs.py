@@ -12,16 +12,16 @@ from fastapi.sse import EventSourceResponse, ServerSentEvent
 from pydantic import BaseModel
 from starlette.concurrency import run_in_threadpool
 
-from service import jobs as actions
-from service.body import JsonObject
-from service.ledger import Status
-from service.pools import pooled
-from service.problems import documented
-from service.results import results_view
-from service.samples import sample_view
-from service.state import TheOwner, TheState, base_url, find_job, find_store
-from service.submission import check, dataset_of
-from service.views import PREFIX, Estimate, Job, JobPage, Results, Sample, trial_view
+from pdemill.service import jobs as actions
+from pdemill.service.body import JsonObject
+from pdemill.service.ledger import Status
+from pdemill.service.pools import pooled
+from pdemill.service.problems import documented
+from pdemill.service.results import results_view
+from pdemill.service.samples import sample_view
+from pdemill.service.state import TheOwner, TheState, base_url, find_job, find_store
+from pdemill.service.submission import check, dataset_of
+from pdemill.service.views import PREFIX, Estimate, Job, JobPage, Results, Sample, trial_view
 
 EVENT_SECONDS = 0.5
 SPEC_BODY = {

@@ -6,10 +6,10 @@ from fastapi import APIRouter, Response
 from starlette.responses import PlainTextResponse
 
 from pdemill import __version__
-from service.problems import documented
-from service.readiness import OK
-from service.state import TheHolder, TheState
-from service.views import Readiness
+from pdemill.service.problems import documented
+from pdemill.service.readiness import OK
+from pdemill.service.state import TheHolder, TheState
+from pdemill.service.views import Readiness
 
 router = APIRouter(tags=["operations"], responses=documented(421))
 

@@ -6,9 +6,9 @@ from typing import Literal
 
 from fastapi import APIRouter
 
-from service.problems import documented
-from service.state import AppState, TheAdmin, TheOwner, TheState
-from service.views import Switches
+from pdemill.service.problems import documented
+from pdemill.service.state import AppState, TheAdmin, TheOwner, TheState
+from pdemill.service.views import Switches
 
 router = APIRouter(prefix="/server", tags=["operations"], responses=documented(401, 403, 421, 429, 503))
 

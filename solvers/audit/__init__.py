@@ -1,7 +1,7 @@
 """Labels measured against the continuous equation, by random walks that use the label as control variate."""
 
-from solvers.audit.auditor import Auditor
-from solvers.audit.labels import audit_labels
-from solvers.audit.verdict import Verdict
+from pdemill.solvers.audit.auditor import Auditor
+from pdemill.solvers.audit.labels import audit_labels
+from pdemill.solvers.audit.verdict import Verdict
 
 __all__ = ["Auditor", "Verdict", "audit_labels"]

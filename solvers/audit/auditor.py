@@ -16,23 +16,23 @@ from numpy.typing import NDArray
 from pdemill.draws import Draw
 from pdemill.errors import PdemillError
 from pdemill.points import Array, Points
+from pdemill.solvers.audit.flux import WithFlux
+from pdemill.solvers.audit.verdict import Verdict, judge
+from pdemill.solvers.field_job import FieldJob
+from pdemill.solvers.instance import Instance, InvalidSample
+from pdemill.solvers.methods.walks import Walks
+from pdemill.solvers.operators.box import BoxGrid
+from pdemill.solvers.operators.norms import unit_scale
+from pdemill.solvers.walks.control import Control, OnGrid
+from pdemill.solvers.walks.data import Data
+from pdemill.solvers.walks.domains import geometry_of
+from pdemill.solvers.walks.equation import Equation, equation_of
+from pdemill.solvers.walks.estimates import Outcome, PointNumbers, Walking, estimate
+from pdemill.solvers.walks.geometry import Geometry
+from pdemill.solvers.walks.independent import Start, Walked, walker_of
+from pdemill.solvers.walks.job import key_of
 from pdemill.spec.audit import Audit, objection
 from pdemill.spec.domain import Polygon
-from solvers.audit.flux import WithFlux
-from solvers.audit.verdict import Verdict, judge
-from solvers.field_job import FieldJob
-from solvers.instance import Instance, InvalidSample
-from solvers.methods.walks import Walks
-from solvers.operators.box import BoxGrid
-from solvers.operators.norms import unit_scale
-from solvers.walks.control import Control, OnGrid
-from solvers.walks.data import Data
-from solvers.walks.domains import geometry_of
-from solvers.walks.equation import Equation, equation_of
-from solvers.walks.estimates import Outcome, PointNumbers, Walking, estimate
-from solvers.walks.geometry import Geometry
-from solvers.walks.independent import Start, Walked, walker_of
-from solvers.walks.job import key_of
 
 PURPOSE = "audit"
 MOST_WEIGHT = 100.0
@@ -133,7 +133,7 @@ class Auditor:
         grid = self.job.discretisation
         if isinstance(grid, BoxGrid):
             return lambda values, equation: OnGrid(grid, values, equation)
-        from solvers.audit.surrogate import Fit  # late: grids need no sparse factors
+        from pdemill.solvers.audit.surrogate import Fit  # late: grids need no sparse factors
 
         domain = self.job.problem.walkable
         if not isinstance(domain, Polygon):

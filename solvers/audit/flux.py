@@ -6,10 +6,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pdemill.points import Array
-from solvers.instance import Instance
-from solvers.walks.control import OnGrid
-from solvers.walks.data import Data
-from solvers.walks.geometry import Geometry
+from pdemill.solvers.instance import Instance
+from pdemill.solvers.walks.control import OnGrid
+from pdemill.solvers.walks.data import Data
+from pdemill.solvers.walks.geometry import Geometry
 
 
 class WithFlux(Data):

@@ -10,14 +10,14 @@ from numpy.typing import ArrayLike
 
 from pdemill.errors import SolverError
 from pdemill.points import Array
+from pdemill.solvers.audit.auditor import Auditor
+from pdemill.solvers.audit.verdict import Verdict
+from pdemill.solvers.field_job import FieldJob
+from pdemill.solvers.methods.direct import Direct
+from pdemill.solvers.solution import Solver
 from pdemill.spec.audit import Audit
 from pdemill.spec.job import Spec
 from pdemill.spec.load import validate
-from solvers.audit.auditor import Auditor
-from solvers.audit.verdict import Verdict
-from solvers.field_job import FieldJob
-from solvers.methods.direct import Direct
-from solvers.solution import Solver
 
 
 def audit_labels(

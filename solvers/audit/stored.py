@@ -9,10 +9,10 @@ import numpy as np
 import zarr
 from numpy.typing import NDArray
 
+from pdemill.solvers.audit.labels import audit_labels
+from pdemill.solvers.field_job import FieldJob
+from pdemill.solvers.solution import Result
 from pdemill.store.layout import Shard
-from solvers.audit.labels import audit_labels
-from solvers.field_job import FieldJob
-from solvers.solution import Result
 
 
 def audit_stored(

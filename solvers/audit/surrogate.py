@@ -11,10 +11,10 @@ from scipy.sparse import block_diag, csc_array, csr_array, diags_array, eye_arra
 from scipy.sparse.linalg import splu
 
 from pdemill.points import Array
+from pdemill.solvers.audit.corners import Singular, singular_functions
+from pdemill.solvers.walks.control import Control
+from pdemill.solvers.walks.equation import Equation
 from pdemill.spec.domain import Polygon
-from solvers.audit.corners import Singular, singular_functions
-from solvers.walks.control import Control
-from solvers.walks.equation import Equation
 
 DEGREE = 5
 NODES_PER_KNOT = 3.0

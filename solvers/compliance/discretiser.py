@@ -11,6 +11,12 @@ from pydantic import ValidationError
 
 from pdemill.errors import SpecError
 from pdemill.points import Array
+from pdemill.solvers.compliance.family import check_equation
+from pdemill.solvers.compliance.probes import with_term, with_terms
+from pdemill.solvers.compliance.sides import formula
+from pdemill.solvers.compliance.solved import on_grid, places_of, points_of, spec_of
+from pdemill.solvers.job import open_job
+from pdemill.solvers.threads import one_thread
 from pdemill.spec.condition import conditions
 from pdemill.spec.discretiser import Discretiser, discretisers
 from pdemill.spec.field import AnyField, Function
@@ -19,12 +25,6 @@ from pdemill.spec.problem import Coefficient, Problem, Terms, Vector
 from pdemill.spec.terms import placeholder
 from pdemill.testing.compliance import ComplianceError, Places
 from pdemill.testing.parts import temporary_parts
-from solvers.compliance.family import check_equation
-from solvers.compliance.probes import with_term, with_terms
-from solvers.compliance.sides import formula
-from solvers.compliance.solved import on_grid, places_of, points_of, spec_of
-from solvers.job import open_job
-from solvers.threads import one_thread
 
 NAME = "compliance_probe"
 VARIED = formula("1.5 + 0.4*sin(2*x + y)")

@@ -8,11 +8,11 @@ from typing import Any
 import numpy as np
 
 from pdemill.points import Array, CloudPoints
+from pdemill.solvers.compliance.reference import square
+from pdemill.solvers.compliance.solved import on_grid, points_of, rows, sample_of, spec_of
+from pdemill.solvers.instance import Instance
+from pdemill.solvers.job import Job, open_job
 from pdemill.testing.compliance import ComplianceError
-from solvers.compliance.reference import square
-from solvers.compliance.solved import on_grid, points_of, rows, sample_of, spec_of
-from solvers.instance import Instance
-from solvers.job import Job, open_job
 
 SAMPLES = 4
 ROUNDING = 1e-9

@@ -6,16 +6,16 @@ from collections.abc import Mapping
 from typing import Any
 
 from pdemill.errors import FamilyError, Fault, SpecError
+from pdemill.solvers.compliance.draws import check_company, check_functions
+from pdemill.solvers.compliance.matrices import check_matrices, check_null_space
+from pdemill.solvers.compliance.order import check_order
+from pdemill.solvers.compliance.sides import boundaries
+from pdemill.solvers.compliance.solved import places_of, spec_of
+from pdemill.solvers.compliance.terms import check_terms
+from pdemill.solvers.threads import one_thread
 from pdemill.spec.discretiser import discretisers
 from pdemill.spec.problem import families
 from pdemill.testing.compliance import ComplianceError, Places
-from solvers.compliance.draws import check_company, check_functions
-from solvers.compliance.matrices import check_matrices, check_null_space
-from solvers.compliance.order import check_order
-from solvers.compliance.sides import boundaries
-from solvers.compliance.solved import places_of, spec_of
-from solvers.compliance.terms import check_terms
-from solvers.threads import one_thread
 
 
 @one_thread()

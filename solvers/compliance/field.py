@@ -9,9 +9,9 @@ import numpy as np
 
 from pdemill.draws import Draw
 from pdemill.points import AXES, Array, CloudPoints, Points, TensorPoints, axis_names
+from pdemill.solvers.threads import one_thread
 from pdemill.spec.field import Field, Function, choose_field
 from pdemill.testing.compliance import ComplianceError
-from solvers.threads import one_thread
 
 LENGTHS = (2.0, 1.0, 0.5)
 CELLS = {1: (12,), 2: (6, 5), 3: (4, 3, 5)}

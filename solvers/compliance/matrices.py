@@ -10,13 +10,13 @@ from numpy.typing import NDArray
 
 from pdemill.errors import FamilyError, SpecError
 from pdemill.points import Array
+from pdemill.solvers.compliance.probes import Changed, with_field
+from pdemill.solvers.compliance.solved import on_grid, rows, spec_of
+from pdemill.solvers.field_job import FieldJob
+from pdemill.solvers.job import open_job
+from pdemill.solvers.operators.system import Matrix
 from pdemill.spec.problem import Problem
 from pdemill.testing.compliance import ComplianceError
-from solvers.compliance.probes import Changed, with_field
-from solvers.compliance.solved import on_grid, rows, spec_of
-from solvers.field_job import FieldJob
-from solvers.job import open_job
-from solvers.operators.system import Matrix
 
 ROUNDING = 1e-10
 SAMPLES = 2

@@ -10,17 +10,17 @@ import numpy as np
 
 from pdemill.errors import SpecError
 from pdemill.points import Array
+from pdemill.solvers.compliance.systems import PROBLEMS, problem_of
+from pdemill.solvers.compliance.walk_method import check_walks
+from pdemill.solvers.field_job import FieldJob
+from pdemill.solvers.operators.equation import relative_residual
+from pdemill.solvers.operators.system import Matrix, System
+from pdemill.solvers.solution import Solution, Solver
+from pdemill.solvers.threads import one_thread
 from pdemill.spec import validate
 from pdemill.spec.method import LinearMethod, Method, methods
 from pdemill.spec.problem import Problem
 from pdemill.testing.compliance import ComplianceError
-from solvers.compliance.systems import PROBLEMS, problem_of
-from solvers.compliance.walk_method import check_walks
-from solvers.field_job import FieldJob
-from solvers.operators.equation import relative_residual
-from solvers.operators.system import Matrix, System
-from solvers.solution import Solution, Solver
-from solvers.threads import one_thread
 
 SAMPLES = 4
 ROUNDING = 1e-12

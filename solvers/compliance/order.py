@@ -9,15 +9,15 @@ from typing import Any
 import numpy as np
 
 from pdemill.points import Array, Points
+from pdemill.solvers.compliance.probes import Given, keys_of, with_terms
+from pdemill.solvers.compliance.reference import SIDES, square
+from pdemill.solvers.compliance.solved import on_grid, sample_of, solved, spec_of
+from pdemill.solvers.instance import Instance
+from pdemill.solvers.job import open_job
 from pdemill.spec.field import Function
 from pdemill.spec.problem import Problem
 from pdemill.spec.terms import Terms
 from pdemill.testing.compliance import ComplianceError
-from solvers.compliance.probes import Given, keys_of, with_terms
-from solvers.compliance.reference import SIDES, square
-from solvers.compliance.solved import on_grid, sample_of, solved, spec_of
-from solvers.instance import Instance
-from solvers.job import open_job
 
 SLACK = 0.2
 

@@ -8,11 +8,11 @@ from typing import Any
 import numpy as np
 
 from pdemill.points import Array, CloudPoints
+from pdemill.solvers.instance import Instance
 from pdemill.spec.domain import BOX_SIDES
 from pdemill.spec.field import Function
 from pdemill.spec.terms import Terms
 from pdemill.testing.compliance import ComplianceError
-from solvers.instance import Instance
 
 DEGREE = 22
 KNOWN = ("diffusion", "source", "convection", "reaction")

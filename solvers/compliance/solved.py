@@ -11,15 +11,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pdemill.points import Array
+from pdemill.solvers.compliance.reference import square
+from pdemill.solvers.field_job import FieldJob
+from pdemill.solvers.instance import Instance
+from pdemill.solvers.job import Job, open_job
+from pdemill.solvers.operators.discretisation import Discretisation
 from pdemill.spec import Spec, validate
 from pdemill.spec.problem import Problem
 from pdemill.store.layout import Shard
 from pdemill.testing.compliance import ComplianceError, Places
-from solvers.compliance.reference import square
-from solvers.field_job import FieldJob
-from solvers.instance import Instance
-from solvers.job import Job, open_job
-from solvers.operators.discretisation import Discretisation
 
 PLACES: Places = {
     "box": [{"resolution": [n, n]} for n in (16, 32, 64)],

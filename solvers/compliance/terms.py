@@ -10,12 +10,12 @@ import numpy as np
 
 from pdemill.errors import SpecError
 from pdemill.points import Array
+from pdemill.solvers.compliance.probes import Changed, keys_of, replaced, with_field, with_side, with_terms
+from pdemill.solvers.compliance.solved import Solved, solved
+from pdemill.solvers.fields.constant import Constant
 from pdemill.spec.field import Field, Function, Scalar
 from pdemill.spec.problem import Problem
 from pdemill.testing.compliance import ComplianceError
-from solvers.compliance.probes import Changed, keys_of, replaced, with_field, with_side, with_terms
-from solvers.compliance.solved import Solved, solved
-from solvers.fields.constant import Constant
 
 TOLERANCE = 0.05
 DEVIATIONS = 5.0

@@ -7,11 +7,11 @@ from typing import Any
 
 import numpy as np
 
+from pdemill.solvers.compliance.reference import square
+from pdemill.solvers.compliance.solved import PLACES, rows, sample_of
+from pdemill.solvers.job import open_job
 from pdemill.spec import validate
 from pdemill.testing.compliance import ComplianceError
-from solvers.compliance.reference import square
-from solvers.compliance.solved import PLACES, rows, sample_of
-from solvers.job import open_job
 
 SAMPLES = 3
 DEVIATIONS = 5.0

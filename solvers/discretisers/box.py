@@ -9,16 +9,16 @@ from typing import Annotated, Any, ClassVar
 from numpy.typing import NDArray
 from pydantic import BeforeValidator, Field
 
+from pdemill.solvers.box_shaped import BoxShaped
+from pdemill.solvers.discretisers.whole_fields import WholeFields
+from pdemill.solvers.operators.box import BoxGrid
+from pdemill.solvers.place import WholeFieldPlace
 from pdemill.spec.boundary import opposite_paired
 from pdemill.spec.discretiser import Takes
 from pdemill.spec.domain import BOX_SIDES, Box, Polygon, choose_domain
 from pdemill.spec.evolution import is_in_time
 from pdemill.spec.model import as_tuple, refusal, refuse
 from pdemill.spec.problem import Problem
-from solvers.box_shaped import BoxShaped
-from solvers.discretisers.whole_fields import WholeFields
-from solvers.operators.box import BoxGrid
-from solvers.place import WholeFieldPlace
 
 MAX_UNKNOWNS = 50_000_000
 PREVIEW_CELLS = {1: 512, 2: 64, 3: 16}
@@ -74,7 +74,7 @@ class BoxPlace(BoxShaped, WholeFieldPlace):
 
 
 class OnBox(WholeFields):
-    """Second-order finite volumes on box grids; see ``solvers.operators.box``."""
+    """Second-order finite volumes on box grids; see ``pdemill.solvers.operators.box``."""
 
     name: ClassVar[str] = "box"
     where: ClassVar[str] = "on box grids"

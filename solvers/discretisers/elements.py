@@ -10,17 +10,17 @@ from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal
 from numpy.typing import NDArray
 from pydantic import BeforeValidator
 
+from pdemill.solvers.discretisers.box import MAX_UNKNOWNS, asks_for_mesh
+from pdemill.solvers.discretisers.whole_fields import WholeFields
+from pdemill.solvers.operators.meshing import TriangleMesh, triangulate
+from pdemill.solvers.place import WholeFieldPlace
 from pdemill.spec.discretiser import Takes
 from pdemill.spec.domain import Box, Polygon, choose_domain, signed_area
 from pdemill.spec.model import Model, Positive, refusal, refuse
 from pdemill.spec.problem import Problem
-from solvers.discretisers.box import MAX_UNKNOWNS, asks_for_mesh
-from solvers.discretisers.whole_fields import WholeFields
-from solvers.operators.meshing import TriangleMesh, triangulate
-from solvers.place import WholeFieldPlace
 
 if TYPE_CHECKING:
-    from solvers.operators.triangles import TriangleElements
+    from pdemill.solvers.operators.triangles import TriangleElements
 
 PREVIEW_NODES = 4000
 NODES_PER_AREA = 1.15
@@ -97,7 +97,7 @@ class MeshPlace(WholeFieldPlace):
         return super().resolved() | {"domain": {"shape": "box", "lengths": list(sizes.values())}}
 
     def discretise(self, stored: Mapping[str, NDArray[Any]] | None = None) -> TriangleElements:
-        from solvers.operators.triangles import TriangleElements  # late: only meshes need scikit-fem
+        from pdemill.solvers.operators.triangles import TriangleElements  # late: only meshes need scikit-fem
 
         if stored is None:
             mesh = triangulate(self.polygon, self.resolution.h)
@@ -123,7 +123,7 @@ class MeshPlace(WholeFieldPlace):
 
 
 class Elements(WholeFields):
-    """P1 and P2 elements on triangle meshes; see ``solvers.operators.triangles``."""
+    """P1 and P2 elements on triangle meshes; see ``pdemill.solvers.operators.triangles``."""
 
     name: ClassVar[str] = "elements"
     where: ClassVar[str] = "on triangle meshes"

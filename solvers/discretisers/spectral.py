@@ -8,33 +8,33 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from numpy.typing import NDArray
 
 from pdemill.errors import Fault, SpecError
+from pdemill.solvers.methods.etdrk4 import Etdrk4
+from pdemill.solvers.spectral.place import PeriodicPlace
 from pdemill.spec.certify import Certify
 from pdemill.spec.discretiser import Discretiser, Takes
 from pdemill.spec.evolution import Evolution, is_in_time
 from pdemill.spec.problem import Problem
 from pdemill.spec.time_method import TIME_OPTIONS
-from solvers.methods.etdrk4 import Etdrk4
-from solvers.spectral.place import PeriodicPlace
 
 if TYPE_CHECKING:
     import zarr
 
     from pdemill.planning import Plan
+    from pdemill.solvers.estimate import Cost
+    from pdemill.solvers.progress import Progress
+    from pdemill.solvers.spectral.job import TrajectoryJob
+    from pdemill.solvers.stopwatch import Stopwatch
     from pdemill.spec.job import Spec
     from pdemill.spec.method import Method
     from pdemill.store.layout import Shard
     from pdemill.store.store import ShardData
-    from solvers.estimate import Cost
-    from solvers.progress import Progress
-    from solvers.spectral.job import TrajectoryJob
-    from solvers.stopwatch import Stopwatch
 
 PREVIEW_POINTS = {1: 256, 2: 48, 3: 12}
 """Points along the longest axis of a preview."""
 
 
 class OnPeriodicBox(Discretiser):
-    """Trigonometric polynomials, products without aliasing; see ``solvers.spectral``."""
+    """Trigonometric polynomials, products without aliasing; see ``pdemill.solvers.spectral``."""
 
     name: ClassVar[str] = "spectral"
     where: ClassVar[str] = "on periodic boxes, in time"
@@ -84,13 +84,13 @@ class OnPeriodicBox(Discretiser):
 
     @classmethod
     def open(cls, spec: Spec, stored: Mapping[str, NDArray[Any]] | None, chosen: Method | None) -> TrajectoryJob:
-        from solvers.spectral.job import TrajectoryJob  # late: a spec must load no solver
+        from pdemill.solvers.spectral.job import TrajectoryJob  # late: a spec must load no solver
 
         return TrajectoryJob(spec, chosen)
 
     @classmethod
     def cost(cls, spec: Spec) -> Cost:
-        from solvers.spectral.cost import cost  # late: as above
+        from pdemill.solvers.spectral.cost import cost  # late: as above
 
         return cost(spec)
 
@@ -101,13 +101,13 @@ class OnPeriodicBox(Discretiser):
 
     @classmethod
     def solve(cls, job: TrajectoryJob, shard: Shard, report: Callable[[Progress], None]) -> tuple[ShardData, Stopwatch]:
-        from solvers.spectral.shard import solve_trajectories  # late: as above
+        from pdemill.solvers.spectral.shard import solve_trajectories  # late: as above
 
         return solve_trajectories(job, shard, report)
 
     @classmethod
     def check(cls, job: TrajectoryJob, group: zarr.Group, shard: Shard, rows: NDArray[Any]) -> list[str]:
-        from solvers.spectral.check import check_trajectories  # late: as above
+        from pdemill.solvers.spectral.check import check_trajectories  # late: as above
 
         return check_trajectories(job, group, shard, rows)
 
@@ -119,7 +119,7 @@ class OnPeriodicBox(Discretiser):
 
     @classmethod
     def plan(cls, job: TrajectoryJob, always: bool) -> Plan:
-        from solvers.spectral.trial import make_plan  # late: as above
+        from pdemill.solvers.spectral.trial import make_plan  # late: as above
 
         if not job.planned:
             raise SpecError([Fault(("solver",), "names the step, or no trial: nothing to plan")])

@@ -8,29 +8,29 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from numpy.typing import NDArray
 
 from pdemill.errors import Fault, SpecError
+from pdemill.solvers.methods.walks import Walks
+from pdemill.solvers.walks.place import PointPlace
 from pdemill.spec.discretiser import Discretiser, Takes
 from pdemill.spec.problem import Problem
-from solvers.methods.walks import Walks
-from solvers.walks.place import PointPlace
 
 if TYPE_CHECKING:
     import zarr
 
     from pdemill.planning import Plan
+    from pdemill.solvers.estimate import Cost
+    from pdemill.solvers.progress import Progress
+    from pdemill.solvers.stopwatch import Stopwatch
+    from pdemill.solvers.walks.job import PointJob
     from pdemill.spec.job import Spec
     from pdemill.spec.method import Method
     from pdemill.store.layout import Shard
     from pdemill.store.store import ShardData
-    from solvers.estimate import Cost
-    from solvers.progress import Progress
-    from solvers.stopwatch import Stopwatch
-    from solvers.walks.job import PointJob
 
 PREVIEW_POINTS, PREVIEW_WALKS = 256, 128
 
 
 class AtPoints(Discretiser):
-    """Walk-on-Spheres and its kin, u at points; see ``solvers.walks``."""
+    """Walk-on-Spheres and its kin, u at points; see ``pdemill.solvers.walks``."""
 
     name: ClassVar[str] = "walks"
     where: ClassVar[str] = "for values at points"
@@ -57,13 +57,13 @@ class AtPoints(Discretiser):
 
     @classmethod
     def open(cls, spec: Spec, stored: Mapping[str, NDArray[Any]] | None, chosen: Method | None) -> PointJob:
-        from solvers.walks.job import PointJob  # late: only pointwise jobs load compiled walks
+        from pdemill.solvers.walks.job import PointJob  # late: only pointwise jobs load compiled walks
 
         return PointJob(spec)
 
     @classmethod
     def cost(cls, spec: Spec) -> Cost:
-        from solvers.walks.cost import cost  # late: as above
+        from pdemill.solvers.walks.cost import cost  # late: as above
 
         return cost(spec)
 
@@ -73,13 +73,13 @@ class AtPoints(Discretiser):
 
     @classmethod
     def solve(cls, job: PointJob, shard: Shard, report: Callable[[Progress], None]) -> tuple[ShardData, Stopwatch]:
-        from solvers.walks.shard import solve_points  # late: as above
+        from pdemill.solvers.walks.shard import solve_points  # late: as above
 
         return solve_points(job, shard, report)
 
     @classmethod
     def check(cls, job: PointJob, group: zarr.Group, shard: Shard, rows: NDArray[Any]) -> list[str]:
-        from solvers.walks.check import check_labels  # late: as above
+        from pdemill.solvers.walks.check import check_labels  # late: as above
 
         return check_labels(job, group, shard, rows)
 

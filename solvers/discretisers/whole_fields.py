@@ -8,24 +8,24 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from numpy.typing import NDArray
 
 from pdemill.errors import Fault, SpecError
+from pdemill.solvers.methods.auto import Auto
+from pdemill.solvers.methods.candidates import candidates, for_few
+from pdemill.solvers.methods.direct import Direct
 from pdemill.spec.discretiser import Discretiser
 from pdemill.spec.method import LinearMethod, Method
 from pdemill.spec.problem import Problem
-from solvers.methods.auto import Auto
-from solvers.methods.candidates import candidates, for_few
-from solvers.methods.direct import Direct
 
 if TYPE_CHECKING:
     import zarr
 
     from pdemill.planning import Plan
+    from pdemill.solvers.estimate import Cost
+    from pdemill.solvers.field_job import FieldJob
+    from pdemill.solvers.progress import Progress
+    from pdemill.solvers.stopwatch import Stopwatch
     from pdemill.spec.job import Spec
     from pdemill.store.layout import Shard
     from pdemill.store.store import ShardData
-    from solvers.estimate import Cost
-    from solvers.field_job import FieldJob
-    from solvers.progress import Progress
-    from solvers.stopwatch import Stopwatch
 
 
 class WholeFields(Discretiser):
@@ -39,13 +39,13 @@ class WholeFields(Discretiser):
 
     @classmethod
     def open(cls, spec: Spec, stored: Mapping[str, NDArray[Any]] | None, chosen: Method | None) -> FieldJob:
-        from solvers.field_job import FieldJob  # late: a spec must load no solver
+        from pdemill.solvers.field_job import FieldJob  # late: a spec must load no solver
 
         return FieldJob(spec, stored, chosen)
 
     @classmethod
     def cost(cls, spec: Spec) -> Cost:
-        from solvers.field_cost import cost  # late: as above
+        from pdemill.solvers.field_cost import cost  # late: as above
 
         return cost(spec)
 
@@ -58,19 +58,19 @@ class WholeFields(Discretiser):
 
     @classmethod
     def solve(cls, job: FieldJob, shard: Shard, report: Callable[[Progress], None]) -> tuple[ShardData, Stopwatch]:
-        from solvers.field_shard import solve_shard  # late: as above
+        from pdemill.solvers.field_shard import solve_shard  # late: as above
 
         return solve_shard(job, shard, report)
 
     @classmethod
     def check(cls, job: FieldJob, group: zarr.Group, shard: Shard, rows: NDArray[Any]) -> list[str]:
-        from solvers.field_check import check_certificates  # late: as above
+        from pdemill.solvers.field_check import check_certificates  # late: as above
 
         return check_certificates(job, group, shard, rows)
 
     @classmethod
     def audit(cls, job: FieldJob, group: zarr.Group, shard: Shard, rows: NDArray[Any]) -> tuple[list[float], list[str]]:
-        from solvers.audit.stored import audit_stored  # late: only audits load compiled walks
+        from pdemill.solvers.audit.stored import audit_stored  # late: only audits load compiled walks
 
         return audit_stored(job, group, shard, rows)
 
@@ -85,7 +85,7 @@ class WholeFields(Discretiser):
 
     @classmethod
     def estimate(cls, job: FieldJob, group: zarr.Group, shard: Shard, rows: NDArray[Any]) -> list[float]:
-        from solvers.field_estimates import estimate_stored  # late: as above
+        from pdemill.solvers.field_estimates import estimate_stored  # late: as above
 
         return estimate_stored(job, group, shard, rows)
 
@@ -94,6 +94,6 @@ class WholeFields(Discretiser):
         solver = job.spec.solver
         if not isinstance(solver, Auto):
             raise SpecError([Fault(("solver", "method"), f"asks for {solver.method}; only auto is planned")])
-        from solvers.planning.planner import make_plan  # late: most jobs have their method already
+        from pdemill.solvers.planning.planner import make_plan  # late: most jobs have their method already
 
         return make_plan(job, always or solver.trial == "always")

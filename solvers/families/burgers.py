@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import ClassVar, Literal
 
+from pdemill.solvers.families.poisson import UNIT_FUNCTION, ZERO
 from pdemill.spec.evolution import Evolution
 from pdemill.spec.field import AnyField, Function, PositiveField
 from pdemill.spec.problem import Terms
-from solvers.families.poisson import UNIT_FUNCTION, ZERO
 
 
 class Burgers(Evolution):

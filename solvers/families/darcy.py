@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import ClassVar, Literal
 
+from pdemill.solvers.families.poisson import UNIT, ZERO
 from pdemill.spec.field import AnyField, Function, NonNegativeField, at_least
 from pdemill.spec.problem import Coefficient, Problem, Terms
-from solvers.families.poisson import UNIT, ZERO
 
 
 class Darcy(Problem):

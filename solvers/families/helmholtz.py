@@ -7,9 +7,9 @@ from typing import ClassVar, Literal
 
 import numpy as np
 
+from pdemill.solvers.families.poisson import UNIT
 from pdemill.spec.field import AnyField, Function
 from pdemill.spec.problem import Coefficient, Problem, Terms
-from solvers.families.poisson import UNIT
 
 
 class Helmholtz(Problem):

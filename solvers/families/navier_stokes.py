@@ -7,12 +7,12 @@ from typing import Annotated, ClassVar, Literal
 
 from pydantic import BeforeValidator, Field, field_validator
 
+from pdemill.solvers.families.poisson import UNIT_FUNCTION, ZERO
 from pdemill.spec.evolution import Evolution
 from pdemill.spec.field import AnyField, Function, NonNegativeField, PositiveField
 from pdemill.spec.model import as_tuple, refusal
 from pdemill.spec.problem import Terms
 from pdemill.spec.unknowns import ScalarUnknown, Unknown
-from solvers.families.poisson import UNIT_FUNCTION, ZERO
 
 OUTPUTS = {
     "vorticity": ("vorticity",),

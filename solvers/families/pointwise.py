@@ -1,5 +1,5 @@
 """The former name of the place of points, for families written before discretisers were chosen apart."""
 
-from solvers.walks.place import PointPlace as PointProblem
+from pdemill.solvers.walks.place import PointPlace as PointProblem
 
 __all__ = ["PointProblem"]

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Literal
 
+from pdemill.solvers.fields.constant import Constant
 from pdemill.spec.field import AnyField, Function
 from pdemill.spec.problem import Problem, Terms
-from solvers.fields.constant import Constant
 
 UNIT = Constant(constant=1.0)
 ZERO = Constant(constant=0.0)

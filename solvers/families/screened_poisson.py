@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import ClassVar, Literal
 
+from pdemill.solvers.families.poisson import UNIT, UNIT_FUNCTION
 from pdemill.spec.field import AnyField, Function, PositiveField
 from pdemill.spec.problem import Problem, Terms
-from solvers.families.poisson import UNIT, UNIT_FUNCTION
 
 
 class ScreenedPoisson(Problem):

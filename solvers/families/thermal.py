@@ -7,9 +7,9 @@ from typing import ClassVar, Literal
 
 from pydantic import Field
 
+from pdemill.solvers.families.poisson import UNIT, ZERO
 from pdemill.spec.field import AnyField, Function, NonNegativeField, at_least
 from pdemill.spec.problem import Coefficient, Problem, Terms
-from solvers.families.poisson import UNIT, ZERO
 
 
 class Thermal(Problem):

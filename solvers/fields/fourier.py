@@ -9,10 +9,10 @@ from pydantic import Field as Limits
 
 from pdemill.draws import Draw
 from pdemill.points import Array, Points
+from pdemill.solvers.fields.bases import fourier
+from pdemill.solvers.fields.modes import by_shells
 from pdemill.spec.field import Field, Function
 from pdemill.spec.model import AsNumber, Number, Positive
-from solvers.fields.bases import fourier
-from solvers.fields.modes import by_shells
 
 MAX_TABLE = 2**22
 LOW_MODES = 9

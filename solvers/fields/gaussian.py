@@ -12,11 +12,11 @@ from pydantic import Field as Limits
 
 from pdemill.draws import Draw
 from pdemill.points import Array, Basis, Points
+from pdemill.solvers.fields.bases import cosine, fourier, sine
+from pdemill.solvers.fields.modes import by_shells
+from pdemill.solvers.threads import one_thread
 from pdemill.spec.field import Field, Function
 from pdemill.spec.model import AsNumber, Number, Positive
-from solvers.fields.bases import cosine, fourier, sine
-from solvers.fields.modes import by_shells
-from solvers.threads import one_thread
 
 Boundary = Literal["neumann", "periodic", "dirichlet"]
 MAX_TABLE = 2**24

@@ -9,8 +9,8 @@ import numpy as np
 
 from pdemill.draws import Draw
 from pdemill.points import Array
+from pdemill.solvers.fields.gaussian import Spectrum
 from pdemill.spec.field import Function
-from solvers.fields.gaussian import Spectrum
 
 
 def _exp(values: Array | float) -> Array | float:

@@ -11,9 +11,9 @@ from math import hypot, isfinite, sqrt
 import numpy as np
 
 from pdemill.points import Array
-from solvers.compiled import compiled
-from solvers.krylov.sums import LANES, inner_products, subtract
-from solvers.operators.product import Handles, Product, check, product
+from pdemill.solvers.compiled import compiled
+from pdemill.solvers.krylov.sums import LANES, inner_products, subtract
+from pdemill.solvers.operators.product import Handles, Product, check, product
 
 CANCELLED = 0.1
 """A second round of Gram-Schmidt is made when the first leaves less than this part of the norm."""

@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from functools import partial
 
-from solvers.installed import has_petsc
-from solvers.krylov.basis import RightPreconditioned
-from solvers.krylov.kinds import KINDS
-from solvers.krylov.triangular import TriangularPreconditioned
-from solvers.operators.system import Matrix, Pattern
+from pdemill.solvers.installed import has_petsc
+from pdemill.solvers.krylov.basis import RightPreconditioned
+from pdemill.solvers.krylov.kinds import KINDS
+from pdemill.solvers.krylov.triangular import TriangularPreconditioned
+from pdemill.solvers.operators.system import Matrix, Pattern
 
 Maker = Callable[[Pattern], RightPreconditioned]
 
@@ -19,7 +19,7 @@ def makers(preconditioner: str) -> list[Maker]:
     where it is not installed, that is solved by ``direct``."""
     backends: list[Callable[..., RightPreconditioned]] = [TriangularPreconditioned] if preconditioner in KINDS else []
     if has_petsc() or not backends:
-        from solvers import petsc  # late: a spec must not load PETSc
+        from pdemill.solvers import petsc  # late: a spec must not load PETSc
 
         backends.append(petsc.Preconditioned)
     return [partial(backend, preconditioner=preconditioner) for backend in backends]

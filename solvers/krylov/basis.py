@@ -7,14 +7,14 @@ from typing import Protocol
 import numpy as np
 
 from pdemill.points import Array
-from solvers.krylov.arnoldi import arnoldi_cycle
-from solvers.krylov.learning import SHORT, Learning
-from solvers.krylov.orthonormal import blocks, combine, has_drifted, orthonormalise
-from solvers.krylov.recycle_space import RecycleSpace
-from solvers.krylov.selection import harmonic_vectors, orthonormal_columns, singular_vectors
-from solvers.krylov.sums import work_rows
-from solvers.operators.product import Handles, Product, check, products
-from solvers.operators.system import Matrix
+from pdemill.solvers.krylov.arnoldi import arnoldi_cycle
+from pdemill.solvers.krylov.learning import SHORT, Learning
+from pdemill.solvers.krylov.orthonormal import blocks, combine, has_drifted, orthonormalise
+from pdemill.solvers.krylov.recycle_space import RecycleSpace
+from pdemill.solvers.krylov.selection import harmonic_vectors, orthonormal_columns, singular_vectors
+from pdemill.solvers.krylov.sums import work_rows
+from pdemill.solvers.operators.product import Handles, Product, check, products
+from pdemill.solvers.operators.system import Matrix
 
 
 class RightPreconditioned(Protocol):

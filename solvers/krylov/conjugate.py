@@ -19,10 +19,10 @@ from math import sqrt
 import numpy as np
 
 from pdemill.points import Array
-from solvers.compiled import compiled
-from solvers.krylov.sums import BLOCK, LANES, add_one, inner_products, subtract, total
-from solvers.krylov.window import Window
-from solvers.operators.product import Handles, Product, call, check
+from pdemill.solvers.compiled import compiled
+from pdemill.solvers.krylov.sums import BLOCK, LANES, add_one, inner_products, subtract, total
+from pdemill.solvers.krylov.window import Window
+from pdemill.solvers.operators.product import Handles, Product, call, check
 
 EVERY = 6
 """Steps between projections. Measured on skr-thermal with icc, jacobi and none: 8 cost no iteration, 16 up to three

@@ -7,15 +7,15 @@ from dataclasses import dataclass
 import numpy as np
 
 from pdemill.points import Array
-from solvers.krylov.basis import RightPreconditioned
-from solvers.krylov.conjugate import Ending, cg_steps
-from solvers.krylov.learning import Learning
-from solvers.krylov.orthonormal import blocks, combine
-from solvers.krylov.ritz import smallest_ritz, whitening
-from solvers.krylov.sums import work_rows
-from solvers.krylov.window import Window
-from solvers.operators.product import apply, check
-from solvers.operators.system import Matrix
+from pdemill.solvers.krylov.basis import RightPreconditioned
+from pdemill.solvers.krylov.conjugate import Ending, cg_steps
+from pdemill.solvers.krylov.learning import Learning
+from pdemill.solvers.krylov.orthonormal import blocks, combine
+from pdemill.solvers.krylov.ritz import smallest_ritz, whitening
+from pdemill.solvers.krylov.sums import work_rows
+from pdemill.solvers.krylov.window import Window
+from pdemill.solvers.operators.product import apply, check
+from pdemill.solvers.operators.system import Matrix
 
 ROOM = 3
 """Rows of a window, per recycled vector: a restart keeps 2 for each."""

@@ -5,11 +5,11 @@ from __future__ import annotations
 import numpy as np
 
 from pdemill.points import Array
-from solvers.krylov.basis import Basis, RightPreconditioned
-from solvers.krylov.learning import Learning
-from solvers.krylov.recycle_space import RecycleSpace
-from solvers.operators.system import Matrix
-from solvers.solution import Result
+from pdemill.solvers.krylov.basis import Basis, RightPreconditioned
+from pdemill.solvers.krylov.learning import Learning
+from pdemill.solvers.krylov.recycle_space import RecycleSpace
+from pdemill.solvers.operators.system import Matrix
+from pdemill.solvers.solution import Result
 
 MISSES = 3
 """So often the true residual may contradict the one of the recurrence."""

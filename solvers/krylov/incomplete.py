@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pdemill.points import Array
-from solvers.compiled import compiled
+from pdemill.solvers.compiled import compiled
 
 SMALLEST = 1e-8
 """A pivot below this part of the diagonal is not divided by: the library has its own treatment of those."""

@@ -12,7 +12,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from solvers.compiled import compiled
+from pdemill.solvers.compiled import compiled
 
 Words = NDArray[np.uint32]
 

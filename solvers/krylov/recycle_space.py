@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from pdemill.points import Array
-from solvers.krylov.learning import Learning
-from solvers.operators.system import Matrix
+from pdemill.solvers.krylov.learning import Learning
+from pdemill.solvers.operators.system import Matrix
 
 
 @dataclass(frozen=True, eq=False)

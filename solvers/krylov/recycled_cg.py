@@ -8,13 +8,13 @@ from functools import partial
 import numpy as np
 
 from pdemill.points import Array
-from solvers.krylov.backends import Backends, Maker
-from solvers.krylov.basis import RightPreconditioned
-from solvers.krylov.conjugate import Ending
-from solvers.krylov.deflation import DeflatedBasis, Deflation
-from solvers.krylov.learning import Learning
-from solvers.operators.system import Matrix, System
-from solvers.solution import Result, Solution, Solver, Stats
+from pdemill.solvers.krylov.backends import Backends, Maker
+from pdemill.solvers.krylov.basis import RightPreconditioned
+from pdemill.solvers.krylov.conjugate import Ending
+from pdemill.solvers.krylov.deflation import DeflatedBasis, Deflation
+from pdemill.solvers.krylov.learning import Learning
+from pdemill.solvers.operators.system import Matrix, System
+from pdemill.solvers.solution import Result, Solution, Solver, Stats
 
 MISSES = 3
 """So often the true residual may contradict the one of the recurrence."""

@@ -7,12 +7,12 @@ from functools import partial
 
 import numpy as np
 
-from solvers.krylov.backends import Backends, Maker
-from solvers.krylov.basis import Basis
-from solvers.krylov.gcrodr import gcrodr
-from solvers.krylov.recycle_space import RecycleSpace
-from solvers.operators.system import System
-from solvers.solution import Result, Solution, Solver, Stats
+from pdemill.solvers.krylov.backends import Backends, Maker
+from pdemill.solvers.krylov.basis import Basis
+from pdemill.solvers.krylov.gcrodr import gcrodr
+from pdemill.solvers.krylov.recycle_space import RecycleSpace
+from pdemill.solvers.operators.system import System
+from pdemill.solvers.solution import Result, Solution, Solver, Stats
 
 
 class SkrSolver(Solver[RecycleSpace | None]):

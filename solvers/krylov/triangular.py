@@ -8,11 +8,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pdemill.points import Array
-from solvers.krylov import triangular_kernels as kernels
-from solvers.krylov.incomplete import Remainder, factorise, remainder
-from solvers.krylov.level_schedule import level_schedule
-from solvers.operators.product import Handles, Product
-from solvers.operators.system import Matrix, Pattern
+from pdemill.solvers.krylov import triangular_kernels as kernels
+from pdemill.solvers.krylov.incomplete import Remainder, factorise, remainder
+from pdemill.solvers.krylov.level_schedule import level_schedule
+from pdemill.solvers.operators.product import Handles, Product
+from pdemill.solvers.operators.system import Matrix, Pattern
 
 
 class TriangularPreconditioned:

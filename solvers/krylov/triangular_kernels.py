@@ -15,7 +15,7 @@ from numba.extending import intrinsic
 from numpy.typing import NDArray
 
 from pdemill.points import Array
-from solvers.compiled import c_function, compiled
+from pdemill.solvers.compiled import c_function, compiled
 
 Words = NDArray[np.uint32]
 _SIGNATURE = types.int32(types.intp, types.intp, types.intp)

@@ -9,9 +9,9 @@ from __future__ import annotations
 
 import numpy as np
 
-from solvers.krylov.orthonormal import combine
-from solvers.krylov.ritz import restart_vectors
-from solvers.krylov.sums import work_rows
+from pdemill.solvers.krylov.orthonormal import combine
+from pdemill.solvers.krylov.ritz import restart_vectors
+from pdemill.solvers.krylov.sums import work_rows
 
 
 class Window:

@@ -12,15 +12,15 @@ from typing import Any
 from pdemill.addresses import on_disk
 from pdemill.errors import StoreError, StoreMismatch
 from pdemill.progress import Failure, Summary, Tally, Watcher
+from pdemill.solvers.local.pool import Event, Pool
+from pdemill.solvers.local.resuming import require_same_draws
+from pdemill.solvers.opening import open_work, plan_work, work_on
+from pdemill.solvers.progress import Counts
 from pdemill.spec.job import Spec
 from pdemill.store.disk import TEMPORARY, Lock
 from pdemill.store.manifest import FOLDER, Manifest
 from pdemill.store.placing import sweep
 from pdemill.store.store import Store
-from solvers.local.pool import Event, Pool
-from solvers.local.resuming import require_same_draws
-from solvers.opening import open_work, plan_work, work_on
-from solvers.progress import Counts
 
 
 def generate(

@@ -42,7 +42,7 @@ class _Worker:
     def __init__(self, root: Path, handle: int, inbox: Queue[tuple[_Worker, dict[str, Any] | None]]) -> None:
         self.task: Task | None = None
         self.process = subprocess.Popen(
-            module_command("solvers.local.process", str(root), str(os.getpid())),
+            module_command("pdemill.solvers.local.process", str(root), str(os.getpid())),
             stdin=subprocess.PIPE, stdout=subprocess.PIPE, encoding="utf-8",
             env=child_environment(), pass_fds=(handle,), start_new_session=True,
         )  # fmt: skip

@@ -14,9 +14,9 @@ import zarr
 
 from pdemill.errors import PdemillError
 from pdemill.process import die_with_parent
+from pdemill.solvers.opening import open_work, work_on
+from pdemill.solvers.progress import Counts, Progress
 from pdemill.store.layout import Shard
-from solvers.opening import open_work, work_on
-from solvers.progress import Counts, Progress
 
 REPORT_SECONDS = 0.1
 
@@ -47,7 +47,7 @@ class _Reporter(Counts):
 
 
 def main() -> None:
-    """``python -m solvers.local.process STORE PARENT_PID``."""
+    """``python -m pdemill.solvers.local.process STORE PARENT_PID``."""
     root, parent = Path(sys.argv[1]), int(sys.argv[2])
     die_with_parent(parent)
     events = _Events(os.fdopen(os.dup(1), "w", encoding="utf-8"))

@@ -7,12 +7,12 @@ from pathlib import Path
 from pdemill.addresses import on_disk
 from pdemill.errors import CorruptStore
 from pdemill.progress import Repair, Watcher
+from pdemill.solvers.job import Job
+from pdemill.solvers.local.generate import generate
+from pdemill.solvers.opening import open_work, stored_spec
+from pdemill.solvers.verification.files import metadata_faults
 from pdemill.store.disk import Lock
 from pdemill.store.store import Store
-from solvers.job import Job
-from solvers.local.generate import generate
-from solvers.opening import open_work, stored_spec
-from solvers.verification.files import metadata_faults
 
 
 def repair(

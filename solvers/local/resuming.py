@@ -5,13 +5,13 @@ from __future__ import annotations
 import numpy as np
 
 from pdemill.errors import CorruptStore, StoreMismatch
+from pdemill.solvers.agreement import same_bits
+from pdemill.solvers.job import Job
+from pdemill.solvers.threads import one_thread
 from pdemill.store import manifest as manifests
 from pdemill.store.certified import check_files
 from pdemill.store.decode import decode
 from pdemill.store.store import Store
-from solvers.agreement import same_bits
-from solvers.job import Job
-from solvers.threads import one_thread
 
 COMPARED = 64
 """Samples whose draws are compared, at most: the first and the last of as many finished shards, spread evenly."""

@@ -10,13 +10,13 @@ from pydantic import Field
 
 from pdemill.errors import Fault, MissingExtra
 from pdemill.points import Array
+from pdemill.solvers.installed import needs_petsc
+from pdemill.solvers.methods.gmres import Iteration
+from pdemill.solvers.operators.system import Matrix, Pattern, System
+from pdemill.solvers.solution import Result, Solution, Solver, Stats
 from pdemill.spec.method import LinearMethod
 from pdemill.spec.model import AsNumber
 from pdemill.spec.problem import Problem
-from solvers.installed import needs_petsc
-from solvers.methods.gmres import Iteration
-from solvers.operators.system import Matrix, Pattern, System
-from solvers.solution import Result, Solution, Solver, Stats
 
 
 class Amg(LinearMethod):
@@ -55,7 +55,7 @@ class Amg(LinearMethod):
         return float(3e-5 + each * unknowns + (1.2e-9 if fixed else 1.9e-9) * unknowns**1.5)
 
     def solver(self) -> AmgSolver:
-        from solvers import petsc  # late: a spec must not load PETSc
+        from pdemill.solvers import petsc  # late: a spec must not load PETSc
 
         return AmgSolver(petsc.Amg, self.rebuild, self.rtol, self.max_iterations)
 

@@ -9,14 +9,14 @@ from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal
 from pydantic import Field
 
 from pdemill.errors import Fault, MissingExtra
+from pdemill.solvers.installed import needs_petsc
+from pdemill.solvers.krylov.kinds import KINDS
+from pdemill.solvers.methods.gmres import KrylovSolver
 from pdemill.spec.method import LinearMethod, Preconditioner, krylov_seconds
 from pdemill.spec.problem import Problem
-from solvers.installed import needs_petsc
-from solvers.krylov.kinds import KINDS
-from solvers.methods.gmres import KrylovSolver
 
 if TYPE_CHECKING:
-    from solvers.krylov.recycled_cg import RecycledCgSolver
+    from pdemill.solvers.krylov.recycled_cg import RecycledCgSolver
 
 
 class Cg(LinearMethod):
@@ -67,11 +67,11 @@ class Cg(LinearMethod):
 
     def solver(self) -> KrylovSolver | RecycledCgSolver:
         if not self.recycle:
-            from solvers import petsc  # late: a spec must load neither PETSc nor a compiler
+            from pdemill.solvers import petsc  # late: a spec must load neither PETSc nor a compiler
 
             make = partial(petsc.Krylov, kind="cg", preconditioner=self.preconditioner)
             return KrylovSolver(make, self.rtol, self.max_iterations)
-        from solvers.krylov.backends import makers
-        from solvers.krylov.recycled_cg import RecycledCgSolver
+        from pdemill.solvers.krylov.backends import makers
+        from pdemill.solvers.krylov.recycled_cg import RecycledCgSolver
 
         return RecycledCgSolver(makers(self.preconditioner), self.recycle, self.rtol, self.max_iterations)

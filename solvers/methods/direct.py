@@ -12,13 +12,13 @@ import numpy as np
 from scipy.sparse.linalg import ArpackError, LinearOperator, eigsh
 
 from pdemill.points import Array
+from pdemill.solvers import superlu
+from pdemill.solvers.installed import has_petsc
+from pdemill.solvers.methods.dissection import factor_memory, factor_seconds, factorisation
+from pdemill.solvers.operators.system import Matrix, Pattern, System
+from pdemill.solvers.solution import Result, Solution, Solver, Stats, reduced
 from pdemill.spec.method import LinearMethod
 from pdemill.spec.problem import Problem
-from solvers import superlu
-from solvers.installed import has_petsc
-from solvers.methods.dissection import factor_memory, factor_seconds, factorisation
-from solvers.operators.system import Matrix, Pattern, System
-from solvers.solution import Result, Solution, Solver, Stats, reduced
 
 LARGEST_FACTOR = 250_000 if has_petsc() else 120_000
 """Unknowns above which the factors of a 3D matrix do not fit a worker."""
@@ -80,7 +80,7 @@ class Direct(LinearMethod):
     def solver(self) -> DirectSolver:
         if not has_petsc():
             return DirectSolver(superlu.Direct)
-        from solvers import petsc  # late: a spec must not load PETSc
+        from pdemill.solvers import petsc  # late: a spec must not load PETSc
 
         return DirectSolver(partial(petsc.Direct, block=BLOCK))
 

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import Any, Literal
 
+from pdemill.solvers.methods.etdrk4 import POINT_SECONDS, STEP_SECONDS
 from pdemill.spec.problem import Problem
 from pdemill.spec.time_method import TimeMethod
-from solvers.methods.etdrk4 import POINT_SECONDS, STEP_SECONDS
 
 
 class Etdrk2(TimeMethod):
@@ -16,7 +16,7 @@ class Etdrk2(TimeMethod):
     method: Literal["etdrk2"]
 
     def scheme(self) -> Any:
-        from solvers.spectral.exponential import ETDRK2  # late: a spec must load no compiled code
+        from pdemill.solvers.spectral.exponential import ETDRK2  # late: a spec must load no compiled code
 
         return ETDRK2()
 

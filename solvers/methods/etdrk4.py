@@ -18,7 +18,7 @@ class Etdrk4(TimeMethod):
     method: Literal["etdrk4"]
 
     def scheme(self) -> Any:
-        from solvers.spectral.exponential import ETDRK4  # late: a spec must load no compiled code
+        from pdemill.solvers.spectral.exponential import ETDRK4  # late: a spec must load no compiled code
 
         return ETDRK4()
 

@@ -10,12 +10,12 @@ import numpy as np
 
 from pdemill.errors import Fault
 from pdemill.points import Array
+from pdemill.solvers.operators.separable import Separable
+from pdemill.solvers.operators.system import Matrix, System
+from pdemill.solvers.solution import Result, Solution, Solver, Stats, reduced
 from pdemill.spec.field import Scalar
 from pdemill.spec.method import LinearMethod
 from pdemill.spec.problem import Problem
-from solvers.operators.separable import Separable
-from solvers.operators.system import Matrix, System
-from solvers.solution import Result, Solution, Solver, Stats, reduced
 
 
 class Fft(LinearMethod):

@@ -10,11 +10,11 @@ from pydantic import Field
 
 from pdemill.errors import Fault, MissingExtra
 from pdemill.points import Array
+from pdemill.solvers.installed import needs_petsc
+from pdemill.solvers.operators.system import Matrix, Pattern, System
+from pdemill.solvers.solution import Result, Solution, Solver, Stats
 from pdemill.spec.method import LinearMethod, Preconditioner, krylov_seconds, needs_symmetry
 from pdemill.spec.problem import Problem
-from solvers.installed import needs_petsc
-from solvers.operators.system import Matrix, Pattern, System
-from solvers.solution import Result, Solution, Solver, Stats
 
 
 class Gmres(LinearMethod):
@@ -39,7 +39,7 @@ class Gmres(LinearMethod):
         return (400.0 + 8 * self.restart) * unknowns
 
     def solver(self) -> KrylovSolver:
-        from solvers import petsc  # late: a spec must not load PETSc
+        from pdemill.solvers import petsc  # late: a spec must not load PETSc
 
         make = partial(petsc.Krylov, kind="gmres", preconditioner=self.preconditioner, restart=self.restart)
         return KrylovSolver(make, self.rtol, self.max_iterations)

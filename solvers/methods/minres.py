@@ -8,10 +8,10 @@ from typing import Annotated, ClassVar, Literal
 from pydantic import Field
 
 from pdemill.errors import Fault, MissingExtra
+from pdemill.solvers.installed import needs_petsc
+from pdemill.solvers.methods.gmres import KrylovSolver
 from pdemill.spec.method import LinearMethod, krylov_seconds
 from pdemill.spec.problem import Problem
-from solvers.installed import needs_petsc
-from solvers.methods.gmres import KrylovSolver
 
 
 class Minres(LinearMethod):
@@ -40,7 +40,7 @@ class Minres(LinearMethod):
         return krylov_seconds(self.preconditioner, problem, unknowns, per_step=2e-8)
 
     def solver(self) -> KrylovSolver:
-        from solvers import petsc  # late: a spec must not load PETSc
+        from pdemill.solvers import petsc  # late: a spec must not load PETSc
 
         make = partial(petsc.Krylov, kind="minres", preconditioner=self.preconditioner)
         return KrylovSolver(make, self.rtol, self.max_iterations)

@@ -11,12 +11,12 @@ from pydantic import Field
 
 from pdemill.errors import Fault
 from pdemill.points import Array
+from pdemill.solvers.multigrid.layout import STUCK, left_over
+from pdemill.solvers.operators.system import Pattern, System
+from pdemill.solvers.solution import Result, Solution, Solver, Stats
 from pdemill.spec.domain import BOX_SIDES
 from pdemill.spec.method import LinearMethod
 from pdemill.spec.problem import Problem, Properties
-from solvers.multigrid.layout import STUCK, left_over
-from solvers.operators.system import Pattern, System
-from solvers.solution import Result, Solution, Solver, Stats
 
 LANES = 8
 """Most systems of a batch; two vector registers of float32."""
@@ -61,7 +61,7 @@ class Multigrid(LinearMethod):
         return 400.0 * unknowns
 
     def solver(self) -> MultigridSolver:
-        from solvers.multigrid.solver import GridSolver  # late: a spec must not load the compiler
+        from pdemill.solvers.multigrid.solver import GridSolver  # late: a spec must not load the compiler
 
         return MultigridSolver(GridSolver, self.rtol, self.max_iterations)
 

@@ -8,14 +8,14 @@ from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal
 from pydantic import Field, model_validator
 
 from pdemill.errors import Fault, MissingExtra
+from pdemill.solvers.installed import needs_petsc
+from pdemill.solvers.krylov.kinds import KINDS
 from pdemill.spec.method import LinearMethod, Preconditioner, krylov_seconds, needs_symmetry
 from pdemill.spec.model import refuse
 from pdemill.spec.problem import Problem
-from solvers.installed import needs_petsc
-from solvers.krylov.kinds import KINDS
 
 if TYPE_CHECKING:
-    from solvers.krylov.solver import SkrSolver
+    from pdemill.solvers.krylov.solver import SkrSolver
 
 
 class Skr(LinearMethod):
@@ -65,7 +65,7 @@ class Skr(LinearMethod):
         return (400.0 + 8 * (self.restart + 5 * self.recycle)) * unknowns
 
     def solver(self) -> SkrSolver:
-        from solvers.krylov.backends import makers
-        from solvers.krylov.solver import SkrSolver  # late: a spec must load neither PETSc nor a compiler
+        from pdemill.solvers.krylov.backends import makers
+        from pdemill.solvers.krylov.solver import SkrSolver  # late: a spec must load neither PETSc nor a compiler
 
         return SkrSolver(makers(self.preconditioner), self.restart, self.recycle, self.rtol, self.max_iterations)

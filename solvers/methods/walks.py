@@ -7,11 +7,11 @@ from typing import Annotated, ClassVar, Literal
 from pydantic import ConfigDict, Field, model_validator
 
 from pdemill.errors import Fault
+from pdemill.solvers.methods.walk_admission import objection, walk_seconds
+from pdemill.solvers.methods.walk_batch import BATCH
 from pdemill.spec.method import Method
 from pdemill.spec.model import AsNumber, refuse
 from pdemill.spec.problem import Problem
-from solvers.methods.walk_admission import objection, walk_seconds
-from solvers.methods.walk_batch import BATCH
 
 LEAST_ADAPTIVE = 512
 LEAST_BLOCKS = 32

@@ -21,8 +21,8 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from solvers.multigrid import layout as of
-from solvers.multigrid.cg_kernels import (
+from pdemill.solvers.multigrid import layout as of
+from pdemill.solvers.multigrid.cg_kernels import (
     add_product,
     advance,
     advance_watched,
@@ -35,9 +35,9 @@ from solvers.multigrid.cg_kernels import (
     spread,
     update_direction,
 )
-from solvers.multigrid.compiled import Doubles, Level, Singles, U, entry, kernel
-from solvers.multigrid.cycle import cycle
-from solvers.multigrid.smoother import couplings, deep, length, neighbours, row, wrap
+from pdemill.solvers.multigrid.compiled import Doubles, Level, Singles, U, entry, kernel
+from pdemill.solvers.multigrid.cycle import cycle
+from pdemill.solvers.multigrid.smoother import couplings, deep, length, neighbours, row, wrap
 
 RUNNING, DONE, BROKEN, STALLED, WAITING, SPENT = 0, 1, 2, 3, 4, 5
 """How a lane stands: it still runs; solved; no number any more; rounding keeps its residual above the tolerance; its

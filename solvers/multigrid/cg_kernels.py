@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from solvers.multigrid.compiled import Buffer, Doubles, Offsets, Singles, U, kernel
+from pdemill.solvers.multigrid.compiled import Buffer, Doubles, Offsets, Singles, U, kernel
 
 
 @kernel

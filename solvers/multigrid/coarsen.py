@@ -19,12 +19,12 @@ from __future__ import annotations
 
 import numpy as np
 
-from solvers.multigrid import layout as of
-from solvers.multigrid.compiled import Level, Offsets, Singles, U, entry, kernel
-from solvers.multigrid.row_kernels import HALF as ONE_HALF
-from solvers.multigrid.row_kernels import ONE, ZERO, add, clear, copy, split
-from solvers.multigrid.smoother import couplings, deep, length, row, scratch, second, wrap_red
-from solvers.multigrid.transfer import NOTHING, WHOLE, children, half_row
+from pdemill.solvers.multigrid import layout as of
+from pdemill.solvers.multigrid.compiled import Level, Offsets, Singles, U, entry, kernel
+from pdemill.solvers.multigrid.row_kernels import HALF as ONE_HALF
+from pdemill.solvers.multigrid.row_kernels import ONE, ZERO, add, clear, copy, split
+from pdemill.solvers.multigrid.smoother import couplings, deep, length, row, scratch, second, wrap_red
+from pdemill.solvers.multigrid.transfer import NOTHING, WHOLE, children, half_row
 
 LEAST = np.float32(1e-6)
 DUMP, INNER = 2, 3

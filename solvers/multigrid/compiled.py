@@ -16,7 +16,7 @@ from numba import types
 from numba.extending import intrinsic
 from numpy.typing import NDArray
 
-from solvers.compiled import compiled
+from pdemill.solvers.compiled import compiled
 
 type Singles = NDArray[np.float32]
 type Doubles = NDArray[np.float64]

@@ -8,16 +8,16 @@ the step before.
 
 from __future__ import annotations
 
-from solvers.multigrid import layout as of
-from solvers.multigrid.compiled import Level, Singles, kernel
-from solvers.multigrid.smoother import (
+from pdemill.solvers.multigrid import layout as of
+from pdemill.solvers.multigrid.compiled import Level, Singles, kernel
+from pdemill.solvers.multigrid.smoother import (
     BLACK,
     RED,
     begin_plane,
     relax_plane,
     residual_plane,
 )  # fmt: skip
-from solvers.multigrid.transfer import correct_plane, restrict_plane
+from pdemill.solvers.multigrid.transfer import correct_plane, restrict_plane
 
 
 @kernel

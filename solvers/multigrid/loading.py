@@ -9,10 +9,10 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from solvers.multigrid import layout as of
-from solvers.multigrid.compiled import Addresses, Doubles, Level, Singles, U, entry, kernel, number_at
-from solvers.multigrid.row_kernels import clear
-from solvers.multigrid.smoother import row
+from pdemill.solvers.multigrid import layout as of
+from pdemill.solvers.multigrid.compiled import Addresses, Doubles, Level, Singles, U, entry, kernel, number_at
+from pdemill.solvers.multigrid.row_kernels import clear
+from pdemill.solvers.multigrid.smoother import row
 
 
 @kernel

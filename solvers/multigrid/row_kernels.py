@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from solvers.multigrid.compiled import Buffer, Offsets, Singles, U, kernel
+from pdemill.solvers.multigrid.compiled import Buffer, Offsets, Singles, U, kernel
 
 ONE, HALF, ZERO = np.float32(1), np.float32(0.5), np.float32(0)
 

@@ -10,9 +10,9 @@ A, so that (red, black) on the way down and (black, red) on the way up make the 
 
 from __future__ import annotations
 
-from solvers.multigrid import layout as of
-from solvers.multigrid.compiled import Buffer, Level, Offsets, Singles, U, kernel
-from solvers.multigrid.row_kernels import copy, flow5, flow7, relax5, relax7, scale
+from pdemill.solvers.multigrid import layout as of
+from pdemill.solvers.multigrid.compiled import Buffer, Level, Offsets, Singles, U, kernel
+from pdemill.solvers.multigrid.row_kernels import copy, flow5, flow7, relax5, relax7, scale
 
 RED, BLACK = 0, 1
 

@@ -10,14 +10,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pdemill.points import Array
-from solvers.multigrid.cg import BROKEN, DONE, RUNNING, STALLED, move, solve
-from solvers.multigrid.coarsen import set_up
-from solvers.multigrid.compiled import Doubles, Singles
-from solvers.multigrid.layout import Coarsening, Layout, lay_out, plan_coarsening
-from solvers.multigrid.loading import load, load_sides, unload
-from solvers.multigrid.stencil import Stencil, survey
-from solvers.operators.system import Matrix, Pattern, System
-from solvers.solution import Result, Solution, Stats, Steps
+from pdemill.solvers.multigrid.cg import BROKEN, DONE, RUNNING, STALLED, move, solve
+from pdemill.solvers.multigrid.coarsen import set_up
+from pdemill.solvers.multigrid.compiled import Doubles, Singles
+from pdemill.solvers.multigrid.layout import Coarsening, Layout, lay_out, plan_coarsening
+from pdemill.solvers.multigrid.loading import load, load_sides, unload
+from pdemill.solvers.multigrid.stencil import Stencil, survey
+from pdemill.solvers.operators.system import Matrix, Pattern, System
+from pdemill.solvers.solution import Result, Solution, Stats, Steps
 
 RESULTS = {DONE: Result.CONVERGED, BROKEN: Result.BREAKDOWN, STALLED: Result.MISSED_TOLERANCE}
 NONE = -99

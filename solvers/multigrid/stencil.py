@@ -13,9 +13,9 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from solvers.multigrid.compiled import Doubles, U, entry, kernel
-from solvers.multigrid.layout import padded
-from solvers.operators.system import Pattern
+from pdemill.solvers.multigrid.compiled import Doubles, U, entry, kernel
+from pdemill.solvers.multigrid.layout import padded
+from pdemill.solvers.operators.system import Pattern
 
 ROUNDING = 4e-15
 """A row sum below so many diagonal entries is rounding: an entry is a sum of at most seven numbers."""

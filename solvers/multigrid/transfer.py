@@ -11,10 +11,10 @@ left, goes back by the transpose. The weights come from ``coarsen``.
 
 from __future__ import annotations
 
-from solvers.multigrid import layout as of
-from solvers.multigrid.compiled import Level, Singles, U, kernel
-from solvers.multigrid.row_kernels import ONE, clear, merge, split
-from solvers.multigrid.smoother import RED, deep, length, row, scratch, second, wrap
+from pdemill.solvers.multigrid import layout as of
+from pdemill.solvers.multigrid.compiled import Level, Singles, U, kernel
+from pdemill.solvers.multigrid.row_kernels import ONE, clear, merge, split
+from pdemill.solvers.multigrid.smoother import RED, deep, length, row, scratch, second, wrap
 
 WHOLE, NOTHING = 0, 1
 """Scratch rows: a whole coarse row, zeros."""

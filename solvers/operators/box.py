@@ -12,15 +12,15 @@ from numpy.typing import NDArray
 
 from pdemill.errors import FamilyError, SolverError
 from pdemill.points import AXES, Array, TensorPoints
+from pdemill.solvers.instance import Instance
+from pdemill.solvers.operators.discretisation import Discretisation
+from pdemill.solvers.operators.equation import DiscreteEquation
+from pdemill.solvers.operators.level import without_level
+from pdemill.solvers.operators.system import Matrix, Pattern, System
 from pdemill.spec.boundary import Dirichlet, Neumann, Robin
 from pdemill.spec.domain import BOX_SIDES
 from pdemill.spec.field import Function
 from pdemill.spec.problem import Properties
-from solvers.instance import Instance
-from solvers.operators.discretisation import Discretisation
-from solvers.operators.equation import DiscreteEquation
-from solvers.operators.level import without_level
-from solvers.operators.system import Matrix, Pattern, System
 
 
 def _cut(axis: int, part: Any) -> tuple[Any, ...]:

@@ -9,11 +9,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pdemill.points import Array, Points
+from pdemill.solvers.instance import Instance
+from pdemill.solvers.operators.equation import DiscreteEquation, LinearEquation
+from pdemill.solvers.operators.norms import Euclidean
+from pdemill.solvers.operators.system import Matrix, Pattern, System
 from pdemill.spec.field import Function
-from solvers.instance import Instance
-from solvers.operators.equation import DiscreteEquation, LinearEquation
-from solvers.operators.norms import Euclidean
-from solvers.operators.system import Matrix, Pattern, System
 
 
 class Discretisation(Euclidean, ABC):

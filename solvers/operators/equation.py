@@ -7,8 +7,8 @@ from abc import ABC, abstractmethod
 import numpy as np
 
 from pdemill.points import Array
-from solvers.operators.norms import relative_norm, two_norm
-from solvers.operators.system import Matrix, System
+from pdemill.solvers.operators.norms import relative_norm, two_norm
+from pdemill.solvers.operators.system import Matrix, System
 
 
 class DiscreteEquation(ABC):

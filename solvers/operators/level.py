@@ -10,11 +10,11 @@ from copy import copy
 
 import numpy as np
 
+from pdemill.solvers.instance import Instance
+from pdemill.solvers.operators.discretisation import Discretisation
+from pdemill.solvers.operators.equation import DiscreteEquation, LinearEquation
 from pdemill.spec.boundary import Dirichlet, Neumann, Periodic, Robin
 from pdemill.spec.field import Function
-from solvers.instance import Instance
-from solvers.operators.discretisation import Discretisation
-from solvers.operators.equation import DiscreteEquation, LinearEquation
 
 
 def without_level(grid: Discretisation, instance: Instance) -> DiscreteEquation:

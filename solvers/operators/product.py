@@ -10,7 +10,7 @@ from numba import types
 from numba.extending import intrinsic
 from numpy.typing import NDArray
 
-from solvers.compiled import compiled
+from pdemill.solvers.compiled import compiled
 
 Handles = NDArray[np.intp]
 """Addresses of the library's vectors, each over one row of an array."""

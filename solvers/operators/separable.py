@@ -32,7 +32,7 @@ import scipy.fft
 import scipy.fftpack
 
 from pdemill.points import Array
-from solvers.operators.system import Matrix
+from pdemill.solvers.operators.system import Matrix
 
 ROUNDING = 1e-13
 """Largest difference between A x and its model, in units of the largest eigenvalue: rounding stays below 2e-15."""

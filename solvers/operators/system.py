@@ -14,8 +14,8 @@ from scipy.linalg import qr
 from scipy.sparse import csr_array
 
 from pdemill.points import Array
+from pdemill.solvers.operators.norms import EPSILON, two_norm
 from pdemill.spec.problem import Properties
-from solvers.operators.norms import EPSILON, two_norm
 
 
 @dataclass(frozen=True, eq=False)
@@ -152,7 +152,7 @@ class System:
         null space: A v is rounding there, and not 0."""
         if not self.matrix.made:
             return self.residual(unknowns)
-        from solvers.doubled import residual  # late: whoever only assembles does not load the compiler
+        from pdemill.solvers.doubled import residual  # late: whoever only assembles does not load the compiler
 
         pattern = self.matrix.pattern
         for vector in self.matrix.null_space:

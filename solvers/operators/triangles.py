@@ -14,17 +14,17 @@ from skfem.helpers import dot, grad
 
 from pdemill.errors import FamilyError, SolverError
 from pdemill.points import Array, CloudPoints
+from pdemill.solvers.instance import Instance
+from pdemill.solvers.operators.discretisation import Discretisation
+from pdemill.solvers.operators.equation import DiscreteEquation
+from pdemill.solvers.operators.level import without_level
+from pdemill.solvers.operators.meshing import TriangleMesh
+from pdemill.solvers.operators.norms import EPSILON, two_norm, unit_scale, varying
+from pdemill.solvers.operators.system import Matrix, Pattern, System
 from pdemill.spec.boundary import Dirichlet, Neumann, Robin
 from pdemill.spec.condition import Condition
 from pdemill.spec.field import Function
 from pdemill.spec.problem import Properties
-from solvers.instance import Instance
-from solvers.operators.discretisation import Discretisation
-from solvers.operators.equation import DiscreteEquation
-from solvers.operators.level import without_level
-from solvers.operators.meshing import TriangleMesh
-from solvers.operators.norms import EPSILON, two_norm, unit_scale, varying
-from solvers.operators.system import Matrix, Pattern, System
 
 ELEMENTS: dict[int, Any] = {1: skfem.ElementTriP1, 2: skfem.ElementTriP2}
 

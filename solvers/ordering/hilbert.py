@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pdemill.points import Array
-from solvers.ordering.greedy import greedy
+from pdemill.solvers.ordering.greedy import greedy
 
 DIMENSIONS = 3
 CELL_SAMPLES = 200

@@ -6,8 +6,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pdemill.points import Array
-from solvers.ordering.greedy import greedy
-from solvers.ordering.hilbert import hilbert
+from pdemill.solvers.ordering.greedy import greedy
+from pdemill.solvers.ordering.hilbert import hilbert
 
 
 def resolve_sort(sort: str, recycles: bool) -> str:

@@ -10,13 +10,13 @@ from dataclasses import replace
 from time import process_time
 
 from pdemill.planning import Candidate, Plan
+from pdemill.solvers.field_job import FieldJob
+from pdemill.solvers.job import open_job
+from pdemill.solvers.methods.candidates import candidates, name_of
+from pdemill.solvers.planning.trial import Trials
+from pdemill.solvers.threads import one_thread
 from pdemill.spec.job import Spec
 from pdemill.spec.method import LinearMethod
-from solvers.field_job import FieldJob
-from solvers.job import open_job
-from solvers.methods.candidates import candidates, name_of
-from solvers.planning.trial import Trials
-from solvers.threads import one_thread
 
 SHARE, MOST_SECONDS = 0.05, 30.0
 """The most that a trial may cost: this part of the job's estimated CPU time, and never more seconds than that."""

@@ -6,13 +6,13 @@ from dataclasses import dataclass
 from itertools import batched
 from time import process_time
 
+from pdemill.solvers.field_job import FieldJob
+from pdemill.solvers.instance import InvalidSample
+from pdemill.solvers.operators.equation import DiscreteEquation
+from pdemill.solvers.ordering.order import resolve_sort
+from pdemill.solvers.sequence import Label, Sequence
+from pdemill.solvers.stopwatch import Stopwatch
 from pdemill.spec.method import LinearMethod
-from solvers.field_job import FieldJob
-from solvers.instance import InvalidSample
-from solvers.operators.equation import DiscreteEquation
-from solvers.ordering.order import resolve_sort
-from solvers.sequence import Label, Sequence
-from solvers.stopwatch import Stopwatch
 
 
 @dataclass(frozen=True)

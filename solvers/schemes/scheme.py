@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 
-from solvers.operators.equation import DiscreteEquation
-from solvers.sequence import Label, Sequence
-from solvers.stopwatch import Stopwatch
+from pdemill.solvers.operators.equation import DiscreteEquation
+from pdemill.solvers.sequence import Label, Sequence
+from pdemill.solvers.stopwatch import Stopwatch
 
 
 class Scheme(ABC):

@@ -7,12 +7,12 @@ from dataclasses import replace
 import numpy as np
 
 from pdemill.errors import SolverError
-from solvers.algebraic import relative_error
-from solvers.operators.equation import DiscreteEquation
-from solvers.operators.norms import EPSILON, Euclidean
-from solvers.schemes.scheme import Scheme
-from solvers.sequence import Label, Sequence
-from solvers.stopwatch import Stopwatch
+from pdemill.solvers.algebraic import relative_error
+from pdemill.solvers.operators.equation import DiscreteEquation
+from pdemill.solvers.operators.norms import EPSILON, Euclidean
+from pdemill.solvers.schemes.scheme import Scheme
+from pdemill.solvers.sequence import Label, Sequence
+from pdemill.solvers.stopwatch import Stopwatch
 
 ANYWHERE = np.empty(0)
 """Where a linear equation is linearised: it is the same everywhere."""

@@ -11,15 +11,15 @@ import zarr
 from numpy.typing import NDArray
 
 from pdemill.points import Array
+from pdemill.solvers import flags
+from pdemill.solvers.agreement import agrees
+from pdemill.solvers.instance import Instance, InvalidSample
+from pdemill.solvers.spectral.job import TrajectoryJob
+from pdemill.solvers.spectral.ladder import Start, differences, start_of, valid_until, warmed
+from pdemill.solvers.spectral.march import March
+from pdemill.solvers.spectral.reference import Reference
+from pdemill.solvers.spectral.shard import MOST_TAIL, Refined
 from pdemill.store.layout import Shard
-from solvers import flags
-from solvers.agreement import agrees
-from solvers.instance import Instance, InvalidSample
-from solvers.spectral.job import TrajectoryJob
-from solvers.spectral.ladder import Start, differences, start_of, valid_until, warmed
-from solvers.spectral.march import March
-from solvers.spectral.reference import Reference
-from solvers.spectral.shard import MOST_TAIL, Refined
 
 REFERENCED = 4
 """Samples per shard of which an interval is marched by the reference, at most."""

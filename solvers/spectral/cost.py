@@ -6,12 +6,12 @@ from math import ceil, prod
 
 import numpy as np
 
+from pdemill.solvers.estimate import PROCESS_BYTES, SAMPLE_SECONDS, Cost, channels, slowness
+from pdemill.solvers.spectral.job import fitting
+from pdemill.solvers.spectral.place import PeriodicPlace
+from pdemill.solvers.subsets import refined_count
 from pdemill.spec.job import Spec
 from pdemill.spec.time_method import TimeMethod
-from solvers.estimate import PROCESS_BYTES, SAMPLE_SECONDS, Cost, channels, slowness
-from solvers.spectral.job import fitting
-from solvers.spectral.place import PeriodicPlace
-from solvers.subsets import refined_count
 
 BATCH, FRAMES = 120, 24
 """Numbers per point that are held while a batch is marched: work space, and of every stored time of eight samples."""

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pdemill.points import AXES, Array, TensorPoints
-from solvers.spectral.transforms import Transforms
+from pdemill.solvers.spectral.transforms import Transforms
 
 type Spectra = NDArray[np.complex128]
 """Coefficients c_k of sum_k c_k exp(i k x), the kept ones: [samples, modes]."""

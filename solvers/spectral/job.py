@@ -12,6 +12,17 @@ from numpy.typing import NDArray
 
 from pdemill.draws import SCHEME
 from pdemill.points import Array
+from pdemill.solvers import flags
+from pdemill.solvers.draws import CompiledDraw
+from pdemill.solvers.instance import Instance, InvalidSample
+from pdemill.solvers.job import FAILED, Job
+from pdemill.solvers.spectral.exponential import Exponential
+from pdemill.solvers.spectral.grid import PeriodicGrid, Spectra
+from pdemill.solvers.spectral.march import March, steps_of
+from pdemill.solvers.spectral.outputs import output
+from pdemill.solvers.spectral.place import PeriodicPlace
+from pdemill.solvers.spectral.symbols import Products, Symbols, linear_symbol, numbers, products_of
+from pdemill.solvers.subsets import SCHEME as SUBSETS
 from pdemill.spec.field import Function
 from pdemill.spec.job import Spec
 from pdemill.spec.method import Method
@@ -19,17 +30,6 @@ from pdemill.spec.terms import Terms
 from pdemill.spec.time_method import TimeMethod
 from pdemill.store.layout import ArrayLayout, Shard, StoreLayout, shard_samples, times_per_chunk
 from pdemill.store.store import ESTIMATED
-from solvers import flags
-from solvers.draws import CompiledDraw
-from solvers.instance import Instance, InvalidSample
-from solvers.job import FAILED, Job
-from solvers.spectral.exponential import Exponential
-from solvers.spectral.grid import PeriodicGrid, Spectra
-from solvers.spectral.march import March, steps_of
-from solvers.spectral.outputs import output
-from solvers.spectral.place import PeriodicPlace
-from solvers.spectral.symbols import Products, Symbols, linear_symbol, numbers, products_of
-from solvers.subsets import SCHEME as SUBSETS
 
 BALANCED = 1e-10
 """Largest mean of a field that must have none, relative to its largest value."""

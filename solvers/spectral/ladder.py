@@ -14,11 +14,11 @@ from dataclasses import dataclass
 import numpy as np
 
 from pdemill.points import Array
-from solvers.instance import Instance
-from solvers.spectral.grid import Spectra
-from solvers.spectral.job import TrajectoryJob
-from solvers.spectral.march import steps_of
-from solvers.spectral.symbols import Symbols
+from pdemill.solvers.instance import Instance
+from pdemill.solvers.spectral.grid import Spectra
+from pdemill.solvers.spectral.job import TrajectoryJob
+from pdemill.solvers.spectral.march import steps_of
+from pdemill.solvers.spectral.symbols import Symbols
 
 LOST = 0.5
 """Half an order is what stiff terms cost at steps near ``time_rtol`` (Kuramoto-Sivashinsky: 3.4 to 3.6 of 4)."""

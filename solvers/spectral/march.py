@@ -9,10 +9,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from solvers.spectral.exponential import Exponential
-from solvers.spectral.grid import PeriodicGrid, Spectra
-from solvers.spectral.symbols import Products, Symbols
-from solvers.spectral.transforms import gather, spread
+from pdemill.solvers.spectral.exponential import Exponential
+from pdemill.solvers.spectral.grid import PeriodicGrid, Spectra
+from pdemill.solvers.spectral.symbols import Products, Symbols
+from pdemill.solvers.spectral.transforms import gather, spread
 
 EXACT = 1e-9
 """Part of a step by which an interval may exceed whole steps and still take no further one."""

@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 
 import numpy as np
 
-from solvers.spectral.grid import PeriodicGrid, Spectra
+from pdemill.solvers.spectral.grid import PeriodicGrid, Spectra
 
 
 def _stream_function(grid: PeriodicGrid, w: Spectra) -> Spectra:

@@ -8,12 +8,12 @@ from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import BeforeValidator, Field
 
+from pdemill.solvers.box_shaped import BoxShaped
 from pdemill.spec.boundary import Boundary
 from pdemill.spec.condition import Condition
 from pdemill.spec.domain import Box, choose_domain
 from pdemill.spec.evolution import Evolution
 from pdemill.spec.model import as_tuple, refusal, refuse
-from solvers.box_shaped import BoxShaped
 
 MAX_UNKNOWNS = 50_000_000
 """Of one sample at one time."""

@@ -10,9 +10,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pdemill.points import Array
+from pdemill.solvers.spectral.grid import PeriodicGrid
+from pdemill.solvers.spectral.symbols import numbers
 from pdemill.spec.terms import Terms
-from solvers.spectral.grid import PeriodicGrid
-from solvers.spectral.symbols import numbers
 
 type Complex = NDArray[np.complex128]
 

@@ -9,18 +9,18 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pdemill.points import Array
+from pdemill.solvers import flags
+from pdemill.solvers.instance import InvalidSample
+from pdemill.solvers.progress import Progress
+from pdemill.solvers.solution import Result
+from pdemill.solvers.spectral.grid import Spectra
+from pdemill.solvers.spectral.job import TrajectoryJob
+from pdemill.solvers.spectral.ladder import Start, Trajectory, differences, start_of, trajectories, valid_until, warmed
+from pdemill.solvers.spectral.outputs import output
+from pdemill.solvers.stopwatch import Stopwatch
+from pdemill.solvers.subsets import refined_samples
 from pdemill.store.layout import Shard
 from pdemill.store.store import ShardData
-from solvers import flags
-from solvers.instance import InvalidSample
-from solvers.progress import Progress
-from solvers.solution import Result
-from solvers.spectral.grid import Spectra
-from solvers.spectral.job import TrajectoryJob
-from solvers.spectral.ladder import Start, Trajectory, differences, start_of, trajectories, valid_until, warmed
-from solvers.spectral.outputs import output
-from solvers.stopwatch import Stopwatch
-from solvers.subsets import refined_samples
 
 MOST_TAIL = 0.01
 """Largest share of the modes in the last third of those resolved, in the 2-norm of a certified solution."""

@@ -14,10 +14,10 @@ from numpy.typing import NDArray
 
 from pdemill.errors import FamilyError
 from pdemill.points import Array
+from pdemill.solvers.compiled import compiled
+from pdemill.solvers.spectral.grid import PeriodicGrid
 from pdemill.spec.field import Function
 from pdemill.spec.terms import NOWHERE, Terms
-from solvers.compiled import compiled
-from solvers.spectral.grid import PeriodicGrid
 
 type Complex = NDArray[np.complex128]
 type Numbers = tuple[float, ...]

@@ -16,7 +16,7 @@ import scipy.fft
 from numpy.typing import NDArray
 
 from pdemill.points import Array
-from solvers.compiled import compiled
+from pdemill.solvers.compiled import compiled
 
 LANES = 8
 """Lines that the widest vector instructions take at once."""

@@ -13,13 +13,13 @@ from time import process_time
 import numpy as np
 
 from pdemill.planning import Candidate, Plan
+from pdemill.solvers.compiled import compile_seconds
+from pdemill.solvers.instance import InvalidSample
+from pdemill.solvers.spectral.cost import trajectory_seconds
+from pdemill.solvers.spectral.job import HALVINGS, TrajectoryJob
+from pdemill.solvers.spectral.ladder import Start, Trajectory, start_of, trajectories, warmed
 from pdemill.spec.method import methods
 from pdemill.spec.time_method import TimeMethod
-from solvers.compiled import compile_seconds
-from solvers.instance import InvalidSample
-from solvers.spectral.cost import trajectory_seconds
-from solvers.spectral.job import HALVINGS, TrajectoryJob
-from solvers.spectral.ladder import Start, Trajectory, start_of, trajectories, warmed
 
 SAMPLES = 4
 FINER = 2

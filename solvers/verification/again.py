@@ -8,10 +8,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from pdemill.solvers.agreement import same_bits
+from pdemill.solvers.job import Job
 from pdemill.store.layout import MEASURED, Shard
 from pdemill.store.manifest import Manifest
-from solvers.agreement import same_bits
-from solvers.job import Job
 
 ELSEWHERE = 1e4
 """Units of rtol by which solutions of another machine may differ, relative to their norm."""

@@ -9,10 +9,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from pdemill.solvers.job import Job
 from pdemill.store.layout import MEASURED, Shard
 from pdemill.store.manifest import Manifest, name_of
 from pdemill.store.store import Store
-from solvers.job import Job
 
 type Rows = Mapping[str, NDArray[Any]]
 

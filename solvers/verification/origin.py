@@ -7,13 +7,13 @@ from pathlib import Path
 from typing import Any
 
 from pdemill.errors import MissingExtra
+from pdemill.solvers.agreement import agrees, same_bits
+from pdemill.solvers.job import Job
+from pdemill.solvers.opening import open_work, shared_arrays
 from pdemill.store.layout import Shard
 from pdemill.store.manifest import Manifest
 from pdemill.store.origin import Origin
 from pdemill.store.store import Store
-from solvers.agreement import agrees, same_bits
-from solvers.job import Job
-from solvers.opening import open_work, shared_arrays
 
 
 class Origins:

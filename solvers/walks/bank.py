@@ -18,10 +18,10 @@ from numpy.typing import NDArray
 from scipy.spatial import cKDTree
 
 from pdemill.points import Array
-from solvers.compiled import compiled
-from solvers.walks.geometry import Geometry
-from solvers.walks.philox import RESERVED_STEP, Key, words
-from solvers.walks.tables import Raster
+from pdemill.solvers.compiled import compiled
+from pdemill.solvers.walks.geometry import Geometry
+from pdemill.solvers.walks.philox import RESERVED_STEP, Key, words
+from pdemill.solvers.walks.tables import Raster
 
 CORNER_STEP = RESERVED_STEP + 64
 

@@ -9,13 +9,13 @@ import numpy as np
 import zarr
 from numpy.typing import NDArray
 
+from pdemill.solvers import flags
+from pdemill.solvers.agreement import agrees
+from pdemill.solvers.instance import InvalidSample
+from pdemill.solvers.walks.drawn import drawn_arrays, relative_error
+from pdemill.solvers.walks.job import PointJob
+from pdemill.solvers.walks.labels import Drawn, Labeller
 from pdemill.store.layout import Shard
-from solvers import flags
-from solvers.agreement import agrees
-from solvers.instance import InvalidSample
-from solvers.walks.drawn import drawn_arrays, relative_error
-from solvers.walks.job import PointJob
-from solvers.walks.labels import Drawn, Labeller
 
 CHECKED_POINTS = 2
 """Points per sample whose walks are done again."""

@@ -12,16 +12,16 @@ from typing import Any
 import numpy as np
 
 from pdemill.points import Array
+from pdemill.solvers.compiled import compiled
+from pdemill.solvers.instance import InvalidSample
+from pdemill.solvers.methods.direct import Direct
+from pdemill.solvers.operators.box import BoxGrid
+from pdemill.solvers.walks.data import Data
+from pdemill.solvers.walks.equation import Equation
+from pdemill.solvers.walks.geometry import Geometry
+from pdemill.solvers.walks.sample import PointSample
+from pdemill.solvers.walks.tables import Spline
 from pdemill.spec.problem import Properties
-from solvers.compiled import compiled
-from solvers.instance import InvalidSample
-from solvers.methods.direct import Direct
-from solvers.operators.box import BoxGrid
-from solvers.walks.data import Data
-from solvers.walks.equation import Equation
-from solvers.walks.geometry import Geometry
-from solvers.walks.sample import PointSample
-from solvers.walks.tables import Spline
 
 CELLS = {2: 64, 3: 24}
 SOURCES = {2: 96, 3: 400}

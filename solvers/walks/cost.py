@@ -6,12 +6,12 @@ from math import ceil
 
 import numpy as np
 
+from pdemill.solvers.estimate import PROCESS_BYTES, SAMPLE_SECONDS, Cost, channels, slowness
+from pdemill.solvers.methods.walk_batch import BATCH
+from pdemill.solvers.methods.walks import Walks
+from pdemill.solvers.walks.place import PointPlace
 from pdemill.spec.job import Spec
 from pdemill.store.layout import shard_samples
-from solvers.estimate import PROCESS_BYTES, SAMPLE_SECONDS, Cost, channels, slowness
-from solvers.methods.walk_batch import BATCH
-from solvers.methods.walks import Walks
-from solvers.walks.place import PointPlace
 
 LEAST_CELLS = 16
 LANE_SECONDS = 2e-9

@@ -6,9 +6,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pdemill.points import Array, CloudPoints
+from pdemill.solvers.instance import Instance
+from pdemill.solvers.walks.geometry import Geometry
 from pdemill.spec.field import Function
-from solvers.instance import Instance
-from solvers.walks.geometry import Geometry
 
 AT_ONCE = 65_536
 """Places at which a function is evaluated in one go."""

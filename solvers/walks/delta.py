@@ -22,13 +22,13 @@ from numpy.typing import ArrayLike
 
 from pdemill.errors import SolverError
 from pdemill.points import Array
-from solvers.compiled import compiled
-from solvers.walks.geometry import Geometry
-from solvers.walks.medium import Medium
-from solvers.walks.overloads import ahead, blend, flight, left, load, reach, save, smooth, touch
-from solvers.walks.philox import Key, philox, uniform
-from solvers.walks.records import Records
-from solvers.walks.walk import starts_inside
+from pdemill.solvers.compiled import compiled
+from pdemill.solvers.walks.geometry import Geometry
+from pdemill.solvers.walks.medium import Medium
+from pdemill.solvers.walks.overloads import ahead, blend, flight, left, load, reach, save, smooth, touch
+from pdemill.solvers.walks.philox import Key, philox, uniform
+from pdemill.solvers.walks.records import Records
+from pdemill.solvers.walks.walk import starts_inside
 
 MORE = 0x80000000
 """Added to the step: the counter of a second set of random words in the same step."""

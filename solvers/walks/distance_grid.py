@@ -15,8 +15,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pdemill.points import Array
-from solvers.compiled import compiled
-from solvers.walks.philox import FAST
+from pdemill.solvers.compiled import compiled
+from pdemill.solvers.walks.philox import FAST
 
 FAR = 8.0
 """Cells whose centre is this many half diagonals from the boundary are far."""

@@ -7,19 +7,19 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 
 from pdemill.errors import SolverError
+from pdemill.solvers.instance import InvalidSample
+from pdemill.solvers.walks.folding import FoldedBox
+from pdemill.solvers.walks.geometry import Geometry
+from pdemill.solvers.walks.shapes.ball import Ball
+from pdemill.solvers.walks.shapes.box import Box
+from pdemill.solvers.walks.shapes.mesh import Mesh
+from pdemill.solvers.walks.shapes.polygon import Polygon
+from pdemill.solvers.walks.shapes.shell import Shell
+from pdemill.solvers.walks.shapes.star import Star
+from pdemill.solvers.walks.walk_on_stars import MixedPolygon
 from pdemill.spec import domain as plain
 from pdemill.spec import shapes as spec
 from pdemill.surface import Surface, blob
-from solvers.instance import InvalidSample
-from solvers.walks.folding import FoldedBox
-from solvers.walks.geometry import Geometry
-from solvers.walks.shapes.ball import Ball
-from solvers.walks.shapes.box import Box
-from solvers.walks.shapes.mesh import Mesh
-from solvers.walks.shapes.polygon import Polygon
-from solvers.walks.shapes.shell import Shell
-from solvers.walks.shapes.star import Star
-from solvers.walks.walk_on_stars import MixedPolygon
 
 FINE, COARSE, MANY = 256, 64, 500_000
 """Cells per axis of a polygon's grid of distances: the fine one pays from so many walks on."""

@@ -9,13 +9,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pdemill.points import Array
-from solvers import flags
-from solvers.operators.norms import unit_scale
-from solvers.walks.data import Data
-from solvers.walks.sample import PointSample
+from pdemill.solvers import flags
+from pdemill.solvers.operators.norms import unit_scale
+from pdemill.solvers.walks.data import Data
+from pdemill.solvers.walks.sample import PointSample
 
 if TYPE_CHECKING:
-    from solvers.walks.job import PointJob
+    from pdemill.solvers.walks.job import PointJob
 
 
 def drawn_arrays(job: PointJob, sample: PointSample, data: Data, points: Array) -> dict[str, Array]:

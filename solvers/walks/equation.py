@@ -9,10 +9,10 @@ import numpy as np
 
 from pdemill.errors import SolverError
 from pdemill.points import Array, CloudPoints, Points, TensorPoints, axis_names
+from pdemill.solvers.walks.geometry import Geometry
+from pdemill.solvers.walks.medium import Medium
 from pdemill.spec.field import Function
 from pdemill.spec.problem import Terms
-from solvers.walks.geometry import Geometry
-from solvers.walks.medium import Medium
 
 PLACES = {2: 257, 3: 65}
 """Places per axis at which a coefficient that varies is read."""

@@ -9,10 +9,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pdemill.points import Array
-from solvers.methods.walk_batch import BATCH
-from solvers.methods.walks import DEFAULT_WALKS, LEAST_ADAPTIVE, Walks
-from solvers.walks.statistics import Running
-from solvers.walks.unseen import Unseen
+from pdemill.solvers.methods.walk_batch import BATCH
+from pdemill.solvers.methods.walks import DEFAULT_WALKS, LEAST_ADAPTIVE, Walks
+from pdemill.solvers.walks.statistics import Running
+from pdemill.solvers.walks.unseen import Unseen
 
 POINTS_AT_ONCE = 512
 """Points whose walks of one batch are in memory together."""

@@ -26,13 +26,13 @@ from numpy.typing import ArrayLike, NDArray
 
 from pdemill.errors import SolverError
 from pdemill.points import Array
-from solvers.compiled import compiled
-from solvers.walks.geometry import implements, reach, reach2, reach3, touch, touch2, touch3
-from solvers.walks.green import screened_2d, screened_3d, source_2d, source_3d, throughput_2d, throughput_3d
-from solvers.walks.mixed import MixedRecords
-from solvers.walks.philox import Key, philox, sin_cos, uniform
-from solvers.walks.shapes.box import Box
-from solvers.walks.walk import starts_inside, walk
+from pdemill.solvers.compiled import compiled
+from pdemill.solvers.walks.geometry import implements, reach, reach2, reach3, touch, touch2, touch3
+from pdemill.solvers.walks.green import screened_2d, screened_3d, source_2d, source_3d, throughput_2d, throughput_3d
+from pdemill.solvers.walks.mixed import MixedRecords
+from pdemill.solvers.walks.philox import Key, philox, sin_cos, uniform
+from pdemill.solvers.walks.shapes.box import Box
+from pdemill.solvers.walks.walk import starts_inside, walk
 
 DRAWS = 3
 """Sets of four random words per step."""

@@ -17,11 +17,11 @@ from numpy.typing import NDArray
 from pdemill.draws import Draw
 from pdemill.errors import Fault, SolverError, SpecError, WorkerError
 from pdemill.process import child_environment, module_command, worker_status
+from pdemill.solvers.stopwatch import Stopwatch
+from pdemill.solvers.threads import one_thread
+from pdemill.solvers.walks.frames import read_frame
 from pdemill.spec.job import Spec
 from pdemill.store.layout import Shard
-from solvers.stopwatch import Stopwatch
-from solvers.threads import one_thread
-from solvers.walks.frames import read_frame
 
 type Sample = dict[str, Any]
 
@@ -33,7 +33,7 @@ class Fresh:
 
     @one_thread()
     def __init__(self, spec: Spec) -> None:
-        from solvers.walks.job import PointJob  # late: the parent of a pool need not load compiled walks
+        from pdemill.solvers.walks.job import PointJob  # late: the parent of a pool need not load compiled walks
 
         self.job = PointJob(spec)
         self._labellers: dict[tuple[str, int], Any] = {}
@@ -41,11 +41,11 @@ class Fresh:
     @one_thread()
     def sample(self, split: str, epoch: int, number: int) -> Sample:
         """One sample as ``pdemill.open`` gives it, and ``sample`` and ``epoch``. Raises SolverError where it fails."""
-        from solvers.walks.shard import Rows, solve_samples
+        from pdemill.solvers.walks.shard import Rows, solve_samples
 
         key = (split, epoch)
         if key not in self._labellers:
-            from solvers.walks.labels import Labeller
+            from pdemill.solvers.walks.labels import Labeller
 
             self._labellers = {key: Labeller(self.job, split, epoch)}
         rows = Rows(self.job, Shard(split, 0, number, number + 1))
@@ -119,7 +119,7 @@ class _Worker:
 
     def __init__(self, spec: Spec) -> None:
         self._process = subprocess.Popen(
-            module_command("solvers.walks.label_worker", str(os.getpid())),
+            module_command("pdemill.solvers.walks.label_worker", str(os.getpid())),
             stdin=subprocess.PIPE, stdout=subprocess.PIPE, env=child_environment(),
         )  # fmt: skip
         self._inbox: Queue[Any] = Queue()

@@ -18,7 +18,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from pdemill.errors import SolverError
 from pdemill.points import Array
-from solvers.walks.philox import FAST, Key, levels
+from pdemill.solvers.walks.philox import FAST, Key, levels
 
 type Elements = NDArray[np.int32]
 

@@ -29,7 +29,7 @@ from scipy.special import k0 as _k0
 from scipy.special import k0e as _k0e
 
 from pdemill.points import Array
-from solvers.compiled import compiled
+from pdemill.solvers.compiled import compiled
 
 WIDE = 3.0
 """From this z on, a source is sampled from the density of the plane or space, not from that of the unscreened ball."""

@@ -9,18 +9,18 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pdemill.points import Array
-from solvers.walks.control import Control
-from solvers.walks.data import Data
-from solvers.walks.delta import delta_walk
-from solvers.walks.equation import Equation
-from solvers.walks.estimates import Outcome, PointNumbers
-from solvers.walks.folding import FoldedBox, folded_walk
-from solvers.walks.geometry import Geometry
-from solvers.walks.mixed import MixedRecords
-from solvers.walks.philox import WORD, Key
-from solvers.walks.records import Records
-from solvers.walks.walk import gradient_walk, walk
-from solvers.walks.walk_on_stars import MixedPolygon, star_walk
+from pdemill.solvers.walks.control import Control
+from pdemill.solvers.walks.data import Data
+from pdemill.solvers.walks.delta import delta_walk
+from pdemill.solvers.walks.equation import Equation
+from pdemill.solvers.walks.estimates import Outcome, PointNumbers
+from pdemill.solvers.walks.folding import FoldedBox, folded_walk
+from pdemill.solvers.walks.geometry import Geometry
+from pdemill.solvers.walks.mixed import MixedRecords
+from pdemill.solvers.walks.philox import WORD, Key
+from pdemill.solvers.walks.records import Records
+from pdemill.solvers.walks.walk import gradient_walk, walk
+from pdemill.solvers.walks.walk_on_stars import MixedPolygon, star_walk
 
 PILOTS = 64
 """Walks that give the gradient's estimator a number to subtract; numbered beyond those that count."""

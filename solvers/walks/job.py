@@ -15,23 +15,23 @@ from numpy.typing import NDArray
 from pdemill.draws import SCHEME, Draw
 from pdemill.errors import Fault, SolverError, SpecError
 from pdemill.points import Array
+from pdemill.solvers import flags
+from pdemill.solvers.instance import InvalidSample
+from pdemill.solvers.job import FAILED, Job
+from pdemill.solvers.methods.walk_admission import grid_fits, harmonic_fits
+from pdemill.solvers.methods.walk_batch import BATCH
+from pdemill.solvers.methods.walks import DEFAULT_WALKS, Walks
+from pdemill.solvers.walks.data import Data
+from pdemill.solvers.walks.domains import geometry_of
+from pdemill.solvers.walks.drawn import drawn_arrays, summary
+from pdemill.solvers.walks.geometry import Geometry
+from pdemill.solvers.walks.philox import Key
+from pdemill.solvers.walks.place import GridPoints, PointPlace, RandomPoints
+from pdemill.solvers.walks.sample import PointSample
+from pdemill.solvers.walks.shared import Shared
 from pdemill.spec.field import Function
 from pdemill.spec.job import Spec
 from pdemill.store.layout import ArrayLayout, Shard, StoreLayout, shard_samples
-from solvers import flags
-from solvers.instance import InvalidSample
-from solvers.job import FAILED, Job
-from solvers.methods.walk_admission import grid_fits, harmonic_fits
-from solvers.methods.walk_batch import BATCH
-from solvers.methods.walks import DEFAULT_WALKS, Walks
-from solvers.walks.data import Data
-from solvers.walks.domains import geometry_of
-from solvers.walks.drawn import drawn_arrays, summary
-from solvers.walks.geometry import Geometry
-from solvers.walks.philox import Key
-from solvers.walks.place import GridPoints, PointPlace, RandomPoints
-from solvers.walks.sample import PointSample
-from solvers.walks.shared import Shared
 
 SHARD_SECONDS = 30.0
 """A shard is about so long, for progress; its size never changes what is in it."""

@@ -21,12 +21,12 @@ from typing import Any
 import numpy as np
 from numba import uint32
 
-from solvers.compiled import compiled
-from solvers.methods.walk_batch import BATCH
-from solvers.walks.geometry import reach, reach2, reach3, touch, touch2, touch3
-from solvers.walks.green import source_2d, source_3d, throughput_2d, throughput_3d
-from solvers.walks.philox import FAST, philox, sin_cos, uniform
-from solvers.walks.screening import remaining, throughput
+from pdemill.solvers.compiled import compiled
+from pdemill.solvers.methods.walk_batch import BATCH
+from pdemill.solvers.walks.geometry import reach, reach2, reach3, touch, touch2, touch3
+from pdemill.solvers.walks.green import source_2d, source_3d, throughput_2d, throughput_3d
+from pdemill.solvers.walks.philox import FAST, philox, sin_cos, uniform
+from pdemill.solvers.walks.screening import remaining, throughput
 
 
 @compiled(nogil=True, fastmath=FAST)

@@ -8,13 +8,13 @@ import sys
 
 from pdemill.errors import PdemillError
 from pdemill.process import die_with_parent
+from pdemill.solvers.walks.frames import write_frame
+from pdemill.solvers.walks.fresh import Fresh
 from pdemill.spec.load import validate
-from solvers.walks.frames import write_frame
-from solvers.walks.fresh import Fresh
 
 
 def main() -> None:
-    """``python -m solvers.walks.label_worker PARENT_PID``; the first line on the input is the spec."""
+    """``python -m pdemill.solvers.walks.label_worker PARENT_PID``; the first line on the input is the spec."""
     die_with_parent(int(sys.argv[1]))
     out = os.fdopen(os.dup(1), "wb")
     os.dup2(2, 1)

@@ -9,17 +9,17 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pdemill.points import Array
-from solvers.methods.walk_admission import fluxes
-from solvers.walks.control import Control, Harmonic, Sources, solved_on_grid
-from solvers.walks.data import Data
-from solvers.walks.equation import Equation, equation_of
-from solvers.walks.estimates import PointEstimate, Walking, estimate
-from solvers.walks.geometry import Geometry
-from solvers.walks.independent import Slopes, Start, Walked, walker_of
-from solvers.walks.job import PointJob, key_of
-from solvers.walks.sample import PointSample
-from solvers.walks.shared import LANES
-from solvers.walks.unseen import Unseen
+from pdemill.solvers.methods.walk_admission import fluxes
+from pdemill.solvers.walks.control import Control, Harmonic, Sources, solved_on_grid
+from pdemill.solvers.walks.data import Data
+from pdemill.solvers.walks.equation import Equation, equation_of
+from pdemill.solvers.walks.estimates import PointEstimate, Walking, estimate
+from pdemill.solvers.walks.geometry import Geometry
+from pdemill.solvers.walks.independent import Slopes, Start, Walked, walker_of
+from pdemill.solvers.walks.job import PointJob, key_of
+from pdemill.solvers.walks.sample import PointSample
+from pdemill.solvers.walks.shared import LANES
+from pdemill.solvers.walks.unseen import Unseen
 
 
 @dataclass(frozen=True)

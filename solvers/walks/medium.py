@@ -18,7 +18,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from pdemill.errors import SolverError
 from pdemill.points import Array
-from solvers.walks.tables import GHOSTS, Raster, Spline, axes_of, make_raster, sharpen
+from pdemill.solvers.walks.tables import GHOSTS, Raster, Spline, axes_of, make_raster, sharpen
 
 NODES = {2: 513, 3: 129}
 """Nodes per axis of a table. In the plane the bias of u is below 1e-5 for ten periods of k across the domain, in space

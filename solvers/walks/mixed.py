@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pdemill.points import Array
-from solvers.walks.records import Records
+from pdemill.solvers.walks.records import Records
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)

@@ -11,10 +11,10 @@ from typing import Any
 
 from numba.extending import overload
 
-from solvers.walks import green
-from solvers.walks.geometry import reach2, reach3, touch2, touch3
-from solvers.walks.philox import sin_cos, uniform
-from solvers.walks.tables import cell, cubic
+from pdemill.solvers.walks import green
+from pdemill.solvers.walks.geometry import reach2, reach3, touch2, touch3
+from pdemill.solvers.walks.philox import sin_cos, uniform
+from pdemill.solvers.walks.tables import cell, cubic
 
 
 def load(points: Any, i: int, like: Any) -> Any:

@@ -14,7 +14,7 @@ from numba import float64, uint32, uint64
 from numpy.typing import ArrayLike, NDArray
 
 from pdemill.points import Array
-from solvers.compiled import compiled
+from pdemill.solvers.compiled import compiled
 
 type Key = tuple[int, int]
 

@@ -8,9 +8,9 @@ import numpy as np
 
 from pdemill.draws import Draw
 from pdemill.points import CloudPoints
+from pdemill.solvers.instance import Instance
+from pdemill.solvers.walks.place import PointPlace
 from pdemill.spec.field import Function
-from solvers.instance import Instance
-from solvers.walks.place import PointPlace
 
 ANYWHERE = CloudPoints(np.zeros((1, 1)), (0.0,), (1.0,), lasting=False)
 """Where functions that are the same everywhere are evaluated."""

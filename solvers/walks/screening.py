@@ -14,8 +14,8 @@ from __future__ import annotations
 import math
 from typing import Any
 
-from solvers.compiled import compiled
-from solvers.walks.green import k0e
+from pdemill.solvers.compiled import compiled
+from pdemill.solvers.walks.green import k0e
 
 MOST = 600.0
 """√λ R beyond which nothing passes: 1 / F is below 1e-200 in all dimensions up to 22."""

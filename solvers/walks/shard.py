@@ -7,18 +7,18 @@ from typing import Any
 
 import numpy as np
 
+from pdemill.solvers import flags
+from pdemill.solvers.instance import InvalidSample
+from pdemill.solvers.operators.norms import unit_scale
+from pdemill.solvers.progress import Progress
+from pdemill.solvers.solution import Result
+from pdemill.solvers.stopwatch import Stopwatch
+from pdemill.solvers.walks.drawn import drawn_arrays, relative_error, summary
+from pdemill.solvers.walks.estimates import PointEstimate
+from pdemill.solvers.walks.job import PointJob
+from pdemill.solvers.walks.labels import Drawn, Labeller
 from pdemill.store.layout import Shard
 from pdemill.store.store import ShardData
-from solvers import flags
-from solvers.instance import InvalidSample
-from solvers.operators.norms import unit_scale
-from solvers.progress import Progress
-from solvers.solution import Result
-from solvers.stopwatch import Stopwatch
-from solvers.walks.drawn import drawn_arrays, relative_error, summary
-from solvers.walks.estimates import PointEstimate
-from solvers.walks.job import PointJob
-from solvers.walks.labels import Drawn, Labeller
 
 MOST_TRUNCATED = 1e-3
 """Share of a sample's walks that may be cut short."""

@@ -9,21 +9,21 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pdemill.points import Array
-from solvers.methods.walk_batch import BATCH
-from solvers.methods.walks import DEFAULT_WALKS
-from solvers.walks.bank import Bank, Rim, corner_levels, corners, gather
-from solvers.walks.delta import majorant
-from solvers.walks.equation import Equation, equation_of, on_axes
-from solvers.walks.estimates import POINTS_AT_ONCE, PointEstimate
-from solvers.walks.shared_delta import carry, deposits, trace
-from solvers.walks.tables import GHOSTS, Spline, axes_of, make_raster, sharpen
-from solvers.walks.unseen import Unseen
-from solvers.walks.walk import walk
+from pdemill.solvers.methods.walk_batch import BATCH
+from pdemill.solvers.methods.walks import DEFAULT_WALKS
+from pdemill.solvers.walks.bank import Bank, Rim, corner_levels, corners, gather
+from pdemill.solvers.walks.delta import majorant
+from pdemill.solvers.walks.equation import Equation, equation_of, on_axes
+from pdemill.solvers.walks.estimates import POINTS_AT_ONCE, PointEstimate
+from pdemill.solvers.walks.shared_delta import carry, deposits, trace
+from pdemill.solvers.walks.tables import GHOSTS, Spline, axes_of, make_raster, sharpen
+from pdemill.solvers.walks.unseen import Unseen
+from pdemill.solvers.walks.walk import walk
 
 if TYPE_CHECKING:
-    from solvers.walks.job import PointJob
-    from solvers.walks.labels import Drawn
-    from solvers.walks.philox import Key
+    from pdemill.solvers.walks.job import PointJob
+    from pdemill.solvers.walks.labels import Drawn
+    from pdemill.solvers.walks.philox import Key
 
 RIM = {2: 4096, 3: 16_384}
 """Nodes on the boundary."""

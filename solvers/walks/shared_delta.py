@@ -20,15 +20,15 @@ from numpy.typing import ArrayLike, NDArray
 
 from pdemill.errors import SolverError
 from pdemill.points import Array
-from solvers.compiled import compiled
-from solvers.methods.walk_batch import BATCH
-from solvers.walks.delta import MORE
-from solvers.walks.geometry import Geometry
-from solvers.walks.medium import Medium
-from solvers.walks.overloads import ahead, flight, left, load, reach, save, scatter, touch
-from solvers.walks.philox import Key, philox, uniform
-from solvers.walks.tables import GHOSTS, Raster, Spline, axes_of, sharpen
-from solvers.walks.walk import starts_inside
+from pdemill.solvers.compiled import compiled
+from pdemill.solvers.methods.walk_batch import BATCH
+from pdemill.solvers.walks.delta import MORE
+from pdemill.solvers.walks.geometry import Geometry
+from pdemill.solvers.walks.medium import Medium
+from pdemill.solvers.walks.overloads import ahead, flight, left, load, reach, save, scatter, touch
+from pdemill.solvers.walks.philox import Key, philox, uniform
+from pdemill.solvers.walks.tables import GHOSTS, Raster, Spline, axes_of, sharpen
+from pdemill.solvers.walks.walk import starts_inside
 
 type Float32 = NDArray[np.float32]
 

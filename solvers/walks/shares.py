@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from solvers.compiled import compiled
+from pdemill.solvers.compiled import compiled
 
 
 @compiled(nogil=True)

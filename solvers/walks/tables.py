@@ -22,7 +22,7 @@ from scipy.interpolate import BSpline, NdBSpline, make_interp_spline
 
 from pdemill.errors import SolverError
 from pdemill.points import Array
-from solvers.compiled import compiled
+from pdemill.solvers.compiled import compiled
 
 DEGREE = 5
 GHOSTS = 2

@@ -21,11 +21,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pdemill.points import Array
-from solvers.walks.control import Control
-from solvers.walks.data import Data
-from solvers.walks.equation import Equation
-from solvers.walks.shapes.spheres import sphere_area
-from solvers.walks.shares import extremes
+from pdemill.solvers.walks.control import Control
+from pdemill.solvers.walks.data import Data
+from pdemill.solvers.walks.equation import Equation
+from pdemill.solvers.walks.shapes.spheres import sphere_area
+from pdemill.solvers.walks.shares import extremes
 
 MISSED = 2.0
 """Walks that may be missing."""

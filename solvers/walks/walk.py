@@ -10,12 +10,12 @@ from numpy.typing import ArrayLike, NDArray
 
 from pdemill.errors import SolverError
 from pdemill.points import Array
-from solvers.methods.walk_batch import BATCH
-from solvers.walks.geometry import Geometry
-from solvers.walks.kernels import radii2, radii3, radii_any, walk2, walk3, walk_any
-from solvers.walks.philox import RESERVED_STEP, WORD, Key, words
-from solvers.walks.records import GradientRecords, Records
-from solvers.walks.screening import fill_remaining, throughput
+from pdemill.solvers.methods.walk_batch import BATCH
+from pdemill.solvers.walks.geometry import Geometry
+from pdemill.solvers.walks.kernels import radii2, radii3, radii_any, walk2, walk3, walk_any
+from pdemill.solvers.walks.philox import RESERVED_STEP, WORD, Key, words
+from pdemill.solvers.walks.records import GradientRecords, Records
+from pdemill.solvers.walks.screening import fill_remaining, throughput
 
 QUASI = 16
 """Sobol dimensions: the angles of the first 16 steps in the plane, of the first 8 in space."""

@@ -28,14 +28,14 @@ from numpy.typing import ArrayLike, NDArray
 
 from pdemill.errors import SolverError
 from pdemill.points import Array
-from solvers.compiled import compiled
-from solvers.walks.distance_grid import make_distance_grid
-from solvers.walks.geometry import reach2, touch2
-from solvers.walks.green import flight_2d, left_2d, screened_2d, source_2d
-from solvers.walks.mixed import MixedRecords
-from solvers.walks.philox import Key, philox, sin_cos, uniform
-from solvers.walks.shapes.polygon import Edges, Polygon, PolygonShape
-from solvers.walks.walk import starts_inside
+from pdemill.solvers.compiled import compiled
+from pdemill.solvers.walks.distance_grid import make_distance_grid
+from pdemill.solvers.walks.geometry import reach2, touch2
+from pdemill.solvers.walks.green import flight_2d, left_2d, screened_2d, source_2d
+from pdemill.solvers.walks.mixed import MixedRecords
+from pdemill.solvers.walks.philox import Key, philox, sin_cos, uniform
+from pdemill.solvers.walks.shapes.polygon import Edges, Polygon, PolygonShape
+from pdemill.solvers.walks.walk import starts_inside
 
 DRAWS = 4
 """Sets of four random words per step, of which the walk uses those it needs."""

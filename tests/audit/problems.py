@@ -7,12 +7,12 @@ from typing import Any
 import numpy as np
 
 from pdemill.points import Array
+from pdemill.solvers.audit import Auditor, Verdict
+from pdemill.solvers.field_job import FieldJob
+from pdemill.solvers.methods.direct import Direct
+from pdemill.solvers.solution import Solver
 from pdemill.spec.audit import Audit
 from pdemill.spec.load import validate
-from solvers.audit import Auditor, Verdict
-from solvers.field_job import FieldJob
-from solvers.methods.direct import Direct
-from solvers.solution import Solver
 
 type Json = dict[str, Any]
 

@@ -6,11 +6,11 @@ import numpy as np
 import pytest
 
 from pdemill.points import Array
+from pdemill.solvers.audit.corners import singular_functions
+from pdemill.solvers.audit.surrogate import Fit
+from pdemill.solvers.walks.equation import Equation
+from pdemill.solvers.walks.shapes.polygon import Polygon as Geometry
 from pdemill.spec.domain import Polygon
-from solvers.audit.corners import singular_functions
-from solvers.audit.surrogate import Fit
-from solvers.walks.equation import Equation
-from solvers.walks.shapes.polygon import Polygon as Geometry
 
 ELL = Polygon(outline=((0, 0), (1, 0), (1, 0.5), (0.5, 0.5), (0.5, 1), (0, 1)))
 PLATE = Polygon(

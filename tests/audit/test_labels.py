@@ -6,11 +6,11 @@ import numpy as np
 import pytest
 
 from pdemill.errors import PdemillError, SolverError
+from pdemill.solvers.audit import audit_labels
+from pdemill.solvers.certify import discretisation_error
+from pdemill.solvers.methods.direct import Direct
 from pdemill.spec.audit import Audit
 from pdemill.spec.load import validate
-from solvers.audit import audit_labels
-from solvers.certify import discretisation_error
-from solvers.methods.direct import Direct
 from tests.audit.problems import Bench, Json, darcy, poisson, relative_error
 
 

@@ -12,9 +12,9 @@ import zarr
 
 import pdemill
 from pdemill.errors import PdemillError, SpecError
+from pdemill.solvers.estimate import estimate
+from pdemill.solvers.subsets import audited_samples
 from pdemill.spec.load import validate
-from solvers.estimate import estimate
-from solvers.subsets import audited_samples
 from tests.audit.problems import Json, poisson
 from tests.command import pdemill as command
 
@@ -115,7 +115,7 @@ def test_verify_measures_what_is_stored(store: Path, tmp_path: Path, monkeypatch
     group: Any = zarr.open_group(tmp_path / "tampered.zarr", mode="r+")["test"]
     group["solution"][0] = 1.2 * group["solution"][0]
     assert not pdemill.verify(tmp_path / "tampered.zarr", samples=0).ok
-    monkeypatch.setattr("solvers.verify.check_files", lambda *_: None)
+    monkeypatch.setattr("pdemill.solvers.verify.check_files", lambda *_: None)
     faults = pdemill.verify(tmp_path / "tampered.zarr", samples=0, audit=3).faults
     assert len(faults) == 1
     assert faults[0].startswith("sample 0 of test: walks on the continuous equation disagree with the solution")

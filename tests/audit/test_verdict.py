@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from solvers.audit.verdict import judge
+from pdemill.solvers.audit.verdict import judge
 
 PROBES, WALKS = 16, 4096
 

@@ -10,16 +10,16 @@ import numpy as np
 import pytest
 
 from pdemill.points import Array
+from pdemill.solvers.discretisers.box import BoxPlace, OnBox
+from pdemill.solvers.instance import Instance
+from pdemill.solvers.operators.box import BoxGrid
+from pdemill.solvers.operators.system import System
+from pdemill.solvers.walks import labels
+from pdemill.solvers.walks.equation import Equation, equation_of
+from pdemill.solvers.walks.geometry import Geometry
 from pdemill.spec.discretiser import Takes, discretisers
 from pdemill.spec.terms import Terms
 from pdemill.testing import ComplianceError, check_discretiser, temporary_parts
-from solvers.discretisers.box import BoxPlace, OnBox
-from solvers.instance import Instance
-from solvers.operators.box import BoxGrid
-from solvers.operators.system import System
-from solvers.walks import labels
-from solvers.walks.equation import Equation, equation_of
-from solvers.walks.geometry import Geometry
 
 SECOND = {"elements": [{"resolution": {"h": h}, "order": 2} for h in (0.2, 0.1, 0.05)]}
 ROWS: dict[str, list[dict[str, Any]]] = {"box": [{}], "elements": [{}, SECOND], "walks": [{}]}

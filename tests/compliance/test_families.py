@@ -7,13 +7,13 @@ from typing import Any, ClassVar, Literal
 
 import pytest
 
+from pdemill.solvers.discretisers.box import BoxPlace, OnBox
+from pdemill.solvers.instance import Instance
+from pdemill.solvers.operators.box import BoxGrid
+from pdemill.solvers.operators.system import System
 from pdemill.spec.field import AnyField, Function
 from pdemill.spec.problem import Coefficient, Problem, Terms, Vector, families
 from pdemill.testing import ComplianceError, check_family, temporary_parts
-from solvers.discretisers.box import BoxPlace, OnBox
-from solvers.instance import Instance
-from solvers.operators.box import BoxGrid
-from solvers.operators.system import System
 
 
 def formula(text: str) -> dict[str, str]:

@@ -10,11 +10,11 @@ import numpy as np
 import pytest
 
 from pdemill.errors import Fault
+from pdemill.solvers.operators.system import System
+from pdemill.solvers.solution import Result, Solution, Solver, Stats
 from pdemill.spec.method import LinearMethod, methods
 from pdemill.spec.problem import Problem
 from pdemill.testing import ComplianceError, check_method, temporary_parts
-from solvers.operators.system import System
-from solvers.solution import Result, Solution, Solver, Stats
 
 ROWS: dict[str, list[dict[str, Any]]] = {
     "amg": [{}],

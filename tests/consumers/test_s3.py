@@ -18,7 +18,7 @@ import pdemill
 from pdemill.errors import CorruptStore, StoreError
 from pdemill.reader.files import Changed
 from pdemill.reader.s3 import S3Files
-from service.testing import free_port, until
+from pdemill.service.testing import free_port, until
 
 boto3: Any = pytest.importorskip("boto3", reason="boto3 is not in the development environment: make consumers")
 WEED = shutil.which("weed", path=str(Path(sys.executable).parent))

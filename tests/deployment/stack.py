@@ -15,7 +15,7 @@ from typing import Any
 
 from pdemill.data_directory import DataDirectory
 from pdemill.leases import Leases
-from service.testing import free_port, until
+from pdemill.service.testing import free_port, until
 from tests.deployment.images import read_services
 from tests.deployment.redis_package import Programs
 

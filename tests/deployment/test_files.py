@@ -106,7 +106,8 @@ def test_every_package_of_ours_is_copied() -> None:
     project = tomllib.loads((ROOT / "pyproject.toml").read_text())
     packages = project["tool"]["hatch"]["build"]["targets"]["wheel"]["packages"]
     copied = read_images()["build"].copied
-    assert set(packages) | {f"docker/{name}.lock" for name in LOCKS} <= set(copied)
+    links = {path.name for path in (ROOT / "pdemill").iterdir() if path.is_symlink()}
+    assert set(packages) | links | {f"docker/{name}.lock" for name in LOCKS} <= set(copied)
     ignore = (ROOT / ".dockerignore").read_text().splitlines()
     assert {line.removeprefix("!") for line in ignore if line.startswith("!")} == set(copied)
     assert all((ROOT / path).exists() for path in copied)

@@ -10,8 +10,8 @@ from threading import Thread
 
 import pytest
 
-from service.health import main
-from service.testing import free_port
+from pdemill.service.health import main
+from pdemill.service.testing import free_port
 
 
 @contextmanager

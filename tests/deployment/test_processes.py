@@ -15,7 +15,7 @@ import pdemill
 from pdemill.client import Client, Job
 from pdemill.errors import ServerError
 from pdemill.leases import FINISH, PREPARE, Presence
-from service.testing import until
+from pdemill.service.testing import until
 from tests.deployment.stack import Container, Stack
 
 pytestmark = pytest.mark.timeout(120)

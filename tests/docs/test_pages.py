@@ -12,8 +12,8 @@ from typing import Any
 
 import pytest
 
+from pdemill.service.testing import free_port
 from pdemill.spec.load import parse, validate
-from service.testing import free_port
 
 ROOT = Path(__file__).parents[2]
 PAGES = sorted([ROOT / "README.md", ROOT / "CONTRIBUTING.md", *(ROOT / "docs").rglob("*.md")])

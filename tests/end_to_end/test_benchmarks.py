@@ -16,8 +16,8 @@ from benchmarks.shared.published import expanded, moved_inside, snapshot
 from benchmarks.shared.race import RULE, Answer, race
 from benchmarks.shared.report import Report, Table
 from benchmarks.shared.sequences import FIELDS, Drawn, darcy
+from pdemill.solvers.operators.system import Matrix
 from pdemill.spec.method import methods
-from solvers.operators.system import Matrix
 
 MAINS = {"skr": skr, "peers": peers, "planner": planner, "scaling": scaling, "generators": generators, "trust": trust}
 
@@ -101,7 +101,7 @@ def test_the_choice_of_auto_is_measured_with_the_others(written: Path) -> None:
 @pytest.mark.needs("petsc4py", "netgen")
 def test_factors_that_are_kept_are_made_once(monkeypatch: pytest.MonkeyPatch) -> None:
     """However many samples a job has; where every sample has a matrix of its own, there are as many factorisations."""
-    from solvers import petsc
+    from pdemill.solvers import petsc
 
     loaded: list[bool] = []
     load = petsc.LoadedMatrix.load

@@ -12,9 +12,9 @@ import pytest
 import zarr
 
 import pdemill as library
+from pdemill.solvers.estimate import estimate
 from pdemill.spec.load import load_preset, load_spec, preset_names
 from pdemill.store.root import read_attributes
-from solvers.estimate import estimate
 from tests.command import pdemill
 from tests.sampling import sample
 

@@ -14,11 +14,11 @@ from typing import Any
 import pytest
 
 import pdemill
+from pdemill.service.testing import until
+from pdemill.solvers.opening import open_work
 from pdemill.spec import validate
 from pdemill.store.disk import LocalDisk, Lock
 from pdemill.store.placing import sweep
-from service.testing import until
-from solvers.opening import open_work
 
 SPEC: dict[str, Any] = {
     "problem": {"family": "poisson", "resolution": [8, 8], "source": {"uniform": [0, 1]}},
@@ -28,7 +28,7 @@ WRITE = """
 import sys
 from pathlib import Path
 from pdemill.store.disk import Lock
-from solvers.opening import open_work, work_on
+from pdemill.solvers.opening import open_work, work_on
 root = Path(sys.argv[1])
 with Lock(root, shared=True):
     job, store = open_work(root)

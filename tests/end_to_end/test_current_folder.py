@@ -11,9 +11,9 @@ from pathlib import Path
 import httpx
 import pytest
 
+from pdemill.service.pages.preview import pack
+from pdemill.service.testing import Server
 from pdemill.spec.load import validate
-from service.pages.preview import pack
-from service.testing import Server
 
 SPEC = {"problem": {"family": "poisson", "resolution": [8, 8], "source": {"field": "gaussian"}}, "samples": 2}
 POINTS = {

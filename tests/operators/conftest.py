@@ -9,14 +9,14 @@ from typing import Any
 import pytest
 
 from pdemill.points import Array
+from pdemill.solvers.field_job import FieldJob
+from pdemill.solvers.instance import Instance
+from pdemill.solvers.methods.direct import Direct
+from pdemill.solvers.operators.discretisation import Discretisation
+from pdemill.solvers.operators.equation import relative_residual
+from pdemill.solvers.operators.system import System
+from pdemill.solvers.solution import Result
 from pdemill.spec import validate
-from solvers.field_job import FieldJob
-from solvers.instance import Instance
-from solvers.methods.direct import Direct
-from solvers.operators.discretisation import Discretisation
-from solvers.operators.equation import relative_residual
-from solvers.operators.system import System
-from solvers.solution import Result
 
 
 @dataclass(frozen=True)

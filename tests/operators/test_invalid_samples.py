@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from solvers.instance import InvalidSample
+from pdemill.solvers.instance import InvalidSample
 
 if TYPE_CHECKING:
     from tests.operators.conftest import Begin

@@ -24,13 +24,13 @@ from matplotlib.tri import LinearTriInterpolator, Triangulation
 import pdemill
 from pdemill.errors import SolverError
 from pdemill.points import Array
+from pdemill.solvers.field_job import FieldJob
+from pdemill.solvers.operators import meshing
+from pdemill.solvers.operators.discretisation import Discretisation
+from pdemill.solvers.operators.meshing import triangulate
 from pdemill.spec import load_preset
 from pdemill.spec.domain import Polygon
 from pdemill.spec.problem import families
-from solvers.field_job import FieldJob
-from solvers.operators import meshing
-from solvers.operators.discretisation import Discretisation
-from solvers.operators.meshing import triangulate
 
 if TYPE_CHECKING:
     from tests.operators.conftest import Begin, Solve
@@ -237,7 +237,7 @@ FRESH = """
 import json, sys
 from hashlib import sha256
 from pdemill.spec import validate
-from solvers.field_job import FieldJob
+from pdemill.solvers.field_job import FieldJob
 arrays = FieldJob(validate({"problem": json.load(sys.stdin), "samples": 1})).discretisation.arrays()
 sys.stdout.write(sha256(b"".join(arrays[name][1].tobytes() for name in sorted(arrays))).hexdigest())
 """

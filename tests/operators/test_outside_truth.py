@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 
 from pdemill.points import Array, TensorPoints
+from pdemill.solvers.instance import Instance
 from pdemill.spec.domain import BOX_SIDES
-from solvers.instance import Instance
 
 if TYPE_CHECKING:
     from tests.operators.conftest import Begin

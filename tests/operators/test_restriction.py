@@ -9,10 +9,10 @@ import numpy as np
 import pytest
 
 from pdemill.points import Array
-from solvers.certify import discretisation_error, rounding_residual
-from solvers.operators.discretisation import Discretisation
-from solvers.operators.equation import LinearEquation, relative_residual
-from solvers.operators.system import Matrix, Pattern, System
+from pdemill.solvers.certify import discretisation_error, rounding_residual
+from pdemill.solvers.operators.discretisation import Discretisation
+from pdemill.solvers.operators.equation import LinearEquation, relative_residual
+from pdemill.solvers.operators.system import Matrix, Pattern, System
 
 if TYPE_CHECKING:
     from tests.operators.conftest import Begin, Solve

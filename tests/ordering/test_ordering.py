@@ -11,12 +11,12 @@ from numpy.typing import NDArray
 from scipy.sparse.linalg import splu
 
 from pdemill.points import Array
+from pdemill.solvers.field_job import FieldJob
+from pdemill.solvers.ordering.distance import subspace_distance
+from pdemill.solvers.ordering.greedy import greedy
+from pdemill.solvers.ordering.hilbert import hilbert, hilbert_index, principal_components
+from pdemill.solvers.ordering.order import resolve_sort, solve_order
 from pdemill.spec import load_preset
-from solvers.field_job import FieldJob
-from solvers.ordering.distance import subspace_distance
-from solvers.ordering.greedy import greedy
-from solvers.ordering.hilbert import hilbert, hilbert_index, principal_components
-from solvers.ordering.order import resolve_sort, solve_order
 
 
 def cloud(samples: int, dimensions: int, seed: int = 0) -> Array:

@@ -9,7 +9,7 @@ from typing import Any
 import httpx
 import pytest
 
-from service.testing import Server, until
+from pdemill.service.testing import Server, until
 from tests.conftest import DARCY
 from tests.pages.browser import CONTRAST, NARROW, SHOTS, WIDE, executable, settle, tab
 

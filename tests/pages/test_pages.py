@@ -17,9 +17,9 @@ import zarr
 
 import pdemill
 from pdemill.planning import read_plan
+from pdemill.service.pages.form.spec import write_spec
+from pdemill.service.pages.render import STATIC
 from pdemill.spec.load import load_preset, preset_names, read_preset, validate
-from service.pages.form.spec import write_spec
-from service.pages.render import STATIC
 from tests.pages.html import faults
 from tests.service.api import Answer, Api, Headers
 

@@ -10,18 +10,18 @@ import pytest
 
 import pdemill
 from pdemill.planning import Candidate, Plan
+from pdemill.service.pages.charts import HEIGHT, WIDTH, histogram
+from pdemill.service.pages.form.spec import fields, read_spec, write_spec
+from pdemill.service.pages.formats import duration, figure, rate, size
+from pdemill.service.pages.plan import cold_iterations, plan_rows
+from pdemill.service.pages.preview import pack, small, unpack
+from pdemill.service.pages.shards import MOST_CELLS, grids
+from pdemill.service.pages.statistics import Statisticians
+from pdemill.service.pages.throughput import rates
+from pdemill.service.problems import Refusal
+from pdemill.service.samples import sample_view
 from pdemill.spec.load import load_preset, preset_names, read_preset, validate
 from pdemill.store.layout import cut
-from service.pages.charts import HEIGHT, WIDTH, histogram
-from service.pages.form.spec import fields, read_spec, write_spec
-from service.pages.formats import duration, figure, rate, size
-from service.pages.plan import cold_iterations, plan_rows
-from service.pages.preview import pack, small, unpack
-from service.pages.shards import MOST_CELLS, grids
-from service.pages.statistics import Statisticians
-from service.pages.throughput import rates
-from service.problems import Refusal
-from service.samples import sample_view
 
 
 @pytest.mark.parametrize("name", preset_names())

@@ -9,7 +9,7 @@ from urllib.parse import urlencode
 
 import pytest
 
-from service.pages.session import LASTS_SECONDS, SECRET
+from pdemill.service.pages.session import LASTS_SECONDS, SECRET
 from tests.pages.html import faults
 from tests.service.api import Answer, Api, Headers, bearer, key_of, keys_file, serving, without_broker
 
@@ -84,7 +84,7 @@ def test_a_session_ends_with_its_time_and_with_its_key(keyed: Api, monkeypatch: 
     known = cookie(give(keyed, key_of("alice")))
     now = time.time()
     with monkeypatch.context() as patched:
-        patched.setattr("service.pages.session.time.time", lambda: now + LASTS_SECONDS + 5)
+        patched.setattr("pdemill.service.pages.session.time.time", lambda: now + LASTS_SECONDS + 5)
         assert keyed.get("/", known).status == 303
     assert keyed.get("/", known).status == 200
     assert keyed.settings.api_keys is not None

@@ -19,15 +19,15 @@ from typing import Any
 
 import yaml
 
+from pdemill.service.app import create
+from pdemill.service.connections import Limits
+from pdemill.service.http import server
+from pdemill.service.state import AppState
+from pdemill.service.submission import queued
+from pdemill.service.testing import until
 from pdemill.settings import Settings
+from pdemill.solvers.estimate import estimate
 from pdemill.spec.load import load_spec
-from service.app import create
-from service.connections import Limits
-from service.http import server
-from service.state import AppState
-from service.submission import queued
-from service.testing import until
-from solvers.estimate import estimate
 
 type Headers = Sequence[tuple[str, str]]
 
@@ -140,7 +140,7 @@ class Api:
 
 @contextmanager
 def serving(settings: Settings, limits: Limits | None = None) -> Iterator[Api]:
-    """The API on these settings, served as ``python -m service`` does."""
+    """The API on these settings, served as ``python -m pdemill.service`` does."""
     app = create(settings)
     api = server(app, settings, "127.0.0.1", 0, limits)
     thread = Thread(target=api.run)

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 from redis import Redis, RedisError
 
-from service.testing import until
+from pdemill.service.testing import until
 
 
 @dataclass(frozen=True)
@@ -29,7 +29,7 @@ def valkey() -> Iterator[Broker]:
     """A Valkey that ends with the block."""
     with tempfile.TemporaryDirectory(prefix="pdemill-") as folder:  # a socket's path must be short
         socket = f"{folder}/valkey.sock"
-        command = [sys.executable, "-m", "workers.broker", folder, socket]
+        command = [sys.executable, "-m", "pdemill.workers.broker", folder, socket]
         environment = {**os.environ, "PDEMILL_PARENT": str(os.getpid())}
         with (
             subprocess.Popen(command, env=environment, stdout=subprocess.DEVNULL) as process,

@@ -15,9 +15,9 @@ import pytest
 
 import pdemill
 from pdemill.client import Client, Job
+from pdemill.service.testing import Server, until
 from pdemill.store.disk import Lock
 from pdemill.store.manifest import FOLDER
-from service.testing import Server, until
 
 SPEC: dict[str, Any] = {
     "problem": {

@@ -16,11 +16,11 @@ import pytest
 from benchmarks.coordinator import Crowd, broker, coordinator, submit
 from pdemill.data_directory import DataDirectory
 from pdemill.leases import Leases
+from pdemill.service.coordinator import Coordinator
+from pdemill.service.ledger import Ledger
+from pdemill.service.testing import until
+from pdemill.service.turns import room
 from pdemill.settings import Settings
-from service.coordinator import Coordinator
-from service.ledger import Ledger
-from service.testing import until
-from service.turns import room
 
 
 @dataclass
@@ -117,7 +117,7 @@ def test_no_more_is_handed_out_than_workers_need(settings: Settings) -> None:
 
 def test_what_a_worker_could_not_report_is_found(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
     """Reports that are lost with the broker: the units are without lease, so they are looked at, and done again."""
-    monkeypatch.setattr("service.schedule.GRACE_SECONDS", 0.5)
+    monkeypatch.setattr("pdemill.service.schedule.GRACE_SECONDS", 0.5)
     with coordinating(settings) as (made, ledger), working(settings, 4, hold=0.02) as crowd:
         name = submit(ledger, "ann", 1, 200, 100.0)
         leases = leases_of(settings)

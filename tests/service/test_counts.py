@@ -6,7 +6,7 @@ import os
 import shutil
 from pathlib import Path
 
-from service.counts import Counts
+from pdemill.service.counts import Counts
 
 
 def test_counts_follow_the_manifests(darcy_store: Path, tmp_path: Path) -> None:

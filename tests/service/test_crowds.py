@@ -17,8 +17,8 @@ from threading import Event, Thread
 import pytest
 
 from pdemill.process import raise_open_files
-from service.connections import Limits, Proxies, origin_of
-from service.testing import free_port, until
+from pdemill.service.connections import Limits, Proxies, origin_of
+from pdemill.service.testing import free_port, until
 from tests.service.api import Api, bearer, keys_file, serving, without_broker
 
 HALF = b"GET /v1/jobs HTTP/1.1\r\nHost: localhost\r\nX-A: "
@@ -49,7 +49,7 @@ def rest(link: socket.socket) -> bytes:
 def few_files(folder: Path) -> Iterator[tuple[int, Path]]:
     """An API that may have 1,024 open files: its port and its log."""
     port, log = free_port(), folder / "api.log"
-    command = f"ulimit -n 1024; exec {sys.executable} -m service --port {port}"
+    command = f"ulimit -n 1024; exec {sys.executable} -m pdemill.service --port {port}"
     environment = {**os.environ, "PDEMILL_DATA_DIR": str(folder / "data"), "PDEMILL_PARENT": str(os.getpid()),
                    "PDEMILL_REDIS_URL": f"unix://{folder}/no.sock"}  # fmt: skip
     with log.open("wb") as out:

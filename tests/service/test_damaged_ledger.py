@@ -15,12 +15,12 @@ from click.testing import CliRunner
 import pdemill
 from pdemill.cli import commands
 from pdemill.errors import PdemillError
+from pdemill.service.database import BACKUP, LEDGER, back_up
+from pdemill.service.ledger import Ledger
+from pdemill.service.submission import queued
+from pdemill.service.testing import Server, until
+from pdemill.solvers.estimate import estimate
 from pdemill.spec import validate
-from service.database import BACKUP, LEDGER, back_up
-from service.ledger import Ledger
-from service.submission import queued
-from service.testing import Server, until
-from solvers.estimate import estimate
 from tests.service.api import Api, serving, without_broker
 
 PAGE = 4096

@@ -14,7 +14,7 @@ import pytest
 import pdemill
 from pdemill.data_directory import MARKER, DataDirectory
 from pdemill.errors import DirectoryAway, PdemillError
-from service.testing import Server, until
+from pdemill.service.testing import Server, until
 from tests.service.api import Api, serving, without_broker
 
 GONE = f"the data directory is not there, for it has no file {MARKER}; is its disk mounted?"

@@ -8,8 +8,8 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from service.expiry import Expiry
-from service.testing import until
+from pdemill.service.expiry import Expiry
+from pdemill.service.testing import until
 from tests.service.api import bearer, keys_file, serving, without_broker
 
 DAY = 86_400.0
@@ -91,9 +91,9 @@ def test_ledgers_of_older_versions_are_taken(tmp_path: Path) -> None:
     """Their rows get estimates from what they have."""
     import sqlite3
 
-    from service.backlog import Backlog
-    from service.ledger import Ledger
-    from service.ledger_schema import SCHEMA
+    from pdemill.service.backlog import Backlog
+    from pdemill.service.ledger import Ledger
+    from pdemill.service.ledger_schema import SCHEMA
 
     db = sqlite3.connect(tmp_path / "jobs.sqlite")
     old = SCHEMA.partition("CREATE TABLE IF NOT EXISTS backlog")[0]

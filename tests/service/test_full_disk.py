@@ -13,7 +13,7 @@ SCENARIO = """
 import os, signal, subprocess, sys
 from pathlib import Path
 import pdemill
-from service.testing import Server, until
+from pdemill.service.testing import Server, until
 
 disk = Path(sys.argv[1])
 spec = {

@@ -25,10 +25,10 @@ from schemathesis.specs.openapi.checks import (
     unsupported_method,
 )
 
+from pdemill.service.submission import queued
 from pdemill.settings import Settings
+from pdemill.solvers.estimate import estimate
 from pdemill.spec.load import load_spec, preset_names, read_preset
-from service.submission import queued
-from solvers.estimate import estimate
 from tests.conftest import DARCY
 from tests.sampling import sample
 from tests.service.api import SECONDS, Api, serving

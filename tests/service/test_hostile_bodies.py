@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from service.testing import until
+from pdemill.service.testing import until
 from tests.service.api import SECONDS, Api, Headers
 
 type Json = dict[str, Any]

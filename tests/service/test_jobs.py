@@ -20,8 +20,8 @@ import pdemill
 from pdemill.client import Client, Job
 from pdemill.errors import JobError, ServerError, SpecError
 from pdemill.progress import Tally
-from service.results import is_damaged
-from service.testing import Server, until
+from pdemill.service.results import is_damaged
+from pdemill.service.testing import Server, until
 from tests.command import pdemill as command
 from tests.sampling import slow
 

@@ -14,9 +14,9 @@ from typing import Any
 import pytest
 
 from pdemill.errors import PdemillError
+from pdemill.service.__main__ import main
+from pdemill.service.keys import KeyRing
 from pdemill.store.disk import Lock
-from service.__main__ import main
-from service.keys import KeyRing
 from tests.service.api import Api, Headers, bearer, key_of, keys_file, serving, without_broker
 
 SPEC: dict[str, Any] = {"problem": {"family": "poisson", "resolution": [9]}, "samples": 100}
@@ -268,7 +268,7 @@ def test_without_keys_only_the_loopback_is_served(host: str, tmp_path: Path, mon
     assert not (tmp_path / "data").exists()
 
 
-SERVICE = [sys.executable, "-m", "service", "--port", "0", "--host", "0.0.0.0"]
+SERVICE = [sys.executable, "-m", "pdemill.service", "--port", "0", "--host", "0.0.0.0"]
 SERVE = [str(Path(sys.executable).with_name("pdemill")), "serve", "--host", "0.0.0.0", "--data-dir", "data"]
 
 

@@ -7,10 +7,10 @@ from pathlib import Path
 
 import pytest
 
+from pdemill.service.ledger import Dataset, Ledger
+from pdemill.service.submission import queued
+from pdemill.solvers.estimate import estimate
 from pdemill.spec import validate
-from service.ledger import Dataset, Ledger
-from service.submission import queued
-from solvers.estimate import estimate
 
 NEVER = pytest.fail
 

@@ -11,8 +11,8 @@ from pathlib import Path
 import pytest
 
 from pdemill.logs import MOST_REPEATS, REPEAT_SECONDS, Repeats
-from service import serve
-from service.testing import until
+from pdemill.service import serve
+from pdemill.service.testing import until
 
 CHATTER = "import itertools\nfor number in itertools.count(): print('line', number, flush=True)"
 

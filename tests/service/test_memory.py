@@ -11,7 +11,7 @@ import pytest
 
 from pdemill.data_directory import DataDirectory
 from pdemill.leases import Presence, Unit
-from solvers.installed import has_petsc
+from pdemill.solvers.installed import has_petsc
 from tests.service.api import serving, without_broker
 
 CUBE = {"problem": {"family": "poisson", "resolution": [64, 64, 64]}, "samples": 4, "solver": {"method": "direct"},
@@ -70,9 +70,9 @@ FACTORISE = """
 import os, sys
 from pathlib import Path
 from pdemill.spec.load import validate
-from solvers.job import open_job
-from solvers import petsc
-from workers import memory
+from pdemill.solvers.job import open_job
+from pdemill.solvers import petsc
+from pdemill.workers import memory
 
 def factorise(cells):
     job = open_job(validate({"problem": {"family": "poisson", "resolution": [cells] * 3}, "samples": 4}))
@@ -106,7 +106,7 @@ def test_a_worker_names_the_limit(monkeypatch: pytest.MonkeyPatch, tmp_path: Pat
     """Trying again would not help, so the job ends."""
     DataDirectory.made(tmp_path)
     monkeypatch.setenv("PDEMILL_DATA_DIR", str(tmp_path))
-    from workers.tasks import _attempt
+    from pdemill.workers.tasks import _attempt
 
     def hungry() -> None:
         raise MemoryError
@@ -128,7 +128,7 @@ def test_a_worker_names_the_limit(monkeypatch: pytest.MonkeyPatch, tmp_path: Pat
 
 def test_what_a_worker_may_use_is_known(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     """The machine's, the container's, or what was set."""
-    from workers import memory
+    from pdemill.workers import memory
 
     monkeypatch.delenv("PDEMILL_WORKER_MEMORY", raising=False)
     monkeypatch.setattr(memory, "CGROUP", tmp_path / "memory.max")

@@ -9,9 +9,9 @@ from pathlib import Path
 import pytest
 
 from pdemill.leases import Report
-from service.ledger import Ledger
-from service.metrics import Metrics
-from service.totals import Totals
+from pdemill.service.ledger import Ledger
+from pdemill.service.metrics import Metrics
+from pdemill.service.totals import Totals
 from tests.service.api import Api, bearer, keys_file, serving, without_broker
 
 REPORT = Report("a", "train-00000", samples=10, failed=2, iterations=50, wall_seconds=2.0, cpu_seconds={"solve": 1.5})

@@ -11,10 +11,10 @@ import jsonschema_rs
 import pytest
 from schemathesis.specs.openapi.definitions import OPENAPI_31_VALIDATOR
 
+from pdemill.service.app import create
+from pdemill.service.problems import MEDIA_TYPE
 from pdemill.settings import Settings
 from pdemill.spec.load import preset_names, read_preset
-from service.app import create
-from service.problems import MEDIA_TYPE
 from tests.conftest import DARCY
 
 type Json = dict[str, Any]

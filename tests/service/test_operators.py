@@ -15,11 +15,11 @@ import pytest
 
 from pdemill.client import Client
 from pdemill.errors import ServerError
+from pdemill.service import guesses
+from pdemill.service.guesses import Guesses
+from pdemill.service.problems import Refusal
+from pdemill.service.testing import until
 from pdemill.settings import Settings
-from service import guesses
-from service.guesses import Guesses
-from service.problems import Refusal
-from service.testing import until
 from tests.command import pdemill as command
 from tests.service.api import Answer, Api, Headers, bearer, key_of, keys_file, serving, without_broker
 from tests.service.broker import valkey
@@ -262,7 +262,7 @@ def test_a_minute_later_keys_are_looked_at_again(monkeypatch: pytest.MonkeyPatch
     with pytest.raises(Refusal):
         found.check("2001:db8::7", "b")
     now = time.monotonic()
-    monkeypatch.setattr("service.guesses.time.monotonic", lambda: now + guesses.MINUTE + 1)
+    monkeypatch.setattr("pdemill.service.guesses.time.monotonic", lambda: now + guesses.MINUTE + 1)
     found.check("2001:db8::7", "b")
     found.note("2001:db8::7", "b", right=False)
     found.check("2001:db8::7", "b")

@@ -19,8 +19,8 @@ import pytest
 from pdemill.errors import PdemillError
 from pdemill.logs import set_up_logs
 from pdemill.passwords import HIDDEN, passwords, without_password
+from pdemill.service.testing import free_port, until
 from pdemill.settings import Settings
-from service.testing import free_port, until
 from tests.service.broker import Broker, valkey
 
 SECRET = "Pl4nted/pass:w@rd"
@@ -101,7 +101,7 @@ WRONG = {
 }
 COMMANDS = {
     "serve": ["-P", "-c", "from pdemill.cli import main; main()", "serve", "--data-dir", "data"],
-    "health": ["-m", "workers.health"],
+    "health": ["-m", "pdemill.workers.health"],
 }
 
 

@@ -15,12 +15,12 @@ from urllib.parse import quote
 import pytest
 
 import pdemill
+from pdemill.service.pages.preview import pack
+from pdemill.service.pools import SIZES, Kind
+from pdemill.service.readiness import PATIENCE_SECONDS
+from pdemill.service.testing import until
 from pdemill.settings import Settings
 from pdemill.spec.load import load_spec
-from service.pages.preview import pack
-from service.pools import SIZES, Kind
-from service.readiness import PATIENCE_SECONDS
-from service.testing import until
 from tests.conftest import DARCY
 from tests.service.api import Answer, Api, serving, without_broker
 from tests.service.broker import valkey

@@ -9,9 +9,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pdemill.leases import FINISH, PREPARE, Unit
+from pdemill.service.schedule import GRACE_SECONDS, MOST_BLOCKED, Issue, Track
+from pdemill.service.shards import Shards
 from pdemill.store.layout import cut
-from service.schedule import GRACE_SECONDS, MOST_BLOCKED, Issue, Track
-from service.shards import Shards
 
 
 def _prepared(shards: int) -> Track:

@@ -16,12 +16,12 @@ import pytest
 import pdemill
 from pdemill.engine import engine
 from pdemill.errors import StoreError
+from pdemill.service import scrubber
+from pdemill.service.submission import queued
+from pdemill.service.testing import Server, until
+from pdemill.solvers.estimate import estimate
 from pdemill.spec.load import load_spec
 from pdemill.store.root import read_attributes
-from service import scrubber
-from service.submission import queued
-from service.testing import Server, until
-from solvers.estimate import estimate
 from tests.service.api import Api, serving, without_broker
 
 FILE, MANIFEST = "train/solution/c/1/0/0/0", "_manifest/train-00001.json"

@@ -14,9 +14,9 @@ from redis import Redis
 import pdemill
 from pdemill.data_directory import MARKER, DataDirectory
 from pdemill.leases import FINISH, QUEUE, Leases, Presence, Report, Unit, UnitFailure, prefix_of
+from pdemill.service.queue import Queue, Task
+from pdemill.service.testing import Server, until
 from pdemill.settings import Settings
-from service.queue import Queue, Task
-from service.testing import Server, until
 from tests.service.api import Api, serving
 from tests.service.broker import valkey
 

@@ -16,7 +16,7 @@ import pytest
 
 from pdemill.client import Client
 from pdemill.process import module_command
-from service.testing import Server, free_port, until
+from pdemill.service.testing import Server, free_port, until
 
 SPEC = {"problem": {"family": "darcy", "resolution": [64, 64]}, "samples": 1600, "store": {"shard": 16}}
 
@@ -28,7 +28,7 @@ def _second(server: Server) -> Iterator[str]:
     environment = {**os.environ, "PDEMILL_DATA_DIR": str(server.data_dir.absolute())}
     environment["PDEMILL_REDIS_URL"] = _environment(server.pids("api")[0])["PDEMILL_REDIS_URL"]
     process = subprocess.Popen(
-        module_command("service", "--port", str(port)), env=environment, stderr=subprocess.DEVNULL
+        module_command("pdemill.service", "--port", str(port)), env=environment, stderr=subprocess.DEVNULL
     )
     try:
         yield f"http://127.0.0.1:{port}"

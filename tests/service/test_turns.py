@@ -11,9 +11,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pdemill.leases import FINISH, PREPARE
-from service.schedule import Track
-from service.shards import Shards
-from service.turns import CREDIT_SECONDS, QUICK_SECONDS, Turn, Turns, room
+from pdemill.service.schedule import Track
+from pdemill.service.shards import Shards
+from pdemill.service.turns import CREDIT_SECONDS, QUICK_SECONDS, Turn, Turns, room
 
 
 def _track(name: str, shards: int, *owners: str, each: float = 100.0) -> Track:

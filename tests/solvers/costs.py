@@ -11,10 +11,10 @@ from typing import Any
 import numpy as np
 import zarr
 
+from pdemill.solvers.local.generate import generate
+from pdemill.solvers.subsets import refined_count
 from pdemill.spec.load import load_preset, preset_names
 from pdemill.store.root import read_attributes
-from solvers.local.generate import generate
-from solvers.subsets import refined_count
 
 FILE = Path(__file__).with_suffix(".json")
 FEW = 4

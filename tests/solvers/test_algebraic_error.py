@@ -12,16 +12,16 @@ import pdemill
 from benchmarks.shared.truth import errors, true_solution
 from benchmarks.shared.truth import solution as system_solution
 from pdemill.points import Array
+from pdemill.solvers.algebraic import Corrector, relative_error
+from pdemill.solvers.certify import rounding_residual
+from pdemill.solvers.doubled import residual
+from pdemill.solvers.field_job import FieldJob
+from pdemill.solvers.operators.equation import LinearEquation
+from pdemill.solvers.solution import Result
+from pdemill.solvers.stopwatch import Stopwatch
 from pdemill.spec import validate
 from pdemill.store.layout import Shard
 from pdemill.store.store import ShardData
-from solvers.algebraic import Corrector, relative_error
-from solvers.certify import rounding_residual
-from solvers.doubled import residual
-from solvers.field_job import FieldJob
-from solvers.operators.equation import LinearEquation
-from solvers.solution import Result
-from solvers.stopwatch import Stopwatch
 from tests.sampling import sample
 
 type Json = dict[str, Any]

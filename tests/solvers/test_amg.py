@@ -10,17 +10,17 @@ from typing import Any
 import numpy as np
 import pytest
 
+from pdemill.solvers.field_job import FieldJob
+from pdemill.solvers.methods.amg import Amg, AmgSolver, Interpolation
+from pdemill.solvers.methods.direct import Direct
+from pdemill.solvers.operators.equation import relative_residual
+from pdemill.solvers.operators.system import Matrix, System
+from pdemill.solvers.solution import Result, Solution
 from pdemill.spec import load_preset, validate
 from pdemill.spec.job import Spec
-from solvers.field_job import FieldJob
-from solvers.methods.amg import Amg, AmgSolver, Interpolation
-from solvers.methods.direct import Direct
-from solvers.operators.equation import relative_residual
-from solvers.operators.system import Matrix, System
-from solvers.solution import Result, Solution
 
 pytest.importorskip("petsc4py", reason="petsc4py is not installed")
-from solvers.petsc import Amg as Hierarchy
+from pdemill.solvers.petsc import Amg as Hierarchy
 
 PLATE: dict[str, Any] = {
     "family": "thermal", "resolution": {"h": 0.04}, "source": 1,

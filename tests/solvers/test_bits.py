@@ -6,11 +6,11 @@ import numpy as np
 import pytest
 
 from pdemill.points import Array
+from pdemill.solvers.compiled import compiled
+from pdemill.solvers.krylov.arnoldi import arnoldi_cycle
+from pdemill.solvers.krylov.sums import BLOCK, LANES, inner_products, subtract, work_rows
+from pdemill.solvers.operators.system import Matrix, Pattern
 from pdemill.spec.problem import Properties
-from solvers.compiled import compiled
-from solvers.krylov.arnoldi import arnoldi_cycle
-from solvers.krylov.sums import BLOCK, LANES, inner_products, subtract, work_rows
-from solvers.operators.system import Matrix, Pattern
 from tests.preconditioned import Preconditioned
 
 ROWS = 11

@@ -13,8 +13,8 @@ import pytest
 CALLEE = """
 from typing import NamedTuple
 from scaled import constants
-from solvers.compiled import compiled
-from solvers.walks.geometry import implements, reach2
+from pdemill.solvers.compiled import compiled
+from pdemill.solvers.walks.geometry import implements, reach2
 
 class Plane(NamedTuple):
     height: float
@@ -29,7 +29,7 @@ def scale(x):
 """
 CALLER = """
 from numba import types
-from solvers.compiled import c_function, compiled
+from pdemill.solvers.compiled import c_function, compiled
 from .callee import scale
 
 @compiled()
@@ -41,8 +41,8 @@ def thrice(x):
     return 3.0 * scale(x)
 """
 ELSEWHERE = """
-from solvers.compiled import compiled
-from solvers.walks.geometry import reach2
+from pdemill.solvers.compiled import compiled
+from pdemill.solvers.walks.geometry import reach2
 
 @compiled()
 def radius(shape):
@@ -52,7 +52,7 @@ RUN = """
 from scaled.callee import Plane
 from scaled.caller import thrice, twice
 from scaled.elsewhere import radius
-from solvers.compiled import compile_seconds
+from pdemill.solvers.compiled import compile_seconds
 print(twice(1.0), thrice.ctypes(1.0), radius(Plane(1.0)))
 print(sum(sum(kernel.stats.cache_hits.values()) for kernel in (twice, radius)) + thrice.cache_hits)
 print(compile_seconds() > 0)
@@ -72,15 +72,15 @@ IndexDataCacheFile.{at} = lambda *parts: os._exit(9)
 UNKEPT = """
 import importlib, pkgutil
 import numpy as np
-import solvers.draws, solvers.krylov, solvers.multigrid, solvers.walks
+import pdemill.solvers.draws, pdemill.solvers.krylov, pdemill.solvers.multigrid, pdemill.solvers.walks
 from numba.core.dispatcher import Dispatcher
-from solvers.krylov.sums import total
-from solvers.multigrid import layout
-from solvers.multigrid.loading import unload
-from solvers.walks.philox import words
+from pdemill.solvers.krylov.sums import total
+from pdemill.solvers.multigrid import layout
+from pdemill.solvers.multigrid.loading import unload
+from pdemill.solvers.walks.philox import words
 
-parts = [solvers.draws]
-for package in (solvers.krylov, solvers.multigrid, solvers.walks):
+parts = [pdemill.solvers.draws]
+for package in (pdemill.solvers.krylov, pdemill.solvers.multigrid, pdemill.solvers.walks):
     found = pkgutil.walk_packages(package.__path__, package.__name__ + ".")
     parts += [importlib.import_module(part.name) for part in found]
 kernels = {value for part in parts for value in vars(part).values() if isinstance(value, Dispatcher)}
@@ -91,7 +91,7 @@ level, x = np.zeros(64, np.int64), np.zeros((1, 1))
 level[[layout.NZ, layout.NY, layout.NX]] = 1
 unload(np.full(64, 3.0), level, level, x, np.array([2.0]), 1)
 assert x == 6.0
-assert solvers.draws._turn(np.ones(1), np.ones(1), np.zeros(2)) is None
+assert pdemill.solvers.draws._turn(np.ones(1), np.ones(1), np.zeros(2)) is None
 """
 
 

@@ -9,8 +9,8 @@ from typing import Any
 
 import pytest
 
+from pdemill.solvers.estimate import estimate
 from pdemill.spec.load import load_preset
-from solvers.estimate import estimate
 from tests.sampling import sample
 from tests.solvers.costs import FILE, measured, work
 

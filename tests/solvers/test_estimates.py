@@ -12,15 +12,15 @@ import zarr
 
 import pdemill
 from pdemill.errors import PdemillError, SpecError
+from pdemill.solvers.certify import discretisation_error
+from pdemill.solvers.field_job import FieldJob
+from pdemill.solvers.operators.norms import relative_norm
+from pdemill.solvers.solution import Result
+from pdemill.solvers.walks.drawn import relative_error
 from pdemill.spec import validate
 from pdemill.store.layout import Shard
 from pdemill.store.root import read_attributes
 from pdemill.store.store import ShardData
-from solvers.certify import discretisation_error
-from solvers.field_job import FieldJob
-from solvers.operators.norms import relative_norm
-from solvers.solution import Result
-from solvers.walks.drawn import relative_error
 from tests.command import pdemill as command
 from tests.store.forging import array
 

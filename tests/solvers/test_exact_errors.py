@@ -12,10 +12,10 @@ import numpy as np
 import pytest
 
 from benchmarks.shared.truth import true_solution
+from pdemill.solvers.field_job import FieldJob
+from pdemill.solvers.operators.equation import LinearEquation
 from pdemill.spec import validate
 from pdemill.store.layout import Shard
-from solvers.field_job import FieldJob
-from solvers.operators.equation import LinearEquation
 from tests.sampling import sample
 
 type Json = dict[str, Any]

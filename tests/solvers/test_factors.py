@@ -6,14 +6,14 @@ from typing import Any
 
 import pytest
 
+from pdemill.solvers.estimate import estimate, slowness
+from pdemill.solvers.job import open_job
+from pdemill.solvers.methods.dissection import Fill, dissect, factorisation
 from pdemill.spec.load import validate
 from pdemill.spec.method import LinearMethod
-from solvers.estimate import estimate, slowness
-from solvers.job import open_job
-from solvers.methods.dissection import Fill, dissect, factorisation
 
 pytest.importorskip("petsc4py", reason="petsc4py is not installed")
-from solvers import petsc
+from pdemill.solvers import petsc
 
 BOX, FLOPS, ENTRIES, MEGABYTES = {"family": "poisson"}, 3, 29, 22
 CONVECTION = {"family": "convection_diffusion", "velocity": [1.0, 2.0, 0.5]}

@@ -8,15 +8,15 @@ from typing import Any
 import numpy as np
 import pytest
 
+from pdemill.solvers.field_job import FieldJob
+from pdemill.solvers.field_shard import solve_shard
+from pdemill.solvers.multigrid.solver import GridSolver
+from pdemill.solvers.operators.equation import relative_residual
+from pdemill.solvers.operators.system import Matrix, System
+from pdemill.solvers.solution import Result
 from pdemill.spec import validate
 from pdemill.spec.method import LinearMethod
 from pdemill.store.layout import Shard
-from solvers.field_job import FieldJob
-from solvers.field_shard import solve_shard
-from solvers.multigrid.solver import GridSolver
-from solvers.operators.equation import relative_residual
-from solvers.operators.system import Matrix, System
-from solvers.solution import Result
 
 WAVES: dict[str, Any] = {
     "family": "helmholtz", "resolution": [8, 8], "wavenumber": 16, "source": {"field": "gaussian"},

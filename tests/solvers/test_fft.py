@@ -11,19 +11,19 @@ import numpy as np
 import pytest
 
 from pdemill.points import Array
+from pdemill.solvers.field_job import FieldJob
+from pdemill.solvers.field_shard import solve_shard
+from pdemill.solvers.methods.candidates import for_few
+from pdemill.solvers.methods.direct import Direct
+from pdemill.solvers.methods.fft import Fft, FftSolver
+from pdemill.solvers.operators.equation import relative_residual
+from pdemill.solvers.operators.system import Matrix, System
+from pdemill.solvers.sequence import Sequence
+from pdemill.solvers.solution import Result
+from pdemill.solvers.stopwatch import Stopwatch
 from pdemill.spec import validate
 from pdemill.spec.domain import BOX_SIDES
 from pdemill.store.layout import Shard
-from solvers.field_job import FieldJob
-from solvers.field_shard import solve_shard
-from solvers.methods.candidates import for_few
-from solvers.methods.direct import Direct
-from solvers.methods.fft import Fft, FftSolver
-from solvers.operators.equation import relative_residual
-from solvers.operators.system import Matrix, System
-from solvers.sequence import Sequence
-from solvers.solution import Result
-from solvers.stopwatch import Stopwatch
 
 HELD, FLUX = {"dirichlet": {"uniform": [-1, 1]}}, {"neumann": {"uniform": [-1, 1]}}
 ENDS: tuple[Any, ...] = ((HELD, HELD), (FLUX, FLUX), (HELD, FLUX), (FLUX, HELD), ("periodic", "periodic"))

@@ -14,13 +14,13 @@ from scipy.sparse.linalg import spsolve
 
 import pdemill
 from pdemill.points import Array
+from pdemill.solvers.field_job import FieldJob
+from pdemill.solvers.flags import FLAGS, Evidence, StoredField, counts, disputed, told
+from pdemill.solvers.operators.equation import LinearEquation
 from pdemill.spec import validate
 from pdemill.store.disk import LocalDisk
 from pdemill.store.layout import Shard
 from pdemill.store.manifest import read
-from solvers.field_job import FieldJob
-from solvers.flags import FLAGS, Evidence, StoredField, counts, disputed, told
-from solvers.operators.equation import LinearEquation
 
 type Json = dict[str, Any]
 

@@ -11,12 +11,12 @@ import numpy as np
 import pytest
 
 from pdemill.points import Array
+from pdemill.solvers.field_estimates import Refiner
+from pdemill.solvers.field_job import FieldJob
+from pdemill.solvers.methods.candidates import for_few
+from pdemill.solvers.operators.norms import relative_norm
+from pdemill.solvers.stopwatch import Stopwatch
 from pdemill.spec import validate
-from solvers.field_estimates import Refiner
-from solvers.field_job import FieldJob
-from solvers.methods.candidates import for_few
-from solvers.operators.norms import relative_norm
-from solvers.stopwatch import Stopwatch
 
 type Json = dict[str, Any]
 

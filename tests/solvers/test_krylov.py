@@ -10,17 +10,17 @@ import pytest
 from scipy.linalg import eig, subspace_angles
 
 from pdemill.points import Array
+from pdemill.solvers.krylov.arnoldi import arnoldi_cycle
+from pdemill.solvers.krylov.learning import Learning
+from pdemill.solvers.krylov.orthonormal import has_drifted, orthonormalise
+from pdemill.solvers.krylov.recycle_space import RecycleSpace
+from pdemill.solvers.krylov.selection import harmonic_vectors
+from pdemill.solvers.krylov.solver import SkrSolver
+from pdemill.solvers.krylov.sums import work_rows
+from pdemill.solvers.operators.product import LibraryError, check
+from pdemill.solvers.operators.system import Matrix, Pattern, System
+from pdemill.solvers.solution import Result
 from pdemill.spec.problem import Properties
-from solvers.krylov.arnoldi import arnoldi_cycle
-from solvers.krylov.learning import Learning
-from solvers.krylov.orthonormal import has_drifted, orthonormalise
-from solvers.krylov.recycle_space import RecycleSpace
-from solvers.krylov.selection import harmonic_vectors
-from solvers.krylov.solver import SkrSolver
-from solvers.krylov.sums import work_rows
-from solvers.operators.product import LibraryError, check
-from solvers.operators.system import Matrix, Pattern, System
-from solvers.solution import Result
 from tests.preconditioned import Preconditioned
 from tests.solvers.plain_gcrodr import arnoldi, plain_gcrodr
 

@@ -10,11 +10,11 @@ import numpy as np
 import pytest
 
 from pdemill.errors import SpecError
+from pdemill.solvers.field_job import FieldJob
+from pdemill.solvers.operators.equation import relative_residual
+from pdemill.solvers.solution import Result
 from pdemill.spec import validate
 from pdemill.spec.method import LinearMethod, methods
-from solvers.field_job import FieldJob
-from solvers.operators.equation import relative_residual
-from solvers.solution import Result
 
 SYSTEMS: dict[str, dict[str, Any]] = {
     "definite": {"family": "darcy", "resolution": [20, 17], "coefficient": {"field": "lognormal", "modes": 16}},
@@ -156,7 +156,7 @@ def test_a_state_is_never_changed_by_the_solver() -> None:
 
 def test_the_recycled_space_satisfies_its_definition() -> None:
     """A M^-1 U^T = C^T with orthonormal C, for the matrix that it is said to be for."""
-    from solvers.petsc import Preconditioned
+    from pdemill.solvers.petsc import Preconditioned
 
     job = _job({"method": "skr", "restart": 12, "recycle": 5, "preconditioner": "jacobi"}, "indefinite")
     solver = job.method.solver()
@@ -179,7 +179,7 @@ def test_solvers_leave_signals_alone() -> None:
     """A closed socket or pipe is an error that Python raises, also after PETSc was loaded; it must not end the
     process. In a process of its own."""
     check = (
-        "import os, solvers.petsc\n"
+        "import os, pdemill.solvers.petsc\n"
         "reading, writing = os.pipe()\n"
         "os.close(reading)\n"
         "try:\n"

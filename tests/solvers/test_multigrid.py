@@ -10,20 +10,20 @@ import pytest
 
 from pdemill.errors import SpecError
 from pdemill.points import Array
+from pdemill.solvers.field_job import FieldJob
+from pdemill.solvers.field_shard import solve_shard
+from pdemill.solvers.methods.direct import Direct
+from pdemill.solvers.multigrid import layout as of
+from pdemill.solvers.multigrid.cg import move
+from pdemill.solvers.multigrid.layout import left_over, plan_coarsening
+from pdemill.solvers.multigrid.solver import GridSolver
+from pdemill.solvers.operators.equation import relative_residual
+from pdemill.solvers.operators.system import System
+from pdemill.solvers.sequence import Sequence
+from pdemill.solvers.solution import Result
+from pdemill.solvers.stopwatch import Stopwatch
 from pdemill.spec import validate
 from pdemill.store.layout import Shard
-from solvers.field_job import FieldJob
-from solvers.field_shard import solve_shard
-from solvers.methods.direct import Direct
-from solvers.multigrid import layout as of
-from solvers.multigrid.cg import move
-from solvers.multigrid.layout import left_over, plan_coarsening
-from solvers.multigrid.solver import GridSolver
-from solvers.operators.equation import relative_residual
-from solvers.operators.system import System
-from solvers.sequence import Sequence
-from solvers.solution import Result
-from solvers.stopwatch import Stopwatch
 
 FLUX, HELD = {"neumann": {"uniform": [-1, 1]}}, {"dirichlet": {"uniform": [-1, 1]}}
 ROBIN = {"robin": {"coefficient": {"uniform": [0.1, 10]}, "value": {"uniform": [-1, 1]}}}
@@ -151,7 +151,7 @@ def test_lanes_that_wait_or_are_left_behind_do_not_change(monkeypatch: pytest.Mo
         moved.append(arguments[4].tolist())
         move(*arguments)
 
-    monkeypatch.setattr("solvers.multigrid.solver.move", counted)
+    monkeypatch.setattr("pdemill.solvers.multigrid.solver.move", counted)
     hard = {"field": "threshold", "low": 1, "high": 1e3, "of": {"field": "gaussian", "modes": 16, "alpha": 1.5}}
     mild, slow = (_job({"resolution": [48, 40], "coefficient": k}) for k in (TWO, hard))
     pattern = mild.discretisation.pattern

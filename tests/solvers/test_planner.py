@@ -12,17 +12,17 @@ import pytest
 import pdemill
 from pdemill.errors import CorruptStore, SpecError
 from pdemill.planning import FILE, Candidate, Plan, read_plan
+from pdemill.solvers.field_job import FieldJob
+from pdemill.solvers.methods.candidates import candidates, name_of
+from pdemill.solvers.methods.direct import Direct
+from pdemill.solvers.methods.multigrid import Multigrid
+from pdemill.solvers.planning.planner import FAR, LOAD_SECONDS, TIE, affordable, fastest, make_plan, reason
+from pdemill.solvers.planning.trial import Trials
+from pdemill.solvers.verify import verify
 from pdemill.spec.load import load_preset, preset_names, validate
 from pdemill.spec.method import methods
 from pdemill.spec.problem import Problem
 from pdemill.store.root import read_attributes
-from solvers.field_job import FieldJob
-from solvers.methods.candidates import candidates, name_of
-from solvers.methods.direct import Direct
-from solvers.methods.multigrid import Multigrid
-from solvers.planning.planner import FAR, LOAD_SECONDS, TIE, affordable, fastest, make_plan, reason
-from solvers.planning.trial import Trials
-from solvers.verify import verify
 
 DARCY: dict[str, Any] = {
     "problem": {"family": "darcy", "resolution": [64, 64], "coefficient": {"field": "lognormal", "std": 1.0}},

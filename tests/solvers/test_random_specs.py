@@ -19,10 +19,10 @@ from hypothesis import HealthCheck, Phase, event, example, given, seed, settings
 import pdemill
 from benchmarks.shared.truth import errors, true_solution
 from pdemill.errors import PdemillError
+from pdemill.solvers.field_job import FieldJob
 from pdemill.spec import validate
 from pdemill.store.layout import Shard
 from pdemill.store.store import ShardData
-from solvers.field_job import FieldJob
 from tests.solvers.random_specs import specs
 
 type Json = dict[str, Any]

@@ -9,17 +9,17 @@ import numpy as np
 import pytest
 
 from pdemill.points import Array
+from pdemill.solvers.field_job import FieldJob
+from pdemill.solvers.krylov.conjugate import EVERY, Ending
+from pdemill.solvers.krylov.deflation import DeflatedBasis, Deflation
+from pdemill.solvers.krylov.recycled_cg import RecycledCgSolver
+from pdemill.solvers.krylov.ritz import restart_vectors, smallest_ritz, whitening
+from pdemill.solvers.methods.cg import Cg
+from pdemill.solvers.operators.system import Matrix, Pattern, System
+from pdemill.solvers.solution import Result
 from pdemill.spec import load_preset
 from pdemill.spec.method import Preconditioner
 from pdemill.spec.problem import Properties
-from solvers.field_job import FieldJob
-from solvers.krylov.conjugate import EVERY, Ending
-from solvers.krylov.deflation import DeflatedBasis, Deflation
-from solvers.krylov.recycled_cg import RecycledCgSolver
-from solvers.krylov.ritz import restart_vectors, smallest_ritz, whitening
-from solvers.methods.cg import Cg
-from solvers.operators.system import Matrix, Pattern, System
-from solvers.solution import Result
 from tests.preconditioned import Preconditioned
 
 N = 150

@@ -7,10 +7,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from pdemill.solvers.field_job import FieldJob
+from pdemill.solvers.field_shard import solve_shard
 from pdemill.spec import Spec, load_preset, load_spec
 from pdemill.store.layout import Shard
-from solvers.field_job import FieldJob
-from solvers.field_shard import solve_shard
 from tests.sampling import sample
 
 WAVES = Path(__file__).parents[2] / "benchmarks" / "waves.yaml"

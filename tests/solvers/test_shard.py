@@ -9,13 +9,13 @@ from typing import Any
 import numpy as np
 import pytest
 
+from pdemill.solvers.draws import CompiledDraw
+from pdemill.solvers.field_job import FieldJob
+from pdemill.solvers.field_shard import solve_shard
+from pdemill.solvers.progress import Progress
+from pdemill.solvers.subsets import refined_samples
 from pdemill.spec import load_preset, validate
 from pdemill.store.layout import Shard
-from solvers.draws import CompiledDraw
-from solvers.field_job import FieldJob
-from solvers.field_shard import solve_shard
-from solvers.progress import Progress
-from solvers.subsets import refined_samples
 
 
 def _solve(spec: dict[str, Any], start: int, stop: int) -> Any:

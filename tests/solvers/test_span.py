@@ -10,18 +10,18 @@ import numpy as np
 import pytest
 
 from pdemill.errors import FamilyError
+from pdemill.solvers.field_job import FieldJob
+from pdemill.solvers.field_shard import solve_shard
+from pdemill.solvers.methods.direct import BLOCK
+from pdemill.solvers.operators.equation import relative_residual
+from pdemill.solvers.operators.system import Matrix, Pattern, System
+from pdemill.solvers.sequence import Sequence
+from pdemill.solvers.sketch import LENGTH, Sketch
+from pdemill.solvers.solution import Result, Solution, Solver
+from pdemill.solvers.span import LIMIT, SpanSolver
+from pdemill.solvers.stopwatch import Stopwatch
 from pdemill.spec import load_preset, validate
 from pdemill.store.layout import Shard
-from solvers.field_job import FieldJob
-from solvers.field_shard import solve_shard
-from solvers.methods.direct import BLOCK
-from solvers.operators.equation import relative_residual
-from solvers.operators.system import Matrix, Pattern, System
-from solvers.sequence import Sequence
-from solvers.sketch import LENGTH, Sketch
-from solvers.solution import Result, Solution, Solver
-from solvers.span import LIMIT, SpanSolver
-from solvers.stopwatch import Stopwatch
 
 SQUARE = {"shape": "polygon", "outline": [[0, 0], [1, 0], [1, 1], [0, 1]]}
 THERMAL: dict[str, Any] = {

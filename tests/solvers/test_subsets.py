@@ -7,9 +7,9 @@ from typing import Any
 import numpy as np
 import pytest
 
+from pdemill.solvers.subsets import LEAST_REFINED, audited_count, audited_samples, refined_count, refined_samples
 from pdemill.spec import validate
 from pdemill.spec.job import Spec
-from solvers.subsets import LEAST_REFINED, audited_count, audited_samples, refined_count, refined_samples
 
 
 def spec_of(samples: int, refine: float = 0.0025, audits: int = 0, seed: int = 0) -> Spec:

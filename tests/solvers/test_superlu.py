@@ -7,11 +7,11 @@ import pytest
 from scipy.sparse import csr_array
 
 from pdemill.points import Array
+from pdemill.solvers.methods.direct import BLOCK, DirectSolver
+from pdemill.solvers.operators.system import Matrix, Pattern, System
+from pdemill.solvers.solution import Result
+from pdemill.solvers.superlu import Direct
 from pdemill.spec.problem import Properties
-from solvers.methods.direct import BLOCK, DirectSolver
-from solvers.operators.system import Matrix, Pattern, System
-from solvers.solution import Result
-from solvers.superlu import Direct
 
 N = 30
 CONSTANTS = np.full(N, N**-0.5)

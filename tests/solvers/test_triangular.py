@@ -9,18 +9,18 @@ import pytest
 from scipy.sparse import diags_array, tril, triu
 
 from pdemill.points import Array
+from pdemill.solvers.field_job import FieldJob
+from pdemill.solvers.krylov.backends import makers
+from pdemill.solvers.krylov.incomplete import factorise, remainder
+from pdemill.solvers.krylov.kinds import KINDS
+from pdemill.solvers.krylov.level_schedule import level_schedule
+from pdemill.solvers.krylov.solver import SkrSolver
+from pdemill.solvers.krylov.triangular import TriangularPreconditioned
+from pdemill.solvers.operators.product import products
+from pdemill.solvers.operators.system import Matrix, Pattern, System
+from pdemill.solvers.solution import Result
 from pdemill.spec import validate
 from pdemill.spec.problem import Properties
-from solvers.field_job import FieldJob
-from solvers.krylov.backends import makers
-from solvers.krylov.incomplete import factorise, remainder
-from solvers.krylov.kinds import KINDS
-from solvers.krylov.level_schedule import level_schedule
-from solvers.krylov.solver import SkrSolver
-from solvers.krylov.triangular import TriangularPreconditioned
-from solvers.operators.product import products
-from solvers.operators.system import Matrix, Pattern, System
-from solvers.solution import Result
 from tests.preconditioned import Preconditioned
 
 SQUARE = [[0, 0], [1, 0], [1, 1], [0, 1]]

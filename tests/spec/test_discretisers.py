@@ -10,13 +10,13 @@ import pytest
 
 import pdemill
 from pdemill.errors import FamilyError, SpecError
+from pdemill.solvers.fields.constant import Constant
 from pdemill.spec import validate
 from pdemill.spec.field import AnyField, Function
 from pdemill.spec.forms import forms
 from pdemill.spec.problem import Problem, Terms, Vector
 from pdemill.spec.unknowns import ScalarUnknown, VectorUnknown
 from pdemill.testing import temporary_parts
-from solvers.fields.constant import Constant
 
 POLYGON = {"shape": "polygon", "outline": [[0, 0], [1, 0], [1, 1]]}
 

@@ -10,13 +10,13 @@ import numpy as np
 import pytest
 
 from pdemill.points import Array
+from pdemill.solvers.spectral.exponential import ETDRK2, ETDRK4, Exponential
+from pdemill.solvers.spectral.grid import PeriodicGrid
+from pdemill.solvers.spectral.march import March
+from pdemill.solvers.spectral.reference import Reference
+from pdemill.solvers.spectral.symbols import Symbols, linear_symbol, products_of
 from pdemill.spec.field import Function
 from pdemill.spec.terms import Terms
-from solvers.spectral.exponential import ETDRK2, ETDRK4, Exponential
-from solvers.spectral.grid import PeriodicGrid
-from solvers.spectral.march import March
-from solvers.spectral.reference import Reference
-from solvers.spectral.symbols import Symbols, linear_symbol, products_of
 
 
 def number(value: float) -> Function:

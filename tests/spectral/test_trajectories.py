@@ -15,16 +15,16 @@ from numpy.typing import NDArray
 import pdemill
 from pdemill.errors import SpecError
 from pdemill.planning import FILE, Plan
+from pdemill.solvers.job import open_job
+from pdemill.solvers.opening import open_work
+from pdemill.solvers.solution import Result
+from pdemill.solvers.spectral import symbols
+from pdemill.solvers.spectral.check import Checked
+from pdemill.solvers.spectral.job import TrajectoryJob
+from pdemill.solvers.spectral.ladder import Start, differences, fields_of, marched, start_of, trajectories
+from pdemill.solvers.spectral.shard import Refined
 from pdemill.spec import validate
 from pdemill.spec.method import methods
-from solvers.job import open_job
-from solvers.opening import open_work
-from solvers.solution import Result
-from solvers.spectral import symbols
-from solvers.spectral.check import Checked
-from solvers.spectral.job import TrajectoryJob
-from solvers.spectral.ladder import Start, differences, fields_of, marched, start_of, trajectories
-from solvers.spectral.shard import Refined
 
 VORTICES: dict[str, Any] = {
     "problem": {

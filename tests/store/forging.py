@@ -11,9 +11,9 @@ import numpy as np
 import zarr
 from numpy.typing import NDArray
 
+from pdemill.solvers.opening import open_work
 from pdemill.store.layout import Shard
 from pdemill.store.manifest import FOLDER, fingerprint
-from solvers.opening import open_work
 
 type Rows = NDArray[Any]
 type Change = Callable[[Rows], Rows | None]

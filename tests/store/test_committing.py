@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from pdemill.solvers.field_job import FieldJob
 from pdemill.spec import validate
 from pdemill.store import encode as encoding
 from pdemill.store import store as storing
@@ -20,7 +21,6 @@ from pdemill.store.manifest import Manifest, name_of
 from pdemill.store.placing import sweep
 from pdemill.store.store import ShardData, Store
 from pdemill.testing import Crash, FailingDisk, MemoryDisk
-from solvers.field_job import FieldJob
 from tests.sampling import sample
 
 SPEC = {"problem": {"family": "poisson", "resolution": [4, 4], "source": {"uniform": [0, 1]}}, "samples": 3,

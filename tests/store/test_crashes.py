@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 
 from pdemill.errors import StoreError
+from pdemill.solvers.field_job import FieldJob
 from pdemill.spec import validate
 from pdemill.store import encode as encoding
 from pdemill.store import store as storing
@@ -17,7 +18,6 @@ from pdemill.store.layout import Shard, StoreLayout
 from pdemill.store.placing import sweep
 from pdemill.store.store import ShardData, Store
 from pdemill.testing import Crash, FailingDisk, MemoryDisk
-from solvers.field_job import FieldJob
 
 SPEC = {"problem": {"family": "poisson", "resolution": [4, 4], "source": {"uniform": [0, 1]}}, "samples": 5,
         "store": {"shard": 3}}  # fmt: skip

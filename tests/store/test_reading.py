@@ -46,8 +46,8 @@ def test_a_data_set_can_be_sent_to_loader_workers(darcy_store: Path) -> None:
 
 
 def test_what_is_stored_is_what_the_spec_draws(darcy_store: Path, darcy_spec: dict[str, Any]) -> None:
+    from pdemill.solvers.field_job import FieldJob
     from pdemill.spec import validate
-    from solvers.field_job import FieldJob
 
     job = FieldJob(validate(darcy_spec))
     data = pdemill.open(darcy_store, "test")
@@ -171,7 +171,7 @@ def test_the_library_is_light() -> None:
     """Opening and validating loads no PETSc, no mesher, no finite elements; importing loads no solver at all."""
     check = (
         "import sys, pdemill\n"
-        "assert 'solvers' not in sys.modules and 'matplotlib' not in sys.modules\n"
+        "assert 'pdemill.solvers' not in sys.modules and 'matplotlib' not in sys.modules\n"
         "from pdemill.spec import load_preset\n"
         "load_preset('skr-thermal')\n"
         "heavy = {'petsc4py', 'mpi4py', 'skfem', 'netgen', 'matplotlib', 'fastapi', 'celery', 'numba'}\n"

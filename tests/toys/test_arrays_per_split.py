@@ -14,20 +14,20 @@ from numpy.typing import NDArray
 from pydantic import BeforeValidator
 
 import pdemill
+from pdemill.solvers.discretisers.box import BoxPlace, OnBox
+from pdemill.solvers.families.poisson import Poisson
+from pdemill.solvers.field_check import check_certificates
+from pdemill.solvers.field_job import FieldJob
+from pdemill.solvers.field_shard import solve_shard
+from pdemill.solvers.operators.box import BoxGrid
+from pdemill.solvers.progress import Progress
+from pdemill.solvers.stopwatch import Stopwatch
 from pdemill.spec import validate
 from pdemill.spec.job import Spec
 from pdemill.spec.method import Method
 from pdemill.spec.model import as_tuple
 from pdemill.store.layout import Shard, StoreLayout
 from pdemill.store.store import ShardData
-from solvers.discretisers.box import BoxPlace, OnBox
-from solvers.families.poisson import Poisson
-from solvers.field_check import check_certificates
-from solvers.field_job import FieldJob
-from solvers.field_shard import solve_shard
-from solvers.operators.box import BoxGrid
-from solvers.progress import Progress
-from solvers.stopwatch import Stopwatch
 
 COARSE, FINE = (16, 12), (32, 20)
 

@@ -17,23 +17,23 @@ from scipy.sparse import block_diag, csr_array
 
 import pdemill
 from pdemill.points import Array
+from pdemill.solvers.discretisers.box import BoxPlace, OnBox
+from pdemill.solvers.families.poisson import UNIT, UNIT_FUNCTION
+from pdemill.solvers.field_job import FieldJob
+from pdemill.solvers.instance import Instance
+from pdemill.solvers.job import FAILED
+from pdemill.solvers.methods.direct import Direct, DirectSolver, Factorisation
+from pdemill.solvers.operators.box import BoxGrid
+from pdemill.solvers.operators.equation import DiscreteEquation, LinearEquation
+from pdemill.solvers.operators.system import Matrix, MatrixOnDemand, Pattern, System
+from pdemill.solvers.schemes.scheme import Scheme
+from pdemill.solvers.sequence import Label, Sequence
+from pdemill.solvers.solution import Result
+from pdemill.solvers.stopwatch import Stopwatch
 from pdemill.spec import validate
 from pdemill.spec.field import AnyField, Function
 from pdemill.spec.model import Positive, as_tuple
 from pdemill.spec.problem import Problem, Properties, Terms
-from solvers.discretisers.box import BoxPlace, OnBox
-from solvers.families.poisson import UNIT, UNIT_FUNCTION
-from solvers.field_job import FieldJob
-from solvers.instance import Instance
-from solvers.job import FAILED
-from solvers.methods.direct import Direct, DirectSolver, Factorisation
-from solvers.operators.box import BoxGrid
-from solvers.operators.equation import DiscreteEquation, LinearEquation
-from solvers.operators.system import Matrix, MatrixOnDemand, Pattern, System
-from solvers.schemes.scheme import Scheme
-from solvers.sequence import Label, Sequence
-from solvers.solution import Result
-from solvers.stopwatch import Stopwatch
 
 CELLS = 200
 SCREENINGS = (1.0, 10.0, 20.0, 50.0, 100.0)

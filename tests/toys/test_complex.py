@@ -15,17 +15,17 @@ from scipy.sparse import block_array, csr_array, diags_array
 
 import pdemill
 from pdemill.points import Array
+from pdemill.solvers.discretisers.box import BoxPlace, OnBox
+from pdemill.solvers.families.poisson import UNIT, UNIT_FUNCTION
+from pdemill.solvers.instance import Instance
+from pdemill.solvers.operators.box import BoxGrid
+from pdemill.solvers.operators.discretisation import Discretisation
+from pdemill.solvers.operators.system import Matrix, Pattern, System
 from pdemill.spec import validate
 from pdemill.spec.discretiser import Takes
 from pdemill.spec.field import AnyField, Function, PositiveField
 from pdemill.spec.problem import Problem, Terms
 from pdemill.spec.unknowns import Unknown
-from solvers.discretisers.box import BoxPlace, OnBox
-from solvers.families.poisson import UNIT, UNIT_FUNCTION
-from solvers.instance import Instance
-from solvers.operators.box import BoxGrid
-from solvers.operators.discretisation import Discretisation
-from solvers.operators.system import Matrix, Pattern, System
 
 CELLS = 64
 

@@ -11,12 +11,12 @@ import pytest
 
 import pdemill
 from pdemill.errors import FamilyError, SpecError
+from pdemill.solvers.families.poisson import ZERO
+from pdemill.solvers.job import open_job
 from pdemill.spec import validate
 from pdemill.spec.evolution import Evolution
 from pdemill.spec.field import AnyField, Function
 from pdemill.spec.terms import Terms, Vector
-from solvers.families.poisson import ZERO
-from solvers.job import open_job
 from tests.spectral.test_trajectories import arrays, changed
 
 ZERO_FUNCTION = Function(lambda points: 0.0)

@@ -12,14 +12,14 @@ import pytest
 
 import pdemill
 from pdemill.errors import SpecError
+from pdemill.solvers.families.grid import GridProblem
+from pdemill.solvers.families.mesh import MeshProblem
+from pdemill.solvers.families.pointwise import PointProblem
+from pdemill.solvers.fields.constant import Constant
 from pdemill.spec import validate
 from pdemill.spec.field import AnyField, Function, NonNegativeField, PositiveField
 from pdemill.spec.model import Positive
 from pdemill.spec.problem import Coefficient, Problem, Terms
-from solvers.families.grid import GridProblem
-from solvers.families.mesh import MeshProblem
-from solvers.families.pointwise import PointProblem
-from solvers.fields.constant import Constant
 
 
 @pytest.fixture(scope="module", autouse=True)

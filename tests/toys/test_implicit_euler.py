@@ -18,23 +18,23 @@ from scipy.sparse.linalg import splu
 
 import pdemill
 from pdemill.points import Array
+from pdemill.solvers.discretisers.box import BoxPlace, OnBox
+from pdemill.solvers.families.poisson import UNIT_FUNCTION, ZERO
+from pdemill.solvers.field_job import FieldJob
+from pdemill.solvers.instance import Instance
+from pdemill.solvers.operators.box import BoxGrid
+from pdemill.solvers.operators.equation import DiscreteEquation, LinearEquation
+from pdemill.solvers.operators.system import Matrix, MatrixOnDemand, Pattern, System
+from pdemill.solvers.schemes.scheme import Scheme
+from pdemill.solvers.sequence import Label, Sequence
+from pdemill.solvers.solution import Result, Solution, Solver, Stats
+from pdemill.solvers.stopwatch import Stopwatch
 from pdemill.spec import validate
 from pdemill.spec.discretiser import Takes
 from pdemill.spec.field import AnyField, Function
 from pdemill.spec.method import LinearMethod
 from pdemill.spec.model import Positive
 from pdemill.spec.problem import Problem, Terms
-from solvers.discretisers.box import BoxPlace, OnBox
-from solvers.families.poisson import UNIT_FUNCTION, ZERO
-from solvers.field_job import FieldJob
-from solvers.instance import Instance
-from solvers.operators.box import BoxGrid
-from solvers.operators.equation import DiscreteEquation, LinearEquation
-from solvers.operators.system import Matrix, MatrixOnDemand, Pattern, System
-from solvers.schemes.scheme import Scheme
-from solvers.sequence import Label, Sequence
-from solvers.solution import Result, Solution, Solver, Stats
-from solvers.stopwatch import Stopwatch
 
 
 @dataclass(frozen=True)

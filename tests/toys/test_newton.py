@@ -14,23 +14,23 @@ from numpy.typing import NDArray
 
 import pdemill
 from pdemill.points import Array
+from pdemill.solvers.discretisers.box import BoxPlace, OnBox
+from pdemill.solvers.families.poisson import UNIT, UNIT_FUNCTION
+from pdemill.solvers.field_job import FieldJob
+from pdemill.solvers.instance import Instance
+from pdemill.solvers.job import FAILED
+from pdemill.solvers.operators.box import BoxGrid
+from pdemill.solvers.operators.equation import DiscreteEquation
+from pdemill.solvers.operators.system import Matrix, System
+from pdemill.solvers.schemes.scheme import Scheme
+from pdemill.solvers.schemes.steady import Steady
+from pdemill.solvers.sequence import Label, Sequence
+from pdemill.solvers.solution import Result
+from pdemill.solvers.stopwatch import Stopwatch
 from pdemill.spec import validate
 from pdemill.spec.discretiser import Takes
 from pdemill.spec.field import AnyField, Function
 from pdemill.spec.problem import Problem, Properties, Terms
-from solvers.discretisers.box import BoxPlace, OnBox
-from solvers.families.poisson import UNIT, UNIT_FUNCTION
-from solvers.field_job import FieldJob
-from solvers.instance import Instance
-from solvers.job import FAILED
-from solvers.operators.box import BoxGrid
-from solvers.operators.equation import DiscreteEquation
-from solvers.operators.system import Matrix, System
-from solvers.schemes.scheme import Scheme
-from solvers.schemes.steady import Steady
-from solvers.sequence import Label, Sequence
-from solvers.solution import Result
-from solvers.stopwatch import Stopwatch
 
 MOST, SHORTEST = 30, 2.0**-10
 

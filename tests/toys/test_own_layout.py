@@ -14,18 +14,18 @@ from scipy.linalg import solve_banded
 
 import pdemill
 from pdemill.points import Array
+from pdemill.solvers.discretisers.box import BoxPlace, OnBox
+from pdemill.solvers.families.darcy import Darcy
+from pdemill.solvers.field_job import FieldJob
+from pdemill.solvers.instance import Instance
+from pdemill.solvers.operators.box import BoxGrid
+from pdemill.solvers.operators.equation import DiscreteEquation, LinearEquation
+from pdemill.solvers.operators.system import Matrix, MatrixOnDemand, System
+from pdemill.solvers.solution import Result, Solution, Solver, Stats
+from pdemill.solvers.stopwatch import Stopwatch
 from pdemill.spec import validate
 from pdemill.spec.method import LinearMethod
 from pdemill.spec.problem import Problem
-from solvers.discretisers.box import BoxPlace, OnBox
-from solvers.families.darcy import Darcy
-from solvers.field_job import FieldJob
-from solvers.instance import Instance
-from solvers.operators.box import BoxGrid
-from solvers.operators.equation import DiscreteEquation, LinearEquation
-from solvers.operators.system import Matrix, MatrixOnDemand, System
-from solvers.solution import Result, Solution, Solver, Stats
-from solvers.stopwatch import Stopwatch
 
 CELLS = 64
 

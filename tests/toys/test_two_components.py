@@ -17,20 +17,20 @@ import pdemill
 from benchmarks.shared.truth import solution
 from pdemill.errors import SpecError
 from pdemill.points import Array, Points
+from pdemill.solvers.discretisers.box import BoxPlace, OnBox
+from pdemill.solvers.families.poisson import UNIT, UNIT_FUNCTION
+from pdemill.solvers.field_job import FieldJob
+from pdemill.solvers.instance import Instance
+from pdemill.solvers.methods.candidates import candidates
+from pdemill.solvers.operators.box import BoxGrid
+from pdemill.solvers.operators.discretisation import Discretisation
+from pdemill.solvers.operators.system import Matrix, Pattern, System
 from pdemill.spec import validate
 from pdemill.spec.discretiser import Takes
 from pdemill.spec.field import AnyField, Function, NonNegativeField
 from pdemill.spec.problem import Problem, Terms
 from pdemill.spec.unknowns import ScalarUnknown, Unknown
 from pdemill.store.layout import Shard
-from solvers.discretisers.box import BoxPlace, OnBox
-from solvers.families.poisson import UNIT, UNIT_FUNCTION
-from solvers.field_job import FieldJob
-from solvers.instance import Instance
-from solvers.methods.candidates import candidates
-from solvers.operators.box import BoxGrid
-from solvers.operators.discretisation import Discretisation
-from solvers.operators.system import Matrix, Pattern, System
 
 CELLS = 16, 12
 

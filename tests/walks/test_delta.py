@@ -11,16 +11,16 @@ import pytest
 
 from pdemill.errors import SolverError
 from pdemill.points import Array
-from solvers.methods.walk_batch import BATCH
-from solvers.walks.bank import Rim
-from solvers.walks.delta import DeltaRecords, delta_walk, majorant
-from solvers.walks.geometry import Geometry
-from solvers.walks.medium import Medium
-from solvers.walks.shapes.ball import Ball
-from solvers.walks.shapes.box import Box
-from solvers.walks.shapes.star import Star
-from solvers.walks.shared_delta import Moments, carry, deposits, trace
-from solvers.walks.tables import Spline, make_raster
+from pdemill.solvers.methods.walk_batch import BATCH
+from pdemill.solvers.walks.bank import Rim
+from pdemill.solvers.walks.delta import DeltaRecords, delta_walk, majorant
+from pdemill.solvers.walks.geometry import Geometry
+from pdemill.solvers.walks.medium import Medium
+from pdemill.solvers.walks.shapes.ball import Ball
+from pdemill.solvers.walks.shapes.box import Box
+from pdemill.solvers.walks.shapes.star import Star
+from pdemill.solvers.walks.shared_delta import Moments, carry, deposits, trace
+from pdemill.solvers.walks.tables import Spline, make_raster
 from tests.sampling import sample
 from tests.walks.scores import check_scores, scores, slope
 

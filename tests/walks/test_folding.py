@@ -13,8 +13,8 @@ from scipy.integrate import quad
 
 from pdemill.errors import SolverError
 from pdemill.points import Array
-from solvers.walks.folding import FoldedBox, folded_walk, plane_mass
-from solvers.walks.mixed import MixedRecords
+from pdemill.solvers.walks.folding import FoldedBox, folded_walk, plane_mass
+from pdemill.solvers.walks.mixed import MixedRecords
 from tests.sampling import sample
 from tests.walks.scores import check_scores, scores, slope
 

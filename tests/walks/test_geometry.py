@@ -11,15 +11,15 @@ from numpy.typing import NDArray
 
 from pdemill.errors import SolverError
 from pdemill.points import Array
+from pdemill.solvers.walks.geometry import Geometry, reach, reach2, reach3, touch, touch2, touch3
+from pdemill.solvers.walks.philox import levels
+from pdemill.solvers.walks.shapes.ball import Ball
+from pdemill.solvers.walks.shapes.box import Box
+from pdemill.solvers.walks.shapes.mesh import Mesh
+from pdemill.solvers.walks.shapes.polygon import Polygon
+from pdemill.solvers.walks.shapes.shell import Shell
+from pdemill.solvers.walks.shapes.star import Star
 from pdemill.surface import Surface, blob, icosphere
-from solvers.walks.geometry import Geometry, reach, reach2, reach3, touch, touch2, touch3
-from solvers.walks.philox import levels
-from solvers.walks.shapes.ball import Ball
-from solvers.walks.shapes.box import Box
-from solvers.walks.shapes.mesh import Mesh
-from solvers.walks.shapes.polygon import Polygon
-from solvers.walks.shapes.shell import Shell
-from solvers.walks.shapes.star import Star
 
 COMB = [(0, 0), (3, 0), (3, 2), (2.4, 2), (2.2, 0.5), (2, 2), (1.5, 0.2), (1, 2), (0.9, 0.25), (0.8, 2), (0, 2)]
 HOLES = [[(0.2, 0.2), (0.6, 0.2), (0.4, 0.6)], [(2.5, 0.1), (2.9, 0.4), (2.5, 0.4)]]

@@ -13,7 +13,7 @@ from scipy.special import i0e as exact_i0e
 from scipy.special import k0e as exact_k0e
 
 from pdemill.points import Array
-from solvers.walks import green
+from pdemill.solvers.walks import green
 
 DRAWS = 20_000
 

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from numba import njit, uint32
 
-from solvers.walks.philox import levels, sin_cos, words
+from pdemill.solvers.walks.philox import levels, sin_cos, words
 
 ONES = 0xFFFFFFFF
 VECTORS = [

@@ -119,8 +119,8 @@ def test_what_is_missing_is_made_again_to_the_same_bytes(tmp_path: Path) -> None
 
 @pytest.mark.parametrize(("wrong", "words"), [("solution", "its label"), ("stderr", "the standard error of its label")])
 def test_verify_finds_what_the_walks_do_not_give(wrong: str, words: str, disks: Path) -> None:
-    from solvers.opening import open_work
-    from solvers.walks.check import check_labels
+    from pdemill.solvers.opening import open_work
+    from pdemill.solvers.walks.check import check_labels
 
     job, store = open_work(disks)
     group = zarr.open_group(disks, mode="r")

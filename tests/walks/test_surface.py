@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 
 from pdemill.errors import SolverError
+from pdemill.solvers.walks.shapes.mesh import Mesh
 from pdemill.surface import Surface, blob, checked, icosphere, read_surface, welded
-from solvers.walks.shapes.mesh import Mesh
 
 CUBE = "\n".join(
     [

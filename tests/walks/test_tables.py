@@ -8,7 +8,7 @@ from scipy.linalg import solve_banded
 
 from pdemill.errors import SolverError
 from pdemill.points import Array
-from solvers.walks.tables import GHOSTS, Spline, axes_of, cell, cubic, make_raster, sharpen
+from pdemill.solvers.walks.tables import GHOSTS, Spline, axes_of, cell, cubic, make_raster, sharpen
 
 AXES = [np.linspace(0, 1, 41), np.linspace(-1, 0.5, 49)]
 

@@ -10,9 +10,9 @@ import pytest
 
 import pdemill
 from pdemill.points import Array
+from pdemill.solvers.walks.job import PointJob
+from pdemill.solvers.walks.labels import Labeller
 from pdemill.spec import validate
-from solvers.walks.job import PointJob
-from solvers.walks.labels import Labeller
 
 type Json = dict[str, Any]
 type Exact = Callable[..., Array]

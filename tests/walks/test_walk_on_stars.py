@@ -12,12 +12,12 @@ from numpy.typing import NDArray
 
 from pdemill.errors import SolverError
 from pdemill.points import Array
+from pdemill.solvers.families.thermal import Thermal
+from pdemill.solvers.field_job import FieldJob
+from pdemill.solvers.methods.direct import Direct
+from pdemill.solvers.walks.mixed import MixedRecords
+from pdemill.solvers.walks.walk_on_stars import MixedPolygon, star_walk
 from pdemill.spec import load_preset
-from solvers.families.thermal import Thermal
-from solvers.field_job import FieldJob
-from solvers.methods.direct import Direct
-from solvers.walks.mixed import MixedRecords
-from solvers.walks.walk_on_stars import MixedPolygon, star_walk
 from tests.sampling import sample
 from tests.walks.scores import check_scores, scores, slope
 

@@ -15,18 +15,18 @@ from scipy.special import gamma, i0, ive, kv
 
 from pdemill.errors import SolverError
 from pdemill.points import Array
+from pdemill.solvers.methods.walk_batch import BATCH
+from pdemill.solvers.walks.geometry import Geometry
+from pdemill.solvers.walks.records import Records
+from pdemill.solvers.walks.screening import remaining, throughput
+from pdemill.solvers.walks.shapes.ball import Ball
+from pdemill.solvers.walks.shapes.box import Box
+from pdemill.solvers.walks.shapes.mesh import Mesh
+from pdemill.solvers.walks.shapes.polygon import Polygon
+from pdemill.solvers.walks.shapes.shell import Shell
+from pdemill.solvers.walks.shapes.star import Star
+from pdemill.solvers.walks.walk import gradient_walk, walk
 from pdemill.surface import blob
-from solvers.methods.walk_batch import BATCH
-from solvers.walks.geometry import Geometry
-from solvers.walks.records import Records
-from solvers.walks.screening import remaining, throughput
-from solvers.walks.shapes.ball import Ball
-from solvers.walks.shapes.box import Box
-from solvers.walks.shapes.mesh import Mesh
-from solvers.walks.shapes.polygon import Polygon
-from solvers.walks.shapes.shell import Shell
-from solvers.walks.shapes.star import Star
-from solvers.walks.walk import gradient_walk, walk
 from tests.sampling import sample
 
 type Function = Callable[[Array], Array]
@@ -329,9 +329,9 @@ def test_refusals(changes: dict[str, Any], message: str) -> None:
 
 
 CHILD = """
-from solvers.walks.kernels import walk2
-from solvers.walks.shapes.ball import Ball
-from solvers.walks.walk import walk
+from pdemill.solvers.walks.kernels import walk2
+from pdemill.solvers.walks.shapes.ball import Ball
+from pdemill.solvers.walks.walk import walk
 records = walk(Ball(), [[0.0, 0.0]], [0], 0, 10, 1e-3, 100, (1, 2), 3)
 assert sum(walk2.stats.cache_misses.values()) == {misses}, walk2.stats
 assert sum(walk2.stats.cache_hits.values()) == 1 - {misses}, walk2.stats

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from service.pages.form.schema import Kind, Schema, kind, options, resolve
+from pdemill.service.pages.form.schema import Kind, Schema, kind, options, resolve
 
 CHOICE = "#"
 """The end of the name of a choice; its value is the id of an option."""

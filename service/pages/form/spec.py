@@ -7,10 +7,10 @@ from functools import cache
 from typing import Any
 
 from pdemill.errors import Fault
+from pdemill.service.pages.form.fields import Field, field
+from pdemill.service.pages.form.schema import Schema
+from pdemill.service.pages.form.values import NOTHING, read, write
 from pdemill.spec.schema import spec_schema
-from service.pages.form.fields import Field, field
-from service.pages.form.schema import Schema
-from service.pages.form.values import NOTHING, read, write
 
 PARTS = ("problem", "splits", "seed", "solver", "certify", "store")
 WANTED = ("problem", "splits")

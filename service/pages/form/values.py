@@ -8,9 +8,9 @@ from typing import Any
 import yaml
 
 from pdemill.errors import SpecError
+from pdemill.service.pages.form.fields import CHOICE
+from pdemill.service.pages.form.schema import Schema, best_option, kind, options, resolve
 from pdemill.spec.load import parse
-from service.pages.form.fields import CHOICE
-from service.pages.form.schema import Schema, best_option, kind, options, resolve
 
 NOTHING = object()
 

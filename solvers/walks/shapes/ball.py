@@ -10,8 +10,18 @@ from numpy.typing import ArrayLike, NDArray
 
 from pdemill.errors import SolverError
 from pdemill.points import Array
-from solvers.walks.geometry import MOST_DIMENSIONS, Geometry, implements, reach, reach2, reach3, touch, touch2, touch3
-from solvers.walks.shapes.spheres import in_shell, sphere_area, sphere_points
+from pdemill.solvers.walks.geometry import (
+    MOST_DIMENSIONS,
+    Geometry,
+    implements,
+    reach,
+    reach2,
+    reach3,
+    touch,
+    touch2,
+    touch3,
+)
+from pdemill.solvers.walks.shapes.spheres import in_shell, sphere_area, sphere_points
 
 
 class BallShape(NamedTuple):

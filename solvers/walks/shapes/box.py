@@ -10,9 +10,19 @@ from numpy.typing import ArrayLike, NDArray
 
 from pdemill.errors import SolverError
 from pdemill.points import Array
+from pdemill.solvers.walks.geometry import (
+    MOST_DIMENSIONS,
+    Geometry,
+    implements,
+    reach,
+    reach2,
+    reach3,
+    touch,
+    touch2,
+    touch3,
+)
+from pdemill.solvers.walks.shapes.lattice import lattice, shares
 from pdemill.spec.domain import box_sides
-from solvers.walks.geometry import MOST_DIMENSIONS, Geometry, implements, reach, reach2, reach3, touch, touch2, touch3
-from solvers.walks.shapes.lattice import lattice, shares
 
 
 class BoxShape(NamedTuple):

@@ -9,17 +9,17 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from pdemill.points import Array
-from pdemill.surface import Surface, checked
-from solvers.walks.distance_grid import DistanceGrid, cell_of3, half_diagonal, make_distance_grid
-from solvers.walks.geometry import Geometry, implements, reach3, touch3
-from solvers.walks.shapes.lattice import lattice
-from solvers.walks.shapes.triangles import (
+from pdemill.solvers.walks.distance_grid import DistanceGrid, cell_of3, half_diagonal, make_distance_grid
+from pdemill.solvers.walks.geometry import Geometry, implements, reach3, touch3
+from pdemill.solvers.walks.shapes.lattice import lattice
+from pdemill.solvers.walks.shapes.triangles import (
     Triangles,
     nearest_on_triangle,
     pseudonormals,
     signed_distances,
     triangle_table,
 )
+from pdemill.surface import Surface, checked
 
 FAR = 3.0
 """Cells this many half diagonals away have no list: in space, lists are longer and each entry costs more."""

@@ -11,10 +11,17 @@ from numpy.typing import ArrayLike, NDArray
 
 from pdemill.errors import SolverError
 from pdemill.points import Array
-from solvers.compiled import compiled
-from solvers.walks.distance_grid import FAR, DistanceGrid, cell_of2, half_diagonal, make_distance_grid, square_distance
-from solvers.walks.geometry import Geometry, implements, reach2, touch2
-from solvers.walks.philox import FAST
+from pdemill.solvers.compiled import compiled
+from pdemill.solvers.walks.distance_grid import (
+    FAR,
+    DistanceGrid,
+    cell_of2,
+    half_diagonal,
+    make_distance_grid,
+    square_distance,
+)
+from pdemill.solvers.walks.geometry import Geometry, implements, reach2, touch2
+from pdemill.solvers.walks.philox import FAST
 
 
 class PolygonShape(NamedTuple):

@@ -10,9 +10,9 @@ from numpy.typing import ArrayLike, NDArray
 
 from pdemill.errors import SolverError
 from pdemill.points import Array
-from solvers.walks.geometry import Geometry, implements, reach2, reach3, touch2, touch3
-from solvers.walks.shapes.lattice import shares
-from solvers.walks.shapes.spheres import in_shell, sphere_area, sphere_points
+from pdemill.solvers.walks.geometry import Geometry, implements, reach2, reach3, touch2, touch3
+from pdemill.solvers.walks.shapes.lattice import shares
+from pdemill.solvers.walks.shapes.spheres import in_shell, sphere_area, sphere_points
 
 
 class ShellShape(NamedTuple):

@@ -8,7 +8,7 @@ import numpy as np
 from scipy.special import gammainc, ndtri
 
 from pdemill.points import Array
-from solvers.walks.philox import levels
+from pdemill.solvers.walks.philox import levels
 
 GOLDEN = (math.sqrt(5.0) - 1.0) / 2.0
 

@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from pdemill.errors import SolverError
-from solvers.walks.shapes.polygon import Polygon
+from pdemill.solvers.walks.shapes.polygon import Polygon
 
 
 class Star(Polygon):

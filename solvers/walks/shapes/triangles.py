@@ -9,10 +9,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pdemill.points import Array
-from solvers.compiled import compiled
-from solvers.walks.distance_grid import cell_of3, square_distance
-from solvers.walks.geometry import implements
-from solvers.walks.philox import FAST
+from pdemill.solvers.compiled import compiled
+from pdemill.solvers.walks.distance_grid import cell_of3, square_distance
+from pdemill.solvers.walks.geometry import implements
+from pdemill.solvers.walks.philox import FAST
 
 
 class Triangles(NamedTuple):
