@@ -48,6 +48,15 @@ class Discretiser(ABC):
     suffix: ClassVar[str] = ""
     """Added to the name of a family's class."""
     takes: ClassVar[Takes]
+    registered: ClassVar[bool] = True
+    """Whether a spec can name it; else another one leads to it by ``of``."""
+    general: ClassVar[bool] = False
+    """Whether others that take a problem go first."""
+
+    @classmethod
+    def of(cls, family: type[Problem]) -> type[Discretiser]:
+        """The discretiser that a family has under this name: this one, as a rule."""
+        return cls
 
     @classmethod
     @abstractmethod
@@ -131,7 +140,8 @@ class Discretiser(ABC):
         super().__init_subclass__(**kwargs)
         if "name" in cls.__dict__:
             cls.place.discretised_by = cls
-            discretisers.add(cls.name, cls)
+            if cls.registered:
+                discretisers.add(cls.name, cls)
 
 
 discretisers: Register[Discretiser] = Register("discretiser")

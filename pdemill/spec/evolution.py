@@ -37,6 +37,11 @@ class Evolution(Problem):
         return False
 
     @property
+    def initial_names(self) -> tuple[str, ...]:
+        """The channels of inputs that hold the initial state."""
+        return ("initial",)
+
+    @property
     def times(self) -> tuple[float, ...]:
         """The stored times."""
         return self.time.stored

@@ -8,9 +8,10 @@ from functools import cache
 from typing import Annotated, Any, Literal
 
 from pydantic import Field as Option
+from pydantic import ValidationError
 
 from pdemill.spec.discretiser import Discretiser, discretisers
-from pdemill.spec.model import refusal, refuse
+from pdemill.spec.model import NOT_TAKEN, refusal, refuse
 from pdemill.spec.problem import Problem, bound, families
 from pdemill.spec.registry import Slot
 
@@ -33,9 +34,14 @@ def form_of(family: type[Problem], by: type[Discretiser]) -> type[Problem]:
 
 def forms(name: str) -> Iterator[type[Problem]]:
     """The models of a family, one for each discretiser that may take it."""
-    for by in discretisers.values():
+    for by in _of(families[name]):
         if by.may_take(families[name]) and (form := _form(families[name], by)) is not None:
             yield form
+
+
+def _of(family: type[Problem]) -> list[type[Discretiser]]:
+    """All discretisers as they take a family, those for more equations last."""
+    return sorted((by.of(family) for by in discretisers.values()), key=lambda by: by.general)
 
 
 def _form(family: type[Problem], by: type[Discretiser]) -> type[Problem] | None:
@@ -56,29 +62,46 @@ class _ProblemSlot(Slot):
         if "family" not in value:
             raise refuse(("family",), f"is missing; choose one of {', '.join(families)}", value)
         family = families.pick(value["family"], "family")
-        by = _choose(value)
-        form = _form(family, by)
-        if form is None:
-            known = " or ".join(place for name, place in bound if name == value["family"])
-            message = f"{value['family']} is written for {known} only, and this asks for {by.name}"
-            raise refuse(("family",), message, value["family"])
-        return form.model_validate(dict(value))
+        return _chosen(family, value)[1]
 
 
-def _choose(value: Mapping[str, Any]) -> type[Discretiser]:
-    """The discretiser that a problem names, or else the one whose keys it has."""
+def _chosen(family: type[Problem], value: Mapping[str, Any]) -> tuple[type[Discretiser], Problem]:
+    """The discretiser of a problem, and the problem in its place. Of those that its keys suit the first one that takes
+    it; where none does, the first one tells why."""
+    refusals = []
+    for by in _possible(family, value):
+        try:
+            return by, _formed(family, by, value)
+        except ValidationError as error:
+            if any(item["type"] != NOT_TAKEN for item in error.errors(include_url=False)):
+                raise
+            refusals.append(error)
+    raise refusals[0]
+
+
+def _possible(family: type[Problem], value: Mapping[str, Any]) -> list[type[Discretiser]]:
+    """The discretiser that a problem names, or else those that its keys suit."""
     name = value.get("discretiser", "auto")
     if name == "auto":
-        return chosen_by_keys(value)
-    by = discretisers.pick(name, "discretiser", "auto")
+        return [by for by in _of(family) if by.suits(value)] or [discretisers["box"].of(family)]
+    by = discretisers.pick(name, "discretiser", "auto").of(family)
     if complaint := by.misfit(value):
         raise refuse(("discretiser",), complaint, name)
-    return by
+    return [by]
 
 
-def chosen_by_keys(problem: Mapping[str, Any]) -> type[Discretiser]:
-    """The discretiser whose keys a problem has."""
-    return next((by for by in discretisers.values() if by.suits(problem)), discretisers["box"])
+def _formed(family: type[Problem], by: type[Discretiser], value: Mapping[str, Any]) -> Problem:
+    form = _form(family, by)
+    if form is None:
+        known = " or ".join(place for name, place in bound if name == value["family"])
+        message = f"{value['family']} is written for {known} only, and this asks for {by.name}"
+        raise refuse(("family",), message, value["family"])
+    return form.model_validate(dict(value))
+
+
+def automatic(problem: Mapping[str, Any]) -> type[Discretiser]:
+    """The discretiser of a valid problem where it names none."""
+    return _chosen(families[problem["family"]], {**problem, "discretiser": "auto"})[0]
 
 
 AnyProblem = Annotated[Problem, _ProblemSlot(families, Problem, "Problem")]

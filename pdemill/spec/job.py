@@ -13,7 +13,7 @@ from pydantic import BeforeValidator, ConfigDict, Field, field_validator, model_
 
 from pdemill.spec.audit import objection as audit_objection
 from pdemill.spec.certify import Certify
-from pdemill.spec.forms import AnyProblem, chosen_by_keys
+from pdemill.spec.forms import AnyProblem, automatic
 from pdemill.spec.method import AnyMethod, methods
 from pdemill.spec.model import Model, refuse
 
@@ -156,7 +156,7 @@ class Spec(Model):
     @cached_property
     def _sha256(self) -> str:
         meaning = json.loads(self.canonical())
-        if chosen_by_keys(meaning["problem"]) is self.problem.discretisation:
+        if self.problem.discretiser != "auto" and automatic(meaning["problem"]) is self.problem.discretisation:
             meaning["problem"].pop("discretiser", None)
         meaning["problem"] |= self.problem.resolved()
         return sha256(json.dumps(meaning, sort_keys=True).encode()).hexdigest()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Mapping
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
 from pydantic_core import InitErrorDetails, PydanticCustomError
@@ -25,14 +25,20 @@ class Model(BaseModel):
         return value
 
 
-def refusal(message: str) -> PydanticCustomError:
+NOT_TAKEN: Literal["not taken"] = "not taken"
+"""The kind of error of a problem that is all right, and that its discretiser does not take."""
+
+
+def refusal(message: str, kind: Literal["refused", "not taken"] = "refused") -> PydanticCustomError:
     """An error for the value that a validator is looking at."""
-    return PydanticCustomError("refused", "{why}", {"why": message})
+    return PydanticCustomError(kind, "{why}", {"why": message})
 
 
-def refuse(path: Path, message: str, value: Any = None) -> ValidationError:
+def refuse(
+    path: Path, message: str, value: Any = None, kind: Literal["refused", "not taken"] = "refused"
+) -> ValidationError:
     """An error for a value further down than the one a validator is looking at."""
-    detail = InitErrorDetails(type=refusal(message), loc=path, input=value)
+    detail = InitErrorDetails(type=refusal(message, kind), loc=path, input=value)
     return ValidationError.from_exception_data("spec", [detail])
 
 

@@ -33,6 +33,8 @@ class TimeMethod(Method):
     """
 
     solves: ClassVar[Literal["systems", "walks", "steps", "any"]] = "steps"
+    on: ClassVar[str]
+    """The discretiser whose equations it steps through."""
     misplaced: ClassVar[str] = "steps in time, and this equation has none: leave it out"
     time_rtol: Annotated[float, Field(ge=1e-13, le=1e-1), AsNumber] = TIME_RTOL
     step: Positive | None = Field(default=None, exclude_if=lambda step: step is None)
@@ -47,6 +49,11 @@ class TimeMethod(Method):
         return self
 
     def objection(self, problem: Problem) -> Fault | None:
+        by = problem.discretisation.name
+        if by != self.on:
+            return Fault(("method",), f"is for the discretiser {self.on}, and {by} takes this problem: use auto")
+        if self.simulate_resolution is not None and self.on != "spectral":
+            return Fault(("simulate_resolution",), f"is for the discretiser spectral, and {by} takes this problem")
         return too_coarse(self.simulate_resolution, problem)
 
     @abstractmethod

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, Literal
+from typing import Any, ClassVar, Literal
 
 from pdemill.solvers.methods.etdrk4 import POINT_SECONDS, STEP_SECONDS
 from pdemill.spec.problem import Problem
@@ -14,6 +14,7 @@ class Etdrk2(TimeMethod):
     the cheaper one where ``time_rtol`` is loose."""
 
     method: Literal["etdrk2"]
+    on: ClassVar[str] = "spectral"
 
     def scheme(self) -> Any:
         from pdemill.solvers.spectral.exponential import ETDRK2  # late: a spec must load no compiled code

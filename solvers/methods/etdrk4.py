@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, Literal
+from typing import Any, ClassVar, Literal
 
 from pdemill.spec.problem import Problem
 from pdemill.spec.time_method import TimeMethod
@@ -16,6 +16,7 @@ class Etdrk4(TimeMethod):
     of fourth order, at four evaluations per step."""
 
     method: Literal["etdrk4"]
+    on: ClassVar[str] = "spectral"
 
     def scheme(self) -> Any:
         from pdemill.solvers.spectral.exponential import ETDRK4  # late: a spec must load no compiled code

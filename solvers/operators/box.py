@@ -65,7 +65,7 @@ class BoxGrid(Discretisation):
             name: np.asarray((np.arange(n) + 0.5) * h) for name, n, h in zip(AXES, shape, self.spacing, strict=False)
         }
         sizes = dict(zip(AXES, lengths, strict=False))
-        self._centres = centres
+        self.centres: Mapping[str, Array] = centres
         self.points = TensorPoints(centres, sizes, centres=True)
         self.side_points = {}
         for axis, (low, high) in enumerate(BOX_SIDES[: self.dimension]):
@@ -215,7 +215,7 @@ class BoxGrid(Discretisation):
         return fine
 
     def arrays(self) -> Mapping[str, tuple[tuple[str, ...], NDArray[np.float64] | NDArray[np.int32]]]:
-        return {name: ((name,), points) for name, points in self._centres.items()}
+        return {name: ((name,), points) for name, points in self.centres.items()}
 
 
 def halved(cells: tuple[int, ...]) -> tuple[int, ...] | None:

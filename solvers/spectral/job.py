@@ -2,85 +2,58 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from functools import cached_property
-from math import log2
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from pdemill.draws import SCHEME
 from pdemill.points import Array
-from pdemill.solvers import flags
-from pdemill.solvers.draws import CompiledDraw
 from pdemill.solvers.instance import Instance, InvalidSample
-from pdemill.solvers.job import FAILED, Job
+from pdemill.solvers.solution import Result
 from pdemill.solvers.spectral.exponential import Exponential
 from pdemill.solvers.spectral.grid import PeriodicGrid, Spectra
-from pdemill.solvers.spectral.march import March, steps_of
+from pdemill.solvers.spectral.march import SpectralMarch
 from pdemill.solvers.spectral.outputs import output
 from pdemill.solvers.spectral.place import PeriodicPlace
+from pdemill.solvers.spectral.reference import OtherMarch
 from pdemill.solvers.spectral.symbols import Products, Symbols, linear_symbol, numbers, products_of
-from pdemill.solvers.subsets import SCHEME as SUBSETS
+from pdemill.solvers.trajectories.differences import apart
+from pdemill.solvers.trajectories.job import Reference, Start, TrajectoryJob
 from pdemill.spec.field import Function
 from pdemill.spec.job import Spec
 from pdemill.spec.method import Method
 from pdemill.spec.terms import Terms
-from pdemill.spec.time_method import TimeMethod
-from pdemill.store.layout import ArrayLayout, Shard, StoreLayout, shard_samples, times_per_chunk
-from pdemill.store.store import ESTIMATED
+from pdemill.store.layout import ArrayLayout
 
 BALANCED = 1e-10
 """Largest mean of a field that must have none, relative to its largest value."""
-HALVINGS, FURTHER = 12, 5
-"""Most halvings of the first step; the same where a trial found it."""
-MOST_SHARD = 2**28
-"""Bytes of the largest array of a shard, in memory."""
 BATCH_BYTES = 2**21
 """Samples are marched together as long as one array of their fields is no larger."""
+MOST_TAIL = 0.01
+"""Largest share of the modes in the last third of those resolved, in the 2-norm of a certified solution."""
+GAP = 1e-2
+"""Relative difference of the stored spectral tail to that of the stored, rounded states."""
 
 
-def fitting(sample_bytes: int) -> int:
-    """Samples per shard: fewer than those of fields, down to one, where trajectories are large."""
-    return min(shard_samples(sample_bytes), 1 << max(0, int(log2(max(MOST_SHARD / sample_bytes, 1.0)))))
-
-
-class TrajectoryJob(Job):
-    """A spec in time, ready to be solved. ``chosen``: the method with the first step that a trial found."""
+class SpectralJob(TrajectoryJob):
+    """States are the coefficients of the modes that the grid of the simulation keeps."""
 
     problem: PeriodicPlace
-    method: TimeMethod
-    most_halvings: int = 0
-    """Instead of the usual number, for trials."""
+    own_columns = (ArrayLayout("spectral_tail", "float32"),)
 
     def __init__(self, spec: Spec, chosen: Method | None = None) -> None:
-        assert isinstance(spec.problem, PeriodicPlace)
-        self.spec, self.problem = spec, spec.problem
-        method = chosen or spec.solver.resolve(self.problem)
-        assert isinstance(method, TimeMethod)
-        self.method = method
-        self.kept = {}
+        super().__init__(spec, chosen)
         self.stored = PeriodicGrid(self.problem.resolution, self.problem.lengths)
-        simulated = method.simulate_resolution or self.problem.resolution
+        simulated = self.method.simulate_resolution or self.problem.resolution
         finer = simulated != self.problem.resolution
         self.grid = PeriodicGrid(simulated, self.problem.lengths) if finer else self.stored
-        self._fixed: dict[str, Function] = {}
+        self.points, self.nodes, self.axes = self.stored.points, self.stored.nodes, self.stored.axes
+        self.batch = self.grid.transforms.batch
         self._shared: dict[PeriodicGrid, Symbols] = {}
         self._products: dict[PeriodicGrid, tuple[str, Products] | None] = {}
-        self._first = first = self.instance(next(iter(spec.splits)), 0)
-        _ = first.terms
-        self._products_on(self.grid, first.terms)
-        drawn = tuple(name for name, _ in first.named())
-        self.channels = drawn or ("initial",)
-        self._alike = set(drawn) <= {"initial"}
-        """Whether the equations of all samples are one."""
-        self.parameters = tuple(first.parameters())
-
-    @property
-    def times(self) -> tuple[float, ...]:
-        """The stored times."""
-        return self.problem.times
+        self._products_on(self.grid, self._first.terms)
 
     @property
     def scheme(self) -> Exponential:
@@ -89,46 +62,21 @@ class TrajectoryJob(Job):
         return found
 
     @property
-    def required(self) -> float:
-        """The time up to which a trajectory must be right."""
-        asked = self.spec.certify.valid_until
-        if asked is not None:
-            return asked
-        return self.times[-1] if self.method.reaches_end else self.problem.time.first
+    def order(self) -> int:
+        return self.scheme.order
 
     @property
-    def first_step(self) -> float:
-        """The longest step that is tried."""
-        chosen = self.method.step or self.method.first_step
-        return chosen or min(self.lengths) / 2.0
+    def evaluations(self) -> int:
+        return self.scheme.evaluations
 
     @property
-    def levels(self) -> int:
-        """How often the first step may be halved."""
-        if self.method.step is not None:
-            return 0
-        return self.most_halvings or (HALVINGS if self.method.first_step is None else FURTHER)
-
-    @property
-    def lengths(self) -> tuple[float, ...]:
-        """From the time 0 to the first stored time after it, and from each of these to the next."""
-        return self.problem.time.lengths
-
-    def steps(self, run: int) -> list[int]:
-        """Steps in every interval of run number ``run``: twice the first step long in run 0, half that in each
-        further one."""
-        return [steps_of(length, 2.0 * self.first_step) * 2**run for length in self.lengths]
+    def longest(self) -> float:
+        return min(self.problem.lengths) / 2.0
 
     @property
     def together(self) -> int:
-        """Samples that are marched side by side."""
-        each = self.grid.transforms.batch
         size = 8 * int(np.prod(self.grid.shape))
-        return max(each, min(32, BATCH_BYTES // (8 * size)) // each * each)
-
-    def instance(self, split: str, sample: int) -> Instance:
-        """Sample number ``sample`` of a split."""
-        return Instance(self.problem, CompiledDraw(self.spec.seed, split, sample), self._fixed)
+        return max(self.batch, min(32, BATCH_BYTES // (8 * size)) // self.batch * self.batch)
 
     def symbols(self, instance: Instance, grid: PeriodicGrid | None = None) -> Symbols:
         """The equation of a sample on a grid; one object for all samples where nothing in it is drawn. Raises
@@ -148,12 +96,12 @@ class TrajectoryJob(Job):
             self._shared[grid] = made
         return made
 
-    def initial(self, instance: Instance) -> Spectra:
-        """The coefficients of the initial state: those of the drawn function that the grid of the simulation keeps,
-        from its values at twice the points along every axis. Raises InvalidSample."""
+    def start_of(self, instance: Instance, number: int) -> Start:
+        """The state: the coefficients of the drawn function that the grid of the simulation keeps, from its values at
+        twice the points along every axis."""
         initial = instance.terms.initial
         assert initial is not None
-        return self._coefficients(initial, "initial", self.grid)
+        return Start(number, self.symbols(instance), self._coefficients(initial, "initial", self.grid))
 
     def _coefficients(self, function: Function, name: str, grid: PeriodicGrid) -> Spectra:
         """Those of a function of space that a grid keeps; ``name``: its field in the spec."""
@@ -172,11 +120,10 @@ class TrajectoryJob(Job):
             found[0] = 0.0
         return found
 
-    def march(self, equations: list[Symbols], grid: PeriodicGrid | None = None) -> March:
-        """The scheme at work on equations, one row each."""
+    def march(self, equations: Sequence[Symbols], grid: PeriodicGrid | None = None) -> SpectralMarch:
         grid = grid or self.grid
         found = self._products_on(grid, self._first.terms)
-        return March(grid, self.scheme, found[1] if found else None, equations)
+        return SpectralMarch(grid, self.scheme, found[1] if found else None, equations)
 
     def _products_on(self, grid: PeriodicGrid, terms: Terms) -> tuple[str, Products] | None:
         if grid not in self._products:
@@ -187,92 +134,86 @@ class TrajectoryJob(Job):
     def _kept_modes(self) -> NDArray[np.intp] | None:
         return None if self.grid is self.stored else self.stored.places_in(self.grid)
 
-    def fields(self, spectra: Spectra) -> Array:
-        """The stored channels [samples, C, *shape] of coefficients on the grid of the simulation."""
+    def fields(self, states: Spectra) -> Array:
         parts = []
         for name in self.problem.channels:
-            parts.append(self.stored.fields(self._reduced(output(name, self.grid, spectra))))
+            parts.append(self.stored.fields(self._reduced(output(name, self.grid, states))))
         return np.stack(parts, axis=1)
 
     def _reduced(self, spectra: Spectra) -> Spectra:
         """The stored modes among those of the simulation, [samples, modes]."""
         return spectra if self._kept_modes is None else spectra[:, self._kept_modes]
 
-    def inputs(self, instance: Instance, initial: Spectra) -> Array:
-        """The input channels of a sample, [C, *shape]: the initial state as the grid keeps it, all else at the stored
-        points. Raises InvalidSample."""
-        drawn, points = dict(instance.named()), self.stored.points
-        return np.stack([
-            self.stored.fields(self._reduced(initial[None]))[0] if name == "initial"
-            else np.broadcast_to(drawn[name](points), points.shape)
-            for name in self.channels
-        ])  # fmt: skip
-
-    def drawn(self, split: str, sample: int) -> dict[str, NDArray[Any]]:
-        instance = self.instance(split, sample)
-        return self.drawn_in(instance, self.initial(instance))
-
-    def drawn_in(self, instance: Instance, initial: Spectra) -> dict[str, NDArray[Any]]:
-        """The arrays of the store that hold what was drawn, with the coefficients of the initial state."""
-        found: dict[str, NDArray[Any]] = {"input": self.inputs(instance, initial)}
-        return found | {"params": np.array(list(instance.parameters().values()))} if self.parameters else found
-
-    def summary(self, arrays: Mapping[str, NDArray[Any]], shard: Shard | None) -> dict[str, Any]:
-        good = arrays["method"] > 0
-        errors = arrays["time_error_estimate"][good]
-        worst = float(errors.max()) if good.any() else None
-        known = arrays["error_estimate"][good & np.isfinite(arrays["error_estimate"])]
-        told = {"iterations": int(arrays["steps"][good].sum()), "worst_time_error": worst, ESTIMATED: int(known.size)}
-        return {**told, "worst_estimate": float(known.max()) if known.size else None, **flags.counts(arrays)}
+    def initial_fields(self, state: Spectra) -> Mapping[str, Array]:
+        return {"initial": self.stored.fields(self._reduced(state[None]))[0]}
 
     @property
-    def resolved_only(self) -> tuple[str, ...]:
-        return ("trajectories but for one interval of each sample", "steps, time_error_estimate, frame_error")
+    def whole(self) -> list[int] | None:
+        unknown, channels = self.problem.unknowns[0].name, self.problem.channels
+        return [channels.index(unknown)] if self.grid is self.stored and unknown in channels else None
 
-    @cached_property
-    def layout(self) -> StoreLayout:
-        dtype, names, grid = self.spec.store.dtype, self.problem.channels, self.stored
-        frames = len(self.times)
-        stored = (len(names), frames, *grid.shape)
-        block = times_per_chunk(np.dtype(dtype).itemsize * int(np.prod(stored)), frames)
-        parts = [
-            ArrayLayout("input", dtype, (len(self.channels), *grid.shape), ("channel", *grid.axes), is_field=True),
-            ArrayLayout("solution", dtype, stored, ("solution_channel", "t", *grid.axes), block=block),
-        ]
-        if self.parameters:
-            parts.append(ArrayLayout("params", "float64", (len(self.parameters),), ("parameter",)))
-        parts += [
-            ArrayLayout("time_error_estimate", "float32"),
-            ArrayLayout("stored_error", "float32"),
-            ArrayLayout("frame_error", "float32", (frames,), ("t",)),
-            ArrayLayout("valid_until", "float64"),
-            ArrayLayout("spectral_tail", "float32"),
-            ArrayLayout("error_estimate", "float32"),
-            flags.column(),
-            ArrayLayout("steps", "int32", fill=-1),
-            ArrayLayout("solve_seconds", "float32"),
-            ArrayLayout("method", "int8", fill=-1, attributes=self.method_codes()),
-            ArrayLayout("sample_id", "int64", fill=-1),
-        ]
-        samples = self.spec.store.shard or fitting(max(part.sample_bytes for part in parts))
-        shared: dict[str, tuple[tuple[str, ...], NDArray[Any]]] = {name: ((name,), x) for name, x in grid.nodes.items()}
-        shared["t"] = (("t",), np.array(self.times))
-        return StoreLayout(self.spec.splits, samples, tuple(parts), shared, self._attributes(samples))
+    def state_of(self, fields: Array) -> Spectra:
+        state: Spectra = self.grid.spectra(fields)[0]
+        return state
 
-    def _attributes(self, samples: int) -> dict[str, Any]:
-        found = self.attributes(samples, self.problem.size)
-        return found | {"valid_until": self.required, "subset_scheme": SUBSETS}
+    def shaken(self, state: Spectra, size: float) -> Spectra:
+        turns = np.exp(2j * np.pi * np.modf(np.arange(state.size) * 0.6180339887498949)[0])
+        whole = float(np.sqrt((np.square(np.abs(state[1:])) * self.grid.multiplicity[1:]).sum()))
+        found: Spectra = state + size * whole / np.sqrt(state.size) * turns
+        found[0] = state[0]
+        return found
 
-    @property
-    def seed_scheme(self) -> str:
-        return SCHEME
+    def reference(self, instance: Instance) -> Reference:
+        other = OtherMarch(instance.terms, self.grid)
 
-    def shown_plan(self) -> dict[str, Any]:
-        return self.method.model_dump(mode="json") | {"first_step": self.first_step}
+        def march(fields: Array, interval: float, steps: int) -> tuple[Array, float]:
+            coarse, fine = (other.march(fields[0], interval, n)[None] for n in (steps, 2 * steps))
+            return fine, apart(coarse, fine)
 
-    def method_names(self) -> list[str]:
-        return [FAILED, self.method.method]
+        return march
 
-    @property
-    def planned(self) -> bool:
-        return self.problem.discretisation.leaves_open(self.spec)
+    def refined_fields(self, start: Start, split: str, run: int) -> Array:
+        grid = self.grid.refined
+        symbols = self.symbols(self.instance(split, start.number), grid)
+        state = np.zeros(grid.modes, np.complex128)
+        state[self.grid.places_in_refined] = start.state
+        march = self.march([symbols] * grid.transforms.batch, grid)
+        u = np.repeat(state[None], grid.transforms.batch, axis=0)
+        frames = [u[0].copy()] if self.times[0] == 0.0 else []
+        with np.errstate(over="ignore", invalid="ignore"):
+            for length, count in zip(self.lengths, self.steps(run), strict=True):
+                march.advance(u, length, count)
+                frames.append(u[0].copy())
+            parts = [self._at_stored(output(name, grid, np.stack(frames))) for name in self.problem.channels]
+        return np.stack(parts)
+
+    def _at_stored(self, spectra: Spectra) -> Array:
+        """The values [T, *shape] of coefficients [T, modes] of the refined grid at the stored points: of all modes
+        where the job's grid is the stored one, else of the stored modes, to which labels are reduced."""
+        if self.grid is self.stored:
+            return self.grid.refined.fields(spectra)[(slice(None), *(slice(None, None, 2),) * self.grid.dimension)]
+        return self.stored.fields(spectra[:, self.stored.places_in(self.grid.refined)])
+
+    def own(self, frames: Spectra, left: Array, fields: Array, errors: Array) -> dict[str, float]:
+        """The largest spectral tail after t = 0, up to the time required or as long as the trajectory is right; the
+        initial state is as it is given."""
+        times = np.array(self.times)
+        counted = (times > 0.0) & (times <= max(self.required, self.valid_until(errors)))
+        return {"spectral_tail": float(self.grid.tail(frames[counted]).max(initial=0.0))}
+
+    def fault(self, own: Mapping[str, float]) -> tuple[Result, str] | None:
+        tail = own["spectral_tail"]
+        return (Result.TOO_COARSE, f"{tail:.1%}") if tail > MOST_TAIL else None
+
+    def check_own(self, stored: Mapping[str, Any], solution: Array, valid: NDArray[np.bool_]) -> list[str]:
+        stated = float(stored["spectral_tail"])
+        if not stated <= MOST_TAIL:
+            return [f"its spectral_tail {stated:.2g} is above {MOST_TAIL:g}"]
+        later = np.flatnonzero(valid & (np.array(self.times) > 0.0))
+        if self.whole is None or not later.size:
+            return []
+        tail = float(self.grid.tail(self.grid.spectra(solution[self.whole[0], later])).max())
+        rounding = 1e2 * float(np.finfo(stored["solution"].dtype).eps)
+        if abs(tail - stated) > GAP * tail + rounding:
+            return [f"its spectral_tail {stated:.2g} is not that of its states, {tail:.2g}"]
+        return []

@@ -3,31 +3,26 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from math import ceil, prod
+from math import prod
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from pdemill.points import Array
 from pdemill.solvers.spectral.exponential import Exponential
 from pdemill.solvers.spectral.grid import PeriodicGrid, Spectra
 from pdemill.solvers.spectral.symbols import Products, Symbols
 from pdemill.solvers.spectral.transforms import gather, spread
 
-EXACT = 1e-9
-"""Part of a step by which an interval may exceed whole steps and still take no further one."""
 
-
-def steps_of(interval: float, step: float) -> int:
-    """The steps of equal length, at most ``step``, that an interval takes."""
-    return max(1, ceil(interval / step - EXACT))
-
-
-class March:
+class SpectralMarch:
     """A scheme at work on the equations of a batch, one row per sample.
 
     The number of rows is a multiple of ``grid.transforms.batch``; what a row comes to does not depend on the others.
     """
+
+    left: Array | None = None
 
     def __init__(
         self, grid: PeriodicGrid, scheme: Exponential, products: Products | None, equations: Sequence[Symbols]

@@ -17,7 +17,7 @@ from pdemill.spec.terms import Terms
 type Complex = NDArray[np.complex128]
 
 
-class Reference:
+class OtherMarch:
     """The equation of one sample on full complex spectra of a periodic grid; those that ``grid`` drops are 0."""
 
     def __init__(self, terms: Terms, grid: PeriodicGrid) -> None:

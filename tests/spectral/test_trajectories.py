@@ -19,10 +19,12 @@ from pdemill.solvers.job import open_job
 from pdemill.solvers.opening import open_work
 from pdemill.solvers.solution import Result
 from pdemill.solvers.spectral import symbols
-from pdemill.solvers.spectral.check import Checked
-from pdemill.solvers.spectral.job import TrajectoryJob
-from pdemill.solvers.spectral.ladder import Start, differences, fields_of, marched, start_of, trajectories
-from pdemill.solvers.spectral.shard import Refined
+from pdemill.solvers.spectral.job import SpectralJob
+from pdemill.solvers.trajectories.check import Checked
+from pdemill.solvers.trajectories.differences import differences
+from pdemill.solvers.trajectories.job import Start
+from pdemill.solvers.trajectories.ladder import fields_of, marched, trajectories
+from pdemill.solvers.trajectories.shard import Refined
 from pdemill.spec import validate
 from pdemill.spec.method import methods
 
@@ -243,7 +245,7 @@ def test_warm_up_comes_before_the_first_frame(tmp_path: Path) -> None:
     assert pdemill.verify(tmp_path / "s.zarr").faults == ()
 
 
-def refiner(job: TrajectoryJob) -> Refined:
+def refiner(job: SpectralJob) -> Refined:
     """That of the first shard."""
     return Refined(job, next(job.layout.shards()))
 
@@ -252,7 +254,7 @@ def refiner(job: TrajectoryJob) -> Refined:
 def test_verify_finds_a_frame_that_was_changed(name: str, tmp_path: Path) -> None:
     pdemill.generate(ALL[name], tmp_path / "s.zarr", workers=0)
     job, _ = open_work(tmp_path / "s.zarr")
-    assert isinstance(job, TrajectoryJob)
+    assert isinstance(job, SpectralJob)
     columns = arrays(tmp_path / "s.zarr")
     for number in range(3):
         stored = {key: values[number] for key, values in columns.items()}
@@ -275,11 +277,11 @@ def test_estimates_of_the_error_in_time_are_honest(name: str) -> None:
     job = open_job(validate(changed(ALL[name], samples=50)))
     plan = job.plan().method
     chosen = job.using(methods[plan["method"]].model_validate(dict(plan)))
-    assert isinstance(chosen, TrajectoryJob)
-    starts = {n: start_of(chosen, chosen.instance("train", n), n) for n in range(50)}
+    assert isinstance(chosen, SpectralJob)
+    starts = {n: chosen.start_of(chosen.instance("train", n), n) for n in range(50)}
     ratios = []
     for found in trajectories(chosen, list(starts.values()), stop=lambda _: False):
-        exact = fields_of(chosen, marched(chosen, [starts[found.number]], found.run + 4)[0])
+        exact = fields_of(chosen, marched(chosen, [starts[found.number]], found.run + 4).frames[0])
         frame = int(np.argmax(found.errors))
         true, estimate = float(differences(found.fields, exact)[frame]), float(found.errors[frame])
         if true > 1e-12:
@@ -296,16 +298,16 @@ def test_errors_in_space_are_estimated_against_the_truth() -> None:
     """The estimate on a grid that is too coarse, against a grid eight times as fine."""
     spec = validate(changed(FRONTS, problem__viscosity=0.012, problem__resolution=[48], certify__refine=1.0))
     job, fine = open_job(spec), open_job(validate(changed(FRONTS, problem__viscosity=0.012, problem__resolution=[384])))
-    assert isinstance(job, TrajectoryJob)
-    assert isinstance(fine, TrajectoryJob)
+    assert isinstance(job, SpectralJob)
+    assert isinstance(fine, SpectralJob)
     refined = refiner(job)
     for number in range(4):
-        start = start_of(job, job.instance("train", number), number)
+        start = job.start_of(job.instance("train", number), number)
         (found,) = trajectories(job, [start], stop=lambda _: False)
         state = np.zeros(fine.grid.modes, np.complex128)
         state[job.grid.places_in(fine.grid)] = start.state
         there = Start(number, fine.symbols(fine.instance("train", number)), state)
-        exact = fields_of(fine, marched(fine, [there], found.run + 1)[0])[:, :, ::8]
+        exact = fields_of(fine, marched(fine, [there], found.run + 1).frames[0])[:, :, ::8]
         true = float(differences(found.fields, exact).max())
         assert true > 1e-4
         assert refined.error(start, found, job.times[-1]) == pytest.approx(true, rel=0.3)
@@ -404,7 +406,7 @@ def test_a_store_with_a_warm_up_is_verified_elsewhere(tmp_path: Path) -> None:
         root = tmp_path / f"{number}.zarr"
         pdemill.generate(one, root, workers=0)
         job, _ = open_work(root)
-        assert isinstance(job, TrajectoryJob)
+        assert isinstance(job, SpectralJob)
         job.here = False
         stored = {key: values[0] for key, values in arrays(root).items()}
         assert list(Checked(job, refiner(job), 0, stored).faults(by_reference=True)) == []
@@ -419,7 +421,7 @@ def test_a_store_with_a_warm_up_is_verified_elsewhere(tmp_path: Path) -> None:
 def test_an_error_that_nobody_estimated_is_found(tmp_path: Path) -> None:
     pdemill.generate(changed(FRONTS, certify__refine=0.001), tmp_path / "s.zarr", workers=0)
     job, _ = open_work(tmp_path / "s.zarr")
-    assert isinstance(job, TrajectoryJob)
+    assert isinstance(job, SpectralJob)
     columns = arrays(tmp_path / "s.zarr")
     for number, forged in ((5, np.float32(1e-9)), (0, np.float32(np.nan))):
         stored = {key: values[number] for key, values in columns.items()}

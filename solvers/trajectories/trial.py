@@ -15,9 +15,9 @@ import numpy as np
 from pdemill.planning import Candidate, Plan
 from pdemill.solvers.compiled import compile_seconds
 from pdemill.solvers.instance import InvalidSample
-from pdemill.solvers.spectral.cost import trajectory_seconds
-from pdemill.solvers.spectral.job import HALVINGS, TrajectoryJob
-from pdemill.solvers.spectral.ladder import Start, Trajectory, start_of, trajectories, warmed
+from pdemill.solvers.trajectories.cost import trajectory_seconds
+from pdemill.solvers.trajectories.job import HALVINGS, Start, TrajectoryJob
+from pdemill.solvers.trajectories.ladder import Trajectory, trajectories, warmed
 from pdemill.spec.method import methods
 from pdemill.spec.time_method import TimeMethod
 
@@ -74,7 +74,7 @@ def others(method: TimeMethod) -> list[TimeMethod]:
     return [
         kind.model_validate({**method.model_dump(), "method": name})
         for name, kind in methods.items()
-        if issubclass(kind, TimeMethod) and name != method.method
+        if issubclass(kind, TimeMethod) and kind.on == method.on and name != method.method
     ]
 
 
@@ -95,7 +95,7 @@ class _Watch:
         if idle >= FINER and self.job.spec.certify.valid_until is None and self.job.method.reaches_end:
             self.chaotic.add(found.number)
             return True
-        return 2 * found.steps * self.job.scheme.evaluations > self.most
+        return 2 * found.steps * self.job.evaluations > self.most
 
 
 def _tried(job: TrajectoryJob, method: TimeMethod, most: float = np.inf) -> Found:
@@ -107,7 +107,7 @@ def _tried(job: TrajectoryJob, method: TimeMethod, most: float = np.inf) -> Foun
     drawn = []
     for number in range(count):
         with suppress(InvalidSample):  # it fails in its shard
-            drawn.append(start_of(trial, trial.instance(split, number), number))
+            drawn.append(trial.start_of(trial.instance(split, number), number))
     starts = [one for one in warmed(trial, drawn) if isinstance(one, Start)]
     watch = _Watch(trial, most)
     made = list(trajectories(trial, starts, watch)) if starts else []
@@ -143,7 +143,7 @@ def _trial(job: TrajectoryJob, method: TimeMethod, longest: float) -> Trajectory
 
 def _cost(job: TrajectoryJob, begin: int, end: int) -> float:
     """Evaluations of the runs from one to another."""
-    return float(sum(sum(job.steps(run)) for run in range(begin, end + 1)) * job.scheme.evaluations)
+    return float(sum(sum(job.steps(run)) for run in range(begin, end + 1)) * job.evaluations)
 
 
 def _lengthened(
@@ -158,7 +158,7 @@ def _lengthened(
         return plain
     needed = job.required
     worst = max(float(one.errors[np.array(job.times) <= needed].max()) for one in at)
-    share = (worst / (SAFETY * job.method.time_rtol)) ** (1.0 / job.scheme.order)
+    share = (worst / (SAFETY * job.method.time_rtol)) ** (1.0 / job.order)
     whole = 2**begins
     count = max(ceil(share * whole), whole // 2 + 1)
     if count >= whole:

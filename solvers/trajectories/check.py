@@ -14,11 +14,10 @@ from pdemill.points import Array
 from pdemill.solvers import flags
 from pdemill.solvers.agreement import agrees
 from pdemill.solvers.instance import Instance, InvalidSample
-from pdemill.solvers.spectral.job import TrajectoryJob
-from pdemill.solvers.spectral.ladder import Start, differences, start_of, valid_until, warmed
-from pdemill.solvers.spectral.march import March
-from pdemill.solvers.spectral.reference import Reference
-from pdemill.solvers.spectral.shard import MOST_TAIL, Refined
+from pdemill.solvers.trajectories.differences import apart
+from pdemill.solvers.trajectories.job import March, Start, States, TrajectoryJob
+from pdemill.solvers.trajectories.ladder import warmed
+from pdemill.solvers.trajectories.shard import Refined
 from pdemill.store.layout import Shard
 
 REFERENCED = 4
@@ -26,7 +25,7 @@ REFERENCED = 4
 TIMES = 4.0
 """Times its stated errors, and those that its start's errors grow to, that a stored state may be off."""
 GAP = 1e-2
-"""Relative difference of the stored spectral tail to that of the stored, rounded states."""
+"""Relative difference of a stored estimate to that of the stored, rounded states."""
 
 
 def check_trajectories(job: TrajectoryJob, group: zarr.Group, shard: Shard, rows: NDArray[np.intp]) -> list[str]:
@@ -58,7 +57,7 @@ class Checked:
             yield f"stored under the number {self.stored['sample_id']}"
         instance = self.job.instance(self.refined.shard.split, self.number)
         try:
-            start = start_of(self.job, instance, self.number)
+            start = self.job.start_of(instance, self.number)
             made = self.job.drawn_in(instance, start.state)
         except InvalidSample as fault:
             yield f"the spec does not draw it: {fault}"
@@ -83,7 +82,7 @@ class Checked:
     def _columns(self) -> Iterator[str]:
         """The columns against each other and their limits."""
         job, stored = self.job, self.stored
-        last = valid_until(job, self.errors)
+        last = job.valid_until(self.errors)
         valid = np.array(job.times) <= last
         if stored["valid_until"] != last:
             yield f"its valid_until {float(stored['valid_until']):g} does not follow from frame_error ({last:g})"
@@ -93,8 +92,7 @@ class Checked:
             yield "its time_error_estimate is not the largest frame_error"
         if not stored["time_error_estimate"] <= stored["stored_error"]:
             yield "its stored_error is below its time_error_estimate"
-        if not stored["spectral_tail"] <= MOST_TAIL:
-            yield f"its spectral_tail {float(stored['spectral_tail']):.2g} is above {MOST_TAIL:g}"
+        yield from job.check_own(stored, self.solution, valid)
         for name in flags.disputed(flags.Evidence(stored), int(stored["flags"]), job.here):
             yield f"its flags are not what the stored numbers give: {name}"
         if self._run() is None:
@@ -125,38 +123,30 @@ class Checked:
         for made, at in zip(np.moveaxis(fields, 1, 0), (frame, frame + 1), strict=True):
             if at < 0:
                 continue
-            apart = float(differences(self.solution[:, at][:, None], made[:, None])[0])
-            near = not job.here and apart <= TIMES * (float(self.errors[at]) + self.epsilon)
+            near = not job.here and apart(self.solution[:, at], made) <= TIMES * (float(self.errors[at]) + self.epsilon)
             if not near and not agrees(self.stored["solution"][:, at], made, job.here):
                 yield f"its state at t = {job.times[at]:g} is not what marching from the start gives"
 
     def _later_interval(self, instance: Instance, start: Start, by_reference: bool) -> Iterator[str]:
         """From one stored state to the next, where the stored states are those that were marched."""
         job = self.job
-        unknown = job.problem.unknowns[0].name
         valid = [i for i, t in enumerate(job.times) if t <= float(self.stored["valid_until"])]
-        whole = job.grid is job.stored and unknown in job.problem.channels
-        if not whole or len(valid) < 2:
+        if job.whole is None or len(valid) < 2:
             return
         frame = self.number % (len(valid) - 1)
-        channel = job.problem.channels.index(unknown)
-        before, after = self.solution[channel, frame], self.solution[channel, frame + 1]
+        before, after = self.solution[job.whole, frame], self.solution[job.whole, frame + 1]
         first = 1 if job.times[0] == 0.0 else 0
         interval, steps = job.lengths[frame + 1 - first], job.steps(self._run() or 1)[frame + 1 - first]
-        state = job.grid.spectra(before[None])[0]
+        state = job.state_of(before)
         grown = self._grown(state, start, interval, steps)
         allowed = TIMES * (float(self.errors[frame + 1]) + grown + self.epsilon)
         u, march = self._rows(state, start)
         march.advance(u, interval, steps)
-        found = float(differences(job.grid.fields(u[:1])[None], after[None, None])[0])
+        found = apart(job.fields(u[:1])[0][job.whole], after)
         when = f"from t = {job.times[frame]:g} to {job.times[frame + 1]:g}"
         if not found <= allowed:
             yield f"marched anew {when}, it is off by {found:.1e}, where {allowed:.1e} is allowed"
             return
-        later = [i for i in valid if job.times[i] > 0.0]
-        tail = float(job.grid.tail(job.grid.spectra(self.solution[channel, later])).max())
-        if abs(tail - float(self.stored["spectral_tail"])) > GAP * tail + 1e2 * self.epsilon:
-            yield f"its spectral_tail {float(self.stored['spectral_tail']):.2g} is not that of its states, {tail:.2g}"
         if by_reference:
             yield from self._by_reference(instance, before, after, interval, steps, allowed, when)
 
@@ -179,26 +169,20 @@ class Checked:
     def _by_reference(
         self, instance: Instance, before: Array, after: Array, interval: float, steps: int, allowed: float, when: str
     ) -> Iterator[str]:
-        reference = Reference(instance.terms, self.job.grid)
-        coarse, fine = (reference.march(before, interval, n) for n in (steps, 2 * steps))
-        found = float(differences(fine[None, None], after[None, None])[0])
-        own = float(differences(coarse[None, None], fine[None, None])[0])
+        made, own = self.job.reference(instance)(before, interval, steps)
+        found = apart(made, after)
         if not found <= allowed + own:
             yield f"marched {when} by the reference, it is off by {found:.1e}, where {allowed + own:.1e} is allowed"
 
-    def _grown(self, state: NDArray[np.complex128], start: Start, interval: float, steps: int) -> float:
+    def _grown(self, state: States, start: Start, interval: float, steps: int) -> float:
         """What rounding of the stored state grows to over an interval."""
-        turns = np.exp(2j * np.pi * np.modf(np.arange(state.size) * 0.6180339887498949)[0])
-        size = float(np.sqrt((np.square(np.abs(state[1:])) * self.job.grid.multiplicity[1:]).sum()))
-        shaken = state + self.epsilon * size / np.sqrt(state.size) * turns
-        shaken[0] = state[0]
         ends = []
-        for one in (state, shaken):
+        for one in (state, self.job.shaken(state, self.epsilon)):
             u, march = self._rows(one, start)
             march.advance(u, interval, steps)
-            ends.append(self.job.grid.fields(u[:1]))
-        return float(differences(ends[1][None], ends[0][None])[0])
+            ends.append(self.job.fields(u[:1])[0][self.job.whole])
+        return apart(ends[1], ends[0])
 
-    def _rows(self, state: NDArray[np.complex128], start: Start) -> tuple[NDArray[np.complex128], March]:
-        batch = self.job.grid.transforms.batch
-        return np.repeat(state[None], batch, axis=0), self.job.march([start.symbols] * batch)
+    def _rows(self, state: States, start: Start) -> tuple[States, March]:
+        batch = self.job.batch
+        return np.repeat(state[None], batch, axis=0), self.job.march([start.equation] * batch)

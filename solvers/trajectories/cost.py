@@ -6,10 +6,11 @@ from math import ceil, prod
 
 import numpy as np
 
+from pdemill.solvers.box_shaped import BoxShaped
 from pdemill.solvers.estimate import PROCESS_BYTES, SAMPLE_SECONDS, Cost, channels, slowness
-from pdemill.solvers.spectral.job import fitting
-from pdemill.solvers.spectral.place import PeriodicPlace
 from pdemill.solvers.subsets import refined_count
+from pdemill.solvers.trajectories.job import fitting
+from pdemill.spec.evolution import Evolution
 from pdemill.spec.job import Spec
 from pdemill.spec.time_method import TimeMethod
 
@@ -24,15 +25,15 @@ PAIR = 1.5
 def cost(spec: Spec) -> Cost:
     """The cost of a job in time."""
     problem, method = spec.problem, spec.solver.resolve(spec.problem)
-    assert isinstance(problem, PeriodicPlace)
+    assert isinstance(problem, Evolution)
     assert isinstance(method, TimeMethod)
-    simulated = prod(method.simulate_resolution or problem.resolution)
+    simulated = prod(method.simulate_resolution or problem.cells)
     steps = expected_steps(problem, method)
     seconds = spec.samples * (trajectory_seconds(problem, method) + SAMPLE_SECONDS)
     refined = sum(refined_count(spec, split) for split in spec.splits)
     seconds += refined * 2 * steps * method.seconds(problem, simulated * 2**problem.dimension)
     width = np.dtype(spec.store.dtype).itemsize
-    inputs = channels(problem, sides=False) * prod(problem.resolution)
+    inputs = channels(problem, sides=False) * prod(problem.cells)
     size = width * (problem.size + inputs)
     shard = spec.store.shard or fitting(width * max(problem.size, inputs))
     shards = sum(ceil(samples / shard) for samples in spec.splits.values())
@@ -42,17 +43,18 @@ def cost(spec: Spec) -> Cost:
     return Cost(problem.size, spec.samples * size, here, method.method, shards, memory, 0, {method.method: here})
 
 
-def trajectory_seconds(problem: PeriodicPlace, method: TimeMethod) -> float:
+def trajectory_seconds(problem: Evolution, method: TimeMethod) -> float:
     """About how many CPU seconds a trajectory takes, both runs together."""
-    simulated = prod(method.simulate_resolution or problem.resolution)
+    simulated = prod(method.simulate_resolution or problem.cells)
     return PAIR * expected_steps(problem, method) * method.seconds(problem, simulated)
 
 
-def expected_steps(problem: PeriodicPlace, method: TimeMethod) -> int:
+def expected_steps(problem: Evolution, method: TimeMethod) -> int:
     """Steps of a trajectory: as asked for, else such that the fastest motion of about one crosses a cell."""
+    assert isinstance(problem, BoxShaped)
     longest = method.step or method.first_step
     if longest is None:
-        finest = min(length / n for length, n in zip(problem.lengths, problem.resolution, strict=True))
+        finest = min(length / n for length, n in zip(problem.lengths, problem.cells, strict=True))
         longest = 4.0 * finest if not problem.linear else problem.times[-1]
     total = problem.times[-1] + problem.time.warmup
     return max(2 * len(problem.times), ceil(min(total / max(longest, SHORTEST), MOST_STEPS)))

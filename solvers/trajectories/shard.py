@@ -13,17 +13,13 @@ from pdemill.solvers import flags
 from pdemill.solvers.instance import InvalidSample
 from pdemill.solvers.progress import Progress
 from pdemill.solvers.solution import Result
-from pdemill.solvers.spectral.grid import Spectra
-from pdemill.solvers.spectral.job import TrajectoryJob
-from pdemill.solvers.spectral.ladder import Start, Trajectory, differences, start_of, trajectories, valid_until, warmed
-from pdemill.solvers.spectral.outputs import output
 from pdemill.solvers.stopwatch import Stopwatch
 from pdemill.solvers.subsets import refined_samples
+from pdemill.solvers.trajectories.differences import differences
+from pdemill.solvers.trajectories.job import Start, TrajectoryJob
+from pdemill.solvers.trajectories.ladder import Trajectory, trajectories, warmed
 from pdemill.store.layout import Shard
 from pdemill.store.store import ShardData
-
-MOST_TAIL = 0.01
-"""Largest share of the modes in the last third of those resolved, in the 2-norm of a certified solution."""
 
 
 def solve_trajectories(
@@ -51,7 +47,7 @@ def _solved(
         try:
             with watch.step("sample"):
                 instance = job.instance(shard.split, number)
-                start = start_of(job, instance, number)
+                start = job.start_of(instance, number)
                 rows.put_inputs(number, job.drawn_in(instance, start.state))
                 drawn.append(start)
         except InvalidSample as fault:
@@ -71,7 +67,7 @@ def _solved(
         made = list(trajectories(job, list(ready.values()), lambda found: unresolved(job, found))) if ready else []
     each = (watch.seconds["solve"] - before) / max(len(ready), 1)
     for trajectory in made:
-        number, last = trajectory.number, valid_until(job, trajectory.errors)
+        number, last = trajectory.number, job.valid_until(trajectory.errors)
         with watch.step("refine"):
             error = refined.error(ready[number], trajectory, last) if trajectory.reached else np.nan
         with watch.step("store"):
@@ -81,21 +77,18 @@ def _solved(
 
 
 def unresolved(job: TrajectoryJob, found: Trajectory) -> bool:
-    """Whether smaller steps are in vain: halved once, they leave too much in the smallest modes of the grid."""
-    return found.run > 1 and found.finite and tail_of(job, found) > MOST_TAIL
+    """Whether smaller steps are in vain: halved once, they cannot mend what is wrong with a sample."""
+    return found.run > 1 and found.finite and job.fault(own_of(job, found)) is not None
 
 
-def tail_of(job: TrajectoryJob, found: Trajectory) -> float:
-    """The largest spectral tail after t = 0, up to the time required or as long as the trajectory is right; the initial
-    state is as it is given."""
-    times = np.array(job.times)
-    counted = (times > 0.0) & (times <= max(job.required, valid_until(job, found.errors)))
-    return float(job.grid.tail(found.frames[counted]).max(initial=0.0))
+def own_of(job: TrajectoryJob, found: Trajectory) -> dict[str, float]:
+    """The columns of the job's own kind."""
+    return job.own(found.frames, found.left, found.fields, found.errors)
 
 
 class Refined:
-    """Errors in space of the samples that were drawn for it: the trajectory from the same initial state on the grid
-    with twice the points along every axis, with half the step."""
+    """Errors in space of the samples that were drawn for it: the same trajectory on the grid with twice the points
+    along every axis, with half the step."""
 
     def __init__(self, job: TrajectoryJob, shard: Shard) -> None:
         self.job, self.shard = job, shard
@@ -110,34 +103,10 @@ class Refined:
 
     def error_of(self, start: Start, fields: Array, run: int, until: float) -> float:
         """The same for the channels [C, T, *shape] that run number ``run`` gave."""
-        apart = differences(fields, self.fields(start, run + 1))
-        found = float(apart[np.array(self.job.times) <= until].max())
+        job = self.job
+        apart = differences(fields, job.refined_fields(start, self.shard.split, run + 1))
+        found = job.refinement * float(apart[np.array(job.times) <= until].max())
         return found if np.isfinite(found) else float("nan")
-
-    def fields(self, start: Start, run: int) -> Array:
-        """The stored channels of a sample from the refined grid, [C, T, *shape]."""
-        job = self.job
-        grid = job.grid.refined
-        symbols = job.symbols(job.instance(self.shard.split, start.number), grid)
-        state = np.zeros(grid.modes, np.complex128)
-        state[job.grid.places_in_refined] = start.state
-        march = job.march([symbols] * grid.transforms.batch, grid)
-        u = np.repeat(state[None], grid.transforms.batch, axis=0)
-        frames = [u[0].copy()] if job.times[0] == 0.0 else []
-        with np.errstate(over="ignore", invalid="ignore"):
-            for length, count in zip(job.lengths, job.steps(run), strict=True):
-                march.advance(u, length, count)
-                frames.append(u[0].copy())
-            parts = [self._at_stored(output(name, grid, np.stack(frames))) for name in job.problem.channels]
-        return np.stack(parts)
-
-    def _at_stored(self, spectra: Spectra) -> Array:
-        """The values [T, *shape] of coefficients [T, modes] at the stored points: of all modes where the job's grid is
-        the stored one, else of the stored modes, to which labels are reduced."""
-        job = self.job
-        if job.grid is job.stored:
-            return job.grid.refined.fields(spectra)[(slice(None), *(slice(None, None, 2),) * job.grid.dimension)]
-        return job.stored.fields(spectra[:, job.stored.places_in(job.grid.refined)])
 
 
 class Rows:
@@ -163,9 +132,10 @@ class Rows:
             self.fail(found.number, Result.NOT_FINITE, "the trajectory does not stay finite with the smallest step")
             return False
         valid = np.array(job.times) <= last
-        tail = tail_of(job, found)
-        if tail > MOST_TAIL:
-            self.fail(found.number, Result.TOO_COARSE, f"{Result.TOO_COARSE.value} ({tail:.1%})")
+        own = own_of(job, found)
+        if (fault := job.fault(own)) is not None:
+            result, detail = fault
+            self.fail(found.number, result, f"{result.value} ({detail})")
             return False
         if not found.reached:
             worst = found.errors[np.array(job.times) <= job.required].max()
@@ -194,7 +164,8 @@ class Rows:
         arrays["stored_error"][row] = (found.errors[valid] + rounding).max()
         arrays["frame_error"][row] = np.minimum(found.errors, np.finfo(np.float32).max)
         arrays["valid_until"][row] = last
-        arrays["spectral_tail"][row] = tail
+        for name, value in own.items():
+            arrays[name][row] = value
         arrays["error_estimate"][row] = error
         arrays["method"][row] = 1
         arrays["flags"][row] = flags.told(flags.Evidence({name: column[row] for name, column in arrays.items()}))

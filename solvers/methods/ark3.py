@@ -1,0 +1,27 @@
+"""An additive Runge-Kutta scheme of order 3."""
+
+from __future__ import annotations
+
+from typing import Any, ClassVar, Literal
+
+from pdemill.spec.problem import Problem
+from pdemill.spec.time_method import TimeMethod
+
+STAGES, CELL_SECONDS, STAGE_SECONDS = 3, 4e-8, 5e-5
+"""One stage: per cell, and besides."""
+
+
+class Ark3(TimeMethod):
+    """ARK3(2)4L[2]SA (Kennedy and Carpenter 2003): L-stable and implicit in diffusion and linear reaction, explicit in
+    the rest; order 3, three systems with one matrix per step."""
+
+    method: Literal["ark3"]
+    on: ClassVar[str] = "box"
+
+    def scheme(self) -> Any:
+        from pdemill.solvers.stepping.tableaus import ARK3  # late: a spec needs no schemes
+
+        return ARK3
+
+    def seconds(self, problem: Problem, unknowns: int) -> float:
+        return STAGES * (STAGE_SECONDS + CELL_SECONDS * unknowns)

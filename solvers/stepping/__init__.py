@@ -1,0 +1,1 @@
+"""Equations in time on box grids: Runge-Kutta schemes, implicit in what is linear and stiff, explicit in the rest."""

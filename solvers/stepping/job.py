@@ -1,0 +1,201 @@
+"""The job of an equation in time on a box grid."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from copy import copy
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from pdemill.points import Array
+from pdemill.solvers.fields.law import LawFunction
+from pdemill.solvers.instance import Instance, InvalidSample
+from pdemill.solvers.methods.direct import Direct
+from pdemill.solvers.methods.fft import Fft
+from pdemill.solvers.methods.multigrid import Multigrid
+from pdemill.solvers.operators.box import BoxGrid
+from pdemill.solvers.solution import Result
+from pdemill.solvers.stepping.independent import Independent
+from pdemill.solvers.stepping.march import BoxEquation, BoxMarch
+from pdemill.solvers.stepping.place import BoxInTimePlace
+from pdemill.solvers.stepping.tableaus import Tableau
+from pdemill.solvers.trajectories.job import Reference, Start, States, TrajectoryJob
+from pdemill.spec.job import Spec
+from pdemill.spec.method import LinearMethod, Method
+from pdemill.store.layout import ArrayLayout
+
+TOGETHER = 8
+"""Samples that are marched side by side, where the solver of systems does not say otherwise."""
+LOOSE = 1e-4
+"""``rtol`` of the first solve of a multigrid that then corrects."""
+LEAST_CELLS = 256
+"""Cells from which on multigrid takes less time than kept factors."""
+STRICTER = 0.1
+"""Part of ``time_rtol`` that verify integrates to."""
+SHARE = 0.5
+"""Part of ``certify.algebraic_rtol`` that systems are solved to."""
+
+
+class SteppingJob(TrajectoryJob):
+    """States are the values of all unknowns in the cells, one unknown after the other."""
+
+    problem: BoxInTimePlace
+    own_columns = (ArrayLayout("algebraic_error", "float32"),)
+    refinement = 4.0 / 3.0  # second order in space
+
+    def __init__(self, spec: Spec, chosen: Method | None = None) -> None:
+        super().__init__(spec, chosen)
+        place = self.problem
+        self.grid = BoxGrid(place.resolution, place.lengths, place.joined, place.properties)
+        self.points, self.axes = self.grid.points, self.grid.axes
+        self.nodes = self.grid.centres
+        self._shared: dict[int, BoxEquation] = {}
+
+    @property
+    def tableau(self) -> Tableau:
+        """The scheme of the method."""
+        found: Tableau = self.method.scheme()
+        return found
+
+    @property
+    def order(self) -> int:
+        return self.tableau.order
+
+    @property
+    def evaluations(self) -> int:
+        return self.tableau.stages - 1
+
+    @property
+    def longest(self) -> float:
+        return max(self.lengths)
+
+    @cached_property
+    def linear_method(self) -> LinearMethod:
+        """How the systems of the stages are solved."""
+        return linear_method(self.problem, self.grid.pattern.size)
+
+    @cached_property
+    def exact_method(self) -> LinearMethod:
+        """What solves those that the former fails: the same where that is exact."""
+        return Direct(method="direct") if isinstance(self.linear_method, Multigrid) else self.linear_method
+
+    @property
+    def together(self) -> int:
+        if self.linear_method is self.exact_method:
+            return TOGETHER
+        most: int = self.linear_method.solver().batch(self.grid.pattern, constant=False)
+        return max(1, most // len(self.problem.unknowns))
+
+    def equation(self, instance: Instance, grid: BoxGrid) -> BoxEquation:
+        """That of a sample; one object for all samples where nothing in it is drawn. Raises InvalidSample."""
+        if self._alike and grid.pattern.size in self._shared:
+            return self._shared[grid.pattern.size]
+        made = BoxEquation((grid.assemble(instance),), tendency_of(instance, grid))
+        if self._alike:
+            self._shared[grid.pattern.size] = made
+        return made
+
+    def start_of(self, instance: Instance, number: int) -> Start:
+        return Start(number, self.equation(instance, self.grid), self._initial(instance, self.grid))
+
+    def _initial(self, instance: Instance, grid: BoxGrid) -> Array:
+        initial = instance.terms.initial
+        assert initial is not None
+        return np.array(np.broadcast_to(initial(grid.points), grid.shape), dtype=np.float64).reshape(-1)
+
+    def march(self, equations: Sequence[BoxEquation]) -> BoxMarch:
+        whole = self.times[-1] + self.problem.time.warmup
+        tolerance = SHARE * self.spec.certify.algebraic_rtol / whole
+        return BoxMarch(equations, self.tableau, self.linear_method, self.exact_method, tolerance)
+
+    def fields(self, states: States) -> Array:
+        return states.reshape(len(states), len(self.problem.channels), *self.grid.shape)
+
+    def initial_fields(self, state: States) -> Mapping[str, Array]:
+        return dict(zip(self.problem.initial_names, self.fields(state[None])[0], strict=True))
+
+    @property
+    def whole(self) -> list[int] | None:
+        return list(range(len(self.problem.channels)))
+
+    def state_of(self, fields: Array) -> States:
+        return fields.reshape(-1)
+
+    def shaken(self, state: States, size: float) -> States:
+        waves = np.sin(np.arange(state.size) * 2.399963229728653)
+        waves *= np.linalg.norm(state - state.mean()) / np.linalg.norm(waves)
+        return np.asarray(state + size * waves)
+
+    def reference(self, instance: Instance) -> Reference:
+        other = Independent(instance, self.grid, STRICTER * self.method.time_rtol)
+        return lambda fields, interval, steps: (other.march(fields, interval), self.method.time_rtol)
+
+    def refined_fields(self, start: Start, split: str, run: int) -> Array:
+        grid, instance = self.grid.refined(), self.instance(split, start.number)
+        finer = self._on(grid)
+        try:
+            u = self._initial(instance, grid)[None].copy()
+            march = finer.march([finer.equation(instance, grid)])
+        except InvalidSample:
+            return np.full((len(self.problem.channels), len(self.times), *self.grid.shape), np.nan)
+        frames = [finer.fields(u)[0].copy()] if self.times[0] == 0.0 else []
+        with np.errstate(over="ignore", invalid="ignore"):
+            for length, count in zip(self.lengths, self.steps(run), strict=True):
+                march.advance(u, length, count)
+                frames.append(finer.fields(u)[0].copy())
+        return np.stack([self.grid.restrict_fields(frame) for frame in frames], axis=1)
+
+    def _on(self, grid: BoxGrid) -> SteppingJob:
+        """The same job on another grid."""
+        other = copy(self)
+        other.grid = grid
+        for name in ("linear_method", "exact_method"):
+            other.__dict__.pop(name, None)
+        return other
+
+    def own(self, frames: States, left: Array, fields: Array, errors: Array) -> dict[str, float]:
+        """``algebraic_error``: the defects of all systems until a time, as far as they can have grown where nothing
+        grows, relative to what varies then; the largest up to ``valid_until``."""
+        valid = np.array(self.times) <= max(self.required, self.valid_until(errors))
+        space = tuple(range(2, fields.ndim))
+        sizes = np.sqrt(np.square(fields - fields.mean(axis=space, keepdims=True)).sum(axis=space))
+        largest = np.maximum.accumulate(sizes, axis=1)[:, valid].T
+        apart = np.divide(left[valid], largest, out=np.zeros_like(largest), where=left[valid] > 0.0)
+        return {"algebraic_error": float(apart.max())}
+
+    def fault(self, own: Mapping[str, float]) -> tuple[Result, str] | None:
+        error = own["algebraic_error"]
+        return None if error <= self.spec.certify.algebraic_rtol else (Result.MISSED_ERROR, f"{error:.1e}")
+
+    def check_own(self, stored: Mapping[str, Any], solution: Array, valid: NDArray[np.bool_]) -> list[str]:
+        error, limit = float(stored["algebraic_error"]), self.spec.certify.algebraic_rtol
+        return [] if error <= limit else [f"its algebraic_error {error:.1e} is above certify.algebraic_rtol {limit:g}"]
+
+
+def linear_method(problem: BoxInTimePlace, unknowns: int) -> LinearMethod:
+    """The method for the systems of stages, whose matrices stay the same for all steps: transforms where coefficients
+    are constant, multigrid where it can and there is something to gain, else kept factors."""
+    fast = Fft(method="fft")
+    if fast.objection(problem) is None:
+        return fast
+    loose = Multigrid(method="multigrid", rtol=LOOSE)
+    small = unknowns < LEAST_CELLS or loose.objection(problem) is not None
+    return Direct(method="direct") if small else loose
+
+
+def tendency_of(instance: Instance, grid: BoxGrid) -> Callable[[Array], Array] | None:
+    """What is explicit in the equation of a sample."""
+    law = instance.terms.law
+    if law is None:
+        return None
+    assert isinstance(law, LawFunction)
+    names = [unknown.name for unknown in instance.problem.unknowns]
+
+    def tendency(u: Array) -> Array:
+        known = {name: part.reshape(grid.shape) for name, part in zip(names, u, strict=True)}
+        return -law.at(grid.points, known).reshape(1, -1)
+
+    return tendency

@@ -1,0 +1,95 @@
+"""The systems of the stages: (c + A) z = c d + b for many samples side by side, A and c the same for all steps."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+
+from pdemill.points import Array
+from pdemill.solvers.operators.norms import two_norm
+from pdemill.solvers.operators.system import Matrix, System
+from pdemill.solvers.solution import Solver
+from pdemill.spec.method import LinearMethod
+
+REDUCTIONS = (1e-2, 1e-4)
+"""The part of a residual that one correction may leave; the loosest that suffices is taken."""
+ROUNDS = 6
+"""Most corrections of one system."""
+PROGRESS = 0.5
+"""A correction that leaves more than this part of the residual was the last one."""
+
+
+class StageSystems:
+    """Solves the systems of matrices c + A, each time from a guess, by corrections until the defect is small.
+
+    Factors and hierarchies are made once and kept. What a system comes to does not depend on the others.
+    ``together``: whether a solver takes all systems at once, and corrects them loosely; else every matrix has an exact
+    solver of its own.
+    """
+
+    def __init__(self, matrices: list[Matrix], shift: float, method: LinearMethod, exact: LinearMethod) -> None:
+        self.shift, self._method, self._exact = shift, method, exact
+        made: dict[int, Matrix] = {}
+        for matrix in matrices:
+            if id(matrix) not in made:
+                made[id(matrix)] = shifted(matrix, shift)
+        self._systems = [System(made[id(matrix)], np.empty(0)) for matrix in matrices]
+        self._sparse = [system.matrix.sparse() for system in self._systems]
+        self._own: dict[int, Solver[None]] = {}
+        self._common: Solver[None] | None = None
+
+    def solve(self, known: Array, loads: Array, guess: Array, limits: Array) -> tuple[Array, Array]:
+        """z [systems, n] with (c + A) z = c known + load, and the norms of the defects in units of z, which are below
+        ``limits`` where that is possible."""
+        z, right = guess.copy(), self.shift * known + loads
+        defects, norms = np.empty_like(z), np.full(len(z), np.inf)
+        going = list(range(len(z)))
+        for _ in range(1 + ROUNDS):
+            still = []
+            for i in going:
+                np.subtract(right[i], self._sparse[i] @ z[i], out=defects[i])
+                before, norms[i] = norms[i], two_norm(defects[i]) / self.shift
+                if norms[i] > limits[i] and norms[i] <= PROGRESS * before:
+                    still.append(i)
+            if not still:
+                break
+            for i, change in zip(still, self._corrections(still, defects, norms, limits), strict=True):
+                z[i] += change
+            going = still
+        return z, norms
+
+    def _corrections(self, numbers: list[int], defects: Array, norms: Array, limits: Array) -> list[Array]:
+        if self._method is self._exact:
+            return [self._exactly(i, defects[i]) for i in numbers]
+        found: dict[int, Array] = {}
+        for reduction in REDUCTIONS:
+            enough = reduction == REDUCTIONS[-1]
+            chosen = [i for i in numbers if i not in found and (enough or reduction * norms[i] <= limits[i])]
+            if chosen:
+                found |= dict(zip(chosen, self._loosely(chosen, defects, reduction), strict=True))
+        return [found[i] for i in numbers]
+
+    def _exactly(self, number: int, defect: Array) -> Array:
+        system = self._systems[number]
+        if id(system.matrix) not in self._own:
+            self._own[id(system.matrix)] = self._exact.solver()
+        return np.asarray(self._own[id(system.matrix)].solve(replace(system, rhs=defect), None).value)
+
+    def _loosely(self, numbers: list[int], defects: Array, reduction: float) -> list[Array]:
+        """Corrections of the common solver; exact ones where it fails."""
+        if self._common is None:
+            self._common = self._method.solver()
+            self._common.solve_batch([replace(s, rhs=d) for s, d in zip(self._systems, defects, strict=True)], None)
+        made = self._common.correct([self._systems[i] for i in numbers], [defects[i] for i in numbers], reduction)
+        found = [None] * len(numbers) if made is None else made
+        return [
+            self._exactly(i, defects[i]) if change is None else change for i, change in zip(numbers, found, strict=True)
+        ]
+
+
+def shifted(matrix: Matrix, shift: float) -> Matrix:
+    """c + A."""
+    values = matrix.values.copy()
+    values[matrix.pattern.diagonals] += shift
+    return Matrix(matrix.pattern, values, replace(matrix.properties, constant=False))

@@ -1,0 +1,108 @@
+"""Marching samples on a box grid by an additive Runge-Kutta scheme."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from pdemill.points import Array
+from pdemill.solvers.compiled import compiled
+from pdemill.solvers.operators.norms import two_norm
+from pdemill.solvers.operators.system import System
+from pdemill.solvers.stepping.linear import StageSystems
+from pdemill.solvers.stepping.tableaus import Tableau
+from pdemill.spec.method import LinearMethod
+
+ROUNDING = 1e-12
+"""Part of what a stage starts from below which its defect is rounding."""
+
+
+@dataclass(frozen=True, eq=False)
+class BoxEquation:
+    """u' = b - A u - N(u) of one sample: ``systems`` hold A and b of every unknown, ``tendency`` is -N for the unknowns
+    [C, n], or None where everything is linear."""
+
+    systems: tuple[System, ...]
+    tendency: Callable[[Array], Array] | None
+
+
+class BoxMarch:
+    """The scheme at work on equations, one row each. ``tolerance``: the most that the defects of the systems of a whole
+    run may add up to, relative to what varies in each unknown at the start of an interval; ``steps``: those of the run.
+    """
+
+    def __init__(
+        self, equations: Sequence[BoxEquation], tableau: Tableau, method: LinearMethod, exact: LinearMethod,
+        tolerance: float,
+    ) -> None:  # fmt: skip
+        self.equations, self.tableau, self._method, self._exact = equations, tableau, method, exact
+        self._parts = [system for one in equations for system in one.systems]
+        self._channels = len(equations[0].systems)
+        self._loads = np.stack([system.rhs for system in self._parts])
+        self._sparse = [system.matrix.sparse() for system in self._parts]
+        self._explicit = any(one.tendency is not None for one in equations)
+        self._tolerance = tolerance
+        self._step = 0.0
+        self._systems: StageSystems | None = None
+        self.left = np.zeros((len(equations), self._channels))
+
+    def advance(self, u: Array, interval: float, steps: int) -> None:
+        """Advance the states u [rows, C n] in place by so many equal steps."""
+        step = interval / steps
+        if self._systems is None or step != self._step:
+            matrices, shift = [part.matrix for part in self._parts], 1.0 / (self.tableau.gamma * step)
+            self._step, self._systems = step, StageSystems(matrices, shift, self._method, self._exact)
+        parts = u.reshape(len(self._parts), -1)
+        for _ in range(steps):
+            self._advance(parts, step, self._systems)
+
+    def _advance(self, u: Array, step: float, systems: StageSystems) -> None:
+        tableau = self.tableau
+        stages = tableau.stages
+        slopes = np.empty((2 * stages, *u.shape))
+        sizes = np.array([two_norm(part - part.mean()) for part in u])
+        share = self._tolerance * step / tableau.amplification[1:].sum()
+        self._linear(u, slopes[0])
+        self._other(u, slopes[stages])
+        z, left = u, np.zeros(len(u))
+        for i in range(1, stages):
+            known = _combined(u, slopes, step * tableau.implicit[i, :i], step * tableau.explicit[i, :i], stages)
+            floors = np.array([ROUNDING * two_norm(part) for part in known])
+            z, defects = systems.solve(known, self._loads, z, np.maximum(share * sizes, floors))
+            left += tableau.amplification[i] * defects
+            np.multiply(systems.shift, z - known, out=slopes[i])
+            self._other(z, slopes[stages + i])
+        u[...] = _combined(u, slopes, step * tableau.weights, step * tableau.explicit_weights, stages)
+        self.left += left.reshape(self.left.shape)
+
+    def _linear(self, u: Array, out: Array) -> None:
+        for i, matrix in enumerate(self._sparse):
+            np.subtract(self._loads[i], matrix @ u[i], out=out[i])
+
+    def _other(self, u: Array, out: Array) -> None:
+        for i, one in enumerate(self.equations):
+            rows = slice(i * self._channels, (i + 1) * self._channels)
+            out[rows] = 0.0 if one.tendency is None else one.tendency(u[rows])
+
+
+def _combined(u: Array, slopes: Array, implicit: Array, explicit: Array, stages: int) -> Array:
+    out = np.empty_like(u)
+    _combine(out.reshape(-1), u.reshape(-1), slopes.reshape(2 * stages, -1), implicit, explicit, stages)
+    return out
+
+
+@compiled()
+def _combine(out, u, slopes, implicit, explicit, stages):  # type: ignore[no-untyped-def]
+    """out = u + sum_j implicit_j slopes_j + explicit_j slopes_(stages + j)."""
+    for k in range(out.size):
+        out[k] = u[k]
+    for j in range(implicit.size):
+        a, b = implicit[j], explicit[j]
+        if a != 0.0:
+            for k in range(out.size):
+                out[k] += a * slopes[j, k]
+        if b != 0.0:
+            for k in range(out.size):
+                out[k] += b * slopes[stages + j, k]

@@ -1,0 +1,315 @@
+"""The job of an equation in time, however it is discretised: times, steps, columns of the store."""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from math import ceil, log2
+from typing import Any, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from pdemill.draws import SCHEME
+from pdemill.points import Array, Points
+from pdemill.solvers import flags
+from pdemill.solvers.draws import CompiledDraw
+from pdemill.solvers.instance import Instance
+from pdemill.solvers.job import FAILED, Job
+from pdemill.solvers.solution import Result
+from pdemill.solvers.subsets import SCHEME as SUBSETS
+from pdemill.spec.evolution import Evolution
+from pdemill.spec.field import Function
+from pdemill.spec.job import Spec
+from pdemill.spec.method import Method
+from pdemill.spec.time_method import TimeMethod
+from pdemill.store.layout import ArrayLayout, Shard, StoreLayout, shard_samples, times_per_chunk
+from pdemill.store.store import ESTIMATED
+
+HALVINGS, FURTHER = 12, 5
+"""Most halvings of the first step; the same where a trial found it."""
+MOST_SHARD = 2**28
+"""Bytes of the largest array of a shard, in memory."""
+
+type States = NDArray[Any]
+"""States of samples as they are stepped through, [samples, numbers]: coefficients of modes, or values in cells."""
+
+
+def fitting(sample_bytes: int) -> int:
+    """Samples per shard: fewer than those of fields, down to one, where trajectories are large."""
+    return min(shard_samples(sample_bytes), 1 << max(0, int(log2(max(MOST_SHARD / sample_bytes, 1.0)))))
+
+
+EXACT = 1e-9
+"""Part of a step by which an interval may exceed whole steps and still take no further one."""
+
+
+def steps_of(interval: float, step: float) -> int:
+    """The steps of equal length, at most ``step``, that an interval takes."""
+    return max(1, ceil(interval / step - EXACT))
+
+
+class March(Protocol):
+    """A scheme at work on a batch of samples."""
+
+    @property
+    def left(self) -> Array | None:
+        """The algebraic errors of the systems of its steps so far, added up, [samples, C]; None where no systems are
+        solved."""
+
+    def advance(self, u: States, interval: float, steps: int) -> None:
+        """Advance the states u in place by so many equal steps; what a row comes to does not depend on the others."""
+
+
+@dataclass(frozen=True)
+class Start:
+    """One sample before it is marched: its equation, and its state at the time 0."""
+
+    number: int
+    equation: Any
+    state: States
+
+
+type Reference = Callable[[Array, float, int], tuple[Array, float]]
+"""Another way to march one sample, for checks: from channels [C, *shape], an interval and the steps that it took to the
+channels after it, and their relative error."""
+
+
+class TrajectoryJob(Job):
+    """A spec in time, ready to be solved. ``chosen``: the method with the first step that a trial found.
+
+    A subclass says what a state is, how samples begin and are marched, and what their channels are.
+    """
+
+    problem: Evolution
+    method: TimeMethod
+    most_halvings: int = 0
+    """Instead of the usual number, for trials."""
+    batch: int = 1
+    """Samples are marched in multiples of so many."""
+    points: Points
+    """Where stored fields live."""
+    nodes: Mapping[str, Array]
+    """Their coordinates along each axis."""
+    axes: tuple[str, ...]
+    """Dimension names of a stored field."""
+
+    def __init__(self, spec: Spec, chosen: Method | None = None) -> None:
+        assert isinstance(spec.problem, Evolution)
+        self.spec, self.problem = spec, spec.problem
+        method = chosen or spec.solver.resolve(self.problem)
+        assert isinstance(method, TimeMethod)
+        self.method = method
+        self.kept = {}
+        self._fixed: dict[str, Function] = {}
+        self._first = first = self.instance(next(iter(spec.splits)), 0)
+        _ = first.terms
+        drawn = tuple(name for name, _ in first.named())
+        self.channels = drawn or self.problem.initial_names
+        self._alike = set(drawn) <= set(self.problem.initial_names)
+        """Whether the equations of all samples are one."""
+        self.parameters = tuple(first.parameters())
+
+    @property
+    @abstractmethod
+    def together(self) -> int:
+        """Samples that are marched side by side."""
+
+    @property
+    @abstractmethod
+    def order(self) -> int:
+        """Of the scheme."""
+
+    @property
+    @abstractmethod
+    def evaluations(self) -> int:
+        """What a step costs: evaluations of the equation, systems among them."""
+
+    @property
+    @abstractmethod
+    def longest(self) -> float:
+        """The longest step that is tried where neither the spec nor a trial says so."""
+
+    @abstractmethod
+    def start_of(self, instance: Instance, number: int) -> Start:
+        """A drawn sample before it is marched. Raises InvalidSample."""
+
+    @abstractmethod
+    def march(self, equations: Sequence[Any]) -> March:
+        """The scheme of the method at work on equations, one row each."""
+
+    @abstractmethod
+    def fields(self, states: States) -> Array:
+        """The stored channels [states, C, *shape]."""
+
+    @property
+    @abstractmethod
+    def whole(self) -> list[int] | None:
+        """The stored channels that states follow from; None where they do not."""
+
+    @abstractmethod
+    def state_of(self, fields: Array) -> States:
+        """The state with these channels, those of ``whole`` [C, *shape]."""
+
+    @abstractmethod
+    def shaken(self, state: States, size: float) -> States:
+        """The state with a small change of that relative size in all directions alike."""
+
+    @abstractmethod
+    def reference(self, instance: Instance) -> Reference:
+        """Another way to march the channels of ``whole``, which shares as little as can be with ``march``."""
+
+    @abstractmethod
+    def refined_fields(self, start: Start, split: str, run: int) -> Array:
+        """The stored channels of a sample from the refined grid by the steps of run number ``run``, [C, T, *shape]; NaN
+        where they are not found."""
+
+    refinement: float = 1.0
+    """The error of a trajectory in units of its difference to the one on the refined grid."""
+
+    @abstractmethod
+    def initial_fields(self, state: States) -> Mapping[str, Array]:
+        """The initial fields as the grid keeps them, by their names in the spec."""
+
+    own_columns: tuple[ArrayLayout, ...] = ()
+    """Columns of the store that only trajectories of this kind have."""
+
+    def own(self, frames: States, left: Array, fields: Array, errors: Array) -> dict[str, float]:
+        """What is put there: of the states at the stored times [T, numbers], the algebraic errors [T], the channels
+        [C, T, *shape] and the errors in time [T]."""
+        return {}
+
+    def fault(self, own: Mapping[str, float]) -> tuple[Result, str] | None:
+        """Why a sample with these columns cannot be certified, and by how much."""
+        return None
+
+    def check_own(self, stored: Mapping[str, Any], solution: Array, valid: NDArray[np.bool_]) -> list[str]:
+        """What is wrong with these columns of a stored sample, whose states are right."""
+        return []
+
+    @property
+    def times(self) -> tuple[float, ...]:
+        """The stored times."""
+        return self.problem.times
+
+    @property
+    def required(self) -> float:
+        """The time up to which a trajectory must be right."""
+        asked = self.spec.certify.valid_until
+        if asked is not None:
+            return asked
+        return self.times[-1] if self.method.reaches_end else self.problem.time.first
+
+    @property
+    def first_step(self) -> float:
+        """The longest step that is tried."""
+        return self.method.step or self.method.first_step or self.longest
+
+    @property
+    def levels(self) -> int:
+        """How often the first step may be halved."""
+        if self.method.step is not None:
+            return 0
+        return self.most_halvings or (HALVINGS if self.method.first_step is None else FURTHER)
+
+    @property
+    def lengths(self) -> tuple[float, ...]:
+        """From the time 0 to the first stored time after it, and from each of these to the next."""
+        return self.problem.time.lengths
+
+    def steps(self, run: int) -> list[int]:
+        """Steps in every interval of run number ``run``: twice the first step long in run 0, half that in each
+        further one."""
+        return [steps_of(length, 2.0 * self.first_step) * 2**run for length in self.lengths]
+
+    def valid_until(self, errors: Array) -> float:
+        """The last stored time up to which all errors are at most ``time_rtol``; 0 where the first one is above."""
+        wrong = np.flatnonzero(~(errors <= self.method.time_rtol))
+        last = len(errors) - 1 if not wrong.size else int(wrong[0]) - 1
+        return self.times[last] if last >= 0 else 0.0
+
+    def instance(self, split: str, sample: int) -> Instance:
+        """Sample number ``sample`` of a split."""
+        return Instance(self.problem, CompiledDraw(self.spec.seed, split, sample), self._fixed)
+
+    def inputs(self, instance: Instance, state: States) -> Array:
+        """The input channels of a sample, [C, *shape]: the initial fields as the grid keeps them, all else at the
+        stored points. Raises InvalidSample."""
+        drawn, points = dict(instance.named()), self.points
+        initial = self.initial_fields(state)
+        return np.stack([
+            initial[name] if name in initial else np.broadcast_to(drawn[name](points), points.shape)
+            for name in self.channels
+        ])  # fmt: skip
+
+    def drawn(self, split: str, sample: int) -> dict[str, NDArray[Any]]:
+        instance = self.instance(split, sample)
+        return self.drawn_in(instance, self.start_of(instance, sample).state)
+
+    def drawn_in(self, instance: Instance, state: States) -> dict[str, NDArray[Any]]:
+        """The arrays of the store that hold what was drawn, with the initial state."""
+        found: dict[str, NDArray[Any]] = {"input": self.inputs(instance, state)}
+        return found | {"params": np.array(list(instance.parameters().values()))} if self.parameters else found
+
+    def summary(self, arrays: Mapping[str, NDArray[Any]], shard: Shard | None) -> dict[str, Any]:
+        good = arrays["method"] > 0
+        errors = arrays["time_error_estimate"][good]
+        worst = float(errors.max()) if good.any() else None
+        known = arrays["error_estimate"][good & np.isfinite(arrays["error_estimate"])]
+        told = {"iterations": int(arrays["steps"][good].sum()), "worst_time_error": worst, ESTIMATED: int(known.size)}
+        return {**told, "worst_estimate": float(known.max()) if known.size else None, **flags.counts(arrays)}
+
+    @property
+    def resolved_only(self) -> tuple[str, ...]:
+        return ("trajectories but for one interval of each sample", "steps, time_error_estimate, frame_error")
+
+    @cached_property
+    def layout(self) -> StoreLayout:
+        dtype, names, shape = self.spec.store.dtype, self.problem.channels, self.points.shape
+        frames = len(self.times)
+        stored = (len(names), frames, *shape)
+        block = times_per_chunk(np.dtype(dtype).itemsize * int(np.prod(stored)), frames)
+        parts = [
+            ArrayLayout("input", dtype, (len(self.channels), *shape), ("channel", *self.axes), is_field=True),
+            ArrayLayout("solution", dtype, stored, ("solution_channel", "t", *self.axes), block=block),
+        ]
+        if self.parameters:
+            parts.append(ArrayLayout("params", "float64", (len(self.parameters),), ("parameter",)))
+        parts += [
+            ArrayLayout("time_error_estimate", "float32"),
+            ArrayLayout("stored_error", "float32"),
+            ArrayLayout("frame_error", "float32", (frames,), ("t",)),
+            ArrayLayout("valid_until", "float64"),
+            *self.own_columns,
+            ArrayLayout("error_estimate", "float32"),
+            flags.column(),
+            ArrayLayout("steps", "int32", fill=-1),
+            ArrayLayout("solve_seconds", "float32"),
+            ArrayLayout("method", "int8", fill=-1, attributes=self.method_codes()),
+            ArrayLayout("sample_id", "int64", fill=-1),
+        ]
+        samples = self.spec.store.shard or fitting(max(part.sample_bytes for part in parts))
+        shared: dict[str, tuple[tuple[str, ...], NDArray[Any]]]
+        shared = {name: ((name,), x) for name, x in self.nodes.items()}
+        shared["t"] = (("t",), np.array(self.times))
+        return StoreLayout(self.spec.splits, samples, tuple(parts), shared, self._attributes(samples))
+
+    def _attributes(self, samples: int) -> dict[str, Any]:
+        found = self.attributes(samples, self.problem.size)
+        return found | {"valid_until": self.required, "subset_scheme": SUBSETS}
+
+    @property
+    def seed_scheme(self) -> str:
+        return SCHEME
+
+    def shown_plan(self) -> dict[str, Any]:
+        return self.method.model_dump(mode="json") | {"first_step": self.first_step}
+
+    def method_names(self) -> list[str]:
+        return [FAILED, self.method.method]
+
+    @property
+    def planned(self) -> bool:
+        return self.problem.discretisation.leaves_open(self.spec)

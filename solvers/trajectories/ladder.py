@@ -1,0 +1,138 @@
+"""Trajectories with a known error in time: pairs of runs, of which the second takes half the steps of the first.
+
+The error of the finer run of a pair is the difference of both over 2^p - 1 (Richardson), p the order of the scheme
+less LOST, at every stored time: that of whole trajectories, with all growth of errors in it. Where it is too large, the
+finer run becomes the coarser one of the next pair. Which pair a sample ends with depends on its errors alone, so that
+its bits do not depend on what shares its batch.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from pdemill.points import Array
+from pdemill.solvers.trajectories.differences import differences
+from pdemill.solvers.trajectories.job import Start, States, TrajectoryJob, steps_of
+
+LOST = 0.5
+"""Half an order is what stiff terms cost at steps near ``time_rtol`` (Kuramoto-Sivashinsky: 3.4 to 3.6 of 4)."""
+
+
+@dataclass(frozen=True)
+class Trajectory:
+    """One sample, marched. ``frames``: its states at the stored times [T, numbers]; ``left``: algebraic errors until
+    then [T]; ``fields``: its channels [C, T, *shape]; ``errors``: the estimated relative error in time at each stored
+    time [T]; ``run``: that of the last pair of runs, ``steps`` in it; ``reached``: whether it is right up to the time
+    required."""
+
+    number: int
+    frames: States
+    left: Array
+    fields: Array
+    errors: Array
+    run: int
+    steps: int
+    reached: bool
+
+    @property
+    def finite(self) -> bool:
+        return bool(np.isfinite(self.fields).all())
+
+
+@dataclass(frozen=True)
+class Run:
+    """Samples, marched: ``frames`` [samples, T, numbers], their states at the stored times; ``left`` [samples, T, C],
+    the algebraic errors until then; ``steps`` that each took."""
+
+    frames: States
+    left: Array
+    steps: int
+
+
+def marched(job: TrajectoryJob, starts: Sequence[Start], run: int) -> Run:
+    """Run number ``run`` of samples."""
+    steps, first = job.steps(run), 1 if job.times[0] == 0.0 else 0
+    state = starts[0].state
+    frames = np.full((len(starts), len(job.times), *state.shape), np.nan, state.dtype)
+    left = np.zeros((len(starts), len(job.times), len(job.problem.channels)))
+    for begin in range(0, len(starts), job.together):
+        part = list(starts[begin : begin + job.together])
+        filled = part + part[:1] * (-len(part) % job.batch)
+        march = job.march([one.equation for one in filled])
+        u = np.stack([one.state for one in filled])
+        rows = slice(begin, begin + len(part))
+        if first:
+            frames[rows, 0] = u[: len(part)]
+        with np.errstate(over="ignore", invalid="ignore"):
+            for frame, (length, count) in enumerate(zip(job.lengths, steps, strict=True), first):
+                march.advance(u, length, count)
+                frames[rows, frame] = u[: len(part)]
+                if march.left is not None:
+                    left[rows, frame] = march.left[: len(part)]
+                if not np.isfinite(u).any():
+                    break
+    return Run(frames, left, sum(steps))
+
+
+def fields_of(job: TrajectoryJob, frames: States) -> Array:
+    """The channels of one sample, [C, T, *shape], from its states [T, numbers]."""
+    with np.errstate(over="ignore", invalid="ignore"):
+        return np.ascontiguousarray(np.moveaxis(job.fields(frames), 0, 1))
+
+
+def trajectories(
+    job: TrajectoryJob, starts: Sequence[Start], stop: Callable[[Trajectory], bool]
+) -> Iterator[Trajectory]:
+    """The trajectories of samples, those that need the fewest halvings first; ``stop`` tells whether one of them, which
+    has not reached what is required, is to be halved no further."""
+    first = marched(job, starts, 0)
+    coarse = {one.number: fields_of(job, frames) for one, frames in zip(starts, first.frames, strict=True)}
+    left, factor = list(starts), 2.0 ** (job.order - LOST) - 1.0
+    for run in range(1, 2 + job.levels):
+        found = marched(job, left, run)
+        again = []
+        for one, frames, off in zip(left, found.frames, found.left, strict=True):
+            fields = fields_of(job, frames)
+            errors = differences(coarse.pop(one.number), fields) / factor
+            reached = bool((errors[np.array(job.times) <= job.required] <= job.method.time_rtol).all())
+            made = Trajectory(one.number, frames, off, fields, errors, run, found.steps, reached)
+            if reached or run == 1 + job.levels or stop(made):
+                yield made
+            else:
+                coarse[one.number] = fields
+                again.append(one)
+        left = again
+        if not left:
+            return
+
+
+def warmed(job: TrajectoryJob, starts: list[Start]) -> Iterator[Start | int]:
+    """The samples after the warm-up, with steps no longer than the first one, halved until the state is finite; the
+    number of one that never is."""
+    warmup = job.problem.time.warmup
+    if warmup == 0.0:
+        yield from starts
+        return
+    for halvings in range(1 + job.levels):
+        left = []
+        for begin in range(0, len(starts), job.together):
+            part = starts[begin : begin + job.together]
+            filled = part + part[:1] * (-len(part) % job.batch)
+            u = np.stack([one.state for one in filled])
+            with np.errstate(over="ignore", invalid="ignore"):
+                job.march([one.equation for one in filled]).advance(
+                    u, warmup, steps_of(warmup, job.first_step) * 2**halvings
+                )
+            for one, state in zip(part, u, strict=False):
+                if np.isfinite(state).all():
+                    yield Start(one.number, one.equation, state.copy())
+                else:
+                    left.append(one)
+        starts = left
+        if not starts:
+            return
+    for one in starts:
+        yield one.number
