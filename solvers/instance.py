@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import replace
+from copy import copy
 from functools import cached_property
 from math import isfinite
-from typing import Any
 
 import numpy as np
 
@@ -70,7 +69,8 @@ class Instance:
         name = ".".join(path)
         if name in self._fixed:
             return self._fixed[name]
-        function = _checked(value.realise(self.draw.at("/".join(path))), name, sign)
+        drawn = value.realise(self.draw.at("/".join(path)))
+        function = _checked(drawn, name, sign) if drawn.of_space else drawn
         if not value.is_random:
             self._fixed[name] = function
         return function
@@ -79,14 +79,21 @@ class Instance:
     def terms(self) -> Terms:
         """The coefficients of the equation; those that its discretiser would not look at are an error."""
         terms, by = self.problem.stated(self.drawn), self.problem.discretisation
-        left_out = [name for name, _ in terms.present() if name not in by.takes.terms]
-        for name in left_out:
+        left_out = {name for name, _ in terms.present() if name not in by.takes.terms}
+        for name in sorted(left_out):
             if name not in self.problem.zero_terms:
                 family = self.problem.family
                 raise FamilyError(f"a sample of {family} has a {name} term, which {by.name} does not take")
-            nothing: Any = () if isinstance(getattr(terms, name), tuple) else None
-            terms = replace(terms, **{name: nothing})
+            terms = terms.without(name)
         return terms
+
+    def of_unknown(self, number: int) -> Instance:
+        """The sample with the terms of one unknown alone."""
+        if not self.terms.others:
+            return self
+        other = copy(self)
+        other.__dict__["terms"] = (self.terms, *self.terms.others)[number]
+        return other
 
     def condition(self, side: str) -> tuple[Condition, dict[str, Function]]:
         """The condition on a side and its functions by name."""
@@ -98,7 +105,7 @@ class Instance:
         for name, functions in self.fields.items():
             for axis, function in enumerate(functions):
                 if function.random:
-                    yield (f"{name}_{'xyz'[axis]}" if len(functions) > 1 else name), function
+                    yield (f"{name}_{self.problem.entry_names(name)[axis]}" if len(functions) > 1 else name), function
         for side, functions_of_side in self.sides.items():
             for name, function in functions_of_side.items():
                 if function.random:

@@ -35,6 +35,8 @@ class Function:
     features: Callable[[Points], Array] = lambda points: np.empty(0)
     parameters: Mapping[str, float] = field(default_factory=dict)
     origin: str = ""
+    of_space: ClassVar[bool] = True
+    """Whether points alone give its values."""
     _values: dict[int, tuple[Points, Array]] = field(default_factory=dict, compare=False, repr=False)
 
     def __call__(self, points: Points) -> Array | float:

@@ -46,6 +46,8 @@ class Problem(Model):
     compatibility: Literal["refuse", "project"] = "refuse"
     discretiser: str = Option(default="auto", exclude_if=lambda name: name == "auto")
     unknowns: ClassVar[tuple[Unknown, ...]] = (ScalarUnknown("u"),)
+    per_unknown: ClassVar[tuple[str, ...]] = ()
+    """The fields that may be lists of one for each unknown; all other lists have one for each axis."""
     symmetric: ClassVar[bool] = True
     linear: ClassVar[bool] = True
     """Whether its matrices are the same whatever u is."""
@@ -125,10 +127,15 @@ class Problem(Model):
         """The discretiser that was chosen."""
         return self.place_of()
 
+    @property
+    def solved_for(self) -> tuple[Unknown, ...]:
+        """``unknowns``, where a spec does not say otherwise."""
+        return self.unknowns
+
     @cached_property
     def channels(self) -> tuple[str, ...]:
         """The names of the channels of a solution, one per component of the unknowns."""
-        return tuple(name for unknown in self.unknowns for name in unknown.channels(self.dimension))
+        return tuple(name for unknown in self.solved_for for name in unknown.channels(self.dimension))
 
     @cached_property
     def conditions(self) -> dict[str, Condition]:
@@ -184,6 +191,10 @@ class Problem(Model):
             return value.diagonal
         return value if isinstance(value, tuple) else (value,)
 
+    def entry_names(self, name: str) -> tuple[str, ...]:
+        """What the entries of a list of fields belong to: axes, or unknowns."""
+        return tuple(one.name for one in self.solved_for) if name in self.per_unknown else axis_names(self.dimension)
+
     def slots(self) -> Iterator[tuple[tuple[str | int, ...], Field]]:
         """Every field of the equation with its path below ``problem``."""
         for name in type(self).model_fields:
@@ -222,7 +233,8 @@ class Problem(Model):
         if not isinstance(found, Terms):
             raise FamilyError(f"terms() of {self.family} should return Terms, not {found!r:.60}")
         axes = self.dimension
-        if len(found.diffusion) not in (1, axes) or len(found.convection) not in (0, axes):
+        each = (found, *found.others)
+        if any(len(one.diffusion) not in (1, axes) or len(one.convection) not in (0, axes) for one in each):
             raise FamilyError(
                 f"terms() of {self.family} should give 1 or {axes} functions of diffusion and 0 or {axes} of convection"
             )
@@ -280,14 +292,15 @@ class Problem(Model):
         free = self.dimension - 1 if self.flat_sides else self.dimension
         for path, value in self.slots():
             self._check_field(path, value, self.dimension, axes)
-            if len(path) > 1 and not self._per_axis(path[0]):
-                raise refuse(path[:-1], f"needs {self.dimension} entries, one per axis", None)
+            if len(path) > 1 and not self._complete(path[0]):
+                of = "unknown" if path[0] in self.per_unknown else "axis"
+                raise refuse(path[:-1], f"needs {len(self.entry_names(str(path[0])))} entries, one per {of}", None)
         for side, path, value in self.side_slots():
             self._check_field((*self.side_path(side), *path), value, free, axes)
         return self
 
-    def _per_axis(self, name: str | int) -> bool:
-        return len(self.values(str(name))) == self.dimension
+    def _complete(self, name: str | int) -> bool:
+        return len(self.values(str(name))) == len(self.entry_names(str(name)))
 
     @staticmethod
     def _check_field(path: tuple[str | int, ...], value: Field, dimension: int, axes: tuple[str, ...]) -> None:
@@ -300,8 +313,8 @@ class Problem(Model):
     def _is_taken(self) -> Problem:
         """Refuse what the discretiser does not take: nothing of an equation is ever left out."""
         by, takes = f"the discretiser {self.discretisation.name}", self.discretisation.takes
-        if tuple(map(type, self.unknowns)) not in takes.unknowns:
-            named = ", ".join(unknown.name for unknown in self.unknowns)
+        if tuple(map(type, self.solved_for)) not in takes.unknowns:
+            named = ", ".join(unknown.name for unknown in self.solved_for)
             raise refuse(
                 ("family",), f"{self.family} is solved for {named}, which {by} does not take", self.family, NOT_TAKEN
             )

@@ -112,8 +112,14 @@ class Slot:
     def _validate(self, value: Any) -> Any:
         return value if isinstance(value, self.base) else self.registry.choose(value)
 
+    @staticmethod
+    def _dump(value: Any) -> Any:
+        if isinstance(value, tuple):
+            return [entry.model_dump(mode="json") for entry in value]
+        return value.model_dump(mode="json")
+
     def __get_pydantic_core_schema__(self, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
-        dump = core_schema.plain_serializer_function_ser_schema(lambda member: member.model_dump(mode="json"))
+        dump = core_schema.plain_serializer_function_ser_schema(self._dump)
         return core_schema.no_info_plain_validator_function(self._validate, serialization=dump)
 
     def __get_pydantic_json_schema__(self, schema: CoreSchema, handler: GetJsonSchemaHandler) -> dict[str, Any]:

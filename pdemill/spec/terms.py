@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
-from typing import Annotated
+from dataclasses import dataclass, replace
+from typing import Annotated, Any
 
 import numpy as np
 from pydantic import BeforeValidator
@@ -28,14 +28,20 @@ class Diagonal(Model):
         return any(entry.is_random for entry in self.diagonal)
 
 
-class _CoefficientSlot(Slot):
-    def _validate(self, value: object) -> object:
+class CoefficientSlot(Slot):
+    """A positive field, or a diagonal tensor."""
+
+    @staticmethod
+    def chosen(value: object) -> Diagonal | Field:
         if isinstance(value, Diagonal) or (isinstance(value, dict) and "diagonal" in value):
             return Diagonal.model_validate(value)
         return positive(choose_field(value))
 
+    def _validate(self, value: object) -> object:
+        return self.chosen(value)
 
-Coefficient = Annotated[Diagonal | Field, _CoefficientSlot(known_fields, Field, "Coefficient")]
+
+Coefficient = Annotated[Diagonal | Field, CoefficientSlot(known_fields, Field, "Coefficient")]
 Vector = Annotated[tuple[AnyField, ...], Limits(min_length=1), BeforeValidator(as_tuple)]
 
 
@@ -48,7 +54,8 @@ class Terms:
     ``diffusion`` k is one function, or one per axis for a diagonal tensor; ``convection`` b is one function
     per axis; ``hyperdiffusion`` is q, ``self_advection`` s, ``vorticity_advection`` a, with the velocity
     (d_y psi, -d_x psi) of -Lap psi = u in two dimensions; ``law`` is r, whose function knows the unknowns as well;
-    ``initial`` is u at the start. What is absent is zero. Every
+    ``initial`` is u at the start. Of several unknowns, these are the terms of the first, and ``others`` those of the
+    others: ``law`` is that of all, and stands here. What is absent is zero. Every
     field of this class is a term: a discretiser takes it by name, or refuses the equations that have it.
     """
 
@@ -61,11 +68,12 @@ class Terms:
     vorticity_advection: Function | None = None
     law: Function | None = None
     initial: Function | None = None
+    others: tuple[Terms, ...] = ()
 
     def __post_init__(self) -> None:
         lists = {"diffusion", "convection"}
         single = Terms.__dataclass_fields__.keys() - lists
-        for name in self.__dataclass_fields__:
+        for name in self._names():
             value = getattr(self, name)
             entries = value if isinstance(value, tuple) else (value,)
             wrong = (name in lists and not isinstance(value, tuple)) or (name in single and isinstance(value, tuple))
@@ -77,11 +85,22 @@ class Terms:
 
     def present(self) -> Iterator[tuple[str, tuple[Function, ...]]]:
         """The terms that are there, by name."""
-        for name in self.__dataclass_fields__:
+        for name in self._names():
             value = getattr(self, name)
             functions = value if isinstance(value, tuple) else () if value is None else (value,)
             if functions:
                 yield name, functions
+        for other in self.others:
+            yield from other.present()
+
+    def without(self, name: str) -> Terms:
+        """The terms but one, of all unknowns."""
+        nothing: Any = () if isinstance(getattr(self, name), tuple) else None
+        others = tuple(other.without(name) for other in self.others)
+        return replace(self, **{name: nothing, "others": others})
+
+    def _names(self) -> Iterator[str]:
+        return (name for name in self.__dataclass_fields__ if name != "others")
 
 
 NOWHERE = CloudPoints(np.zeros((1, 0)), (0.0,), (1.0,), lasting=False)

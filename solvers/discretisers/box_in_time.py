@@ -12,6 +12,7 @@ from pdemill.solvers.methods.ark4 import Ark4
 from pdemill.solvers.stepping.place import BoxInTimePlace
 from pdemill.spec.discretiser import Takes
 from pdemill.spec.method import Method
+from pdemill.spec.unknowns import ScalarUnknown
 
 if TYPE_CHECKING:
     from pdemill.solvers.stepping.job import SteppingJob
@@ -31,6 +32,7 @@ class OnBoxInTime(Trajectories):
     takes: ClassVar[Takes] = Takes(
         terms=frozenset({"diffusion", "reaction", "source", "initial", "law"}),
         conditions=frozenset({"dirichlet", "neumann", "robin", "periodic"}),
+        unknowns=frozenset((ScalarUnknown,) * count for count in (1, 2, 3)),
     )
     preview_points: ClassVar[Mapping[int, int]] = {1: 128, 2: 32, 3: 10}
 

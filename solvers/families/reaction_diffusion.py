@@ -1,44 +1,87 @@
-"""Reaction and diffusion of one unknown."""
+"""Reaction and diffusion of one unknown or several."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import ClassVar, Literal
+from typing import Annotated, Any, ClassVar, Literal
 
-from pydantic import field_validator
+from pydantic import GetJsonSchemaHandler, field_validator
+from pydantic_core import CoreSchema
 
 from pdemill.solvers.families.poisson import UNIT, ZERO
-from pdemill.solvers.fields.law import AnyLaw, Law
+from pdemill.solvers.fields.law import UNKNOWNS, AnyLaw, Law
 from pdemill.spec.evolution import Evolution
-from pdemill.spec.field import AnyField, Field, Function
+from pdemill.spec.field import Field, Function, choose_field, positive
+from pdemill.spec.field import fields as known_fields
 from pdemill.spec.model import refuse
-from pdemill.spec.problem import Coefficient, Terms
+from pdemill.spec.problem import Terms
+from pdemill.spec.registry import Slot
+from pdemill.spec.terms import CoefficientSlot, Diagonal
+from pdemill.spec.unknowns import ScalarUnknown, Unknown
+
+
+class _Each(Slot):
+    """One field for all unknowns, or a list of one for each."""
+
+    def _validate(self, value: object) -> object:
+        return tuple(map(choose_field, value)) if isinstance(value, list | tuple) else choose_field(value)
+
+    def __get_pydantic_json_schema__(self, schema: CoreSchema, handler: GetJsonSchemaHandler) -> dict[str, Any]:
+        one = {"x-slot": self.definition}
+        return {"anyOf": [one, {"type": "array", "items": one, "minItems": 1}]}
+
+
+class _EachCoefficient(_Each):
+    def _validate(self, value: object) -> object:
+        if isinstance(value, list | tuple):
+            return tuple(positive(choose_field(entry)) for entry in value)
+        return CoefficientSlot.chosen(value)
+
+
+Fields = Annotated[Field | tuple[Field, ...], _Each(known_fields, Field, "Value")]
+Coefficients = Annotated[Diagonal | Field | tuple[Field, ...], _EachCoefficient(known_fields, Field, "Coefficient")]
 
 
 class ReactionDiffusion(Evolution):
-    """u_t - ∇·(k ∇u) + r(u) = f, k > 0 a scalar or a diagonal tensor.
+    """u_t - ∇·(k ∇u) + r(u) = f, k > 0 a scalar or a diagonal tensor; of several unknowns, u_t - ∇·(k_u ∇u) + r_u(u, v)
+    = f_u and v_t - ∇·(k_v ∇v) + r_v(u, v) = f_v.
 
-    The reaction r is a law, such as ``{law: "u**3 - u"}`` (Allen-Cahn) or ``{law: "-a*u*(1 - u)", where: {a: {uniform:
-    [1, 5]}}}`` (Fisher-KPP), or a field c of c u. Input: the initial state u(0), the coefficient k and the source f,
-    those that are random; the scalars of the law are parameters. Output: u at the stored times. A law is explicit in
-    every step: it should not be much stiffer than the solution is fast. Defaults: k = 1, f = 0.
+    The reaction r is a law, such as ``{law: "u**3 - u"}``, or ``{law: ["u*v**2 - F*(1 - u)", "-u*v**2 + (F + K)*v"],
+    where: {F: {uniform: [0.02, 0.05]}, K: 0.06}}``: as many formulas as there are unknowns, u, v, w; or one by name:
+    logistic, fisher_kpp, allen_cahn, fitzhugh_nagumo, gray_scott; or a field c of c u. ``initial``, ``coefficient`` and
+    ``source`` are one for all unknowns or lists of one for each; sides are the same for all.
+    Input: the initial state, the coefficients and sources, those that are random; the scalars of the law are
+    parameters. Output: the unknowns at the stored times. A law is explicit in every step: it should not be much stiffer
+    than the solution is fast. Defaults: k = 1, f = 0.
     """
 
     family: Literal["reaction_diffusion"]
-    coefficient: Coefficient = UNIT
+    initial: Fields  # type: ignore[assignment]
+    coefficient: Coefficients = UNIT
     reaction: AnyLaw
-    source: AnyField = ZERO
+    source: Fields = ZERO
     linear: ClassVar[bool] = False
     operator_fields: ClassVar[tuple[str, ...]] = ("coefficient", "reaction")
     positive: ClassVar[tuple[str, ...]] = ("coefficient",)
+    per_unknown: ClassVar[tuple[str, ...]] = ("initial", "coefficient", "source")
 
     @field_validator("reaction")
     @classmethod
-    def _own_unknown(cls, reaction: Field) -> Field:
-        others = sorted(reaction.unknowns - {"u"}) if isinstance(reaction, Law) else []
-        if others:
-            raise refuse(("law",), f"uses {', '.join(others)}, and the unknown is u", None)
+    def _own_unknowns(cls, reaction: Field) -> Field:
+        if isinstance(reaction, Law) and reaction.stray:
+            message = f"uses {', '.join(reaction.stray)}, and has no formula for it: give a list, one for each unknown"
+            raise refuse(("law",), message, None)
         return reaction
+
+    @property
+    def solved_for(self) -> tuple[Unknown, ...]:
+        count = len(self.reaction.formulas) if isinstance(self.reaction, Law) else 1
+        return tuple(map(ScalarUnknown, UNKNOWNS[:count]))
+
+    @property
+    def initial_names(self) -> tuple[str, ...]:
+        names = [unknown.name for unknown in self.solved_for]
+        return tuple(f"initial_{name}" for name in names) if len(self.values("initial")) > 1 else ("initial",)
 
     @property
     def linear_fields(self) -> tuple[str, ...]:
@@ -46,7 +89,16 @@ class ReactionDiffusion(Evolution):
         return ("coefficient",) if isinstance(self.reaction, Law) else self.operator_fields
 
     def terms(self, drawn: Callable[[str], tuple[Function, ...]]) -> Terms:
-        (initial,), (source,), (reaction,) = drawn("initial"), drawn("source"), drawn("reaction")
-        if isinstance(self.reaction, Law):
-            return Terms(drawn("coefficient"), source, law=reaction, initial=initial)
-        return Terms(drawn("coefficient"), source, reaction=reaction, initial=initial)
+        (reaction,) = drawn("reaction")
+        count = len(self.solved_for)
+        initial, source = (self._each(drawn(name), count) for name in ("initial", "source"))
+        listed = isinstance(self.coefficient, tuple)
+        diffusion = [(k,) for k in drawn("coefficient")] if listed else [drawn("coefficient")] * count
+        if not isinstance(self.reaction, Law):
+            return Terms(diffusion[0], source[0], reaction=reaction, initial=initial[0])
+        others = [Terms(diffusion[i], source[i], initial=initial[i]) for i in range(1, count)]
+        return Terms(diffusion[0], source[0], law=reaction, initial=initial[0], others=tuple(others))
+
+    @staticmethod
+    def _each(functions: tuple[Function, ...], count: int) -> tuple[Function, ...]:
+        return functions if len(functions) > 1 else functions * count

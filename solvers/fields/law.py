@@ -6,11 +6,12 @@ import ast
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Annotated, Any
+from typing import Annotated, Any, ClassVar
 
 import numpy as np
+from pydantic import BeforeValidator, GetJsonSchemaHandler, field_serializer, field_validator, model_validator
 from pydantic import Field as Limits
-from pydantic import field_validator, model_validator
+from pydantic_core import CoreSchema
 
 from pdemill.draws import Draw
 from pdemill.points import Array, Points
@@ -33,23 +34,48 @@ from pdemill.spec.registry import Slot
 
 UNKNOWNS = ("u", "v", "w")
 """Names that stand for unknowns in laws."""
+Text = Annotated[str, Limits(min_length=1, max_length=MAX_LENGTH)]
 FREE = (*COORDINATES, *CONSTANTS, *UNKNOWNS)
+
+
+def _listed(value: object) -> object:
+    return tuple(value) if isinstance(value, list | tuple) else (value,)
+
+
+KNOWN: Mapping[str, tuple[tuple[str, ...], Mapping[str, float]]] = {
+    "logistic": (("-a*u*(1 - u)",), {"a": 1.0}),
+    "fisher_kpp": (("-a*u*(1 - u)",), {"a": 1.0}),
+    "allen_cahn": (("a*(u**3 - u)",), {"a": 1.0}),
+    "fitzhugh_nagumo": (("-(u - u**3 - k - v)", "-(u - v)"), {"k": 5e-3}),
+    "gray_scott": (("u*v**2 - F*(1 - u)", "-u*v**2 + (F + K)*v"), {"F": 0.04, "K": 0.06}),
+}
+"""Laws by name: the formulas of the unknowns, and their numbers where the spec gives none.
+
+logistic and fisher_kpp: Fisher 1937, Kolmogorov, Petrovsky and Piskunov 1937; allen_cahn: Allen and Cahn 1979;
+fitzhugh_nagumo: FitzHugh 1961, Nagumo 1962, as Takamoto et al. 2022 (PDEBench) have it; gray_scott: Pearson 1993.
+"""
 
 
 @dataclass(frozen=True)
 class LawFunction(Function):
-    """One draw of a law. ``at(points, unknowns)``: its values where the unknowns have these values. It is no function
-    of space alone, and has no channel of inputs; its numbers are parameters."""
+    """One draw of a law. ``at(points, unknowns)``: its values [C, *shape] where the unknowns have these values. It is
+    no function of space alone, and has no channel of inputs; its numbers are parameters."""
 
+    of_space: ClassVar[bool] = False
     at: Callable[[Points, Mapping[str, Array]], Array] = lambda points, unknowns: np.empty(0)
 
 
 class Law(Field):
-    """A formula of the unknowns: ``{law: "u**3 - a*u", where: {a: {uniform: [0.5, 1]}}}``, with the coordinates x, y,
-    z, pi, e, and the scalars of ``where``; operators and functions as in ``expression``."""
+    """A formula of the unknowns, or one for each: ``{law: "u**3 - a*u", where: {a: {uniform: [0.5, 1]}}}``; with the
+    coordinates x, y, z, pi, e, and the scalars of ``where``, which all formulas share. Operators and functions as in
+    ``expression``. By name: logistic, fisher_kpp, allen_cahn, fitzhugh_nagumo, gray_scott."""
 
-    law: Annotated[str, Limits(min_length=1, max_length=MAX_LENGTH)]
+    law: Annotated[tuple[Text, ...], Limits(min_length=1, max_length=len(UNKNOWNS)), BeforeValidator(_listed)]
     where: dict[str, AnyScalar] = Limits(default_factory=dict, max_length=MAX_SCALARS)
+
+    @field_serializer("law")
+    def _short(self, law: tuple[str, ...]) -> str | list[str]:
+        return law[0] if len(law) == 1 else list(law)
 
     @field_validator("where")
     @classmethod
@@ -61,20 +87,34 @@ class Law(Field):
 
     @model_validator(mode="after")
     def _parses(self) -> Law:
-        try:
-            check(self._tree, {*FREE, *self.where})
-        except Refused as fault:
-            raise refuse(("law",), str(fault), self.law) from None
+        for number, tree in enumerate(self._trees):
+            try:
+                check(tree, {*FREE, *self.scalars})
+            except Refused as fault:
+                raise refuse(("law", number) if len(self.law) > 1 else ("law",), str(fault), self.law) from None
+        if self.law[0] in KNOWN:
+            for name in self.where.keys() - KNOWN[self.law[0]][1].keys():
+                known = ", ".join(KNOWN[self.law[0]][1])
+                raise refuse(("where", name), f"is no number of {self.law[0]}, which has {known}", None)
         return self
 
-    @cached_property
-    def _tree(self) -> ast.expr:
-        return parsed(self.law)
-
     @property
-    def unknowns(self) -> frozenset[str]:
-        """The unknowns that it uses."""
-        return frozenset(names_in(self._tree) & set(UNKNOWNS))
+    def formulas(self) -> tuple[str, ...]:
+        """One for each unknown."""
+        return KNOWN[self.law[0]][0] if self.law[0] in KNOWN else self.law
+
+    @cached_property
+    def scalars(self) -> dict[str, Field]:
+        """The numbers of the formulas."""
+        given = KNOWN[self.law[0]][1] if self.law[0] in KNOWN else {}
+        return {name: choose_field(value) for name, value in given.items()} | self.where
+
+    @cached_property
+    def _trees(self) -> list[ast.expr]:
+        try:
+            return [parsed(formula) for formula in self.formulas]
+        except Refused as fault:
+            raise refuse(("law",), str(fault), self.law) from None
 
     @property
     def is_random(self) -> bool:
@@ -85,18 +125,28 @@ class Law(Field):
             yield ("where", name), scalar
 
     def objection(self, dimension: int, axes: tuple[str, ...]) -> str | None:
-        missing = (names_in(self._tree) & set(COORDINATES)) - set(axes)
+        missing = (self._used & set(COORDINATES)) - set(axes)
         return f"uses {', '.join(sorted(missing))}, but the domain has only {', '.join(axes)}" if missing else None
 
+    @property
+    def _used(self) -> set[str]:
+        return {name for tree in self._trees for name in names_in(tree)}
+
+    @property
+    def stray(self) -> list[str]:
+        """The unknowns that it uses and has no formula for."""
+        return sorted(self._used & set(UNKNOWNS[len(self._trees) :]))
+
     def realise(self, draw: Draw) -> LawFunction:
-        drawn = {name: scalar.realise(draw.at(name)) for name, scalar in self.where.items()}
+        drawn = {name: scalar.realise(draw.at(name)) for name, scalar in self.scalars.items()}
         parameters = {name: value for name, f in drawn.items() for value in f.parameters.values()}
         constants: dict[str, Any] = dict(CONSTANTS)
 
         def at(points: Points, unknowns: Mapping[str, Array]) -> Array:
             names = constants | dict(points.coordinates) | {n: f(points) for n, f in drawn.items()} | dict(unknowns)
             with np.errstate(all="ignore"):
-                return np.asarray(np.broadcast_to(value_of(self._tree, names), points.shape), dtype=float)
+                parts = [np.broadcast_to(value_of(tree, names), points.shape) for tree in self._trees]
+            return np.stack(parts).astype(float, copy=False)
 
         def features(points: Points) -> Array:
             return np.concatenate([np.empty(0), *[f.features(points) for f in drawn.values()]])
@@ -113,6 +163,9 @@ class _ReactionSlot(Slot):
             return Law.model_validate(value)
         return choose_field(value)
 
+    def __get_pydantic_json_schema__(self, schema: CoreSchema, handler: GetJsonSchemaHandler) -> dict[str, Any]:
+        return {"anyOf": [Law.model_json_schema(), {"x-slot": self.definition}]}
 
-AnyLaw = Annotated[Field, _ReactionSlot(known_fields, Field, "Law")]
+
+AnyLaw = Annotated[Field, _ReactionSlot(known_fields, Field, "Value")]
 """A law, or a field or number as elsewhere."""

@@ -23,7 +23,7 @@ class Independent:
 
     def __init__(self, instance: Instance, grid: BoxGrid, rtol: float) -> None:
         self.instance, self.grid, self.rtol = instance, grid, rtol
-        self.names = [unknown.name for unknown in instance.problem.unknowns]
+        self.names = [unknown.name for unknown in instance.problem.solved_for]
 
     def march(self, fields: Array, interval: float) -> Array:
         """The channels [C, *shape] after an interval; NaN where the integration fails."""
@@ -40,19 +40,19 @@ class Independent:
 
     def slopes(self, u: Array) -> Array:
         """u_t for the channels [C, *shape]."""
-        terms, points = self.instance.terms, self.grid.points
+        whole, points = self.instance.terms, self.grid.points
         made = np.empty_like(u)
-        known: Mapping[str, Array] = dict(zip(self.names, u, strict=True))
-        for channel, values in enumerate(u):
+        for channel, (terms, values) in enumerate(zip((whole, *whole.others), u, strict=True)):
             total = np.broadcast_to(np.asarray(terms.source(points), float), values.shape).copy()
             if terms.reaction is not None:
                 total -= terms.reaction(points) * values
             for axis in range(values.ndim):
                 k = terms.diffusion[axis if len(terms.diffusion) > 1 else 0](points)
                 total += self._diffused(values, np.broadcast_to(np.asarray(k, float), values.shape), axis)
-            if isinstance(terms.law, LawFunction):
-                total -= terms.law.at(points, known)
             made[channel] = total
+        if isinstance(whole.law, LawFunction):
+            known: Mapping[str, Array] = dict(zip(self.names, u, strict=True))
+            made -= whole.law.at(points, known)
         return made
 
     def _diffused(self, u: Array, k: Array, axis: int) -> Array:

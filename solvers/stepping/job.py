@@ -49,10 +49,12 @@ class SteppingJob(TrajectoryJob):
     def __init__(self, spec: Spec, chosen: Method | None = None) -> None:
         super().__init__(spec, chosen)
         place = self.problem
-        self.grid = BoxGrid(place.resolution, place.lengths, place.joined, place.properties)
+        grid = place.resolution, place.lengths, place.joined, place.properties
+        self.grids = tuple(BoxGrid(*grid) for _ in place.solved_for)  # each keeps its constant matrix
+        self.grid = self.grids[0]
         self.points, self.axes = self.grid.points, self.grid.axes
         self.nodes = self.grid.centres
-        self._shared: dict[int, BoxEquation] = {}
+        self._shared: BoxEquation | None = None
 
     @property
     def tableau(self) -> Tableau:
@@ -87,24 +89,28 @@ class SteppingJob(TrajectoryJob):
         if self.linear_method is self.exact_method:
             return TOGETHER
         most: int = self.linear_method.solver().batch(self.grid.pattern, constant=False)
-        return max(1, most // len(self.problem.unknowns))
+        return max(1, most // len(self.grids))
 
-    def equation(self, instance: Instance, grid: BoxGrid) -> BoxEquation:
+    def equation(self, instance: Instance) -> BoxEquation:
         """That of a sample; one object for all samples where nothing in it is drawn. Raises InvalidSample."""
-        if self._alike and grid.pattern.size in self._shared:
-            return self._shared[grid.pattern.size]
-        made = BoxEquation((grid.assemble(instance),), tendency_of(instance, grid))
+        if self._alike and self._shared is not None:
+            return self._shared
+        parts = tuple(grid.assemble(instance.of_unknown(number)) for number, grid in enumerate(self.grids))
+        made = BoxEquation(parts, tendency_of(instance, self.grid))
         if self._alike:
-            self._shared[grid.pattern.size] = made
+            self._shared = made
         return made
 
     def start_of(self, instance: Instance, number: int) -> Start:
-        return Start(number, self.equation(instance, self.grid), self._initial(instance, self.grid))
+        return Start(number, self.equation(instance), self._initial(instance))
 
-    def _initial(self, instance: Instance, grid: BoxGrid) -> Array:
-        initial = instance.terms.initial
-        assert initial is not None
-        return np.array(np.broadcast_to(initial(grid.points), grid.shape), dtype=np.float64).reshape(-1)
+    def _initial(self, instance: Instance) -> Array:
+        grid = self.grid
+        parts = []
+        for one in (instance.terms, *instance.terms.others):
+            assert one.initial is not None
+            parts.append(np.broadcast_to(one.initial(grid.points), grid.shape).reshape(-1))
+        return np.concatenate(parts, dtype=np.float64)
 
     def march(self, equations: Sequence[BoxEquation]) -> BoxMarch:
         whole = self.times[-1] + self.problem.time.warmup
@@ -134,11 +140,10 @@ class SteppingJob(TrajectoryJob):
         return lambda fields, interval, steps: (other.march(fields, interval), self.method.time_rtol)
 
     def refined_fields(self, start: Start, split: str, run: int) -> Array:
-        grid, instance = self.grid.refined(), self.instance(split, start.number)
-        finer = self._on(grid)
+        finer, instance = self._refined, self.instance(split, start.number)
         try:
-            u = self._initial(instance, grid)[None].copy()
-            march = finer.march([finer.equation(instance, grid)])
+            u = finer._initial(instance)[None].copy()
+            march = finer.march([finer.equation(instance)])
         except InvalidSample:
             return np.full((len(self.problem.channels), len(self.times), *self.grid.shape), np.nan)
         frames = [finer.fields(u)[0].copy()] if self.times[0] == 0.0 else []
@@ -148,11 +153,13 @@ class SteppingJob(TrajectoryJob):
                 frames.append(finer.fields(u)[0].copy())
         return np.stack([self.grid.restrict_fields(frame) for frame in frames], axis=1)
 
-    def _on(self, grid: BoxGrid) -> SteppingJob:
-        """The same job on another grid."""
+    @cached_property
+    def _refined(self) -> SteppingJob:
+        """The same job on cells of half the size."""
         other = copy(self)
-        other.grid = grid
-        for name in ("linear_method", "exact_method"):
+        other.grids = tuple(grid.refined() for grid in self.grids)
+        other.grid, other._shared = other.grids[0], None
+        for name in ("linear_method", "exact_method", "_refined"):
             other.__dict__.pop(name, None)
         return other
 
@@ -192,10 +199,10 @@ def tendency_of(instance: Instance, grid: BoxGrid) -> Callable[[Array], Array] |
     if law is None:
         return None
     assert isinstance(law, LawFunction)
-    names = [unknown.name for unknown in instance.problem.unknowns]
+    names = [unknown.name for unknown in instance.problem.solved_for]
 
     def tendency(u: Array) -> Array:
         known = {name: part.reshape(grid.shape) for name, part in zip(names, u, strict=True)}
-        return -law.at(grid.points, known).reshape(1, -1)
+        return -law.at(grid.points, known).reshape(len(u), -1)
 
     return tendency

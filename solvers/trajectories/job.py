@@ -106,8 +106,9 @@ class TrajectoryJob(Job):
         self._fixed: dict[str, Function] = {}
         self._first = first = self.instance(next(iter(spec.splits)), 0)
         _ = first.terms
-        drawn = tuple(name for name, _ in first.named())
-        self.channels = drawn or self.problem.initial_names
+        drawn = dict(first.named())
+        self.channels = tuple(name for name, function in drawn.items() if function.of_space)
+        self.channels = self.channels or self.problem.initial_names
         self._alike = set(drawn) <= set(self.problem.initial_names)
         """Whether the equations of all samples are one."""
         self.parameters = tuple(first.parameters())
