@@ -113,8 +113,8 @@ def _lines(attributes: dict[str, Any], reports: list[SplitReport]) -> Iterator[s
 
 
 def _time_lines(attributes: dict[str, Any], reports: list[SplitReport]) -> Iterator[str]:
-    errors_, until, tails, estimates = (
-        _column(reports, name) for name in ("time_error_estimate", "valid_until", "spectral_tail", "error_estimate")
+    errors_, until, estimates = (
+        _column(reports, name) for name in ("time_error_estimate", "valid_until", "error_estimate")
     )
     tolerance, end = attributes["plan"]["time_rtol"], attributes["spec"]["problem"]["time"]
     stored = _worst(_column(reports, "stored_error"))
@@ -125,7 +125,11 @@ def _time_lines(attributes: dict[str, Any], reports: list[SplitReport]) -> Itera
     if short:
         least = f"{np.min(until):g}"
         yield f"right until t = {least} at least, as asked; {short} samples not until the end, {last:g} (valid_until)"
-    yield f"share of the smallest modes: median {_median(tails)}, worst {_worst(tails)}"
+    own = {"spectral_tail": "share of the smallest modes", "algebraic_error": "error of linear systems"}
+    for name, text in own.items():
+        if all(name in report.columns for report in reports):
+            found = _column(reports, name)
+            yield f"{text}: median {_median(found)}, worst {_worst(found)}"
     known = int(np.isfinite(estimates).sum())
     spread = f"median {_median(estimates)}, worst {_worst(estimates)}"
     yield f"error against the grid refined twice, on {known} samples" + (f": {spread}" if known else "")
@@ -289,7 +293,8 @@ _TIMES: dict[str, Callable[[SplitReport], str]] = {
     "error in time, worst": lambda row: _worst(row.columns["time_error_estimate"]),
     "the same as stored, worst": lambda row: _worst(row.columns["stored_error"]),
     "right until, least": lambda row: f"{row.columns['valid_until'].min():g}" if row.certified else "-",
-    "share of the smallest modes, worst": lambda row: _worst(row.columns["spectral_tail"]),
+    "share of the smallest modes, worst": lambda row: _worst(row.columns.get("spectral_tail", NOTHING)),
+    "error of linear systems, worst": lambda row: _worst(row.columns.get("algebraic_error", NOTHING)),
     "error against the refined grid, worst": lambda row: _worst(row.columns["error_estimate"]),
     "steps, median": lambda row: _median(row.columns["steps"], "{:.0f}"),
     "milliseconds per trajectory, median": lambda row: _median(1e3 * row.columns["solve_seconds"], "{:.3g}"),

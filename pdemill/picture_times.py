@@ -19,7 +19,7 @@ FRAMES = 4
 def frames_of(times: NDArray[Any], most: int = FRAMES) -> list[int]:
     """Some of the stored times after 0, evenly spread, the last one among them."""
     later = np.flatnonzero(times > 0.0)
-    return [int(later[i]) for i in np.unique(np.linspace(0, len(later) - 1, min(most, len(later))).round().astype(int))]
+    return [int(later[i]) for i in np.unique(np.linspace(len(later) - 1, 0, min(most, len(later))).round().astype(int))]
 
 
 class Times(Fields):
@@ -66,12 +66,14 @@ class Times(Fields):
         return f"error in time {self._group['time_error_estimate'][sample]:.1e}{short}"
 
     def distributions(self) -> list[Distribution]:
-        """Over all splits: error in time against its tolerance, share of the smallest modes, steps."""
+        """Over all splits: error in time against its tolerance, what else is known of trajectories of this kind,
+        steps."""
         columns = self._reports[0].columns
         together = {name: np.concatenate([row.columns[name] for row in self._reports]) for name in columns}
         limit = ("time_rtol", float(self._attributes["plan"]["time_rtol"]))
+        resolved = {"spectral_tail": "share of the smallest modes", "algebraic_error": "error of linear systems"}
         return [
             Distribution(together["time_error_estimate"], "error in time (estimated)", "samples", limit),
-            Distribution(together["spectral_tail"], "share of the smallest modes", "samples"),
+            *(Distribution(together[name], text, "samples") for name, text in resolved.items() if name in together),
             Distribution(together["steps"], "steps", "samples"),
         ]

@@ -23,7 +23,8 @@ class Evolution(Problem):
     """Base of families in time: u_t plus the terms of the family = f, u = ``initial`` at the start.
 
     A subclass is one file: fields of the equation and ``terms``, which hand on ``drawn("initial")``. ``dimensions`` are
-    those in which the equation stands; ``balanced`` names the fields whose mean over the box must be 0.
+    those in which the equation stands; ``balanced`` names the fields whose mean over the box must be 0; ``sided`` tells
+    whether it is one on boxes with sides too, where coefficients may vary.
     """
 
     initial: AnyField
@@ -31,6 +32,7 @@ class Evolution(Problem):
     evolves: ClassVar[bool] = True
     dimensions: ClassVar[tuple[int, ...]] = (1, 2, 3)
     balanced: ClassVar[tuple[str, ...]] = ()
+    sided: ClassVar[bool] = False
 
     @property
     def singular(self) -> bool:

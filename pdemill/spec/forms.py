@@ -83,7 +83,8 @@ def _possible(family: type[Problem], value: Mapping[str, Any]) -> list[type[Disc
     """The discretiser that a problem names, or else those that its keys suit."""
     name = value.get("discretiser", "auto")
     if name == "auto":
-        return [by for by in _of(family) if by.suits(value)] or [discretisers["box"].of(family)]
+        found = [by for by in _of(family) if by.suits(value)] or [discretisers["box"].of(family)]
+        return [by for by in found if by.may_take(family)] or found[:1]
     by = discretisers.pick(name, "discretiser", "auto").of(family)
     if complaint := by.misfit(value):
         raise refuse(("discretiser",), complaint, name)
@@ -99,9 +100,10 @@ def _formed(family: type[Problem], by: type[Discretiser], value: Mapping[str, An
     return form.model_validate(dict(value))
 
 
-def automatic(problem: Mapping[str, Any]) -> type[Discretiser]:
-    """The discretiser of a valid problem where it names none."""
-    return _chosen(families[problem["family"]], {**problem, "discretiser": "auto"})[0]
+def automatic(problem: Problem) -> type[Discretiser]:
+    """The discretiser that a problem would have if it named none."""
+    given = {name: getattr(problem, name) for name in type(problem).model_fields}
+    return _chosen(families[problem.family], {**given, "discretiser": "auto"})[0]
 
 
 AnyProblem = Annotated[Problem, _ProblemSlot(families, Problem, "Problem")]

@@ -156,7 +156,7 @@ class Spec(Model):
     @cached_property
     def _sha256(self) -> str:
         meaning = json.loads(self.canonical())
-        if self.problem.discretiser != "auto" and automatic(meaning["problem"]) is self.problem.discretisation:
+        if self.problem.discretiser != "auto" and automatic(self.problem) is self.problem.discretisation:
             meaning["problem"].pop("discretiser", None)
         meaning["problem"] |= self.problem.resolved()
         return sha256(json.dumps(meaning, sort_keys=True).encode()).hexdigest()

@@ -33,7 +33,7 @@ def _assemble(root: type[Model], slots: dict[str, tuple[list[type[Any]], list[di
             definitions |= part.pop("$defs", {})
             definitions[member.__name__] = part
             choices.append({"$ref": f"#/$defs/{member.__name__}"})
-        definitions[slot] = {"oneOf": choices}
+        definitions[slot] = {"anyOf" if slot == "Problem" else "oneOf": choices}  # some problems fit two discretisers
     linked: dict[str, Any] = _link(schema | {"$defs": definitions})
     return linked | {"$schema": "https://json-schema.org/draft/2020-12/schema"}
 
@@ -66,4 +66,4 @@ def family_schema(name: str) -> dict[str, Any]:
     for part in parts:
         definitions |= part.pop("$defs")
         dialect = part.pop("$schema")
-    return {"$schema": dialect, "$defs": definitions, "title": parts[0]["title"], "oneOf": parts}
+    return {"$schema": dialect, "$defs": definitions, "title": parts[0]["title"], "anyOf": parts}

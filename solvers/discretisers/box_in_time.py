@@ -11,7 +11,9 @@ from pdemill.solvers.discretisers.trajectories import Trajectories
 from pdemill.solvers.methods.ark4 import Ark4
 from pdemill.solvers.stepping.place import BoxInTimePlace
 from pdemill.spec.discretiser import Takes
+from pdemill.spec.evolution import Evolution
 from pdemill.spec.method import Method
+from pdemill.spec.problem import Problem
 from pdemill.spec.unknowns import ScalarUnknown
 
 if TYPE_CHECKING:
@@ -35,6 +37,10 @@ class OnBoxInTime(Trajectories):
         unknowns=frozenset((ScalarUnknown,) * count for count in (1, 2, 3)),
     )
     preview_points: ClassVar[Mapping[int, int]] = {1: 128, 2: 32, 3: 10}
+
+    @classmethod
+    def may_take(cls, family: type[Problem]) -> bool:
+        return issubclass(family, Evolution) and family.sided
 
     @classmethod
     def open(cls, spec: Spec, stored: Mapping[str, NDArray[Any]] | None, chosen: Method | None) -> SteppingJob:

@@ -15,7 +15,8 @@ class Heat(Evolution):
     """u_t - ∇·(k ∇u) + c u = f, k > 0 a scalar or a diagonal tensor.
 
     Input: the initial state u(0), the coefficient k, the reaction c and the source f, those that are random.
-    Output: u at the stored times. On periodic boxes k and c are numbers, one per sample.
+    Output: u at the stored times. Where all sides are periodic, as they are where none is named, and k and c are
+    numbers, it is solved by spectral methods.
     Defaults: k = 1, c = 0, f = 0.
     """
 
@@ -23,6 +24,7 @@ class Heat(Evolution):
     coefficient: Coefficient = UNIT
     reaction: AnyField = ZERO
     source: AnyField = ZERO
+    sided: ClassVar[bool] = True
     operator_fields: ClassVar[tuple[str, ...]] = ("coefficient", "reaction")
     positive: ClassVar[tuple[str, ...]] = ("coefficient",)
 

@@ -61,6 +61,7 @@ class ReactionDiffusion(Evolution):
     reaction: AnyLaw
     source: Fields = ZERO
     linear: ClassVar[bool] = False
+    sided: ClassVar[bool] = True
     operator_fields: ClassVar[tuple[str, ...]] = ("coefficient", "reaction")
     positive: ClassVar[tuple[str, ...]] = ("coefficient",)
     per_unknown: ClassVar[tuple[str, ...]] = ("initial", "coefficient", "source")

@@ -19,7 +19,7 @@ class Ark3(TimeMethod):
     on: ClassVar[str] = "box"
 
     def scheme(self) -> Any:
-        from pdemill.solvers.stepping.tableaus import ARK3  # late: a spec needs no schemes
+        from pdemill.solvers.tableaus import ARK3  # late: a spec needs no schemes
 
         return ARK3
 

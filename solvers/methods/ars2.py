@@ -19,7 +19,7 @@ class Ars2(TimeMethod):
     on: ClassVar[str] = "box"
 
     def scheme(self) -> Any:
-        from pdemill.solvers.stepping.tableaus import ARS2  # late: a spec needs no schemes
+        from pdemill.solvers.tableaus import ARS2  # late: a spec needs no schemes
 
         return ARS2
 

@@ -32,10 +32,11 @@ class Independent:
         def slope(t: float, u: Array) -> Array:
             return self.slopes(u.reshape(fields.shape)).reshape(-1)
 
-        found = solve_ivp(
-            slope, (0.0, interval), fields.reshape(-1), "BDF", (interval,), rtol=self.rtol,
-            atol=1e-2 * self.rtol * size, jac_sparsity=self._neighbours(len(fields)),
-        )  # fmt: skip
+        with np.errstate(all="ignore"):  # SciPy's begins with memory as it is
+            found = solve_ivp(
+                slope, (0.0, interval), fields.reshape(-1), "BDF", (interval,), rtol=self.rtol,
+                atol=1e-2 * self.rtol * size, jac_sparsity=self._neighbours(len(fields)),
+            )  # fmt: skip
         return found.y[:, -1].reshape(fields.shape) if found.success else np.full_like(fields, np.nan)
 
     def slopes(self, u: Array) -> Array:

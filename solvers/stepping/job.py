@@ -21,7 +21,8 @@ from pdemill.solvers.solution import Result
 from pdemill.solvers.stepping.independent import Independent
 from pdemill.solvers.stepping.march import BoxEquation, BoxMarch
 from pdemill.solvers.stepping.place import BoxInTimePlace
-from pdemill.solvers.stepping.tableaus import Tableau
+from pdemill.solvers.tableaus import Tableau
+from pdemill.solvers.trajectories.differences import apart
 from pdemill.solvers.trajectories.job import Reference, Start, States, TrajectoryJob
 from pdemill.spec.job import Spec
 from pdemill.spec.method import LinearMethod, Method
@@ -33,8 +34,8 @@ LOOSE = 1e-4
 """``rtol`` of the first solve of a multigrid that then corrects."""
 LEAST_CELLS = 256
 """Cells from which on multigrid takes less time than kept factors."""
-STRICTER = 0.1
-"""Part of ``time_rtol`` that verify integrates to."""
+STRICTER = 0.1, 0.01
+"""Parts of ``time_rtol`` that verify integrates to, step by step."""
 SHARE = 0.5
 """Part of ``certify.algebraic_rtol`` that systems are solved to."""
 
@@ -45,6 +46,7 @@ class SteppingJob(TrajectoryJob):
     problem: BoxInTimePlace
     own_columns = (ArrayLayout("algebraic_error", "float32"),)
     refinement = 4.0 / 3.0  # second order in space
+    lost = 0.25
 
     def __init__(self, spec: Spec, chosen: Method | None = None) -> None:
         super().__init__(spec, chosen)
@@ -136,8 +138,13 @@ class SteppingJob(TrajectoryJob):
         return np.asarray(state + size * waves)
 
     def reference(self, instance: Instance) -> Reference:
-        other = Independent(instance, self.grid, STRICTER * self.method.time_rtol)
-        return lambda fields, interval, steps: (other.march(fields, interval), self.method.time_rtol)
+        coarse, fine = (Independent(instance, self.grid, part * self.method.time_rtol) for part in STRICTER)
+
+        def march(fields: Array, interval: float, steps: int) -> tuple[Array, float]:
+            made = fine.march(fields, interval)
+            return made, apart(coarse.march(fields, interval), made)
+
+        return march
 
     def refined_fields(self, start: Start, split: str, run: int) -> Array:
         finer, instance = self._refined, self.instance(split, start.number)

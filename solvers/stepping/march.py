@@ -12,7 +12,7 @@ from pdemill.solvers.compiled import compiled
 from pdemill.solvers.operators.norms import two_norm
 from pdemill.solvers.operators.system import System
 from pdemill.solvers.stepping.linear import StageSystems
-from pdemill.solvers.stepping.tableaus import Tableau
+from pdemill.solvers.tableaus import Tableau
 from pdemill.spec.method import LinearMethod
 
 ROUNDING = 1e-12

@@ -14,6 +14,7 @@ from pdemill.spec.boundary import Boundary, opposite_paired
 from pdemill.spec.condition import Condition
 from pdemill.spec.domain import BOX_SIDES, Box, choose_domain
 from pdemill.spec.evolution import Evolution
+from pdemill.spec.field import Scalar
 from pdemill.spec.model import as_tuple, refuse
 from pdemill.spec.properties import Properties
 
@@ -51,7 +52,8 @@ class BoxInTimePlace(BoxShaped, Evolution):
         linear = [value for name in self.linear_fields for value in self.values(name)]
         sides = self.conditions.values()
         constant = not any(value.is_random for value in linear) and not any(side.moves_operator for side in sides)
-        return replace(known, definite=self.symmetric, constant=constant)
+        flat = all(isinstance(value, Scalar) for value in linear) and not any(side.in_operator for side in sides)
+        return replace(known, definite=self.symmetric, constant=constant, separable=self.compact and flat)
 
     @property
     def linear_fields(self) -> tuple[str, ...]:

@@ -123,6 +123,9 @@ class TrajectoryJob(Job):
     def order(self) -> int:
         """Of the scheme."""
 
+    lost: float = 0.0
+    """What of that order stiff terms cost at steps near ``time_rtol``."""
+
     @property
     @abstractmethod
     def evaluations(self) -> int:

@@ -1,9 +1,9 @@
 """Trajectories with a known error in time: pairs of runs, of which the second takes half the steps of the first.
 
 The error of the finer run of a pair is the difference of both over 2^p - 1 (Richardson), p the order of the scheme
-less LOST, at every stored time: that of whole trajectories, with all growth of errors in it. Where it is too large, the
-finer run becomes the coarser one of the next pair. Which pair a sample ends with depends on its errors alone, so that
-its bits do not depend on what shares its batch.
+less what stiff terms cost, at every stored time: that of whole trajectories, with all growth of errors in it. Where it
+is too large, the finer run becomes the coarser one of the next pair. Which pair a sample ends with depends on its
+errors alone, so that its bits do not depend on what shares its batch.
 """
 
 from __future__ import annotations
@@ -16,9 +16,6 @@ import numpy as np
 from pdemill.points import Array
 from pdemill.solvers.trajectories.differences import differences
 from pdemill.solvers.trajectories.job import Start, States, TrajectoryJob, steps_of
-
-LOST = 0.5
-"""Half an order is what stiff terms cost at steps near ``time_rtol`` (Kuramoto-Sivashinsky: 3.4 to 3.6 of 4)."""
 
 
 @dataclass(frozen=True)
@@ -90,7 +87,7 @@ def trajectories(
     has not reached what is required, is to be halved no further."""
     first = marched(job, starts, 0)
     coarse = {one.number: fields_of(job, frames) for one, frames in zip(starts, first.frames, strict=True)}
-    left, factor = list(starts), 2.0 ** (job.order - LOST) - 1.0
+    left, factor = list(starts), 2.0 ** (job.order - job.lost) - 1.0
     for run in range(1, 2 + job.levels):
         found = marched(job, left, run)
         again = []

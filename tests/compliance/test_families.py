@@ -43,7 +43,7 @@ def _parts() -> Iterator[None]:
 
 
 def test_every_family_has_a_row() -> None:
-    """Those in time have tests of their own: tests/spectral."""
+    """Those in time have tests of their own: tests/spectral and tests/stepping."""
     assert set(ROWS) == {name for name, kind in families.items() if not kind.evolves}
 
 

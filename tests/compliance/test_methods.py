@@ -45,7 +45,7 @@ def _parts() -> Iterator[None]:
 
 
 def test_every_method_has_a_row() -> None:
-    """Schemes in time have tests of their own: tests/spectral."""
+    """Schemes in time have tests of their own: tests/spectral and tests/stepping."""
     assert set(ROWS) == {name for name, kind in methods.items() if kind.solves != "steps"}
 
 

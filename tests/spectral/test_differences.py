@@ -24,5 +24,5 @@ def test_what_is_not_finite_is_infinitely_far_from_everything(bad: float) -> Non
 def test_what_does_not_vary_is_compared_with_what_did() -> None:
     still = np.array([[[1.0, -1.0], [0.0, 0.0]]])
     assert differences(still, still).tolist() == [0.0, 0.0]
-    moved = still + [[[0.0], [1e-3]]]
+    moved = still + np.array([[[0.0], [1e-3]]])
     assert differences(moved, still)[1] == pytest.approx(1e-3 / 1e-3)
