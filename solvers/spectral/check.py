@@ -200,5 +200,4 @@ class Checked:
         return float(differences(ends[1][None], ends[0][None])[0])
 
     def _rows(self, state: NDArray[np.complex128], start: Start) -> tuple[NDArray[np.complex128], March]:
-        batch = self.job.grid.transforms.batch
-        return np.repeat(state[None], batch, axis=0), self.job.march([start.symbols] * batch)
+        return state[None].copy(), self.job.march([start.symbols])

@@ -18,6 +18,7 @@ from pdemill.solvers.instance import Instance, InvalidSample
 from pdemill.solvers.job import FAILED, Job
 from pdemill.solvers.spectral.exponential import Exponential
 from pdemill.solvers.spectral.grid import PeriodicGrid, Spectra
+from pdemill.solvers.spectral.lanes import LANES
 from pdemill.solvers.spectral.march import March, steps_of
 from pdemill.solvers.spectral.outputs import output
 from pdemill.solvers.spectral.place import PeriodicPlace
@@ -122,7 +123,7 @@ class TrajectoryJob(Job):
     @property
     def together(self) -> int:
         """Samples that are marched side by side."""
-        each = self.grid.transforms.batch
+        each = LANES if self.grid.dimension == 1 else 1
         size = 8 * int(np.prod(self.grid.shape))
         return max(each, min(32, BATCH_BYTES // (8 * size)) // each * each)
 

@@ -61,17 +61,16 @@ def marched(job: TrajectoryJob, starts: Sequence[Start], run: int, times: bool =
     frames = np.full((len(starts), len(job.times), job.grid.modes), np.nan, np.complex128)
     for begin in range(0, len(starts), job.together):
         part = list(starts[begin : begin + job.together])
-        filled = part + part[:1] * (-len(part) % job.grid.transforms.batch)
-        march = job.march([one.symbols for one in filled])
-        u = np.stack([one.state for one in filled])
+        march = job.march([one.symbols for one in part])
+        u = np.stack([one.state for one in part])
         out = frames[begin : begin + len(part)]
         first = 1 if job.times[0] == 0.0 else 0
         if first:
-            out[:, 0] = u[: len(part)]
+            out[:, 0] = u
         with np.errstate(over="ignore", invalid="ignore"):
             for frame, (length, count) in enumerate(zip(job.lengths, steps, strict=True), first):
                 march.advance(u, length, count)
-                out[:, frame] = u[: len(part)]
+                out[:, frame] = u
                 if not np.isfinite(u).any():
                     break
     return frames
@@ -144,13 +143,12 @@ def warmed(job: TrajectoryJob, starts: list[Start]) -> Iterator[Start | int]:
         left = []
         for begin in range(0, len(starts), job.together):
             part = starts[begin : begin + job.together]
-            filled = part + part[:1] * (-len(part) % job.grid.transforms.batch)
-            u = np.stack([one.state for one in filled])
+            u = np.stack([one.state for one in part])
             with np.errstate(over="ignore", invalid="ignore"):
-                job.march([one.symbols for one in filled]).advance(
+                job.march([one.symbols for one in part]).advance(
                     u, warmup, steps_of(warmup, job.first_step) * 2**halvings
                 )
-            for one, state in zip(part, u, strict=False):
+            for one, state in zip(part, u, strict=True):
                 if np.isfinite(state).all():
                     yield Start(one.number, one.symbols, state.copy())
                 else:

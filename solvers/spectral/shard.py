@@ -121,8 +121,7 @@ class Refined:
         symbols = job.symbols(job.instance(self.shard.split, start.number), grid)
         state = np.zeros(grid.modes, np.complex128)
         state[job.grid.places_in_refined] = start.state
-        march = job.march([symbols] * grid.transforms.batch, grid)
-        u = np.repeat(state[None], grid.transforms.batch, axis=0)
+        march, u = job.march([symbols], grid), state[None]
         frames = [u[0].copy()] if job.times[0] == 0.0 else []
         with np.errstate(over="ignore", invalid="ignore"):
             for length, count in zip(job.lengths, job.steps(run), strict=True):

@@ -192,7 +192,7 @@ def test_a_wrong_sign_is_found_by_verify(tmp_path: Path, monkeypatch: pytest.Mon
 
     def wrong(grid: Any) -> symbols.Products:
         made = right(grid)
-        return symbols.Products(made.factors, -made.weights, made.multiply)
+        return symbols.Products(made.factors, -made.weights, made.terms)
 
     with monkeypatch.context() as patch:
         patch.setattr(symbols, "QUADRATIC", {**symbols.QUADRATIC, "vorticity_advection": wrong})
