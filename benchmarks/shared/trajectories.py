@@ -104,7 +104,7 @@ type Row = tuple[str, str, str, list[float]]
 def rows(quick: bool) -> Iterator[Row]:
     """All rows; the quick ones are of short trajectories."""
     part = 0.02 if quick else 1.0
-    coarse, middle = Flow("fno-ns-1e-3", 20.0 * part, 128, 0.02), Flow("fno-ns-1e-4", 30.0 * part, 256, 0.015)
+    coarse, middle = Flow("fno-ns-1e-3", 20.0 * part, 128, 0.02), Flow("fno-ns-1e-4", 30.0 * part, 256, 0.004)
     fine = Flow("fno-ns-1e-5", 20.0 * part, 128 if quick else 512, 0.005)
     fronts, flames = Flow("fno-burgers-script", part, 2048, 1e-3), Flow("lpsda-ks", 100.0 * part, 512, 0.02)
     length = flames.job.grid.lengths[0]
