@@ -2,7 +2,8 @@
 
 Each is written anew from its formula and put on fields of its own kind. The truth is pdemill's certified solution on a
 grid four times as fine; errors are relative, in L2 over the points. pdemill's own error on the coarse grid stands
-beside, because it is what a discretisation of the right equation costs there.
+beside, because it is what a discretisation of the right equation costs there. Trajectories of published generators
+stand in a table of their own.
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ import numpy as np
 from matplotlib.figure import Figure
 from scipy.interpolate import RegularGridInterpolator
 
+from benchmarks.shared import trajectories
 from benchmarks.shared.published import expanded, moved_inside, snapshot
 from benchmarks.shared.report import Report, arguments
 from benchmarks.shared.sequences import FIELDS, darcy, threshold
@@ -187,6 +189,11 @@ def main(given: Sequence[str] | None = None) -> None:
                 report.records.append({"field": kind, "generator": generator, "equation": equation, "errors": errors})
                 kind = ""
         report.figure("fields", picture(cells))
+        title = "Relative L2 errors of trajectories at their end, 2 of each set"
+        table = report.table(title, "data set", "generator", "what it does", "better", "worse")
+        for data, generator, what, errors in trajectories.rows(options.quick):
+            table.add(data, generator, what, *(f"{error:.1e}" for error in sorted(errors)))
+            report.records.append({"data": data, "generator": generator, "method": what, "errors": errors})
 
 
 if __name__ == "__main__":

@@ -10,7 +10,7 @@ from pathlib import Path
 from pdemill.solvers.job import software
 
 CPUINFO = Path("/proc/cpuinfo")
-PEERS = ("pypardiso", "mkl", "pyamg", "matplotlib")
+PEERS = ("pypardiso", "mkl", "pyamg", "exponax", "jax", "matplotlib")
 
 
 def machine() -> dict[str, str | int | float]:

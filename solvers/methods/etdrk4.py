@@ -7,7 +7,7 @@ from typing import Any, ClassVar, Literal
 from pdemill.spec.problem import Problem
 from pdemill.spec.time_method import TimeMethod
 
-POINT_SECONDS, STEP_SECONDS = 3.5e-8, 1e-5
+POINT_SECONDS, STEP_SECONDS = 2e-8, 1e-6
 """One step: per point of the grid, and besides."""
 
 

@@ -11,6 +11,8 @@ from numpy.typing import NDArray
 
 from pdemill.points import Array
 from pdemill.solvers.compiled import compiled
+from pdemill.solvers.spectral.lanes import LANES, load, splat, store
+from pdemill.solvers.spectral.tendency import tendency
 
 type Complex = NDArray[np.complex128]
 CIRCLE = 32
@@ -18,19 +20,92 @@ CIRCLE = 32
 
 
 class Exponential(ABC):
-    """One scheme: its coefficients, and its step with them, [S, modes] each, S = 1 where all samples share them."""
+    """One scheme: its coefficients, and its steps with them."""
 
     order: ClassVar[int]
     evaluations: ClassVar[int]
     """Evaluations of N per step."""
+    march: ClassVar[Any]
+    """``march(states, steps, parts, plan, quadratic, work, space)``: compiled; advances states [samples, planes] in
+    place. ``parts``: the coefficients, [S, planes] each, S = 1 where all samples share them; ``work``: [7, planes]."""
 
     @abstractmethod
     def coefficients(self, linear: Array | Complex, step: float) -> tuple[Array | Complex, ...]:
         """What a step needs, [modes] each."""
 
-    @abstractmethod
-    def step(self, u: Complex, parts: tuple[Any, ...], tendency: Callable[[Complex, Complex], None], work: Any) -> None:
-        """Advance u [samples, modes] in place; ``tendency(u, out)`` is N, ``work`` at least six arrays like u."""
+
+@compiled()
+def _stage(out, e, u, q, c1, n1, c2, n2):  # type: ignore[no-untyped-def]
+    """out = e u + q (c1 n1 + c2 n2)."""
+    v = u.size // (2 * LANES)
+    a, b = splat(c1), splat(c2)
+    for m in range(v):
+        er, ei, ur, ui = load(e, m), load(e, v + m), load(u, m), load(u, v + m)
+        qr, qi = load(q, m), load(q, v + m)
+        nr, ni = a * load(n1, m) + b * load(n2, m), a * load(n1, v + m) + b * load(n2, v + m)
+        store(out, m, (er * ur - ei * ui) + (qr * nr - qi * ni))
+        store(out, v + m, (er * ui + ei * ur) + (qr * ni + qi * nr))
+
+
+@compiled()
+def _finish4(u, e, f1, f2, f3, n0, na, nb, nc):  # type: ignore[no-untyped-def]
+    """u = e u + f1 n0 + f2 (na + nb) + f3 nc."""
+    v = u.size // (2 * LANES)
+    for m in range(v):
+        er, ei, ur, ui = load(e, m), load(e, v + m), load(u, m), load(u, v + m)
+        xr, xi = er * ur - ei * ui, er * ui + ei * ur
+        fr, fi, nr, ni = load(f1, m), load(f1, v + m), load(n0, m), load(n0, v + m)
+        xr, xi = xr + (fr * nr - fi * ni), xi + (fr * ni + fi * nr)
+        fr, fi, nr, ni = load(f2, m), load(f2, v + m), load(na, m) + load(nb, m), load(na, v + m) + load(nb, v + m)
+        xr, xi = xr + (fr * nr - fi * ni), xi + (fr * ni + fi * nr)
+        fr, fi, nr, ni = load(f3, m), load(f3, v + m), load(nc, m), load(nc, v + m)
+        store(u, m, xr + (fr * nr - fi * ni))
+        store(u, v + m, xi + (fr * ni + fi * nr))
+
+
+@compiled()
+def _etdrk4(states, steps, parts, plan, quadratic, work, space):  # type: ignore[no-untyped-def]
+    n0, na, nb, nc, a, b = work[0], work[1], work[2], work[3], work[4], work[5]
+    for i in range(states.shape[0]):
+        u = states[i]
+        s = min(i, parts[0].shape[0] - 1)
+        whole, half, q, first, middle, last = (
+            parts[0][s], parts[1][s], parts[2][s], parts[3][s], parts[4][s], parts[5][s]
+        )  # fmt: skip
+        for _ in range(steps):
+            tendency(u, n0, plan, quadratic, i, space)
+            _stage(a, half, u, q, 1.0, n0, 0.0, n0)
+            tendency(a, na, plan, quadratic, i, space)
+            _stage(b, half, u, q, 1.0, na, 0.0, na)
+            tendency(b, nb, plan, quadratic, i, space)
+            _stage(b, half, a, q, 2.0, nb, -1.0, n0)
+            tendency(b, nc, plan, quadratic, i, space)
+            _finish4(u, whole, first, middle, last, n0, na, nb, nc)
+
+
+@compiled()
+def _etdrk2(states, steps, parts, plan, quadratic, work, space):  # type: ignore[no-untyped-def]
+    n0, na, a = work[0], work[1], work[2]
+    for i in range(states.shape[0]):
+        u = states[i]
+        s = min(i, parts[0].shape[0] - 1)
+        whole, first, last = parts[0][s], parts[1][s], parts[2][s]
+        for _ in range(steps):
+            tendency(u, n0, plan, quadratic, i, space)
+            _stage(a, whole, u, first, 1.0, n0, 0.0, n0)
+            tendency(a, na, plan, quadratic, i, space)
+            _add(u, a, last, na, n0)
+
+
+@compiled()
+def _add(u, a, f, n1, n0):  # type: ignore[no-untyped-def]
+    """u = a + f (n1 - n0)."""
+    v = u.size // (2 * LANES)
+    for m in range(v):
+        fr, fi = load(f, m), load(f, v + m)
+        nr, ni = load(n1, m) - load(n0, m), load(n1, v + m) - load(n0, v + m)
+        store(u, m, load(a, m) + (fr * nr - fi * ni))
+        store(u, v + m, load(a, v + m) + (fr * ni + fi * nr))
 
 
 class ETDRK4(Exponential):
@@ -40,6 +115,7 @@ class ETDRK4(Exponential):
 
     order = 4
     evaluations = 4
+    march = staticmethod(_etdrk4)
 
     def coefficients(self, linear: Array | Complex, step: float) -> tuple[Array | Complex, ...]:
         z, mean = _circles(linear * step)
@@ -51,37 +127,18 @@ class ETDRK4(Exponential):
         last = step * mean((-4.0 - 3.0 * z - z * z + e * (4.0 - z)) / cubes)
         return np.exp(linear * step), np.exp(0.5 * linear * step), half, first, 2.0 * middle, last
 
-    def step(self, u: Complex, parts: tuple[Any, ...], tendency: Callable[[Complex, Complex], None], work: Any) -> None:
-        whole, half, q, first, middle, last = parts
-        n0, na, nb, nc, a, b = work[:6]
-        tendency(u, n0)
-        _stage(a, half, u, q, 1.0, n0, 0.0, n0)
-        tendency(a, na)
-        _stage(b, half, u, q, 1.0, na, 0.0, na)
-        tendency(b, nb)
-        _stage(b, half, a, q, 2.0, nb, -1.0, n0)
-        tendency(b, nc)
-        _finish4(u, whole, first, middle, last, n0, na, nb, nc)
-
 
 class ETDRK2(Exponential):
     """Second order: Cox and Matthews 2002, eq. (22)."""
 
     order = 2
     evaluations = 2
+    march = staticmethod(_etdrk2)
 
     def coefficients(self, linear: Array | Complex, step: float) -> tuple[Array | Complex, ...]:
         z, mean = _circles(linear * step)
         e = np.exp(z)
         return np.exp(linear * step), step * mean((e - 1.0) / z), step * mean((e - 1.0 - z) / (z * z))
-
-    def step(self, u: Complex, parts: tuple[Any, ...], tendency: Callable[[Complex, Complex], None], work: Any) -> None:
-        whole, first, last = parts
-        n0, na, a = work[:3]
-        tendency(u, n0)
-        _stage(a, whole, u, first, 1.0, n0, 0.0, n0)
-        tendency(a, na)
-        _add(u, a, last, na, n0)
 
 
 def _circles(z: Array | Complex) -> tuple[Complex, Callable[[Complex], Array | Complex]]:
@@ -96,33 +153,3 @@ def _circles(z: Array | Complex) -> tuple[Complex, Callable[[Complex], Array | C
         return np.ascontiguousarray(found.real) if real else np.asarray(found, np.complex128)
 
     return np.asarray(around, np.complex128), mean
-
-
-@compiled()
-def _stage(out, e, u, q, c1, n1, c2, n2):  # type: ignore[no-untyped-def]
-    """out = e u + q (c1 n1 + c2 n2); e and q may be shared by all samples."""
-    own = e.shape[0] - 1
-    for b in range(u.shape[0]):
-        s = min(b, own)
-        for m in range(u.shape[1]):
-            out[b, m] = e[s, m] * u[b, m] + q[s, m] * (c1 * n1[b, m] + c2 * n2[b, m])
-
-
-@compiled()
-def _finish4(u, e, f1, f2, f3, n0, na, nb, nc):  # type: ignore[no-untyped-def]
-    """u = e u + f1 n0 + f2 (na + nb) + f3 nc."""
-    own = e.shape[0] - 1
-    for b in range(u.shape[0]):
-        s = min(b, own)
-        for m in range(u.shape[1]):
-            u[b, m] = e[s, m] * u[b, m] + f1[s, m] * n0[b, m] + f2[s, m] * (na[b, m] + nb[b, m]) + f3[s, m] * nc[b, m]
-
-
-@compiled()
-def _add(u, a, f, n1, n0):  # type: ignore[no-untyped-def]
-    """u = a + f (n1 - n0)."""
-    own = f.shape[0] - 1
-    for b in range(u.shape[0]):
-        s = min(b, own)
-        for m in range(u.shape[1]):
-            u[b, m] = a[b, m] + f[s, m] * (n1[b, m] - n0[b, m])

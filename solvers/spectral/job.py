@@ -14,6 +14,7 @@ from pdemill.solvers.instance import Instance, InvalidSample
 from pdemill.solvers.solution import Result
 from pdemill.solvers.spectral.exponential import Exponential
 from pdemill.solvers.spectral.grid import PeriodicGrid, Spectra
+from pdemill.solvers.spectral.lanes import LANES
 from pdemill.solvers.spectral.march import SpectralMarch
 from pdemill.solvers.spectral.outputs import output
 from pdemill.solvers.spectral.place import PeriodicPlace
@@ -51,7 +52,6 @@ class SpectralJob(TrajectoryJob):
         finer = simulated != self.problem.resolution
         self.grid = PeriodicGrid(simulated, self.problem.lengths) if finer else self.stored
         self.points, self.nodes, self.axes = self.stored.points, self.stored.nodes, self.stored.axes
-        self.batch = self.grid.transforms.batch
         self._shared: dict[PeriodicGrid, Symbols] = {}
         self._products: dict[PeriodicGrid, tuple[str, Products] | None] = {}
         self._products_on(self.grid, self._first.terms)
@@ -76,8 +76,9 @@ class SpectralJob(TrajectoryJob):
 
     @property
     def together(self) -> int:
+        each = LANES if self.grid.dimension == 1 else 1
         size = 8 * int(np.prod(self.grid.shape))
-        return max(self.batch, min(32, BATCH_BYTES // (8 * size)) // self.batch * self.batch)
+        return max(each, min(32, BATCH_BYTES // (8 * size)) // each * each)
 
     def symbols(self, instance: Instance, grid: PeriodicGrid | None = None) -> Symbols:
         """The equation of a sample on a grid; one object for all samples where nothing in it is drawn. Raises
@@ -178,8 +179,7 @@ class SpectralJob(TrajectoryJob):
         symbols = self.symbols(self.instance(split, start.number), grid)
         state = np.zeros(grid.modes, np.complex128)
         state[self.grid.places_in_refined] = start.state
-        march = self.march([symbols] * grid.transforms.batch, grid)
-        u = np.repeat(state[None], grid.transforms.batch, axis=0)
+        march, u = self.march([symbols], grid), state[None]
         frames = [u[0].copy()] if self.times[0] == 0.0 else []
         with np.errstate(over="ignore", invalid="ignore"):
             for length, count in zip(self.lengths, self.steps(run), strict=True):

@@ -12,58 +12,77 @@ from numpy.typing import NDArray
 from pdemill.points import Array
 from pdemill.solvers.spectral.exponential import Exponential
 from pdemill.solvers.spectral.grid import PeriodicGrid, Spectra
+from pdemill.solvers.spectral.lanes import LANES
 from pdemill.solvers.spectral.symbols import Products, Symbols
-from pdemill.solvers.spectral.transforms import gather, spread
+from pdemill.solvers.spectral.tendency import Quadratic, plan_of, space_for
 
 
 class SpectralMarch:
-    """A scheme at work on the equations of a batch, one row per sample.
-
-    The number of rows is a multiple of ``grid.transforms.batch``; what a row comes to does not depend on the others.
-    """
+    """A scheme at work on the equations of a batch, one row per sample; what a row comes to does not depend on the
+    others."""
 
     left: Array | None = None
 
     def __init__(
         self, grid: PeriodicGrid, scheme: Exponential, products: Products | None, equations: Sequence[Symbols]
     ) -> None:
-        self.grid, self.scheme, self.products = grid, scheme, products
-        count = len(equations)
+        self.grid, self.scheme, self.count = grid, scheme, len(equations)
+        self.plan = plan_of(grid.numbers)
         self.linear = _stacked([one.linear for one in equations])
-        self.weights = _stacked([one.weights for one in equations])
-        self.forcing = _stacked([one.forcing for one in equations])
-        self._parts: dict[float, tuple[NDArray[np.complex128], ...]] = {}
-        self._work = np.empty((6, count, grid.modes), np.complex128)
-        if products is not None:
-            size = prod(grid.transforms.padded)
-            self._padded = np.empty((len(products.factors), count, size), np.complex128)
+        weights = _stacked([one.weights for one in equations])
+        points = prod(self.plan.sizes[:3].tolist()) // (LANES if grid.dimension == 1 else 1)
+        scale = 0.25 / points  # of real lines of twice as many points, whose coefficients come out doubled
+        none = np.empty((0, grid.modes), np.complex128)
+        terms = products.terms if products else ()
+        self.quadratic = Quadratic(
+            self._planes(products.factors if products else none, shared=True),
+            np.stack([self._planes(scale * weights[:, p]) for p in range(weights.shape[1])], axis=1)
+            if terms
+            else np.empty((1, 0, 0)),
+            self._planes(_stacked([one.forcing for one in equations])),
+            np.array([term[:3] for term in terms], dtype=np.int64).reshape(-1, 3),
+            np.array([term[3] for term in terms], dtype=np.float64),
+        )
+        self.space = space_for(self.plan, len(self.quadratic.factors), self.quadratic.weights.shape[1])
+        self.work = np.zeros((7, self.quadratic.forcing.shape[1]))
+        self._parts: dict[float, tuple[Array, ...]] = {}
 
-    def tendency(self, u: Spectra, out: Spectra) -> None:
-        """N(u) + f."""
-        if self.products is None:
-            out[...] = self.forcing
-            return
-        transforms, products = self.grid.transforms, self.products
-        spread(u, products.factors, transforms.places, self._padded)
-        fields = transforms.back(self._padded.reshape(-1, *transforms.padded))
-        made = products.multiply(fields.reshape(len(products.factors), len(u), *transforms.shape))
-        back = transforms.forth(made.reshape(-1, *transforms.shape))
-        gather(back.reshape(len(made), len(u), -1), self.weights, transforms.places, self.forcing, out)
+    def _planes(self, values: NDArray[Any], shared: bool = False) -> Array:
+        """Coefficients [samples, modes] as the compiled code has them; one row stays one, which all share. ``shared``:
+        rows are none of samples."""
+        grid = self.grid
+        columns = len(grid.numbers[-1])
+        padded = -(-columns // LANES) * LANES
+        if grid.dimension > 1:
+            rows = values.reshape(len(values), grid.modes // columns, columns)
+        elif shared or len(values) == 1:
+            rows = np.repeat(values[:, None], LANES, axis=1)
+        else:
+            rows = np.concatenate([values, np.repeat(values[:1], -len(values) % LANES, axis=0)])
+            rows = rows.reshape(-1, LANES, columns)
+        made = np.zeros((len(rows), 2, rows.shape[1], padded))
+        made[:, 0, :, :columns] = rows.real
+        made[:, 1, :, :columns] = rows.imag
+        return made.reshape(len(rows), 2 * rows.shape[1] * padded)
 
     def advance(self, u: Spectra, interval: float, steps: int) -> None:
-        """Advance u in place by so many equal steps."""
+        """Advance u [samples, modes] in place by so many equal steps."""
         step = interval / steps
         parts = self._parts.get(step)
         if parts is None:
             parts = self._parts[step] = self._coefficients(step)
-        for _ in range(steps):
-            self.scheme.step(u, parts, self.tendency, self._work)
+        states = self._planes(u)
+        self.scheme.march(states, steps, parts, self.plan, self.quadratic, self.work, self.space)
+        columns = len(self.grid.numbers[-1])
+        found = states.reshape(len(states), 2, -1, -(-columns // LANES) * LANES)[..., :columns]
+        planes = np.moveaxis(found, 1, 0).reshape(2, -1, columns)[:, : u.size // columns]
+        u.real, u.imag = planes.reshape(2, len(u), -1)
 
-    def _coefficients(self, step: float) -> tuple[NDArray[Any], ...]:
+    def _coefficients(self, step: float) -> tuple[Array, ...]:
         """The coefficients of a step, sample by sample: the last bits of numpy's complex products depend on the length
         of arrays."""
         rows = [self.scheme.coefficients(linear, step) for linear in self.linear]
-        return tuple(np.stack(parts) for parts in zip(*rows, strict=True))
+        return tuple(self._planes(np.stack(parts)) for parts in zip(*rows, strict=True))
 
 
 def _stacked(parts: Sequence[NDArray[Any]]) -> NDArray[Any]:

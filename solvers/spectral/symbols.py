@@ -14,7 +14,6 @@ from numpy.typing import NDArray
 
 from pdemill.errors import FamilyError
 from pdemill.points import Array
-from pdemill.solvers.compiled import compiled
 from pdemill.solvers.spectral.grid import PeriodicGrid
 from pdemill.spec.field import Function
 from pdemill.spec.terms import NOWHERE, Terms
@@ -29,12 +28,12 @@ class Products:
 
     factors  D, [J, modes]
     weights  W for the coefficient 1, [P, modes]
-    multiply replaces the fields [J, samples, ...] by products [P, samples, ...], in place where it can
+    terms    (p, i, j, c) for every c (D_i u) (D_j u) in q_p, ascending in p
     """
 
     factors: Complex
     weights: Complex
-    multiply: Callable[[Array], Array]
+    terms: tuple[tuple[int, int, int, float], ...]
 
 
 def _diffusion(grid: PeriodicGrid, k: Numbers) -> Array:
@@ -66,11 +65,7 @@ LINEAR: Mapping[str, Callable[[PeriodicGrid, Numbers], Array | Complex]] = {
 def _self_advection(grid: PeriodicGrid) -> Products:
     """- sum_i d_i(u^2 / 2)."""
     slope = -0.5j * np.asarray(sum(grid.waves))
-    return Products(np.ones((1, grid.modes), np.complex128), slope[None], _square)
-
-
-def _square(fields: Array) -> Array:
-    return np.multiply(fields, fields, out=fields)
+    return Products(np.ones((1, grid.modes), np.complex128), slope[None], ((0, 0, 0, 1.0),))
 
 
 def _vorticity_advection(grid: PeriodicGrid) -> Products:
@@ -79,21 +74,7 @@ def _vorticity_advection(grid: PeriodicGrid) -> Products:
     kx, ky = grid.waves
     factors = np.stack([1j * ky * grid.inverse_squared, -1j * kx * grid.inverse_squared])
     weights = np.stack([kx * kx - ky * ky, -kx * ky]).astype(np.complex128)
-    return Products(factors, weights, _stresses)
-
-
-def _stresses(fields: Array) -> Array:
-    _stress(fields[0].reshape(-1), fields[1].reshape(-1))
-    return fields
-
-
-@compiled()
-def _stress(x, y):  # type: ignore[no-untyped-def]
-    """x y and x^2 - y^2 in place of x and y."""
-    for i in range(x.size):
-        a, b = x[i], y[i]
-        x[i] = a * b
-        y[i] = a * a - b * b
+    return Products(factors, weights, ((0, 0, 1, 1.0), (1, 0, 0, 1.0), (1, 1, 1, -1.0)))
 
 
 QUADRATIC: Mapping[str, Callable[[PeriodicGrid], Products]] = {

@@ -16,7 +16,6 @@ import scipy.fft
 from numpy.typing import NDArray
 
 from pdemill.points import Array
-from pdemill.solvers.compiled import compiled
 
 LANES = 8
 """Lines that the widest vector instructions take at once."""
@@ -84,30 +83,3 @@ def _in_lanes[V: NDArray[Any], W: NDArray[Any]](function: Callable[[V], W], valu
         part: Any = function(filled)[:-missing]
         return cast("W", part)
     return function(values)
-
-
-@compiled()
-def spread(states, factors, places, padded):  # type: ignore[no-untyped-def]
-    """Padded spectra [J, samples, points] of D_j u, D_j diagonal: ``factors`` [J, modes]."""
-    for j in range(factors.shape[0]):
-        for b in range(states.shape[0]):
-            out = padded[j, b]
-            out[:] = 0.0
-            for m in range(places.size):
-                out[places[m]] = factors[j, m] * states[b, m]
-
-
-@compiled()
-def gather(padded, weights, places, forcing, out):  # type: ignore[no-untyped-def]
-    """out = f + sum_p W_p p: ``padded`` [P, samples, points], ``weights`` [S, P, modes], ``forcing`` [S, modes]; S is 1
-    where all samples share them."""
-    own = weights.shape[0] - 1
-    pushed = forcing.shape[0] - 1
-    for b in range(out.shape[0]):
-        w = weights[min(b, own)]
-        f = forcing[min(b, pushed)]
-        for m in range(places.size):
-            total = f[m]
-            for p in range(w.shape[0]):
-                total += w[p, m] * padded[p, b, places[m]]
-            out[b, m] = total

@@ -184,5 +184,4 @@ class Checked:
         return apart(ends[1], ends[0])
 
     def _rows(self, state: States, start: Start) -> tuple[States, March]:
-        batch = self.job.batch
-        return np.repeat(state[None], batch, axis=0), self.job.march([start.equation] * batch)
+        return state[None].copy(), self.job.march([start.equation])

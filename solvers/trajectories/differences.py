@@ -20,8 +20,9 @@ def differences(one: Array, other: Array) -> Array:
         varying = np.sqrt(np.square(other - other.mean(axis=space, keepdims=True)).sum(axis=space))
         largest = np.maximum.accumulate(np.where(np.isfinite(varying), varying, 0.0), axis=1)
         size = np.maximum(varying, FLOOR * largest)
-        found = np.divide(apart, size, out=np.where(apart == 0.0, 0.0, np.inf), where=size > 0.0)
-    return np.asarray(np.where(np.isfinite(found), found, np.inf).max(axis=0))
+        found = np.divide(apart, size, out=np.where(apart > 0.0, np.inf, 0.0), where=size > 0.0)
+    known = np.isfinite(found) & np.isfinite(apart) & np.isfinite(varying)
+    return np.asarray(np.where(known, found, np.inf).max(axis=0))
 
 
 def apart(one: Array, other: Array) -> float:

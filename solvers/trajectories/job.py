@@ -87,8 +87,6 @@ class TrajectoryJob(Job):
     method: TimeMethod
     most_halvings: int = 0
     """Instead of the usual number, for trials."""
-    batch: int = 1
-    """Samples are marched in multiples of so many."""
     points: Points
     """Where stored fields live."""
     nodes: Mapping[str, Array]

@@ -57,18 +57,17 @@ def marched(job: TrajectoryJob, starts: Sequence[Start], run: int) -> Run:
     left = np.zeros((len(starts), len(job.times), len(job.problem.channels)))
     for begin in range(0, len(starts), job.together):
         part = list(starts[begin : begin + job.together])
-        filled = part + part[:1] * (-len(part) % job.batch)
-        march = job.march([one.equation for one in filled])
-        u = np.stack([one.state for one in filled])
+        march = job.march([one.equation for one in part])
+        u = np.stack([one.state for one in part])
         rows = slice(begin, begin + len(part))
         if first:
-            frames[rows, 0] = u[: len(part)]
+            frames[rows, 0] = u
         with np.errstate(over="ignore", invalid="ignore"):
             for frame, (length, count) in enumerate(zip(job.lengths, steps, strict=True), first):
                 march.advance(u, length, count)
-                frames[rows, frame] = u[: len(part)]
+                frames[rows, frame] = u
                 if march.left is not None:
-                    left[rows, frame] = march.left[: len(part)]
+                    left[rows, frame] = march.left
                 if not np.isfinite(u).any():
                     break
     return Run(frames, left, sum(steps))
@@ -117,13 +116,12 @@ def warmed(job: TrajectoryJob, starts: list[Start]) -> Iterator[Start | int]:
         left = []
         for begin in range(0, len(starts), job.together):
             part = starts[begin : begin + job.together]
-            filled = part + part[:1] * (-len(part) % job.batch)
-            u = np.stack([one.state for one in filled])
+            u = np.stack([one.state for one in part])
             with np.errstate(over="ignore", invalid="ignore"):
-                job.march([one.equation for one in filled]).advance(
+                job.march([one.equation for one in part]).advance(
                     u, warmup, steps_of(warmup, job.first_step) * 2**halvings
                 )
-            for one, state in zip(part, u, strict=False):
+            for one, state in zip(part, u, strict=True):
                 if np.isfinite(state).all():
                     yield Start(one.number, one.equation, state.copy())
                 else:

@@ -10,16 +10,26 @@ from typing import Any
 import numpy as np
 import pytest
 
-from benchmarks import generators, peers, planner, scaling, skr, trust
+from benchmarks import generators, peers, planner, scaling, skr, time, trust
+from benchmarks.shared.evolving import CrankNicolsonEuler
 from benchmarks.shared.planned import choice
 from benchmarks.shared.published import expanded, moved_inside, snapshot
 from benchmarks.shared.race import RULE, Answer, race
 from benchmarks.shared.report import Report, Table
 from benchmarks.shared.sequences import FIELDS, Drawn, darcy
+from benchmarks.shared.trajectories import Flow
 from pdemill.solvers.operators.system import Matrix
 from pdemill.spec.method import methods
 
-MAINS = {"skr": skr, "peers": peers, "planner": planner, "scaling": scaling, "generators": generators, "trust": trust}
+MAINS = {
+    "skr": skr,
+    "peers": peers,
+    "planner": planner,
+    "scaling": scaling,
+    "generators": generators,
+    "time": time,
+    "trust": trust,
+}
 
 
 @pytest.fixture(scope="module")
@@ -123,10 +133,35 @@ def test_factors_that_are_kept_are_made_once(monkeypatch: pytest.MonkeyPatch) ->
 
 @pytest.mark.slow
 def test_published_discretisations_are_off_and_ours_is_not(written: Path) -> None:
-    worst = {(row["generator"], row["equation"]): max(row["errors"]) for row in read(written, "generators")["records"]}
+    records = read(written, "generators")["records"]
+    worst = {(row["generator"], row["equation"]): max(row["errors"]) for row in records if "equation" in row}
     wrong = [error for (generator, _), error in worst.items() if generator in ("SKR", "PhysicsNeMo", "FNO's script")]
     assert min(wrong) > 0.1
     assert worst["pdemill", "finite volumes"] < 0.06
+    late = {row["method"]: max(row["errors"]) for row in records if "method" in row}
+    assert late["64²"] < late["Crank-Nicolson and Euler, 1e-4, on 64²"] < 1e-5
+    assert late["160²"] < 0.2 * max(error for method, error in late.items() if method == "64², as stored")
+
+
+@pytest.mark.slow
+def test_steps_of_equal_error_are_compared(written: Path) -> None:
+    records = read(written, "time")["records"]
+    assert {row["case"] for row in records} == {case.name for case in time.QUICK}
+    for row in records:
+        assert row["error"] <= row["bound"] * (1.0 + 1e-9), row
+    kernels = {(row["case"], row["contestant"]): row["milliseconds"] for row in records}
+    first = time.QUICK[0].name
+    assert kernels[first, "pdemill, kernel"] < 0.1 * kernels[first, "FNO's scheme"]
+
+
+@pytest.mark.slow
+def test_the_published_scheme_is_of_first_order() -> None:
+    flow = Flow("fno-ns-1e-3", 0.5, 64, 0.01, samples=1)
+    force = flow.job.grid.fields(flow.job.symbols(flow.job.instance("train", 0)).forcing[None])[0]
+    scheme = CrankNicolsonEuler(64, 1e-3, force)
+    errors = [flow.error(0, scheme.run(flow.begins(0, 64), steps, 0.5 / steps)) for steps in (250, 500)]
+    assert errors[0] / errors[1] == pytest.approx(2.0, abs=0.1)
+    assert errors[1] < 1e-4
 
 
 def test_no_label_of_the_table_of_trust_is_further_off_than_it_says() -> None:

@@ -252,6 +252,13 @@ SHORTER = {
     "fno-ns-1e-3": ["problem.time={end: 5, intervals: 5}"],
     "fno-ns-1e-4": ["problem.time={end: 2, intervals: 2}"],
     "fno-ns-1e-5": ["problem.time={end: 1, intervals: 2}"],
+    "kolmogorov": [
+        "problem.time={end: 0.5, intervals: 2, warmup: 1}",
+        "solver.simulate_resolution=[64, 64]",
+        "solver.first_step=0.02",
+        "problem.viscosity=0.05",
+        "certify.valid_until=0.25",
+    ],
     "lpsda-ks": ["problem.time={end: 4, intervals: 20, warmup: 2}"],
 }
 """Trajectories that take minutes, for a moment."""

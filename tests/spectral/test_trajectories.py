@@ -182,6 +182,21 @@ def test_a_step_that_is_too_large_fails(tmp_path: Path) -> None:
     assert all(Result.MISSED_TIME.name in reason or Result.NOT_FINITE.name in reason for reason in told)
 
 
+def test_what_is_not_finite_agrees_with_nothing() -> None:
+    good = np.random.default_rng(0).standard_normal((1, 3, 8, 8))
+    for value in (np.nan, np.inf, 1e200):
+        bad = good.copy()
+        bad[0, 2] = value * good[0, 2]
+        for one, other in ((good, bad), (bad, good), (bad, bad)):
+            assert differences(one, other).tolist() == [0.0, 0.0, np.inf]
+
+
+def test_a_long_interval_is_solved_with_as_many_steps_as_it_takes(tmp_path: Path) -> None:
+    """The first steps that are tried are so long that nothing stays finite."""
+    spec = changed(VORTICES, problem__time={"end": 40.0, "intervals": 1}, problem__resolution=[64, 64], samples=2)
+    assert not pdemill.generate(spec, tmp_path / "s.zarr", workers=0).failures
+
+
 def test_a_front_that_is_not_resolved_fails(tmp_path: Path) -> None:
     spec = changed(FRONTS, problem__viscosity=4e-3)
     told = failures(spec, tmp_path / "s.zarr")
@@ -194,7 +209,7 @@ def test_a_wrong_sign_is_found_by_verify(tmp_path: Path, monkeypatch: pytest.Mon
 
     def wrong(grid: Any) -> symbols.Products:
         made = right(grid)
-        return symbols.Products(made.factors, -made.weights, made.multiply)
+        return symbols.Products(made.factors, -made.weights, made.terms)
 
     with monkeypatch.context() as patch:
         patch.setattr(symbols, "QUADRATIC", {**symbols.QUADRATIC, "vorticity_advection": wrong})

@@ -1,0 +1,324 @@
+"""N(u) + f of one sample in compiled code: to the points, products there, and back, eight lines at a time.
+
+Coefficients are in rows of the last axis' wave numbers, 0 .. cut and then zeros up to a multiple of eight: planes of
+real and of imaginary parts, [2, rows, columns]. In one dimension rows are samples. What is real is transformed as a
+complex array of half the length; values at points are never held for more than eight rows.
+"""
+
+from __future__ import annotations
+
+from math import prod
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from pdemill.points import Array
+from pdemill.solvers.compiled import compiled
+from pdemill.solvers.spectral.fourier import Line, factors, line, transform
+from pdemill.solvers.spectral.lanes import LANES, load, splat, store, turn
+
+
+class Plan(NamedTuple):
+    """How a grid is transformed. ``sizes``: points of the two outer axes (1 where there are none), half of those of the
+    last, kept modes of the outer axes, vectors in a row, kept modes of the last axis. ``places``: of the kept modes
+    among the points of an outer axis; ``turns``: exp(2 pi i k / n) along the last axis, real and imaginary."""
+
+    sizes: NDArray[np.int64]
+    places0: NDArray[np.int64]
+    places1: NDArray[np.int64]
+    line0: Line
+    line1: Line
+    line2: Line
+    turns: Array
+
+
+class Quadratic(NamedTuple):
+    """sum_p W_p F(q_p(D_1 u, .., D_J u)). ``factors``: D [J, planes]; ``weights``: W [S, P, planes], S = 1 where all
+    samples share them; ``forcing`` f [S, planes]; q_p is the sum of ``strengths`` times the products of two fields that
+    ``terms`` names, [p, i, j] each, ascending in p."""
+
+    factors: Array
+    weights: Array
+    forcing: Array
+    terms: NDArray[np.int64]
+    strengths: Array
+
+
+class Space(NamedTuple):
+    """Work space: ``half`` [fields, 2, rows of points, columns], ``lines`` [2, 2, points], ``fields`` and ``made``
+    [fields, 2, 2, points] for eight rows."""
+
+    half: Array
+    lines: Array
+    fields: Array
+    made: Array
+
+
+def points_for(cut: int, halved: bool) -> int:
+    """The least number of points that can be transformed and has no aliasing of products into modes up to ``cut``;
+    ``halved``: for the last axis."""
+    n = 3 * cut + 1
+    while (halved and n % 2) or factors(n // 2 if halved else n) is None:
+        n += 1
+    return n
+
+
+def plan_of(numbers: tuple[NDArray[np.intp], ...]) -> Plan:
+    """The plan for the kept wave numbers of every axis, in the order of transforms."""
+    cut = int(numbers[-1][-1])
+    points = [points_for(int(part.max()), halved=False) for part in numbers[:-1]]
+    places = [(part % n).astype(np.int64) for part, n in zip(numbers[:-1], points, strict=True)]
+    lines = [line(n) for n in points]
+    if not points:  # samples side by side
+        points, places, lines = [LANES], [np.arange(LANES)], [line(1)]
+    if len(points) == 1:
+        points, places, lines = [1, *points], [np.zeros(1, np.int64), *places], [line(1), *lines]
+    last = points_for(cut, halved=True)
+    angles = 2.0 * np.pi * np.arange(last // 2 + 1) / last
+    kept = [len(part) for part in places]
+    sizes = np.array([*points, last // 2, *kept, -(-(cut + 1) // LANES), cut + 1], dtype=np.int64)
+    turns = np.stack([np.cos(angles), np.sin(angles)], axis=-1).ravel()
+    return Plan(sizes, places[0], places[1], lines[0], lines[1], line(last // 2), turns)
+
+
+def space_for(plan: Plan, fields: int, made: int) -> Space:
+    """Work space for so many fields and products of them."""
+    n0, n1, half, _, _, blocks, _ = plan.sizes.tolist()
+    rows = -(-n0 * n1 // LANES) * LANES
+    longest = max(n0, n1, half + 1, blocks * LANES) * LANES
+    return Space(
+        _aligned((max(fields, made), 2, rows * blocks * LANES)), _aligned((2, 2, longest)),
+        _aligned((fields, 2, 2, longest)), _aligned((made, 2, 2, longest)),
+    )  # fmt: skip
+
+
+def _aligned(shape: tuple[int, ...]) -> Array:
+    """Zeros that begin where a vector may."""
+    size = prod(shape)
+    memory = np.zeros(size + LANES)
+    begin = -(memory.ctypes.data // memory.itemsize) % LANES
+    return memory[begin : begin + size].reshape(shape)
+
+
+@compiled()
+def tendency(u, out, plan, quadratic, sample, space):  # type: ignore[no-untyped-def]
+    """out = N(u) + f for one sample; u and out are planes, [2 x numbers]."""
+    forcing = quadratic.forcing[min(sample, quadratic.forcing.shape[0] - 1)]
+    if space.made.shape[0] == 0:
+        out[:] = forcing
+        return
+    for j in range(space.fields.shape[0]):
+        _outer_back(u, quadratic.factors[j], space.half[j], plan, space.lines)
+        _inner_back(space.half[j], plan, space.lines)
+    _products(plan, quadratic, space)
+    weights = quadratic.weights[min(sample, quadratic.weights.shape[0] - 1)]
+    for p in range(space.made.shape[0]):
+        _inner_forth(space.half[p], plan, space.lines)
+        _outer_forth(space.half[p], weights[p], forcing, p == 0, out, plan, space.lines)
+
+
+@compiled()
+def _outer_back(u, d, half, plan, lines):  # type: ignore[no-untyped-def]
+    """D u along the first axis, into the rows of the second that are kept."""
+    n0, n1, _, rows0, rows1, blocks, _ = plan.sizes
+    v = rows0 * rows1 * blocks
+    xr, xi, end = lines[0, 0], lines[0, 1], lines[len(plan.line0.radices) % 2]
+    hr, hi = half[0], half[1]
+    zero = splat(0.0)
+    if n0 == 1:
+        for r in range(rows1):
+            for c in range(blocks):
+                m, h = r * blocks + c, plan.places1[r] * blocks + c
+                ur, ui, dr, di = load(u, m), load(u, v + m), load(d, m), load(d, v + m)
+                store(hr, h, dr * ur - di * ui)
+                store(hi, h, dr * ui + di * ur)
+        return
+    for r in range(rows1):
+        for c in range(blocks):
+            for x in range(rows0 // 2 + 1, n0 - rows0 // 2):
+                store(xr, x, zero)
+                store(xi, x, zero)
+            for q in range(rows0):
+                m = (q * rows1 + r) * blocks + c
+                ur, ui, dr, di = load(u, m), load(u, v + m), load(d, m), load(d, v + m)
+                store(xr, plan.places0[q], dr * ur - di * ui)
+                store(xi, plan.places0[q], dr * ui + di * ur)
+            transform(xi, xr, lines[1, 1], lines[1, 0], plan.line0)
+            for x in range(n0):
+                h = (x * n1 + plan.places1[r]) * blocks + c
+                store(hr, h, load(end[0], x))
+                store(hi, h, load(end[1], x))
+
+
+@compiled()
+def _inner_back(half, plan, lines):  # type: ignore[no-untyped-def]
+    """To the points of the second axis."""
+    n0, n1, _, _, rows1, blocks, _ = plan.sizes
+    xr, xi, end = lines[0, 0], lines[0, 1], lines[len(plan.line1.radices) % 2]
+    hr, hi = half[0], half[1]
+    zero = splat(0.0)
+    if len(plan.line1.radices) == 0:
+        return
+    for x in range(n0):
+        for c in range(blocks):
+            for y in range(rows1 // 2 + 1, n1 - rows1 // 2):
+                store(xr, y, zero)
+                store(xi, y, zero)
+            for q in range(rows1):
+                y = plan.places1[q]
+                h = (x * n1 + y) * blocks + c
+                store(xr, y, load(hr, h))
+                store(xi, y, load(hi, h))
+            transform(xi, xr, lines[1, 1], lines[1, 0], plan.line1)
+            for y in range(n1):
+                h = (x * n1 + y) * blocks + c
+                store(hr, h, load(end[0], y))
+                store(hi, h, load(end[1], y))
+
+
+@compiled()
+def _products(plan, quadratic, space):  # type: ignore[no-untyped-def]
+    """Along the last axis, eight rows at a time: to the points, products, and back."""
+    blocks, half = plan.sizes[5], plan.sizes[2]
+    end = len(plan.line2.radices) % 2
+    for rows in range(space.half.shape[2] // (LANES * LANES * blocks)):
+        for j in range(space.fields.shape[0]):
+            field = space.fields[j]
+            for plane in range(2):
+                for c in range(blocks):
+                    turn(space.half[j, plane], rows * LANES * blocks + c, blocks, field[0, plane], c * LANES, 1)
+            _entangle(field[0, 0], field[0, 1], plan)
+            transform(field[0, 1], field[0, 0], field[1, 1], field[1, 0], plan.line2)
+        last = -1
+        for t in range(len(quadratic.strengths)):
+            p, i, j = quadratic.terms[t]
+            for plane in range(2):
+                _product(
+                    space.made[p, 0, plane],
+                    space.fields[i, end, plane],
+                    space.fields[j, end, plane],
+                    quadratic.strengths[t],
+                    p == last,
+                    half,
+                )
+            last = p
+        for p in range(space.made.shape[0]):
+            found = space.made[p]
+            transform(found[0, 0], found[0, 1], found[1, 0], found[1, 1], plan.line2)
+            _disentangle(found[end, 0], found[end, 1], plan)
+            for plane in range(2):
+                for c in range(blocks):
+                    turn(found[end, plane], c * LANES, 1, space.half[p, plane], rows * LANES * blocks + c, blocks)
+
+
+@compiled()
+def _entangle(xr, xi, plan):  # type: ignore[no-untyped-def]
+    """Of the coefficients of real lines, those of the complex ones with the even points for real parts and the odd ones
+    for imaginary parts."""
+    half, blocks, kept = plan.sizes[2], plan.sizes[5], plan.sizes[6]
+    zero = splat(0.0)
+    for k in range(kept, max(half + 1, blocks * LANES)):
+        store(xr, k, zero)
+        store(xi, k, zero)
+    store(xi, 0, load(xr, 0))
+    for k in range(1, half // 2 + 1):
+        cr, ci = splat(plan.turns[2 * k]), splat(plan.turns[2 * k + 1])
+        ar, ai, br, bi = load(xr, k), load(xi, k), load(xr, half - k), load(xi, half - k)
+        sr, si, dr, di = ar + br, ai - bi, ar - br, ai + bi
+        tr, ti = zero - (cr * di + ci * dr), cr * dr - ci * di
+        store(xr, k, sr + tr)
+        store(xi, k, si + ti)
+        store(xr, half - k, sr - tr)
+        store(xi, half - k, ti - si)
+
+
+@compiled()
+def _disentangle(xr, xi, plan):  # type: ignore[no-untyped-def]
+    """The way back, times 2; zeros beyond the kept modes."""
+    half, blocks, kept = plan.sizes[2], plan.sizes[5], plan.sizes[6]
+    zero = splat(0.0)
+    ar, ai = load(xr, 0), load(xi, 0)
+    store(xr, 0, (ar + ai) + (ar + ai))
+    store(xi, 0, zero)
+    for k in range(1, half // 2 + 1):
+        cr, ci = splat(plan.turns[2 * k]), splat(plan.turns[2 * k + 1])
+        ar, ai, br, bi = load(xr, k), load(xi, k), load(xr, half - k), load(xi, half - k)
+        sr, si, dr, di = ar + br, ai - bi, ar - br, ai + bi
+        tr, ti = cr * di - ci * dr, zero - (cr * dr + ci * di)
+        store(xr, k, sr + tr)
+        store(xi, k, si + ti)
+        store(xr, half - k, sr - tr)
+        store(xi, half - k, ti - si)
+    for k in range(kept, blocks * LANES):
+        store(xr, k, zero)
+        store(xi, k, zero)
+
+
+@compiled()
+def _product(out, x, y, strength, more, count):  # type: ignore[no-untyped-def]
+    """out = strength x y, or that much more."""
+    c = splat(strength)
+    if more:
+        for i in range(count):
+            store(out, i, load(out, i) + c * (load(x, i) * load(y, i)))
+    else:
+        for i in range(count):
+            store(out, i, c * (load(x, i) * load(y, i)))
+
+
+@compiled()
+def _inner_forth(half, plan, lines):  # type: ignore[no-untyped-def]
+    """From the points of the second axis to the rows that are kept."""
+    n0, n1, _, _, rows1, blocks, _ = plan.sizes
+    xr, xi, end = lines[0, 0], lines[0, 1], lines[len(plan.line1.radices) % 2]
+    hr, hi = half[0], half[1]
+    if len(plan.line1.radices) == 0:
+        return
+    for x in range(n0):
+        for c in range(blocks):
+            for y in range(n1):
+                h = (x * n1 + y) * blocks + c
+                store(xr, y, load(hr, h))
+                store(xi, y, load(hi, h))
+            transform(xr, xi, lines[1, 0], lines[1, 1], plan.line1)
+            for q in range(rows1):
+                y = plan.places1[q]
+                h = (x * n1 + y) * blocks + c
+                store(hr, h, load(end[0], y))
+                store(hi, h, load(end[1], y))
+
+
+@compiled()
+def _outer_forth(half, w, forcing, first, out, plan, lines):  # type: ignore[no-untyped-def]
+    """W times the coefficients, added to the forcing or to what is there."""
+    n0, n1, _, rows0, rows1, blocks, _ = plan.sizes
+    v = rows0 * rows1 * blocks
+    xr, xi, end = lines[0, 0], lines[0, 1], lines[len(plan.line0.radices) % 2]
+    hr, hi = half[0], half[1]
+    before = forcing if first else out
+    if n0 == 1:
+        for r in range(rows1):
+            for c in range(blocks):
+                h = plan.places1[r] * blocks + c
+                _weighed(out, before, r * blocks + c, v, w, load(hr, h), load(hi, h))
+        return
+    for r in range(rows1):
+        for c in range(blocks):
+            for x in range(n0):
+                h = (x * n1 + plan.places1[r]) * blocks + c
+                store(xr, x, load(hr, h))
+                store(xi, x, load(hi, h))
+            transform(xr, xi, lines[1, 0], lines[1, 1], plan.line0)
+            for q in range(rows0):
+                ar, ai = load(end[0], plan.places0[q]), load(end[1], plan.places0[q])
+                _weighed(out, before, (q * rows1 + r) * blocks + c, v, w, ar, ai)
+
+
+@compiled()
+def _weighed(out, before, m, v, w, ar, ai):  # type: ignore[no-untyped-def]
+    """out = before + w a, vector number m of planes of v."""
+    wr, wi = load(w, m), load(w, v + m)
+    br, bi = load(before, m), load(before, v + m)
+    store(out, m, br + (wr * ar - wi * ai))
+    store(out, v + m, bi + (wr * ai + wi * ar))
