@@ -105,6 +105,13 @@ def test_the_bar_shows_what_is_certified(api: Api, jobs: dict[str, str], state: 
     assert ("0 of 6 samples certified, 6 failed" in api.get("/").text) is True
 
 
+def test_a_job_of_which_all_failed_says_so_in_whole_sentences(api: Api, jobs: dict[str, str]) -> None:
+    text = api.get(f"/jobs/{jobs['spent']}").text
+    assert "<p>0 certified.</p>" in text
+    assert "Why samples failed" in text
+    assert "Throughput" not in text
+
+
 def test_sizes_are_told(api: Api, jobs: dict[str, str]) -> None:
     assert "<dt>Store</dt><dd>70.0 kB</dd>" in api.get(f"/jobs/{jobs['successful']}").text
     assert "<dt>Store</dt><dd>about 70.0 kB</dd>" in api.get(f"/jobs/{jobs['running']}").text
