@@ -109,10 +109,11 @@ class _Waits:
         mine = work.owner == self._owner
         if isinstance(one, Report):
             self._report(one, work, mine)
-        elif one.name == PREPARE:
-            self._open &= not mine
-        elif one.name != FINISH:
+        elif one.name not in (PREPARE, FINISH):
             self._hand_out(one, work, mine)
+        elif mine:
+            self._now.charged += LEAST_SECONDS
+            self._open &= one.name != PREPARE
 
     def _begin(self, work: Work) -> None:
         """It has something to do from now on; what it was charged before is still to be waited for."""

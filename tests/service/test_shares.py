@@ -12,6 +12,7 @@ import pytest
 from benchmarks.coordinator import Crowd, broker, submit
 from benchmarks.shares import Cut, Happening, Work, judge, watching, work_of
 from pdemill.leases import PREPARE, Report, Unit, UnitFailure
+from pdemill.service.schedule import LEAST_SECONDS
 from pdemill.service.testing import until
 from pdemill.settings import Settings
 from tests.service.test_coordinator import _await_end, coordinating, leases_of, working
@@ -49,6 +50,14 @@ def test_who_is_handed_nothing_waits_too() -> None:
     begun = Report("b", PREPARE)
     assert len(judge([begun, *handed("aaaa")], WORKS).beyond) == 1
     assert len(judge([begun, *handed("aaaa"), Cut(), *handed("b")], WORKS).beyond) == 1
+
+
+def test_to_prepare_a_store_is_a_use_of_ones_own() -> None:
+    """As the coordinator charges it; here it is worth as much as a shard of ann."""
+    works = {"a": Work("ann", 9, LEAST_SECONDS), "b": Work("bob", 9, LEAST_SECONDS)}
+    prepared: list[Happening] = [Unit("b", PREPARE), Report("b", PREPARE)]
+    assert not judge([*prepared, *handed("aaab")], works).beyond
+    assert judge([*prepared, *handed("aaaab")], works).beyond
 
 
 @pytest.fixture
