@@ -1,7 +1,8 @@
 """A server is disturbed while jobs run, for as long as it takes; every store must come out as in peace.
 
 ``python benchmarks/soak.py [--faults 200] [--minutes 60] [--seed 0]`` prints faults, jobs, samples and losses, and ends
-with status 1 if anything was lost, doubled or different. Processes of the worker's pool, the worker, the API, the
+with status 1 if anything was lost, doubled or different, or if anybody waited for more than their share. Eight owners
+have a job each. Processes of the worker's pool, the worker, the API, the
 broker are killed; the broker pauses for 30 s, the worker with its pool for 60 s; locks on the manifests are held, the
 data folder is moved away and back, the disk is full, for 10 s each. The full disk needs a mount of its own (Linux, user
 namespaces).
@@ -10,6 +11,7 @@ namespaces).
 from __future__ import annotations
 
 import argparse
+import json
 import os
 import random
 import signal
@@ -19,12 +21,15 @@ import tempfile
 import time
 from collections import Counter
 from contextlib import ExitStack, suppress
+from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
 import pdemill
-from pdemill.client import Job
+from benchmarks.shares import Cut, Happening, Verdict, Work, judge, watching, work_of
+from pdemill.client import Client, Job
 from pdemill.errors import JobError
+from pdemill.leases import Report, prefix_of
 from pdemill.service.testing import Server, until
 from pdemill.store.disk import Lock
 from pdemill.store.manifest import FOLDER
@@ -35,10 +40,13 @@ WEIGHTS = {
 PAUSE_SECONDS, STOP_SECONDS, SHORT_SECONDS = 30.0, 60.0, 10.0
 OWN_DISK = 'mount -t tmpfs -o size=512m soak "$1" && exec "$2" "$3" --inside "$1" "$4" "$5" "$6"'
 GAP_SECONDS = 5.0
+JOBS = 8
+BEGINS_ANEW = ("api", "broker", "moved", "full")
+"""Faults after which the coordinator has forgotten who had what, or jobs wait for what they cannot do for a while."""
 
 
 def spec(number: int) -> dict[str, Any]:
-    """One of four jobs: recycled waves, a direct solver, a mesh, one matrix for all."""
+    """A job of one of four kinds: recycled waves, a direct solver, a mesh, one matrix for all."""
     problems: list[dict[str, Any]] = [
         {"family": "helmholtz", "resolution": [40, 32], "wavenumber": {"uniform": [3, 9]},
          "coefficient": {"field": "lognormal", "std": 0.3, "modes": 32}},
@@ -50,7 +58,7 @@ def spec(number: int) -> dict[str, Any]:
     ]  # fmt: skip
     method = {"method": "skr", "restart": 20, "recycle": 8} if number % 4 == 0 else {"method": "auto"}
     splits = {"train": 400, "test": 30}
-    return {"problem": problems[number % 4], "splits": splits, "store": {"shard": 16}, "solver": method, "seed": number}
+    return {"problem": problems[number % 4], "splits": splits, "store": {"shard": 4}, "solver": method, "seed": number}
 
 
 def disturb(server: Server, dice: random.Random, own_disk: bool) -> str:
@@ -90,40 +98,83 @@ def _stopped(pids: list[int], seconds: float) -> None:
         os.kill(pid, signal.SIGCONT)
 
 
+def key_of(number: int) -> str:
+    """The key of the owner of a job."""
+    return f"key-of-owner-{number}"
+
+
 class Soak:
     """A server under attack, and the stores that its jobs should give."""
 
     def __init__(self, folder: Path, seed: int, own_disk: bool) -> None:
         self._folder, self._dice, self._own_disk = folder, random.Random(seed), own_disk
         self.faults: Counter[str] = Counter()
-        self.jobs, self.samples, self.losses = 0, 0, 0
+        self.jobs, self.samples = 0, 0
+        self.wrong = dict.fromkeys(("lost", "doubled", "different"), 0)
+        """Samples that are not there or were counted twice, and jobs with another store than in peace."""
         self._peace: dict[int, str] = {}
         self.slowest = 0.0
+        self._works: dict[str, Work] = {}
+        self._happened: list[Happening] = []
 
     def run(self, faults: int, minutes: float) -> None:
         """Disturb until it is enough or time is up; finish the jobs that are under way."""
-        for number in range(4):
+        for number in range(JOBS):
             out = self._folder / f"peace-{number}.zarr"
             assert pdemill.generate(spec(number), out, workers=2).ok
             self._peace[number] = pdemill.verify(out, samples=0).content
         limit = time.monotonic() + 60 * minutes
-        with Server(self._folder / "data", workers=2) as server, server.client() as client:
-            under_way = {number: client.submit(spec(number)) for number in range(4)}
+        with ExitStack() as held:
+            server = held.enter_context(
+                Server(self._folder / "data", workers=2, PDEMILL_API_KEYS=str(self._keys_file()))
+            )
+            told = server.environment()
+            self._happened = held.enter_context(watching(told["PDEMILL_REDIS_URL"], prefix_of(told["PDEMILL_DATA_ID"])))
+            clients = [held.enter_context(server.client(key_of(number))) for number in range(JOBS)]
+            under_way = {number: self._submit(clients[number], number) for number in range(JOBS)}
             while under_way:
                 more = self.faults.total() < faults and time.monotonic() < limit
                 if more:
-                    self.faults[disturb(server, self._dice, self._own_disk)] += 1
-                    self._settle(server)
+                    self._disturb(server)
                 for number, job in list(under_way.items()):
                     if job.refresh().finished:
-                        self._check(server, job, number)
+                        self._check(job, number)
                         del under_way[number]
                         if more:
                             job.delete_store()
-                            under_way[number] = client.submit(spec(number))
+                            under_way[number] = self._submit(clients[number], number)
                 if not more:
                     time.sleep(0.2)
                 self._tell(more)
+
+    def _keys_file(self) -> Path:
+        owners = [
+            {"name": f"owner-{number}", "sha256": sha256(key_of(number).encode()).hexdigest()} for number in range(JOBS)
+        ]
+        path = self._folder / "keys.yaml"
+        path.write_text(json.dumps(owners), encoding="utf-8")
+        return path
+
+    def _submit(self, client: Client, number: int) -> Job:
+        job, asked = client.submit(spec(number)), spec(number)
+        each = asked["store"]["shard"]
+        shards = sum(-(-samples // each) for samples in asked["splits"].values())
+        self._works[job.state["dataset"]] = work_of(job.state["owner"], job.state["estimated_cpu_seconds"], shards)
+        return job
+
+    def _disturb(self, server: Server) -> None:
+        """One fault, and what comes after it until work goes on."""
+        begin = len(self._happened)
+        fault = disturb(server, self._dice, self._own_disk)
+        self.faults[fault] += 1
+        self._settle(server)
+        if fault in BEGINS_ANEW:
+            reports = [one for one in self._happened[begin:] if isinstance(one, Report)]
+            self._happened[begin:] = [Cut(), *reports, Cut()]
+
+    def shares(self) -> Verdict:
+        """Whether anybody waited for more than their share."""
+        return judge(self._happened, self._works)
 
     def _settle(self, server: Server) -> None:
         """Wait for new work to be finished, and a little."""
@@ -135,23 +186,26 @@ class Soak:
     def _shards(self, server: Server) -> int:
         return sum(1 for _ in (server.data_dir / "datasets").glob("*.zarr/_manifest/*.json"))
 
-    def _check(self, server: Server, job: Job, number: int) -> None:
+    def _check(self, job: Job, number: int) -> None:
         self.jobs += 1
+        missing = job.state["samples_total"] - job.state["samples_done"]
+        self.wrong["lost"] += max(0, missing)
+        self.wrong["doubled"] += max(0, -missing)
         try:
             job.wait()
         except JobError as error:
             print(error)
-            self.losses += 1
+            self.wrong["different"] += 1
             return
         found = pdemill.verify(job.results()["store"]["path"], samples=4)
         self.samples += found.samples
         if not found.ok or found.content != self._peace[number]:
             print(f"job {job.id}: {found}; in peace {self._peace[number]}")
-            self.losses += 1
+            self.wrong["different"] += 1
 
     def _tell(self, more: bool) -> None:
         if more:
-            print(f"\r{self.faults.total()} faults, {self.jobs} jobs, {self.losses} losses", end="", flush=True)
+            print(f"\r{self.faults.total()} faults, {self.jobs} jobs, wrong: {self.wrong}", end="", flush=True)
 
 
 def main() -> None:
@@ -180,9 +234,14 @@ def _soak(folder: Path, options: argparse.Namespace, own_disk: bool) -> None:
     soak = Soak(folder, options.seed, own_disk)
     soak.run(options.faults, options.minutes)
     print(f"\r{soak.faults.total()} faults in {(time.monotonic() - begin) / 60:.1f} minutes: {dict(soak.faults)}")
-    print(f"{soak.jobs} jobs, {soak.samples} samples, {soak.losses} losses")
+    counts = ", ".join(f"{count} {name}" for name, count in soak.wrong.items())
+    print(f"{soak.jobs} jobs, {soak.samples} samples: {counts}")
     print(f"longest wait for the next shard after a fault: {soak.slowest:.1f} s")
-    sys.exit(1 if soak.losses else 0)
+    shares = soak.shares()
+    print(f"{shares.waits} waits between two units of an owner, {shares.most} units of another in one at most; "
+          f"{len(shares.beyond)} beyond its share")  # fmt: skip
+    print(*shares.beyond[:20], sep="\n")
+    sys.exit(1 if any(soak.wrong.values()) or shares.beyond or not shares.waits else 0)
 
 
 if __name__ == "__main__":

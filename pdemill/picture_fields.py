@@ -31,7 +31,11 @@ class Fields(Panels):
         for ax, values in zip(axes[-len(self.results) :], solution, strict=False):
             self._field(figure, ax, values, SOLUTION)
 
-    def _field(self, figure: Any, ax: Any, values: NDArray[Any], colours: str) -> None:
+    def _field(
+        self, figure: Any, ax: Any, values: NDArray[Any], colours: str, limits: tuple[float, float] | None = None
+    ) -> None:
+        """Draw one field; ``limits``: of its values, if others share them."""
+        low, high = limits or (values.min(), values.max())
         ax.set_xticks([])
         ax.set_yticks([])
         if np.ptp(values) == 0:
@@ -40,16 +44,17 @@ class Fields(Panels):
         if "cells" in self._root:
             points, corners = self._array("points"), self._array("cells")[:, :3]
             triangles = Triangulation(points[:, 0], points[:, 1], corners)
-            shown = ax.tripcolor(triangles, values, shading="gouraud", cmap=colours)
+            shown = ax.tripcolor(triangles, values, shading="gouraud", cmap=colours, vmin=low, vmax=high)
             ax.set_aspect("equal")
         elif values.ndim == 1:
             ax.plot(self._array("x"), values, color="tab:red" if colours == SOLUTION else "tab:blue")
-            ax.set_yticks([values.min(), values.max()], [f"{values.min():.2g}", f"{values.max():.2g}"], fontsize=7)
+            ax.set_yticks([low, high], [f"{low:.2g}", f"{high:.2g}"], fontsize=7)
             return
         else:
             plane = values[:, :, values.shape[2] // 2] if values.ndim == 3 else values
             x, y = self._array("x"), self._array("y")
-            shown = ax.imshow(plane.T, origin="lower", extent=(0, x[0] + x[-1], 0, y[0] + y[-1]), cmap=colours)
+            scale = {"cmap": colours, "vmin": low, "vmax": high}
+            shown = ax.imshow(plane.T, origin="lower", extent=(0, x[0] + x[-1], 0, y[0] + y[-1]), **scale)
         colour_bar(figure, ax, shown)
 
     def _array(self, name: str) -> NDArray[Any]:

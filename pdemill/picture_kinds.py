@@ -16,9 +16,13 @@ from pdemill.store.root import in_time, is_pointwise
 
 
 def panels_of(
-    attributes: dict[str, Any], root: zarr.Group, group: Any, good: NDArray[Any], reports: list[SplitReport]
-) -> Panels:
-    """How samples of a store are drawn, by what it holds; ``good``: the certified ones that are looked at."""
+    attributes: dict[str, Any], root: zarr.Group, group: Any, good: NDArray[Any], reports: list[SplitReport],
+    frame: int | None = None,
+) -> Panels:  # fmt: skip
+    """How samples of a store are drawn, by what it holds; ``good``: the certified ones that are looked at; ``frame``:
+    of trajectories this stored time alone."""
     if is_pointwise(attributes):
         return Clouds(attributes, group, good)
-    return (Times if in_time(attributes) else Fields)(attributes, root, group, reports)
+    if in_time(attributes):
+        return Times(attributes, root, group, reports, frame)
+    return Fields(attributes, root, group, reports)

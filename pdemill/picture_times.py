@@ -1,4 +1,4 @@
-"""Trajectories as film strips: the initial state and some of the stored times."""
+"""Trajectories as film strips: the initial state and some of the stored times, or one that is asked for."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 import zarr
+from matplotlib.patches import Rectangle
 from numpy.typing import NDArray
 
 from pdemill.inspect import SplitReport
@@ -14,6 +15,7 @@ from pdemill.picture_panels import INPUT, MAX_CHANNELS, SOLUTION, Distribution, 
 
 FRAMES = 4
 """Stored times that are shown of every channel."""
+BEYOND = "tab:red"
 
 
 def frames_of(times: NDArray[Any], most: int = FRAMES) -> list[int]:
@@ -23,40 +25,53 @@ def frames_of(times: NDArray[Any], most: int = FRAMES) -> list[int]:
 
 
 class Times(Fields):
-    """The inputs of a trajectory and its channels at some stored times, each channel with one range of values; lines in
-    one dimension are drawn over time."""
+    """The inputs of a trajectory and its channels at some stored times, or at one ``frame``, each channel with one
+    range of values; lines in one dimension are drawn over time. What is beyond ``valid_until`` has a dashed red frame.
+    """
 
-    def __init__(self, attributes: dict[str, Any], root: zarr.Group, group: Any, reports: list[SplitReport]) -> None:
+    def __init__(
+        self, attributes: dict[str, Any], root: zarr.Group, group: Any, reports: list[SplitReport],
+        frame: int | None = None,
+    ) -> None:  # fmt: skip
         super().__init__(attributes, root, group, reports)
         self._times = self._array("t")
-        channels = tuple(attributes["solution_channels"])[:MAX_CHANNELS]
+        self._channels = tuple(attributes["solution_channels"])[:MAX_CHANNELS]
         self._line = "y" not in root
-        self._frames = [-1] if self._line else frames_of(self._times, FRAMES if len(channels) == 1 else 1)
-        self._channels = channels
-        self.results = tuple(
-            channel if self._line else f"{channel}, t = {self._times[frame]:g}"
-            for channel in channels
-            for frame in self._frames
-        )
+        several = frames_of(self._times, FRAMES if len(self._channels) == 1 else 1)
+        self._frames = [frame] if frame is not None else [] if self._line else several
+        self.results = tuple(name for channel in self._channels for name in self._names(channel))
+
+    def _names(self, channel: str) -> list[str]:
+        """The titles of a channel's panels."""
+        at = [f"{channel}, t = {self._times[frame]:g}" for frame in self._frames]
+        return [channel, *at] if self._line else at
 
     def draw(self, figure: Any, axes: Any, sample: int) -> None:
         inputs = np.asarray(self._group["input"][sample])[:MAX_CHANNELS]
         for ax, values in zip(axes, inputs, strict=False):
             self._field(figure, ax, values, INPUT)
         solution = np.asarray(self._group["solution"][sample])[: len(self._channels)]
+        until = float(self._group["valid_until"][sample])
         shown = iter(axes[-len(self.results) :])
         for values in solution:
             if self._line:
-                self._over_time(figure, next(shown), values)
-                continue
+                self._over_time(figure, next(shown), values, until)
+            limits = float(values.min()), float(values.max())
             for frame in self._frames:
-                self._field(figure, next(shown), values[frame], SOLUTION)
+                ax = next(shown)
+                self._field(figure, ax, values[frame], SOLUTION, limits)
+                if self._times[frame] > until:
+                    _mark(ax)
 
-    def _over_time(self, figure: Any, ax: Any, values: NDArray[Any]) -> None:
-        """One channel [T, X] over x and t."""
+    def _over_time(self, figure: Any, ax: Any, values: NDArray[Any], until: float) -> None:
+        """One channel [T, X] over x and t; lines tell where it is no longer valid, and the time that is asked for."""
         x, t = self._array("x"), self._times
         ax.set_xticks([])
         shown = ax.pcolormesh(x, t, values, cmap=SOLUTION, shading="nearest")
+        if until < t[-1]:
+            ax.axhline(until, color=BEYOND, linestyle="--", linewidth=1.5)
+        for frame in self._frames:
+            ax.axhline(t[frame], color="white", linewidth=1)
         ax.tick_params(labelsize=7)
         colour_bar(figure, ax, shown)
 
@@ -77,3 +92,10 @@ class Times(Fields):
             *(Distribution(together[name], text, "samples") for name, text in resolved.items() if name in together),
             Distribution(together["steps"], "steps", "samples"),
         ]
+
+
+def _mark(ax: Any) -> None:
+    """A frame around a panel of what is not certified."""
+    ax.add_patch(
+        Rectangle((0, 0), 1, 1, transform=ax.transAxes, fill=False, edgecolor=BEYOND, linestyle="--", linewidth=3)
+    )

@@ -93,6 +93,11 @@ class Coordinator:
         """Whether it coordinates, and does not stand by."""
         return self._leads.is_set() and not self._stop.is_set()
 
+    @property
+    def workers(self) -> tuple[Presence, ...]:
+        """The workers that were alive when it looked last."""
+        return tuple(self._workers)
+
     def unfinished_shards(self) -> int:
         """Shards of all data sets that somebody waits for, those that are not prepared yet as estimated."""
         return max(0, self._backlog.shards() - sum(live.shards_done for live in list(self.live.values())))

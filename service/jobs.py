@@ -22,12 +22,16 @@ from pdemill.service.views import Job
 
 EVENT_SECONDS = 0.5
 EVERYBODY = "*"
+LONGEST_NAME = 80
 
 log = logging.getLogger("pdemill.api")
 
 
-def submit(state: AppState, owner: Owner, body: dict[str, Any], key: str | None = None) -> Job:
+def submit(
+    state: AppState, owner: Owner, body: dict[str, Any], key: str | None = None, name: str = ""
+) -> Job:  # fmt: skip
     """Queue a spec for its owner; a request with a ``key`` that was used before gives the same job."""
+    name = named(name)
     state.directory.require()
     spec, cost = check(state, body)
     dataset = queued(spec, cost)
@@ -41,9 +45,26 @@ def submit(state: AppState, owner: Owner, body: dict[str, Any], key: str | None 
             [Detail(header="Idempotency-Key", detail="was used for another spec")],
         )  # fmt: skip
     if new:
+        if name:
+            state.ledger.rename(job.id, name)
         log.info("submitted", extra={"job": job.id, "dataset": dataset.id, "owner": owner.name})
         state.coordinator.wake()
     return state.view(*find_job(state, owner, job.id))
+
+
+def named(name: str) -> str:
+    """A name as it is kept. Raises Refusal."""
+    name = " ".join(name.split())
+    if len(name) > LONGEST_NAME or not name.isprintable():
+        words = f"a name has at most {LONGEST_NAME} characters, all of which can be printed"
+        raise Refusal(422, words, [Detail(parameter="name", detail=words)])
+    return name
+
+
+def rename(state: AppState, owner: Owner, job: str, name: str) -> None:
+    """Call a job something else."""
+    row, _ = find_job(state, owner, job)
+    state.ledger.rename(row.id, named(name))
 
 
 def page(

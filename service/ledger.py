@@ -59,6 +59,7 @@ class JobRecord:
     started: float | None
     finished: float | None
     idempotency: str | None
+    name: str = ""
 
 
 @dataclass(frozen=True)
@@ -89,11 +90,11 @@ class Ledger(Tables):
 
     def _set_up(self) -> None:
         """Make what is not there yet, also in a ledger of an older version."""
-        columns = [row["name"] for row in self._all("PRAGMA table_info(datasets)", ())]
-        for name, kind, value in LATER:
+        for table, name, kind, value in LATER:
+            columns = [row["name"] for row in self._all(f"PRAGMA table_info({table})", ())]
             if columns and name not in columns:
-                self._writer.execute(f"ALTER TABLE datasets ADD COLUMN {name} {kind}")
-                self._writer.execute(f"UPDATE datasets SET {name} = {value}")  # noqa: S608
+                self._writer.execute(f"ALTER TABLE {table} ADD COLUMN {name} {kind}")
+                self._writer.execute(f"UPDATE {table} SET {name} = {value}")  # noqa: S608
         self._writer.executescript(SCHEMA)
         self._writer.execute(
             "INSERT OR IGNORE INTO backlog SELECT j.owner, d.seconds, j.seq, d.id FROM jobs j "
@@ -188,6 +189,11 @@ class Ledger(Tables):
         jobs = [job for job in map(_job, rows) if job is not None]
         return [(job, dataset) for job in jobs if (dataset := self.dataset(job.dataset)) is not None]
 
+    def rename(self, job: str, name: str) -> None:
+        """Give a job another name."""
+        with self._write() as db:
+            db.execute("UPDATE jobs SET name = ? WHERE id = ?", (name, job))
+
     def dismiss(self, owner: str, job: str) -> bool:
         """Dismiss a job that is not finished. True if that leaves its data set without any job that wants it."""
         with self._write() as db:
@@ -263,6 +269,14 @@ class Ledger(Tables):
         row = self._one(query, values)
         assert row is not None
         return Load(row["jobs"], row["work"])
+
+    def owners(self, most: int) -> list[tuple[str, int, int]]:
+        """Owners with their unfinished jobs and all of them, those with the most unfinished ones first."""
+        rows = self._all(
+            "SELECT owner, SUM(status IN ('accepted', 'running')) AS unfinished, COUNT(*) AS number FROM jobs "
+            "GROUP BY owner ORDER BY unfinished DESC, owner LIMIT ?", (most,),
+        )  # fmt: skip
+        return [(row["owner"], row["unfinished"], row["number"]) for row in rows]
 
     # Data sets
 

@@ -11,7 +11,8 @@ CREATE TABLE IF NOT EXISTS datasets (
 CREATE TABLE IF NOT EXISTS jobs (
     seq INTEGER PRIMARY KEY AUTOINCREMENT, id TEXT NOT NULL UNIQUE, owner TEXT NOT NULL,
     dataset TEXT NOT NULL REFERENCES datasets(id), status TEXT NOT NULL, message TEXT NOT NULL DEFAULT '',
-    created REAL NOT NULL, started REAL, finished REAL, idempotency TEXT, UNIQUE (owner, idempotency)
+    created REAL NOT NULL, started REAL, finished REAL, idempotency TEXT, name TEXT NOT NULL DEFAULT '',
+    UNIQUE (owner, idempotency)
 ) STRICT;
 CREATE INDEX IF NOT EXISTS jobs_by_owner ON jobs (owner, seq);
 CREATE INDEX IF NOT EXISTS jobs_by_status ON jobs (owner, status, seq);
@@ -49,7 +50,10 @@ CREATE TABLE IF NOT EXISTS totals (name TEXT NOT NULL, label TEXT NOT NULL, valu
 """
 
 LATER = (
-    ("seconds", "REAL NOT NULL DEFAULT 0", "1e-6 * work"), ("memory", "INTEGER NOT NULL DEFAULT 0", "0"),
-    ("bytes", "INTEGER NOT NULL DEFAULT 0", "8 * work"), ("shards", "INTEGER NOT NULL DEFAULT 1", "1"),
-)  # fmt: skip
-"""Columns of ``datasets`` that ledgers of older versions do not have, and what is put into them there."""
+    ("datasets", "seconds", "REAL NOT NULL DEFAULT 0", "1e-6 * work"),
+    ("datasets", "memory", "INTEGER NOT NULL DEFAULT 0", "0"),
+    ("datasets", "bytes", "INTEGER NOT NULL DEFAULT 0", "8 * work"),
+    ("datasets", "shards", "INTEGER NOT NULL DEFAULT 1", "1"),
+    ("jobs", "name", "TEXT NOT NULL DEFAULT ''", "''"),
+)
+"""Columns that ledgers of older versions do not have, and what is put into them there."""

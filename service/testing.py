@@ -86,8 +86,14 @@ class Server:
         self.process.wait(60)
         until(lambda: not self.family(), what="the end of all processes")
 
-    def client(self) -> Client:
-        return Client(self.url)
+    def client(self, api_key: str | None = None) -> Client:
+        return Client(self.url, api_key)
+
+    def environment(self) -> dict[str, str]:
+        """The environment of the worker."""
+        (worker,) = self.pids("worker")
+        variables = (Path(f"/proc/{worker}/environ").read_bytes()).decode().split("\0")
+        return dict(entry.split("=", 1) for entry in variables if "=" in entry)
 
     def family(self) -> dict[str, list[int]]:
         """Processes by part; those of the worker's pool are ``pool``. Empty when none is left."""
@@ -117,9 +123,7 @@ class Server:
     @contextmanager
     def helper(self) -> Iterator[int]:
         """A second worker, as another host would run it; its process id."""
-        (worker,) = self.pids("worker")
-        variables = (Path(f"/proc/{worker}/environ").read_bytes()).decode().split("\0")
-        environment = dict(entry.split("=", 1) for entry in variables if "=" in entry)
+        environment = self.environment()
         del environment["PDEMILL_PARENT"]
         with (self.data_dir / "logs" / "helper.log").open("ab") as log:
             process = subprocess.Popen(

@@ -29,6 +29,7 @@ class Job(BaseModel):
     """A data set job. ``progress`` is in percent; times are ISO 8601 in UTC."""
 
     id: str
+    name: Annotated[str, Field(description="what its owner calls it")]
     owner: str
     status: Status
     progress: Annotated[float, Field(ge=0, le=100)]
@@ -49,6 +50,7 @@ class Job(BaseModel):
     spec_sha256: str
     estimated_cpu_seconds: float
     estimated_memory_bytes: Annotated[int, Field(description="of a worker's process")]
+    store_bytes: Annotated[int, Field(description="of its store; until that is finished as estimated")]
     expires: Annotated[datetime | None, Field(description="when its store is deleted, unless a later job is on it")]
     links: Links
 
@@ -239,6 +241,7 @@ def job_view(
     rate = now.samples_per_second if now else None
     return Job(
         id=job.id,
+        name=job.name,
         owner=job.owner,
         status=job.status,
         progress=round(100 * done / dataset.samples, 2) if job.status != "successful" else 100,
@@ -259,6 +262,7 @@ def job_view(
         spec_sha256=dataset.spec_sha256,
         estimated_cpu_seconds=dataset.seconds,
         estimated_memory_bytes=dataset.memory,
+        store_bytes=dataset.bytes,
         expires=_time(job.finished + kept_seconds) if expires and job.finished is not None else None,
         links=Links(
             self=f"{PREFIX}/jobs/{job.id}",

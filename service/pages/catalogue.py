@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import Annotated
 
 from fastapi import APIRouter, Depends, Query, Request, Response
@@ -11,7 +12,10 @@ from pdemill.service.catalogue import family_views, preset_views
 from pdemill.service.pages.page import Page, posted, show
 from pdemill.service.pages.session import COOKIE, LASTS_SECONDS
 from pdemill.service.pages.state import ThePages, TheVisitor
+from pdemill.service.problems import Refusal
 from pdemill.service.state import address_of, base_url
+from pdemill.spec.problem import families
+from pdemill.spec.schema import family_schema
 
 router = APIRouter(route_class=Page, include_in_schema=False)
 
@@ -20,6 +24,14 @@ router = APIRouter(route_class=Page, include_in_schema=False)
 def catalogue(request: Request, pages: ThePages, owner: TheVisitor) -> Response:
     """The families and the presets."""
     return show(request, "catalogue.html", families=family_views(), presets=preset_views())
+
+
+@router.get("/catalogue/{family}/schema")
+def schema(pages: ThePages, owner: TheVisitor, family: str) -> Response:
+    """The JSON Schema of a family's problems."""
+    if family not in families:
+        raise Refusal(404, f"there is no family {family!r}; see the catalogue")
+    return Response(json.dumps(family_schema(family), indent=2), media_type="application/json")
 
 
 @router.get("/key")

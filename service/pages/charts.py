@@ -37,7 +37,7 @@ class Mark:
 
 @dataclass(frozen=True)
 class Histogram:
-    """How many values lie where, and a sentence that says it."""
+    """How many values lie where, and a sentence that says it; of a single value the sentence alone, without bars."""
 
     title: str
     summary: str
@@ -60,6 +60,8 @@ def histogram(
         marks = [mark for mark in marks if mark[1] > 0]
     if not kept.size:
         return None
+    if np.ptp(np.concatenate([kept, other])) == 0:
+        return _one_value(title, float(kept[0]), kept.size + other.size, logarithmic, counted, marks)
     seen = np.concatenate([kept, other, [value for _, value in marks]])
     low, high = _ends(float(seen.min()), float(seen.max()), logarithmic)
     span = high - low
@@ -92,6 +94,15 @@ def histogram(
         second = tuple(bars(other, f"{counted}, {beside[0]}"))
     drawn = tuple(Mark(place(at), name, "end" if place(at) > WIDTH / 2 else "start") for name, at in marks)
     return Histogram(title, summary, tuple(bars(kept, counted)), second, _ticks(low, high, logarithmic), drawn)
+
+
+def _one_value(
+    title: str, value: float, number: int, logarithmic: bool, counted: str, marks: Sequence[tuple[str, float]]
+) -> Histogram:
+    """No bar says more than the value."""
+    shown = figure(value) if logarithmic else f"{value:g}"
+    limits = "".join(f"; {name} {figure(at)}" for name, at in marks)
+    return Histogram(title, f"{shown} for all {count(number)} {counted}{limits}", (), (), (), ())
 
 
 def _kept(values: NDArray[np.floating], logarithmic: bool) -> NDArray[np.floating]:

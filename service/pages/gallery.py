@@ -7,23 +7,25 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated
 
+import numpy as np
 from fastapi import APIRouter, Query, Request, Response
+from numpy.typing import NDArray
 
-from pdemill.service.keys import Owner
-from pdemill.service.ledger import UNFINISHED, Dataset
+from pdemill.service.ledger import UNFINISHED
 from pdemill.service.pages.formats import figure
 from pdemill.service.pages.jobs import job_row_of
 from pdemill.service.pages.page import Page, is_foreign, show
-from pdemill.service.pages.pictures import Theme
+from pdemill.service.pages.pictures import Theme, plan
 from pdemill.service.pages.shards import finished_names
-from pdemill.service.pages.state import PagesState, ThePages, TheVisitor
-from pdemill.service.pages.views import shards_of
+from pdemill.service.pages.state import ThePages, TheVisitor
+from pdemill.service.pages.times import Film, film, stored_times
+from pdemill.service.pages.views import shards_of, spec_of
 from pdemill.service.pools import pooled
 from pdemill.service.problems import Refusal
 from pdemill.service.samples import sample_view
 from pdemill.service.snippets import snippets
 from pdemill.service.state import base_url, find_job, find_store
-from pdemill.service.views import Sample, store_url
+from pdemill.service.views import store_url
 from pdemill.store.disk import LocalDisk
 from pdemill.store.flags import flags_of
 from pdemill.store.layout import Shard
@@ -36,35 +38,43 @@ router = APIRouter(route_class=Page, include_in_schema=False)
 
 @dataclass(frozen=True)
 class Picture:
-    """A sample with its certificate, or why it has none."""
+    """A sample with its certificate and the size of its picture, or why it has none; ``film``: of a trajectory."""
 
     number: int
-    sample: Sample | None
     words: str
+    size: tuple[int, int] | None = None
+    film: Film | None = None
 
 
 @router.get("/jobs/{job}/gallery")
 @pooled("readers")
 def gallery(
     request: Request, pages: ThePages, owner: TheVisitor, job: str, split: Annotated[str | None, Query()] = None,
-    page: Annotated[int, Query(ge=1, le=10**9)] = 1,
+    page: Annotated[int, Query(ge=1, le=10**9)] = 1, sample: Annotated[int | None, Query()] = None,
+    frame: Annotated[int | None, Query(ge=0, le=10**9)] = None,
 ) -> Response:  # fmt: skip
-    """The samples of finished shards, some to a page."""
-    store, _ = _store(pages, owner, job)
+    """The samples of finished shards, some to a page; of trajectories ``sample`` at the stored time ``frame``."""
+    _, dataset = find_job(pages.state, owner, job)
+    store = find_store(pages.state, dataset.id)
     shards = shards_of(store)
-    splits = list(dict.fromkeys(shard.split for shard in shards))
+    splits = list(dict.fromkeys(shard.split for shard in shards)) or list(spec_of(dataset)["splits"])
     chosen = split if split is not None else splits[0]
     if chosen not in splits:
         raise Refusal(404, f"there is no split {chosen!r}; choose one of {', '.join(splits)}")
     finished = finished_names(store)
     ready = [shard for shard in shards if shard.split == chosen and shard.name in finished]
-    total = sum(map(len, ready))
-    texts = flags_of(read_root(LocalDisk(store), store)["consolidated_metadata"]["metadata"], chosen).texts
     numbers = _window(ready, (page - 1) * PER_PAGE, PER_PAGE)
+    times = stored_times(store) if numbers else None
+    texts = _flag_texts(store, chosen) if numbers else {}
+    pictures = [_picture(store, chosen, n, texts, times, frame if n == sample else None) for n in numbers]
     return show(
         request, "gallery.html", row=job_row_of(pages, owner, job), splits=splits, split=chosen, page=page,
-        pages=max(1, -(-total // PER_PAGE)), total=total, pictures=[_picture(store, chosen, n, texts) for n in numbers],
+        pages=max(1, -(-sum(map(len, ready)) // PER_PAGE)), pictures=pictures, has_store=bool(shards),
     )  # fmt: skip
+
+
+def _flag_texts(store: Path, split: str) -> Mapping[str, str]:
+    return flags_of(read_root(LocalDisk(store), store)["consolidated_metadata"]["metadata"], split).texts
 
 
 def _window(ready: list[Shard], skip: int, number: int) -> list[int]:
@@ -81,11 +91,13 @@ def _window(ready: list[Shard], skip: int, number: int) -> list[int]:
     return found
 
 
-def _picture(store: Path, split: str, number: int, texts: Mapping[str, str]) -> Picture:
+def _picture(
+    store: Path, split: str, number: int, texts: Mapping[str, str], times: NDArray[np.float64] | None, frame: int | None
+) -> Picture:
     try:
         sample = sample_view(store, split, number)
     except Refusal as error:
-        return Picture(number, None, error.detail)
+        return Picture(number, error.detail)
     words = [f"solved by {sample.method}"]
     if sample.iterations > 0:
         words.append(f"{sample.iterations} iterations")
@@ -99,21 +111,32 @@ def _picture(store: Path, split: str, number: int, texts: Mapping[str, str]) -> 
         words.append(f"error about {figure(sample.error_estimate, 2)}")
     if sample.flags:
         words.append(f"flagged: {', '.join(texts[name] for name in sample.flags)}")
-    return Picture(number, sample, ", ".join(words))
+    shown = film(store, split, number, times, frame) if times is not None else None
+    size = plan(store, split, number, shown.frame if shown is not None else None).size
+    return Picture(number, ", ".join(words), size, shown)
 
 
 @router.get("/jobs/{job}/samples/{split}/{number}.png")
 @pooled("pictures")
 def picture(
-    request: Request, pages: ThePages, owner: TheVisitor, job: str, split: str, number: int, theme: Theme = "light"
-) -> Response:
-    """One sample as a PNG."""
+    request: Request, pages: ThePages, owner: TheVisitor, job: str, split: str, number: int, theme: Theme = "light",
+    frame: Annotated[int | None, Query(ge=0, le=10**9)] = None,
+) -> Response:  # fmt: skip
+    """One sample as a PNG, of a trajectory perhaps at one stored time."""
     if is_foreign(request):
         raise Refusal(403, "pictures are for these pages")
-    store, _ = _store(pages, owner, job)
+    _, dataset = find_job(pages.state, owner, job)
+    store = find_store(pages.state, dataset.id)
+    if not (store / "zarr.json").exists():
+        raise Refusal(404, "the job has no store: it was not begun yet, or has been deleted")
     sample_view(store, split, number)  # refuses what is not there
+    if frame is not None:
+        times = stored_times(store)
+        if times is None:
+            raise Refusal(404, "these samples have no time")
+        film(store, split, number, times, frame)
     return Response(
-        pages.painter.picture(store, split, number, theme), media_type="image/png",
+        pages.painter.picture(store, split, number, theme, frame), media_type="image/png",
         headers={"Cache-Control": "private, max-age=600"},
     )  # fmt: skip
 
@@ -121,19 +144,14 @@ def picture(
 @router.get("/jobs/{job}/use")
 @pooled("readers")
 def use(request: Request, pages: ThePages, owner: TheVisitor, job: str) -> Response:
-    """How to read the store."""
-    store, dataset = _store(pages, owner, job)
-    url = base_url(request) + store_url(dataset.id)
-    split = shards_of(store)[0].split
-    row = job_row_of(pages, owner, job)
-    texts = snippets(str(store), url, split, keyed=not pages.state.keys.open)
-    return show(request, "use.html", row=row, snippets=texts, early=row.job.status in UNFINISHED, store=str(store))
-
-
-def _store(pages: PagesState, owner: Owner, job: str) -> tuple[Path, Dataset]:
-    """The store of a job that was begun, and its data set."""
+    """How to read the store, also before it is begun."""
     _, dataset = find_job(pages.state, owner, job)
-    store = find_store(pages.state, dataset.id)
-    if not (store / "zarr.json").exists():
-        raise Refusal(404, "the job has no store: it was not begun yet, or has been deleted")
-    return store, dataset
+    store, row = find_store(pages.state, dataset.id), job_row_of(pages, owner, job)
+    url = base_url(request) + store_url(dataset.id)
+    shards = shards_of(store)
+    split = shards[0].split if shards else next(iter(spec_of(dataset)["splits"]))
+    texts = snippets(str(store), url, split, keyed=not pages.state.keys.open)
+    return show(
+        request, "use.html", row=row, snippets=texts, early=row.job.status in UNFINISHED, store=str(store),
+        has_store=bool(shards),
+    )  # fmt: skip

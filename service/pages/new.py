@@ -14,7 +14,7 @@ from pdemill.errors import Fault, SpecError
 from pdemill.service import jobs as actions
 from pdemill.service.keys import Owner
 from pdemill.service.pages.form.spec import fields, read_spec, write_spec
-from pdemill.service.pages.page import Page, is_foreign, posted, show
+from pdemill.service.pages.page import Page, is_foreign, place_of, posted, show
 from pdemill.service.pages.pictures import Theme
 from pdemill.service.pages.preview import pack, unpack
 from pdemill.service.pages.render import render
@@ -25,12 +25,15 @@ from pdemill.service.problems import Refusal
 from pdemill.service.state import find_job
 from pdemill.service.submission import check
 from pdemill.solvers.estimate import Cost
-from pdemill.spec.load import parse, preset_names, preset_text, read_preset
+from pdemill.spec.load import parse, preset_names, preset_text, read_preset, validate
 from pdemill.spec.problem import families
 
 BEGIN = {"darcy": "fno-darcy", "poisson": "poseidon-poisson", "helmholtz": "skr-helmholtz", "thermal": "skr-thermal",
          "convection_diffusion": "condiff"}  # fmt: skip
 """The preset that a family's form begins with."""
+
+NAME = "name"
+"""The field for what a job is called; those of the spec begin with a slash."""
 
 type Typed = Annotated[dict[str, str], Depends(posted)]
 router = APIRouter(route_class=Page, include_in_schema=False)
@@ -86,10 +89,10 @@ def send(request: Request, pages: ThePages, owner: TheVisitor, typed: Typed) -> 
     """Submit what was typed in, check it, show the form anew, or go on in YAML."""
     spec, action = read_spec(typed), typed.get("action", "submit")
     if action == "yaml":
-        return show(request, "yaml.html", text=_yaml(spec), checked=None)
+        return _text(request, _yaml(spec), typed)
     if action == "submit":
         try:
-            return _submitted(pages, owner, spec)
+            return _submitted(pages, owner, spec, typed)
         except SpecError:
             return _form(request, pages, typed, 422)
     return _form(request, pages, typed)
@@ -130,27 +133,45 @@ def as_yaml(
         text = spec_text(find_job(pages.state, owner, job)[1])
     else:
         text = preset_text(preset if preset in preset_names() else BEGIN["darcy"])
-    return show(request, "yaml.html", text=text, checked=None)
+    return _text(request, text, {})
 
 
 @router.post("/new/yaml")
 @pooled("specs")
 def send_yaml(request: Request, pages: ThePages, owner: TheVisitor, typed: Typed) -> Response:
-    """Submit or check a spec that was written by hand."""
-    text = typed.get("spec", "")
+    """Submit or check a spec that was written by hand, or go on with it in the form."""
+    text, action = typed.get("spec", ""), typed.get("action", "submit")
     try:
         spec = parse(text)
-        if typed.get("action", "submit") == "submit":
-            return _submitted(pages, owner, spec)
+        if action == "submit":
+            return _submitted(pages, owner, spec, typed)
+        if action == "form":
+            return _form(request, pages, {**_filled_in(spec), NAME: typed.get(NAME, "")})
         found = look_at(pages, spec)
     except SpecError as error:
         found = Checked(error.faults)
-    return show(request, "yaml.html", 422 if found.faults else 200, text=text, checked=found)
+    return _text(request, text, typed, found)
 
 
-def _submitted(pages: PagesState, owner: Owner, spec: dict[str, Any]) -> Response:
-    job = actions.submit(pages.state, owner, spec)
+def _filled_in(spec: dict[str, Any]) -> dict[str, str]:
+    """What the form holds for a spec. Raises SpecError where that would not be all of it."""
+    meaning = validate(spec).sha256()
+    typed = write_spec(spec)
+    if validate(read_spec(typed)).sha256() != meaning:
+        raise SpecError([Fault((), "the form has no fields for some of this; it can be submitted from here")])
+    return typed
+
+
+def _submitted(pages: PagesState, owner: Owner, spec: dict[str, Any], typed: Mapping[str, str]) -> Response:
+    job = actions.submit(pages.state, owner, spec, name=typed.get(NAME, ""))
     return RedirectResponse(f"/jobs/{job.id}", 303)
+
+
+def _text(request: Request, text: str, typed: Mapping[str, str], checked: Checked | None = None) -> Response:
+    return show(
+        request, "yaml.html", 422 if checked is not None and checked.faults else 200, text=text, checked=checked,
+        name=typed.get(NAME, ""), draft=place_of(request, "/new/yaml"),
+    )  # fmt: skip
 
 
 def _form(
@@ -159,7 +180,8 @@ def _form(
     found = look_at(pages, read_spec(typed))
     return show(
         request, "new.html", status, fields=fields(typed, found.faults), checked=found, presets=preset_names(),
-        preset=preset, sent=status != 200,
+        preset=preset, sent=status != 200, name=typed.get(NAME, ""), draft=place_of(request, "/new"),
+        switches=pages.state.ledger.switches(),
     )  # fmt: skip
 
 

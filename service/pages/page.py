@@ -80,10 +80,20 @@ def is_foreign(request: Request) -> bool:
     return request.headers.get("sec-fetch-site", "same-origin") not in ("same-origin", "none")
 
 
+def place_of(request: Request, plain: str) -> str:
+    """Where a page can be got again; the ``plain`` place for one that answers a form."""
+    if request.method not in SAFE:
+        return plain
+    return f"{request.url.path}?{request.url.query}" if request.url.query else request.url.path
+
+
 def show(request: Request, template: str, code: int = 200, **values: Any) -> Response:
     """A page from its template."""
     pages = request.app.state.pages
-    shared = {"here": request.url.path, "keyed": not pages.state.keys.open}
+    shared = {
+        "here": request.url.path, "keyed": not pages.state.keys.open,
+        "admin": getattr(request.state, "admin", False), "owner": getattr(request.state, "owner", ""),
+    }  # fmt: skip
     return HTMLResponse(render(template, **shared, **values), code)
 
 

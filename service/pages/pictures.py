@@ -6,7 +6,7 @@ from collections import OrderedDict
 from io import BytesIO
 from pathlib import Path
 from threading import Lock
-from typing import Any, Literal
+from typing import Any, Literal, NamedTuple
 
 import zarr
 
@@ -17,24 +17,45 @@ INK = {"light": "#3c4043", "dark": "#c9c6bf"}
 REMEMBERED = 300
 PANEL, NARROW, TALL = 2.3, 1.2, 2.15
 """Inches; narrow is a panel that shows one number."""
+DPI = 110
 
 
-def paint(store: Path, split: str, sample: int, theme: Theme) -> bytes:
-    """A transparent PNG of a certified sample, with writing for a light or a dark page."""
+class Plan(NamedTuple):
+    """What a picture of a sample shows: its panels with their names and widths."""
+
+    panels: Any
+    names: list[str]
+    widths: list[float]
+
+    @property
+    def size(self) -> tuple[int, int]:
+        """Width and height in pixels."""
+        return int(DPI * sum(self.widths)), int(DPI * TALL)
+
+
+def plan(store: Path, split: str, sample: int, frame: int | None = None) -> Plan:
+    """How a certified sample is drawn; ``frame``: a trajectory at this stored time."""
     import numpy as np
-    from matplotlib.figure import Figure  # late: the API draws only once somebody looks
-    from matplotlib.text import Text
 
-    from pdemill.picture_kinds import panels_of
+    from pdemill.picture_kinds import panels_of  # late: the API loads matplotlib only once somebody looks
     from pdemill.picture_panels import MAX_CHANNELS
 
     attributes, root = read_attributes(store), zarr.open_group(store, mode="r")
     group: Any = root[split]
-    panels = panels_of(attributes, root, group, np.array([sample]), [])
-    names = [*attributes["input_channels"][:MAX_CHANNELS], *panels.results]
+    panels = panels_of(attributes, root, group, np.array([sample]), [], frame)
     inputs = np.asarray(group["input"][sample])[:MAX_CHANNELS]
     widths = [NARROW if np.ptp(values) == 0 else PANEL for values in inputs] + [PANEL] * len(panels.results)
-    figure = Figure(figsize=(sum(widths), TALL), layout="constrained")
+    return Plan(panels, [*attributes["input_channels"][:MAX_CHANNELS], *panels.results], widths)
+
+
+def paint(store: Path, split: str, sample: int, theme: Theme, frame: int | None = None) -> bytes:
+    """A transparent PNG of a certified sample, with writing for a light or a dark page."""
+    from matplotlib.figure import Figure
+    from matplotlib.text import Text
+
+    panels, names, widths = planned = plan(store, split, sample, frame)
+    width, height = planned.size
+    figure = Figure(figsize=(width / DPI, height / DPI), layout="constrained")
     axes = figure.subplots(1, len(names), squeeze=False, subplot_kw=panels.kind, width_ratios=widths)[0]
     panels.draw(figure, axes, sample)
     for ax, name in zip(axes, names, strict=True):
@@ -46,7 +67,7 @@ def paint(store: Path, split: str, sample: int, theme: Theme) -> bytes:
         for spine in ax.spines.values():
             spine.set_edgecolor(INK[theme])
     out = BytesIO()
-    figure.savefig(out, format="png", dpi=110, transparent=True)
+    figure.savefig(out, format="png", dpi=DPI, transparent=True)
     return out.getvalue()
 
 
@@ -57,12 +78,12 @@ class Painter:
         self._known: OrderedDict[tuple[Any, ...], bytes] = OrderedDict()
         self._lock = Lock()
 
-    def picture(self, store: Path, split: str, sample: int, theme: Theme) -> bytes:
-        """The PNG of a sample."""
-        key = (store, (store / "zarr.json").stat().st_ino, split, sample, theme)
+    def picture(self, store: Path, split: str, sample: int, theme: Theme, frame: int | None = None) -> bytes:
+        """The PNG of a sample, of a trajectory perhaps at one stored time."""
+        key = (store, (store / "zarr.json").stat().st_ino, split, sample, theme, frame)
         with self._lock:
             if key not in self._known:
-                self._known[key] = paint(store, split, sample, theme)
+                self._known[key] = paint(store, split, sample, theme, frame)
                 while len(self._known) > REMEMBERED:
                     self._known.popitem(last=False)
             self._known.move_to_end(key)

@@ -15,17 +15,31 @@ SPOKEN_STEP = 10
 
 @dataclass(frozen=True)
 class JobRow:
-    """A job with what its spec is about."""
+    """A job with what its spec is about, and what it is called. ``good`` and ``bad``: percent of its samples that are
+    certified and that failed."""
 
     job: Job
     title: str
+    name: str
     unfinished: bool
     spoken: str
+    good: float
+    bad: float
+
+    @property
+    def bar(self) -> str:
+        """Its progress in words."""
+        failed = f", {count(self.job.samples_failed)} failed" if self.job.samples_failed else ""
+        certified = max(0, self.job.samples_done - self.job.samples_failed)
+        return f"{count(certified)} of {count(self.job.samples_total)} samples certified{failed}"
 
 
 def job_row(job: Job, spec: dict[str, Any]) -> JobRow:
     """A job and the spec of its data set."""
-    return JobRow(job, title(spec), job.status in UNFINISHED, spoken(job))
+    about = title(spec)
+    bad = round(100 * job.samples_failed / job.samples_total, 2)
+    good = max(0.0, round(job.progress - bad, 2))
+    return JobRow(job, about, job.name or about, job.status in UNFINISHED, spoken(job), good, bad)
 
 
 def title(spec: dict[str, Any]) -> str:

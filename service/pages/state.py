@@ -44,9 +44,16 @@ def _visitor(request: Request) -> Owner:
         raise Refusal(401, "give a key first")
     if owner.role == "metrics":
         raise Refusal(403, "this key opens /metrics only")
-    request.state.owner = owner.name
+    request.state.owner, request.state.admin = owner.name, owner.is_admin
+    return owner
+
+
+def _operator(owner: Annotated[Owner, Depends(_visitor)]) -> Owner:
+    if not owner.is_admin:
+        raise Refusal(403, "this needs the key of an admin")
     return owner
 
 
 ThePages = Annotated[PagesState, Depends(_pages)]
 TheVisitor = Annotated[Owner, Depends(_visitor)]
+TheOperator = Annotated[Owner, Depends(_operator)]

@@ -46,10 +46,11 @@ def submit(
     state: TheState,
     response: Response,
     idempotency_key: Annotated[str | None, Header(min_length=1, max_length=255, pattern="^[ -~]*$")] = None,
+    name: Annotated[str, Query(max_length=actions.LONGEST_NAME, description="what to call the job")] = "",
 ) -> Job:
     """Queue a spec. The same spec is solved once, however often it is submitted; a request that is repeated with
     the same ``Idempotency-Key`` gives the same job."""
-    view = actions.submit(state, owner, body, idempotency_key)
+    view = actions.submit(state, owner, body, idempotency_key, name)
     response.headers["Location"] = view.links.self
     response.headers["Retry-After"] = "1"
     return view

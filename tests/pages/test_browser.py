@@ -11,33 +11,16 @@ import pytest
 
 from pdemill.service.testing import Server, until
 from tests.conftest import DARCY
-from tests.pages.browser import CONTRAST, NARROW, SHOTS, WIDE, executable, settle, tab
+from tests.pages.browser import CONTRAST, NARROW, SHOTS, WIDE, settle, tab
 
 playwright = pytest.importorskip("playwright.sync_api", reason="Playwright is not installed")
 LONG = {**DARCY, "splits": {"train": 100_000, "test": 2000}, "solver": {"method": "skr"}}
 
 
 @pytest.fixture(scope="module")
-def browser() -> Iterator[Any]:
-    path = executable()
-    with playwright.sync_playwright() as driver:
-        chromium = driver.chromium.launch(executable_path=path, args=["--no-sandbox"])
-        yield chromium
-        chromium.close()
-
-
-@pytest.fixture(scope="module")
 def server(browser: Any, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     with Server(tmp_path_factory.mktemp("pages"), workers=1) as running:
         yield running
-
-
-@pytest.fixture
-def complaints() -> Iterator[list[str]]:
-    """What the browser complained about: nothing."""
-    heard: list[str] = []
-    yield heard
-    assert heard == []
 
 
 def test_a_job_from_the_form_to_the_gallery(browser: Any, server: Server, complaints: list[str]) -> None:

@@ -7,17 +7,21 @@ from typing import Any
 
 import numpy as np
 import pytest
+import zarr
+from matplotlib.figure import Figure
 
 import pdemill
 from pdemill.planning import Candidate, Plan
 from pdemill.service.pages.charts import HEIGHT, WIDTH, histogram
 from pdemill.service.pages.form.spec import fields, read_spec, write_spec
 from pdemill.service.pages.formats import duration, figure, rate, size
+from pdemill.service.pages.pictures import plan
 from pdemill.service.pages.plan import cold_iterations, plan_rows
 from pdemill.service.pages.preview import pack, small, unpack
 from pdemill.service.pages.shards import MOST_CELLS, grids
 from pdemill.service.pages.statistics import Statisticians
 from pdemill.service.pages.throughput import rates
+from pdemill.service.pages.times import film, stored_times
 from pdemill.service.problems import Refusal
 from pdemill.service.samples import sample_view
 from pdemill.spec.load import load_preset, preset_names, read_preset, validate
@@ -54,6 +58,20 @@ def test_a_histogram_counts_every_value() -> None:
     assert [mark.x for mark in shown.marks] == [WIDTH]
     assert shown.summary.startswith("median 2.05 × 10⁻⁹")
     assert histogram("none", np.array([np.nan]), False) is None
+
+
+def test_a_single_value_is_told_and_not_drawn() -> None:
+    """A decade with one bar says less. A limit is told too."""
+    shown = histogram("residual", np.full(47, 1e-9), True, [("tolerance", 1e-6)])
+    assert shown is not None
+    assert (shown.bars, shown.ticks, shown.marks) == ((), (), ())
+    assert shown.summary == "1.00 × 10⁻⁹ for all 47 samples; tolerance 1.00 × 10⁻⁶"
+    whole = histogram("iterations", np.array([1, 1]), False, beside=("cold", np.array([1])))
+    assert whole is not None
+    assert whole.summary == "1 for all 3 samples"
+    several = histogram("iterations", np.array([1, 1]), False, beside=("cold", np.array([2])))
+    assert several is not None
+    assert several.bars
 
 
 def test_whole_numbers_have_bars_of_their_own() -> None:
@@ -150,3 +168,32 @@ def test_a_sample_beyond_float32_is_refused_with_the_reason(tmp_path: Path) -> N
     with pytest.raises(Refusal) as caught:
         sample_view(tmp_path / "a.zarr", None, 0)
     assert (caught.value.status, "beyond float32" in caught.value.detail) == (409, True)
+
+
+@pytest.mark.parametrize("frame", [None, 0, 5])
+def test_frames_of_a_channel_share_one_range_of_colours(flow_store: Path, frame: int | None) -> None:
+    """Else a decaying flow looks the same at all times."""
+    planned = plan(flow_store, "train", 0, frame)
+    figure = Figure()
+    axes = figure.subplots(1, len(planned.names))
+    planned.panels.draw(figure, axes, 0)
+    stored: Any = zarr.open_array(flow_store / "train/solution", mode="r")[0, 0]
+    values = np.asarray(stored)
+    shown = axes[1:]
+    assert len(shown) == (4 if frame is None else 1)
+    for ax in shown:
+        assert ax.images[0].get_clim() == pytest.approx((values.min(), values.max()))
+
+
+@pytest.mark.parametrize(("frame", "marked"), [(0, False), (1, False), (2, True), (16, True)])
+def test_frames_beyond_valid_until_are_marked(chaos_store: Path, frame: int, marked: bool) -> None:
+    planned = plan(chaos_store, "train", 0, frame)
+    figure = Figure()
+    axes = figure.subplots(1, len(planned.names))
+    planned.panels.draw(figure, axes, 0)
+    assert planned.names[-1] == f"u, t = {10 * frame}"
+    assert bool(axes[-1].patches) == marked
+    times = stored_times(chaos_store)
+    assert times is not None
+    shown = film(chaos_store, "train", 0, times, frame)
+    assert ("beyond valid_until = 10" in shown.words) == marked

@@ -128,11 +128,17 @@ class Api:
         body = value if isinstance(value, bytes) else json.dumps(value).encode()
         return self.ask("POST", target, (*JSON, *headers), body)
 
-    def finished(self, store: Path, owner: str = "anyone") -> tuple[str, str]:
-        """A finished job on a copy of ``store``: its id and that of its data set."""
+    def finished(self, store: Path, owner: str = "anyone", **changes: Any) -> tuple[str, str]:
+        """A finished job on a copy of ``store``: its id and that of its data set. ``changes``: in its row."""
         spec = load_spec(json.loads((store / "zarr.json").read_text())["attributes"]["spec"])
         made = queued(spec, estimate(spec))
-        dataset = replace(made, id=token_hex(12), status="successful", done=spec.samples, finished=time.time())
+        ended: dict[str, Any] = {
+            "status": "successful",
+            "done": spec.samples,
+            "finished": time.time(),
+            "id": token_hex(12),
+        }
+        dataset = replace(made, **(ended | changes))
         copytree(store, self.settings.store(dataset.id))
         job, _ = self.state.ledger.submit(owner, dataset, None)
         return job.id, dataset.id

@@ -1,4 +1,5 @@
-// What the pages do beyond links and forms: the throughput curve, what is read aloud, copying. Nothing depends on it.
+// What the pages do beyond links and forms: the throughput curve, what is read aloud, copying, the times of
+// trajectories, drafts. Nothing depends on it.
 "use strict";
 
 const SPOKEN_STEP = 10;
@@ -72,6 +73,91 @@ document.addEventListener("click", async (event) => {
   setTimeout(() => button.classList.remove("done"), 1500);
 });
 
+// The pictures of a trajectory: the slider asks for one at a time, the last that was wanted.
+const AGAIN_MS = 2000;
+const wanted = new Map();
+
+function timeWords(slider) {
+  const times = JSON.parse(slider.closest("[data-times]").dataset.times);
+  const beyond = Number(slider.value) > Number(slider.dataset.last);
+  return { beyond, text: `t = ${times[slider.value]}${beyond ? `, beyond valid_until = ${slider.dataset.until}: not certified` : ""}` };
+}
+
+function showTime(slider) {
+  const { beyond, text } = timeWords(slider);
+  const said = document.getElementById(slider.form.querySelector("output").id);
+  said.textContent = text;
+  said.classList.toggle("fault", beyond);
+  slider.setAttribute("aria-valuetext", text);
+  const image = slider.closest("figure").querySelector("img");
+  image.alt = image.alt.replace(/, t = .*$/, `, ${text}`);
+  const busy = wanted.has(image);
+  wanted.set(image, slider.value);
+  if (!busy) askFor(image);
+}
+
+function askFor(image) {
+  const frame = wanted.get(image);
+  const go = () => (wanted.get(image) === frame ? wanted.delete(image) : askFor(image));
+  image.onload = go;
+  image.onerror = () => setTimeout(askFor, AGAIN_MS, image);
+  image.loading = "eager";
+  const source = image.parentElement.querySelector("source");
+  const at = (url) => url.replace(/frame=\d+/, `frame=${frame}`);
+  source.srcset = at(source.srcset);
+  image.src = at(image.src);
+  if (image.complete && image.naturalWidth && image.currentSrc.includes(`frame=${frame}&`)) go();
+}
+
+document.addEventListener("input", (event) => {
+  if (event.target.matches(".times input[type=range]")) showTime(event.target);
+});
+
+// What was typed in and not sent: kept for this tab until the key is forgotten, and there again on going back.
+function entries(form) {
+  return [...new FormData(form)].filter(([name]) => name !== "action");
+}
+
+function keepDraft() {
+  const form = document.querySelector("form[data-draft]");
+  if (form && history.state?.draft) sessionStorage.setItem(history.state.draft, JSON.stringify(entries(form)));
+}
+
+async function bringDraft(form, kept) {
+  const fields = document.getElementById("fields");
+  if (fields) {
+    const answer = await fetch("/new/fields", { method: "POST", body: new URLSearchParams(kept) });
+    if (!answer.ok) return;
+    fields.innerHTML = await answer.text();
+    htmx.process(fields);
+  }
+  for (const [name, value] of kept) {
+    const control = form.elements.namedItem(name);
+    if (control) control.value = value;
+  }
+  fields?.dispatchEvent(new Event("change", { bubbles: true }));
+}
+
+function beginDraft() {
+  const form = document.querySelector("form[data-draft]");
+  if (!form) return;
+  const kept = history.state?.draft && sessionStorage.getItem(history.state.draft);
+  if (kept) {
+    bringDraft(form, JSON.parse(kept));
+    return;
+  }
+  const draft = `draft ${Date.now()} ${Math.random()}`;
+  history.replaceState({ ...history.state, draft }, "", form.dataset.draft);
+  keepDraft();
+}
+
+document.addEventListener("input", keepDraft);
+document.addEventListener("change", keepDraft);
+document.addEventListener("htmx:after:swap", keepDraft);
+document.addEventListener("submit", (event) => {
+  if (event.target.matches(".forget")) sessionStorage.clear();
+});
+
 function begin() {
   drawRates();
   showCopying();
@@ -79,6 +165,7 @@ function begin() {
 
 document.documentElement.classList.add("scripted");
 begin();
+beginDraft();
 document.addEventListener("htmx:after:swap", () => {
   if (!curve?.place.isConnected) begin();
 });

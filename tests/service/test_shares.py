@@ -1,0 +1,93 @@
+"""No owner waits for more than what is theirs: who is handed units between two of the same owner."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack
+from functools import partial
+from pathlib import Path
+
+import pytest
+
+from benchmarks.coordinator import Crowd, broker, submit
+from benchmarks.shares import Cut, Happening, Work, judge, watching, work_of
+from pdemill.leases import PREPARE, Report, Unit, UnitFailure
+from pdemill.service.schedule import LEAST_SECONDS
+from pdemill.service.testing import until
+from pdemill.settings import Settings
+from tests.service.test_coordinator import _await_end, coordinating, leases_of, working
+
+WORKS = {"a": Work("ann", 9, 1.0), "b": Work("bob", 9, 1.0)}
+
+
+def handed(text: str) -> list[Happening]:
+    """Shards of the data sets named, one after the other."""
+    return [Unit(name, f"train-{number:05d}") for number, name in enumerate(text)]
+
+
+@pytest.mark.parametrize(("order", "most", "beyond"), [("abababab", 1, 0), ("aabbaabb", 2, 0), ("abbba", 3, 1)])
+def test_units_between_two_of_the_same_owner_are_counted(order: str, most: int, beyond: int) -> None:
+    found = judge(handed(order), WORKS)
+    assert (found.most, len(found.beyond)) == (most, beyond)
+
+
+def test_who_uses_more_waits_longer() -> None:
+    """A unit of ann that took four times its estimate is worth five of bob; one that waits for nothing waits not."""
+    report = Report("a", "train-00000", cpu_seconds={"solve": 4.0})
+    assert not judge([*handed("a"), report, *handed(" bbbbb    a")], WORKS).beyond
+    assert judge([*handed("a"), *handed(" bbbbb    a")], WORKS).beyond
+    between: Sequence[Happening] = (Cut(), Unit("a", PREPARE), Report("a", "x", UnitFailure("blocked", "no disk")))
+    for one in between:
+        assert not judge([*handed("a"), one, *handed(" bbbbb    a")], WORKS).beyond
+    assert not judge([*handed("a"), *handed(" bbbbb"), *handed("a")], WORKS).beyond
+
+
+def _has_done(crowd: Crowd, units: int) -> bool:
+    return len(crowd.done) > units
+
+
+def test_who_is_handed_nothing_waits_too() -> None:
+    begun = Report("b", PREPARE)
+    assert len(judge([begun, *handed("aaaa")], WORKS).beyond) == 1
+    assert len(judge([begun, *handed("aaaa"), Cut(), *handed("b")], WORKS).beyond) == 1
+
+
+def test_to_prepare_a_store_is_a_use_of_ones_own() -> None:
+    """As the coordinator charges it; here it is worth as much as a shard of ann."""
+    works = {"a": Work("ann", 9, LEAST_SECONDS), "b": Work("bob", 9, LEAST_SECONDS)}
+    prepared: list[Happening] = [Unit("b", PREPARE), Report("b", PREPARE)]
+    assert not judge([*prepared, *handed("aaab")], works).beyond
+    assert judge([*prepared, *handed("aaaab")], works).beyond
+
+
+@pytest.fixture
+def settings(tmp_path: Path) -> Iterator[Settings]:
+    with broker(tmp_path) as url:
+        yield Settings(data_dir=tmp_path / "data", redis_url=url)
+
+
+def test_faults_delay_nobody_by_more_than_their_share(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What is under way is lost with the broker's lists, again and again; workers go, and leave their leases behind;
+    another coordinator takes over. All is done, and whoever waited saw at most two units of each other in between."""
+    monkeypatch.setattr("pdemill.service.schedule.GRACE_SECONDS", 0.5)
+    shards, hold = 150, 0.02
+    leases = leases_of(settings)
+    with watching(settings.redis_url, leases.prefix) as happened, coordinating(settings) as (first, ledger):
+        names = [submit(ledger, f"owner-{number}", number, shards, hold * shards) for number in range(3)]
+        first.wake()
+        with working(settings, 2, hold) as crowd:
+            for goal in (30, 60, 90):
+                until(partial(_has_done, crowd, goal), what="some units")
+                leases.redis.delete(f"{leases.prefix}work", f"{leases.prefix}reports")
+        with ExitStack() as held:
+            second, other = held.enter_context(coordinating(settings))
+            held.enter_context(working(settings, 2, hold))
+            first.stop()
+            until(lambda: second.leads, what="the second's turn")
+            happened.append(Cut())
+            _await_end(other, *names)
+    works = {name: work_of(f"owner-{number}", hold * shards, shards) for number, name in enumerate(names)}
+    found = judge(happened, works)
+    assert found.waits > shards
+    assert found.most <= 2
+    assert not found.beyond
