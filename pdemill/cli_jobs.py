@@ -91,14 +91,21 @@ def rebuild(data_dir: str, owner: str | None) -> None:
 @click.argument("spec", required=False)
 @click.option("--preset", metavar="NAME", help="A preset instead of a SPEC file; see 'pdemill presets'.")
 @click.option("--set", "settings", multiple=True, metavar="KEY=VALUE", help="Change a value, e.g. --set samples=10.")
+@click.option("--name", default="", metavar="TEXT", help="What to call the job.")
 @click.option("--wait", is_flag=True, help="Show progress until the job is finished.")
 @_server
 def submit(
-    spec: str | None, preset: str | None, settings: tuple[str, ...], wait: bool, server: str, api_key: str | None
+    spec: str | None,
+    preset: str | None,
+    settings: tuple[str, ...],
+    name: str,
+    wait: bool,
+    server: str,
+    api_key: str | None,
 ) -> None:
     """Submit a spec to a server."""
     with Client(server, api_key) as client:
-        job = client.submit(chosen(spec, preset), settings)
+        job = client.submit(chosen(spec, preset), settings, name)
         console.errors.print(f"job {job.id} ({job.status}), {console.estimated(job.state)}")
         if wait:
             try:

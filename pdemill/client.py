@@ -46,10 +46,11 @@ class Client:
         """Close the connections."""
         self._connection.close()
 
-    def submit(self, spec: str | Path | Mapping[str, Any] | Spec, settings: Sequence[str] = ()) -> Job:
-        """Submit a spec (a file, a dictionary or a Spec), with overrides such as ``"samples=10"``."""
-        body = gather(spec, settings)
-        answer = self._ask("POST", "/v1/jobs", json=body, headers={"Idempotency-Key": uuid4().hex})
+    def submit(self, spec: str | Path | Mapping[str, Any] | Spec, settings: Sequence[str] = (), name: str = "") -> Job:
+        """Submit a spec (a file, a dictionary or a Spec), with overrides such as ``"samples=10"``; ``name``: what to
+        call the job."""
+        body, named = gather(spec, settings), {"name": name} if name else {}
+        answer = self._ask("POST", "/v1/jobs", json=body, params=named, headers={"Idempotency-Key": uuid4().hex})
         return Job(self, answer.json())
 
     def validate(self, spec: str | Path | Mapping[str, Any] | Spec, settings: Sequence[str] = ()) -> dict[str, Any]:
