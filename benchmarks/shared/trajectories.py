@@ -119,7 +119,7 @@ def rows(quick: bool) -> Iterator[Row]:
          lambda flow, n: flow.marched(n, 96 if quick else 256, 0.01)),
         ("fno-burgers-script, t = 1", OWN, "1024", fronts, lambda flow, n: flow.certified(n, 1024)),
         ("", "the script's chebfun", "ETDRK4, 1/200, 1024", fronts, lambda flow, n: flow.marched(n, 1024, 0.005)),
-        ("lpsda-ks, t = 100", OWN, "256, not asked to be right so late", flames,
+        ("lpsda-ks, t = 100", OWN, "256, steps of 0.05; not asked to be right so late", flames,
          lambda flow, n: flow.marched(n, 256, 0.05)),
         ("", "LPSDA's script", "Radau, 1e-9, 256 points without the 2/3 rule", flames,
          lambda flow, n: radau(flow.begins(n, 256), length, flow.end)),
