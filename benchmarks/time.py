@@ -36,8 +36,8 @@ RULE = (
     "with steps so small that halving them moved less than a twentieth of the bound; the worst sample counts."
 )
 BOUND, LEAST, REFERENCE = 1e-5, 1e-9, 20.0
-MOST = 2**12
-"""Times the first number of steps that are tried."""
+FEWEST, MOST = 4, 2**12
+"""Steps that are tried first, and how many times that are tried at the most."""
 EXTRAPOLATED = 2000
 """Steps of a script that are timed; their number is known."""
 
@@ -231,8 +231,9 @@ def measure(case: Case, rounds: int, report: Report, table: Any) -> None:
     if case.script:
         runner.published()
     runner.refer(16)
-    own = runner.fewest(lambda steps: lambda: runner.job.grid.fields(runner.kernel(steps)()), 4)
-    theirs = runner.fewest(runner.rival, max(own // 2, 1)) if has_exponax() else None
+    own = runner.fewest(lambda steps: lambda: runner.job.grid.fields(runner.kernel(steps)()), FEWEST)
+    near = max(FEWEST, FEWEST * 2 ** int(np.log2(max(own / FEWEST, 1.0))))  # the numbers tried are the same
+    theirs = runner.fewest(runner.rival, near) if has_exponax() else None
     planning = process_time()
     plan = runner.opened(runner.bound, 4).plan()
     planning = process_time() - planning
