@@ -114,3 +114,13 @@ def test_a_client_takes_its_key_from_the_environment(keyed: Any, monkeypatch: py
             assert len(list(client.jobs())) == jobs
     with Client(keyed[0].url, api_key="") as client, pytest.raises(ServerError, match="Authorization"):
         next(client.jobs())
+
+
+def test_a_client_names_its_jobs(keyed: Any) -> None:
+    spec = {"problem": {"family": "poisson", "resolution": [8, 8]}, "samples": 1}
+    with Client(keyed[0].url, key_of("bob")) as client:
+        job = client.submit(spec, name="a first try")
+        assert client.job(job.id).state["name"] == "a first try"
+        again = command("submit", "--preset", "skr-poisson", "--name", "by hand", "--server", keyed[0].url,
+                        "--api-key", key_of("bob"))  # fmt: skip
+        assert client.job(again.stdout.strip()).state["name"] == "by hand"
