@@ -243,7 +243,7 @@ class Direct:
     """MUMPS: Cholesky, LDL^T or LU by the symmetry of the matrix; the pattern is analysed once."""
 
     AMF, METIS = 2, 5
-    ANALYSIS_ORDERING, BLOCKING = 7, 27
+    ANALYSIS_ORDERING, SCALING, BLOCKING = 7, 8, 27
     OUT_OF_MEMORY = (-7, -13, -19)
     """Its errors when it could not allocate what it needs."""
 
@@ -319,6 +319,8 @@ class Direct:
         pc.setFactorSetUpSolverType()
         ordering = self.METIS if matrix.properties.dimension == 3 else self.AMF
         pc.getFactorMatrix().setMumpsIcntl(self.ANALYSIS_ORDERING, ordering)
+        if matrix.properties.symmetric:  # scaling takes a twelfth of the time, and gives larger errors
+            pc.getFactorMatrix().setMumpsIcntl(self.SCALING, 0)
 
 
 def _finite(x: Array) -> Result:
