@@ -117,9 +117,9 @@ class LoadedMatrix:
         return True
 
     def guard(self, pc: Any) -> None:
-        """Choose what an incomplete Cholesky factorisation does about a pivot that is not positive. PETSc's shift by how
+        """Choose what incomplete Cholesky factorisations do about pivots that are not positive. PETSc's shift by how
         far rows are from diagonal dominance is tried without end where that is less than rounding; such a matrix has
-        no other than tiny pivots, and a shift that doubles ends."""
+        tiny pivots at worst, and a shift that doubles comes to an end."""
         pattern, sizes = self.pattern, np.abs(self._regular_values)
         diagonal = self._regular_values[pattern.diagonals]
         excess = np.add.reduceat(sizes, pattern.indptr[:-1]) - np.abs(diagonal) - diagonal
