@@ -39,6 +39,8 @@ class Measure(Protocol):
 
     def norm(self, unknowns: Array) -> float: ...
 
+    def largest_norm(self, unknowns: Array) -> float: ...
+
     def variation(self, unknowns: Array) -> float: ...
 
 
@@ -172,7 +174,7 @@ def _may_hide_a_level(matrix: Matrix) -> bool:
     reduction to show it; told by 1ᵀA1."""
     if matrix.singular or not matrix.made:
         return False
-    return abs(float(matrix.values.sum())) <= WEAK * matrix.pattern.size * matrix.largest
+    return abs(matrix.total) <= WEAK * matrix.pattern.size * matrix.largest
 
 
 def _level(system: System, d: Array) -> float:

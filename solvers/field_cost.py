@@ -7,9 +7,9 @@ from math import ceil
 import numpy as np
 
 from pdemill.solvers.estimate import PROCESS_BYTES, SAMPLE_SECONDS, UNKNOWN_SECONDS, Cost, channels, slowness
-from pdemill.solvers.methods.candidates import candidates, for_few, name_of
+from pdemill.solvers.methods.candidates import candidates, for_few, for_quarters, name_of
 from pdemill.solvers.operators.box import halved
-from pdemill.solvers.subsets import audited_count, ordered_count, quartered, refined_count
+from pdemill.solvers.subsets import audited_count, ordered_count, refined_count
 from pdemill.spec.job import Spec
 from pdemill.spec.method import LinearMethod
 from pdemill.store.layout import shard_samples
@@ -36,9 +36,10 @@ def cost(spec: Spec) -> Cost:
     refined = sum(refined_count(spec, split) for split in spec.splits)
     finer = unknowns * 2**problem.dimension
     coarser = problem.structured and halved(problem.cells) is not None
-    third = unknowns // 2**problem.dimension if coarser else quartered(unknowns, problem.dimension)
-    for size, samples in ((finer, refined), (third, ordered_count(spec, coarser) if refined else 0)):
-        if samples and size and (other := for_few(problem, size, method.rtol)) is not None:
+    third = unknowns // 2**problem.dimension if coarser else unknowns * 4**problem.dimension
+    ordered, chosen = ordered_count(spec, coarser) if refined else 0, for_few if coarser else for_quarters
+    for size, samples, choose in ((finer, refined, for_few), (third, ordered, chosen)):
+        if samples and (other := choose(problem, size, method.rtol)) is not None:
             seconds += other.setup_seconds(problem, size) + samples * _seconds(other.seconds(problem, size), size)
             memory += other.memory(problem, size) + SYSTEM_BYTES * size
             factors += other.factor_bytes(problem, size)

@@ -19,14 +19,14 @@ from pdemill.solvers.installed import has_petsc
 from pdemill.solvers.instance import Instance
 from pdemill.solvers.job import FAILED, Job
 from pdemill.solvers.methods.auto import Auto
-from pdemill.solvers.methods.candidates import for_few
+from pdemill.solvers.methods.candidates import for_few, for_quarters
 from pdemill.solvers.operators.discretisation import Discretisation
 from pdemill.solvers.ordering.order import resolve_sort, solve_order
 from pdemill.solvers.place import WholeFieldPlace
 from pdemill.solvers.schemes.scheme import Scheme
 from pdemill.solvers.sequence import FALLBACK, Sequence
 from pdemill.solvers.subsets import SCHEME as SUBSETS
-from pdemill.solvers.subsets import ordered_count, quartered, refined_samples
+from pdemill.solvers.subsets import ordered_count, refined_samples
 from pdemill.spec.field import Function
 from pdemill.spec.job import Spec
 from pdemill.spec.method import LinearMethod, Method
@@ -89,14 +89,15 @@ class FieldJob(Job):
 
     @cached_property
     def third(self) -> ThirdGrid | None:
-        """Cells of twice the size where the grid has them, else of a quarter up to MOST_QUARTERED unknowns; None where
+        """Cells of twice the size where the grid has them, else of a quarter where they are not too many; None where
         neither can be solved."""
-        grid = self.discretisation.coarsened()
-        if grid is None and quartered(self.discretisation.pattern.size, self.problem.dimension) is None:
-            return None
-        coarser, grid = grid is not None, grid or self.refined.refined()
-        method = for_few(self.problem, grid.pattern.size, self.method.rtol)
-        return ThirdGrid(grid, method, coarser) if method else None
+        coarser = self.discretisation.coarsened()
+        if coarser is not None:
+            method = for_few(self.problem, coarser.pattern.size, self.method.rtol)
+            return ThirdGrid(coarser, method, True) if method else None
+        quarters = self.discretisation.pattern.size * 4**self.problem.dimension
+        method = for_quarters(self.problem, quarters, self.method.rtol)
+        return ThirdGrid(self.refined.refined(), method, False) if method else None
 
     def estimated_already(self, shard: Shard) -> NDArray[np.intp]:
         return refined_samples(self.spec, shard.split, range(shard.start, shard.stop), self.schema) - shard.start

@@ -113,7 +113,8 @@ class Rows:
         stored = {name: values[row.number] for name, values in self.arrays.items()}
         grid = self._job.discretisation
         unknowns = grid.from_fields(stored["solution"].astype(np.float64))
-        found = flags.Evidence(stored, flags.StoredField(grid, instance, equation, unknowns))
+        varies = row.label.variation * (1.0 - float(stored["stored_error"]))
+        found = flags.Evidence(stored, flags.StoredField(grid, instance, equation, unknowns, varies))
         self.arrays["flags"][row.number] = flags.told(found)
 
     def _rounding(self, label: Label, solution: Array, number: int) -> float:

@@ -28,18 +28,22 @@ ROUNDED = 10.0
 """Times what rounding to float64 leaves of a residual, below which its distribution says nothing."""
 LEVEL = 100.0
 ORDER = 1.0
+SHOWN = 1e-6
+"""Relative difference of two values of u that rounding does not make."""
 NEARLY = 0.1
 """Relative distance to a limit within which other machines may tell otherwise."""
 
 
 @dataclass(frozen=True)
 class StoredField:
-    """A stored solution: its unknowns, and the equation that they should solve."""
+    """A stored solution: its unknowns, and the equation that they should solve; ``variation``: the norm of what varies
+    in them, where it is known to be at least that."""
 
     grid: Discretisation
     instance: Instance
     equation: DiscreteEquation
     unknowns: Array
+    variation: float = nan
 
 
 @dataclass(frozen=True)
@@ -63,9 +67,12 @@ def _residual(found: Evidence) -> float:
     if found.field is None:
         return nan
     equation, u = found.field.equation, found.field.unknowns
-    residual = np.abs(equation.residual(u))
-    few, largest = residual.size // FEW, float(residual.max(initial=0.0))
-    if not few or not 0.0 < largest < inf:
+    few = u.size // FEW
+    if not few:
+        return nan
+    residual = equation.residual(u)
+    largest = max(float(residual.max()), -float(residual.min()))
+    if not 0.0 < largest < inf:
         return nan
     allowed = SHARE * (two_norm(residual) / largest) ** 2
     if few <= allowed:  # no row has more than the largest one
@@ -81,11 +88,22 @@ def _level(found: Evidence) -> float:
     if found.field is None:
         return nan
     grid, u = found.field.grid, found.field.unknowns
+    if _varies(found.field):  # as a rule that is enough, and costs next to nothing
+        most = grid.largest_norm(u) / found.field.variation / LEVEL
+        if most <= 1.0:
+            return most
     size, variation = grid.norm(u), grid.variation(u)
     if size == 0.0:
         return nan
     constant = size == variation and np.all(u == u[0])  # nothing varies
     return inf if constant else size / variation / LEVEL
+
+
+def _varies(field: StoredField) -> bool:
+    """Whether it is known how much u varies, and two of its values show that it does."""
+    u = field.unknowns
+    first, other = float(u[0]), float(u[len(u) // 2])
+    return field.variation > 0.0 and len(field.grid.channels) == 1 and abs(first - other) > SHOWN * abs(other)
 
 
 def _order(found: Evidence) -> float:

@@ -11,7 +11,7 @@ from pdemill.points import Array
 from pdemill.solvers.algebraic import Corrector, Measure, relative_error
 from pdemill.solvers.job import FAILED
 from pdemill.solvers.operators.equation import relative_residual
-from pdemill.solvers.operators.norms import Euclidean, relative_norm, two_norm
+from pdemill.solvers.operators.norms import Euclidean
 from pdemill.solvers.operators.system import Matrix, Pattern, System
 from pdemill.solvers.solution import Result, Solution, Solver
 from pdemill.solvers.span import spanned
@@ -65,7 +65,7 @@ class Sequence:
         algebraic_rtol: float = ALGEBRAIC_RTOL, to_rounding: bool = False,
     ) -> None:  # fmt: skip
         self.method, self._to_rounding = method, to_rounding
-        self._measure, self._algebraic_rtol = measure or Euclidean(), algebraic_rtol
+        self.measure, self._algebraic_rtol = measure or Euclidean(), algebraic_rtol
         self._kept = {} if kept is None else kept
         self._solver: Solver[Any] = spanned(method)
         self._solver.keep_in(self._kept)
@@ -146,17 +146,19 @@ class Sequence:
         if not solution.result.ok:
             return Label(None, np.nan, iterations, FAILED, solution.result, solution.result.value), None
         rest = system.residual(u)
-        residual = relative_norm(rest, system.rhs)
+        left, residual = system.measured(rest)
         small = self._is_small(system, u, residual)
         if not small and not (method == FALLBACK and np.isfinite(residual)):
             return _missed(residual, iterations), None
         label = Label(u, residual, iterations, method, solution.result)
         if small and system.matrix.made:
-            left = two_norm(rest) + system.rounding(u)
+            left += system.rounding(u)
             bound = corrector.shown(system, solution.steps, left)
-            bound = self._measure.stretch * (bound if bound < np.inf else corrector.bound(system, left))
-            if bound <= self._algebraic_rtol * (size := self._measure.variation(u)):
-                return replace(label, algebraic_error=bound / size if bound else 0.0, variation=size), None
+            bound = bound if bound < np.inf else corrector.bound(system, left)
+            if bound < np.inf:
+                bound, size = self.measure.stretch * bound, self.measure.variation(u)
+                if bound <= self._algebraic_rtol * size:
+                    return replace(label, algebraic_error=bound / size if bound else 0.0, variation=size), None
         return label, corrector.residual(system, u, rest)
 
     def _is_small(self, system: System, unknowns: Array, residual: float) -> bool:
@@ -172,7 +174,7 @@ class Sequence:
         for _ in range(1 + ROUNDS):
             if correction is None:
                 return _without(label, residual, Result.UNKNOWN_ERROR)
-            before, error = error, relative_error(self._measure, correction, u)
+            before, error = error, relative_error(self.measure, correction, u)
             if error <= self._algebraic_rtol and self._is_small(system, u, residual):
                 return replace(label, unknowns=u, residual=residual, algebraic_error=error)
             if not error <= PROGRESS * before:

@@ -77,11 +77,13 @@ class Span:
 
 @dataclass(frozen=True)
 class SpanState:
-    """The state of the solver inside, the span of the last matrix, and how many systems were in it."""
+    """The state of the solver inside, the span of the last matrix, and how many systems were in it; ``alone``: the
+    solution of the only system of that matrix so far, which is not yet in the span: most matrices never come again."""
 
     inner: Any
     span: Span | None = None
     found: int = 0
+    alone: Array | None = None
 
 
 def spanned(method: LinearMethod) -> Solver[Any]:
@@ -127,11 +129,15 @@ class SpanSolver(Solver[SpanState]):
         while len(solved) < len(systems):
             left = systems[len(solved) :]
             matrix = left[0].matrix
-            if state.span is None or state.span.matrix is not matrix:
-                state = SpanState(state.inner, Span(matrix))
-            assert state.span is not None
-            count = self._independent(left, state.span)
-            solved += self._anew(left[:count], state, state.span) if count else [self._in(left[0], state, state.span)]
+            known = state.span is not None and state.span.matrix is matrix
+            if not known and (len(left) == 1 or left[1].matrix is not matrix):
+                solved.append(self._alone(left[0], state))
+            else:
+                state = self._opened(state) if known else SpanState(state.inner, Span(matrix))
+                assert state.span is not None
+                count = self._independent(left, state.span)
+                many = self._anew(left[:count], state, state.span) if count else None
+                solved += many or [self._in(left[0], state, state.span)]
             state = solved[-1].state
         return solved
 
@@ -147,6 +153,18 @@ class SpanSolver(Solver[SpanState]):
                 span = span.extended(system.rhs, image)
         return len(systems)
 
+    def _alone(self, system: System, state: SpanState) -> Solution[SpanState]:
+        """Solve the first system of a matrix, of which no other is known."""
+        solution = self._inner.solve(system, state.inner)
+        alone = solution.value if solution.result.ok else None
+        return replace(solution, state=SpanState(solution.state, Span(system.matrix), alone=alone))
+
+    def _opened(self, state: SpanState) -> SpanState:
+        """The state of a matrix that has come again, with its first solution in the span."""
+        if state.span is None or state.alone is None:
+            return state
+        return replace(state, span=self._kept(state.span, state.alone), alone=None)
+
     def _anew(self, systems: list[System], state: SpanState, span: Span) -> list[Solution[SpanState]]:
         """Solve systems that are out of reach."""
         solutions = self._inner.solve_batch(systems, state.inner)
@@ -161,7 +179,7 @@ class SpanSolver(Solver[SpanState]):
     def _in(self, system: System, state: SpanState, span: Span) -> Solution[SpanState]:
         """Solve a system that is in reach, so far as there is anything left to solve."""
         guess = span.combine(span.split(self._image(system.rhs))[0])
-        residual = system.rhs - system.matrix.sparse() @ guess
+        residual = system.residual(guess)
         left, size = two_norm(residual), two_norm(system.rhs)
         if left <= SAFETY * self._rtol * size:
             return Solution(guess, Result.CONVERGED, Stats(), replace(state, found=state.found + 1))

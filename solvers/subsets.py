@@ -22,8 +22,6 @@ PURPOSE = "certify"
 
 ORDERED = {True: 4, False: 2}
 """Samples of the first split whose order of convergence is observed, by whether the third grid is the coarser one."""
-MOST_QUARTERED = 500_000
-"""Unknowns on cells of a quarter of the size, at most."""
 
 type Numbers = NDArray[np.intp]
 
@@ -51,12 +49,6 @@ def refined_samples(spec: Spec, split: str, within: range | None = None, schema:
 def ordered_count(spec: Spec, coarser: bool) -> int:
     """How many samples of the first split have their order of convergence observed, where a third grid is there."""
     return min(next(iter(spec.splits.values())), ORDERED[coarser]) if spec.certify.refine else 0
-
-
-def quartered(unknowns: int, dimension: int) -> int | None:
-    """Unknowns on cells of a quarter of the size; None where they are too many."""
-    found = unknowns * 4**dimension
-    return found if found <= MOST_QUARTERED else None
 
 
 def audited_count(spec: Spec, split: str) -> int:

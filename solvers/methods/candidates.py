@@ -8,6 +8,10 @@ from typing import Literal
 from pdemill.spec.method import LinearMethod, methods
 from pdemill.spec.problem import Problem
 
+MOST_QUARTERED, MOST_FACTORED = 500_000, 30_000
+"""Unknowns on cells of a quarter of the size, at most, and where their matrix has to be factorised, which takes a
+quarter of a second."""
+
 type Sort = Literal["auto", "greedy", "hilbert", "none"]
 type Guess = Literal["span", "zero"]
 
@@ -32,6 +36,14 @@ def for_few(problem: Problem, unknowns: int, rtol: float) -> LinearMethod | None
     is known to fit into memory. Samples are few and not sorted, so nothing is recycled."""
     found = [method for method in candidates(problem, unknowns, rtol, "none") if not method.recycles]
     return found[0] if found else None
+
+
+def for_quarters(problem: Problem, unknowns: int, rtol: float) -> LinearMethod | None:
+    """The method for a few samples on cells of a quarter of the size, which make so many unknowns; None where they are
+    too many."""
+    method = for_few(problem, unknowns, rtol) if unknowns <= MOST_QUARTERED else None
+    factors = method.factor_bytes(problem, unknowns) if method else 0.0
+    return None if factors and unknowns > MOST_FACTORED else method
 
 
 def name_of(method: LinearMethod) -> str:

@@ -9,10 +9,8 @@ from itertools import groupby
 from typing import Any, ClassVar, Literal, Protocol
 
 import numpy as np
-from scipy.sparse.linalg import ArpackError, LinearOperator, eigsh
 
 from pdemill.points import Array
-from pdemill.solvers import superlu
 from pdemill.solvers.installed import has_petsc
 from pdemill.solvers.methods.dissection import factor_memory, factor_seconds, factorisation
 from pdemill.solvers.operators.system import Matrix, Pattern, System
@@ -79,6 +77,8 @@ class Direct(LinearMethod):
 
     def solver(self) -> DirectSolver:
         if not has_petsc():
+            from pdemill.solvers import superlu  # late: as below
+
             return DirectSolver(superlu.Direct)
         from pdemill.solvers import petsc  # late: a spec must not load PETSc
 
@@ -139,6 +139,7 @@ class DirectSolver(Solver[None]):
 
     def _lanczos(self, matrix: Matrix) -> float:
         """The largest eigenvalue of A^-1 by absolute value and a tenth more; infinite if it was not found."""
+        from scipy.sparse.linalg import ArpackError, LinearOperator, eigsh  # late: a tenth of the time to start
 
         def inverse(vector: Array) -> Array:
             for null in matrix.null_space:

@@ -78,7 +78,7 @@ class LinearEquation(DiscreteEquation):
         return u - self.level if self.level else u
 
     def size(self) -> float:
-        return two_norm(self.system.rhs)
+        return self.system.size
 
     def relative_residual(self, u: Array, t: float = 0.0) -> float:
         return relative_residual(self.system, self._varying(u))

@@ -26,17 +26,19 @@ def without_level(grid: Discretisation, instance: Instance) -> DiscreteEquation:
 def level_of(grid: Discretisation, instance: Instance) -> float:
     """A number near all given values of u; 0 where they differ by more than it, where a reaction feels it, where u is
     given nowhere, and where a condition is not known."""
+    if instance.terms.reaction is not None and "reaction" not in instance.problem.zero_terms:
+        return 0.0  # which feels it
     lows, highs = [], []
     for side in instance.problem.conditions:
         condition, data = instance.condition(side)
         if isinstance(condition, Dirichlet):
             values = data["dirichlet"](grid.side_points[side])
-            lows.append(float(np.min(values)))
-            highs.append(float(np.max(values)))
+            same = np.ndim(values) == 0
+            lows.append(float(values if same else np.min(values)))
+            highs.append(float(values if same else np.max(values)))
         elif not isinstance(condition, Neumann | Robin | Periodic):
             return 0.0
-    felt = instance.terms.reaction is not None and "reaction" not in instance.problem.zero_terms
-    if not lows or felt:
+    if not lows:
         return 0.0
     low, high = min(lows), max(highs)
     middle = low + 0.5 * (high - low)

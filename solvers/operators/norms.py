@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from math import sqrt
+
 import numpy as np
 
 from pdemill.points import Array
@@ -12,13 +14,19 @@ SAFE = 1e-140, 1e140
 
 
 def _plain(values: Array) -> float:
+    flat = values.ravel(order="K")
     with np.errstate(over="ignore", under="ignore"):
-        return float(np.linalg.norm(values))
+        return sqrt(flat.dot(flat))
+
+
+def is_plain(norm: float) -> bool:
+    """Whether a norm is that of numbers whose squares neither overflow nor underflow."""
+    return SAFE[0] < norm < SAFE[1]
 
 
 def unit_scale(values: Array) -> float:
     """A power of two that brings numbers to size one, where their squares could overflow or underflow; else 1."""
-    if SAFE[0] < _plain(values) < SAFE[1]:
+    if is_plain(_plain(values)):
         return 1.0
     largest = float(np.abs(values).max(initial=0.0))
     return float(2.0 ** -np.clip(np.frexp(largest)[1], -1000, 1000)) if 0.0 < largest < np.inf else 1.0
@@ -27,7 +35,7 @@ def unit_scale(values: Array) -> float:
 def two_norm(values: Array) -> float:
     """The 2-norm, of numbers whose squares overflow or underflow too."""
     plain = _plain(values)
-    if SAFE[0] < plain < SAFE[1]:
+    if is_plain(plain):
         return plain
     scale = unit_scale(values)
     return float(np.linalg.norm(values * scale)) / scale
@@ -35,11 +43,12 @@ def two_norm(values: Array) -> float:
 
 def relative_norm(part: Array, whole: Array) -> float:
     """‖part‖ / ‖whole‖, whatever their scale; ‖part‖ where the whole is 0."""
+    plain = _plain(whole)
+    if is_plain(plain):
+        return two_norm(part) / plain
     scale = unit_scale(whole)
-    if scale != 1.0:
-        part, whole = part * scale, whole * scale
-    size = two_norm(whole)
-    return two_norm(part) / size if size > 0.0 else two_norm(part)
+    size = two_norm(whole * scale)
+    return two_norm(part * scale) / size if size > 0.0 else two_norm(part * scale)
 
 
 def varying(variation: float, size: float) -> float:
@@ -73,4 +82,7 @@ class Euclidean:
         return min((size for size in found if size > 0.0), default=0.0)
 
     def _varies(self, values: Array) -> float:
-        return varying(two_norm(values - values.mean()), two_norm(values))
+        mean = float(values.mean())
+        varies = two_norm(values - mean)
+        most = varies + abs(mean) * sqrt(len(values))  # of the whole, without another pass
+        return varies if varies > 8.0 * EPSILON * most else varying(varies, two_norm(values))

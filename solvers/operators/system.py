@@ -14,8 +14,11 @@ from scipy.linalg import qr
 from scipy.sparse import csr_array
 
 from pdemill.points import Array
-from pdemill.solvers.operators.norms import EPSILON, two_norm
+from pdemill.solvers.operators.norms import EPSILON, is_plain, relative_norm, two_norm
 from pdemill.spec.problem import Properties
+
+PART = 1 << 14
+"""Entries that are looked at together."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -81,8 +84,14 @@ class Matrix:
 
     @cached_property
     def smallest(self) -> float:
-        """The smallest entry, by absolute value."""
-        return float(np.abs(self.values).min())
+        """The smallest entry, by absolute value; in parts, which stay in the cache."""
+        parts = range(0, len(self.values), PART)
+        return float(min(np.abs(self.values[begin : begin + PART]).min() for begin in parts))
+
+    @cached_property
+    def total(self) -> float:
+        """The sum of its entries, 1ᵀA1."""
+        return float(self.values.sum())
 
     @property
     def singular(self) -> bool:
@@ -95,6 +104,10 @@ class Matrix:
 
     def sparse(self) -> csr_array:
         """The matrix as SciPy knows it, sharing memory."""
+        return self._sparse
+
+    @cached_property
+    def _sparse(self) -> csr_array:
         matrix = copy(self.pattern.template)
         matrix.data = self.values
         return matrix
@@ -171,7 +184,18 @@ class System:
         """‖b‖."""
         return two_norm(self.rhs)
 
+    def measured(self, residual: Array) -> tuple[float, float]:
+        """‖r‖, and ‖r‖ / ‖b‖."""
+        left = two_norm(residual)
+        return left, left / self.size if is_plain(self.size) else relative_norm(residual, self.rhs)
+
     def residual(self, unknowns: Array) -> Array:
-        """b - A u, by SciPy's product; systems whose matrix is not to be made have another way."""
-        product = self.matrix.sparse() @ unknowns
-        return np.asarray(np.subtract(self.rhs, product, out=product))
+        """b - A u, by SciPy's product; systems whose matrix is not to be made have another way. That of the vector that
+        was asked about last is remembered: neither is to be written to."""
+        known = self.__dict__.get("_known")
+        if known is None or known[0] is not unknowns:
+            product = self.matrix.sparse() @ unknowns
+            known = unknowns, np.asarray(np.subtract(self.rhs, product, out=product))
+            object.__setattr__(self, "_known", known)
+        found: Array = known[1]
+        return found

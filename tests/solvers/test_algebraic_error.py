@@ -194,6 +194,28 @@ def test_what_rounds_away_is_a_failure_with_the_reason() -> None:
     assert (allowed.arrays["stored_error"] > 1e-5).all()
 
 
+@pytest.mark.parametrize(("method", "limit"), [("direct", 1e-6), ("cg", 1e-6), ("multigrid", 1e-6), ("cg", 1e-12)])
+def test_a_ramp_counts_as_variation(method: str, limit: float) -> None:
+    """A signal of order 1 on a ramp of 1e7 is right to 1e7 times the stated error, which a smaller limit makes small:
+    nothing but a level is subtracted."""
+    problem = {
+        "family": "poisson", "resolution": [32, 32], "source": {"field": "gaussian", "alpha": 2, "tau": 3, "std": 20},
+        "boundary": {"left": {"dirichlet": 0}, "right": {"dirichlet": 1e7}, "default": {"neumann": 0}},
+    }  # fmt: skip
+    job, data = solved(problem, method, certify={"algebraic_rtol": limit})
+    assert not data.failures
+    truth = true_solution(job, 0)
+    assert truth is not None
+    ramp = 1e7 * np.broadcast_to(job.discretisation.points.coordinates["x"], (32, 32)).reshape(-1)
+    signal = truth.unknowns + truth.level - ramp
+    found = data.arrays["solution"][0].reshape(-1) - ramp
+    ratio = job.discretisation.variation(truth.unknowns) / job.discretisation.variation(signal)
+    assert 1e6 < ratio < 1e8
+    error = job.discretisation.norm(found - signal) / job.discretisation.variation(signal)
+    assert error <= 3.0 * data.arrays["stored_error"][0] * ratio + 1e-7
+    assert limit > 1e-12 or error < 1e-4
+
+
 def test_a_level_changes_the_solution_by_itself_alone() -> None:
     def fields(level: float) -> Array:
         boundary: Json = {"left": {"dirichlet": level}, "right": {"robin": {"coefficient": 2, "value": 2 * level}}}

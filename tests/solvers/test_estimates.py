@@ -109,6 +109,8 @@ ORDERS: list[tuple[str, Json, float, float, int]] = [
     ("2D, h/4", {"resolution": [17, 24], "source": waves(2)}, 1.95, 2.05, 2),
     ("3D, h/4", {"resolution": [9, 9, 9], "source": waves(3)}, 1.9, 2.1, 2),
     ("3D, h/4 is too large", {"resolution": [21, 20, 20], "source": waves(3)}, np.nan, np.nan, 0),
+    ("a mesh, h/4 is too large for factors", {"family": "thermal", "resolution": {"h": 0.02}, "domain": SQUARE,
+     "source": 1}, np.nan, np.nan, 0),
     ("small", {"resolution": [6, 6]}, 1.8, 2.1, 2),
     ("P2", {"family": "thermal", "resolution": {"h": 0.2}, "order": 2, "domain": SQUARE, "source": waves(2)},
      2.8, 3.6, 2),

@@ -104,6 +104,18 @@ FOUND: dict[str, Json] = {
         "samples": 1, "solver": {"method": "fft"}, "store": {"dtype": "float64"}, "certify": {"refine": 1},
         "seed": 3653,
     },
+    "an incomplete factorisation was shifted without end": {
+        "problem": {
+            "family": "darcy", "resolution": [43], "domain": {"lengths": [0.00587]}, "source": 1.55e22,
+            "boundary": {
+                "left": {"neumann": {"normal": [0, 1]}},
+                "right": {"robin": {"coefficient": {"uniform": [0.5, 2]}, "value": 1}},
+            },
+            "coefficient": {"uniform": [1e30, 3e30]}, "compatibility": "project",
+        },
+        "samples": 4, "solver": {"method": "gmres", "rtol": 0.1, "preconditioner": "icc", "restart": 2},
+        "store": {"dtype": "float32"}, "certify": {"refine": 0}, "seed": 500,
+    },
     "a thin box by auto, of issue 13": {
         "problem": {
             "family": "darcy", "resolution": [4, 13], "domain": {"lengths": [0.1, 0.001]}, "source": 2.5,
@@ -207,6 +219,7 @@ def test_many_specs(number: int) -> None:
 @example(FOUND["the same with one matrix"])
 @example(FOUND["layers of a stretched box are cut off from each other, at one coefficient"])
 @example(FOUND["an estimate of the discretisation error that float32 cannot hold"])
+@example(FOUND["an incomplete factorisation was shifted without end"])
 @example(FOUND["a thin box by auto, of issue 13"])
 @example(FOUND["a combination of earlier solutions, of issue 13"])
 def test_few_specs(spec: Json) -> None:
