@@ -34,6 +34,8 @@ LOOSE = 1e-4
 """``rtol`` of the first solve of a multigrid that then corrects."""
 LEAST_CELLS = 256
 """Cells from which on multigrid takes less time than kept factors."""
+MOST_REFERENCED = 20_000
+"""Unknowns up to which verify integrates in another way too."""
 STRICTER = 0.1, 0.01
 """Parts of ``time_rtol`` that verify integrates to, step by step."""
 SHARE = 0.5
@@ -137,7 +139,9 @@ class SteppingJob(TrajectoryJob):
         waves *= np.linalg.norm(state - state.mean()) / np.linalg.norm(waves)
         return np.asarray(state + size * waves)
 
-    def reference(self, instance: Instance) -> Reference:
+    def reference(self, instance: Instance) -> Reference | None:
+        if len(self.grids) * self.grid.pattern.size > MOST_REFERENCED:
+            return None
         coarse, fine = (Independent(instance, self.grid, part * self.method.time_rtol) for part in STRICTER)
 
         def march(fields: Array, interval: float, steps: int) -> tuple[Array, float]:

@@ -23,9 +23,9 @@ PROGRESS = 0.5
 class StageSystems:
     """Solves the systems of matrices c + A, each time from a guess, by corrections until the defect is small.
 
-    Factors and hierarchies are made once and kept. What a system comes to does not depend on the others.
-    ``together``: whether a solver takes all systems at once, and corrects them loosely; else every matrix has an exact
-    solver of its own.
+    Factors and hierarchies are made once and kept. What a system comes to does not depend on the others. ``method``
+    takes all systems at once, and corrects them loosely; where it is ``exact`` itself, and where it fails, every matrix
+    has an exact solver of its own.
     """
 
     def __init__(self, matrices: list[Matrix], shift: float, method: LinearMethod, exact: LinearMethod) -> None:

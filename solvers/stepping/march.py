@@ -29,9 +29,8 @@ class BoxEquation:
 
 
 class BoxMarch:
-    """The scheme at work on equations, one row each. ``tolerance``: the most that the defects of the systems of a whole
-    run may add up to, relative to what varies in each unknown at the start of an interval; ``steps``: those of the run.
-    """
+    """The scheme at work on equations, one row each. ``tolerance``: the most that the defects of the systems of a unit
+    of time may add up to in each unknown, relative to what varies in it."""
 
     def __init__(
         self, equations: Sequence[BoxEquation], tableau: Tableau, method: LinearMethod, exact: LinearMethod,
@@ -41,6 +40,7 @@ class BoxMarch:
         self._parts = [system for one in equations for system in one.systems]
         self._channels = len(equations[0].systems)
         self._loads = np.stack([system.rhs for system in self._parts])
+        self._slopes = np.empty((2 * tableau.stages, *self._loads.shape))
         self._sparse = [system.matrix.sparse() for system in self._parts]
         self._explicit = any(one.tendency is not None for one in equations)
         self._tolerance = tolerance
@@ -60,21 +60,23 @@ class BoxMarch:
 
     def _advance(self, u: Array, step: float, systems: StageSystems) -> None:
         tableau = self.tableau
-        stages = tableau.stages
-        slopes = np.empty((2 * stages, *u.shape))
+        stages, other = tableau.stages, step if self._explicit else 0.0
+        slopes = self._slopes
         sizes = np.array([two_norm(part - part.mean()) for part in u])
         share = self._tolerance * step / tableau.amplification[1:].sum()
         self._linear(u, slopes[0])
-        self._other(u, slopes[stages])
+        if self._explicit:
+            self._other(u, slopes[stages])
         z, left = u, np.zeros(len(u))
         for i in range(1, stages):
-            known = _combined(u, slopes, step * tableau.implicit[i, :i], step * tableau.explicit[i, :i], stages)
+            known = _combined(u, slopes, step * tableau.implicit[i, :i], other * tableau.explicit[i, :i], stages)
             floors = np.array([ROUNDING * two_norm(part) for part in known])
             z, defects = systems.solve(known, self._loads, z, np.maximum(share * sizes, floors))
             left += tableau.amplification[i] * defects
             np.multiply(systems.shift, z - known, out=slopes[i])
-            self._other(z, slopes[stages + i])
-        u[...] = _combined(u, slopes, step * tableau.weights, step * tableau.explicit_weights, stages)
+            if self._explicit:
+                self._other(z, slopes[stages + i])
+        u[...] = _combined(u, slopes, step * tableau.weights, other * tableau.explicit_weights, stages)
         self.left += left.reshape(self.left.shape)
 
     def _linear(self, u: Array, out: Array) -> None:

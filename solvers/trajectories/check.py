@@ -169,7 +169,9 @@ class Checked:
     def _by_reference(
         self, instance: Instance, before: Array, after: Array, interval: float, steps: int, allowed: float, when: str
     ) -> Iterator[str]:
-        made, own = self.job.reference(instance)(before, interval, steps)
+        if (march := self.job.reference(instance)) is None:
+            return
+        made, own = march(before, interval, steps)
         found = apart(made, after)
         if not found <= allowed + own:
             yield f"marched {when} by the reference, it is off by {found:.1e}, where {allowed + own:.1e} is allowed"

@@ -160,8 +160,9 @@ class TrajectoryJob(Job):
         """The state with a small change of that relative size in all directions alike."""
 
     @abstractmethod
-    def reference(self, instance: Instance) -> Reference:
-        """Another way to march the channels of ``whole``, which shares as little as can be with ``march``."""
+    def reference(self, instance: Instance) -> Reference | None:
+        """Another way to march the channels of ``whole``, which shares as little as can be with ``march``; None where
+        it would take too long."""
 
     @abstractmethod
     def refined_fields(self, start: Start, split: str, run: int) -> Array:
