@@ -100,10 +100,13 @@ def _formed(family: type[Problem], by: type[Discretiser], value: Mapping[str, An
     return form.model_validate(dict(value))
 
 
-def automatic(problem: Problem) -> type[Discretiser]:
-    """The discretiser that a problem would have if it named none."""
+def automatic(problem: Problem) -> type[Discretiser] | None:
+    """The discretiser that a problem would have if it named none; None where it must name one."""
     given = {name: getattr(problem, name) for name in type(problem).model_fields}
-    return _chosen(families[problem.family], {**given, "discretiser": "auto"})[0]
+    try:
+        return _chosen(families[problem.family], {**given, "discretiser": "auto"})[0]
+    except ValidationError:
+        return None
 
 
 AnyProblem = Annotated[Problem, _ProblemSlot(families, Problem, "Problem")]

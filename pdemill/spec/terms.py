@@ -73,7 +73,7 @@ class Terms:
     def __post_init__(self) -> None:
         lists = {"diffusion", "convection"}
         single = Terms.__dataclass_fields__.keys() - lists
-        for name in self._names():
+        for name in self.names():
             value = getattr(self, name)
             entries = value if isinstance(value, tuple) else (value,)
             wrong = (name in lists and not isinstance(value, tuple)) or (name in single and isinstance(value, tuple))
@@ -85,7 +85,7 @@ class Terms:
 
     def present(self) -> Iterator[tuple[str, tuple[Function, ...]]]:
         """The terms that are there, by name."""
-        for name in self._names():
+        for name in self.names():
             value = getattr(self, name)
             functions = value if isinstance(value, tuple) else () if value is None else (value,)
             if functions:
@@ -99,8 +99,10 @@ class Terms:
         others = tuple(other.without(name) for other in self.others)
         return replace(self, **{name: nothing, "others": others})
 
-    def _names(self) -> Iterator[str]:
-        return (name for name in self.__dataclass_fields__ if name != "others")
+    @classmethod
+    def names(cls) -> tuple[str, ...]:
+        """The names of all terms."""
+        return tuple(name for name in cls.__dataclass_fields__ if name != "others")
 
 
 NOWHERE = CloudPoints(np.zeros((1, 0)), (0.0,), (1.0,), lasting=False)

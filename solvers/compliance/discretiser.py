@@ -95,11 +95,11 @@ def _refusals(by: type[Discretiser], place: dict[str, Any]) -> None:
     takes = by.takes
     plain = ("diffusion", "source")
     base = {"family": NAME, **place, **keys(plain)}
-    for part in fields(Terms):
-        if part.name not in takes.terms:
+    for term in Terms.names():
+        if term not in takes.terms:
             with temporary_parts():
-                form = with_terms(form_of(probe_of(plain), by), _adding(part.name))
-                _refused(by, f"a {part.name} term", form, base)
+                form = with_terms(form_of(probe_of(plain), by), _adding(term))
+                _refused(by, f"a {term} term", form, base)
     with temporary_parts():
         form = form_of(probe_of(plain), by)
         for kind in conditions:

@@ -105,7 +105,8 @@ class Trajectories(Discretiser):
     def preview(cls, problem: Problem, data: dict[str, Any]) -> None:
         assert isinstance(problem, Evolution)
         points = data["problem"]["resolution"]
-        scale = min(1.0, cls.preview_points[len(points)] / max(points))
+        most = cls.preview_points[len(points)] / len(problem.channels) ** (1.0 / len(points))
+        scale = min(1.0, most / max(points))
         data["problem"]["resolution"] = [max(8, round(number * scale)) for number in points]
         data["solver"] = {"method": "auto", "time_rtol": 1e-3}
         data["problem"]["time"] = {"times": [0.0, problem.time.lengths[0]]}

@@ -98,7 +98,8 @@ def test_ledgers_of_older_versions_are_taken(tmp_path: Path) -> None:
     db = sqlite3.connect(tmp_path / "jobs.sqlite")
     old = SCHEMA.partition("CREATE TABLE IF NOT EXISTS backlog")[0]
     for column in (", seconds REAL NOT NULL DEFAULT 0", "memory INTEGER NOT NULL DEFAULT 0, ",
-                   "bytes INTEGER NOT NULL DEFAULT 0, ", "shards INTEGER NOT NULL DEFAULT 1"):  # fmt: skip
+                   "bytes INTEGER NOT NULL DEFAULT 0, ", "shards INTEGER NOT NULL DEFAULT 1",
+                   "name TEXT NOT NULL DEFAULT '',"):  # fmt: skip
         old = old.replace(column, "")
     db.executescript(old.replace("finished REAL,\n    \n", "finished REAL\n"))
     db.execute("INSERT INTO datasets VALUES ('d', '{}', 'x', 4, 4000000, 'running', '', 0, 0, 1.0, 2.0, NULL)")
