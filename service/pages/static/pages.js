@@ -143,7 +143,10 @@ function beginDraft() {
   if (!form) return;
   const kept = history.state?.draft && sessionStorage.getItem(history.state.draft);
   if (kept) {
-    bringDraft(form, JSON.parse(kept));
+    // A plain form that differs already holds what the browser has put back, or what was typed before this ran.
+    const touched = [...form.elements].some((control) => "defaultValue" in control && control.value !== control.defaultValue);
+    if (touched && !document.getElementById("fields")) keepDraft();
+    else bringDraft(form, JSON.parse(kept));
     return;
   }
   const draft = `draft ${Date.now()} ${Math.random()}`;
