@@ -47,7 +47,7 @@ demo: $(READY)  ## serve, submit 1,200 Darcy samples over HTTP, follow the job, 
 	@rm -rf $(DEMO) $(DEMO).png
 	@$(BIN)/python examples/demo.py $(DEMO)
 
-test: $(READY)  ## run the quick tests (five minutes at most); SELECT= runs all of them
+test: $(READY)  ## run the quick tests (about ten minutes); SELECT= runs all of them
 	$(BIN)/python -m pytest -n 2 --no-loadscope-reorder $(SELECT)
 
 test-light: $(LIGHT)/.ready  ## run a few tests without PETSc and mesher, as on Linux aarch64 (a minute at most)
@@ -83,7 +83,7 @@ lint: $(READY)  ## lint, format, types, layer contracts
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 
-check: lint  ## what lint does, and all tests, the slow ones too (eleven minutes at most)
+check: lint  ## what lint does, and all tests, the slow ones too (about half an hour)
 	$(MAKE) --no-print-directory test SELECT=
 
 docs: $(READY)  ## build the docs into site/, strictly
