@@ -18,11 +18,10 @@ from pdemill.solvers.opening import open_work
 from pdemill.solvers.stepping.job import SteppingJob
 from pdemill.solvers.trajectories.check import Checked
 from pdemill.solvers.trajectories.differences import differences
-from pdemill.solvers.trajectories.ladder import fields_of, marched, trajectories
+from pdemill.solvers.trajectories.ladder import fields_of, marched
 from pdemill.solvers.trajectories.shard import Refined
 from pdemill.spec import validate
-from pdemill.spec.method import methods
-from tests.spectral.test_trajectories import arrays, changed
+from tests.spectral.test_trajectories import arrays, assert_honest, changed, true_over_estimated
 
 WARMTH: dict[str, Any] = {
     "problem": {
@@ -197,20 +196,10 @@ def test_the_discretiser_is_chosen_by_sides_and_coefficients() -> None:
 @pytest.mark.slow
 @pytest.mark.parametrize("name", ALL)
 def test_estimates_of_the_error_in_time_are_honest(name: str) -> None:
-    """The true error, against a run with an eighth of the step, is within [0.5, 2] of the estimate for 90 % of the
-    samples, and above 3 times for 2 % at most."""
-    job = open_job(validate(changed(ALL[name], samples=50)))
-    plan = job.plan().method
-    chosen = job.using(methods[plan["method"]].model_validate(dict(plan)))
-    assert isinstance(chosen, SteppingJob)
-    starts = {n: chosen.start_of(chosen.instance("train", n), n) for n in range(50)}
-    ratios = []
-    for found in trajectories(chosen, list(starts.values()), stop=lambda _: False):
-        exact = fields_of(chosen, marched(chosen, [starts[found.number]], found.run + 3).frames[0])
-        frame = int(np.argmax(found.errors))
-        ratios.append(float(differences(found.fields, exact)[frame]) / float(found.errors[frame]))
-    assert np.mean([0.5 <= ratio <= 2.0 for ratio in ratios]) >= 0.9, sorted(ratios)
-    assert np.mean([ratio > 3.0 for ratio in ratios]) <= 0.02
+    """Against a run with an eighth of the step."""
+    ratios = true_over_estimated(changed(ALL[name], samples=50), finer=3)
+    assert len(ratios) == 50
+    assert_honest(ratios)
 
 
 def test_errors_in_space_are_estimated_against_the_truth() -> None:
