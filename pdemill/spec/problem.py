@@ -19,10 +19,11 @@ from pdemill.spec.boundary import Boundary
 from pdemill.spec.condition import Condition
 from pdemill.spec.discretiser import Discretiser
 from pdemill.spec.domain import Box, Polygon
-from pdemill.spec.field import Field, Function, Scalar, scalars
-from pdemill.spec.model import NOT_TAKEN, Model, refuse
+from pdemill.spec.field import Field, Function, Scalar
+from pdemill.spec.model import Model, refuse
 from pdemill.spec.properties import Properties
 from pdemill.spec.registry import Registry
+from pdemill.spec.taken import refuse_untaken
 from pdemill.spec.terms import NOWHERE, Coefficient, Diagonal, Terms, Vector, placeholder
 from pdemill.spec.unknowns import ScalarUnknown, Unknown
 
@@ -266,7 +267,7 @@ class Problem(Model):
         except (ArithmeticError, AttributeError, TypeError, ValueError):
             return False
 
-    def _sources(self, functions: tuple[Function, ...]) -> Iterator[Field]:
+    def sources(self, functions: tuple[Function, ...]) -> Iterator[Field]:
         """The fields that functions of a term come from, as far as these tell."""
         for name in dict.fromkeys(function.origin for function in functions if function.origin):
             yield from self.values(name)
@@ -311,39 +312,7 @@ class Problem(Model):
 
     @model_validator(mode="after")
     def _is_taken(self) -> Problem:
-        """Refuse what the discretiser does not take: nothing of an equation is ever left out."""
-        by, takes = f"the discretiser {self.discretisation.name}", self.discretisation.takes
-        if tuple(map(type, self.solved_for)) not in takes.unknowns:
-            named = ", ".join(unknown.name for unknown in self.solved_for)
-            raise refuse(
-                ("family",), f"{self.family} is solved for {named}, which {by} does not take", self.family, NOT_TAKEN
-            )
-        for term, functions, path in self.asked():
-            if term not in takes.terms:
-                kinds = ", ".join(sorted(takes.terms))
-                raise refuse(
-                    path, f"brings in a {term} term, which {by} does not take (it takes {kinds})", None, NOT_TAKEN
-                )
-            if term == "diffusion" and len(functions) > 1 and not takes.tensor:
-                raise refuse(
-                    path, f"is a diagonal tensor, and {by} takes one coefficient for all axes", None, NOT_TAKEN
-                )
-            if term in takes.uniform and not all(isinstance(value, Scalar) for value in self._sources(functions)):
-                raise refuse(
-                    path,
-                    f"varies in space, and {by} takes numbers and scalars there ({', '.join(scalars)})",
-                    None,
-                    NOT_TAKEN,
-                )
-            if term == "reaction" and not (takes.negative or self.definite):
-                raise refuse(
-                    path, f"may make the reaction negative, and {by} takes a reaction >= 0 only", None, NOT_TAKEN
-                )
-        for side, condition in self.conditions.items():
-            if condition.kind() not in takes.conditions:
-                kinds = ", ".join(sorted(takes.conditions))
-                message = f"makes {side} {condition.kind()}, which {by} does not take (it takes {kinds})"
-                raise refuse(self.side_path(side), message, side, NOT_TAKEN)
+        refuse_untaken(self)
         return self
 
     @model_validator(mode="after")

@@ -16,7 +16,6 @@ from pdemill.points import MOST_AXES, Array, Points
 from pdemill.solvers.formulas import (
     CONSTANTS,
     COORDINATES,
-    FUNCTIONS,
     MAX_LENGTH,
     MAX_SCALARS,
     Refused,
@@ -24,7 +23,8 @@ from pdemill.solvers.formulas import (
     names_in,
     parsed,
     value_of,
-)  # fmt: skip
+)
+from pdemill.solvers.scalars import Scalars, refuse_taken
 from pdemill.spec.field import AnyScalar, Field, Function, Scalar
 from pdemill.spec.model import refuse
 
@@ -45,9 +45,7 @@ class Expression(Field):
     @field_validator("where")
     @classmethod
     def _names(cls, where: dict[str, Scalar]) -> dict[str, Scalar]:
-        for name in where:
-            if not name.isidentifier() or name in (*COORDINATES, *CONSTANTS, *FUNCTIONS):
-                raise refuse((name,), "is not a free name", name)
+        refuse_taken(where, (*COORDINATES, *CONSTANTS))
         return where
 
     @model_validator(mode="after")
@@ -81,17 +79,13 @@ class Expression(Field):
         return not any(isinstance(node, ast.Name) and node.id in kinks for node in ast.walk(self._tree))
 
     def realise(self, draw: Draw) -> Function:
-        drawn = {name: scalar.realise(draw.at(name)) for name, scalar in self.where.items()}
-        parameters = {name: value for name, f in drawn.items() for value in f.parameters.values()}
+        drawn = Scalars.drawn(self.where, draw)
         numbers: dict[str, Any] = dict(CONSTANTS)
 
         def evaluate(points: Points) -> Array | float:
-            names: Mapping[str, Any] = numbers | dict(points.coordinates) | {n: f(points) for n, f in drawn.items()}
+            names: Mapping[str, Any] = numbers | dict(points.coordinates) | drawn.values(points)
             with np.errstate(all="ignore"):
                 value = value_of(self._tree, names)
             return np.asarray(np.broadcast_to(value, points.shape), dtype=float)
 
-        def features(points: Points) -> Array:
-            return np.concatenate([np.empty(0), *[f.features(points) for f in drawn.values()]])
-
-        return Function(evaluate, self.is_random, features, parameters)
+        return Function(evaluate, self.is_random, drawn.features, drawn.parameters)

@@ -18,7 +18,6 @@ from pdemill.points import Array, Points
 from pdemill.solvers.formulas import (
     CONSTANTS,
     COORDINATES,
-    FUNCTIONS,
     MAX_LENGTH,
     MAX_SCALARS,
     Refused,
@@ -27,6 +26,7 @@ from pdemill.solvers.formulas import (
     parsed,
     value_of,
 )  # fmt: skip
+from pdemill.solvers.scalars import Scalars, refuse_taken
 from pdemill.spec.field import AnyScalar, Field, Function, Scalar, choose_field
 from pdemill.spec.field import fields as known_fields
 from pdemill.spec.model import refuse
@@ -80,9 +80,7 @@ class Law(Field):
     @field_validator("where")
     @classmethod
     def _names(cls, where: dict[str, Scalar]) -> dict[str, Scalar]:
-        for name in where:
-            if not name.isidentifier() or name in (*FREE, *FUNCTIONS):
-                raise refuse((name,), "is not a free name", name)
+        refuse_taken(where, FREE)
         return where
 
     @model_validator(mode="after")
@@ -138,23 +136,19 @@ class Law(Field):
         return sorted(self._used & set(UNKNOWNS[len(self._trees) :]))
 
     def realise(self, draw: Draw) -> LawFunction:
-        drawn = {name: scalar.realise(draw.at(name)) for name, scalar in self.scalars.items()}
-        parameters = {name: value for name, f in drawn.items() for value in f.parameters.values()}
+        drawn = Scalars.drawn(self.scalars, draw)
         constants: dict[str, Any] = dict(CONSTANTS)
 
         def at(points: Points, unknowns: Mapping[str, Array]) -> Array:
-            names = constants | dict(points.coordinates) | {n: f(points) for n, f in drawn.items()} | dict(unknowns)
+            names = constants | dict(points.coordinates) | drawn.values(points) | dict(unknowns)
             with np.errstate(all="ignore"):
                 parts = [np.broadcast_to(value_of(tree, names), points.shape) for tree in self._trees]
             return np.stack(parts).astype(float, copy=False)
 
-        def features(points: Points) -> Array:
-            return np.concatenate([np.empty(0), *[f.features(points) for f in drawn.values()]])
-
         def nowhere(points: Points) -> Array:
             raise TypeError("a law has values where the unknowns have some")
 
-        return LawFunction(nowhere, self.is_random, features, parameters, at=at)
+        return LawFunction(nowhere, self.is_random, drawn.features, drawn.parameters, at=at)
 
 
 class _ReactionSlot(Slot):

@@ -2,21 +2,13 @@
 
 from __future__ import annotations
 
-from functools import cached_property
-from math import prod
-from typing import Annotated, Any, ClassVar, Literal
+from typing import Annotated, Any
 
 from pydantic import BeforeValidator, Field
 
-from pdemill.solvers.box_shaped import BoxShaped
-from pdemill.spec.boundary import Boundary
-from pdemill.spec.condition import Condition
+from pdemill.solvers.box_shaped import BoxInTime
 from pdemill.spec.domain import Box, choose_domain
-from pdemill.spec.evolution import Evolution
-from pdemill.spec.model import as_tuple, refusal, refuse
-
-MAX_UNKNOWNS = 50_000_000
-"""Of one sample at one time."""
+from pdemill.spec.model import as_tuple, refusal
 
 
 def _points(value: Any) -> Any:
@@ -25,30 +17,15 @@ def _points(value: Any) -> Any:
     return as_tuple(value)
 
 
-class PeriodicPlace(BoxShaped, Evolution):
+class PeriodicPlace(BoxInTime):
     """A periodic box of 1, 2 or 3 axes; the solution is stored at the points x_j = j L / n, j = 0 .. n-1, of every
     axis, n as ``resolution`` says. All sides are periodic, which need not be said."""
 
-    solved_by: ClassVar[Literal["systems", "walks", "steps"]] = "steps"
     resolution: Annotated[
         tuple[Annotated[int, Field(ge=8)], ...], Field(min_length=1, max_length=3), BeforeValidator(_points)
     ]
     domain: Annotated[Box, BeforeValidator(lambda value: choose_domain(value, Box))] = Box()
 
     @property
-    def size(self) -> int:
-        return len(self.channels) * len(self.times) * prod(self.resolution)
-
-    @property
     def joined(self) -> tuple[bool, ...]:
         return (True,) * self.dimension
-
-    @cached_property
-    def conditions(self) -> dict[str, Condition]:
-        stated = self.boundary if self.boundary.root else Boundary.model_validate({"default": "periodic"})
-        return stated.resolved(self.sides)
-
-    def check_domain(self) -> None:
-        if prod(self.resolution) > MAX_UNKNOWNS:
-            raise refuse(("resolution",), f"{prod(self.resolution):,} points are more than {MAX_UNKNOWNS:,}", None)
-        self.check_lengths()

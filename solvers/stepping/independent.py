@@ -11,6 +11,7 @@ import numpy as np
 from scipy.integrate import solve_ivp
 from scipy.sparse import csc_array, diags_array, kron
 
+from pdemill.errors import SolverError
 from pdemill.points import Array
 from pdemill.solvers.fields.law import LawFunction
 from pdemill.solvers.instance import Instance
@@ -83,7 +84,7 @@ class Independent:
                 across = k / (0.5 * h)
                 at_side = (values["value"] + across * u) / (values["coefficient"] + across)
                 return np.asarray(across * (at_side - u))
-        raise NotImplementedError(side)
+        raise SolverError(f"no flux is known through {condition.kind()} sides, such as {side}")
 
     def _neighbours(self, channels: int) -> csc_array:
         """Which slopes depend on which values."""

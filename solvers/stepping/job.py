@@ -151,7 +151,7 @@ class SteppingJob(TrajectoryJob):
         return march
 
     def refined_fields(self, start: Start, split: str, run: int) -> Array:
-        finer, instance = self._refined, self.instance(split, start.number)
+        finer, instance = self._refined(), self.instance(split, start.number)
         try:
             u = finer._initial(instance)[None].copy()
             march = finer.march([finer.equation(instance)])
@@ -165,12 +165,14 @@ class SteppingJob(TrajectoryJob):
         return np.stack([self.grid.restrict_fields(frame) for frame in frames], axis=1)
 
     @cached_property
+    def _finer(self) -> tuple[BoxGrid, ...]:
+        return tuple(grid.refined() for grid in self.grids)
+
     def _refined(self) -> SteppingJob:
         """The same job on cells of half the size."""
         other = copy(self)
-        other.grids = tuple(grid.refined() for grid in self.grids)
-        other.grid, other._shared = other.grids[0], None
-        for name in ("linear_method", "exact_method", "_refined"):
+        other.grids, other.grid, other._shared = self._finer, self._finer[0], None
+        for name in ("linear_method", "exact_method", "_finer"):
             other.__dict__.pop(name, None)
         return other
 
@@ -181,8 +183,8 @@ class SteppingJob(TrajectoryJob):
         space = tuple(range(2, fields.ndim))
         sizes = np.sqrt(np.square(fields - fields.mean(axis=space, keepdims=True)).sum(axis=space))
         largest = np.maximum.accumulate(sizes, axis=1)[:, valid].T
-        apart = np.divide(left[valid], largest, out=np.zeros_like(largest), where=left[valid] > 0.0)
-        return {"algebraic_error": float(apart.max())}
+        relative = np.divide(left[valid], largest, out=np.zeros_like(largest), where=left[valid] > 0.0)
+        return {"algebraic_error": float(relative.max())}
 
     def fault(self, own: Mapping[str, float]) -> tuple[Result, str] | None:
         error = own["algebraic_error"]

@@ -4,37 +4,26 @@ from __future__ import annotations
 
 from dataclasses import replace
 from functools import cached_property
-from math import prod
-from typing import Annotated, ClassVar, Literal
+from typing import Annotated
 
 from pydantic import BeforeValidator, Field
 
-from pdemill.solvers.box_shaped import BoxShaped
-from pdemill.spec.boundary import Boundary, opposite_paired
-from pdemill.spec.condition import Condition
+from pdemill.solvers.box_shaped import BoxInTime
+from pdemill.spec.boundary import opposite_paired
 from pdemill.spec.domain import BOX_SIDES, Box, choose_domain
-from pdemill.spec.evolution import Evolution
 from pdemill.spec.field import Scalar
-from pdemill.spec.model import as_tuple, refuse
+from pdemill.spec.model import as_tuple
 from pdemill.spec.properties import Properties
 
-MAX_UNKNOWNS = 50_000_000
-"""Of one sample at one time."""
 
-
-class BoxInTimePlace(BoxShaped, Evolution):
+class BoxInTimePlace(BoxInTime):
     """A box of 1, 2 or 3 axes, divided into equal cells; the solution is stored at their centres. Where no side is
     named all are periodic; where some are, u = 0 on the others."""
 
-    solved_by: ClassVar[Literal["systems", "walks", "steps"]] = "steps"
     resolution: Annotated[
         tuple[Annotated[int, Field(ge=4)], ...], Field(min_length=1, max_length=3), BeforeValidator(as_tuple)
     ]
     domain: Annotated[Box, BeforeValidator(lambda value: choose_domain(value, Box))] = Box()
-
-    @property
-    def size(self) -> int:
-        return len(self.channels) * len(self.times) * prod(self.resolution)
 
     @property
     def joined(self) -> tuple[bool, ...]:
@@ -60,13 +49,6 @@ class BoxInTimePlace(BoxShaped, Evolution):
         """The fields that enter the matrix."""
         return self.operator_fields
 
-    @cached_property
-    def conditions(self) -> dict[str, Condition]:
-        stated = self.boundary if self.boundary.root else Boundary.model_validate({"default": "periodic"})
-        return stated.resolved(self.sides)
-
     def check_domain(self) -> None:
-        if (cells := prod(self.resolution)) > MAX_UNKNOWNS:
-            raise refuse(("resolution",), f"{cells:,} cells are more than {MAX_UNKNOWNS:,}", self.resolution)
-        self.check_lengths()
+        super().check_domain()
         opposite_paired(self.conditions, BOX_SIDES[: self.dimension])

@@ -180,7 +180,7 @@ class TrajectoryJob(Job):
     """Columns of the store that only trajectories of this kind have."""
 
     def own(self, frames: States, left: Array, fields: Array, errors: Array) -> dict[str, float]:
-        """What is put there: of the states at the stored times [T, numbers], the algebraic errors [T], the channels
+        """What is put there: of the states at the stored times [T, numbers], the algebraic errors [T, C], the channels
         [C, T, *shape] and the errors in time [T]."""
         return {}
 

@@ -21,9 +21,9 @@ from pdemill.solvers.trajectories.job import Start, States, TrajectoryJob, steps
 @dataclass(frozen=True)
 class Trajectory:
     """One sample, marched. ``frames``: its states at the stored times [T, numbers]; ``left``: algebraic errors until
-    then [T]; ``fields``: its channels [C, T, *shape]; ``errors``: the estimated relative error in time at each stored
-    time [T]; ``run``: that of the last pair of runs, ``steps`` in it; ``reached``: whether it is right up to the time
-    required."""
+    then [T, C]; ``fields``: its channels [C, T, *shape]; ``errors``: the estimated relative error in time at each
+    stored time [T]; ``run``: that of the last pair of runs, ``steps`` in it; ``reached``: whether it is right up to the
+    time required."""
 
     number: int
     frames: States

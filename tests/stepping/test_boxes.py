@@ -21,6 +21,7 @@ from pdemill.solvers.trajectories.differences import differences
 from pdemill.solvers.trajectories.ladder import fields_of, marched
 from pdemill.solvers.trajectories.shard import Refined
 from pdemill.spec import validate
+from pdemill.spec.method import methods
 from tests.spectral.test_trajectories import arrays, assert_honest, changed, true_over_estimated
 
 WARMTH: dict[str, Any] = {
@@ -286,3 +287,32 @@ def test_a_wrong_sign_of_a_law_is_found_by_bits(tmp_path: Path, monkeypatch: pyt
 def test_what_is_not_supported_is_refused(spec: dict[str, Any], keys: dict[str, Any], told: str) -> None:
     with pytest.raises(SpecError, match=told):
         validate(changed(spec, **keys))
+
+
+def test_what_grows_is_certified_too(tmp_path: Path) -> None:
+    """A reaction that outgrows diffusion: u = exp((5 - rate) t) u_0, rate that of the discrete mode."""
+    spec = mode(32, {"default": {"dirichlet": 0}}, formula="sin(pi*x)")
+    spec["problem"] |= {"reaction": -5.0, "coefficient": 0.1, "time": {"times": [1.0]}}
+    assert not pdemill.generate(spec, tmp_path / "s.zarr", workers=0).failures
+    rate = 0.1 * 4.0 * 32**2 * np.sin(np.pi * 0.5 / 32) ** 2
+    x = (np.arange(32) + 0.5) / 32
+    found = arrays(tmp_path / "s.zarr")["solution"][0, 0, 0]
+    np.testing.assert_allclose(found, np.exp(5.0 - rate) * np.sin(np.pi * x), rtol=2e-5)
+    assert pdemill.verify(tmp_path / "s.zarr").faults == ()
+
+
+def test_large_boxes_are_not_integrated_in_another_way() -> None:
+    for cells, wanted in ((20_000, True), (20_001, False)):
+        job = open_job(validate(changed(FRONT, problem__resolution=[cells])))
+        assert isinstance(job, SteppingJob)
+        assert (job.reference(job.instance("train", 0)) is not None) == wanted
+
+
+def test_the_refined_grid_is_marched_by_the_method_of_the_job() -> None:
+    job = open_job(validate(changed(FRONT, solver={"method": "ark4", "step": 0.05}, samples=1)))
+    assert isinstance(job, SteppingJob)
+    start = job.start_of(job.instance("train", 0), 0)
+    fourth = job.refined_fields(start, "train", 1)
+    second = job.using(methods["ars2"].model_validate({"method": "ars2", "step": 0.05}))
+    assert isinstance(second, SteppingJob)
+    assert not np.array_equal(second.refined_fields(start, "train", 1), fourth)

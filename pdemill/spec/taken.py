@@ -1,0 +1,41 @@
+"""What a discretiser does not take of a problem."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from pdemill.spec.field import Scalar, scalars
+from pdemill.spec.model import NOT_TAKEN, refuse
+
+if TYPE_CHECKING:
+    from pdemill.spec.problem import Problem
+
+
+def refuse_untaken(problem: Problem) -> None:
+    """Refuse what the discretiser of a problem does not take: nothing of an equation is ever left out."""
+    by, takes = f"the discretiser {problem.discretisation.name}", problem.discretisation.takes
+    if tuple(map(type, problem.solved_for)) not in takes.unknowns:
+        named = ", ".join(unknown.name for unknown in problem.solved_for)
+        raise refuse(
+            ("family",), f"{problem.family} is solved for {named}, which {by} does not take", problem.family, NOT_TAKEN
+        )
+    for term, functions, path in problem.asked():
+        if term not in takes.terms:
+            kinds = ", ".join(sorted(takes.terms))
+            raise refuse(path, f"brings in a {term} term, which {by} does not take (it takes {kinds})", None, NOT_TAKEN)
+        if term == "diffusion" and len(functions) > 1 and not takes.tensor:
+            raise refuse(path, f"is a diagonal tensor, and {by} takes one coefficient for all axes", None, NOT_TAKEN)
+        if term in takes.uniform and not all(isinstance(value, Scalar) for value in problem.sources(functions)):
+            raise refuse(
+                path,
+                f"varies in space, and {by} takes numbers and scalars there ({', '.join(scalars)})",
+                None,
+                NOT_TAKEN,
+            )
+        if term == "reaction" and not (takes.negative or problem.definite):
+            raise refuse(path, f"may make the reaction negative, and {by} takes a reaction >= 0 only", None, NOT_TAKEN)
+    for side, condition in problem.conditions.items():
+        if condition.kind() not in takes.conditions:
+            kinds = ", ".join(sorted(takes.conditions))
+            message = f"makes {side} {condition.kind()}, which {by} does not take (it takes {kinds})"
+            raise refuse(problem.side_path(side), message, side, NOT_TAKEN)
