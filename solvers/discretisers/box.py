@@ -11,6 +11,7 @@ from pydantic import BeforeValidator, Field
 
 from pdemill.solvers.box_shaped import BoxShaped
 from pdemill.solvers.discretisers.box_in_time import OnBoxInTime
+from pdemill.solvers.discretisers.box_of_waves import OnBoxOfWaves
 from pdemill.solvers.discretisers.whole_fields import WholeFields
 from pdemill.solvers.operators.box import BoxGrid
 from pdemill.solvers.place import WholeFieldPlace
@@ -87,7 +88,9 @@ class OnBox(WholeFields):
 
     @classmethod
     def of(cls, family: type[Problem]) -> type[Discretiser]:
-        return OnBoxInTime if family.evolves and cls is OnBox else cls
+        if cls is not OnBox or not family.evolves:
+            return cls
+        return OnBoxOfWaves if OnBoxOfWaves.may_take(family) else OnBoxInTime
 
     @classmethod
     def suits(cls, problem: Mapping[str, Any]) -> bool:

@@ -65,8 +65,8 @@ class SpectralMarch:
         made[:, 1, :, :columns] = rows.imag
         return made.reshape(len(rows), 2 * rows.shape[1] * padded)
 
-    def advance(self, u: Spectra, interval: float, steps: int) -> None:
-        """Advance u [samples, modes] in place by so many equal steps."""
+    def advance(self, u: Spectra, interval: float, steps: int, begin: float = 0.0) -> None:
+        """Advance u [samples, modes] in place by so many equal steps, from whatever time: the equations do not know."""
         step = interval / steps
         parts = self._parts.get(step)
         if parts is None:

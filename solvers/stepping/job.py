@@ -24,6 +24,7 @@ from pdemill.solvers.stepping.place import BoxInTimePlace
 from pdemill.solvers.tableaus import Tableau
 from pdemill.solvers.trajectories.differences import apart
 from pdemill.solvers.trajectories.job import Reference, Start, States, TrajectoryJob
+from pdemill.spec.field import Function
 from pdemill.spec.job import Spec
 from pdemill.spec.method import LinearMethod, Method
 from pdemill.store.layout import ArrayLayout
@@ -38,6 +39,8 @@ MOST_REFERENCED = 20_000
 """Unknowns up to which verify integrates in another way too."""
 STRICTER = 0.1, 0.01
 """Parts of ``time_rtol`` that verify integrates to, step by step."""
+LOST, LOST_AT_SIDES = 0.25, 0.5
+"""What stiff terms cost of the order, and values on sides that depend on t."""
 SHARE = 0.5
 """Part of ``certify.algebraic_rtol`` that systems are solved to."""
 
@@ -46,19 +49,30 @@ class SteppingJob(TrajectoryJob):
     """States are the values of all unknowns in the cells, one unknown after the other."""
 
     problem: BoxInTimePlace
-    own_columns = (ArrayLayout("algebraic_error", "float32"),)
+    own_columns: tuple[ArrayLayout, ...] = (ArrayLayout("algebraic_error", "float32"),)
     refinement = 4.0 / 3.0  # second order in space
-    lost = 0.25
+    grid_kind: type[BoxGrid] = BoxGrid
 
     def __init__(self, spec: Spec, chosen: Method | None = None) -> None:
         super().__init__(spec, chosen)
         place = self.problem
         grid = place.resolution, place.lengths, place.joined, place.properties
-        self.grids = tuple(BoxGrid(*grid) for _ in place.solved_for)  # each keeps its constant matrix
+        self.grids = tuple(self.grid_kind(*grid) for _ in range(self.grid_count))  # each keeps its constant matrix
         self.grid = self.grids[0]
         self.points, self.axes = self.grid.points, self.grid.axes
         self.nodes = self.grid.centres
         self._shared: BoxEquation | None = None
+
+    @property
+    def grid_count(self) -> int:
+        """One for each unknown."""
+        return len(self.problem.solved_for)
+
+    @property
+    def lost(self) -> float:
+        sides = self.problem.conditions.values()
+        moving = any(value.in_time for side in sides if side.essential for _, value in side.data())
+        return LOST_AT_SIDES if moving else LOST
 
     @property
     def tableau(self) -> Tableau:
@@ -100,7 +114,7 @@ class SteppingJob(TrajectoryJob):
         if self._alike and self._shared is not None:
             return self._shared
         parts = tuple(grid.assemble(instance.of_unknown(number)) for number, grid in enumerate(self.grids))
-        made = BoxEquation(parts, tendency_of(instance, self.grid))
+        made = BoxEquation(parts, tendency_of(instance, self.grid), load_of(instance, self.grids))
         if self._alike:
             self._shared = made
         return made
@@ -125,7 +139,10 @@ class SteppingJob(TrajectoryJob):
         return states.reshape(len(states), len(self.problem.channels), *self.grid.shape)
 
     def initial_fields(self, state: States) -> Mapping[str, Array]:
-        return dict(zip(self.problem.initial_names, self.fields(state[None])[0], strict=True))
+        return dict(zip(self.problem.initial_names, self.fields(state[None])[0], strict=False))  # one may be for all
+
+    def spread(self, side: str, data: Function) -> Array:
+        return self.grid.spread(side, data)
 
     @property
     def whole(self) -> list[int] | None:
@@ -144,9 +161,9 @@ class SteppingJob(TrajectoryJob):
             return None
         coarse, fine = (Independent(instance, self.grid, part * self.method.time_rtol) for part in STRICTER)
 
-        def march(fields: Array, interval: float, steps: int) -> tuple[Array, float]:
-            made = fine.march(fields, interval)
-            return made, apart(coarse.march(fields, interval), made)
+        def march(fields: Array, interval: float, steps: int, begin: float) -> tuple[Array, float]:
+            made = fine.march(fields, interval, begin)
+            return made, apart(coarse.march(fields, interval, begin), made)
 
         return march
 
@@ -159,8 +176,8 @@ class SteppingJob(TrajectoryJob):
             return np.full((len(self.problem.channels), len(self.times), *self.grid.shape), np.nan)
         frames = [finer.fields(u)[0].copy()] if self.times[0] == 0.0 else []
         with np.errstate(over="ignore", invalid="ignore"):
-            for length, count in zip(self.lengths, self.steps(run), strict=True):
-                march.advance(u, length, count)
+            for begin, length, count in zip(self.begins, self.lengths, self.steps(run), strict=True):
+                march.advance(u, length, count, begin)
                 frames.append(finer.fields(u)[0].copy())
         return np.stack([self.grid.restrict_fields(frame) for frame in frames], axis=1)
 
@@ -204,6 +221,21 @@ def linear_method(problem: BoxInTimePlace, unknowns: int) -> LinearMethod:
     loose = Multigrid(method="multigrid", rtol=LOOSE)
     small = unknowns < LEAST_CELLS or loose.objection(problem) is not None
     return Direct(method="direct") if small else loose
+
+
+def load_of(instance: Instance, grids: tuple[BoxGrid, ...]) -> Callable[[float], Array] | None:
+    """What the equation of a sample is driven by, where that depends on time; NaN where it has no values."""
+    if not instance.in_time:
+        return None
+
+    def load(t: float) -> Array:
+        now = instance.at_time(t)
+        try:
+            return np.stack([grid.load(now.of_unknown(number)) for number, grid in enumerate(grids)])
+        except InvalidSample:
+            return np.full((len(grids), grids[0].pattern.size), np.nan)
+
+    return load
 
 
 def tendency_of(instance: Instance, grid: BoxGrid) -> Callable[[Array], Array] | None:

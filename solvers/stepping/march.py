@@ -22,10 +22,11 @@ ROUNDING = 1e-12
 @dataclass(frozen=True, eq=False)
 class BoxEquation:
     """u' = b - A u - N(u) of one sample: ``systems`` hold A and b of every unknown, ``tendency`` is -N for the unknowns
-    [C, n], or None where everything is linear."""
+    [C, n], or None where everything is linear; ``load`` is b [C, n] at a time, or None where it stays the same."""
 
     systems: tuple[System, ...]
     tendency: Callable[[Array], Array] | None
+    load: Callable[[float], Array] | None = None
 
 
 class BoxMarch:
@@ -48,28 +49,30 @@ class BoxMarch:
         self._systems: StageSystems | None = None
         self.left = np.zeros((len(equations), self._channels))
 
-    def advance(self, u: Array, interval: float, steps: int) -> None:
-        """Advance the states u [rows, C n] in place by so many equal steps."""
+    def advance(self, u: Array, interval: float, steps: int, begin: float = 0.0) -> None:
+        """Advance the states u [rows, C n] in place by so many equal steps from the time ``begin``."""
         step = interval / steps
         if self._systems is None or step != self._step:
             matrices, shift = [part.matrix for part in self._parts], 1.0 / (self.tableau.gamma * step)
             self._step, self._systems = step, StageSystems(matrices, shift, self._method, self._exact)
         parts = u.reshape(len(self._parts), -1)
-        for _ in range(steps):
-            self._advance(parts, step, self._systems)
+        for number in range(steps):
+            self._advance(parts, begin + number * step, step, self._systems)
 
-    def _advance(self, u: Array, step: float, systems: StageSystems) -> None:
+    def _advance(self, u: Array, t: float, step: float, systems: StageSystems) -> None:
         tableau = self.tableau
         stages, other = tableau.stages, step if self._explicit else 0.0
         slopes = self._slopes
         sizes = np.array([two_norm(part - part.mean()) for part in u])
         share = self._tolerance * step / tableau.amplification[1:].sum()
+        self._load(t)
         self._linear(u, slopes[0])
         if self._explicit:
             self._other(u, slopes[stages])
         z, left = u, np.zeros(len(u))
         for i in range(1, stages):
             known = _combined(u, slopes, step * tableau.implicit[i, :i], other * tableau.explicit[i, :i], stages)
+            self._load(t + tableau.nodes[i] * step)
             floors = np.array([ROUNDING * two_norm(part) for part in known])
             z, defects = systems.solve(known, self._loads, z, np.maximum(share * sizes, floors))
             left += tableau.amplification[i] * defects
@@ -78,6 +81,12 @@ class BoxMarch:
                 self._other(z, slopes[stages + i])
         u[...] = _combined(u, slopes, step * tableau.weights, other * tableau.explicit_weights, stages)
         self.left += left.reshape(self.left.shape)
+
+    def _load(self, t: float) -> None:
+        """Let loads be those of the time t."""
+        for i, one in enumerate(self.equations):
+            if one.load is not None:
+                self._loads[i * self._channels : (i + 1) * self._channels] = one.load(t)
 
     def _linear(self, u: Array, out: Array) -> None:
         for i, matrix in enumerate(self._sparse):

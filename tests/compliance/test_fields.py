@@ -25,6 +25,11 @@ ROWS: dict[str, list[Any]] = {
     "chebyshev": [{"field": "chebyshev"}, {"field": "chebyshev", "terms": 3, "argument": [0, 1], "along": "x"}],
     "fourier": [{"field": "fourier", "mean": 1}],
     "sines": [{"field": "sines", "terms": 4, "waves": [1, 3]}],
+    "white_noise": [
+        {"field": "white_noise", "resolution": 7}, {"field": "white_noise", "resolution": 3, "between": "linear"},
+    ],
+    "rescaled": [{"field": "rescaled", "of": {"field": "sines", "terms": 2}, "low": -1}],
+    "sine_series": [{"field": "sine_series", "waves": [3, 5]}],
     "bumps": [{"field": "bumps"}, {"field": "bumps", "count": [1, 6], "amplitude": [-1, 2], "width": [0.1, 0.4]}],
     "expression": [
         {"field": "expression", "formula": "a * sin(pi * x) + b", "where": {"a": {"uniform": [0, 1]}, "b": 2}},

@@ -260,6 +260,9 @@ SHORTER = {
         "certify.valid_until=0.25",
     ],
     "lpsda-ks": ["problem.time={end: 4, intervals: 20, warmup: 2}"],
+    "pdebench-diffusion-reaction": ["problem.resolution=[32, 32]", "problem.time={end: 1, intervals: 4}"],
+    "poseidon-ace": ["problem.resolution=[32, 32]"],
+    "wave-gauss": ["problem.resolution=[64, 64]"],
 }
 """Trajectories that take minutes, for a moment."""
 
