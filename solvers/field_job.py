@@ -70,7 +70,7 @@ class FieldJob(Job):
         self._fixed: dict[str, Function] = {}
         first = self.instance(next(iter(spec.splits)), 0)
         _ = first.terms
-        self.channels = self._channels([name for name, _ in first.named()])
+        self.channels = self._channels([name for name, function in first.named() if function.of_space])
         self.parameters = tuple(first.parameters())
         self._refined: Discretisation | None = None
 
@@ -216,4 +216,4 @@ class FieldJob(Job):
 
     @property
     def planned(self) -> bool:
-        return isinstance(self.spec.solver, Auto) and self.spec.solver.trial != "never"
+        return self.problem.linear and isinstance(self.spec.solver, Auto) and self.spec.solver.trial != "never"

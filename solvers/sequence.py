@@ -64,19 +64,19 @@ class Sequence:
         self, method: LinearMethod, kept: dict[Any, Any] | None = None, measure: Measure | None = None,
         algebraic_rtol: float = ALGEBRAIC_RTOL, to_rounding: bool = False,
     ) -> None:  # fmt: skip
-        self.method, self._to_rounding = method, to_rounding
-        self.measure, self._algebraic_rtol = measure or Euclidean(), algebraic_rtol
+        self.method, self.to_rounding = method, to_rounding
+        self.measure, self.algebraic_rtol = measure or Euclidean(), algebraic_rtol
         self._kept = {} if kept is None else kept
-        self._solver: Solver[Any] = spanned(method)
-        self._solver.keep_in(self._kept)
-        self._state: Any = self._solver.start()
-        self._corrector = Corrector(self._solver, self._kept)
+        self.solver: Solver[Any] = spanned(method)
+        self.solver.keep_in(self._kept)
+        self._state: Any = self.solver.start()
+        self._corrector = Corrector(self.solver, self._kept)
         self._fallback: Corrector | None = None
         self._last: Matrix | None = None
 
     def batch(self, pattern: Pattern, constant: bool) -> int:
         """How many systems it likes to get at once."""
-        return self._solver.batch(pattern, constant)
+        return self.solver.batch(pattern, constant)
 
     def labels(self, systems: list[System], watch: Stopwatch) -> list[Label]:
         """Solve and certify systems on one pattern, their common time divided evenly among them; one retry with
@@ -84,7 +84,7 @@ class Sequence:
         before = _spent(watch)
         with watch.step("solve"):
             systems = [self._recognised(system) for system in systems]
-            solutions = self._solver.solve_batch(systems, self._state)
+            solutions = self.solver.solve_batch(systems, self._state)
             self._state = solutions[-1].state
         certified = self._certify(systems, solutions, self.method.method, self._corrector, watch)
         each = (_spent(watch) - before) / len(systems)
@@ -157,13 +157,13 @@ class Sequence:
             bound = bound if bound < np.inf else corrector.bound(system, left)
             if bound < np.inf:
                 bound, size = self.measure.stretch * bound, self.measure.variation(u)
-                if bound <= self._algebraic_rtol * size:
+                if bound <= self.algebraic_rtol * size:
                     return replace(label, algebraic_error=bound / size if bound else 0.0, variation=size), None
         return label, corrector.residual(system, u, rest)
 
     def _is_small(self, system: System, unknowns: Array, residual: float) -> bool:
         """Whether a relative residual is that of a certified label."""
-        if residual <= self.method.rtol or not (self._to_rounding and system.matrix.made):
+        if residual <= self.method.rtol or not (self.to_rounding and system.matrix.made):
             return residual <= self.method.rtol
         return residual <= system.rounding(unknowns) / (system.size or 1.0)
 
@@ -175,7 +175,7 @@ class Sequence:
             if correction is None:
                 return _without(label, residual, Result.UNKNOWN_ERROR)
             before, error = error, relative_error(self.measure, correction, u)
-            if error <= self._algebraic_rtol and self._is_small(system, u, residual):
+            if error <= self.algebraic_rtol and self._is_small(system, u, residual):
                 return replace(label, unknowns=u, residual=residual, algebraic_error=error)
             if not error <= PROGRESS * before:
                 break
