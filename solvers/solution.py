@@ -83,6 +83,10 @@ class Result(Enum):
         "neither Newton's steps, nor load steps, nor steps in pseudo-time lead to a solution: there may be none, or "
         "the laws change too fast"
     )
+    UNBALANCED = (
+        "what the solution gains is not what the terms of the equation give, by more than its errors explain: lower "
+        "solver.time_rtol, and report this if that does not help"
+    )
     INVALID = "the drawn coefficients do not make an equation of this family"
 
     @property
