@@ -26,7 +26,7 @@ class OnBoxOfWaves(Trajectories):
     """Second-order finite volumes; see ``pdemill.solvers.stepping.waves``."""
 
     name: ClassVar[str] = "box"
-    registered: ClassVar[bool] = False  # OnBox leads here
+    registered: ClassVar[bool] = False  # box leads here
     general: ClassVar[bool] = True
     suffix: ClassVar[str] = "OnBox"
     where: ClassVar[str] = "on box grids, in time"

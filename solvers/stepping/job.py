@@ -50,6 +50,7 @@ class SteppingJob(TrajectoryJob):
 
     problem: BoxInTimePlace
     own_columns: tuple[ArrayLayout, ...] = (ArrayLayout("algebraic_error", "float32"),)
+    first_columns: tuple[str, ...] = ("algebraic_error",)
     refinement = 4.0 / 3.0  # second order in space
     grid_kind: type[BoxGrid] = BoxGrid
 

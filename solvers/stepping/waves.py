@@ -114,6 +114,7 @@ class WaveJob(SteppingJob):
     """States are u and v in the cells, one after the other."""
 
     own_columns: tuple[ArrayLayout, ...] = ()
+    first_columns: tuple[str, ...] = ()
     grid_kind = WaveGrid
 
     @property
