@@ -24,7 +24,7 @@ class OnBoxImplicit(OnBoxInTime):
 
     name: ClassVar[str] = "box"
     registered: ClassVar[bool] = False  # box leads here
-    suffix: ClassVar[str] = "OnBox"
+    suffix: ClassVar[str] = ""
     place = ImplicitPlace
     takes: ClassVar[Takes] = Takes(
         terms=frozenset({"diffusion", "diffusion_law", "reaction", "law", "source", "initial"}),
