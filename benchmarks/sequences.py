@@ -8,18 +8,22 @@ are solved for the change of u.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from functools import partial
+from itertools import pairwise
 from math import cos, pi, sin
 from statistics import mean, median
 from time import process_time
 from typing import Any
 
+import numpy as np
+
 from benchmarks.shared.report import Report, arguments
 from pdemill.points import Array
 from pdemill.solvers.field_job import FieldJob
+from pdemill.solvers.instance import Instance
 from pdemill.solvers.methods.direct import Direct
+from pdemill.solvers.operators.equation import NonlinearEquation
 from pdemill.solvers.operators.system import System
 from pdemill.solvers.threads import one_thread
 from pdemill.spec import validate
@@ -50,13 +54,11 @@ class Contestant:
 
 @dataclass(frozen=True)
 class Course:
-    """A sequence: ``problems`` makes the steady problems of its systems. ``shift``: 1 / dt, where they are the steps of
-    implicit Euler, u_n - u_(n-1) being solved for; 0 where every problem stands for itself."""
+    """A sequence and who solves it."""
 
     name: str
-    problems: Callable[[float], Iterator[Problem]]
+    systems: Callable[[], list[System]]
     contestants: tuple[Contestant, ...]
-    shift: float = 0.0
 
 
 def heat(cells: int, shift: float, steps: int = 20) -> Iterator[Problem]:
@@ -84,7 +86,7 @@ def wind(cells: int, shift: float, steps: int = 20) -> Iterator[Problem]:
         }  # fmt: skip
 
 
-def sweep(cells: tuple[int, ...], first: float, shift: float, steps: int = 20) -> Iterator[Problem]:
+def sweep(cells: tuple[int, ...], first: float, steps: int = 20) -> Iterator[Problem]:
     """Waves in a medium of two speeds, from a wave number to one that is a fifth larger."""
     k = {"field": "threshold", "low": 1, "high": 2, "of": {"field": "gaussian", "alpha": 3, "tau": 5}}
     for n in range(steps):
@@ -122,37 +124,68 @@ SWEPT = (
     Contestant("GMRES(200) + ilu", {"method": "gmres", **_with("ilu", restart=200)}),
     DIRECT,
 )
-COURSES = (
-    Course("heat, k moves, 1/dt = 100, 96²", partial(heat, 96), DEFINITE, 100.0),
-    Course("heat, k stays, 1/dt = 100, 96²", partial(steady_heat, 96), DEFINITE, 100.0),
-    Course("convection-diffusion, the wind turns, 1/dt = 20, 96²", partial(wind, 96), GENERAL, 20.0),
-    Course("Helmholtz, wave numbers 10 to 12, 96²", partial(sweep, (96, 96), 10.0), SWEPT),
-    Course("Helmholtz, wave numbers 10 to 12, 24³", partial(sweep, (24, 24, 24), 10.0), SWEPT),
-)
-QUICK = (Course("heat, k moves, 1/dt = 100, 16²", partial(heat, 16, steps=3), DEFINITE, 100.0),)
 
 
-def systems(course: Course) -> list[System]:
-    """The systems of a sequence, with the right-hand sides that their exact solutions lead to."""
-    exact = Direct(method="direct").solver()
-    found: list[System] = []
-    u: Any = None
-    for problem in course.problems(course.shift):
-        job = FieldJob(validate({"problem": problem, "samples": 1, "certify": {"refine": 0}}))
-        system = job.discretisation.assemble(job.instance("train", 0))
-        if course.shift:  # A (u - before) = f + shift before - A before
-            before = 0.0 * system.rhs if u is None else u
-            system = replace(system, rhs=system.rhs + course.shift * before - system.matrix.sparse() @ before)
-            u = before + exact.solve(system, None).value
-        found.append(_joined(found, system))
+def single(problems: Iterable[Problem]) -> list[System]:
+    """Every problem stands for itself."""
+    return _joined([_job(problem).discretisation.assemble(_first(_job(problem))) for problem in problems])
+
+
+def stepped(problems: Iterable[Problem], shift: float) -> list[System]:
+    """Steps of implicit Euler, dt = 1 / shift, for u_n - u_(n-1), from 0, with right-hand sides by exact solutions."""
+    exact, found = Direct(method="direct").solver(), []
+    u: Any = 0.0
+    for problem in problems:
+        job = _job(problem)
+        system = job.discretisation.assemble(_first(job))
+        u = u + np.zeros_like(system.rhs)
+        system = replace(system, rhs=system.rhs + shift * u - system.matrix.sparse() @ u)
+        u = u + exact.solve(system, None).value
+        found.append(system)
+    return _joined(found)
+
+
+def newton(problem: Problem, steps: int) -> list[System]:
+    """The exact steps of Newton's iteration, along straight lines."""
+    job, exact, found = _job(problem), Direct(method="direct").solver(), []
+    equation = job.discretisation.equation(_first(job))
+    assert isinstance(equation, NonlinearEquation)
+    u = equation.start()
+    for _ in range(steps):
+        found.append(equation.linearised(u))
+        u = u + exact.solve(found[-1], None).value
     return found
 
 
-def _joined(before: list[System], system: System) -> System:
-    """The system with the matrix of the one before where it is the same."""
-    if before and (before[-1].matrix.values == system.matrix.values).all():
-        return replace(system, matrix=before[-1].matrix)
-    return system
+def _job(problem: Problem) -> FieldJob:
+    return FieldJob(validate({"problem": problem, "samples": 1, "certify": {"refine": 0}}))
+
+
+def _first(job: FieldJob) -> Instance:
+    return job.instance("train", 0)
+
+
+def _joined(systems: list[System]) -> list[System]:
+    """The systems, each with the matrix of the one before where it is the same."""
+    for i, (before, system) in enumerate(pairwise(systems)):
+        if (before.matrix.values == system.matrix.values).all():
+            systems[i + 1] = replace(system, matrix=systems[i].matrix)
+    return systems
+
+
+POROUS = {
+    "family": "nonlinear_diffusion", "resolution": [96, 96], "coefficient": {"law": "1 + 5*u**2"}, "source": 20,
+    "factor": {"field": "threshold", "low": 1, "high": 10, "of": {"field": "gaussian", "alpha": 3, "tau": 5}},
+}  # fmt: skip
+COURSES = (
+    Course("heat, k moves, 1/dt = 100, 96²", lambda: stepped(heat(96, 100.0), 100.0), DEFINITE),
+    Course("heat, k stays, 1/dt = 100, 96²", lambda: stepped(steady_heat(96, 100.0), 100.0), DEFINITE),
+    Course("convection-diffusion, the wind turns, 1/dt = 20, 96²", lambda: stepped(wind(96, 20.0), 20.0), GENERAL),
+    Course("Newton, k = a (1 + 5 u²), 96²", lambda: newton(POROUS, 5), GENERAL),
+    Course("Helmholtz, wave numbers 10 to 12, 96²", lambda: single(sweep((96, 96), 10.0)), SWEPT),
+    Course("Helmholtz, wave numbers 10 to 12, 24³", lambda: single(sweep((24, 24, 24), 10.0)), SWEPT),
+)
+QUICK = (Course("heat, k moves, 1/dt = 100, 16²", lambda: stepped(heat(16, 100.0, steps=3), 100.0), DEFINITE),)
 
 
 def run(contestant: Contestant, sequence: list[System]) -> tuple[float, float]:
@@ -180,7 +213,7 @@ def _residual(system: System, u: Array) -> float:
 
 def measure(course: Course, rounds: int, report: Report, table: Any) -> None:
     """The rows of a sequence."""
-    sequence = systems(course)
+    sequence = course.systems()
     for contestant in course.contestants:
         run(contestant, sequence)
     found: dict[str, list[tuple[float, float]]] = {one.name: [] for one in course.contestants}
