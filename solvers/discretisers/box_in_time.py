@@ -40,7 +40,7 @@ class OnBoxInTime(Trajectories):
 
     @classmethod
     def may_take(cls, family: type[Problem]) -> bool:
-        return issubclass(family, Evolution) and family.sided
+        return super().may_take(family) and issubclass(family, Evolution) and family.sided
 
     @classmethod
     def open(cls, spec: Spec, stored: Mapping[str, NDArray[Any]] | None, chosen: Method | None) -> SteppingJob:

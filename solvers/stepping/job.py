@@ -46,7 +46,7 @@ class SteppingJob(TrajectoryJob):
     """States are the values of all unknowns in the cells, one unknown after the other."""
 
     problem: BoxInTimePlace
-    own_columns = (ArrayLayout("algebraic_error", "float32"),)
+    own_columns: tuple[ArrayLayout, ...] = (ArrayLayout("algebraic_error", "float32"),)
     first_columns = ("algebraic_error",)
     refinement = 4.0 / 3.0  # second order in space
     lost = 0.25
