@@ -34,6 +34,8 @@ class Evolution(Problem):
     balanced: ClassVar[tuple[str, ...]] = ()
     sided: ClassVar[bool] = False
     second_order: ClassVar[bool] = False
+    implicit: ClassVar[bool] = False
+    """Whether its laws are implicit in every step."""
 
     @property
     def singular(self) -> bool:

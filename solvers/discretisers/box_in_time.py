@@ -42,7 +42,7 @@ class OnBoxInTime(Trajectories):
 
     @classmethod
     def may_take(cls, family: type[Problem]) -> bool:
-        return issubclass(family, Evolution) and family.sided and not family.second_order
+        return super().may_take(family) and issubclass(family, Evolution) and family.sided and not family.second_order
 
     @classmethod
     def open(cls, spec: Spec, stored: Mapping[str, NDArray[Any]] | None, chosen: Method | None) -> SteppingJob:

@@ -42,7 +42,7 @@ class OnPeriodicBox(Trajectories):
 
     @classmethod
     def may_take(cls, family: type[Problem]) -> bool:
-        return issubclass(family, Evolution) and not family.second_order
+        return super().may_take(family) and issubclass(family, Evolution) and not family.second_order
 
     @classmethod
     def uncertified(cls, problem: Problem, certify: Certify) -> tuple[str, str] | None:

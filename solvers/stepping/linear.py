@@ -39,25 +39,34 @@ class StageSystems:
         self._own: dict[int, Solver[None]] = {}
         self._common: Solver[None] | None = None
 
-    def solve(self, known: Array, loads: Array, guess: Array, limits: Array) -> tuple[Array, Array]:
-        """z [systems, n] with (c + A) z = c known + load, and the norms of the defects in units of z, which are below
-        ``limits`` where that is possible."""
-        z, right = guess.copy(), self.shift * known + loads
+    def solve(self, known: Array, loads: Array, guesses: tuple[Array, Array], limits: Array) -> tuple[Array, Array]:
+        """z [systems, n] with (c + A) z = c known + load, from the better one of two guesses, and the norms of the
+        defects in units of z, which are below ``limits`` where that is possible."""
+        z, right = guesses[0].copy(), self.shift * known + loads
         defects, norms = np.empty_like(z), np.full(len(z), np.inf)
-        going = list(range(len(z)))
-        for _ in range(1 + ROUNDS):
+        for i, other in enumerate(guesses[1]):
+            norms[i] = self._defect(i, right[i], z[i], defects[i])
+            second = np.empty_like(other)
+            if (norm := self._defect(i, right[i], other, second)) < norms[i]:
+                z[i], defects[i], norms[i] = other, second, norm
+        going = [i for i in range(len(z)) if norms[i] > limits[i]]
+        for _ in range(ROUNDS):
+            if not going:
+                break
+            for i, change in zip(going, self._corrections(going, defects, norms, limits), strict=True):
+                z[i] += change
             still = []
             for i in going:
-                np.subtract(right[i], self._sparse[i] @ z[i], out=defects[i])
-                before, norms[i] = norms[i], two_norm(defects[i]) / self.shift
+                before, norms[i] = norms[i], self._defect(i, right[i], z[i], defects[i])
                 if norms[i] > limits[i] and norms[i] <= PROGRESS * before:
                     still.append(i)
-            if not still:
-                break
-            for i, change in zip(still, self._corrections(still, defects, norms, limits), strict=True):
-                z[i] += change
             going = still
         return z, norms
+
+    def _defect(self, number: int, right: Array, z: Array, out: Array) -> float:
+        """The defect of a system, and its norm in units of z."""
+        np.subtract(right, self._sparse[number] @ z, out=out)
+        return two_norm(out) / self.shift
 
     def _corrections(self, numbers: list[int], defects: Array, norms: Array, limits: Array) -> list[Array]:
         if self._method is self._exact:

@@ -74,7 +74,8 @@ class BoxMarch:
             known = _combined(u, slopes, step * tableau.implicit[i, :i], other * tableau.explicit[i, :i], stages)
             self._load(t + tableau.nodes[i] * step)
             floors = np.array([ROUNDING * two_norm(part) for part in known])
-            z, defects = systems.solve(known, self._loads, z, np.maximum(share * sizes, floors))
+            expected = known + np.tensordot(tableau.predictor[i, :i], slopes[:i], 1) / systems.shift
+            z, defects = systems.solve(known, self._loads, (expected, z), np.maximum(share * sizes, floors))
             left += tableau.amplification[i] * defects
             np.multiply(systems.shift, z - known, out=slopes[i])
             if self._explicit:
