@@ -64,7 +64,7 @@ class WaveEquation:
     rhs: Array
     load: Callable[[float], Array] | None
     fastest: float
-    """A bound of the frequencies and rates, by rows; without absorbing sides, which are no faster."""
+    """A bound of the frequencies and rates, by rows."""
 
     def slope(self, t: float, y: Array) -> Array:
         """y' of y = (u, v) [2, n]."""
@@ -157,10 +157,9 @@ class WaveJob(SteppingJob):
         speed, source = self._cells(terms.speed(grid.points)), self._cells(terms.source(grid.points))
         damping = diags_array(self._cells(terms.damping(grid.points))).tocsr()
         damping.eliminate_zeros()
-        damped = float(damping.max(axis=None)) if damping.nnz else 0.0
         damping = damping + csr_array(grid.absorption(instance).multiply(speed[:, None]))
         stiffness = csr_array(system.matrix.sparse().multiply(np.square(speed)[:, None]))
-        fastest = float(np.sqrt(abs(stiffness).sum(axis=1).max())) + damped
+        fastest = float(np.sqrt(abs(stiffness).sum(axis=1).max()) + abs(damping).sum(axis=1).max())
         known = load_of(instance, self.grids)
 
         def scaled(load: Array, source: Array) -> Array:

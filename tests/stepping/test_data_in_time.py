@@ -67,7 +67,12 @@ def decaying(dimension: int, cells: int) -> dict[str, Any]:
         "source": formula(f"{rate}*{u}"), "initial": formula(u.replace("exp(-t)*", "")), "boundary": sides,
         "time": {"times": [0.3, 0.6]},
     }  # fmt: skip
-    return {"problem": problem, "samples": 1, "store": {"dtype": "float64"}, "certify": {"refine": 0}}
+    return {
+        "problem": problem,
+        "samples": 1,
+        "store": {"dtype": "float64"},
+        "certify": {"refine": 0, "algebraic_rtol": 1e-12},
+    }
 
 
 def ended(spec: dict[str, Any], method: str, steps: int) -> tuple[SteppingJob, Array]:
