@@ -13,6 +13,7 @@ from pdemill.solvers.box_shaped import BoxShaped
 from pdemill.solvers.discretisers.box_in_time import OnBoxInTime
 from pdemill.solvers.discretisers.whole_fields import WholeFields
 from pdemill.solvers.operators.box import BoxGrid
+from pdemill.solvers.operators.convection import WEIGHTS
 from pdemill.solvers.place import WholeFieldPlace
 from pdemill.spec.boundary import opposite_paired
 from pdemill.spec.discretiser import Discretiser, Takes
@@ -65,7 +66,8 @@ class BoxPlace(BoxShaped, WholeFieldPlace):
         return tuple(self.conditions[low].paired for low, _ in BOX_SIDES[: self.dimension])
 
     def discretise(self, stored: Mapping[str, NDArray[Any]] | None = None) -> BoxGrid:
-        return BoxGrid(self.resolution, self.lengths, self.joined, self.properties, self.singular)
+        grid = self.resolution, self.lengths, self.joined, self.properties, self.singular
+        return BoxGrid(*grid, self.convective_flux)
 
     def check_domain(self) -> None:
         if self.size > MAX_UNKNOWNS:
@@ -83,6 +85,7 @@ class OnBox(WholeFields):
     takes: ClassVar[Takes] = Takes(
         terms=frozenset({"diffusion", "convection", "reaction", "source"}),
         conditions=frozenset({"dirichlet", "neumann", "robin", "periodic"}),
+        fluxes=frozenset({"auto", *WEIGHTS}),
     )
 
     @classmethod

@@ -42,8 +42,9 @@ class OtherMarch:
         for axis, wave in enumerate(self.waves):
             k = numbers(terms.diffusion)
             total -= k[axis if len(k) > 1 else 0] * np.square(wave)
-            if terms.convection:
-                total -= 1j * numbers(terms.convection)[axis] * wave
+            for speeds in (terms.convection, terms.advection):
+                if speeds:
+                    total -= 1j * numbers(speeds)[axis] * wave
         if terms.reaction is not None:
             total -= numbers((terms.reaction,))[0]
         if terms.hyperdiffusion is not None:
