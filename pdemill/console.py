@@ -125,7 +125,10 @@ def _time_lines(attributes: dict[str, Any], reports: list[SplitReport]) -> Itera
     if short:
         least = f"{np.min(until):g}"
         yield f"right until t = {least} at least, as asked; {short} samples not until the end, {last:g} (valid_until)"
-    own = {"spectral_tail": "share of the smallest modes", "algebraic_error": "error of linear systems"}
+    own = {
+        "spectral_tail": "share of the smallest modes", "invariant_defect": "violation of invariants",
+        "budget_defect": "gaps in budgets", "algebraic_error": "error of linear systems",
+    }  # fmt: skip
     for name, text in own.items():
         if all(name in report.columns for report in reports):
             found = _column(reports, name)
@@ -294,6 +297,8 @@ _TIMES: dict[str, Callable[[SplitReport], str]] = {
     "the same as stored, worst": lambda row: _worst(row.columns["stored_error"]),
     "right until, least": lambda row: f"{row.columns['valid_until'].min():g}" if row.certified else "-",
     "share of the smallest modes, worst": lambda row: _worst(row.columns.get("spectral_tail", NOTHING)),
+    "violation of invariants, worst": lambda row: _worst(row.columns.get("invariant_defect", NOTHING)),
+    "gaps in budgets, worst": lambda row: _worst(row.columns.get("budget_defect", NOTHING)),
     "error of linear systems, worst": lambda row: _worst(row.columns.get("algebraic_error", NOTHING)),
     "error against the refined grid, worst": lambda row: _worst(row.columns["error_estimate"]),
     "steps, median": lambda row: _median(row.columns["steps"], "{:.0f}"),

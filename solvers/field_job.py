@@ -124,12 +124,13 @@ class FieldJob(Job):
         return instance.features(self.discretisation.points, self.discretisation.side_points)
 
     def sequence(
-        self, method: LinearMethod | None = None, measure: Measure | None = None, to_rounding: bool = False
-    ) -> Sequence:
-        """The job's method, or another, with nothing recycled yet; ``measure``: for another discretisation;
-        ``to_rounding``: a residual that rounding explains is small enough."""
+        self, method: LinearMethod | None = None, measure: Measure | None = None, to_rounding: bool = False,
+        bounds: bool = True,
+    ) -> Sequence:  # fmt: skip
+        """The job's method, or another, with nothing recycled yet; ``measure``: for another discretisation; the others
+        as of ``Sequence``."""
         limit = self.spec.certify.algebraic_rtol
-        return Sequence(method or self.method, self.kept, measure or self.discretisation, limit, to_rounding)
+        return Sequence(method or self.method, self.kept, measure or self.discretisation, limit, to_rounding, bounds)
 
     def inputs(self, instance: Instance, shift: float) -> Array:
         """The input channels of a sample, shape (channels, ...); ``shift`` was subtracted from its source."""

@@ -116,6 +116,10 @@ class Job(ABC):
         other.schema = schema
         return other
 
+    def of_store(self, attributes: Mapping[str, Any]) -> Self:
+        """The same job for a store that has these attributes."""
+        return self.of_schema(attributes["schema"])
+
     def using(self, method: Method) -> Self:
         """The same job, solved by another method."""
         other = copy(self)

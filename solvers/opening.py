@@ -80,7 +80,7 @@ def open_work(root: Path, spec: Spec | None = None, disk: Disk | None = None, an
     chosen = planned_method(root) or told_method(root) if spec.problem.discretisation.leaves_open(spec) else None
     job = _opened(root, spec, None if anew else shared_arrays(root), chosen)
     if (root / ROOT).exists():
-        job = job.of_schema(read_attributes(root)["schema"])
+        job = job.of_store(read_attributes(root))
     return job, Store(disk or LocalDisk(root), job.layout).as_begun()
 
 

@@ -57,14 +57,15 @@ class Sequence:
     ``kept``: what is to outlive this sequence, such as the factors of the one matrix of a job, to which it belongs.
     ``measure`` and ``algebraic_rtol``: how algebraic errors are measured, and the largest of a certified label.
     ``to_rounding``: a residual that the rounding of its system explains is small enough, whatever the method's
-    ``rtol``: labels of refined problems are held against their algebraic error.
+    ``rtol``: labels of refined problems are held against their algebraic error. ``bounds``: there are so many systems
+    that a bound for all of them costs less than a correction for each.
     """
 
     def __init__(
         self, method: LinearMethod, kept: dict[Any, Any] | None = None, measure: Measure | None = None,
-        algebraic_rtol: float = ALGEBRAIC_RTOL, to_rounding: bool = False,
+        algebraic_rtol: float = ALGEBRAIC_RTOL, to_rounding: bool = False, bounds: bool = True,
     ) -> None:  # fmt: skip
-        self.method, self._to_rounding = method, to_rounding
+        self.method, self._to_rounding, self._bounds = method, to_rounding, bounds
         self.measure, self._algebraic_rtol = measure or Euclidean(), algebraic_rtol
         self._kept = {} if kept is None else kept
         self._solver: Solver[Any] = spanned(method)
@@ -154,7 +155,8 @@ class Sequence:
         if small and system.matrix.made:
             left += system.rounding(u)
             bound = corrector.shown(system, solution.steps, left)
-            bound = bound if bound < np.inf else corrector.bound(system, left)
+            if self._bounds and not bound < np.inf:
+                bound = corrector.bound(system, left)
             if bound < np.inf:
                 bound, size = self.measure.stretch * bound, self.measure.variation(u)
                 if bound <= self._algebraic_rtol * size:

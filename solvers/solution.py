@@ -67,6 +67,10 @@ class Result(Enum):
         "the smallest modes that the grid resolves hold more than a hundredth of the solution: raise "
         "problem.resolution or solver.simulate_resolution"
     )
+    UNBALANCED = (
+        "what the solution gains is not what the terms of the equation give, by more than its errors explain: lower "
+        "solver.time_rtol, and report this if that does not help"
+    )
     INVALID = "the drawn coefficients do not make an equation of this family"
 
     @property

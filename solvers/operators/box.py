@@ -117,10 +117,10 @@ class BoxGrid(Discretisation):
             if not self.properties.symmetric:
                 before = stencil[1 + self.dimension + axis]
                 before[...] = after
-                if b is not None and weights is None:
-                    self._convect(axis, b, diagonal, before, after)
-                elif b is not None:
+                if b is not None and weights is not None:
                     self._weight(axis, b, weights, diagonal, before, after)
+                elif b is not None:
+                    self._convect(axis, b, diagonal, before, after)
             if not self.periodic[axis]:
                 for high in (False, True):
                     self._close(instance, axis, high, k[axis], b, weights, diagonal, rhs)

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from pdemill.points import Array
 from pdemill.solvers.instance import Instance, InvalidSample
 from pdemill.solvers.solution import Result
+from pdemill.solvers.spectral.balance import Balance
 from pdemill.solvers.spectral.exponential import Exponential
 from pdemill.solvers.spectral.grid import PeriodicGrid, Spectra
 from pdemill.solvers.spectral.lanes import LANES
@@ -36,13 +37,20 @@ MOST_TAIL = 0.01
 """Largest share of the modes in the last third of those resolved, in the 2-norm of a certified solution."""
 GAP = 1e-2
 """Relative difference of the stored spectral tail to that of the stored, rounded states."""
+TIMES, ROUNDING = 2.0, 1e-9
+"""Times ``time_rtol`` that errors in time at both ends of an interval may add to a defect, and what rounding may."""
+BALANCE_GAP, SHAKEN = 0.1, 10.0
+"""Relative difference of stored defects to those of the stored, rounded states, and times its rounding."""
 
 
 class SpectralJob(TrajectoryJob):
     """States are the coefficients of the modes that the grid of the simulation keeps."""
 
     problem: PeriodicPlace
-    own_columns = (ArrayLayout("spectral_tail", "float32"),)
+    own_columns = tuple(
+        ArrayLayout(name, "float32") for name in ("spectral_tail", "invariant_defect", "budget_defect", "budget_limit")
+    )
+    first_columns = ("spectral_tail",)
     lost = 0.5  # Kuramoto-Sivashinsky: 3.4 to 3.6 of 4
 
     def __init__(self, spec: Spec, chosen: Method | None = None) -> None:
@@ -55,6 +63,7 @@ class SpectralJob(TrajectoryJob):
         self._shared: dict[PeriodicGrid, Symbols] = {}
         self._products: dict[PeriodicGrid, tuple[str, Products] | None] = {}
         self._products_on(self.grid, self._first.terms)
+        self._balance: Balance | None = None
 
     @property
     def scheme(self) -> Exponential:
@@ -93,7 +102,7 @@ class SpectralJob(TrajectoryJob):
             name, products = found
             (strength,) = numbers((getattr(terms, name),))
             weights = products.weights if strength == 1.0 else strength * products.weights
-        made = Symbols(linear_symbol(terms, grid), weights, self._coefficients(terms.source, "source", grid))
+        made = Symbols(terms, linear_symbol(terms, grid), weights, self._coefficients(terms.source, "source", grid))
         if self._alike:
             self._shared[grid] = made
         return made
@@ -204,9 +213,82 @@ class SpectralJob(TrajectoryJob):
 
     def fault(self, own: Mapping[str, float]) -> tuple[Result, str] | None:
         tail = own["spectral_tail"]
-        return (Result.TOO_COARSE, f"{tail:.1%}") if tail > MOST_TAIL else None
+        if tail > MOST_TAIL:
+            return Result.TOO_COARSE, f"{tail:.1%}"
+        if unbalanced := self._unbalanced(own):
+            return Result.UNBALANCED, unbalanced
+        return None
+
+    def _unbalanced(self, columns: Mapping[str, Any]) -> str:
+        """What is wrong with the columns of invariants and budgets, where there are any."""
+        if "budget_limit" not in columns:
+            return ""
+        invariant, budget, limit = (
+            float(columns[name]) for name in ("invariant_defect", "budget_defect", "budget_limit")
+        )
+        if not np.float32(invariant) <= np.float32(self._explained):
+            return f"invariant_defect {invariant:.1e}, where {self._explained:.1e} is allowed"
+        return "" if budget <= limit else f"budget_defect {budget:.1e}, where {limit:.1e} is allowed"
+
+    @property
+    def _explained(self) -> float:
+        """Of a defect, what errors in time and rounding explain."""
+        return TIMES * self.method.time_rtol + ROUNDING
+
+    def balances(self, starts: Sequence[Start], frames: Sequence[Spectra], run: int) -> list[dict[str, float]]:
+        """``invariant_defect`` over all stored times; of the first two steps of the first and of the last interval, the
+        ``budget_defect`` that is largest in units of what it may be, and that, ``budget_limit``."""
+        if not starts or "budget_limit" not in {column.name for column in self.own_columns}:
+            return [{} for _ in starts]
+        later = 1 if self.times[0] == 0.0 else 0
+        begins = [np.concatenate([one.state[None], states[later:]]) for one, states in zip(starts, frames, strict=True)]
+        times = np.array([0.0, *self.times[later:]])
+        balances = [self._balance_of(one) for one in starts]
+        found = [{"invariant_defect": one.invariants(times, u)} for one, u in zip(balances, begins, strict=True)]
+        march, steps = self.march([one.equation for one in starts]), self.steps(run)
+        for interval in sorted({0, len(steps) - 1}):
+            step = self.lengths[interval] / steps[interval]
+            states = [np.stack([u[interval] for u in begins])]
+            for _ in range(2):
+                states.append(states[-1].copy())
+                march.advance(states[-1], step, 1)
+            for number, (balance, columns) in enumerate(zip(balances, found, strict=True)):
+                off, unknown = balance.budget(np.stack([u[number] for u in states]), step)
+                limit = unknown + self._explained
+                if "budget_limit" not in columns or off * columns["budget_limit"] > columns["budget_defect"] * limit:
+                    columns.update(budget_defect=off, budget_limit=limit)
+        return found
+
+    def _balance_of(self, start: Start) -> Balance:
+        """That of a sample; one object for all samples where nothing in the equation is drawn."""
+        if self._balance is not None:
+            return self._balance
+        made = Balance(start.equation.terms, self.grid)
+        if self._alike:
+            self._balance = made
+        return made
+
+    def check_balances(
+        self, start: Start, stored: Mapping[str, Any], solution: Array, run: int, comparable: bool
+    ) -> list[str]:
+        if self.whole is None:
+            return []
+        frames = self.grid.spectra(solution[self.whole[0]])
+        (found,) = self.balances([start], [frames], run)
+        if not found:
+            return []
+        allowed = SHAKEN * float(np.finfo(stored["solution"].dtype).eps)
+        if told := self._unbalanced(found | {"invariant_defect": found["invariant_defect"] - allowed}):
+            return [f"its states are out of balance: {told}"]
+        return [
+            f"its {name} {float(stored[name]):.2g} is not that of its states, {value:.2g}"
+            for name, value in found.items()
+            if comparable and abs(value - float(stored[name])) > BALANCE_GAP * value + allowed
+        ]
 
     def check_own(self, stored: Mapping[str, Any], solution: Array, valid: NDArray[np.bool_]) -> list[str]:
+        if unbalanced := self._unbalanced(stored):
+            return [f"its {unbalanced}"]
         stated = float(stored["spectral_tail"])
         if not stated <= MOST_TAIL:
             return [f"its spectral_tail {stated:.2g} is above {MOST_TAIL:g}"]

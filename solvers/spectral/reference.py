@@ -6,15 +6,59 @@ with the classical Runge-Kutta scheme (Trefethen 2000, "Spectral methods in MATL
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
+
 import numpy as np
 from numpy.typing import NDArray
 
+from pdemill.errors import FamilyError
 from pdemill.points import Array
 from pdemill.solvers.spectral.grid import PeriodicGrid
 from pdemill.solvers.spectral.symbols import numbers
 from pdemill.spec.terms import Terms
 
 type Complex = NDArray[np.complex128]
+KNOWN = {
+    "diffusion", "convection", "advection", "reaction", "hyperdiffusion", "self_advection", "vorticity_advection",
+    "source", "initial",
+}  # fmt: skip
+
+
+def linear_rates(terms: Terms, waves: Sequence[Array]) -> Complex:
+    """L of u_t = L u + ..., for every mode. Raises FamilyError for a term that is none of those told here."""
+    if unknown := {name for name, _ in terms.present()} - KNOWN:
+        raise FamilyError(f"nothing checks the {', '.join(sorted(unknown))} of an equation on periodic boxes")
+    squared = sum(np.square(wave) for wave in waves)
+    total = np.zeros(np.shape(squared), np.complex128)
+    for axis, wave in enumerate(waves):
+        k = numbers(terms.diffusion)
+        total -= k[axis if len(k) > 1 else 0] * np.square(wave)
+        for speeds in (terms.convection, terms.advection):
+            if speeds:
+                total -= 1j * numbers(speeds)[axis] * wave
+    if terms.reaction is not None:
+        total -= numbers((terms.reaction,))[0]
+    if terms.hyperdiffusion is not None:
+        total -= numbers((terms.hyperdiffusion,))[0] * np.square(squared)
+    return total
+
+
+def quadratic_rates(
+    terms: Terms, u: Complex, waves: Sequence[Array], values: Callable[[Complex], Array],
+    coefficients: Callable[[Array], Complex],
+) -> Complex:  # fmt: skip
+    """N(u) in its convective form; ``values``: from coefficients to points, ``coefficients``: back."""
+    total = np.zeros_like(u)
+    if terms.self_advection is not None:
+        (s,) = numbers((terms.self_advection,))
+        total -= s * coefficients(values(u) * values(1j * np.asarray(sum(waves)) * u))
+    if terms.vorticity_advection is not None:
+        (a,) = numbers((terms.vorticity_advection,))
+        squared = np.asarray(sum(np.square(wave) for wave in waves))
+        psi = np.divide(u, squared, out=np.zeros_like(u), where=squared != 0.0)
+        x, y = values(1j * waves[1] * psi), -values(1j * waves[0] * psi)
+        total -= a * coefficients(x * values(1j * waves[0] * u) + y * values(1j * waves[1] * u))
+    return total
 
 
 class OtherMarch:
@@ -29,27 +73,11 @@ class OtherMarch:
         self.waves = np.meshgrid(*lines, indexing="ij")
         kept = [np.abs(np.rint(np.fft.fftfreq(n, 1.0 / n))) <= cut for n, cut in zip(grid.shape, grid.cut, strict=True)]
         self.kept = np.logical_and.reduce(np.meshgrid(*kept, indexing="ij"))
-        self.laplacian = -np.asarray(sum(np.square(wave) for wave in self.waves))
-        self.linear = self._linear()
+        self.linear = linear_rates(terms, self.waves)
         fine = grid.refined
         source = np.broadcast_to(np.asarray(terms.source(fine.points), dtype=np.float64), fine.shape)
         self.force = self._restricted(np.fft.fftn(source, norm="forward"))
         self.force[(0,) * grid.dimension] *= terms.vorticity_advection is None
-
-    def _linear(self) -> Complex:
-        terms = self.terms
-        total = np.zeros(self.grid.shape, np.complex128)
-        for axis, wave in enumerate(self.waves):
-            k = numbers(terms.diffusion)
-            total -= k[axis if len(k) > 1 else 0] * np.square(wave)
-            for speeds in (terms.convection, terms.advection):
-                if speeds:
-                    total -= 1j * numbers(speeds)[axis] * wave
-        if terms.reaction is not None:
-            total -= numbers((terms.reaction,))[0]
-        if terms.hyperdiffusion is not None:
-            total -= numbers((terms.hyperdiffusion,))[0] * np.square(self.laplacian)
-        return total
 
     def march(self, fields: Array, interval: float, steps: int) -> Array:
         """The state ``fields`` after an interval, in so many steps."""
@@ -67,18 +95,7 @@ class OtherMarch:
 
     def _rest(self, u: Complex) -> Complex:
         """The source and what is not linear."""
-        total = self.force.copy()
-        if self.terms.self_advection is not None:
-            (s,) = numbers((self.terms.self_advection,))
-            slopes = sum(self._values(1j * wave * u) for wave in self.waves)
-            total -= s * self._coefficients(self._values(u) * slopes)
-        if self.terms.vorticity_advection is not None:
-            (a,) = numbers((self.terms.vorticity_advection,))
-            psi = np.divide(u, -self.laplacian, out=np.zeros_like(u), where=self.laplacian != 0.0)
-            x, y = self._values(1j * self.waves[1] * psi), -self._values(1j * self.waves[0] * psi)
-            slopes = x * self._values(1j * self.waves[0] * u) + y * self._values(1j * self.waves[1] * u)
-            total -= a * self._coefficients(slopes)
-        return total
+        return self.force + quadratic_rates(self.terms, u, self.waves, self._values, self._coefficients)
 
     def _values(self, u: Complex) -> Array:
         """Real values on the grid with twice the points."""

@@ -86,9 +86,10 @@ QUADRATIC: Mapping[str, Callable[[PeriodicGrid], Products]] = {
 
 @dataclass(frozen=True)
 class Symbols:
-    """The equation of one sample: ``linear`` L [modes], ``weights`` of the products [P, modes], ``forcing`` f
-    [modes]."""
+    """The equation of one sample, its ``terms``: ``linear`` L [modes], ``weights`` of the products [P, modes],
+    ``forcing`` f [modes]."""
 
+    terms: Terms
     linear: Array | Complex
     weights: Complex
     forcing: Complex

@@ -50,6 +50,7 @@ class SteppingJob(TrajectoryJob):
 
     problem: BoxInTimePlace
     own_columns = (ArrayLayout("algebraic_error", "float32"),)
+    first_columns = ("algebraic_error",)
     refinement = 4.0 / 3.0  # second order in space
     lost = 0.25
 

@@ -69,10 +69,12 @@ class Checked:
         if not isinstance(begun, Start):
             yield "its warm-up does not stay finite"
             return
+        job = self.job
         for check in (
             self._columns(),
             self._first_interval(begun),
             self._later_interval(instance, start, by_reference),
+            job.check_balances(begun, self.stored, self.solution, self._run() or 1, self._comparable),
         ):
             if faults := list(check):
                 yield from faults

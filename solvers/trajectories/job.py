@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from abc import abstractmethod
 from collections.abc import Callable, Mapping, Sequence
+from copy import copy
 from dataclasses import dataclass
 from functools import cached_property
 from math import ceil, inf, log2
-from typing import Any, Protocol
+from typing import Any, Protocol, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -42,6 +43,8 @@ def fitting(sample_bytes: int) -> int:
     return min(shard_samples(sample_bytes), 1 << max(0, int(log2(max(MOST_SHARD / sample_bytes, 1.0)))))
 
 
+CERTIFIED = "certificate_columns"
+"""The attribute of a store that lists the columns of its kind of trajectories."""
 EXACT = 1e-9
 """Part of a step by which an interval may exceed whole steps and still take no further one."""
 
@@ -179,11 +182,25 @@ class TrajectoryJob(Job):
 
     own_columns: tuple[ArrayLayout, ...] = ()
     """Columns of the store that only trajectories of this kind have."""
+    first_columns: tuple[str, ...] = ()
+    """Those of stores that do not list them."""
 
     def own(self, frames: States, left: Array, fields: Array, errors: Array) -> dict[str, float]:
         """What is put there: of the states at the stored times [T, numbers], the algebraic errors [T, C], the channels
         [C, T, *shape] and the errors in time [T]."""
         return {}
+
+    def balances(self, starts: Sequence[Start], frames: Sequence[States], run: int) -> list[dict[str, float]]:
+        """What is put there of invariants and budgets, sample by sample: of their states at the stored times,
+        [T, numbers] each, which run number ``run`` gave."""
+        return [{} for _ in starts]
+
+    def check_balances(
+        self, start: Start, stored: Mapping[str, Any], solution: Array, run: int, comparable: bool
+    ) -> list[str]:
+        """What is wrong with these columns of a stored sample, whose states are right; ``comparable``: marching from
+        the start comes to them."""
+        return []
 
     def fault(self, own: Mapping[str, float]) -> tuple[Result, str] | None:
         """Why a sample with these columns cannot be certified, and by how much."""
@@ -192,6 +209,13 @@ class TrajectoryJob(Job):
     def check_own(self, stored: Mapping[str, Any], solution: Array, valid: NDArray[np.bool_]) -> list[str]:
         """What is wrong with these columns of a stored sample, whose states are right."""
         return []
+
+    def of_store(self, attributes: Mapping[str, Any]) -> Self:
+        found = copy(super().of_store(attributes))
+        found.__dict__.pop("layout", None)
+        listed = attributes.get(CERTIFIED, self.first_columns)
+        found.own_columns = tuple(column for column in self.own_columns if column.name in listed)
+        return found
 
     @property
     def times(self) -> tuple[float, ...]:
@@ -306,7 +330,9 @@ class TrajectoryJob(Job):
 
     def _attributes(self, samples: int) -> dict[str, Any]:
         found = self.attributes(samples, self.problem.size)
-        return found | {"valid_until": self.required, "subset_scheme": SUBSETS}
+        own = [column.name for column in self.own_columns]
+        listed = {CERTIFIED: own} if own != list(self.first_columns) else {}
+        return found | {"valid_until": self.required, "subset_scheme": SUBSETS} | listed
 
     @property
     def seed_scheme(self) -> str:

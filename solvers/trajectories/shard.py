@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -62,17 +62,19 @@ def _solved(
         else:
             rows.fail(one, Result.NOT_FINITE, "the warm-up does not stay finite with any step")
             yield 0, True
-    before = watch.seconds["solve"]
+    before = watch.seconds["solve"] + watch.seconds["balance"]
     with watch.step("solve"):
         made = list(trajectories(job, list(ready.values()), lambda found: unresolved(job, found))) if ready else []
-    each = (watch.seconds["solve"] - before) / max(len(ready), 1)
+    with watch.step("balance"):
+        balances = balanced(job, ready, made)
+    each = (watch.seconds["solve"] + watch.seconds["balance"] - before) / max(len(ready), 1)
     for trajectory in made:
         number, last = trajectory.number, job.valid_until(trajectory.errors)
         with watch.step("refine"):
             error = refined.error(ready[number], trajectory, last) if trajectory.reached else np.nan
         with watch.step("store"):
             asked = number in refined.chosen and job.spec.certify.error_rtol is not None
-            ok = rows.put(trajectory, last, error, each, asked)
+            ok = rows.put(trajectory, balances.get(number, {}), last, error, each, asked)
         yield trajectory.steps, not ok
 
 
@@ -84,6 +86,18 @@ def unresolved(job: TrajectoryJob, found: Trajectory) -> bool:
 def own_of(job: TrajectoryJob, found: Trajectory) -> dict[str, float]:
     """The columns of the job's own kind."""
     return job.own(found.frames, found.left, found.fields, found.errors)
+
+
+def balanced(
+    job: TrajectoryJob, starts: Mapping[int, Start], made: Sequence[Trajectory]
+) -> dict[int, dict[str, float]]:
+    """The columns of invariants and budgets of the trajectories that are right, by number."""
+    found: dict[int, dict[str, float]] = {}
+    for run in {one.run for one in made}:
+        right = [one for one in made if one.run == run and one.reached]
+        balances = job.balances([starts[one.number] for one in right], [one.frames for one in right], run)
+        found |= {one.number: balance for one, balance in zip(right, balances, strict=True)}
+    return found
 
 
 class Refined:
@@ -123,8 +137,11 @@ class Rows:
             for name, values in drawn.items():
                 self.arrays[name][number - self.start] = values
 
-    def put(self, found: Trajectory, last: float, error: float, seconds: float, limited: bool) -> bool:
-        """Keep a trajectory, if it is certified; ``limited``: its error in space must be known and small enough."""
+    def put(
+        self, found: Trajectory, balance: Mapping[str, float], last: float, error: float, seconds: float, limited: bool
+    ) -> bool:
+        """Keep a trajectory, if it is certified; ``balance``: its columns of invariants and budgets; ``limited``: its
+        error in space must be known and small enough."""
         job, row, arrays = self.job, found.number - self.start, self.arrays
         arrays["solve_seconds"][row] = seconds
         arrays["steps"][row] = found.steps
@@ -132,7 +149,7 @@ class Rows:
             self.fail(found.number, Result.NOT_FINITE, "the trajectory does not stay finite with the smallest step")
             return False
         valid = np.array(job.times) <= last
-        own = own_of(job, found)
+        own = own_of(job, found) | dict(balance)
         if (fault := job.fault(own)) is not None:
             result, detail = fault
             self.fail(found.number, result, f"{result.value} ({detail})")

@@ -13,6 +13,7 @@ from pdemill.solvers.spectral.lanes import LANES
 from pdemill.solvers.spectral.march import SpectralMarch
 from pdemill.solvers.spectral.symbols import Products, Symbols
 from pdemill.solvers.spectral.tendency import points_for
+from tests.spectral.test_exact import BURGERS
 
 
 @pytest.mark.parametrize("n", [1, 2, 3, 4, 5, 6, 8, 12, 16, 20, 32, 45, 60, 64, 96, 128, 225, 512])
@@ -48,7 +49,7 @@ def derived(shape: tuple[int, ...], samples: int) -> tuple[NDArray[np.complex128
     factor = np.stack([1j * grid.waves[0] * 0.1, grid.inverse_squared + 1.0])
     weights = np.stack([0.3j * grid.waves[-1], np.ones(grid.modes, np.complex128)])
     terms = ((0, 0, 1, 2.0), (0, 1, 1, -0.5), (1, 0, 0, 1.0))
-    symbols = [Symbols(np.zeros(grid.modes), complex(i + 1) * weights, forcing) for i in range(samples)]
+    symbols = [Symbols(BURGERS, np.zeros(grid.modes), complex(i + 1) * weights, forcing) for i in range(samples)]
     march = SpectralMarch(grid, ETDRK4(), Products(factor, weights, terms), symbols)
     step, ends = 1e-8, []
     for sign in (1.0, -1.0):
