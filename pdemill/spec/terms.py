@@ -49,10 +49,11 @@ Vector = Annotated[tuple[AnyField, ...], Limits(min_length=1), BeforeValidator(a
 class Terms:
     """The terms of -div(k grad u) + b . grad u + c u = f for one sample, or of
 
-        u_t - div(k grad u) + b . grad u + c u + r(u) + q Lap^2 u + s sum_i d_i(u^2 / 2) + a (rot^-1 u) . grad u = f.
+        u_t - div(k grad u) + b . grad u + div(v u) + c u + r(u) + q Lap^2 u + s sum_i d_i(u^2 / 2)
+            + a (rot^-1 u) . grad u = f.
 
-    ``diffusion`` k is one function, or one per axis for a diagonal tensor; ``convection`` b is one function
-    per axis; ``hyperdiffusion`` is q, ``self_advection`` s, ``vorticity_advection`` a, with the velocity
+    ``diffusion`` k is one function, or one per axis for a diagonal tensor; ``convection`` b and ``advection`` v are one
+    function per axis; ``hyperdiffusion`` is q, ``self_advection`` s, ``vorticity_advection`` a, with the velocity
     (d_y psi, -d_x psi) of -Lap psi = u in two dimensions; ``law`` is r, whose function knows the unknowns as well;
     ``diffusion_law`` is a factor of k that knows u; ``initial`` is u at the start. Of several unknowns, these are the
     terms of the first, and ``others`` those of the others: ``law`` is that of all, and stands here. What is absent is
@@ -63,6 +64,7 @@ class Terms:
     source: Function
     convection: tuple[Function, ...] = ()
     reaction: Function | None = None
+    advection: tuple[Function, ...] = ()
     hyperdiffusion: Function | None = None
     self_advection: Function | None = None
     vorticity_advection: Function | None = None
@@ -72,7 +74,7 @@ class Terms:
     others: tuple[Terms, ...] = ()
 
     def __post_init__(self) -> None:
-        lists = {"diffusion", "convection"}
+        lists = {"diffusion", "convection", "advection"}
         single = Terms.__dataclass_fields__.keys() - lists
         for name in self.names():
             value = getattr(self, name)

@@ -57,6 +57,7 @@ def _hyperdiffusion(grid: PeriodicGrid, q: Numbers) -> Array:
 LINEAR: Mapping[str, Callable[[PeriodicGrid, Numbers], Array | Complex]] = {
     "diffusion": _diffusion,
     "convection": _convection,
+    "advection": _convection,  # the same, of numbers
     "reaction": _reaction,
     "hyperdiffusion": _hyperdiffusion,
 }

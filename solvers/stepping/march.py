@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from math import inf
 
 import numpy as np
 
@@ -22,10 +23,12 @@ ROUNDING = 1e-12
 @dataclass(frozen=True, eq=False)
 class BoxEquation:
     """u' = b - A u - N(u) of one sample: ``systems`` hold A and b of every unknown, ``tendency`` is -N for the unknowns
-    [C, n], or None where everything is linear."""
+    [C, n], or None where there is none; ``longest``: the longest step from a state [C, n] in which it makes no
+    oscillations."""
 
     systems: tuple[System, ...]
     tendency: Callable[[Array], Array] | None
+    longest: Callable[[Array], float] = lambda u: inf
 
 
 class BoxMarch:

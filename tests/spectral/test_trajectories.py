@@ -348,8 +348,8 @@ def test_errors_in_space_are_estimated_against_the_truth() -> None:
 @pytest.mark.parametrize(
     ("spec", "keys", "told"),
     [
-        (FRONTS, {"problem__viscosity": {"field": "lognormal", "std": 0.5}}, "varies in space"),
-        (FRONTS, {"problem__boundary": {"left": {"dirichlet": 0}}}, "takes periodic"),
+        (FLAMES, {"problem__hyperviscosity": {"field": "lognormal", "std": 0.5}}, "varies in space"),
+        (FLAMES, {"problem__boundary": {"left": {"dirichlet": 0}}}, "takes periodic"),
         (WARMTH, {"problem__time": None}, "time: "),
         (WARMTH, {"problem__initial": None}, "initial: "),
         (WARMTH, {"problem__time": {"end": 1.0}}, "intervals: is missing"),
