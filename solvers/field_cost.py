@@ -9,6 +9,7 @@ import numpy as np
 from pdemill.solvers.estimate import PROCESS_BYTES, SAMPLE_SECONDS, UNKNOWN_SECONDS, Cost, channels, slowness
 from pdemill.solvers.methods.candidates import candidates, for_few, for_quarters, name_of
 from pdemill.solvers.operators.box import halved
+from pdemill.solvers.place import WholeFieldPlace
 from pdemill.solvers.subsets import audited_count, ordered_count, refined_count
 from pdemill.spec.job import Spec
 from pdemill.spec.method import LinearMethod
@@ -27,10 +28,11 @@ SHARD_COPIES = 2
 def cost(spec: Spec) -> Cost:
     """The cost of a job for whole fields."""
     problem = spec.problem
-    unknowns = problem.size
+    assert isinstance(problem, WholeFieldPlace)
+    unknowns, systems = problem.size, problem.systems
     method = spec.solver.resolve(problem)
     assert isinstance(method, LinearMethod)
-    each, once = method.seconds(problem, unknowns), method.setup_seconds(problem, unknowns)
+    each, once = systems * method.seconds(problem, unknowns), method.setup_seconds(problem, unknowns)
     seconds = once + spec.samples * _seconds(each, unknowns)
     memory, factors = method.memory(problem, unknowns), method.factor_bytes(problem, unknowns)
     refined = sum(refined_count(spec, split) for split in spec.splits)
@@ -40,7 +42,9 @@ def cost(spec: Spec) -> Cost:
     ordered, chosen = ordered_count(spec, coarser) if refined else 0, for_few if coarser else for_quarters
     for size, samples, choose in ((finer, refined, for_few), (third, ordered, chosen)):
         if samples and (other := choose(problem, size, method.rtol)) is not None:
-            seconds += other.setup_seconds(problem, size) + samples * _seconds(other.seconds(problem, size), size)
+            seconds += other.setup_seconds(problem, size) + samples * _seconds(
+                systems * other.seconds(problem, size), size
+            )
             memory += other.memory(problem, size) + SYSTEM_BYTES * size
             factors += other.factor_bytes(problem, size)
     seconds += _audit_seconds(spec)
@@ -53,7 +57,11 @@ def cost(spec: Spec) -> Cost:
     memory += SHARD_COPIES * shard * bytes_ / spec.samples
 
     def instead(other: LinearMethod) -> float:
-        more = spec.samples * (other.seconds(problem, unknowns) - each) + other.setup_seconds(problem, unknowns) - once
+        more = (
+            spec.samples * (systems * other.seconds(problem, unknowns) - each)
+            + other.setup_seconds(problem, unknowns)
+            - once
+        )
         return round(slowness() * (seconds + more), 3)
 
     others = {

@@ -70,7 +70,7 @@ class FieldJob(Job):
         self._fixed: dict[str, Function] = {}
         first = self.instance(next(iter(spec.splits)), 0)
         _ = first.terms
-        self.channels = self._channels([name for name, _ in first.named()])
+        self.channels = self._channels([name for name, function in first.named() if function.of_space])
         self.parameters = tuple(first.parameters())
         self._refined: Discretisation | None = None
 
@@ -117,12 +117,13 @@ class FieldJob(Job):
         return instance.features(self.discretisation.points, self.discretisation.side_points)
 
     def sequence(
-        self, method: LinearMethod | None = None, measure: Measure | None = None, to_rounding: bool = False
-    ) -> Sequence:
-        """The job's method, or another, with nothing recycled yet; ``measure``: for another discretisation;
-        ``to_rounding``: a residual that rounding explains is small enough."""
+        self, method: LinearMethod | None = None, measure: Measure | None = None, to_rounding: bool = False,
+        bounds: bool = True,
+    ) -> Sequence:  # fmt: skip
+        """The job's method, or another, with nothing recycled yet; ``measure``: for another discretisation; the others
+        as of ``Sequence``."""
         limit = self.spec.certify.algebraic_rtol
-        return Sequence(method or self.method, self.kept, measure or self.discretisation, limit, to_rounding)
+        return Sequence(method or self.method, self.kept, measure or self.discretisation, limit, to_rounding, bounds)
 
     def inputs(self, instance: Instance, shift: float) -> Array:
         """The input channels of a sample, shape (channels, ...); ``shift`` was subtracted from its source."""
@@ -216,4 +217,4 @@ class FieldJob(Job):
 
     @property
     def planned(self) -> bool:
-        return isinstance(self.spec.solver, Auto) and self.spec.solver.trial != "never"
+        return self.problem.linear and isinstance(self.spec.solver, Auto) and self.spec.solver.trial != "never"

@@ -114,7 +114,8 @@ class Instance:
     def evaluate(self, points: Points, side_points: dict[str, Points]) -> None:
         """Draw what is random where a grid needs it; functions remember their values. Raises InvalidSample."""
         for function, where in self._placed(points, side_points):
-            function(where)
+            if function.of_space:
+                function(where)
 
     def _placed(self, points: Points, side_points: dict[str, Points]) -> Iterator[tuple[Function, Points]]:
         """Every drawn function that is random, with the points where it lives."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from abc import abstractmethod
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from numpy.typing import NDArray
 
@@ -16,7 +16,10 @@ if TYPE_CHECKING:
 
 
 class WholeFieldPlace(Problem):
-    """Base of the places whose problems are solved for whole fields."""
+    """Base of the places whose problems are solved for whole fields. ``systems``: how many linear ones a sample takes,
+    about."""
+
+    systems: ClassVar[float] = 1.0
 
     @abstractmethod
     def discretise(self, stored: Mapping[str, NDArray[Any]] | None = None) -> Discretisation:

@@ -57,26 +57,27 @@ class Sequence:
     ``kept``: what is to outlive this sequence, such as the factors of the one matrix of a job, to which it belongs.
     ``measure`` and ``algebraic_rtol``: how algebraic errors are measured, and the largest of a certified label.
     ``to_rounding``: a residual that the rounding of its system explains is small enough, whatever the method's
-    ``rtol``: labels of refined problems are held against their algebraic error.
+    ``rtol``: labels of refined problems are held against their algebraic error. ``bounds``: there are so many systems
+    that a bound for all of them costs less than a correction for each.
     """
 
     def __init__(
         self, method: LinearMethod, kept: dict[Any, Any] | None = None, measure: Measure | None = None,
-        algebraic_rtol: float = ALGEBRAIC_RTOL, to_rounding: bool = False,
+        algebraic_rtol: float = ALGEBRAIC_RTOL, to_rounding: bool = False, bounds: bool = True,
     ) -> None:  # fmt: skip
-        self.method, self._to_rounding = method, to_rounding
-        self.measure, self._algebraic_rtol = measure or Euclidean(), algebraic_rtol
+        self.method, self.to_rounding, self._bounds = method, to_rounding, bounds
+        self.measure, self.algebraic_rtol = measure or Euclidean(), algebraic_rtol
         self._kept = {} if kept is None else kept
-        self._solver: Solver[Any] = spanned(method)
-        self._solver.keep_in(self._kept)
-        self._state: Any = self._solver.start()
-        self._corrector = Corrector(self._solver, self._kept)
+        self.solver: Solver[Any] = spanned(method)
+        self.solver.keep_in(self._kept)
+        self._state: Any = self.solver.start()
+        self._corrector = Corrector(self.solver, self._kept)
         self._fallback: Corrector | None = None
         self._last: Matrix | None = None
 
     def batch(self, pattern: Pattern, constant: bool) -> int:
         """How many systems it likes to get at once."""
-        return self._solver.batch(pattern, constant)
+        return self.solver.batch(pattern, constant)
 
     def labels(self, systems: list[System], watch: Stopwatch) -> list[Label]:
         """Solve and certify systems on one pattern, their common time divided evenly among them; one retry with
@@ -84,7 +85,7 @@ class Sequence:
         before = _spent(watch)
         with watch.step("solve"):
             systems = [self._recognised(system) for system in systems]
-            solutions = self._solver.solve_batch(systems, self._state)
+            solutions = self.solver.solve_batch(systems, self._state)
             self._state = solutions[-1].state
         certified = self._certify(systems, solutions, self.method.method, self._corrector, watch)
         each = (_spent(watch) - before) / len(systems)
@@ -154,16 +155,17 @@ class Sequence:
         if small and system.matrix.made:
             left += system.rounding(u)
             bound = corrector.shown(system, solution.steps, left)
-            bound = bound if bound < np.inf else corrector.bound(system, left)
+            if self._bounds and not bound < np.inf:
+                bound = corrector.bound(system, left)
             if bound < np.inf:
                 bound, size = self.measure.stretch * bound, self.measure.variation(u)
-                if bound <= self._algebraic_rtol * size:
+                if bound <= self.algebraic_rtol * size:
                     return replace(label, algebraic_error=bound / size if bound else 0.0, variation=size), None
         return label, corrector.residual(system, u, rest)
 
     def _is_small(self, system: System, unknowns: Array, residual: float) -> bool:
         """Whether a relative residual is that of a certified label."""
-        if residual <= self.method.rtol or not (self._to_rounding and system.matrix.made):
+        if residual <= self.method.rtol or not (self.to_rounding and system.matrix.made):
             return residual <= self.method.rtol
         return residual <= system.rounding(unknowns) / (system.size or 1.0)
 
@@ -175,7 +177,7 @@ class Sequence:
             if correction is None:
                 return _without(label, residual, Result.UNKNOWN_ERROR)
             before, error = error, relative_error(self.measure, correction, u)
-            if error <= self._algebraic_rtol and self._is_small(system, u, residual):
+            if error <= self.algebraic_rtol and self._is_small(system, u, residual):
                 return replace(label, unknowns=u, residual=residual, algebraic_error=error)
             if not error <= PROGRESS * before:
                 break

@@ -67,6 +67,22 @@ class Result(Enum):
         "the smallest modes that the grid resolves hold more than a hundredth of the solution: raise "
         "problem.resolution or solver.simulate_resolution"
     )
+    NO_START = (
+        "the laws are not finite, or k(u) is not positive, at the numbers that Newton's iteration may begin at: 0, the "
+        "mean of u on Dirichlet sides, 1"
+    )
+    NOT_ELLIPTIC = (
+        "k(u) is not positive along the way to a solution: the law of problem.coefficient must be positive for all "
+        "values that u takes"
+    )
+    SINGULAR_JACOBIAN = (
+        "the Jacobian is singular, or no method solves with it: the solution is not unique nearby, or the laws have no "
+        "derivative there"
+    )
+    NO_PATH = (
+        "neither Newton's steps, nor load steps, nor steps in pseudo-time lead to a solution: there may be none, or "
+        "the laws change too fast"
+    )
     UNBALANCED = (
         "what the solution gains is not what the terms of the equation give, by more than its errors explain: lower "
         "solver.time_rtol, and report this if that does not help"

@@ -103,23 +103,23 @@ class SpanSolver(Solver[SpanState]):
     """
 
     def __init__(self, inner: Solver[Any], rtol: float, within: float) -> None:
-        self._inner, self._rtol, self._within = inner, rtol, within
+        self.inner, self._rtol, self._within = inner, rtol, within
         self._sketch: Sketch | None = None
 
     def keep_in(self, kept: dict[Any, Any]) -> None:
-        self._inner.keep_in(kept)
+        self.inner.keep_in(kept)
 
     def start(self) -> SpanState:
-        return SpanState(self._inner.start())
+        return SpanState(self.inner.start())
 
     def batch(self, pattern: Pattern, constant: bool) -> int:
-        return self._inner.batch(pattern, constant)
+        return self.inner.batch(pattern, constant)
 
     def inverse_norm(self, matrix: Matrix) -> float | None:
-        return self._inner.inverse_norm(matrix)
+        return self.inner.inverse_norm(matrix)
 
     def correct(self, systems: list[System], residuals: list[Array], reduction: float) -> list[Array | None] | None:
-        return self._inner.correct(systems, residuals, reduction)
+        return self.inner.correct(systems, residuals, reduction)
 
     def solve(self, system: System, state: SpanState) -> Solution[SpanState]:
         return self.solve_batch([system], state)[0]
@@ -155,7 +155,7 @@ class SpanSolver(Solver[SpanState]):
 
     def _alone(self, system: System, state: SpanState) -> Solution[SpanState]:
         """Solve the first system of a matrix, of which no other is known."""
-        solution = self._inner.solve(system, state.inner)
+        solution = self.inner.solve(system, state.inner)
         alone = solution.value if solution.result.ok else None
         return replace(solution, state=SpanState(solution.state, Span(system.matrix), alone=alone))
 
@@ -167,7 +167,7 @@ class SpanSolver(Solver[SpanState]):
 
     def _anew(self, systems: list[System], state: SpanState, span: Span) -> list[Solution[SpanState]]:
         """Solve systems that are out of reach."""
-        solutions = self._inner.solve_batch(systems, state.inner)
+        solutions = self.inner.solve_batch(systems, state.inner)
         if span.full and not state.found:
             span = Span(span.matrix, closed=True)
         if not span.closed:
@@ -184,10 +184,10 @@ class SpanSolver(Solver[SpanState]):
         if left <= SAFETY * self._rtol * size:
             return Solution(guess, Result.CONVERGED, Stats(), replace(state, found=state.found + 1))
         if left <= NEAR * size:
-            solution = self._inner.solve(replace(system, rhs=residual), state.inner)
+            solution = self.inner.solve(replace(system, rhs=residual), state.inner)
             solution = replace(solution, value=guess + solution.value)
         else:
-            solution = self._inner.solve(replace(system, guess=guess) if left < size else system, state.inner)
+            solution = self.inner.solve(replace(system, guess=guess) if left < size else system, state.inner)
         if solution.result.ok:
             span = self._kept(span, solution.value - guess)
         return replace(solution, state=SpanState(solution.state, span, state.found))

@@ -55,8 +55,9 @@ class Discretiser(ABC):
 
     @classmethod
     def of(cls, family: type[Problem]) -> type[Discretiser]:
-        """The discretiser that a family has under this name: this one, as a rule."""
-        return cls
+        """The discretiser that a family has under this name: one that no spec can name and that takes it, else this
+        one."""
+        return next((by for by in _relatives if by.name == cls.name and by.may_take(family)), cls)
 
     @classmethod
     @abstractmethod
@@ -142,6 +143,10 @@ class Discretiser(ABC):
             cls.place.discretised_by = cls
             if cls.registered:
                 discretisers.add(cls.name, cls)
+            else:
+                _relatives.append(cls)
 
 
 discretisers: Register[Discretiser] = Register("discretiser")
+_relatives: list[type[Discretiser]] = []
+"""Those that are not registered."""

@@ -167,6 +167,11 @@ class Problem(Model):
         )
 
     @property
+    def preconditioned(self) -> Properties:
+        """The facts about the matrices that multigrid is given: the same, unless others stand for them."""
+        return self.properties
+
+    @property
     def joined(self) -> tuple[bool, ...]:
         """For each axis of a grid, whether its ends are joined."""
         return ()

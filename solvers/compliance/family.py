@@ -23,6 +23,8 @@ def check_family(name: str, places: Places, keys: Mapping[str, Any]) -> None:
     """See ``pdemill.testing.check_family``."""
     if families[name].evolves:
         raise ComplianceError(f"{name} is an equation in time, and the suite knows steady ones only")
+    if not families[name].linear:
+        raise ComplianceError(f"{name} is not linear, and the suite knows linear equations only")
     refusals: dict[str, SpecError] = {}
     possible = [by for by, kind in discretisers.items() if kind.may_take(families[name])]
     for by in possible:

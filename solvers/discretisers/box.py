@@ -10,12 +10,11 @@ from numpy.typing import NDArray
 from pydantic import BeforeValidator, Field
 
 from pdemill.solvers.box_shaped import BoxShaped
-from pdemill.solvers.discretisers.box_in_time import OnBoxInTime
 from pdemill.solvers.discretisers.whole_fields import WholeFields
 from pdemill.solvers.operators.box import BoxGrid
 from pdemill.solvers.place import WholeFieldPlace
 from pdemill.spec.boundary import opposite_paired
-from pdemill.spec.discretiser import Discretiser, Takes
+from pdemill.spec.discretiser import Takes
 from pdemill.spec.domain import BOX_SIDES, Box, Polygon, choose_domain
 from pdemill.spec.evolution import is_in_time
 from pdemill.spec.model import as_tuple, refusal, refuse
@@ -84,10 +83,6 @@ class OnBox(WholeFields):
         terms=frozenset({"diffusion", "convection", "reaction", "source"}),
         conditions=frozenset({"dirichlet", "neumann", "robin", "periodic"}),
     )
-
-    @classmethod
-    def of(cls, family: type[Problem]) -> type[Discretiser]:
-        return OnBoxInTime if family.evolves and cls is OnBox else cls
 
     @classmethod
     def suits(cls, problem: Mapping[str, Any]) -> bool:

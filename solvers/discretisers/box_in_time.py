@@ -25,7 +25,7 @@ class OnBoxInTime(Trajectories):
     """Second-order finite volumes; see ``pdemill.solvers.operators.box`` and ``pdemill.solvers.stepping``."""
 
     name: ClassVar[str] = "box"
-    registered: ClassVar[bool] = False  # OnBox leads here
+    registered: ClassVar[bool] = False  # box leads here
     general: ClassVar[bool] = True
     suffix: ClassVar[str] = "OnBox"
     where: ClassVar[str] = "on box grids, in time"

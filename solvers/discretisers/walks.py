@@ -53,7 +53,7 @@ class AtPoints(Discretiser):
 
     @classmethod
     def may_take(cls, family: type[Problem]) -> bool:
-        return family.symmetric and not family.evolves
+        return family.symmetric and family.linear and not family.evolves
 
     @classmethod
     def open(cls, spec: Spec, stored: Mapping[str, NDArray[Any]] | None, chosen: Method | None) -> PointJob:

@@ -35,7 +35,7 @@ class WholeFields(Discretiser):
 
     @classmethod
     def may_take(cls, family: type[Problem]) -> bool:
-        return not family.evolves
+        return family.linear and not family.evolves
 
     @classmethod
     def open(cls, spec: Spec, stored: Mapping[str, NDArray[Any]] | None, chosen: Method | None) -> FieldJob:

@@ -15,6 +15,7 @@ from pydantic_core import CoreSchema
 
 from pdemill.draws import Draw
 from pdemill.points import Array, Points
+from pdemill.solvers.derivatives import derivative
 from pdemill.solvers.formulas import (
     CONSTANTS,
     COORDINATES,
@@ -29,7 +30,7 @@ from pdemill.solvers.formulas import (
 from pdemill.solvers.scalars import Scalars, refuse_taken
 from pdemill.spec.field import AnyScalar, Field, Function, Scalar, choose_field
 from pdemill.spec.field import fields as known_fields
-from pdemill.spec.model import refuse
+from pdemill.spec.model import refusal, refuse
 from pdemill.spec.registry import Slot
 
 UNKNOWNS = ("u", "v", "w")
@@ -58,11 +59,13 @@ fitzhugh_nagumo: FitzHugh 1961, Nagumo 1962, as Takamoto et al. 2022 (PDEBench) 
 
 @dataclass(frozen=True)
 class LawFunction(Function):
-    """One draw of a law. ``at(points, unknowns)``: its values [C, *shape] where the unknowns have these values. It is
-    no function of space alone, and has no channel of inputs; its numbers are parameters."""
+    """One draw of a law. ``at(points, unknowns)``: its values [C, *shape] where the unknowns have these values;
+    ``slope(points, unknowns, name)``: its derivatives with respect to one of them. It is no function of space alone,
+    and has no channel of inputs; its numbers are parameters."""
 
     of_space: ClassVar[bool] = False
     at: Callable[[Points, Mapping[str, Array]], Array] = lambda points, unknowns: np.empty(0)
+    slope: Callable[[Points, Mapping[str, Array], str], Array] = lambda points, unknowns, name: np.empty(0)
 
 
 class Law(Field):
@@ -114,6 +117,11 @@ class Law(Field):
         except Refused as fault:
             raise refuse(("law",), str(fault), self.law) from None
 
+    @cached_property
+    def _slopes(self) -> dict[str, list[ast.expr]]:
+        """The derivatives of all formulas, by the unknown."""
+        return {name: [derivative(tree, name) for tree in self._trees] for name in UNKNOWNS[: len(self._trees)]}
+
     @property
     def is_random(self) -> bool:
         return any(scalar.is_random for scalar in self.where.values())
@@ -139,16 +147,22 @@ class Law(Field):
         drawn = Scalars.drawn(self.scalars, draw)
         constants: dict[str, Any] = dict(CONSTANTS)
 
-        def at(points: Points, unknowns: Mapping[str, Array]) -> Array:
+        def values(trees: list[ast.expr], points: Points, unknowns: Mapping[str, Array]) -> Array:
             names = constants | dict(points.coordinates) | drawn.values(points) | dict(unknowns)
             with np.errstate(all="ignore"):
-                parts = [np.broadcast_to(value_of(tree, names), points.shape) for tree in self._trees]
+                parts = [np.broadcast_to(value_of(tree, names), points.shape) for tree in trees]
             return np.stack(parts).astype(float, copy=False)
+
+        def at(points: Points, unknowns: Mapping[str, Array]) -> Array:
+            return values(self._trees, points, unknowns)
+
+        def slope(points: Points, unknowns: Mapping[str, Array], name: str) -> Array:
+            return values(self._slopes[name], points, unknowns)
 
         def nowhere(points: Points) -> Array:
             raise TypeError("a law has values where the unknowns have some")
 
-        return LawFunction(nowhere, self.is_random, drawn.features, drawn.parameters, at=at)
+        return LawFunction(nowhere, self.is_random, drawn.features, drawn.parameters, at=at, slope=slope)
 
 
 class _ReactionSlot(Slot):
@@ -163,3 +177,12 @@ class _ReactionSlot(Slot):
 
 AnyLaw = Annotated[Field, _ReactionSlot(known_fields, Field, "Value")]
 """A law, or a field or number as elsewhere."""
+
+
+def of_one_unknown(value: Field, instead: str) -> Law:
+    """The value of a slot that must be a law of u alone."""
+    if not isinstance(value, Law):
+        raise refusal(f"should be a law, such as {{law: '1 + u**2'}}; {instead}")
+    if len(value.formulas) > 1 or value.stray:
+        raise refuse(("law",), "should be one formula, of u alone", None)
+    return value

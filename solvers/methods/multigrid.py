@@ -47,7 +47,7 @@ class Multigrid(LinearMethod):
         return ({},)
 
     def objection(self, problem: Problem) -> Fault | None:
-        reason = missing(problem.properties, problem.family)
+        reason = missing(problem.preconditioned, problem.family)
         return None if reason is None else Fault(("method",), f"multigrid needs {reason}: use direct or auto")
 
     def seconds(self, problem: Problem, unknowns: int) -> float:
@@ -132,11 +132,15 @@ class MultigridSolver(Solver[None]):
         if len(pattern.shape) not in CELLS:
             value = np.full(pattern.size, np.nan)
             return [Solution(value, Result.NO_GRID, Stats(), None)] * len(systems)
-        if self._grid is None or self._grid.pattern is not pattern or self._grid.lanes < len(systems):
-            self._grid = self._make(pattern, len(systems))
-        return self._grid.solve(systems, self._rtol, self._limit)
+        return self._batches(pattern, len(systems)).solve(systems, self._rtol, self._limit)
 
     def correct(self, systems: list[System], residuals: list[Array], reduction: float) -> list[Array | None] | None:
-        if self._grid is None or reduction < LEAST_REDUCTION:
+        pattern = systems[0].matrix.pattern
+        if len(pattern.shape) not in CELLS or reduction < LEAST_REDUCTION:
             return None
-        return self._grid.correct(systems, residuals, reduction)
+        return self._batches(pattern, len(systems)).correct(systems, residuals, reduction)
+
+    def _batches(self, pattern: Pattern, count: int) -> Batches:
+        if self._grid is None or self._grid.pattern is not pattern or self._grid.lanes < count:
+            self._grid = self._make(pattern, count)
+        return self._grid

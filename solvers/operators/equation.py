@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -41,6 +42,10 @@ class DiscreteEquation(ABC):
     def size(self) -> float:
         """The norm that residuals are relative to, that of b for a linear equation."""
 
+    def correction(self, u: Array) -> System:
+        """J d = -R(u), whose solution d is how far u is from the solution of the equation, nearly."""
+        return self.linearised(u)
+
     def amplified(self, u: Array, change: Array) -> float:
         """‖ |J(u)| change ‖ in units of ``size``, the most that changes of the unknowns by up to ``change`` add to the
         residual; equations whose matrix is not to be made have another way."""
@@ -74,6 +79,9 @@ class LinearEquation(DiscreteEquation):
         """The residual in doubled precision."""
         return self.system.precise_residual(self._varying(u))
 
+    def correction(self, u: Array) -> System:
+        return replace(self.system, rhs=self.precise_residual(u))
+
     def _varying(self, u: Array) -> Array:
         return u - self.level if self.level else u
 
@@ -82,6 +90,48 @@ class LinearEquation(DiscreteEquation):
 
     def relative_residual(self, u: Array, t: float = 0.0) -> float:
         return relative_residual(self.system, self._varying(u))
+
+
+@dataclass(frozen=True, eq=False)
+class Frozen:
+    """A matrix M, symmetric and definite, and positive numbers s such that M s is nearly a Jacobian."""
+
+    matrix: Matrix
+    scale: Array | None = None
+
+    def scaled(self, solution: Array) -> Array:
+        """s⁻¹ times a solution of a system with M."""
+        return solution if self.scale is None else solution / self.scale
+
+
+class NonlinearEquation(DiscreteEquation):
+    """R(u) = 0 with R that is not linear, and steady."""
+
+    linear = False
+
+    @abstractmethod
+    def jacobian(self, u: Array, shift: float = 0.0) -> Matrix:
+        """J at u, and so much more on its diagonal."""
+
+    @abstractmethod
+    def frozen(self, u: Array, shift: float = 0.0) -> Frozen:
+        """What is nearly that, for multigrid."""
+
+    def moved(self, u: Array, step: Array, part: float) -> Array:
+        """u after ``part`` of a step, for whoever looks for a better u: along the line, or a curve that begins as the
+        line does and on which the equation is less bent."""
+        return u + part * step
+
+    @abstractmethod
+    def objection(self, u: Array) -> str:
+        """Why u cannot be a solution, whatever its residual; empty where it may be one."""
+
+    @abstractmethod
+    def residual_otherwise(self, u: Array) -> Array:
+        """The residual, by an assembly that shares nothing with the other one, for checks."""
+
+    def linearised(self, u: Array, t: float = 0.0) -> System:
+        return System(self.jacobian(u), self.residual(u))
 
 
 def relative_residual(system: System, unknowns: Array) -> float:

@@ -177,17 +177,17 @@ class TriangleElements(Discretisation):
                 case Dirichlet():
                     given[self._side_nodes[side]] = values["dirichlet"]
                 case Neumann():
-                    load += self._flux(side, values["neumann"])
+                    self._flow(load, side, values["neumann"])
                 case Robin():
-                    load += self._flux(side, values["value"])
+                    self._flow(load, side, values["value"])
                 case _:
                     raise SolverError(f"elements know no {condition.kind()} sides, such as {side}")
         return self.balanced(matrix, (load - coupling @ given)[self._free])
 
-    def _flux(self, side: str, g: Array | float) -> Array:
-        if np.ndim(g) == 0 and g == 0.0:
-            return np.zeros(self._basis.N)
-        return np.asarray(_load.assemble(self._side_bases[side], f=g))
+    def _flow(self, load: Array, side: str, g: Array | float) -> None:
+        """Add ∫ g v over a side to a load."""
+        if np.ndim(g) or g != 0.0:
+            load += _load.assemble(self._side_bases[side], f=g)
 
     def _operator(self, instance: Instance) -> tuple[Matrix, csr_array]:
         """The matrix of the free nodes, and the whole one that couples them to the given values."""

@@ -17,7 +17,7 @@ from pdemill.spec.load import load_preset, preset_names
 from pdemill.store.root import read_attributes
 
 FILE = Path(__file__).with_suffix(".json")
-FEW = 4
+FEW, MANY, MANY_IN_SPACE = 4, 256, 64
 
 
 def measured() -> list[str]:
@@ -44,7 +44,7 @@ def work(preset: str, folder: Path) -> dict[str, Any]:
 def seconds(preset: str, folder: Path) -> float:
     """CPU seconds of the whole job, from some samples of it; what a process loads once is not counted."""
     spec = load_preset(preset)
-    samples = 32 if spec.problem.dimension < 3 else 2 if spec.problem.pointwise else 4
+    samples = 2 if spec.problem.pointwise else MANY if spec.problem.dimension < 3 else MANY_IN_SPACE
     plain = load_preset(preset, [f"samples={samples}", "certify.refine=0"])
     found = spec.samples * sum(generate(plain, folder / f"{preset}.zarr", workers=0).cpu_seconds.values()) / samples
     if not spec.problem.pointwise:
