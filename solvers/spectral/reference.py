@@ -19,8 +19,8 @@ from pdemill.spec.terms import Terms
 
 type Complex = NDArray[np.complex128]
 KNOWN = {
-    "diffusion", "convection", "reaction", "hyperdiffusion", "self_advection", "vorticity_advection", "source",
-    "initial",
+    "diffusion", "convection", "reaction", "dispersion", "hyperdiffusion", "self_advection", "vorticity_advection",
+    "source", "initial",
 }  # fmt: skip
 
 
@@ -35,6 +35,8 @@ def linear_rates(terms: Terms, waves: Sequence[Array]) -> Complex:
         total -= k[axis if len(k) > 1 else 0] * np.square(wave)
         if terms.convection:
             total -= 1j * numbers(terms.convection)[axis] * wave
+        if terms.dispersion is not None:
+            total -= numbers((terms.dispersion,))[0] * (1j * wave) ** 3
     if terms.reaction is not None:
         total -= numbers((terms.reaction,))[0]
     if terms.hyperdiffusion is not None:

@@ -50,6 +50,10 @@ def _reaction(grid: PeriodicGrid, c: Numbers) -> Array:
     return np.full(grid.modes, -c[0])
 
 
+def _dispersion(grid: PeriodicGrid, p: Numbers) -> Complex:
+    return 1j * p[0] * np.asarray(sum(wave**3 for wave in grid.waves))
+
+
 def _hyperdiffusion(grid: PeriodicGrid, q: Numbers) -> Array:
     return -q[0] * np.square(grid.squared)
 
@@ -58,6 +62,7 @@ LINEAR: Mapping[str, Callable[[PeriodicGrid, Numbers], Array | Complex]] = {
     "diffusion": _diffusion,
     "convection": _convection,
     "reaction": _reaction,
+    "dispersion": _dispersion,
     "hyperdiffusion": _hyperdiffusion,
 }
 
