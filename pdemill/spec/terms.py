@@ -55,9 +55,9 @@ class Terms:
     ``diffusion`` k is one function, or one per axis for a diagonal tensor; ``convection`` b is one function
     per axis; ``dispersion`` is p, ``hyperdiffusion`` q, ``self_advection`` s, ``vorticity_advection`` a, with the
     velocity (d_y psi, -d_x psi) of -Lap psi = u in two dimensions; ``law`` is r, whose function knows the unknowns as
-    well; ``diffusion_law`` is a factor of k that knows u; ``initial`` is u at the start. Of several unknowns, these are the
-    terms of the first, and ``others`` those of the others: ``law`` is that of all, and stands here. What is absent is
-    zero. Every field of this class is a term: a discretiser takes it by name, or refuses the equations that have it.
+    well; ``diffusion_law`` is a factor of k that knows u; ``initial`` is u at the start. Of several unknowns, these are
+    the terms of the first, and ``others`` those of the others: ``law`` is that of all, and stands here. What is absent
+    is zero. Every field of this class is a term: a discretiser takes it by name, or refuses the equations that have it.
     """
 
     diffusion: tuple[Function, ...]
