@@ -51,6 +51,10 @@ def _reaction(grid: PeriodicGrid, c: Numbers) -> Array:
     return np.full(grid.modes, -c[0])
 
 
+def _dispersion(grid: PeriodicGrid, p: Numbers) -> Complex:
+    return 1j * p[0] * np.asarray(sum(wave**3 for wave in grid.waves))
+
+
 def _hyperdiffusion(grid: PeriodicGrid, q: Numbers) -> Array:
     return -q[0] * np.square(grid.squared)
 
@@ -60,6 +64,7 @@ LINEAR: Mapping[str, Callable[[PeriodicGrid, Numbers], Array | Complex]] = {
     "convection": _convection,
     "advection": _convection,  # the same, of numbers
     "reaction": _reaction,
+    "dispersion": _dispersion,
     "hyperdiffusion": _hyperdiffusion,
 }
 
