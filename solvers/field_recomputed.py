@@ -104,7 +104,8 @@ class Checked:
         """By how much the estimate of an error may be off when it is made from the stored solution."""
         fine = self.job.refined_method()
         elsewhere = 0.0 if self.estimates.exact or fine is None else SOLVED * fine.rtol
-        return 1e-6 * error + (1.0 + error) * estimate_rounding(self.job.discretisation.order, self.dtype) + elsewhere
+        rounding = estimate_rounding(self.job.discretisation.order_of(self.instance), self.dtype)
+        return 1e-6 * error + (1.0 + error) * rounding + elsewhere
 
     def disagreement(self, name: str, found: float, allowed: float) -> Iterator[str]:
         """The fault of a stored number that is further than ``allowed`` from the recomputed one."""

@@ -28,6 +28,7 @@ class Takes:
     uniform     terms that must not vary in space: numbers, one per sample
     in_time     terms that may depend on t
     sides_in_time   whether data on sides may, other than what enters the matrix
+    fluxes      ways to take convection that a spec may name
     """
 
     terms: frozenset[str]
@@ -38,6 +39,7 @@ class Takes:
     uniform: frozenset[str] = frozenset()
     in_time: frozenset[str] = frozenset()
     sides_in_time: bool = False
+    fluxes: frozenset[str] = frozenset({"auto"})
 
 
 class Discretiser(ABC):

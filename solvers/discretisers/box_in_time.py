@@ -32,9 +32,10 @@ class OnBoxInTime(Trajectories):
     place = BoxInTimePlace
     scheme: ClassVar[type[Method]] = Ark4
     takes: ClassVar[Takes] = Takes(
-        terms=frozenset({"diffusion", "reaction", "source", "initial", "law"}),
+        terms=frozenset({"diffusion", "advection", "self_advection", "reaction", "source", "initial", "law"}),
         conditions=frozenset({"dirichlet", "neumann", "robin", "periodic"}),
         unknowns=frozenset((ScalarUnknown,) * count for count in (1, 2, 3)),
+        uniform=frozenset({"self_advection"}),
         in_time=frozenset({"source"}),
         sides_in_time=True,
     )

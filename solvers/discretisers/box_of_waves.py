@@ -28,7 +28,7 @@ class OnBoxOfWaves(Trajectories):
     name: ClassVar[str] = "box"
     registered: ClassVar[bool] = False  # box leads here
     general: ClassVar[bool] = True
-    suffix: ClassVar[str] = "OnBox"
+    suffix: ClassVar[str] = ""
     where: ClassVar[str] = "on box grids, in time"
     place = WavePlace
     scheme: ClassVar[type[Method]] = Rk4

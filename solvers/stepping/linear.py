@@ -16,6 +16,8 @@ REDUCTIONS = (1e-2, 1e-4)
 """The part of a residual that one correction may leave; the loosest that suffices is taken."""
 ROUNDS = 6
 """Most corrections of one system."""
+ROUNDING = 1e-14
+"""Sums of rows below this part of the largest diagonal entry are 0."""
 PROGRESS = 0.5
 """A correction that leaves more than this part of the residual was the last one."""
 
@@ -25,7 +27,7 @@ class StageSystems:
 
     Factors and hierarchies are made once and kept. What a system comes to does not depend on the others. ``method``
     takes all systems at once, and corrects them loosely; where it is ``exact`` itself, and where it fails, every matrix
-    has an exact solver of its own.
+    has an exact solver of its own. What a closed box holds, loose corrections keep to rounding.
     """
 
     def __init__(self, matrices: list[Matrix], shift: float, method: LinearMethod, exact: LinearMethod) -> None:
@@ -36,6 +38,7 @@ class StageSystems:
                 made[id(matrix)] = shifted(matrix, shift)
         self._systems = [System(made[id(matrix)], np.empty(0)) for matrix in matrices]
         self._sparse = [system.matrix.sparse() for system in self._systems]
+        self._closed = [method is not exact and keeps_sums(matrix) for matrix in matrices]
         self._own: dict[int, Solver[None]] = {}
         self._common: Solver[None] | None = None
 
@@ -61,6 +64,9 @@ class StageSystems:
                 if norms[i] > limits[i] and norms[i] <= PROGRESS * before:
                     still.append(i)
             going = still
+        for i, closed in enumerate(self._closed):
+            if closed:
+                z[i] += right[i].mean() / self.shift - z[i].mean()
         return z, norms
 
     def _defect(self, number: int, right: Array, z: Array, out: Array) -> float:
@@ -95,6 +101,13 @@ class StageSystems:
         return [
             self._exactly(i, defects[i]) if change is None else change for i, change in zip(numbers, found, strict=True)
         ]
+
+
+def keeps_sums(matrix: Matrix) -> bool:
+    """Whether the entries of A z add up to 0 whatever z is, to rounding."""
+    sums = matrix.sparse() @ np.ones(matrix.pattern.size)
+    largest = np.abs(matrix.values[matrix.pattern.diagonals]).max()
+    return matrix.properties.symmetric and bool(np.abs(sums).max() <= ROUNDING * largest)
 
 
 def shifted(matrix: Matrix, shift: float) -> Matrix:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from math import inf
 
 import numpy as np
 
@@ -21,11 +22,13 @@ ROUNDING = 1e-12
 
 @dataclass(frozen=True, eq=False)
 class BoxEquation:
-    """u' = b - A u - N(u) of one sample: ``systems`` hold A and b of every unknown, ``tendency`` is -N for the unknowns
-    [C, n], or None where everything is linear; ``load`` is b [C, n] at a time, or None where it stays the same."""
+    """u' = b - A u - N(u, t) of one sample: ``systems`` hold A and b of every unknown, ``tendency`` is -N for the
+    unknowns [C, n] at a time, or None where there is none; ``longest``: the longest step from a state [C, n] in which
+    it makes no oscillations; ``load`` is b [C, n] at a time, or None where it stays the same."""
 
     systems: tuple[System, ...]
-    tendency: Callable[[Array], Array] | None
+    tendency: Callable[[Array, float], Array] | None
+    longest: Callable[[Array], float] = lambda u: inf
     load: Callable[[float], Array] | None = None
 
 
@@ -68,7 +71,7 @@ class BoxMarch:
         self._load(t)
         self._linear(u, slopes[0])
         if self._explicit:
-            self._other(u, slopes[stages])
+            self._other(u, t, slopes[stages])
         z, left = u, np.zeros(len(u))
         for i in range(1, stages):
             known = _combined(u, slopes, step * tableau.implicit[i, :i], other * tableau.explicit[i, :i], stages)
@@ -79,7 +82,7 @@ class BoxMarch:
             left += tableau.amplification[i] * defects
             np.multiply(systems.shift, z - known, out=slopes[i])
             if self._explicit:
-                self._other(z, slopes[stages + i])
+                self._other(z, t + tableau.nodes[i] * step, slopes[stages + i])
         u[...] = _combined(u, slopes, step * tableau.weights, other * tableau.explicit_weights, stages)
         self.left += left.reshape(self.left.shape)
 
@@ -93,10 +96,10 @@ class BoxMarch:
         for i, matrix in enumerate(self._sparse):
             np.subtract(self._loads[i], matrix @ u[i], out=out[i])
 
-    def _other(self, u: Array, out: Array) -> None:
+    def _other(self, u: Array, t: float, out: Array) -> None:
         for i, one in enumerate(self.equations):
             rows = slice(i * self._channels, (i + 1) * self._channels)
-            out[rows] = 0.0 if one.tendency is None else one.tendency(u[rows])
+            out[rows] = 0.0 if one.tendency is None else one.tendency(u[rows], t)
 
 
 def _combined(u: Array, slopes: Array, implicit: Array, explicit: Array, stages: int) -> Array:

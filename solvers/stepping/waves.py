@@ -17,7 +17,7 @@ from pdemill.solvers.stepping.independent_waves import IndependentWaves
 from pdemill.solvers.stepping.job import MOST_REFERENCED, STRICTER, TOGETHER, SteppingJob, load_of
 from pdemill.solvers.tableaus import ExplicitTableau
 from pdemill.solvers.trajectories.differences import apart
-from pdemill.solvers.trajectories.job import Reference, States
+from pdemill.solvers.trajectories.job import Reference, Start, States
 from pdemill.spec.boundary import Absorbing
 from pdemill.spec.domain import BOX_SIDES
 from pdemill.store.layout import ArrayLayout
@@ -27,10 +27,10 @@ class WaveGrid(BoxGrid):
     """A box grid with absorbing sides. What leaves through one is -(sqrt(k) / c) v at the side, where v is extrapolated
     from the two cells next to it: of second order, and a wave of 2 pi / theta cells is reflected by 3 theta^2 / 16."""
 
-    def _face_value(self, instance: Instance, side: str, k: Array, h: float) -> tuple[Array | float, Array | float]:
+    def face_value(self, instance: Instance, side: str, k: Array, h: float) -> tuple[Array | float, Array | float]:
         if isinstance(instance.condition(side)[0], Absorbing):
             return 1.0, 0.0  # no flux but what ``absorption`` says
-        return super()._face_value(instance, side, k, h)
+        return super().face_value(instance, side, k, h)
 
     def absorption(self, instance: Instance) -> csr_array:
         """B in v' = ... - c B v, with sqrt(k) v / h of all absorbing sides."""
@@ -141,12 +141,16 @@ class WaveJob(SteppingJob):
 
     @property
     def longest(self) -> float:
-        """Twice the longest stable step of the first sample."""
-        return min(max(self.lengths), 2.0 * self.scheme.reach / self.equation(self._first).fastest)
+        """The longest stable step of the first sample."""
+        return min(max(self.lengths), self.scheme.reach / self.equation(self._first).fastest)
 
     @property
     def longest_tried(self) -> float:
-        return self.longest
+        return min(max(self.lengths), 2.0 * self.longest)
+
+    def start_of(self, instance: Instance, number: int) -> Start:
+        equation = self.equation(instance)
+        return Start(number, equation, self._initial(instance), self.scheme.reach / equation.fastest)
 
     def equation(self, instance: Instance) -> WaveEquation:  # type: ignore[override]
         grid, terms = self.grid, instance.terms

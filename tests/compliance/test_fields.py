@@ -30,6 +30,12 @@ ROWS: dict[str, list[Any]] = {
     ],
     "rescaled": [{"field": "rescaled", "of": {"field": "sines", "terms": 2}, "low": -1}],
     "sine_series": [{"field": "sine_series", "waves": [3, 5]}],
+    "multisine": [{"field": "multisine"}, {"field": "multisine", "absolute": 1, "window": 1, "constants": False}],
+    "vortices": [{"field": "vortices", "count": 4, "width": [0.1, 0.3]}],
+    "tiles": [{"field": "tiles", "count": 4}],
+    "shear_layer": [{"field": "shear_layer", "thickness": [0.2, 0.4]}],
+    "crossed_sines": [{"field": "crossed_sines", "waves": 3}],
+    "brownian_bridge": [{"field": "brownian_bridge", "waves": 6}],
     "bumps": [{"field": "bumps"}, {"field": "bumps", "count": [1, 6], "amplitude": [-1, 2], "width": [0.1, 0.4]}],
     "expression": [
         {"field": "expression", "formula": "a * sin(pi * x) + b", "where": {"a": {"uniform": [0, 1]}, "b": 2}},

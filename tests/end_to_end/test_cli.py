@@ -259,6 +259,7 @@ SHORTER = {
         "problem.viscosity=0.05",
         "certify.valid_until=0.25",
     ],
+    "lpsda-kdv": ["problem.time={end: 4, intervals: 10, warmup: 2}"],
     "lpsda-ks": ["problem.time={end: 4, intervals: 20, warmup: 2}"],
     "pdebench-diffusion-reaction": ["problem.resolution=[32, 32]", "problem.time={end: 1, intervals: 4}"],
     "poseidon-ace": ["problem.resolution=[32, 32]"],

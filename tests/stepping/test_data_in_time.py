@@ -113,6 +113,21 @@ def test_orders_in_time(method: str, sides: str, order: float) -> None:
     assert np.log2(errors[0] / errors[1]) / 2.0 == pytest.approx(order, abs=0.15)
 
 
+def test_what_is_carried_in_through_a_side_may_depend_on_time() -> None:
+    """u = exp(t - x) of u_t + u_x = 0."""
+    errors = []
+    for cells in (16, 32):
+        problem = {
+            "family": "advection_diffusion", "resolution": [cells], "coefficient": 0.0, "velocity": [1.0],
+            "initial": formula("exp(-x)"), "time": {"times": [0.3, 0.6]},
+            "boundary": {"left": {"dirichlet": formula("exp(t)")}, "right": {"neumann": 0}},
+        }  # fmt: skip
+        job, end = ended({"problem": problem, "samples": 1, "store": {"dtype": "float64"}}, "ark4", 30)
+        errors.append(np.abs(end - np.exp(0.6 - job.grid.centres["x"])).mean())
+    assert errors[1] < 6e-4
+    assert np.log2(errors[0] / errors[1]) == pytest.approx(2.0, abs=0.3)
+
+
 def test_a_store_is_certified_and_verified(tmp_path: Path) -> None:
     assert not pdemill.generate(FORCED, tmp_path / "s.zarr", workers=0).failures
     found = pdemill.verify(tmp_path / "s.zarr")
