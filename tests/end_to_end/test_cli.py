@@ -260,6 +260,7 @@ SHORTER = {
         "certify.valid_until=0.25",
     ],
     "lpsda-ks": ["problem.time={end: 4, intervals: 20, warmup: 2}"],
+    "porous-medium": ["problem.time={end: 0.02, intervals: 4}"],
 }
 """Trajectories that take minutes, for a moment."""
 
