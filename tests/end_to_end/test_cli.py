@@ -259,6 +259,7 @@ SHORTER = {
         "problem.viscosity=0.05",
         "certify.valid_until=0.25",
     ],
+    "lpsda-kdv": ["problem.time={end: 4, intervals: 10, warmup: 2}"],
     "lpsda-ks": ["problem.time={end: 4, intervals: 20, warmup: 2}"],
     "porous-medium": ["problem.time={end: 0.02, intervals: 4}"],
 }

@@ -32,6 +32,7 @@ from tests.spectral.test_trajectories import (
     ALL,
     FLAMES,
     FRONTS,
+    SOLITONS,
     VORTICES,
     WARMTH,
     arrays,
@@ -122,6 +123,8 @@ def changed_by(table: str, name: str, factor: float) -> tuple[str, Any]:
         (VORTICES, "LINEAR", "diffusion", 1.1),
         (FRONTS, "LINEAR", "diffusion", 1.1),
         (FLAMES, "LINEAR", "hyperdiffusion", 1.1),
+        (SOLITONS, "QUADRATIC", "self_advection", -1.0),
+        (SOLITONS, "LINEAR", "dispersion", 1.1),
         (WARMTH, "LINEAR", "reaction", 0.0),
         (WARMTH, "LINEAR", "diffusion", 1.001),
     ],
@@ -155,7 +158,7 @@ def test_a_force_that_is_dropped_is_caught(
 def test_what_is_right_is_far_from_its_limits(name: str, tmp_path: Path) -> None:
     pdemill.generate(ALL[name], tmp_path / "s.zarr", workers=0)
     columns = arrays(tmp_path / "s.zarr")
-    assert columns["invariant_defect"].max() < 1e-12
+    assert columns["invariant_defect"].max() < (1e-6 if name == "solitons" else 1e-12)  # nothing damps the 2-norm
     assert (columns["budget_defect"] < 0.2 * columns["budget_limit"]).all()
     assert columns["budget_limit"].max() < 0.05
     if name == "warmth":

@@ -47,16 +47,19 @@ def error(found: Array, exact: Array) -> float:
 @pytest.mark.parametrize(
     ("shape", "lengths"), [((32,), (3.0,)), ((32, 24), (2.0, 1.0)), ((16, 8, 24), (1.0, 2.0, 3.0))]
 )
-def test_diffusion_convection_and_reaction_are_exact(shape: tuple[int, ...], lengths: tuple[float, ...]) -> None:
+def test_what_is_linear_is_exact(shape: tuple[int, ...], lengths: tuple[float, ...]) -> None:
     grid = PeriodicGrid(shape, lengths)
     k, b = [0.03, 0.01, 0.02][: len(shape)], [0.7, -0.4, 0.2][: len(shape)]
-    c, q, t = 0.3, 1e-4, 0.8
-    terms = Terms(tuple(map(number, k)), number(0.6), tuple(map(number, b)), number(c), hyperdiffusion=number(q))
+    c, p, q, t = 0.3, 2e-3, 1e-4, 0.8
+    terms = Terms(
+        tuple(map(number, k)), number(0.6), tuple(map(number, b)), number(c), dispersion=number(p),
+        hyperdiffusion=number(q),
+    )  # fmt: skip
     waves = [2.0 * np.pi * m / length for m, length in zip((2, 1, -2), lengths, strict=False)]
 
     def wave(time: float) -> Array:
         x = np.meshgrid(*grid.nodes.values(), indexing="ij")
-        angle = sum(w * (y - speed * time) for w, y, speed in zip(waves, x, b, strict=True))
+        angle = sum(w * (y - (speed - p * w * w) * time) for w, y, speed in zip(waves, x, b, strict=True))
         rate = sum(d * w * w for d, w in zip(k, waves, strict=True)) + c + q * sum(w * w for w in waves) ** 2
         mean = 0.6 / c * (1.0 - np.exp(-c * time))
         return np.asarray(np.exp(-rate * time) * np.cos(angle + 0.3) + mean)
@@ -108,6 +111,26 @@ def test_errors_in_space_fall_faster_than_any_power() -> None:
         errors.append(error(marched(BURGERS, grid, cole_hopf(grid, 0.0, 0.5), 1.0, 256), cole_hopf(grid, 1.0, 0.5)))
     assert errors[1] < 1e-3 * errors[0]
     assert errors[2] < 1e-4 * errors[1]
+
+
+def soliton(grid: PeriodicGrid, t: float, q: float, c: float) -> Array:
+    """u = 3 c sech^2(sqrt(c / q) / 2 (x - c t)) of u_t + u u_x + q u_xxx = 0 (Korteweg and de Vries 1895), whose
+    periodic images are below rounding."""
+    (length,) = grid.lengths
+    place = np.mod(grid.nodes["x"] - c * t, length) - 0.5 * length
+    return np.asarray(3.0 * c / np.cosh(0.5 * np.sqrt(c / q) * place) ** 2)
+
+
+@pytest.mark.parametrize(("q", "c"), [(1.0, 1.0), (0.3, 0.6)])
+def test_a_soliton_keeps_its_shape(q: float, c: float) -> None:
+    grid = PeriodicGrid((320,), (80.0 * np.sqrt(q / c),))
+    terms = Terms((NOTHING,), NOTHING, dispersion=number(q), self_advection=number(1.0))
+    t = 0.7 * grid.lengths[0] / c
+    errors = [error(marched(terms, grid, soliton(grid, 0.0, q, c), t, n), soliton(grid, t, q, c)) for n in (2048, 8192)]
+    assert errors[0] < 1e-4
+    assert errors[1] < 1e-8 + errors[0] / 100.0
+    other = OtherMarch(terms, grid).march(soliton(grid, 0.0, q, c), 0.1, 512)
+    assert error(other, soliton(grid, 0.1, q, c)) < 1e-8
 
 
 def orders(

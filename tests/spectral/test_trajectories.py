@@ -63,6 +63,18 @@ FRONTS: dict[str, Any] = {
     "samples": 6,
     "certify": {"refine": 0},
 }
+SOLITONS: dict[str, Any] = {
+    "problem": {
+        "family": "korteweg_de_vries",
+        "resolution": [96],
+        "domain": {"lengths": [40]},
+        "initial": WAVES,
+        "dispersion": {"uniform": [0.8, 1.2]},
+        "time": {"end": 8.0, "intervals": 8},
+    },
+    "samples": 6,
+    "certify": {"refine": 0},
+}
 WARMTH: dict[str, Any] = {
     "problem": {
         "family": "heat",
@@ -77,7 +89,7 @@ WARMTH: dict[str, Any] = {
     "samples": 6,
     "certify": {"refine": 0},
 }
-ALL = {"vortices": VORTICES, "flames": FLAMES, "fronts": FRONTS, "warmth": WARMTH}
+ALL = {"vortices": VORTICES, "flames": FLAMES, "fronts": FRONTS, "solitons": SOLITONS, "warmth": WARMTH}
 
 
 def changed(spec: dict[str, Any], **keys: Any) -> dict[str, Any]:
@@ -322,6 +334,9 @@ def test_estimates_of_the_error_in_time_are_honest(name: str) -> None:
     ratios = true_over_estimated(changed(ALL[name], samples=50), finer=4)
     if name == "warmth":
         assert not ratios  # exact
+    elif name == "solitons":  # at twice the step the fast waves are far from their order
+        assert max(ratios) < 2.0
+        assert_honest(true_over_estimated(changed(ALL[name], samples=50, solver={"time_rtol": 1e-7}), finer=3))
     else:
         assert_honest(ratios)
 
