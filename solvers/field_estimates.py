@@ -54,7 +54,7 @@ class Refiner:
             return NONE
         grid = self._job.discretisation
         restricted = grid.restrict_fields(fine.fields)
-        error = min(discretisation_error(fields, restricted, grid.order), LARGEST)
+        error = min(discretisation_error(fields, restricted, grid.order_of(instance)), LARGEST)
         return Estimate(error, self._order(instance, fields, algebraic_error, fine) if ordered else nan)
 
     def _order(self, instance: Instance, fields: Array, algebraic_error: float, fine: Solved) -> float:

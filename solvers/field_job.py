@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from functools import cached_property
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -79,6 +79,13 @@ class FieldJob(Job):
         projected = self.problem.singular and self.problem.compatibility == "project"
         shown = [*drawn, "source"] if projected and "source" not in drawn else drawn
         return tuple(shown or ["source"])
+
+    def of_schema(self, schema: int) -> Self:
+        other = super().of_schema(schema)
+        if other is not self:
+            other.discretisation, other._refined = self.discretisation.of_schema(schema), None
+            other.__dict__.pop("third", None)
+        return other
 
     @property
     def refined(self) -> Discretisation:

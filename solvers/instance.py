@@ -59,11 +59,17 @@ class Instance:
         """The functions of the field called ``name``: one, or one per axis."""
         if name not in self.fields:
             values = self.problem.values(name)
-            sign = POSITIVE if name in self.problem.positive else FINITE
-            sign = AT_LEAST_ZERO if name in self.problem.not_negative else sign
             paths = [(name, str(axis)) for axis in range(len(values))] if len(values) > 1 else [(name,)]
-            self.fields[name] = tuple(self._realise(v, path, sign) for v, path in zip(values, paths, strict=True))
+            self.fields[name] = tuple(
+                self._realise(v, path, self._sign(name, v)) for v, path in zip(values, paths, strict=True)
+            )
         return self.fields[name]
+
+    def _sign(self, name: str, value: Field) -> str:
+        """What values of a field must be; the number 0 is what a family admits, or it is no value of the spec."""
+        if name in self.problem.positive and value.bounds() != (0.0, 0.0):
+            return POSITIVE
+        return AT_LEAST_ZERO if name in self.problem.not_negative else FINITE
 
     def _realise(self, value: Field, path: tuple[str, ...], sign: str) -> Function:
         name = ".".join(path)

@@ -10,6 +10,9 @@ import numpy as np
 
 from pdemill.points import Array
 
+NEAREST = 2
+"""Stages that the slope at another one is predicted from: three take more corrections than two."""
+
 
 @dataclass(frozen=True, eq=False)
 class Tableau:
@@ -34,6 +37,17 @@ class Tableau:
     def gamma(self) -> float:
         """The diagonal of the implicit tableau."""
         return float(self.implicit[-1, -1])
+
+    @cached_property
+    def predictor(self) -> Array:
+        """What L is about at each stage, from those before: by the line through the two nearest in time."""
+        times, found = self.implicit.sum(axis=1), np.zeros_like(self.implicit)
+        for i in range(1, self.stages):
+            near = np.argsort(np.abs(times[:i] - times[i]), kind="stable")[:NEAREST]
+            for j in near:
+                others = times[near[near != j]]
+                found[i, j] = np.prod((times[i] - others) / (times[j] - others))
+        return found
 
     @cached_property
     def amplification(self) -> Array:

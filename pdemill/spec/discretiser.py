@@ -26,6 +26,7 @@ class Takes:
     tensor      whether the diffusion may be one function per axis
     negative    whether the reaction may be negative somewhere
     uniform     terms that must not vary in space: numbers, one per sample
+    fluxes      ways to take convection that a spec may name
     """
 
     terms: frozenset[str]
@@ -34,6 +35,7 @@ class Takes:
     tensor: bool = True
     negative: bool = True
     uniform: frozenset[str] = frozenset()
+    fluxes: frozenset[str] = frozenset({"auto"})
 
 
 class Discretiser(ABC):

@@ -33,6 +33,8 @@ class Evolution(Problem):
     dimensions: ClassVar[tuple[int, ...]] = (1, 2, 3)
     balanced: ClassVar[tuple[str, ...]] = ()
     sided: ClassVar[bool] = False
+    implicit: ClassVar[bool] = False
+    """Whether its laws are implicit in every step."""
 
     @property
     def singular(self) -> bool:

@@ -172,6 +172,11 @@ class Problem(Model):
         return self.properties
 
     @property
+    def convective_flux(self) -> str:
+        """How a discretiser is to take convection, by name; ``auto``: as it sees fit."""
+        return "auto"
+
+    @property
     def joined(self) -> tuple[bool, ...]:
         """For each axis of a grid, whether its ends are joined."""
         return ()
@@ -240,9 +245,11 @@ class Problem(Model):
             raise FamilyError(f"terms() of {self.family} should return Terms, not {found!r:.60}")
         axes = self.dimension
         each = (found, *found.others)
-        if any(len(one.diffusion) not in (1, axes) or len(one.convection) not in (0, axes) for one in each):
+        wrong = any(len(one.diffusion) not in (1, axes) for one in each)
+        if wrong or any(len(held) not in (0, axes) for one in each for held in (one.convection, one.advection)):
             raise FamilyError(
-                f"terms() of {self.family} should give 1 or {axes} functions of diffusion and 0 or {axes} of convection"
+                f"terms() of {self.family} should give 1 or {axes} functions of diffusion and 0 or {axes} of "
+                "convection and of advection"
             )
         return found
 

@@ -34,6 +34,8 @@ def refuse_untaken(problem: Problem) -> None:
             )
         if term == "reaction" and not (takes.negative or problem.definite):
             raise refuse(path, f"may make the reaction negative, and {by} takes a reaction >= 0 only", None, NOT_TAKEN)
+    if (flux := problem.convective_flux) not in takes.fluxes:
+        raise refuse(("flux",), f"{by} takes convection in its own way: leave it out", flux, NOT_TAKEN)
     for side, condition in problem.conditions.items():
         if condition.kind() not in takes.conditions:
             kinds = ", ".join(sorted(takes.conditions))

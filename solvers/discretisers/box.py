@@ -12,6 +12,7 @@ from pydantic import BeforeValidator, Field
 from pdemill.solvers.box_shaped import BoxShaped
 from pdemill.solvers.discretisers.whole_fields import WholeFields
 from pdemill.solvers.operators.box import BoxGrid
+from pdemill.solvers.operators.convection import WEIGHTS
 from pdemill.solvers.place import WholeFieldPlace
 from pdemill.spec.boundary import opposite_paired
 from pdemill.spec.discretiser import Takes
@@ -64,7 +65,8 @@ class BoxPlace(BoxShaped, WholeFieldPlace):
         return tuple(self.conditions[low].paired for low, _ in BOX_SIDES[: self.dimension])
 
     def discretise(self, stored: Mapping[str, NDArray[Any]] | None = None) -> BoxGrid:
-        return BoxGrid(self.resolution, self.lengths, self.joined, self.properties, self.singular)
+        grid = self.resolution, self.lengths, self.joined, self.properties, self.singular
+        return BoxGrid(*grid, self.convective_flux)
 
     def check_domain(self) -> None:
         if self.size > MAX_UNKNOWNS:
@@ -82,6 +84,7 @@ class OnBox(WholeFields):
     takes: ClassVar[Takes] = Takes(
         terms=frozenset({"diffusion", "convection", "reaction", "source"}),
         conditions=frozenset({"dirichlet", "neumann", "robin", "periodic"}),
+        fluxes=frozenset({"auto", *WEIGHTS}),
     )
 
     @classmethod

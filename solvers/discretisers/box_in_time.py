@@ -32,15 +32,16 @@ class OnBoxInTime(Trajectories):
     place = BoxInTimePlace
     scheme: ClassVar[type[Method]] = Ark4
     takes: ClassVar[Takes] = Takes(
-        terms=frozenset({"diffusion", "reaction", "source", "initial", "law"}),
+        terms=frozenset({"diffusion", "advection", "self_advection", "reaction", "source", "initial", "law"}),
         conditions=frozenset({"dirichlet", "neumann", "robin", "periodic"}),
         unknowns=frozenset((ScalarUnknown,) * count for count in (1, 2, 3)),
+        uniform=frozenset({"self_advection"}),
     )
     preview_points: ClassVar[Mapping[int, int]] = {1: 128, 2: 32, 3: 10}
 
     @classmethod
     def may_take(cls, family: type[Problem]) -> bool:
-        return issubclass(family, Evolution) and family.sided
+        return super().may_take(family) and issubclass(family, Evolution) and family.sided
 
     @classmethod
     def open(cls, spec: Spec, stored: Mapping[str, NDArray[Any]] | None, chosen: Method | None) -> SteppingJob:

@@ -58,7 +58,6 @@ class OnBoxNonlinear(OnBox):
 
     name: ClassVar[str] = "box"
     registered: ClassVar[bool] = False  # box leads here
-    suffix: ClassVar[str] = "OnBox"
     where: ClassVar[str] = "on box grids, by Newton's iteration"
     place = NonlinearBoxPlace
     takes: ClassVar[Takes] = Takes(

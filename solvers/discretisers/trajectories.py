@@ -47,7 +47,7 @@ class Trajectories(Discretiser):
 
     @classmethod
     def may_take(cls, family: type[Problem]) -> bool:
-        return family.evolves
+        return issubclass(family, Evolution) and not family.implicit
 
     @classmethod
     def leaves_open(cls, spec: Spec) -> bool:

@@ -12,17 +12,19 @@ from pdemill.spec.problem import Terms
 
 
 class Burgers(Evolution):
-    """u_t + (u²/2)_x = ν u_xx + f, in more dimensions u_t + Σ_i (u²/2)_i = ν ∇²u + f for a scalar u.
+    """u_t + (u²/2)_x = (ν u_x)_x + f, in more dimensions u_t + Σ_i (u²/2)_i = ∇·(ν ∇u) + f for a scalar u.
 
-    Input: the initial state u(0), the viscosity ν (a number per sample) and the source f, those that are random.
-    Output: u at the stored times. A front is about ν / (jump of u) wide: where the grid does not resolve it, the
-    sample fails. Default: f = 0.
+    Input: the initial state u(0), the viscosity ν and the source f, those that are random. Output: u at the stored
+    times. Where all sides are periodic, as they are where none is named, and ν is a number per sample, it is solved by
+    spectral methods, and where the grid does not resolve a front, which is about ν / (jump of u) wide, the sample
+    fails; else by limited fluxes of second order, which make no new extrema there. Default: f = 0.
     """
 
     family: Literal["burgers"]
     viscosity: PositiveField
     source: AnyField = ZERO
     linear: ClassVar[bool] = False
+    sided: ClassVar[bool] = True
     operator_fields: ClassVar[tuple[str, ...]] = ("viscosity",)
     positive: ClassVar[tuple[str, ...]] = ("viscosity",)
 

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import ClassVar, Literal
 
+from pydantic import Field as Option
+
 from pdemill.solvers.families.poisson import UNIT, ZERO
 from pdemill.spec.field import AnyField, Function, NonNegativeField, at_least
 from pdemill.spec.problem import Coefficient, Problem, Terms, Vector
@@ -15,8 +17,10 @@ class ConvectionDiffusion(Problem):
 
     Input: the coefficient k, the velocity b (one field per axis), the reaction c, the source f and the data
     on the sides, those that are random. Output: u. Operator: not symmetric.
-    Defaults: k = 1, c = 0, f = 1, u = 0 on all sides. Central differences: second order in the cell size
-    h, free of oscillations while |b| h / k <= 2; refine until the certificate's error estimate is small.
+    ``flux``, on boxes: central differences are of second order in the cell size h, and free of oscillations while
+    |b| h / k <= 2; ``upwind`` ones always, and of first order; ``fitted`` ones always, and of second order for small
+    |b| h / k; ``auto`` takes central ones for samples where that is at most 2, else fitted ones.
+    Defaults: k = 1, c = 0, f = 1, u = 0 on all sides.
     """
 
     family: Literal["convection_diffusion"]
@@ -24,10 +28,17 @@ class ConvectionDiffusion(Problem):
     velocity: Vector
     reaction: NonNegativeField = ZERO
     source: AnyField = UNIT
+    flux: Literal["auto", "central", "upwind", "fitted"] = Option(
+        default="auto", exclude_if=lambda flux: flux == "auto"
+    )
     symmetric: ClassVar[bool] = False
     operator_fields: ClassVar[tuple[str, ...]] = ("coefficient", "velocity", "reaction")
     positive: ClassVar[tuple[str, ...]] = ("coefficient",)
     not_negative: ClassVar[tuple[str, ...]] = ("reaction",)
+
+    @property
+    def convective_flux(self) -> str:
+        return self.flux
 
     @property
     def damped(self) -> bool:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from functools import lru_cache
 from math import prod
 from typing import Any
@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from pdemill.errors import FamilyError, SolverError
 from pdemill.points import AXES, Array, TensorPoints
 from pdemill.solvers.instance import Instance
+from pdemill.solvers.operators.convection import MOST_CENTRAL, WEIGHTS
 from pdemill.solvers.operators.discretisation import Discretisation
 from pdemill.solvers.operators.equation import DiscreteEquation
 from pdemill.solvers.operators.level import without_level
@@ -28,6 +29,7 @@ def _cut(axis: int, part: Any) -> tuple[Any, ...]:
     return (slice(None),) * axis + (part,)
 
 
+type Weights = Callable[[Array], Array]
 LEAST_CELLS = 4
 """Cells along an axis that a cubic needs."""
 
@@ -47,6 +49,11 @@ class BoxGrid(Discretisation):
         k du/dn = g:          alpha = 1,                  beta = h_a g / (2 k_P)
         a u + k du/dn = g:    alpha = 2k / (2k + h_a a),  beta = h_a g / (2k + h_a a)
 
+    That is the flux "central" of convection; "upwind" and "fitted" weight the couplings
+    (``pdemill.solvers.operators.convection``), those with sides by the cell's own k. "auto" is central where the cell
+    Peclet number of a sample is at most 2, else fitted; the number is that on cells ``scale`` times as large, so that
+    the grids of an error estimate have the same flux.
+
     Source: Eymard, Gallouët, Herbin 2000, "Finite volume methods", sections 5 and 11. Error O(h^2) for smooth
     data on every kind of side, in the mean and at every cell.
     """
@@ -55,8 +62,9 @@ class BoxGrid(Discretisation):
 
     def __init__(
         self, shape: tuple[int, ...], lengths: tuple[float, ...], periodic: tuple[bool, ...], properties: Properties,
-        singular: bool = False,
+        singular: bool = False, flux: str = "auto", scale: float = 1.0,
     ) -> None:  # fmt: skip
+        self.flux, self.scale = flux, scale
         self.shape, self.lengths, self.periodic, self.properties = shape, lengths, periodic, properties
         self.dimension = len(shape)
         self.spacing = tuple(length / cells for length, cells in zip(lengths, shape, strict=True))
@@ -72,6 +80,11 @@ class BoxGrid(Discretisation):
             along = {name: x for name, x in centres.items() if name != AXES[axis]}
             self.side_points[low] = TensorPoints(along, sizes, {AXES[axis]: 0.0}, centres=True)
             self.side_points[high] = TensorPoints(along, sizes, {AXES[axis]: lengths[axis]}, centres=True)
+        self.face_points = tuple(
+            TensorPoints(centres | {name: np.arange(n + 1) * h}, sizes)
+            for name, n, h in zip(self.axes, shape, self.spacing, strict=True)
+        )
+        """For each axis, the centres of the faces across it."""
         self.pattern, self._take = _pattern(shape, periodic, properties.symmetric)
         self.weights = np.ones(prod(shape))
         self.null_space = (self.weights,) if singular else ()
@@ -80,7 +93,7 @@ class BoxGrid(Discretisation):
         self._constant: Matrix | None = None
 
     def equation(self, instance: Instance) -> DiscreteEquation:
-        own = type(self).assemble is BoxGrid.assemble and type(self)._face_value is BoxGrid._face_value
+        own = type(self).assemble is BoxGrid.assemble and type(self).face_value is BoxGrid.face_value
         return without_level(self, instance) if own else super().equation(instance)
 
     def assemble(self, instance: Instance) -> System:
@@ -90,21 +103,27 @@ class BoxGrid(Discretisation):
         if terms.convection and self.properties.symmetric:
             raise FamilyError("the family declares a symmetric operator, but its terms have convection: set symmetric")
         rhs = np.array(self._spread(terms.source(self.points)))
+        weights = None if (flux := self.flux_of(instance)) == "central" else WEIGHTS[flux]
         stencil = self._stencil
         diagonal = stencil[0]
         diagonal[...] = 0.0
         for axis in range(self.dimension):
             b = self._spread(terms.convection[axis](self.points)) if terms.convection else None
             after = stencil[1 + axis]
+            if not (terms.convection or k[axis].flat[0] or k[axis].any()):  # nothing diffuses, through sides neither
+                stencil[1 + axis :: self.dimension] = 0.0
+                continue
             self._diffuse(axis, k[axis], diagonal, after)
             if not self.properties.symmetric:
                 before = stencil[1 + self.dimension + axis]
                 before[...] = after
-                if b is not None:
+                if b is not None and weights is not None:
+                    self._weight(axis, b, weights, diagonal, before, after)
+                elif b is not None:
                     self._convect(axis, b, diagonal, before, after)
             if not self.periodic[axis]:
                 for high in (False, True):
-                    self._close(instance, axis, high, k[axis], b, diagonal, rhs)
+                    self._close(instance, axis, high, k[axis], b, weights, diagonal, rhs)
         if terms.reaction is not None:
             diagonal += terms.reaction(self.points)
         return self.balanced(self._matrix(np.take(stencil.reshape(-1), self._take, mode="clip")), rhs.reshape(-1))
@@ -153,20 +172,35 @@ class BoxGrid(Discretisation):
         diagonal[_cut(axis, 0)] += half[_cut(axis, 0)]
         diagonal[_cut(axis, -1)] -= half[_cut(axis, -1)]
 
+    def _weight(self, axis: int, b: Array, weights: Weights, diagonal: Array, before: Array, after: Array) -> None:
+        """The couplings of an axis with their weights instead."""
+        face = -after
+        there = np.roll(b, -1, axis)
+        per_face = np.divide(1.0 / self.spacing[axis], face, out=np.zeros_like(face), where=face > 0.0)
+        onwards, back = face * weights(b * per_face), face * weights(-there * per_face)
+        diagonal += onwards - face
+        diagonal += np.roll(back - face, 1, axis)
+        np.negative(onwards, out=after)
+        np.negative(back, out=before)
+
     def _close(
-        self, instance: Instance, axis: int, high: bool, k: Array, b: Array | None, diagonal: Array, rhs: Array
-    ) -> None:
+        self, instance: Instance, axis: int, high: bool, k: Array, b: Array | None, weights: Weights | None,
+        diagonal: Array, rhs: Array,
+    ) -> None:  # fmt: skip
         cells, h = _cut(axis, -1 if high else 0), self.spacing[axis]
-        alpha, beta = self._face_value(instance, BOX_SIDES[axis][high], k[cells], h)
+        alpha, beta = self.face_value(instance, BOX_SIDES[axis][high], k[cells], h)
         conductance = 2.0 * k[cells] / h**2
+        if b is not None and weights is not None:
+            conductance = conductance * weights((b[cells] if high else -b[cells]) * h / k[cells])
         diagonal[cells] += conductance * (1.0 - alpha)
         rhs[cells] += conductance * beta
-        if b is not None:
+        if b is not None and weights is None:
             speed = (b[cells] if high else -b[cells]) / h
             diagonal[cells] += speed * alpha
             rhs[cells] -= speed * beta
 
-    def _face_value(self, instance: Instance, side: str, k: Array, h: float) -> tuple[Array | float, Array | float]:
+    def face_value(self, instance: Instance, side: str, k: Array, h: float) -> tuple[Array | float, Array | float]:
+        """alpha and beta on a side of cells with the coefficient k, h across."""
         condition, data = instance.condition(side)
         values = {name: function(self.side_points[side]) for name, function in data.items()}
         match condition:
@@ -190,6 +224,20 @@ class BoxGrid(Discretisation):
         axis = next(axis for axis, pair in enumerate(BOX_SIDES) if side in pair)
         return self._spread(np.expand_dims(values, axis) if np.ndim(values) else values)
 
+    def of_schema(self, schema: int) -> BoxGrid:
+        """Schema 1 knew central differences only."""
+        return self._other(self.shape, self.scale, "central") if schema == 1 and self.flux == "auto" else self
+
+    def flux_of(self, instance: Instance) -> str:
+        """The flux of convection in a sample."""
+        if self.flux != "auto" or not instance.terms.convection:
+            return "central" if self.flux == "auto" else self.flux
+        return "central" if self.scale * self.cell_peclet(instance) <= MOST_CENTRAL else "fitted"
+
+    def order_of(self, instance: Instance) -> int:
+        """First order upwind, and so is what is fitted where it counts."""
+        return self.order if self.flux_of(instance) == "central" else 1
+
     def cell_peclet(self, instance: Instance) -> float:
         """max |b_a| h_a / k_a over cells and axes."""
         terms = instance.terms
@@ -201,13 +249,17 @@ class BoxGrid(Discretisation):
 
     def refined(self) -> BoxGrid:
         finer = tuple(2 * cells for cells in self.shape)
-        return BoxGrid(finer, self.lengths, self.periodic, self.properties, bool(self.null_space))
+        return self._other(finer, 2.0 * self.scale)
 
     def coarsened(self) -> BoxGrid | None:
         coarser = halved(self.shape) if type(self).refined is BoxGrid.refined else None
         if coarser is None:
             return None
-        return BoxGrid(coarser, self.lengths, self.periodic, self.properties, bool(self.null_space))
+        return self._other(coarser, 0.5 * self.scale)
+
+    def _other(self, shape: tuple[int, ...], scale: float, flux: str = "") -> BoxGrid:
+        singular = bool(self.null_space)
+        return BoxGrid(shape, self.lengths, self.periodic, self.properties, singular, flux or self.flux, scale)
 
     def restrict(self, fine: Array) -> Array:
         for axis in range(self.dimension):

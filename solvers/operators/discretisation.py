@@ -37,6 +37,14 @@ class Discretisation(Euclidean, ABC):
     null_space: tuple[Array, ...] = ()
     """A basis of the null space that all matrices share: the constants, where u is not fixed on any side."""
 
+    def of_schema(self, schema: int) -> Discretisation:
+        """The one by which stores of an older schema were made."""
+        return self
+
+    def order_of(self, instance: Instance) -> int:
+        """The order that estimates of the error of a sample assume: ``order``, where the sample has no say."""
+        return self.order
+
     def equation(self, instance: Instance) -> DiscreteEquation:
         """The discrete equation of one sample; raises InvalidSample."""
         return LinearEquation(self.assemble(instance))

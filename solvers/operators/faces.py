@@ -14,7 +14,7 @@ from pdemill.spec.domain import BOX_SIDES
 
 
 def residual_by_faces(grid: Any, instance: Instance, unknowns: Array) -> Array:
-    """f - c u - r(u) + div(a k(u) grad u) in the cells of a box grid."""
+    """f - c u - r(u) + div(a k(u) grad u) in the cells of a box grid; k(u) below 0 counts as 0."""
     terms, u = instance.terms, unknowns.reshape(grid.shape)
     total = np.broadcast_to(np.asarray(terms.source(grid.points), float), u.shape).copy()
     if terms.reaction is not None:
@@ -23,26 +23,29 @@ def residual_by_faces(grid: Any, instance: Instance, unknowns: Array) -> Array:
         total -= terms.law.at(grid.points, {"u": u})[0]
     k = np.ones(u.shape)
     if isinstance(terms.diffusion_law, LawFunction):
-        k = terms.diffusion_law.at(grid.points, {"u": u})[0]
+        k = np.maximum(terms.diffusion_law.at(grid.points, {"u": u})[0], 0.0)
     for axis in range(u.ndim):
         function = terms.diffusion[axis if len(terms.diffusion) > 1 else 0]
         a = np.broadcast_to(np.asarray(function(grid.points), float), u.shape)
         along = [np.moveaxis(part, axis, 0) for part in (u, a, k)]
-        flux = np.stack([_flux(grid, instance, axis, face, *along) for face in range(grid.shape[axis] + 1)])
-        total += np.moveaxis(np.diff(flux, axis=0) / grid.spacing[axis], 0, axis)
+        flux = _fluxes(grid, instance, axis, *along)
+        total += np.moveaxis((flux[1:] - flux[:-1]) / grid.spacing[axis], 0, axis)
     return np.asarray(total.reshape(-1))
 
 
-def _flux(grid: Any, instance: Instance, axis: int, face: int, u: Array, a: Array, k: Array) -> Array:
-    """a k du/dx at one layer of faces, those before cell number ``face`` along an axis."""
-    h, cells = grid.spacing[axis], len(u)
-    if 0 < face < cells or grid.periodic[axis]:
-        one, other = face - 1, face % cells
-        mean = 2.0 * a[one] * a[other] / (a[one] + a[other])
-        return np.asarray(mean * (k[one] + k[other]) / 2.0 * (u[other] - u[one]) / h)
-    side, cell = BOX_SIDES[axis][face > 0], -1 if face else 0
-    outwards = 1.0 if face else -1.0
-    return np.asarray(outwards * _leaving(grid, instance, side, h / 2.0, u[cell], a[cell], k[cell]))
+def _fluxes(grid: Any, instance: Instance, axis: int, u: Array, a: Array, k: Array) -> Array:
+    """a k du/dx at all layers of faces along an axis, the first one included."""
+    h = grid.spacing[axis]
+    if grid.periodic[axis]:
+        u, a, k = (np.concatenate([part[-1:], part, part[:1]]) for part in (u, a, k))
+    inside = 2.0 * a[:-1] * a[1:] / (a[:-1] + a[1:]) * (k[:-1] + k[1:]) / 2.0 * (u[1:] - u[:-1]) / h
+    if grid.periodic[axis]:
+        return np.asarray(inside)
+    first, last = (
+        _leaving(grid, instance, side, h / 2.0, u[end], a[end], k[end])
+        for side, end in zip(BOX_SIDES[axis], (0, -1), strict=True)
+    )
+    return np.concatenate([-first[None], inside, last[None]])
 
 
 def _leaving(grid: Any, instance: Instance, side: str, half: float, u: Array, a: Array, k: Array) -> Array:
@@ -54,7 +57,9 @@ def _leaving(grid: Any, instance: Instance, side: str, half: float, u: Array, a:
         case "dirichlet":
             g = values["dirichlet"]
             law = instance.terms.diffusion_law
-            k_side = law.at(points, {"u": g})[0] if isinstance(law, LawFunction) else np.ones(u.shape)
+            k_side = np.ones(u.shape)
+            if isinstance(law, LawFunction):
+                k_side = np.maximum(law.at(points, {"u": g})[0], 0.0)
             return np.asarray(a * (k + k_side) / 2.0 * (g - u) / half)
         case "neumann":
             return values["neumann"]

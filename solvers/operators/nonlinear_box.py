@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from math import prod
 from typing import Any, NamedTuple
 
 import numpy as np
 
 from pdemill.errors import SolverError
-from pdemill.points import Array
+from pdemill.points import Array, Points
 from pdemill.solvers.fields.law import LawFunction
 from pdemill.solvers.instance import Instance
 from pdemill.solvers.operators.box import BoxGrid, _cut, _pattern, halved
@@ -23,6 +24,8 @@ from pdemill.spec.domain import BOX_SIDES
 from pdemill.spec.properties import Properties
 
 UNKNOWN = "u"
+FLAT = 1e-4
+"""Part of the largest k(u) that all count as at least where the Jacobian is only nearly known."""
 CURVED = 2
 """Runge-Kutta steps along the curve of a Newton step."""
 
@@ -75,13 +78,42 @@ class NonlinearBoxGrid(BoxGrid):
         return Matrix(self.frozen_pattern, values, self.preconditioned)
 
 
-class Laws(NamedTuple):
-    """k(u), its derivative, r(u) and its derivative at the cells; 1 and 0 where there is no law."""
+class Laws:
+    """k(u), r(u) and their derivatives in the cells; 1 and 0 where there is no law. Where the law is below 0, k is 0;
+    ``least``: its least value as it is."""
 
-    k: Array | float
-    dk: Array | float
-    r: Array | float
-    dr: Array | float
+    def __init__(
+        self, conductivity: LawFunction | None, reaction: LawFunction | None, points: Points, values: Array
+    ) -> None:
+        self._conductivity, self._reaction, self._points = conductivity, reaction, points
+        self._unknowns = {UNKNOWN: values}
+
+    @cached_property
+    def _law(self) -> Array | float:
+        return 1.0 if self._conductivity is None else self._conductivity.at(self._points, self._unknowns)[0]
+
+    @cached_property
+    def least(self) -> float:
+        return float(np.min(self._law))
+
+    @cached_property
+    def k(self) -> Array | float:
+        return np.maximum(self._law, 0.0) if self.least < 0.0 else self._law
+
+    @cached_property
+    def dk(self) -> Array | float:
+        if self._conductivity is None:
+            return 0.0
+        slope = self._conductivity.slope(self._points, self._unknowns, UNKNOWN)[0]
+        return np.where(self._law >= 0.0, slope, 0.0) if self.least < 0.0 else slope
+
+    @cached_property
+    def r(self) -> Array | float:
+        return 0.0 if self._reaction is None else self._reaction.at(self._points, self._unknowns)[0]
+
+    @cached_property
+    def dr(self) -> Array | float:
+        return 0.0 if self._reaction is None else self._reaction.slope(self._points, self._unknowns, UNKNOWN)[0]
 
 
 @dataclass(frozen=True)
@@ -118,13 +150,11 @@ class NonlinearBoxEquation(NonlinearEquation):
         self._damping = 0.0 if terms.reaction is None else self._spread(terms.reaction(grid.points))
         k = [self._spread(function(grid.points)) for function in terms.diffusion]
         self._a = k * grid.dimension if len(k) == 1 else k
+        self._least_on_sides = 0.0
         self._sides = [self._side(axis, high) for axis in range(grid.dimension) for high in self._ends(axis)]
         self._faces = [part for axis in range(grid.dimension) for part in self._interior(axis)]
         self._known: tuple[Array, Laws] | None = None
-        self._frozen: Frozen | None = None
-        self._start = self._chosen_start()
-        with np.errstate(all="ignore"):
-            self._size = two_norm(self.residual(self.start()))
+        self._plain: Matrix | None = None
 
     def _spread(self, values: Array | float) -> Array:
         return np.broadcast_to(values, self.grid.shape)
@@ -143,6 +173,8 @@ class NonlinearBoxEquation(NonlinearEquation):
         if self._conductivity is not None and isinstance(condition, Dirichlet):
             g = np.broadcast_to(np.asarray(values["dirichlet"], float), points.shape)
             (k,) = self._conductivity.at(points, {UNKNOWN: g})
+            self._least_on_sides = min(self._least_on_sides, float(np.min(k)))
+            k = np.maximum(k, 0.0)
         return Side(axis, cells, self._a[axis][cells], condition, values, k)
 
     def _interior(self, axis: int) -> Iterator[Interior]:
@@ -158,13 +190,14 @@ class NonlinearBoxEquation(NonlinearEquation):
         k(u) is positive, and the Jacobian is not seen to be singular. 0 where there is none."""
         return np.full(prod(self.grid.shape), self._start)
 
-    def _chosen_start(self) -> float:
+    @cached_property
+    def _start(self) -> float:
         given = [np.mean(side.data["dirichlet"]) for side in self._sides if isinstance(side.condition, Dirichlet)]
         held = given or any(isinstance(side.condition, Robin) for side in self._sides)
         for level in (0.0, float(np.mean(given)) if given else 0.0, 1.0):
             u = np.full(prod(self.grid.shape), level)
             laws = self._laws(u)
-            finite = all(np.isfinite(part).all() for part in laws)
+            finite = all(np.isfinite(part).all() for part in (laws.k, laws.dk, laws.r, laws.dr))
             if finite and not self.objection(u) and (held or np.any(self._damping + laws.dr != 0.0)):
                 return level
         return 0.0
@@ -173,24 +206,30 @@ class NonlinearBoxEquation(NonlinearEquation):
         """‖R‖ at the start: ‖b‖ where all laws are linear and it is 0."""
         return self._size
 
+    @cached_property
+    def _size(self) -> float:
+        with np.errstate(all="ignore"):
+            return two_norm(self.residual(self.start()))
+
     def _laws(self, u: Array) -> Laws:
         if self._known is None or self._known[0] is not u:
-            points, known = self.grid.points, {UNKNOWN: u.reshape(self.grid.shape)}
-            parts: list[Array | float] = [1.0, 0.0, 0.0, 0.0]
-            for first, law in ((0, self._conductivity), (2, self._reaction)):
-                if law is not None:
-                    parts[first : first + 2] = law.at(points, known)[0], law.slope(points, known, UNKNOWN)[0]
-            self._known = u, Laws(*parts)
+            values = u.reshape(self.grid.shape)
+            self._known = u, Laws(self._conductivity, self._reaction, self.grid.points, values)
         return self._known[1]
 
     def objection(self, u: Array) -> str:
         if self._conductivity is None:
             return ""
-        least = float(np.min(self._laws(u).k))
+        least = self._laws(u).least
         if not least > 0.0:
             return f"its k(u) should be positive, and reaches {least:g}"
-        sides = [float(np.min(side.k)) for side in self._sides]
-        return "" if min(sides, default=0.0) >= 0.0 else f"its k(u) is negative on a side: {min(sides):g}"
+        sides = self._least_on_sides
+        return "" if sides >= 0.0 else f"its k(u) is negative on a side: {sides:g}"
+
+    def range_of_k(self, u: Array) -> tuple[float, float]:
+        """The least and the largest k(u) in the cells."""
+        laws = self._laws(u)
+        return laws.least, float(np.max(laws.k)) if laws.least < np.max(laws.k) else laws.least
 
     def residual(self, u: Array, t: float = 0.0) -> Array:
         laws, values = self._laws(u), u.reshape(self.grid.shape)
@@ -202,28 +241,36 @@ class NonlinearBoxEquation(NonlinearEquation):
                 out[before] += flux
                 out[after] -= flux
             for side in self._sides:
-                out[side.cells] += self._entering(side, values, laws)[0]
+                out[side.cells] += self._entering(side, values, laws.k)
         return np.asarray(out.reshape(-1))
 
     @staticmethod
     def _mean(k: Array | float, face: Interior) -> Array | float:
         return 0.5 * (k[face.before] + k[face.after]) if isinstance(k, np.ndarray) else k
 
-    def _entering(self, side: Side, values: Array, laws: Laws) -> tuple[Array | float, Array | float]:
-        """What enters a cell through a side, per volume, and its derivative with respect to u in the cell."""
-        u, h, cells = values[side.cells], self.grid.spacing[side.axis], side.cells
-        k, dk = (part[cells] if isinstance(part, np.ndarray) else part for part in (laws.k, laws.dk))
+    def _entering(self, side: Side, values: Array, k: Array | float) -> Array | float:
+        """What enters a cell through a side, per volume."""
+        u, h, k = values[side.cells], self.grid.spacing[side.axis], _part(k, side.cells)
         match side.condition:
             case Dirichlet():
-                across, mean, step = 2.0 * side.a / h**2, 0.5 * (k + side.k), side.data["dirichlet"] - u
-                return across * mean * step, across * (0.5 * dk * step - mean)
+                return np.asarray(side.a * (k + side.k) * (side.data["dirichlet"] - u) / h**2)
             case Neumann():
-                return side.data["neumann"] / h, 0.0
-        exchange, given = side.data["coefficient"], side.data["value"]
-        across = 2.0 * side.a / h
-        s, ds = across * k, across * dk
-        drive = (given - exchange * u) / (exchange + s)
-        return s * drive / h, (ds * exchange * drive - s * exchange) / (exchange + s) / h
+                return np.asarray(side.data["neumann"] / h)
+        exchange, s = side.data["coefficient"], 2.0 * side.a * k / h
+        return np.asarray(s * (side.data["value"] - exchange * u) / (exchange + s) / h)
+
+    def _entering_more(self, side: Side, values: Array, laws: Laws) -> Array | float:
+        """The derivative of that with respect to u in the cell."""
+        u, h, across = values[side.cells], self.grid.spacing[side.axis], 2.0 * side.a / self.grid.spacing[side.axis]
+        k, dk = _part(laws.k, side.cells), _part(laws.dk, side.cells)
+        match side.condition:
+            case Dirichlet():
+                return np.asarray(across * 0.5 * (dk * (side.data["dirichlet"] - u) - (k + side.k)) / h)
+            case Neumann():
+                return 0.0
+        exchange, s, ds = side.data["coefficient"], across * k, across * dk
+        drive = (side.data["value"] - exchange * u) / (exchange + s)
+        return np.asarray(exchange * (ds * drive - s) / (exchange + s) / h)
 
     def jacobian(self, u: Array, shift: float = 0.0) -> Matrix:
         laws, values, grid = self._laws(u), u.reshape(self.grid.shape), self.grid
@@ -244,29 +291,31 @@ class NonlinearBoxEquation(NonlinearEquation):
                 if not symmetric:
                     stencil[1 + dimension + face.axis][before] = -down
             for side in self._sides:
-                diagonal[side.cells] -= self._entering(side, values, laws)[1]
+                diagonal[side.cells] -= self._entering_more(side, values, laws)
         return grid.matrix(stencil)
 
     def frozen(self, u: Array, shift: float = 0.0) -> Frozen:
         """M = -div(a grad .) + |c + r'(u)| / k(u) and s = k(u). Where k depends on u alone, k(u) grad u is the gradient
         of a function K(u), so that J d = -div(a grad(k d)) + (c + r') d: but for O(h^2) it is M s."""
         laws, grid = self._laws(u), self.grid
-        scale = None if self._conductivity is None else np.array(laws.k).reshape(-1)
-        damping = (np.abs(self._damping + laws.dr) + shift) / laws.k
-        bound = [(side, self._held(side, laws.k)) for side in self._sides]
-        moves = isinstance(laws.k, np.ndarray) and any(isinstance(side.condition, Robin) for side in self._sides)
-        if self._frozen is None or moves or np.any(damping):
-            stencil = np.zeros((1 + grid.dimension, *grid.shape))
-            diagonal = stencil[0]
-            diagonal += damping
-            for face in self._faces:
-                diagonal[face.before] += face.a
-                diagonal[face.after] += face.a
-                stencil[1 + face.axis][face.before] = -face.a
-            for side, held in bound:
-                diagonal[side.cells] += held
-            self._frozen = Frozen(grid.frozen_matrix(stencil))
-        return Frozen(self._frozen.matrix, scale)
+        k = laws.k if self._conductivity is None else np.maximum(laws.k, FLAT * np.max(laws.k))
+        scale = None if self._conductivity is None else np.array(k).reshape(-1)
+        damping = (np.abs(self._damping + laws.dr) + shift) / k
+        fixed = not np.any(damping) and not any(isinstance(side.condition, Robin) for side in self._sides)
+        if fixed and self._plain is not None:
+            return Frozen(self._plain, scale)
+        stencil = np.zeros((1 + grid.dimension, *grid.shape))
+        diagonal = stencil[0]
+        diagonal += damping
+        for face in self._faces:
+            diagonal[face.before] += face.a
+            diagonal[face.after] += face.a
+            stencil[1 + face.axis][face.before] = -face.a
+        for side in self._sides:
+            diagonal[side.cells] += self._held(side, k)
+        matrix = grid.frozen_matrix(stencil)
+        self._plain = matrix if fixed else self._plain
+        return Frozen(matrix, scale)
 
     def _held(self, side: Side, k: Array | float) -> Array | float:
         """What a side adds to the diagonal of M."""
@@ -277,7 +326,7 @@ class NonlinearBoxEquation(NonlinearEquation):
             case Neumann():
                 return 0.0
         exchange, across = side.data["coefficient"], 2.0 * side.a / h
-        s = across * (k[side.cells] if isinstance(k, np.ndarray) else k)
+        s = across * _part(k, side.cells)
         return np.asarray(across * exchange / (exchange + s) / h)
 
     def moved(self, u: Array, step: Array, part: float) -> Array:
@@ -303,3 +352,8 @@ class NonlinearBoxEquation(NonlinearEquation):
 
     def residual_otherwise(self, u: Array) -> Array:
         return residual_by_faces(self.grid, self.instance, u)
+
+
+def _part(values: Array | float, cells: Any) -> Array | float:
+    """Values in some cells, of an array or of a number that is the same in all."""
+    return values[cells] if isinstance(values, np.ndarray) else values

@@ -87,7 +87,7 @@ class Newton(Scheme):
         self._servants: WeakKeyDictionary[Sequence, Servant] = WeakKeyDictionary()
 
     def labels(self, equations: list[DiscreteEquation], sequence: Sequence, watch: Stopwatch) -> list[Label]:
-        servant = self._servants.setdefault(sequence, Servant(sequence))
+        servant = self._servants.setdefault(sequence, Servant(sequence.solver, sequence.method))
         before = watch.seconds["solve"]
         with watch.step("solve"):
             tasks = [self.iteration(equation, sequence, servant).label() for equation in equations]

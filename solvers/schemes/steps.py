@@ -20,9 +20,9 @@ from pdemill.solvers.methods.multigrid import LEAST_REDUCTION, MultigridSolver
 from pdemill.solvers.operators.equation import Frozen, NonlinearEquation
 from pdemill.solvers.operators.norms import two_norm
 from pdemill.solvers.operators.system import Matrix, System
-from pdemill.solvers.sequence import Sequence
 from pdemill.solvers.solution import Solver
 from pdemill.solvers.span import SpanSolver
+from pdemill.spec.method import LinearMethod
 
 MOST = 16
 """Steps of one system."""
@@ -46,11 +46,10 @@ type Asking[Found] = Generator[Asked, Array | None, Found]
 
 
 class Servant:
-    """Answers what the iterations of several samples ask for at a time, with the solver of a sequence."""
+    """Answers what the iterations of several samples ask for at a time, with the solver of a method."""
 
-    def __init__(self, sequence: Sequence) -> None:
-        solver = sequence.solver
-        self._sequence, self._solver = sequence, solver.inner if isinstance(solver, SpanSolver) else solver
+    def __init__(self, solver: Solver[Any], method: LinearMethod) -> None:
+        self._method, self._solver = method, solver.inner if isinstance(solver, SpanSolver) else solver
         self.preconditions = isinstance(self._solver, MultigridSolver)
         self.factorises = isinstance(self._solver, DirectSolver)
         self._own: dict[float, Solver[Any]] = {}
@@ -85,7 +84,7 @@ class Servant:
     def _iterated(self, system: System, reduction: float) -> Array | None:
         """By a method of any kind, whose state goes from system to system."""
         if reduction not in self._own:
-            self._own[reduction] = self._sequence.method.model_copy(update={"rtol": reduction}).solver()
+            self._own[reduction] = self._method.model_copy(update={"rtol": reduction}).solver()
         solver = self._own[reduction]
         solution = solver.solve(system, solver.start() if self._state is None else self._state)
         self._state = solution.state
@@ -99,6 +98,8 @@ class StepSolver:
     def __init__(self, equation: NonlinearEquation, servant: Servant) -> None:
         self._equation, self._servant = equation, servant
         self._kept: Frozen | None = None
+        self._jacobian: Matrix | None = None
+        self._shift = 0.0
         self._steps = 0
         self.solved, self.fell_back = 0, False
 
@@ -111,6 +112,16 @@ class StepSolver:
             return None
         d = yield from self._step(u, jacobian, rest, forcing, shift)
         return d if d is not None and System(jacobian, rest).rounding(d) <= two_norm(rest) else None
+
+    def chord(self, u: Array, rest: Array, forcing: float, shift: float, renew: bool) -> Asking[Array | None]:
+        """The same with the Jacobian of an earlier u, unless it is to be renewed, or was of another shift."""
+        if self._jacobian is None or renew or shift != self._shift:
+            self._jacobian, self._shift, self._steps = self._equation.jacobian(u, shift), shift, KEPT + 1
+            self.solved += 1
+        if not np.isfinite(self._jacobian.values).all():
+            return None
+        d = yield from self._step(u, self._jacobian, rest, forcing, shift)
+        return d
 
     def _step(self, u: Array, jacobian: Matrix, rest: Array, forcing: float, shift: float) -> Asking[Array | None]:
         fresh = (

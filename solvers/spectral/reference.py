@@ -19,8 +19,8 @@ from pdemill.spec.terms import Terms
 
 type Complex = NDArray[np.complex128]
 KNOWN = {
-    "diffusion", "convection", "reaction", "dispersion", "hyperdiffusion", "self_advection", "vorticity_advection",
-    "source", "initial",
+    "diffusion", "convection", "advection", "reaction", "dispersion", "hyperdiffusion", "self_advection",
+    "vorticity_advection", "source", "initial",
 }  # fmt: skip
 
 
@@ -33,8 +33,9 @@ def linear_rates(terms: Terms, waves: Sequence[Array]) -> Complex:
     for axis, wave in enumerate(waves):
         k = numbers(terms.diffusion)
         total -= k[axis if len(k) > 1 else 0] * np.square(wave)
-        if terms.convection:
-            total -= 1j * numbers(terms.convection)[axis] * wave
+        for speeds in (terms.convection, terms.advection):
+            if speeds:
+                total -= 1j * numbers(speeds)[axis] * wave
         if terms.dispersion is not None:
             total -= numbers((terms.dispersion,))[0] * (1j * wave) ** 3
     if terms.reaction is not None:

@@ -61,6 +61,7 @@ def _hyperdiffusion(grid: PeriodicGrid, q: Numbers) -> Array:
 LINEAR: Mapping[str, Callable[[PeriodicGrid, Numbers], Array | Complex]] = {
     "diffusion": _diffusion,
     "convection": _convection,
+    "advection": _convection,  # the same, of numbers
     "reaction": _reaction,
     "dispersion": _dispersion,
     "hyperdiffusion": _hyperdiffusion,

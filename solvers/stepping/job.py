@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from copy import copy
 from functools import cached_property
+from math import inf
 from typing import Any
 
 import numpy as np
@@ -17,7 +18,9 @@ from pdemill.solvers.methods.direct import Direct
 from pdemill.solvers.methods.fft import Fft
 from pdemill.solvers.methods.multigrid import Multigrid
 from pdemill.solvers.operators.box import BoxGrid
+from pdemill.solvers.operators.system import System
 from pdemill.solvers.solution import Result
+from pdemill.solvers.stepping.advection import Advection
 from pdemill.solvers.stepping.independent import Independent
 from pdemill.solvers.stepping.march import BoxEquation, BoxMarch
 from pdemill.solvers.stepping.place import BoxInTimePlace
@@ -46,7 +49,7 @@ class SteppingJob(TrajectoryJob):
     """States are the values of all unknowns in the cells, one unknown after the other."""
 
     problem: BoxInTimePlace
-    own_columns = (ArrayLayout("algebraic_error", "float32"),)
+    own_columns: tuple[ArrayLayout, ...] = (ArrayLayout("algebraic_error", "float32"),)
     first_columns = ("algebraic_error",)
     refinement = 4.0 / 3.0  # second order in space
     lost = 0.25
@@ -101,13 +104,14 @@ class SteppingJob(TrajectoryJob):
         if self._alike and self._shared is not None:
             return self._shared
         parts = tuple(grid.assemble(instance.of_unknown(number)) for number, grid in enumerate(self.grids))
-        made = BoxEquation(parts, tendency_of(instance, self.grid))
+        made = equation_of(instance, self.grid, parts)
         if self._alike:
             self._shared = made
         return made
 
     def start_of(self, instance: Instance, number: int) -> Start:
-        return Start(number, self.equation(instance), self._initial(instance))
+        equation, state = self.equation(instance), self._initial(instance)
+        return Start(number, equation, state, equation.longest(state.reshape(len(self.grids), -1)))
 
     def _initial(self, instance: Instance) -> Array:
         grid = self.grid
@@ -203,20 +207,32 @@ def linear_method(problem: BoxInTimePlace, unknowns: int) -> LinearMethod:
     if fast.objection(problem) is None:
         return fast
     loose = Multigrid(method="multigrid", rtol=LOOSE)
-    small = unknowns < LEAST_CELLS or loose.objection(problem) is not None
+    alone = "diffusion" in problem.zero_terms  # no cell is coupled with another
+    small = alone or unknowns < LEAST_CELLS or loose.objection(problem) is not None
     return Direct(method="direct") if small else loose
 
 
-def tendency_of(instance: Instance, grid: BoxGrid) -> Callable[[Array], Array] | None:
-    """What is explicit in the equation of a sample."""
+def equation_of(instance: Instance, grid: BoxGrid, systems: tuple[System, ...]) -> BoxEquation:
+    """That of a sample, of whose linear part these are the systems."""
     law = instance.terms.law
-    if law is None:
-        return None
-    assert isinstance(law, LawFunction)
+    carried = {
+        number: Advection(instance.of_unknown(number), grid)
+        for number, terms in enumerate((instance.terms, *instance.terms.others))
+        if terms.advection or terms.self_advection is not None
+    }
+    if law is None and not carried:
+        return BoxEquation(systems, None)
     names = [unknown.name for unknown in instance.problem.solved_for]
 
     def tendency(u: Array) -> Array:
-        known = {name: part.reshape(grid.shape) for name, part in zip(names, u, strict=True)}
-        return -law.at(grid.points, known).reshape(len(u), -1)
+        if law is None:
+            total = np.zeros_like(u)
+        else:
+            assert isinstance(law, LawFunction)
+            known = {name: part.reshape(grid.shape) for name, part in zip(names, u, strict=True)}
+            total = -law.at(grid.points, known).reshape(len(u), -1)
+        for number, advection in carried.items():
+            total[number] += advection(u[number])
+        return total
 
-    return tendency
+    return BoxEquation(systems, tendency, lambda u: min((a.longest(u[i]) for i, a in carried.items()), default=inf))

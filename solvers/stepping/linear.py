@@ -16,6 +16,8 @@ REDUCTIONS = (1e-2, 1e-4)
 """The part of a residual that one correction may leave; the loosest that suffices is taken."""
 ROUNDS = 6
 """Most corrections of one system."""
+ROUNDING = 1e-14
+"""Sums of rows below this part of the largest diagonal entry are 0."""
 PROGRESS = 0.5
 """A correction that leaves more than this part of the residual was the last one."""
 
@@ -25,7 +27,7 @@ class StageSystems:
 
     Factors and hierarchies are made once and kept. What a system comes to does not depend on the others. ``method``
     takes all systems at once, and corrects them loosely; where it is ``exact`` itself, and where it fails, every matrix
-    has an exact solver of its own.
+    has an exact solver of its own. What a closed box holds, loose corrections keep to rounding.
     """
 
     def __init__(self, matrices: list[Matrix], shift: float, method: LinearMethod, exact: LinearMethod) -> None:
@@ -36,28 +38,41 @@ class StageSystems:
                 made[id(matrix)] = shifted(matrix, shift)
         self._systems = [System(made[id(matrix)], np.empty(0)) for matrix in matrices]
         self._sparse = [system.matrix.sparse() for system in self._systems]
+        self._closed = [method is not exact and keeps_sums(matrix) for matrix in matrices]
         self._own: dict[int, Solver[None]] = {}
         self._common: Solver[None] | None = None
 
-    def solve(self, known: Array, loads: Array, guess: Array, limits: Array) -> tuple[Array, Array]:
-        """z [systems, n] with (c + A) z = c known + load, and the norms of the defects in units of z, which are below
-        ``limits`` where that is possible."""
-        z, right = guess.copy(), self.shift * known + loads
+    def solve(self, known: Array, loads: Array, guesses: tuple[Array, Array], limits: Array) -> tuple[Array, Array]:
+        """z [systems, n] with (c + A) z = c known + load, from the better one of two guesses, and the norms of the
+        defects in units of z, which are below ``limits`` where that is possible."""
+        z, right = guesses[0].copy(), self.shift * known + loads
         defects, norms = np.empty_like(z), np.full(len(z), np.inf)
-        going = list(range(len(z)))
-        for _ in range(1 + ROUNDS):
+        for i, other in enumerate(guesses[1]):
+            norms[i] = self._defect(i, right[i], z[i], defects[i])
+            second = np.empty_like(other)
+            if (norm := self._defect(i, right[i], other, second)) < norms[i]:
+                z[i], defects[i], norms[i] = other, second, norm
+        going = [i for i in range(len(z)) if norms[i] > limits[i]]
+        for _ in range(ROUNDS):
+            if not going:
+                break
+            for i, change in zip(going, self._corrections(going, defects, norms, limits), strict=True):
+                z[i] += change
             still = []
             for i in going:
-                np.subtract(right[i], self._sparse[i] @ z[i], out=defects[i])
-                before, norms[i] = norms[i], two_norm(defects[i]) / self.shift
+                before, norms[i] = norms[i], self._defect(i, right[i], z[i], defects[i])
                 if norms[i] > limits[i] and norms[i] <= PROGRESS * before:
                     still.append(i)
-            if not still:
-                break
-            for i, change in zip(still, self._corrections(still, defects, norms, limits), strict=True):
-                z[i] += change
             going = still
+        for i, closed in enumerate(self._closed):
+            if closed:
+                z[i] += right[i].mean() / self.shift - z[i].mean()
         return z, norms
+
+    def _defect(self, number: int, right: Array, z: Array, out: Array) -> float:
+        """The defect of a system, and its norm in units of z."""
+        np.subtract(right, self._sparse[number] @ z, out=out)
+        return two_norm(out) / self.shift
 
     def _corrections(self, numbers: list[int], defects: Array, norms: Array, limits: Array) -> list[Array]:
         if self._method is self._exact:
@@ -86,6 +101,13 @@ class StageSystems:
         return [
             self._exactly(i, defects[i]) if change is None else change for i, change in zip(numbers, found, strict=True)
         ]
+
+
+def keeps_sums(matrix: Matrix) -> bool:
+    """Whether the entries of A z add up to 0 whatever z is, to rounding."""
+    sums = matrix.sparse() @ np.ones(matrix.pattern.size)
+    largest = np.abs(matrix.values[matrix.pattern.diagonals]).max()
+    return matrix.properties.symmetric and bool(np.abs(sums).max() <= ROUNDING * largest)
 
 
 def shifted(matrix: Matrix, shift: float) -> Matrix:

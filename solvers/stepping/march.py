@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from math import inf
 
 import numpy as np
 
@@ -22,10 +23,12 @@ ROUNDING = 1e-12
 @dataclass(frozen=True, eq=False)
 class BoxEquation:
     """u' = b - A u - N(u) of one sample: ``systems`` hold A and b of every unknown, ``tendency`` is -N for the unknowns
-    [C, n], or None where everything is linear."""
+    [C, n], or None where there is none; ``longest``: the longest step from a state [C, n] in which it makes no
+    oscillations."""
 
     systems: tuple[System, ...]
     tendency: Callable[[Array], Array] | None
+    longest: Callable[[Array], float] = lambda u: inf
 
 
 class BoxMarch:
@@ -71,7 +74,8 @@ class BoxMarch:
         for i in range(1, stages):
             known = _combined(u, slopes, step * tableau.implicit[i, :i], other * tableau.explicit[i, :i], stages)
             floors = np.array([ROUNDING * two_norm(part) for part in known])
-            z, defects = systems.solve(known, self._loads, z, np.maximum(share * sizes, floors))
+            expected = known + np.tensordot(tableau.predictor[i, :i], slopes[:i], 1) / systems.shift
+            z, defects = systems.solve(known, self._loads, (expected, z), np.maximum(share * sizes, floors))
             left += tableau.amplification[i] * defects
             np.multiply(systems.shift, z - known, out=slopes[i])
             if self._explicit:

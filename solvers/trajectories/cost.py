@@ -55,6 +55,7 @@ def expected_steps(problem: Evolution, method: TimeMethod) -> int:
     longest = method.step or method.first_step
     if longest is None:
         finest = min(length / n for length, n in zip(problem.lengths, problem.cells, strict=True))
-        longest = 4.0 * finest if not problem.linear else problem.times[-1]
+        carried = problem.discretisation.general and any(term == "advection" for term, _, _ in problem.asked())
+        longest = 4.0 * finest if carried or not problem.linear else problem.times[-1]
     total = problem.times[-1] + problem.time.warmup
     return max(2 * len(problem.times), ceil(min(total / max(longest, SHORTEST), MOST_STEPS)))

@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 from copy import copy
 from dataclasses import dataclass
 from functools import cached_property
-from math import ceil, log2
+from math import ceil, inf, log2
 from typing import Any, Protocol, Self
 
 import numpy as np
@@ -68,11 +68,12 @@ class March(Protocol):
 
 @dataclass(frozen=True)
 class Start:
-    """One sample before it is marched: its equation, and its state at the time 0."""
+    """One sample before it is marched: its equation, its state at the time 0, and the longest step that suits it."""
 
     number: int
     equation: Any
     state: States
+    longest: float = inf
 
 
 type Reference = Callable[[Array, float, int], tuple[Array, float]]
@@ -250,6 +251,10 @@ class TrajectoryJob(Job):
         """Steps in every interval of run number ``run``: twice the first step long in run 0, half that in each
         further one."""
         return [steps_of(length, 2.0 * self.first_step) * 2**run for length in self.lengths]
+
+    def suits(self, start: Start, step: float) -> bool:
+        """Whether a step is short enough for a sample; one that the spec names always is."""
+        return self.method.step is not None or step <= start.longest
 
     def valid_until(self, errors: Array) -> float:
         """The last stored time up to which all errors are at most ``time_rtol``; 0 where the first one is above."""

@@ -2,14 +2,14 @@
 
 The error of the finer run of a pair is the difference of both over 2^p - 1 (Richardson), p the order of the scheme
 less what stiff terms cost, at every stored time: that of whole trajectories, with all growth of errors in it. Where it
-is too large, the finer run becomes the coarser one of the next pair. Which pair a sample ends with depends on its
-errors alone, so that its bits do not depend on what shares its batch.
+is too large, or the step longer than suits a sample, the finer run becomes the coarser one of the next pair. Which
+pair a sample ends with depends on it alone, so that its bits do not depend on what shares its batch.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -89,11 +89,13 @@ def trajectories(
     left, factor = list(starts), 2.0 ** (job.order - job.lost) - 1.0
     for run in range(1, 2 + job.levels):
         found = marched(job, left, run)
+        longest = max(length / count for length, count in zip(job.lengths, job.steps(run), strict=True))
         again = []
         for one, frames, off in zip(left, found.frames, found.left, strict=True):
             fields = fields_of(job, frames)
             errors = differences(coarse.pop(one.number), fields) / factor
-            reached = bool((errors[np.array(job.times) <= job.required] <= job.method.time_rtol).all())
+            small = bool((errors[np.array(job.times) <= job.required] <= job.method.time_rtol).all())
+            reached = small and job.suits(one, longest)
             made = Trajectory(one.number, frames, off, fields, errors, run, found.steps, reached)
             if reached or run == 1 + job.levels or stop(made):
                 yield made
@@ -113,17 +115,17 @@ def warmed(job: TrajectoryJob, starts: list[Start]) -> Iterator[Start | int]:
         yield from starts
         return
     for halvings in range(1 + job.levels):
-        left = []
+        count = steps_of(warmup, job.first_step) * 2**halvings
+        left = [one for one in starts if not job.suits(one, warmup / count)]
+        starts = [one for one in starts if job.suits(one, warmup / count)]
         for begin in range(0, len(starts), job.together):
             part = starts[begin : begin + job.together]
             u = np.stack([one.state for one in part])
             with np.errstate(over="ignore", invalid="ignore"):
-                job.march([one.equation for one in part]).advance(
-                    u, warmup, steps_of(warmup, job.first_step) * 2**halvings
-                )
+                job.march([one.equation for one in part]).advance(u, warmup, count)
             for one, state in zip(part, u, strict=True):
                 if np.isfinite(state).all():
-                    yield Start(one.number, one.equation, state.copy())
+                    yield replace(one, state=state.copy())
                 else:
                     left.append(one)
         starts = left

@@ -90,7 +90,8 @@ class _Watch:
         end = float(found.errors[-1])
         last, idle = self.before.get(found.number, (np.inf, 0))
         first = found.errors[np.array(self.job.times) > 0.0][0] <= self.job.method.time_rtol
-        idle = idle + 1 if first and np.isfinite(last) and end > 0.5 * last else 0
+        wrong = self.job.method.time_rtol < end
+        idle = idle + 1 if first and wrong and np.isfinite(last) and end > 0.5 * last else 0
         self.before[found.number] = (end, idle)
         if idle >= FINER and self.job.spec.certify.valid_until is None and self.job.method.reaches_end:
             self.chaotic.add(found.number)

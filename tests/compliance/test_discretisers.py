@@ -94,9 +94,9 @@ def test_a_first_order_side_is_caught() -> None:
 
 def test_a_condition_that_is_said_to_be_taken_and_is_not_is_caught() -> None:
     class Insulated(BoxGrid):
-        def _face_value(self, instance: Instance, side: str, *more: Any) -> Any:
+        def face_value(self, instance: Instance, side: str, *more: Any) -> Any:
             condition, _ = instance.condition(side)
-            return super()._face_value(instance, side, *more) if condition.essential else (1.0, 0.0)
+            return super().face_value(instance, side, *more) if condition.essential else (1.0, 0.0)
 
     broken(Insulated)
     with pytest.raises(ComplianceError, match="differs by"):

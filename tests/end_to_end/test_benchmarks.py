@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from benchmarks import boxes, generators, peers, planner, scaling, sequences, skr, time, trust
+from benchmarks import boxes, generators, newton, peers, planner, scaling, sequences, skr, time, trust
 from benchmarks.shared.evolving import CrankNicolsonEuler
 from benchmarks.shared.planned import choice
 from benchmarks.shared.published import expanded, moved_inside, snapshot
@@ -29,6 +29,7 @@ MAINS = {
     "generators": generators,
     "time": time,
     "boxes": boxes,
+    "newton": newton,
     "sequences": sequences,
     "trust": trust,
 }

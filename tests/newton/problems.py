@@ -33,7 +33,7 @@ def opened(problem: dict[str, Any], **keys: Any) -> FieldJob:
 def iterated(job: FieldJob, sample: int = 0, forcing: Forcing | None = None) -> tuple[Iteration, Label]:
     """The iteration of a sample, and its label."""
     sequence = job.sequence()
-    servant = Servant(sequence)
+    servant = Servant(sequence.solver, sequence.method)
     equation = job.discretisation.equation(job.instance("train", sample))
     iteration = Newton(forcing).iteration(equation, sequence, servant)
     (label,) = in_step([iteration.label()], servant.serve)

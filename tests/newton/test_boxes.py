@@ -341,6 +341,7 @@ def test_a_wrong_flux_is_found_by_the_other_assembly(tmp_path: Path, monkeypatch
         (CUBIC, {"problem__reaction": {"law": "gray_scott"}}, r"reaction\.law: should be one formula"),
         (CUBIC, {"certify__audit": {"samples": 1}}, r"certify\.audit"),
         (CUBIC, {"solver": {"method": "walks"}}, "solver"),
+        (CUBIC, {"solver": {"trial": "always"}}, r"solver\.trial: means nothing here"),
         (CUBIC, {"solver": {"time_rtol": 1e-3}}, "means nothing here"),
         (CUBIC, {"problem__time": {"end": 1, "intervals": 1}}, "time"),
     ],

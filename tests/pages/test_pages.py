@@ -73,6 +73,7 @@ def windy(api: Api, tmp_path_factory: pytest.TempPathFactory) -> tuple[str, Path
     store = tmp_path_factory.mktemp("windy") / "wind.zarr"
     problem = {
         "family": "convection_diffusion", "resolution": [16, 16], "velocity": [{"uniform": [20, 44]}, 0], "source": 1,
+        "flux": "central",
     }  # fmt: skip
     assert pdemill.generate({"problem": problem, "splits": {"train": 8}}, store, workers=0).ok
     return api.finished(store)[0], store

@@ -186,6 +186,8 @@ def problem(draw: Draw) -> Json:
         found["wavenumber"] = draw(st.one_of(powers(1e-6, 30.0), st.just({"uniform": [1, 9]})))
     if family == "convection_diffusion":
         found["velocity"] = [draw(anything(draw(powers(1e-3, 1e4)))) for _ in range(dimension)]
+        if isinstance(cells, list) and draw(st.booleans()):
+            found["flux"] = draw(st.sampled_from(["central", "upwind", "fitted"]))
     if draw(st.integers(0, 3)):
         found["compatibility"] = "project"
     return found

@@ -162,7 +162,8 @@ def test_certified_rows_are_counted() -> None:
 def test_a_store_tells_counts_and_checks_them(tmp_path: Path, dtype: str) -> None:
     """A constant velocity of 20 to 44 on cells of 1 / 16: half of the samples have a number above 2."""
     spec = {
-        "problem": WIND | {"resolution": [16, 16], "velocity": [{"uniform": [20, 44]}, 0]}, "samples": 8,
+        "problem": WIND | {"resolution": [16, 16], "velocity": [{"uniform": [20, 44]}, 0], "flux": "central"},
+        "samples": 8,
         "store": {"dtype": dtype}, "certify": {"refine": 1},
     }  # fmt: skip
     store = tmp_path / "a.zarr"

@@ -62,3 +62,14 @@ def _step(tableau: Tableau, z: float, defects: Array) -> float:
         value = (known + defects[i]) / (1.0 - tableau.gamma * z)
         slopes[i] = (value - known) / tableau.gamma
     return float(1.0 + tableau.weights @ slopes)
+
+
+@ALL
+def test_a_slope_that_changes_evenly_is_predicted(tableau: Tableau) -> None:
+    c = tableau.implicit.sum(axis=1)
+    for stage in range(1, tableau.stages):
+        row = tableau.predictor[stage]
+        assert not row[stage:].any()
+        assert row.sum() == pytest.approx(1.0, abs=1e-14)
+        if stage > 1:
+            assert row @ c == pytest.approx(c[stage], abs=1e-13)

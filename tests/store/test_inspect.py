@@ -20,6 +20,7 @@ from tests.command import pdemill as command
 NAN = float("nan")
 WIND = {
     "family": "convection_diffusion", "resolution": [16, 16], "velocity": [{"uniform": [20, 44]}, 0], "source": 1,
+    "flux": "central",
 }  # fmt: skip
 SPEC: dict[str, Any] = {"problem": WIND, "splits": {"train": 6, "test": 4}}
 

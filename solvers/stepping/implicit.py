@@ -1,0 +1,88 @@
+"""Marching samples whose equation is not linear in what is stiff: stages by Newton's iteration."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from pdemill.points import Array
+from pdemill.solvers.operators.equation import NonlinearEquation
+from pdemill.solvers.operators.norms import two_norm
+from pdemill.solvers.schemes.in_step import in_step
+from pdemill.solvers.schemes.steps import Asking, Servant, StepSolver
+from pdemill.solvers.tableaus import Tableau
+
+ROUNDING = 1e-12
+"""Part of what a stage starts from below which its defect is rounding."""
+FORCING = 1e-2
+"""The part of a defect that one correction may leave."""
+SLOW, MOST = 0.1, 12
+"""A correction that leaves more than this part of the defect was the last one with its Jacobian; most of a stage."""
+
+
+class ImplicitMarch:
+    """u' = -R(u) of several samples, one row each, by the implicit tableau of a scheme (ESDIRK). A stage z with
+    c (z - known) + R(z) = 0, c = 1 / (gamma dt), is found by Newton's iteration with an earlier Jacobian, also of
+    another stage or step, as long as its corrections leave little. A row that fails becomes NaN.
+
+    ``tolerance``: the most that the defects of the stages of a unit of time may add up to, relative to what varies.
+    """
+
+    def __init__(
+        self, equations: Sequence[NonlinearEquation], tableau: Tableau, servant: Servant, tolerance: float
+    ) -> None:  # fmt: skip
+        self.equations, self.tableau, self._servant, self._tolerance = equations, tableau, servant, tolerance
+        self._systems = [StepSolver(equation, servant) for equation in equations]
+        self.left = np.zeros((len(equations), 1))
+
+    def advance(self, u: Array, interval: float, steps: int) -> None:
+        """Advance the states u [rows, n] in place by so many equal steps."""
+        for _ in range(steps):
+            tasks = [self._step(row, u[row].copy(), interval / steps) for row in range(len(u))]
+            with np.errstate(all="ignore"):
+                found = in_step(tasks, self._servant.serve)
+            for row, (state, left) in enumerate(found):
+                u[row] = state
+                self.left[row, 0] += left
+
+    def _step(self, row: int, u: Array, step: float) -> Asking[tuple[Array, float]]:
+        tableau, shift = self.tableau, 1.0 / (self.tableau.gamma * step)
+        share = self._tolerance * step / tableau.amplification[1:].sum()
+        limit = share * two_norm(u - u.mean())
+        slopes, z, left = [self.equations[row].residual(u)], u, 0.0
+        for i in range(1, tableau.stages):
+            known = _combined(u, slopes, step * tableau.implicit[i, :i])
+            found = yield from self._stage(row, z, known, shift, max(limit, ROUNDING * two_norm(known)))
+            if found is None:
+                return np.full_like(u, np.nan), np.inf
+            z, defect = found
+            slopes.append(shift * (z - known))
+            left += float(tableau.amplification[i]) * defect
+        return _combined(u, slopes, step * tableau.weights), left
+
+    def _stage(
+        self, row: int, z: Array, known: Array, shift: float, limit: float
+    ) -> Asking[tuple[Array, float] | None]:
+        """z and its defect in units of z; None where the iteration does not end."""
+        equation, systems, before = self.equations[row], self._systems[row], np.inf
+        for _ in range(MOST):
+            rest = shift * (known - z) + equation.residual(z)
+            defect = two_norm(rest) / shift
+            if defect <= limit:
+                return z, defect
+            if not np.isfinite(defect):
+                return None
+            d = yield from systems.chord(z, rest, FORCING, shift, renew=defect > SLOW * before)
+            if d is None:
+                return None
+            z, before = z + d, defect
+        return None
+
+
+def _combined(u: Array, slopes: list[Array], weights: Array) -> Array:
+    out = u.copy()
+    for slope, weight in zip(slopes, weights, strict=True):
+        if weight:
+            out += weight * slope
+    return out

@@ -1,0 +1,168 @@
+"""Burgers' equation on boxes with sides: travelling fronts, bounds, certificates, what verify finds."""
+
+from __future__ import annotations
+
+from itertools import pairwise
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+import pdemill
+from pdemill.solvers.job import open_job
+from pdemill.solvers.stepping.advection import Advection
+from pdemill.solvers.stepping.independent import Independent
+from pdemill.solvers.stepping.job import SteppingJob
+from pdemill.solvers.trajectories.ladder import marched
+from pdemill.spec import validate
+from tests.spectral.test_trajectories import arrays, assert_honest, changed, true_over_estimated
+from tests.stepping.test_advection import first, formula, trajectory
+
+FRONTS: dict[str, Any] = {
+    "problem": {
+        "family": "burgers",
+        "resolution": [48],
+        "viscosity": formula("a*(1 + x)", a={"uniform": [2e-3, 2e-2]}),
+        "initial": formula("sin(2*pi*(x-c))", c={"uniform": [0, 1]}),
+        "boundary": {"left": {"dirichlet": 0.5}, "right": {"neumann": 0}},
+        "time": {"times": [0.0, 0.2, 0.5]},
+    },
+    "samples": 6,
+    "certify": {"refine": 0.5},
+}
+
+
+def test_a_store_is_certified_and_verified(tmp_path: Path) -> None:
+    assert not pdemill.generate(FRONTS, tmp_path / "s.zarr", workers=0).failures
+    found = pdemill.verify(tmp_path / "s.zarr", resolve=True)
+    assert (found.faults, found.certificates) == ((), 6)
+    columns = arrays(tmp_path / "s.zarr")
+    assert columns["time_error_estimate"].max() <= 1e-5
+    assert np.isfinite(columns["error_estimate"]).sum() >= 2
+
+
+@pytest.mark.slow
+def test_bits_depend_on_neither_shards_nor_workers(tmp_path: Path) -> None:
+    pdemill.generate(FRONTS, tmp_path / "one.zarr", workers=0)
+    pdemill.generate(changed(FRONTS, store__shard=1), tmp_path / "many.zarr", workers=2)
+    one, many = arrays(tmp_path / "one.zarr"), arrays(tmp_path / "many.zarr")
+    for key in set(one) - {"solve_seconds"}:
+        np.testing.assert_array_equal(one[key], many[key], key)
+
+
+def front(cells: int, speed: float, **keys: Any) -> dict[str, Any]:
+    """u = c - a tanh(a (x - x_0 - c t) / (2 nu)), a = 1, nu = 0.02 (Hopf 1950): far from the sides it is constant."""
+    problem = {
+        "family": "burgers", "resolution": [cells], "domain": {"lengths": [2]}, "viscosity": 0.02,
+        "initial": formula(f"{speed!r} - tanh(25*(x-1+{speed!r}/2))"), "time": {"times": [1.0]},
+        "boundary": {"left": {"dirichlet": speed + 1.0}, "right": {"dirichlet": speed - 1.0}},
+    }  # fmt: skip
+    return {"problem": problem, "samples": 1, **keys}
+
+
+@pytest.mark.parametrize("speed", [0.0, 0.5, -0.5])
+def test_fronts_travel_as_they_must(speed: float) -> None:
+    errors = []
+    for cells in (64, 128, 256):
+        job = open_job(validate(front(cells, speed, solver={"method": "ark3", "step": 0.4 / cells})))
+        assert isinstance(job, SteppingJob)
+        u, x = marched(job, [first(job)], 1).frames[0, 0], job.grid.centres["x"]
+        errors.append(np.abs(u - speed + np.tanh(25.0 * (x - 1.0 - 0.5 * speed))).mean())
+    assert min(np.log2(a / b) for a, b in pairwise(errors)) >= 1.8, errors
+
+
+@pytest.mark.parametrize("speed", [0.0, 0.4, -0.7])
+def test_a_shock_stays_within_its_bounds(speed: float) -> None:
+    """At a cell Peclet number of 1,000; it moves with the mean of both values."""
+    spec = changed(
+        front(64, speed), problem__viscosity=2.0 / 64.0 / 1e3, solver={"time_rtol": 1e-3},
+        problem__initial=formula(f"{speed!r} - sign(x-1+{speed!r}/2)"),
+    )  # fmt: skip
+    job, found = trajectory(spec)
+    assert found.reached
+    u, x = found.fields[0, -1], job.grid.centres["x"]
+    assert speed - 1.0 - 1e-12 <= u.min() <= u.max() <= speed + 1.0 + 1e-12
+    assert (np.diff(u) <= 1e-12).all()
+    assert x[np.argmin(np.abs(u - speed))] == pytest.approx(1.0 + 0.5 * speed, abs=2.0 / 64.0)
+
+
+def test_a_rarefaction_opens_as_it_must() -> None:
+    """u = x / t between the edges, through u = 0, where Godunov's flux vanishes."""
+    spec = changed(
+        front(128, 0.0), problem__viscosity=1e-5, problem__initial=formula("tanh(200*(x-1))"),
+        problem__boundary={"left": {"dirichlet": -1}, "right": {"dirichlet": 1}}, problem__time={"times": [0.5]},
+        solver={"method": "ark3", "step": 1.0 / 512.0},
+    )  # fmt: skip
+    job = open_job(validate(spec))
+    assert isinstance(job, SteppingJob)
+    u, x = marched(job, [first(job)], 1).frames[0, 0], job.grid.centres["x"]
+    assert np.abs(u - np.clip((x - 1.0) / 0.51, -1.0, 1.0)).mean() < 5e-3
+
+
+def test_the_two_ways_discretise_the_same() -> None:
+    rng = np.random.default_rng(1)
+    robin = {"robin": {"coefficient": 1, "value": 2}}
+    for sides in (
+        {"default": {"neumann": 0.3}},
+        {"left": {"dirichlet": 1}, "right": robin, "top": "periodic", "bottom": "periodic"},
+    ):
+        problem = {**FRONTS["problem"], "resolution": [9, 8], "boundary": sides}
+        job = open_job(validate({"problem": problem, "samples": 1}))
+        assert isinstance(job, SteppingJob)
+        instance, u = job.instance("train", 0), rng.standard_normal((1, *job.grid.shape))
+        equation = job.equation(instance)
+        assert equation.tendency is not None
+        (system,), flat = equation.systems, u.reshape(1, -1)
+        found = system.rhs - system.matrix.sparse() @ flat[0] + equation.tendency(flat)[0]
+        other = Independent(instance, job.grid, 1e-6).slopes(u)
+        np.testing.assert_allclose(found, other.reshape(-1), atol=1e-12 * np.abs(found).max())
+
+
+def test_what_runs_backwards_is_the_mirror_image() -> None:
+    """- u^2 of -u."""
+    job = open_job(validate(changed(FRONTS, problem__boundary={"default": "periodic"})))
+    assert isinstance(job, SteppingJob)
+    one, u = Advection(job.instance("train", 0), job.grid), np.random.default_rng(2).standard_normal(48)
+    forwards = one(u)
+    one.strength = -1.0
+    np.testing.assert_array_equal(one(-u), -forwards)
+
+
+def test_both_discretisers_solve_one_equation(tmp_path: Path) -> None:
+    problem = {"family": "burgers", "viscosity": 0.02, "initial": formula("sin(2*pi*x)"), "time": {"times": [0.3]}}
+    errors = []
+    for cells in (64, 128, 256):
+        stores = {}
+        for by in ("spectral", "box"):
+            spec = {"problem": {**problem, "resolution": [cells], "discretiser": by}, "samples": 1}
+            pdemill.generate(spec, tmp_path / f"{by}{cells}.zarr", workers=0)
+            stores[by] = arrays(tmp_path / f"{by}{cells}.zarr")["solution"][:, 0, 0].astype(float)
+        spectrum = np.fft.rfft(stores["spectral"])
+        turned = spectrum * np.exp(1j * np.pi / cells * np.arange(spectrum.shape[1]))  # to the centres of cells
+        errors.append(np.abs(np.fft.irfft(turned, n=cells) - stores["box"]).mean())
+    assert np.log2(errors[1] / errors[2]) > 1.8, errors
+
+
+def test_the_discretiser_is_chosen_by_sides_and_coefficients() -> None:
+    periodic = {"family": "burgers", "resolution": [16], "viscosity": 0.1, "initial": 1.0, "time": {"times": [1.0]}}
+    for keys, wanted in (
+        ({}, "spectral"),
+        ({"viscosity": {"uniform": [0.1, 0.2]}}, "spectral"),
+        ({"viscosity": {"field": "lognormal", "std": 0.5}}, "box"),
+        ({"boundary": {"left": {"dirichlet": 1}}}, "box"),
+        ({"discretiser": "box"}, "box"),
+    ):
+        assert validate({"problem": {**periodic, **keys}, "samples": 1}).problem.discretisation.name == wanted
+    assert (
+        validate({"problem": periodic, "samples": 1}).sha256()
+        == "1fab86bb9d729d51fd55a1e70eae43e6b5c6ec03df1ea70a71ec0a801c67d254"
+    )
+
+
+@pytest.mark.slow
+def test_estimates_of_the_error_in_time_are_honest() -> None:
+    """Against a run with an eighth of the step."""
+    ratios = true_over_estimated(changed(FRONTS, samples=50), finer=3)
+    assert len(ratios) == 50
+    assert_honest(ratios)
