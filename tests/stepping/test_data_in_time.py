@@ -199,6 +199,7 @@ MOVING = formula("sin(t)*x")
         ({"problem__boundary": {"left": {"robin": {"coefficient": formula("t"), "value": 0}}}}, "robin.coefficient"),
         ({"problem__source": {"field": "rescaled", "of": MOVING}}, "source.of"),
         ({"problem__discretiser": "spectral", "problem__boundary": {}, "problem__coefficient": 1.0}, "source"),
+        ({"problem__family": "nonlinear_heat", "problem__coefficient": {"law": "1 + u**2"}}, "source"),
         ({"problem__family": "poisson", "problem__initial": None, "problem__time": None}, "source"),
     ],
 )
