@@ -165,7 +165,7 @@ def test_bits_depend_on_neither_shards_nor_workers(tmp_path: Path) -> None:
 
 @pytest.mark.slow
 def test_estimates_of_the_error_in_time_are_honest() -> None:
-    ratios = true_over_estimated(changed(FORCED, samples=50), finer=3)
+    ratios = true_over_estimated(changed(FORCED, samples=50), finer=2)
     assert len(ratios) == 50
     assert_honest(ratios)
 
