@@ -41,6 +41,8 @@ MOST_REFERENCED = 20_000
 """Unknowns up to which verify integrates in another way too."""
 STRICTER = 0.1, 0.01
 """Parts of ``time_rtol`` that verify integrates to, step by step."""
+STIFF, LIMITED = 0.25, 3.3
+"""What stiff terms cost of the order in time, and what limited fluxes leave of it."""
 SHARE = 0.5
 """Part of ``certify.algebraic_rtol`` that systems are solved to."""
 
@@ -52,7 +54,6 @@ class SteppingJob(TrajectoryJob):
     own_columns: tuple[ArrayLayout, ...] = (ArrayLayout("algebraic_error", "float32"),)
     first_columns = ("algebraic_error",)
     refinement = 4.0 / 3.0  # second order in space
-    lost = 0.25
 
     def __init__(self, spec: Spec, chosen: Method | None = None) -> None:
         super().__init__(spec, chosen)
@@ -73,6 +74,11 @@ class SteppingJob(TrajectoryJob):
     @property
     def order(self) -> int:
         return self.tableau.order
+
+    @property
+    def lost(self) -> float:
+        carried = {"advection", "self_advection"} & {term for term, _, _ in self.problem.asked()}
+        return max(STIFF, self.order - LIMITED) if carried else STIFF
 
     @property
     def evaluations(self) -> int:

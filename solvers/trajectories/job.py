@@ -125,8 +125,10 @@ class TrajectoryJob(Job):
     def order(self) -> int:
         """Of the scheme."""
 
-    lost: float = 0.0
-    """What of that order stiff terms cost at steps near ``time_rtol``."""
+    @property
+    def lost(self) -> float:
+        """What of that order stiff terms, and such that are not smooth, cost at steps near ``time_rtol``."""
+        return 0.0
 
     @property
     @abstractmethod
