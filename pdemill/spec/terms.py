@@ -49,15 +49,16 @@ Vector = Annotated[tuple[AnyField, ...], Limits(min_length=1), BeforeValidator(a
 class Terms:
     """The terms of -div(k grad u) + b . grad u + c u = f for one sample, or of
 
-        u_t - div(k grad u) + b . grad u + div(v u) + c u + r(u) + q Lap^2 u + s sum_i d_i(u^2 / 2)
-            + a (rot^-1 u) . grad u = f.
+        u_t - div(k grad u) + b . grad u + div(v u) + c u + r(u) + p sum_i d_i^3 u + q Lap^2 u
+            + s sum_i d_i(u^2 / 2) + a (rot^-1 u) . grad u = f.
 
     ``diffusion`` k is one function, or one per axis for a diagonal tensor; ``convection`` b and ``advection`` v are one
-    function per axis; ``hyperdiffusion`` is q, ``self_advection`` s, ``vorticity_advection`` a, with the velocity
-    (d_y psi, -d_x psi) of -Lap psi = u in two dimensions; ``law`` is r, whose function knows the unknowns as well;
-    ``diffusion_law`` is a factor of k that knows u; ``initial`` is u at the start. Of several unknowns, these are the
-    terms of the first, and ``others`` those of the others: ``law`` is that of all, and stands here. What is absent is
-    zero. Every field of this class is a term: a discretiser takes it by name, or refuses the equations that have it.
+    function per axis; ``dispersion`` is p, ``hyperdiffusion`` q, ``self_advection`` s, ``vorticity_advection`` a, with
+    the velocity (d_y psi, -d_x psi) of -Lap psi = u in two dimensions; ``law`` is r, whose function knows the unknowns
+    as well; ``diffusion_law`` is a factor of k that knows u; ``initial`` is u at the start. Of several unknowns, these
+    are the terms of the first, and ``others`` those of the others: ``law`` is that of all, and stands here. What is
+    absent is zero. Every field of this class is a term: a discretiser takes it by name, or refuses the equations that
+    have it.
     """
 
     diffusion: tuple[Function, ...]
@@ -65,6 +66,7 @@ class Terms:
     convection: tuple[Function, ...] = ()
     reaction: Function | None = None
     advection: tuple[Function, ...] = ()
+    dispersion: Function | None = None
     hyperdiffusion: Function | None = None
     self_advection: Function | None = None
     vorticity_advection: Function | None = None

@@ -295,8 +295,12 @@ class SpectralJob(TrajectoryJob):
         later = np.flatnonzero(valid & (np.array(self.times) > 0.0))
         if self.whole is None or not later.size:
             return []
-        tail = float(self.grid.tail(self.grid.spectra(solution[self.whole[0], later])).max())
-        rounding = 1e2 * float(np.finfo(stored["solution"].dtype).eps)
+        states = self.grid.spectra(solution[self.whole[0], later])
+        tail = float(self.grid.tail(states).max())
+        energy = np.square(np.abs(states)) * self.grid.multiplicity
+        whole, varying = energy.sum(axis=-1), energy[..., 1:].sum(axis=-1)
+        level = np.sqrt(np.divide(whole, varying, out=np.ones_like(whole), where=varying > 0.0).max())
+        rounding = 1e2 * float(np.finfo(stored["solution"].dtype).eps * level)
         if abs(tail - stated) > GAP * tail + rounding:
             return [f"its spectral_tail {stated:.2g} is not that of its states, {tail:.2g}"]
         return []

@@ -19,8 +19,8 @@ from pdemill.spec.terms import Terms
 
 type Complex = NDArray[np.complex128]
 KNOWN = {
-    "diffusion", "convection", "advection", "reaction", "hyperdiffusion", "self_advection", "vorticity_advection",
-    "source", "initial",
+    "diffusion", "convection", "advection", "reaction", "dispersion", "hyperdiffusion", "self_advection",
+    "vorticity_advection", "source", "initial",
 }  # fmt: skip
 
 
@@ -36,6 +36,8 @@ def linear_rates(terms: Terms, waves: Sequence[Array]) -> Complex:
         for speeds in (terms.convection, terms.advection):
             if speeds:
                 total -= 1j * numbers(speeds)[axis] * wave
+        if terms.dispersion is not None:
+            total -= numbers((terms.dispersion,))[0] * (1j * wave) ** 3
     if terms.reaction is not None:
         total -= numbers((terms.reaction,))[0]
     if terms.hyperdiffusion is not None:

@@ -7,7 +7,8 @@ one that is quadratic, one of QUADRATIC. A new term is one function.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -50,6 +51,10 @@ def _reaction(grid: PeriodicGrid, c: Numbers) -> Array:
     return np.full(grid.modes, -c[0])
 
 
+def _dispersion(grid: PeriodicGrid, p: Numbers) -> Complex:
+    return 1j * p[0] * np.asarray(sum(wave**3 for wave in grid.waves))
+
+
 def _hyperdiffusion(grid: PeriodicGrid, q: Numbers) -> Array:
     return -q[0] * np.square(grid.squared)
 
@@ -59,6 +64,7 @@ LINEAR: Mapping[str, Callable[[PeriodicGrid, Numbers], Array | Complex]] = {
     "convection": _convection,
     "advection": _convection,  # the same, of numbers
     "reaction": _reaction,
+    "dispersion": _dispersion,
     "hyperdiffusion": _hyperdiffusion,
 }
 
@@ -87,12 +93,13 @@ QUADRATIC: Mapping[str, Callable[[PeriodicGrid], Products]] = {
 @dataclass(frozen=True)
 class Symbols:
     """The equation of one sample, its ``terms``: ``linear`` L [modes], ``weights`` of the products [P, modes],
-    ``forcing`` f [modes]."""
+    ``forcing`` f [modes]; ``kept``: what marching has made of them."""
 
     terms: Terms
     linear: Array | Complex
     weights: Complex
     forcing: Complex
+    kept: dict[Any, Any] = field(default_factory=dict, repr=False, compare=False)
 
 
 def numbers(functions: tuple[Function, ...]) -> Numbers:

@@ -15,9 +15,9 @@ from pdemill.solvers.tableaus import Tableau
 
 ROUNDING = 1e-12
 """Part of what a stage starts from below which its defect is rounding."""
-FORCING = 1e-2
+FORCING = 5e-2
 """The part of a defect that one correction may leave."""
-SLOW, MOST = 0.1, 12
+SLOW, MOST = 0.03, 12
 """A correction that leaves more than this part of the defect was the last one with its Jacobian; most of a stage."""
 
 
@@ -53,7 +53,11 @@ class ImplicitMarch:
         slopes, z, left = [self.equations[row].residual(u)], u, 0.0
         for i in range(1, tableau.stages):
             known = _combined(u, slopes, step * tableau.implicit[i, :i])
-            found = yield from self._stage(row, z, known, shift, max(limit, ROUNDING * two_norm(known)))
+            expected = known + np.tensordot(tableau.predictor[i, :i], np.stack(slopes), 1) / shift
+            enough = max(limit, ROUNDING * two_norm(known))
+            found = yield from self._stage(row, expected, known, shift, enough)
+            if found is None:
+                found = yield from self._stage(row, z, known, shift, enough)
             if found is None:
                 return np.full_like(u, np.nan), np.inf
             z, defect = found
@@ -62,10 +66,10 @@ class ImplicitMarch:
         return _combined(u, slopes, step * tableau.weights), left
 
     def _stage(
-        self, row: int, z: Array, known: Array, shift: float, limit: float
+        self, row: int, guess: Array, known: Array, shift: float, limit: float
     ) -> Asking[tuple[Array, float] | None]:
         """z and its defect in units of z; None where the iteration does not end."""
-        equation, systems, before = self.equations[row], self._systems[row], np.inf
+        equation, systems, z, before = self.equations[row], self._systems[row], guess, np.inf
         for _ in range(MOST):
             rest = shift * (known - z) + equation.residual(z)
             defect = two_norm(rest) / shift

@@ -51,6 +51,9 @@ class ImplicitJob(SteppingJob):
             self._shared = made
         return made
 
+    def start_of(self, instance: Instance, number: int) -> Start:
+        return Start(number, self.equation(instance), self._initial(instance))
+
     def march(self, equations: Sequence[Any]) -> Any:
         whole = self.times[-1] + self.problem.time.warmup
         servant = Servant(self.linear_method.solver(), self.linear_method)

@@ -25,6 +25,12 @@ ROWS: dict[str, list[Any]] = {
     "chebyshev": [{"field": "chebyshev"}, {"field": "chebyshev", "terms": 3, "argument": [0, 1], "along": "x"}],
     "fourier": [{"field": "fourier", "mean": 1}],
     "sines": [{"field": "sines", "terms": 4, "waves": [1, 3]}],
+    "multisine": [{"field": "multisine"}, {"field": "multisine", "absolute": 1, "window": 1, "constants": False}],
+    "vortices": [{"field": "vortices", "count": 4, "width": [0.1, 0.3]}],
+    "tiles": [{"field": "tiles", "count": 4}],
+    "shear_layer": [{"field": "shear_layer", "thickness": [0.2, 0.4]}],
+    "crossed_sines": [{"field": "crossed_sines", "waves": 3}],
+    "brownian_bridge": [{"field": "brownian_bridge", "waves": 6}],
     "bumps": [{"field": "bumps"}, {"field": "bumps", "count": [1, 6], "amplitude": [-1, 2], "width": [0.1, 0.4]}],
     "expression": [
         {"field": "expression", "formula": "a * sin(pi * x) + b", "where": {"a": {"uniform": [0, 1]}, "b": 2}},

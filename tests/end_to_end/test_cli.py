@@ -259,7 +259,11 @@ SHORTER = {
         "problem.viscosity=0.05",
         "certify.valid_until=0.25",
     ],
+    "lpsda-kdv": ["problem.time={end: 4, intervals: 10, warmup: 2}"],
+    "pdebench-advection": ["problem.time={end: 0.1, intervals: 10}"],
+    "pdebench-burgers": ["problem.time={end: 0.1, intervals: 10}"],
     "lpsda-ks": ["problem.time={end: 4, intervals: 20, warmup: 2}"],
+    "porous-medium": ["problem.time={end: 0.02, intervals: 4}"],
 }
 """Trajectories that take minutes, for a moment."""
 

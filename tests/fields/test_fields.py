@@ -11,7 +11,8 @@ from pydantic import ValidationError
 from scipy import stats
 
 from pdemill.draws import Draw
-from pdemill.points import AXES, Array, CloudPoints, TensorPoints
+from pdemill.points import AXES, Array, CloudPoints, TensorPoints, axis_names
+from pdemill.solvers.fields.modes import by_shells
 from pdemill.spec.field import Field, Function, choose_field, fields, scalars
 
 type Options = dict[str, Any]
@@ -39,6 +40,12 @@ ROWS: dict[str, list[Any]] = {
         {"field": "chebyshev", "terms": 1},
     ],
     "sines": [{"field": "sines"}, {"field": "sines", "terms": 3, "amplitude": [0.5, 1], "waves": [2, 3]}],
+    "multisine": [{"field": "multisine"}, {"field": "multisine", "absolute": 0.5, "window": 0.5, "constants": False}],
+    "vortices": [{"field": "vortices", "count": 5, "width": [0.1, 0.3]}],
+    "tiles": [{"field": "tiles", "count": 4}, {"field": "tiles", "count": 8, "values": [0, 2]}],
+    "shear_layer": [{"field": "shear_layer", "thickness": [0.2, 0.4]}],
+    "crossed_sines": [{"field": "crossed_sines", "waves": 4}],
+    "brownian_bridge": [{"field": "brownian_bridge", "waves": 8}],
     "fourier": [{"field": "fourier"}, {"field": "fourier", "waves": 2, "decay": 0, "scale": 3, "mean": 1}],
     "bumps": [
         {"field": "bumps"},
@@ -53,6 +60,26 @@ ROWS: dict[str, list[Any]] = {
 TABLE = [pytest.param(options, id=f"{name}-{i}") for name, rows in ROWS.items() for i, options in enumerate(rows)]
 LENGTHS = {"x": 2.0, "y": 1.0, "z": 0.5}
 every_field = pytest.mark.parametrize("options", TABLE)
+
+
+def fits(options: Any, dimension: int) -> bool:
+    """Whether a field can be drawn in so many dimensions."""
+    return choose_field(options).objection(dimension, axis_names(dimension)) is None
+
+
+def every_field_on(*shapes: tuple[int, ...]) -> pytest.MarkDecorator:
+    """Every field on the grids that it can be drawn on."""
+    rows = [(f"{name}-{i}", options) for name, several in ROWS.items() for i, options in enumerate(several)]
+    return pytest.mark.parametrize(
+        ("options", "cells"),
+        [pytest.param(options, cells, id=f"{name}-{cells}")
+         for name, options in rows for cells in shapes if fits(options, len(cells))],
+    )  # fmt: skip
+
+
+def fitting(options: Any, *cells: int) -> TensorPoints:
+    """The grid, or its first axis where the field is one of a line."""
+    return grid(*cells) if fits(options, len(cells)) else grid(cells[0])
 
 
 def grid(*cells: int, centres: bool = True) -> TensorPoints:
@@ -77,16 +104,14 @@ def test_the_table_covers_the_registry() -> None:
     assert set(ROWS) == set(fields) | set(scalars)
 
 
-@every_field
-@pytest.mark.parametrize("cells", [(12,), (6, 5), (43, 44), (4, 3, 5)], ids=str)
+@every_field_on((12,), (6, 5), (43, 44), (4, 3, 5))
 def test_a_sample_is_one_function_at_every_resolution(options: Any, cells: tuple[int, ...]) -> None:
     coarse, fine = values(options, grid(*cells)), values(options, grid(*(3 * n for n in cells)))
     nested = fine[(slice(1, None, 3),) * len(cells)]
     np.testing.assert_allclose(nested, coarse, rtol=1e-12, atol=1e-12 * np.abs(fine).max())
 
 
-@every_field
-@pytest.mark.parametrize("cells", [(20,), (16, 20), (130, 128), (16, 17, 16)], ids=str)
+@every_field_on((20,), (16, 20), (130, 128), (16, 17, 16))
 def test_fast_transforms_on_cell_centres_change_nothing(options: Any, cells: tuple[int, ...]) -> None:
     slow = values(options, grid(*cells, centres=False))
     fast = values(options, grid(*cells))
@@ -95,16 +120,16 @@ def test_fast_transforms_on_cell_centres_change_nothing(options: Any, cells: tup
 
 @every_field
 def test_a_sample_is_one_function_on_grids_and_clouds(options: Any) -> None:
-    box = grid(7, 5)
-    x, y = np.broadcast_arrays(box.coordinates["x"], box.coordinates["y"])
-    cloud = CloudPoints(np.stack([x, y]), (0.0, 0.0), (2.0, 1.0))
+    box = fitting(options, 7, 5)
+    places = np.stack(np.broadcast_arrays(*box.coordinates.values()))
+    cloud = CloudPoints(places, (0.0,) * len(places), (2.0, 1.0)[: len(places)])
     found = np.broadcast_to(drawn(options)(cloud), cloud.shape)
     np.testing.assert_allclose(found, values(options, box), rtol=1e-12, atol=1e-12)
 
 
 @every_field
 def test_samples_do_not_depend_on_the_order_of_drawing(options: Any) -> None:
-    points, other = grid(6, 5), grid(9, 4)
+    points, other = fitting(options, 6, 5), fitting(options, 9, 4)
     ahead = [values(options, points, sample) for sample in range(12)]
     for sample in (11, 1, 0, 5, 1):
         function = drawn(options, sample)
@@ -121,13 +146,14 @@ def test_samples_do_not_depend_on_the_order_of_drawing(options: Any) -> None:
 def test_values_belong_to_the_points_they_were_asked_for(options: Any) -> None:
     """Points that were thrown away must not lend their values to new ones at the same address."""
     function = drawn(options)
-    for cells in range(4, 40):
-        assert np.array_equal(np.broadcast_to(function(grid(cells)), (cells,)), values(options, grid(cells)))
+    for n in range(4, 40):
+        cells = (n,) if fits(options, 1) else (n, 4)
+        assert np.array_equal(np.broadcast_to(function(grid(*cells)), cells), values(options, grid(*cells)))
 
 
 @every_field
 def test_bounds_hold_and_are_reached_for(options: Any) -> None:
-    field, points = choose_field(options), grid(8, 6)
+    field, points = choose_field(options), fitting(options, 8, 6)
     bounds = field.bounds()
     if bounds is None:
         return
@@ -148,8 +174,7 @@ def test_a_fixed_mean_is_the_mean_of_every_sample(options: Any) -> None:
         assert found.mean() == pytest.approx(mean, abs=1e-12 * max(1.0, np.abs(found).max()))
 
 
-@every_field
-@pytest.mark.parametrize("cells", [(8,), (8, 8)], ids=str)
+@every_field_on((8,), (8, 8))
 def test_features_tell_random_samples_apart(options: Any, cells: tuple[int, ...]) -> None:
     points = grid(*cells)
     features = np.array([drawn(options, sample).features(points) for sample in range(50)])
@@ -162,7 +187,7 @@ def test_features_have_a_total_variance_of_about_one(options: Any) -> None:
     """So that no field drowns the others when samples are compared; white noise has little of it in its low modes."""
     if not choose_field(options).is_random or (isinstance(options, dict) and options.get("alpha") == 0):
         return
-    points = grid(8, 8)
+    points = fitting(options, 8, 8)
     features = np.array([drawn(options, sample).features(points) for sample in range(400)])
     assert 0.5 < features.var(axis=0).sum() < 2.0
 
@@ -395,6 +420,179 @@ def test_bumps_are_counted_uniformly_in_an_interval() -> None:
     assert sum(seen) == found.size
     assert stats.chisquare(seen).pvalue > 1e-3
     assert set(counts(4, 50)) == {4.0}
+
+
+# --- initial states
+
+
+def periodic(options: Options, shift: tuple[int, int]) -> None:
+    """The field is the same a whole number of box lengths away."""
+    points = grid(9, 7)
+    moved = {name: x + n * LENGTHS[name] for (name, x), n in zip(points.axes.items(), shift, strict=True)}
+    for sample in range(3):
+        found = values(options, TensorPoints(moved, LENGTHS), sample)
+        np.testing.assert_allclose(found, values(options, points, sample), rtol=1e-9, atol=1e-9 * np.abs(found).max())
+
+
+@pytest.mark.parametrize("name", ["vortices", "shear_layer", "crossed_sines", "brownian_bridge"])
+def test_vorticities_are_periodic(name: str) -> None:
+    periodic(ROWS[name][0], (1, 0))
+    periodic(ROWS[name][0], (-1, 1))
+
+
+def draws_of(options: Options, name: str, count: int, sample: int = 0) -> Array:
+    """The uniform draws that a field makes by a name."""
+    return Draw(0, "train", sample, "/f").at(name).uniform(count)
+
+
+def test_a_multisine_is_that_of_pdebench() -> None:
+    """Folded, cut and turned as its draws say; numbers that are not drawn leave constants, and it is periodic."""
+    x = np.linspace(0.0, 2.0, 201)
+    options, seen = {"field": "multisine", "terms": 2, "waves": 4, "absolute": 0.3, "window": 0.4}, []
+    for sample in range(400):
+        a, phi = draws_of(options, "amplitude", 4, sample), 2 * np.pi * draws_of(options, "phase", 4, sample)
+        first, second = (int(4 * u) + 1 for u in draws_of(options, "wave", 2, sample))
+        v = np.zeros_like(x)
+        for m in range(1, 5):
+            number = m * ((first == m) + (second == m))
+            v += a[m - 1] * np.sin(np.pi * number * x + phi[m - 1])
+        turned, folded, cut = (
+            draws_of(options, name, 1, sample)[0] < share
+            for name, share in (("sign", 0.5), ("absolute", 0.3), ("window", 0.4))
+        )
+        lower, upper = draws_of(options, "edge", 2, sample) * 0.35 + np.array([0.1, 0.55])
+        window = 0.5 * (np.tanh((x / 2 - lower) / 0.01) - np.tanh((x / 2 - upper) / 0.01)) if cut else 1.0
+        wanted = (1 if turned else -1) * (np.abs(v) if folded else v) * window
+        found = values(options, line(x), sample)
+        np.testing.assert_allclose(found, wanted, atol=1e-7)
+        assert found[0] == pytest.approx(found[-1], abs=1e-12)
+        seen.append((turned, folded, cut))
+    assert np.abs(np.mean(seen, axis=0) - [0.5, 0.3, 0.4]).max() < 0.08
+    assert np.abs(np.corrcoef(np.array(seen, dtype=float).T) - np.eye(3)).max() < 0.15
+
+
+def test_a_share_of_multisines_is_folded() -> None:
+    x = line(np.linspace(0.0, 2.0, 101))
+    plain, folded = ({"field": "multisine", "absolute": p, "window": 0} for p in (0, 0.25))
+    differ = [not np.array_equal(values(plain, x, i), values(folded, x, i)) for i in range(400)]
+    kept = [np.ptp(np.sign(values(plain, x, i))) == 0 for i in range(400)]
+    assert abs(np.mean(differ) - 0.25 * (1 - np.mean(kept))) < 0.08
+    for i in (i for i, other in enumerate(differ) if other):
+        assert np.array_equal(np.abs(values(folded, x, i)), np.abs(values(plain, x, i)))
+
+
+def test_a_vortex_is_a_gaussian_with_its_images_less_its_mean() -> None:
+    options = {"field": "vortices", "count": 1, "strength": [2, 2], "width": [0.3, 0.3]}
+    points = grid(8, 6)
+    for sample in range(3):
+        cx, cy = draws_of(options, "centre", 2, sample) * np.array([2.0, 1.0])
+        x, y = points.coordinates["x"], points.coordinates["y"]
+        wanted = sum(
+            2 / 0.3 * np.exp(-((x - cx + 2 * i) ** 2 + (y - cy + j) ** 2) / (2 * 0.3**2))
+            for i in range(-4, 5) for j in range(-4, 5)
+        ) - 2 * 2 * np.pi * 0.3 / 2  # fmt: skip
+        np.testing.assert_allclose(values(options, points, sample), wanted, atol=1e-12)
+
+
+def test_vortices_have_the_moments_of_their_law() -> None:
+    """The mean over the box of the square of one: a^2 / w^2 (pi w^2 / |box| - (2 pi w^2 / |box|)^2)."""
+    options = {"field": "vortices", "count": 20, "strength": [-1, 1], "width": [0.1, 0.1]}
+    wanted = 20 / 3 * (np.pi / 2 - 4 * np.pi**2 * 0.01 / 4)
+    found = np.mean([np.mean(values(options, grid(40, 20), i) ** 2) for i in range(600)])
+    assert found == pytest.approx(wanted, rel=0.06)
+
+
+def test_tiles_are_flat_and_uniform() -> None:
+    options = {"field": "tiles", "count": 10}
+    tiles = np.array([values(options, grid(30, 20), i).reshape(10, 3, 10, 2) for i in range(40)])
+    assert np.ptp(tiles, axis=(2, 4)).max() == 0.0
+    assert np.abs(tiles.mean(axis=(1, 2, 3, 4))).max() < 1e-14
+    level = tiles[:, :, 0, :, 0].ravel() / np.sqrt(1 - 1 / 100)
+    assert np.mean(level**2) == pytest.approx(1 / 3, rel=0.05)
+    assert stats.kstest(level, stats.uniform(-1, 2).cdf).pvalue > 1e-3
+
+
+def slope(values_at: Any, axis: int, points: TensorPoints) -> Array:
+    """Centred differences of a function of x and y."""
+    x, y = (np.asarray(c) for c in np.broadcast_arrays(*points.coordinates.values()))
+    h = 1e-4
+    moved = [(x + s * h * (axis == 0), y + s * h * (axis == 1)) for s in (-2, -1, 1, 2)]
+    a, b, c, d = (values_at(*place) for place in moved)
+    return np.asarray((a - 8 * b + 8 * c - d) / (12 * h))
+
+
+def test_a_shear_layer_is_the_curl_of_its_velocity() -> None:
+    options = {"field": "shear_layer", "thickness": [0.08, 0.12], "speed": 3.0}
+    points = grid(30, 41)
+    for sample in range(4):
+        rho = 0.08 + 0.04 * draws_of(options, "thickness", 1, sample)[0]
+        xi = 0.0625 * (2 * draws_of(options, "shift", 1, sample)[0] - 1)
+        p = 7 + int(6 * draws_of(options, "waves", 1, sample)[0])
+        alpha, beta = draws_of(options, "alpha", p, sample), 2 * np.pi * draws_of(options, "beta", p, sample)
+
+        def speed(
+            x: Array, y: Array, rho: float = rho, xi: float = xi, alpha: Array = alpha, beta: Array = beta
+        ) -> Array:
+            waves = sum(a * np.sin(np.pi * k * x - b) for k, (a, b) in enumerate(zip(alpha, beta, strict=True), 1))
+            place = np.mod(y + xi + 0.025 * waves, 1.0)
+            low = np.tanh(2 * np.pi * (place - 0.25) / rho)
+            return np.asarray(3.0 * np.where(place <= 0.5, low, np.tanh(2 * np.pi * (0.75 - place) / rho)))
+
+        found = values(options, points, sample)
+        np.testing.assert_allclose(found, -slope(speed, 1, points), atol=1e-5 * np.abs(found).max())
+
+
+def test_crossed_sines_are_the_curl_of_their_velocity() -> None:
+    options, n = {"field": "crossed_sines", "waves": 3}, 3
+    points = grid(13, 11)
+    alpha = 2 * draws_of(options, "amplitude", n * n).reshape(n, n) - 1
+    beta, gamma = (2 * np.pi * draws_of(options, name, n * n).reshape(n, n) for name in ("beta", "gamma"))
+
+    def velocity(f: Any) -> Any:
+        def of(x: Array, y: Array) -> Array:
+            return np.asarray(sum(
+                alpha[i, j] / np.sqrt(2 * np.pi * (i + j + 2))
+                * f(np.pi * (i + 1) * x + beta[i, j]) * f(2 * np.pi * (j + 1) * y + gamma[i, j])
+                for i in range(n) for j in range(n)
+            ))  # fmt: skip
+
+        return of
+
+    wanted = slope(velocity(np.cos), 0, points) - slope(velocity(np.sin), 1, points)
+    np.testing.assert_allclose(values(options, points), wanted, atol=1e-9 * np.abs(wanted).max())
+
+
+def test_a_brownian_bridge_is_the_curl_of_its_velocity() -> None:
+    """And keeps its long waves as it gets more short ones."""
+    options, n = {"field": "brownian_bridge", "waves": 4, "scale": 2.0}, 4
+    points = grid(13, 11)
+    draws = {c: 2 * by_shells(draws_of(options, c, (2 * n + 1) ** 2), 2 * n + 1, 2) - 1 for c in "uv"}
+
+    def velocity(table: Array) -> Any:
+        def factor(m: int, angle: Array) -> Array:
+            wave = (m + 1) // 2
+            return np.asarray(np.cos(wave * angle) if m % 2 or m == 0 else np.sin(wave * angle))
+
+        def of(x: Array, y: Array) -> Array:
+            total = np.zeros(x.shape)
+            for i, j in np.ndindex(*table.shape):
+                if i or j:
+                    size = 2.0 / np.hypot((i + 1) // 2, (j + 1) // 2) ** 1.5
+                    total += size * table[i, j] * factor(i, np.pi * x) * factor(j, 2 * np.pi * y)
+            return total
+
+        return of
+
+    wanted = slope(velocity(draws["v"]), 0, points) - slope(velocity(draws["u"]), 1, points)
+    np.testing.assert_allclose(values(options, points), wanted, atol=1e-9 * np.abs(wanted).max())
+    more = np.fft.fft2(values({**options, "waves": 9}, grid(40, 40)))
+    few = np.fft.fft2(values(options, grid(40, 40)))
+    assert np.abs((more - few)[:5, :5]).max() < 1e-9 * np.abs(few).max()
+
+
+@pytest.mark.parametrize("name", ["shear_layer", "crossed_sines", "brownian_bridge"])
+def test_vorticities_of_flows_stand_in_two_dimensions(name: str) -> None:
+    assert "two dimensions" in str(choose_field({"field": name}).objection(3, ("x", "y", "z")))
 
 
 # --- expression

@@ -5,10 +5,14 @@ from __future__ import annotations
 from collections.abc import Sequence
 from itertools import pairwise
 from math import log2
+from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
+import zarr
 
+import pdemill
 from pdemill.points import Array
 from pdemill.solvers.spectral.exponential import ETDRK2, ETDRK4, Exponential
 from pdemill.solvers.spectral.grid import PeriodicGrid
@@ -47,21 +51,48 @@ def error(found: Array, exact: Array) -> float:
 @pytest.mark.parametrize(
     ("shape", "lengths"), [((32,), (3.0,)), ((32, 24), (2.0, 1.0)), ((16, 8, 24), (1.0, 2.0, 3.0))]
 )
-def test_diffusion_convection_and_reaction_are_exact(shape: tuple[int, ...], lengths: tuple[float, ...]) -> None:
+def test_what_is_linear_is_exact(shape: tuple[int, ...], lengths: tuple[float, ...]) -> None:
     grid = PeriodicGrid(shape, lengths)
     k, b = [0.03, 0.01, 0.02][: len(shape)], [0.7, -0.4, 0.2][: len(shape)]
-    c, q, t = 0.3, 1e-4, 0.8
-    terms = Terms(tuple(map(number, k)), number(0.6), tuple(map(number, b)), number(c), hyperdiffusion=number(q))
+    c, p, q, t = 0.3, 2e-3, 1e-4, 0.8
+    terms = Terms(
+        tuple(map(number, k)), number(0.6), tuple(map(number, b)), number(c), dispersion=number(p),
+        hyperdiffusion=number(q),
+    )  # fmt: skip
     waves = [2.0 * np.pi * m / length for m, length in zip((2, 1, -2), lengths, strict=False)]
 
     def wave(time: float) -> Array:
         x = np.meshgrid(*grid.nodes.values(), indexing="ij")
-        angle = sum(w * (y - speed * time) for w, y, speed in zip(waves, x, b, strict=True))
+        angle = sum(w * (y - (speed - p * w * w) * time) for w, y, speed in zip(waves, x, b, strict=True))
         rate = sum(d * w * w for d, w in zip(k, waves, strict=True)) + c + q * sum(w * w for w in waves) ** 2
         mean = 0.6 / c * (1.0 - np.exp(-c * time))
         return np.asarray(np.exp(-rate * time) * np.cos(angle + 0.3) + mean)
 
     assert error(marched(terms, grid, wave(0.0), t, 1), wave(t)) < 1e-12
+
+
+def test_a_store_of_linear_waves_holds_their_exact_shifts(tmp_path: Path) -> None:
+    """cos(a x + b y) under all coefficients, drawn and not."""
+    spec: dict[str, Any] = {
+        "problem": {
+            "family": "general_linear", "resolution": [16, 12], "domain": {"lengths": [2.0, 1.0]},
+            "velocity": [{"uniform": [-1, 1]}, 0.3], "diffusion": 1e-3, "dispersion": {"uniform": [-0.01, 0.01]},
+            "hyperdiffusion": 1e-4, "reaction": {"uniform": [-0.5, 0.5]}, "time": {"end": 2.0, "intervals": 2},
+            "initial": {"field": "expression", "formula": "cos(2*pi*x - 4*pi*y)"},
+        },
+        "samples": 3, "store": {"dtype": "float64"},
+    }  # fmt: skip
+    pdemill.generate(spec, tmp_path / "s.zarr", workers=0)
+    group: Any = zarr.open_group(tmp_path / "s.zarr", mode="r")["train"]
+    names: Any = zarr.open_group(tmp_path / "s.zarr", mode="r").attrs["parameters"]
+    x, y = np.meshgrid(np.arange(16) / 8.0, np.arange(12) / 12.0, indexing="ij")
+    a, b = 2.0 * np.pi, -4.0 * np.pi
+    for solution, params in zip(group["solution"][...], group["params"][...], strict=True):
+        given = dict(zip(names, params, strict=True))
+        rate = 1e-3 * (a * a + b * b) + 1e-4 * (a * a + b * b) ** 2 + given["reaction"]
+        speed = given["velocity_x"] * a + 0.3 * b - given["dispersion"] * (a**3 + b**3)
+        for frame, t in zip(solution[0], (0.0, 1.0, 2.0), strict=True):
+            assert np.abs(frame - np.exp(-rate * t) * np.cos(a * x + b * y - speed * t)).max() < 1e-11
 
 
 def test_the_taylor_green_vortex_decays_as_it_should() -> None:
@@ -108,6 +139,26 @@ def test_errors_in_space_fall_faster_than_any_power() -> None:
         errors.append(error(marched(BURGERS, grid, cole_hopf(grid, 0.0, 0.5), 1.0, 256), cole_hopf(grid, 1.0, 0.5)))
     assert errors[1] < 1e-3 * errors[0]
     assert errors[2] < 1e-4 * errors[1]
+
+
+def soliton(grid: PeriodicGrid, t: float, q: float, c: float) -> Array:
+    """u = 3 c sech^2(sqrt(c / q) / 2 (x - c t)) of u_t + u u_x + q u_xxx = 0 (Korteweg and de Vries 1895), whose
+    periodic images are below rounding."""
+    (length,) = grid.lengths
+    place = np.mod(grid.nodes["x"] - c * t, length) - 0.5 * length
+    return np.asarray(3.0 * c / np.cosh(0.5 * np.sqrt(c / q) * place) ** 2)
+
+
+@pytest.mark.parametrize(("q", "c"), [(1.0, 1.0), (0.3, 0.6)])
+def test_a_soliton_keeps_its_shape(q: float, c: float) -> None:
+    grid = PeriodicGrid((320,), (80.0 * np.sqrt(q / c),))
+    terms = Terms((NOTHING,), NOTHING, dispersion=number(q), self_advection=number(1.0))
+    t = 0.7 * grid.lengths[0] / c
+    errors = [error(marched(terms, grid, soliton(grid, 0.0, q, c), t, n), soliton(grid, t, q, c)) for n in (2048, 8192)]
+    assert errors[0] < 1e-4
+    assert errors[1] < 1e-8 + errors[0] / 100.0
+    other = OtherMarch(terms, grid).march(soliton(grid, 0.0, q, c), 0.1, 512)
+    assert error(other, soliton(grid, 0.1, q, c)) < 1e-8
 
 
 def orders(
