@@ -17,12 +17,25 @@ def differences(one: Array, other: Array) -> Array:
     space = tuple(range(2, other.ndim))
     with np.errstate(over="ignore", invalid="ignore"):
         apart = np.sqrt(np.square(one - other).sum(axis=space))
-        varying = np.sqrt(np.square(other - other.mean(axis=space, keepdims=True)).sum(axis=space))
-        largest = np.maximum.accumulate(np.where(np.isfinite(varying), varying, 0.0), axis=1)
-        size = np.maximum(varying, FLOOR * largest)
+        varying, size = _sizes(other)
         found = np.divide(apart, size, out=np.where(apart > 0.0, np.inf, 0.0), where=size > 0.0)
     known = np.isfinite(found) & np.isfinite(apart) & np.isfinite(varying)
     return np.asarray(np.where(known, found, np.inf).max(axis=0))
+
+
+def level(fields: Array) -> float:
+    """How large channels [C, T, *shape] are, in units of what their errors are relative to; 1 where nothing varies."""
+    norms = np.sqrt(np.square(fields).sum(axis=tuple(range(2, fields.ndim))))
+    _, size = _sizes(fields)
+    return max(1.0, float(np.divide(norms, size, out=np.ones_like(norms), where=size > 0.0).max()))
+
+
+def _sizes(fields: Array) -> tuple[Array, Array]:
+    """What varies over space in channels at each time, [C, T], and what errors are relative to."""
+    space = tuple(range(2, fields.ndim))
+    varying = np.sqrt(np.square(fields - fields.mean(axis=space, keepdims=True)).sum(axis=space))
+    largest = np.maximum.accumulate(np.where(np.isfinite(varying), varying, 0.0), axis=1)
+    return varying, np.maximum(varying, FLOOR * largest)
 
 
 def apart(one: Array, other: Array) -> float:
