@@ -14,7 +14,7 @@ from pdemill.points import Array
 from pdemill.solvers import flags
 from pdemill.solvers.agreement import agrees
 from pdemill.solvers.instance import Instance, InvalidSample
-from pdemill.solvers.trajectories.differences import apart, variations
+from pdemill.solvers.trajectories.differences import apart, level, variations
 from pdemill.solvers.trajectories.job import March, Start, States, TrajectoryJob
 from pdemill.solvers.trajectories.ladder import warmed
 from pdemill.solvers.trajectories.shard import Refined
@@ -49,7 +49,7 @@ class Checked:
         self.job, self.refined, self.number, self.stored = job, refined, number, stored
         self.solution = np.asarray(stored["solution"], dtype=np.float64)
         self.errors = np.asarray(stored["frame_error"], dtype=np.float64)
-        self.epsilon = float(np.finfo(stored["solution"].dtype).eps)
+        self.epsilon = float(np.finfo(stored["solution"].dtype).eps) * level(self.solution)
 
     def faults(self, by_reference: bool) -> Iterator[str]:
         """What is wrong with it; ``by_reference``: an interval is marched by the reference too."""
