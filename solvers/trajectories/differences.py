@@ -30,13 +30,6 @@ def variations(fields: Array) -> Array:
     return np.asarray(np.sqrt(np.square(fields - fields.mean(axis=space, keepdims=True)).sum(axis=space)))
 
 
-def level(fields: Array) -> float:
-    """How large channels [C, T, *shape] are, in units of what their errors are relative to; 1 where nothing varies."""
-    norms = np.sqrt(np.square(fields).sum(axis=tuple(range(2, fields.ndim))))
-    _, size = _sizes(fields)
-    return max(1.0, float(np.divide(norms, size, out=np.ones_like(norms), where=size > 0.0).max()))
-
-
 def _sizes(fields: Array, before: Array | float = 0.0) -> tuple[Array, Array]:
     """What varies over space in channels at each time, [C, T], and what errors are relative to."""
     varying = variations(fields)
