@@ -125,7 +125,8 @@ class Checked:
         for made, at in zip(np.moveaxis(fields, 1, 0), (frame, frame + 1), strict=True):
             if at < 0:
                 continue
-            near = not job.here and apart(self.solution[:, at], made) <= TIMES * (float(self.errors[at]) + self.epsilon)
+            allowed = TIMES * (float(self.errors[at]) + self._rounding(made, 0.0))
+            near = not job.here and apart(self.solution[:, at], made) <= allowed
             if not near and not agrees(self.stored["solution"][:, at], made, job.here):
                 yield f"its state at t = {job.times[at]:g} is not what marching from the start gives"
 
