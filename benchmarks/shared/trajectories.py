@@ -108,7 +108,7 @@ def rows(quick: bool, wanted: Callable[[str], bool]) -> Iterator[Row]:
     """The rows of the presets that are wanted; the quick ones are of short trajectories."""
     part = 0.02 if quick else 1.0
     coarse, middle = Flow("fno-ns-1e-3", 20.0 * part, 128, 0.02), Flow("fno-ns-1e-4", 30.0 * part, 256, 0.004)
-    fine = Flow("fno-ns-1e-5", 20.0 * part, 128 if quick else 512, 0.0025)
+    fine = Flow("fno-ns-1e-5", 20.0 * part, 128 if quick else 512, 0.0025, samples=1)
     fronts, flames = Flow("fno-burgers-script", part, 2048, 1e-3), Flow("lpsda-ks", 100.0 * part, 512, 0.02)
     length = flames.job.grid.lengths[0]
     lines: list[tuple[str, str, str, Flow, Callable[[Flow, int], Array]]] = [

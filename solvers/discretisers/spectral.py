@@ -12,6 +12,7 @@ from pdemill.solvers.methods.etdrk4 import Etdrk4
 from pdemill.solvers.spectral.place import PeriodicPlace
 from pdemill.spec.certify import Certify
 from pdemill.spec.discretiser import Takes
+from pdemill.spec.evolution import Evolution
 from pdemill.spec.method import Method
 from pdemill.spec.problem import Problem
 
@@ -30,15 +31,19 @@ class OnPeriodicBox(Trajectories):
     preview_points: ClassVar[Mapping[int, int]] = {1: 256, 2: 48, 3: 12}
     takes: ClassVar[Takes] = Takes(
         terms=frozenset({
-            "diffusion", "convection", "advection", "reaction", "dispersion", "hyperdiffusion", "self_advection",
-            "vorticity_advection", "source", "initial",
+            "diffusion", "convection", "advection", "reaction", "spectral_viscosity", "dispersion", "hyperdiffusion",
+            "self_advection", "vorticity_advection", "source", "initial",
         }),
         conditions=frozenset({"periodic"}),
         uniform=frozenset({
-            "diffusion", "convection", "advection", "reaction", "dispersion", "hyperdiffusion", "self_advection",
-            "vorticity_advection",
+            "diffusion", "convection", "advection", "reaction", "spectral_viscosity", "dispersion", "hyperdiffusion",
+            "self_advection", "vorticity_advection",
         }),
     )  # fmt: skip
+
+    @classmethod
+    def may_take(cls, family: type[Problem]) -> bool:
+        return super().may_take(family) and issubclass(family, Evolution) and not family.second_order
 
     @classmethod
     def uncertified(cls, problem: Problem, certify: Certify) -> tuple[str, str] | None:

@@ -139,6 +139,10 @@ class Law(Field):
     def is_random(self) -> bool:
         return any(scalar.is_random for scalar in self.where.values())
 
+    @property
+    def has_channel(self) -> bool:
+        return False
+
     def parts(self) -> Iterator[tuple[tuple[str, ...], Field]]:
         for name, scalar in self.where.items():
             yield ("where", name), scalar

@@ -36,8 +36,9 @@ class ImplicitMarch:
         self._systems = [StepSolver(equation, servant) for equation in equations]
         self.left = np.zeros((len(equations), 1))
 
-    def advance(self, u: Array, interval: float, steps: int) -> None:
-        """Advance the states u [rows, n] in place by so many equal steps."""
+    def advance(self, u: Array, interval: float, steps: int, begin: float = 0.0) -> None:
+        """Advance the states u [rows, n] in place by so many equal steps, from whatever time: the equations do not
+        know."""
         for _ in range(steps):
             tasks = [self._step(row, u[row].copy(), interval / steps) for row in range(len(u))]
             with np.errstate(all="ignore"):
