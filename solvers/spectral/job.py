@@ -177,7 +177,7 @@ class SpectralJob(TrajectoryJob):
     def reference(self, instance: Instance) -> Reference:
         other = OtherMarch(instance.terms, self.grid)
 
-        def march(fields: Array, interval: float, steps: int) -> tuple[Array, float]:
+        def march(fields: Array, interval: float, steps: int, begin: float) -> tuple[Array, float]:
             coarse, fine = (other.march(fields[0], interval, n)[None] for n in (steps, 2 * steps))
             return fine, apart(coarse, fine)
 

@@ -74,8 +74,8 @@ class SpectralMarch:
             made[:, number, :, :columns] = part
         return made.reshape(len(rows), prod(made.shape[1:]))
 
-    def advance(self, u: Spectra, interval: float, steps: int) -> None:
-        """Advance u [samples, modes] in place by so many equal steps."""
+    def advance(self, u: Spectra, interval: float, steps: int, begin: float = 0.0) -> None:
+        """Advance u [samples, modes] in place by so many equal steps, from whatever time: the equations do not know."""
         step = interval / steps
         key = type(self.scheme), step
         parts = self._kept.get(key)

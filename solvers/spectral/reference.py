@@ -20,8 +20,7 @@ from pdemill.spec.terms import Terms
 type Complex = NDArray[np.complex128]
 KNOWN = {
     "diffusion", "convection", "advection", "reaction", "dispersion", "hyperdiffusion", "self_advection",
-    "vorticity_advection",
-    "source", "initial",
+    "vorticity_advection", "source", "initial",
 }  # fmt: skip
 
 

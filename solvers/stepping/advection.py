@@ -25,10 +25,10 @@ from pdemill.spec.terms import NOWHERE
 
 class Advection:
     """The terms of one unknown of one sample. On a side the value outside is u_s = alpha u_P + beta of the grid; what
-    leaves takes the value inside, whatever the condition."""
+    leaves takes the value inside, whatever the condition. Values on sides may depend on t, velocities may not."""
 
     def __init__(self, instance: Instance, grid: BoxGrid) -> None:
-        terms, self.grid = instance.terms, grid
+        terms, self.grid, self._instance = instance.terms, grid, instance
         self.strength = 0.0 if terms.self_advection is None else float(terms.self_advection(NOWHERE))
         self._axes = []
         self._out, self._inflow = np.zeros(grid.shape), 0.0
@@ -75,10 +75,13 @@ class Advection:
             rate += 3.0 * abs(self.strength) * largest * sum(1.0 / h for h in self.grid.spacing)
         return 1.0 / rate if rate > 0.0 else inf
 
-    def __call__(self, u: Array) -> Array:
-        """The terms for the unknowns u [n]."""
+    def __call__(self, u: Array, t: float) -> Array:
+        """The terms for the unknowns u [n] at the time t."""
         out, grid = np.zeros_like(u), self.grid
+        now = self._instance.at_time(t)
         for axis, (speed, alpha, beta) in enumerate(self._axes):
+            if now is not self._instance:
+                alpha, beta = self._sides(now, axis)
             lines = _split(grid.shape, axis)
             work = np.empty((3, *speed.shape))
             _advect(

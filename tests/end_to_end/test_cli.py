@@ -260,7 +260,14 @@ SHORTER = {
         "certify.valid_until=0.25",
     ],
     "lpsda-kdv": ["problem.time={end: 4, intervals: 10, warmup: 2}"],
+    "pdebench-advection": ["problem.time={end: 0.1, intervals: 10}"],
+    "pdebench-burgers": ["problem.time={end: 0.1, intervals: 10}"],
     "lpsda-ks": ["problem.time={end: 4, intervals: 20, warmup: 2}"],
+    "porous-medium": ["problem.time={end: 0.02, intervals: 4}"],
+    "pdebench-diffusion-reaction": ["problem.resolution=[32, 32]", "problem.time={end: 1, intervals: 4}"],
+    "pdebench-reaction-diffusion": ["problem.resolution=[128]", "problem.time={end: 0.1, intervals: 10}"],
+    "poseidon-ace": ["problem.resolution=[32, 32]"],
+    "wave-gauss": ["problem.resolution=[64, 64]"],
 }
 """Trajectories that take minutes, for a moment."""
 

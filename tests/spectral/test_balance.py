@@ -35,6 +35,7 @@ from tests.spectral.test_trajectories import (
     SOLITONS,
     VORTICES,
     WARMTH,
+    WAVELETS,
     arrays,
     before_balances,
     changed,
@@ -137,6 +138,8 @@ def changed_by(table: str, name: str, factor: float) -> tuple[str, Any]:
         (SOLITONS, "QUADRATIC", "self_advection", -1.0),
         (SOLITONS, "LINEAR", "dispersion", 1.1),
         (WARMTH, "LINEAR", "reaction", 0.0),
+        (WAVELETS, "LINEAR", "convection", 1.001),
+        (WAVELETS, "LINEAR", "dispersion", -1.0),
         (WARMTH, "LINEAR", "diffusion", 1.001),
     ],
 )
@@ -172,7 +175,7 @@ def test_what_is_right_is_far_from_its_limits(name: str, tmp_path: Path) -> None
     assert columns["invariant_defect"].max() < (1e-6 if name == "solitons" else 1e-12)  # nothing damps the 2-norm
     assert (columns["budget_defect"] < 0.2 * columns["budget_limit"]).all()
     assert columns["budget_limit"].max() < 0.05
-    if name == "warmth":
+    if name in ("warmth", "wavelets"):
         assert columns["budget_defect"].max() < 1e-14
 
 

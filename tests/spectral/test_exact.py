@@ -5,10 +5,14 @@ from __future__ import annotations
 from collections.abc import Sequence
 from itertools import pairwise
 from math import log2
+from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
+import zarr
 
+import pdemill
 from pdemill.points import Array
 from pdemill.solvers.spectral.exponential import ETDRK2, ETDRK4, Exponential
 from pdemill.solvers.spectral.grid import PeriodicGrid
@@ -65,6 +69,30 @@ def test_what_is_linear_is_exact(shape: tuple[int, ...], lengths: tuple[float, .
         return np.asarray(np.exp(-rate * time) * np.cos(angle + 0.3) + mean)
 
     assert error(marched(terms, grid, wave(0.0), t, 1), wave(t)) < 1e-12
+
+
+def test_a_store_of_linear_waves_holds_their_exact_shifts(tmp_path: Path) -> None:
+    """cos(a x + b y) under all coefficients, drawn and not."""
+    spec: dict[str, Any] = {
+        "problem": {
+            "family": "general_linear", "resolution": [16, 12], "domain": {"lengths": [2.0, 1.0]},
+            "velocity": [{"uniform": [-1, 1]}, 0.3], "diffusion": 1e-3, "dispersion": {"uniform": [-0.01, 0.01]},
+            "hyperdiffusion": 1e-4, "reaction": {"uniform": [-0.5, 0.5]}, "time": {"end": 2.0, "intervals": 2},
+            "initial": {"field": "expression", "formula": "cos(2*pi*x - 4*pi*y)"},
+        },
+        "samples": 3, "store": {"dtype": "float64"},
+    }  # fmt: skip
+    pdemill.generate(spec, tmp_path / "s.zarr", workers=0)
+    group: Any = zarr.open_group(tmp_path / "s.zarr", mode="r")["train"]
+    names: Any = zarr.open_group(tmp_path / "s.zarr", mode="r").attrs["parameters"]
+    x, y = np.meshgrid(np.arange(16) / 8.0, np.arange(12) / 12.0, indexing="ij")
+    a, b = 2.0 * np.pi, -4.0 * np.pi
+    for solution, params in zip(group["solution"][...], group["params"][...], strict=True):
+        given = dict(zip(names, params, strict=True))
+        rate = 1e-3 * (a * a + b * b) + 1e-4 * (a * a + b * b) ** 2 + given["reaction"]
+        speed = given["velocity_x"] * a + 0.3 * b - given["dispersion"] * (a**3 + b**3)
+        for frame, t in zip(solution[0], (0.0, 1.0, 2.0), strict=True):
+            assert np.abs(frame - np.exp(-rate * t) * np.cos(a * x + b * y - speed * t)).max() < 1e-11
 
 
 def test_the_taylor_green_vortex_decays_as_it_should() -> None:

@@ -204,8 +204,8 @@ def test_the_two_ways_discretise_the_same() -> None:
         equation = job.equation(instance)
         assert equation.tendency is not None
         (system,), flat = equation.systems, u.reshape(1, -1)
-        found = system.rhs - system.matrix.sparse() @ flat[0] + equation.tendency(flat)[0]
-        other = Independent(instance, job.grid, 1e-6).slopes(u)
+        found = system.rhs - system.matrix.sparse() @ flat[0] + equation.tendency(flat, 0.0)[0]
+        other = Independent(instance, job.grid, 1e-6).slopes(0.0, u)
         np.testing.assert_allclose(found, other.reshape(-1), atol=1e-12 * np.abs(found).max())
 
 

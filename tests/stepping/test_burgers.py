@@ -114,8 +114,8 @@ def test_the_two_ways_discretise_the_same() -> None:
         equation = job.equation(instance)
         assert equation.tendency is not None
         (system,), flat = equation.systems, u.reshape(1, -1)
-        found = system.rhs - system.matrix.sparse() @ flat[0] + equation.tendency(flat)[0]
-        other = Independent(instance, job.grid, 1e-6).slopes(u)
+        found = system.rhs - system.matrix.sparse() @ flat[0] + equation.tendency(flat, 0.0)[0]
+        other = Independent(instance, job.grid, 1e-6).slopes(0.0, u)
         np.testing.assert_allclose(found, other.reshape(-1), atol=1e-12 * np.abs(found).max())
 
 
@@ -124,9 +124,9 @@ def test_what_runs_backwards_is_the_mirror_image() -> None:
     job = open_job(validate(changed(FRONTS, problem__boundary={"default": "periodic"})))
     assert isinstance(job, SteppingJob)
     one, u = Advection(job.instance("train", 0), job.grid), np.random.default_rng(2).standard_normal(48)
-    forwards = one(u)
+    forwards = one(u, 0.0)
     one.strength = -1.0
-    np.testing.assert_array_equal(one(-u), -forwards)
+    np.testing.assert_array_equal(one(-u, 0.0), -forwards)
 
 
 def test_both_discretisers_solve_one_equation(tmp_path: Path) -> None:
