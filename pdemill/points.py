@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
+from copy import copy
 from functools import cached_property
 
 import numpy as np
@@ -71,6 +72,13 @@ class Points(ABC):
     @abstractmethod
     def expand(self, basis: Basis, coefficients: Array) -> Array:
         """sum over m of coefficients[m] * prod over axes of basis_m(s), shape ``shape``."""
+
+    def at_time(self, t: float) -> Points:
+        """The same points with the coordinate t as well, to be used once."""
+        other = copy(self)
+        other.__dict__["coordinates"] = {**self.coordinates, "t": np.asarray(t)}
+        other.lasting = False
+        return other
 
     def matrix(self, axis: int, basis: Basis, modes: int) -> Array:
         """basis functions 0..modes-1 at the points of an axis, shape (points, modes)."""

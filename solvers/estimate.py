@@ -50,8 +50,8 @@ def estimate(spec: Spec) -> Cost:
 
 def channels(problem: Problem, sides: bool) -> int:
     """Input channels: every field that is drawn, those on sides if they count, or the source."""
-    drawn = sum(field.is_random for _, field in problem.slots())
-    drawn += sum(field.is_random for _, _, field in problem.side_slots()) if sides else 0
+    drawn = sum(field.is_random and field.has_channel for _, field in problem.slots())
+    drawn += sum(field.is_random and field.has_channel for _, _, field in problem.side_slots()) if sides else 0
     return max(drawn, 1)
 
 

@@ -28,6 +28,8 @@ FUNCTIONS: dict[str, tuple[int, Callable[..., Any]]] = {
 }
 CONSTANTS = {"pi": np.pi, "e": np.e}
 COORDINATES = (*AXES, *FAR_AXES)
+TIME = "t"
+"""The coordinate of time, where formulas know one and give its name to nothing else."""
 
 
 def parsed(text: str) -> ast.expr:

@@ -101,6 +101,22 @@ class Instance:
         other.__dict__["terms"] = (self.terms, *self.terms.others)[number]
         return other
 
+    @cached_property
+    def in_time(self) -> bool:
+        """Whether data of its equation depend on t."""
+        sides = [function for functions in self.sides.values() for function in functions.values()]
+        terms = [function for _, functions in self.terms.present() for function in functions]
+        return any(function.in_time for function in (*sides, *terms))
+
+    def at_time(self, t: float) -> Instance:
+        """The sample as it is at the time t."""
+        if not self.in_time:
+            return self
+        other = copy(self)
+        other.sides = {side: {n: f.at_time(t) for n, f in functions.items()} for side, functions in self.sides.items()}
+        other.__dict__["terms"] = self.terms.at_time(t)
+        return other
+
     def condition(self, side: str) -> tuple[Condition, dict[str, Function]]:
         """The condition on a side and its functions by name."""
         return self.problem.conditions[side], self.sides[side]

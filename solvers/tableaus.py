@@ -39,9 +39,14 @@ class Tableau:
         return float(self.implicit[-1, -1])
 
     @cached_property
+    def nodes(self) -> Array:
+        """Where in the step the stages are, the same of both tableaus: z_i is near u(t + nodes_i dt)."""
+        return np.asarray(self.implicit.sum(axis=1))
+
+    @cached_property
     def predictor(self) -> Array:
         """What L is about at each stage, from those before: by the line through the two nearest in time."""
-        times, found = self.implicit.sum(axis=1), np.zeros_like(self.implicit)
+        times, found = self.nodes, np.zeros_like(self.implicit)
         for i in range(1, self.stages):
             near = np.argsort(np.abs(times[:i] - times[i]), kind="stable")[:NEAREST]
             for j in near:
@@ -63,6 +68,22 @@ class Tableau:
                 slopes[i] = (value - known) / self.gamma
             found[stage] = np.abs(self.weights @ slopes).max()
         return found
+
+
+@dataclass(frozen=True, eq=False)
+class ExplicitTableau:
+    """z_i = u + dt sum_j matrix_ij f(z_j) for j < i, and the step is u + dt sum_i weights_i f(z_i). ``reach``: for u' =
+    i w u and u' = -w u it is stable as long as w dt is at most this."""
+
+    order: int
+    matrix: Array
+    weights: Array
+    reach: float
+
+    @cached_property
+    def nodes(self) -> Array:
+        """Where in the step the stages are."""
+        return np.asarray(self.matrix.sum(axis=1))
 
 
 R = Fraction
@@ -134,3 +155,8 @@ ARK4, ARK3, ARS2 = _ark4(), _ark3(), _ars2()
 """ARK4(3)6L[2]SA and ARK3(2)4L[2]SA: Kennedy and Carpenter 2003, "Additive Runge-Kutta schemes for
 convection-diffusion-reaction equations", Appl. Numer. Math. 44, appendix C. ARS(2,2,2): Ascher, Ruuth and Spiteri 1997,
 "Implicit-explicit Runge-Kutta methods", Appl. Numer. Math. 25, section 2.6. All are L-stable in what is implicit."""
+
+RK4 = ExplicitTableau(
+    4, np.diag([0.5, 0.5, 1.0], -1), np.array([1.0, 2.0, 2.0, 1.0]) / 6.0, 2.78,
+)  # fmt: skip
+"""Kutta 1901, "Beitrag zur näherungsweisen Integration totaler Differentialgleichungen"."""

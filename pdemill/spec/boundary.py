@@ -72,6 +72,23 @@ class Periodic(Condition):
         return {"const": "periodic", "type": "string"}
 
 
+class Absorbing(Condition):
+    """k du/dn + (sqrt(k) / c) u_t = 0: waves leave through the side, those that meet it straight on without reflection;
+    ``absorbing``."""
+
+    form: ClassVar[str] = "absorbing"
+    word: ClassVar[bool] = True
+    absorbing: Literal[True] = True
+
+    @model_serializer
+    def _as_word(self) -> str:
+        return "absorbing"
+
+    @classmethod
+    def __get_pydantic_json_schema__(cls, schema: CoreSchema, handler: GetJsonSchemaHandler) -> dict[str, Any]:
+        return {"const": "absorbing", "type": "string"}
+
+
 class Boundary(RootModel[dict[str, AnyCondition]]):
     """Conditions by side name; ``default`` stands for every side that is not named (u = 0 if absent)."""
 

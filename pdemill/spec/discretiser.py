@@ -26,6 +26,8 @@ class Takes:
     tensor      whether the diffusion may be one function per axis
     negative    whether the reaction may be negative somewhere
     uniform     terms that must not vary in space: numbers, one per sample
+    in_time     terms that may depend on t
+    sides_in_time   whether data on sides may, other than what enters the matrix
     fluxes      ways to take convection that a spec may name
     """
 
@@ -35,6 +37,8 @@ class Takes:
     tensor: bool = True
     negative: bool = True
     uniform: frozenset[str] = frozenset()
+    in_time: frozenset[str] = frozenset()
+    sides_in_time: bool = False
     fluxes: frozenset[str] = frozenset({"auto"})
 
 

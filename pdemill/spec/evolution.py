@@ -24,7 +24,7 @@ class Evolution(Problem):
 
     A subclass is one file: fields of the equation and ``terms``, which hand on ``drawn("initial")``. ``dimensions`` are
     those in which the equation stands; ``balanced`` names the fields whose mean over the box must be 0; ``sided`` tells
-    whether it is one on boxes with sides too, where coefficients may vary.
+    whether it is one on boxes with sides too, where coefficients may vary; ``second_order``, whether it is for u_tt.
     """
 
     initial: AnyField
@@ -33,6 +33,7 @@ class Evolution(Problem):
     dimensions: ClassVar[tuple[int, ...]] = (1, 2, 3)
     balanced: ClassVar[tuple[str, ...]] = ()
     sided: ClassVar[bool] = False
+    second_order: ClassVar[bool] = False
     implicit: ClassVar[bool] = False
     """Whether its laws are implicit in every step."""
 

@@ -27,7 +27,8 @@ class Function:
     ``features`` gives the few numbers by which draws are compared when they are ordered, scaled to a
     total variance of about one;
     ``parameters`` are the named numbers that define the draw, where there are few;
-    ``origin`` is the name of the spec's field that it came from, where that is known.
+    ``origin`` is the name of the spec's field that it came from, where that is known;
+    ``in_time`` tells whether its values depend on the coordinate t as well, which is 0 where points have none.
     """
 
     evaluate: Callable[[Points], Array | float]
@@ -35,6 +36,7 @@ class Function:
     features: Callable[[Points], Array] = lambda points: np.empty(0)
     parameters: Mapping[str, float] = field(default_factory=dict)
     origin: str = ""
+    in_time: bool = False
     of_space: ClassVar[bool] = True
     """Whether points alone give its values."""
     _values: dict[int, tuple[Points, Array]] = field(default_factory=dict, compare=False, repr=False)
@@ -52,7 +54,20 @@ class Function:
     def map(self, transform: Callable[[Array | float], Array | float]) -> Function:
         """This function followed by ``transform``."""
         return Function(
-            lambda points: transform(self(points)), self.random, self.features, self.parameters, self.origin
+            lambda points: transform(self(points)),
+            self.random,
+            self.features,
+            self.parameters,
+            self.origin,
+            self.in_time,
+        )
+
+    def at_time(self, t: float) -> Function:
+        """This function as it is at the time t: one of space alone."""
+        if not self.in_time:
+            return self
+        return Function(
+            lambda points: self(points.at_time(t)), self.random, self.features, self.parameters, self.origin
         )
 
 
@@ -81,6 +96,16 @@ class Field(Model):
     def is_smooth(self) -> bool:
         """Whether the field and all that it is made of are smooth."""
         return self.smooth and all(part.is_smooth for _, part in self.parts())
+
+    @property
+    def in_time(self) -> bool:
+        """Whether its values depend on the coordinate t."""
+        return False
+
+    @property
+    def has_channel(self) -> bool:
+        """Whether its draws, where they are random, are stored as a channel: functions of space alone are."""
+        return not self.in_time
 
     def fixed_mean(self) -> float | None:
         """The mean over a box that every draw shares, or None where draws differ or it is not known."""

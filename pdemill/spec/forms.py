@@ -67,7 +67,7 @@ class _ProblemSlot(Slot):
 
 def _chosen(family: type[Problem], value: Mapping[str, Any]) -> tuple[type[Discretiser], Problem]:
     """The discretiser of a problem, and the problem in its place. Of those that its keys suit the first one that takes
-    it; where none does, the first one tells why."""
+    it; where none does, the last one, which is for the most equations, tells why."""
     refusals = []
     for by in _possible(family, value):
         try:
@@ -76,7 +76,7 @@ def _chosen(family: type[Problem], value: Mapping[str, Any]) -> tuple[type[Discr
             if any(item["type"] != NOT_TAKEN for item in error.errors(include_url=False)):
                 raise
             refusals.append(error)
-    raise refusals[0]
+    raise refusals[-1]
 
 
 def _possible(family: type[Problem], value: Mapping[str, Any]) -> list[type[Discretiser]]:

@@ -265,6 +265,14 @@ class Problem(Model):
         """The terms, made of functions that know which field they come from, and which fields are the number 0."""
         return self.stated(lambda name: placeholder(name, [self._is_zero(value) for value in self.values(name)]))
 
+    def brought_in_by(self, terms: frozenset[str]) -> frozenset[str]:
+        """The fields that bring in these terms and no others, as far as the functions of terms tell."""
+        wanted: set[str] = set()
+        others: set[str] = set()
+        for term, functions in self._stand_ins.present():
+            (wanted if term in terms else others).update(function.origin for function in functions)
+        return frozenset(wanted - others)
+
     @cached_property
     def zero_terms(self) -> frozenset[str]:
         """The terms that are the number 0 in every sample: made of fields that are, each by one function of its

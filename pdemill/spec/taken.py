@@ -2,13 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
-from pdemill.spec.field import Scalar, scalars
+from pdemill.spec.field import Field, Scalar, scalars
 from pdemill.spec.model import NOT_TAKEN, refuse
 
 if TYPE_CHECKING:
+    from pdemill.errors import Path
     from pdemill.spec.problem import Problem
+
+IN_TIME = (
+    "depends on t, the time, which may stand in sources and data on sides of equations in time on boxes only, and not "
+    "in Robin coefficients: leave it out, or give t a value under 'where'"
+)
 
 
 def refuse_untaken(problem: Problem) -> None:
@@ -19,6 +26,8 @@ def refuse_untaken(problem: Problem) -> None:
         raise refuse(
             ("family",), f"{problem.family} is solved for {named}, which {by} does not take", problem.family, NOT_TAKEN
         )
+    for path in _in_time(problem):
+        raise refuse(path, IN_TIME, None, NOT_TAKEN)
     for term, functions, path in problem.asked():
         if term not in takes.terms:
             kinds = ", ".join(sorted(takes.terms))
@@ -41,3 +50,21 @@ def refuse_untaken(problem: Problem) -> None:
             kinds = ", ".join(sorted(takes.conditions))
             message = f"makes {side} {condition.kind()}, which {by} does not take (it takes {kinds})"
             raise refuse(problem.side_path(side), message, side, NOT_TAKEN)
+
+
+def _in_time(problem: Problem) -> Iterator[Path]:
+    """Where a problem has data that depend on t and its discretiser takes none."""
+    takes = problem.discretisation.takes
+    may = problem.brought_in_by(takes.in_time) if takes.in_time else frozenset()
+    for path, value in problem.slots():
+        yield from _strays(path, value, path[0] in may)
+    for side, below, value in problem.side_slots():
+        held = below[-1] in problem.conditions[side].in_operator
+        yield from _strays((*problem.side_path(side), *below), value, takes.sides_in_time and not held)
+
+
+def _strays(path: Path, value: Field, may: bool) -> Iterator[Path]:
+    if value.in_time and not may:
+        yield path
+    for below, part in value.parts():
+        yield from _strays((*path, *below), part, may and value.in_time)

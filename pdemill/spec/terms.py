@@ -57,9 +57,10 @@ class Terms:
     m; ``dispersion`` is p, ``hyperdiffusion`` q, ``self_advection`` s, ``vorticity_advection`` a, with
     the velocity (d_y psi, -d_x psi) of -Lap psi = u in two dimensions; ``law`` is r, whose function knows the unknowns
     as well; ``diffusion_law`` is a factor of k that knows u; ``initial`` is u at the start. Of several unknowns, these
-    are the terms of the first, and ``others`` those of the others: ``law`` is that of all, and stands here. What is
-    absent is zero. Every field of this class is a term: a discretiser takes it by name, or refuses the equations that
-    have it.
+    are the terms of the first, and ``others`` those of the others: ``law`` is that of all, and stands here. Of second
+    order in time, u_tt + d u_t - c^2 div(k grad u) = f, with ``damping`` d, ``speed`` c, and ``rate``: u_t at the
+    start. What is absent is zero. Every field of this class is a term: a discretiser takes it by name, or refuses the
+    equations that have it.
     """
 
     diffusion: tuple[Function, ...]
@@ -75,6 +76,9 @@ class Terms:
     law: Function | None = None
     diffusion_law: Function | None = None
     initial: Function | None = None
+    rate: Function | None = None
+    speed: Function | None = None
+    damping: Function | None = None
     others: tuple[Terms, ...] = ()
 
     def __post_init__(self) -> None:
@@ -105,6 +109,17 @@ class Terms:
         nothing: Any = () if isinstance(getattr(self, name), tuple) else None
         others = tuple(other.without(name) for other in self.others)
         return replace(self, **{name: nothing, "others": others})
+
+    def at_time(self, t: float) -> Terms:
+        """The terms as they are at the time t, of all unknowns."""
+        now: dict[str, Any] = {}
+        for name in self.names():
+            value = getattr(self, name)
+            if isinstance(value, tuple):
+                now[name] = tuple(function.at_time(t) for function in value)
+            elif value is not None:
+                now[name] = value.at_time(t)
+        return replace(self, **now, others=tuple(other.at_time(t) for other in self.others))
 
     @classmethod
     def names(cls) -> tuple[str, ...]:

@@ -8,6 +8,7 @@ from typing import Annotated, Any, ClassVar, Literal
 from pydantic import BeforeValidator, Field, model_validator
 
 from pdemill.errors import Fault
+from pdemill.spec.evolution import Evolution
 from pdemill.spec.method import Method
 from pdemill.spec.model import AsNumber, Positive, as_tuple, refuse
 from pdemill.spec.problem import Problem
@@ -35,6 +36,8 @@ class TimeMethod(Method):
     solves: ClassVar[Literal["systems", "walks", "steps", "any"]] = "steps"
     on: ClassVar[str]
     """The discretiser whose equations it steps through."""
+    second_order: ClassVar[bool] = False
+    """Whether these are those of second order in time."""
     misplaced: ClassVar[str] = "steps in time, and this equation has none: leave it out"
     time_rtol: Annotated[float, Field(ge=1e-13, le=1e-1), AsNumber] = TIME_RTOL
     step: Positive | None = Field(default=None, exclude_if=lambda step: step is None)
@@ -52,6 +55,12 @@ class TimeMethod(Method):
         by = problem.discretisation.name
         if by != self.on:
             return Fault(("method",), f"is for the discretiser {self.on}, and {by} takes this problem: use auto")
+        if self.second_order != (second := isinstance(problem, Evolution) and problem.second_order):
+            orders = ("first", "second") if second else ("second", "first")
+            return Fault(
+                ("method",),
+                f"is for equations of {orders[0]} order in time, and {problem.family} is of {orders[1]}: use auto",
+            )
         if self.simulate_resolution is not None and self.on != "spectral":
             return Fault(("simulate_resolution",), f"is for the discretiser spectral, and {by} takes this problem")
         return too_coarse(self.simulate_resolution, problem)

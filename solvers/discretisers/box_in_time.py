@@ -36,12 +36,14 @@ class OnBoxInTime(Trajectories):
         conditions=frozenset({"dirichlet", "neumann", "robin", "periodic"}),
         unknowns=frozenset((ScalarUnknown,) * count for count in (1, 2, 3)),
         uniform=frozenset({"self_advection"}),
+        in_time=frozenset({"source"}),
+        sides_in_time=True,
     )
     preview_points: ClassVar[Mapping[int, int]] = {1: 128, 2: 32, 3: 10}
 
     @classmethod
     def may_take(cls, family: type[Problem]) -> bool:
-        return super().may_take(family) and issubclass(family, Evolution) and family.sided
+        return super().may_take(family) and issubclass(family, Evolution) and family.sided and not family.second_order
 
     @classmethod
     def open(cls, spec: Spec, stored: Mapping[str, NDArray[Any]] | None, chosen: Method | None) -> SteppingJob:

@@ -12,6 +12,7 @@ from pdemill.solvers.methods.etdrk4 import Etdrk4
 from pdemill.solvers.spectral.place import PeriodicPlace
 from pdemill.spec.certify import Certify
 from pdemill.spec.discretiser import Takes
+from pdemill.spec.evolution import Evolution
 from pdemill.spec.method import Method
 from pdemill.spec.problem import Problem
 
@@ -39,6 +40,10 @@ class OnPeriodicBox(Trajectories):
             "self_advection", "vorticity_advection",
         }),
     )  # fmt: skip
+
+    @classmethod
+    def may_take(cls, family: type[Problem]) -> bool:
+        return super().may_take(family) and issubclass(family, Evolution) and not family.second_order
 
     @classmethod
     def uncertified(cls, problem: Problem, certify: Certify) -> tuple[str, str] | None:

@@ -18,6 +18,7 @@ from pdemill.solvers.formulas import (
     COORDINATES,
     MAX_LENGTH,
     MAX_SCALARS,
+    TIME,
     Refused,
     check,
     names_in,
@@ -31,7 +32,8 @@ from pdemill.spec.model import refuse
 
 class Expression(Field):
     """A formula such as ``a * sin(pi * x) + 1`` with x, y, z (from four dimensions on x1, x2, ...), pi, e, and the
-    scalars of ``where``.
+    scalars of ``where``; in sources and data of sides of equations in time on boxes also t, the time, unless ``where``
+    gives t a value.
 
     Operators + - * / **; functions sin cos tan exp log sqrt tanh abs sign min max atan2. The formula is
     parsed and walked node by node; nothing is ever handed to Python's evaluator.
@@ -51,7 +53,7 @@ class Expression(Field):
     @model_validator(mode="after")
     def _parses(self) -> Expression:
         try:
-            check(self._tree, {*COORDINATES, *CONSTANTS, *self.where})
+            check(self._tree, {*COORDINATES, *CONSTANTS, TIME, *self.where})
         except Refused as fault:
             raise refuse(("formula",), str(fault), self.formula) from None
         return self
@@ -63,6 +65,10 @@ class Expression(Field):
     @property
     def is_random(self) -> bool:
         return any(scalar.is_random for scalar in self.where.values())
+
+    @property
+    def in_time(self) -> bool:
+        return TIME in names_in(self._tree) and TIME not in self.where
 
     def parts(self) -> Iterator[tuple[tuple[str, ...], Field]]:
         for name, scalar in self.where.items():
@@ -80,7 +86,7 @@ class Expression(Field):
 
     def realise(self, draw: Draw) -> Function:
         drawn = Scalars.drawn(self.where, draw)
-        numbers: dict[str, Any] = dict(CONSTANTS)
+        numbers: dict[str, Any] = {**CONSTANTS, TIME: 0.0}
 
         def evaluate(points: Points) -> Array | float:
             names: Mapping[str, Any] = numbers | dict(points.coordinates) | drawn.values(points)
@@ -88,4 +94,4 @@ class Expression(Field):
                 value = value_of(self._tree, names)
             return np.asarray(np.broadcast_to(value, points.shape), dtype=float)
 
-        return Function(evaluate, self.is_random, drawn.features, drawn.parameters)
+        return Function(evaluate, self.is_random, drawn.features, drawn.parameters, in_time=self.in_time)

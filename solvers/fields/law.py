@@ -9,7 +9,14 @@ from functools import cached_property
 from typing import Annotated, Any, ClassVar
 
 import numpy as np
-from pydantic import BeforeValidator, GetJsonSchemaHandler, field_serializer, field_validator, model_validator
+from pydantic import (
+    BeforeValidator,
+    GetJsonSchemaHandler,
+    WithJsonSchema,
+    field_serializer,
+    field_validator,
+    model_validator,
+)
 from pydantic import Field as Limits
 from pydantic_core import CoreSchema
 
@@ -36,6 +43,7 @@ from pdemill.spec.registry import Slot
 UNKNOWNS = ("u", "v", "w")
 """Names that stand for unknowns in laws."""
 Text = Annotated[str, Limits(min_length=1, max_length=MAX_LENGTH)]
+TEXT: Any = {"type": "string", "minLength": 1, "maxLength": MAX_LENGTH}
 FREE = (*COORDINATES, *CONSTANTS, *UNKNOWNS)
 
 
@@ -73,7 +81,12 @@ class Law(Field):
     coordinates x, y, z, pi, e, and the scalars of ``where``, which all formulas share. Operators and functions as in
     ``expression``. By name: logistic, fisher_kpp, allen_cahn, fitzhugh_nagumo, gray_scott."""
 
-    law: Annotated[tuple[Text, ...], Limits(min_length=1, max_length=len(UNKNOWNS)), BeforeValidator(_listed)]
+    law: Annotated[
+        tuple[Text, ...],
+        Limits(min_length=1, max_length=len(UNKNOWNS)),
+        BeforeValidator(_listed),
+        WithJsonSchema({"anyOf": [TEXT, {"type": "array", "items": TEXT, "minItems": 1, "maxItems": len(UNKNOWNS)}]}),
+    ]
     where: dict[str, AnyScalar] = Limits(default_factory=dict, max_length=MAX_SCALARS)
 
     @field_serializer("law")
@@ -125,6 +138,10 @@ class Law(Field):
     @property
     def is_random(self) -> bool:
         return any(scalar.is_random for scalar in self.where.values())
+
+    @property
+    def has_channel(self) -> bool:
+        return False
 
     def parts(self) -> Iterator[tuple[tuple[str, ...], Field]]:
         for name, scalar in self.where.items():

@@ -26,6 +26,10 @@ class Threshold(Field):
     def is_random(self) -> bool:
         return self.of.is_random
 
+    @property
+    def in_time(self) -> bool:
+        return self.of.in_time
+
     def realise(self, draw: Draw) -> Function:
         return self.of.realise(draw.at("of")).map(lambda level: np.where(level >= self.at, self.high, self.low))
 

@@ -128,6 +128,18 @@ class BoxGrid(Discretisation):
             diagonal += terms.reaction(self.points)
         return self.balanced(self._matrix(np.take(stencil.reshape(-1), self._take, mode="clip")), rhs.reshape(-1))
 
+    def load(self, instance: Instance) -> Array:
+        """The right-hand side of ``assemble`` alone, of an equation without convection that is not singular."""
+        terms = instance.terms
+        assert not terms.convection
+        rhs = np.array(self._spread(terms.source(self.points)))
+        for axis in range(self.dimension):
+            k = self._spread(terms.diffusion[axis if len(terms.diffusion) > 1 else 0](self.points))
+            if not self.periodic[axis] and k.any():
+                for high in (False, True):
+                    self._close(instance, axis, high, k, None, None, None, rhs)
+        return rhs.reshape(-1)
+
     def _matrix(self, values: Array) -> Matrix:
         if not self.properties.constant:
             return Matrix(self.pattern, values, self.properties, self.null_space)
@@ -185,19 +197,22 @@ class BoxGrid(Discretisation):
 
     def _close(
         self, instance: Instance, axis: int, high: bool, k: Array, b: Array | None, weights: Weights | None,
-        diagonal: Array, rhs: Array,
+        diagonal: Array | None, rhs: Array,
     ) -> None:  # fmt: skip
+        """Fluxes through a side, into ``rhs`` and, where there is one, ``diagonal``."""
         cells, h = _cut(axis, -1 if high else 0), self.spacing[axis]
         alpha, beta = self.face_value(instance, BOX_SIDES[axis][high], k[cells], h)
         conductance = 2.0 * k[cells] / h**2
         if b is not None and weights is not None:
             conductance = conductance * weights((b[cells] if high else -b[cells]) * h / k[cells])
-        diagonal[cells] += conductance * (1.0 - alpha)
         rhs[cells] += conductance * beta
+        if diagonal is not None:
+            diagonal[cells] += conductance * (1.0 - alpha)
         if b is not None and weights is None:
             speed = (b[cells] if high else -b[cells]) / h
-            diagonal[cells] += speed * alpha
             rhs[cells] -= speed * beta
+            if diagonal is not None:
+                diagonal[cells] += speed * alpha
 
     def face_value(self, instance: Instance, side: str, k: Array, h: float) -> tuple[Array | float, Array | float]:
         """alpha and beta on a side of cells with the coefficient k, h across."""

@@ -17,6 +17,8 @@ from pdemill.spec.terms import Terms
 
 type Complex = NDArray[np.complex128]
 
+ROUNDED = 1e-13
+"""Part of the 2-norm that rounding explains."""
 TAYLOR = 1.0, 18
 """Below which |z| functions of z are summed by so many terms of their series."""
 
@@ -53,13 +55,14 @@ class Balance:
         for factor, more in zip(growth[0], added[0], strict=True):
             exact.append(factor * exact[-1] + more * self.force[0])
         many = self.grid.multiplicity
-        found = [_relative(np.abs(states[:, 0] - np.array(exact)), _norm(states, many))]
+        whole = _norm(states, many)
+        found = [_relative(np.abs(states[:, 0] - np.array(exact)) - ROUNDED * whole, whole)]
         flow = self.terms.vorticity_advection is not None
         for weight in (many[1:], (many * self.grid.inverse_squared)[1:]) if flow else (many[1:],):
             sizes = _norm(states[:, 1:], weight)
             most = growth[1].real * sizes[:-1] + added[1].real * _norm(self.force[1:], weight)
-            found.append(_relative(np.append(0.0, sizes[1:] - most), sizes))
-        return max(0.0, *found)
+            found.append(_relative(np.append(0.0, sizes[1:] - most - ROUNDED * whole[1:]), sizes))
+        return max(found)
 
     def budget(self, states: Spectra, step: float) -> tuple[float, float]:
         """Of three states [3, modes], a step apart: how far the last one is from what the terms make of the first, and
@@ -76,10 +79,9 @@ class Balance:
         curved = 2.0 * (rates[0] - 2.0 * rates[1] + rates[2])
         made = whole * states[0] + flat * rates[0] + slope * (rates[2] - rates[0]) + (bend - slope) * curved
         weight = self.grid.multiplicity
-        sizes = [_norm(part, weight) for part in (states[2] - made, (bend - slope) * curved)]
-        varying = float(_norm(states[2, 1:], weight[1:]))
-        off, unknown = (float(size) / varying if size > 0.0 else 0.0 for size in sizes)
-        return off, unknown
+        off = _norm(states[2] - made, weight) - ROUNDED * _norm(states[2], weight)
+        unknown, varying = _norm((bend - slope) * curved, weight), _norm(states[2, 1:], weight[1:])
+        return _relative(off[None], varying[None]), _relative(unknown[None], varying[None])
 
 
 def _norm(spectra: Complex, weight: Array) -> Array:
@@ -87,8 +89,10 @@ def _norm(spectra: Complex, weight: Array) -> Array:
 
 
 def _relative(excess: Array, sizes: Array) -> float:
+    """The largest of what is positive, relative to the largest size until then."""
     largest = np.maximum.accumulate(sizes)
-    return float(np.divide(excess, largest, out=np.where(excess > 0.0, np.inf, 0.0), where=largest > 0.0).max())
+    found = np.divide(excess, largest, out=np.where(excess > 0.0, np.inf, 0.0), where=largest > 0.0)
+    return max(0.0, float(found.max()))
 
 
 def _weights(linear: Complex, span: float) -> tuple[Complex, ...]:

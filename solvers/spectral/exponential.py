@@ -27,11 +27,22 @@ class Exponential(ABC):
     """Evaluations of N per step."""
     march: ClassVar[Any]
     """``march(states, steps, parts, plan, quadratic, work, space)``: compiled; advances states [samples, planes] in
-    place. ``parts``: the coefficients, [S, planes] each, S = 1 where all samples share them; ``work``: [7, planes]."""
+    place. ``parts``: the coefficients, [S, planes] each, S = 1 where all samples share them, of real ones no imaginary
+    parts; ``work``: [7, planes]."""
 
     @abstractmethod
     def coefficients(self, linear: Array | Complex, step: float) -> tuple[Array | Complex, ...]:
         """What a step needs, [modes] each."""
+
+
+@compiled(forceinline=True)
+def _times(c, m, v, xr, xi):  # type: ignore[no-untyped-def]
+    """Vector number m of c times a number; c has v vectors of real parts, and as many of imaginary ones or none."""
+    cr = load(c, m)
+    if c.size == v * LANES:
+        return cr * xr, cr * xi
+    ci = load(c, v + m)
+    return cr * xr - ci * xi, cr * xi + ci * xr
 
 
 @compiled()
@@ -40,11 +51,11 @@ def _stage(out, e, u, q, c1, n1, c2, n2):  # type: ignore[no-untyped-def]
     v = u.size // (2 * LANES)
     a, b = splat(c1), splat(c2)
     for m in range(v):
-        er, ei, ur, ui = load(e, m), load(e, v + m), load(u, m), load(u, v + m)
-        qr, qi = load(q, m), load(q, v + m)
+        ur, ui = _times(e, m, v, load(u, m), load(u, v + m))
         nr, ni = a * load(n1, m) + b * load(n2, m), a * load(n1, v + m) + b * load(n2, v + m)
-        store(out, m, (er * ur - ei * ui) + (qr * nr - qi * ni))
-        store(out, v + m, (er * ui + ei * ur) + (qr * ni + qi * nr))
+        nr, ni = _times(q, m, v, nr, ni)
+        store(out, m, ur + nr)
+        store(out, v + m, ui + ni)
 
 
 @compiled()
@@ -52,15 +63,14 @@ def _finish4(u, e, f1, f2, f3, n0, na, nb, nc):  # type: ignore[no-untyped-def]
     """u = e u + f1 n0 + f2 (na + nb) + f3 nc."""
     v = u.size // (2 * LANES)
     for m in range(v):
-        er, ei, ur, ui = load(e, m), load(e, v + m), load(u, m), load(u, v + m)
-        xr, xi = er * ur - ei * ui, er * ui + ei * ur
-        fr, fi, nr, ni = load(f1, m), load(f1, v + m), load(n0, m), load(n0, v + m)
-        xr, xi = xr + (fr * nr - fi * ni), xi + (fr * ni + fi * nr)
-        fr, fi, nr, ni = load(f2, m), load(f2, v + m), load(na, m) + load(nb, m), load(na, v + m) + load(nb, v + m)
-        xr, xi = xr + (fr * nr - fi * ni), xi + (fr * ni + fi * nr)
-        fr, fi, nr, ni = load(f3, m), load(f3, v + m), load(nc, m), load(nc, v + m)
-        store(u, m, xr + (fr * nr - fi * ni))
-        store(u, v + m, xi + (fr * ni + fi * nr))
+        xr, xi = _times(e, m, v, load(u, m), load(u, v + m))
+        nr, ni = _times(f1, m, v, load(n0, m), load(n0, v + m))
+        xr, xi = xr + nr, xi + ni
+        nr, ni = _times(f2, m, v, load(na, m) + load(nb, m), load(na, v + m) + load(nb, v + m))
+        xr, xi = xr + nr, xi + ni
+        nr, ni = _times(f3, m, v, load(nc, m), load(nc, v + m))
+        store(u, m, xr + nr)
+        store(u, v + m, xi + ni)
 
 
 @compiled()
@@ -102,10 +112,9 @@ def _add(u, a, f, n1, n0):  # type: ignore[no-untyped-def]
     """u = a + f (n1 - n0)."""
     v = u.size // (2 * LANES)
     for m in range(v):
-        fr, fi = load(f, m), load(f, v + m)
-        nr, ni = load(n1, m) - load(n0, m), load(n1, v + m) - load(n0, v + m)
-        store(u, m, load(a, m) + (fr * nr - fi * ni))
-        store(u, v + m, load(a, v + m) + (fr * ni + fi * nr))
+        nr, ni = _times(f, m, v, load(n1, m) - load(n0, m), load(n1, v + m) - load(n0, v + m))
+        store(u, m, load(a, m) + nr)
+        store(u, v + m, load(a, v + m) + ni)
 
 
 class ETDRK4(Exponential):

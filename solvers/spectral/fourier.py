@@ -7,6 +7,7 @@ after, it is the inverse transform, unscaled.
 
 from __future__ import annotations
 
+from functools import cache
 from typing import NamedTuple
 
 import numpy as np
@@ -42,6 +43,7 @@ def factors(n: int) -> list[int] | None:
     return [8] * eights + [4] * fours + [2] * (twos - 3 * eights - 2 * fours) + rest if n == 1 else None
 
 
+@cache
 def line(n: int) -> Line:
     """What the transform of n numbers needs, n a product of radices."""
     radices = factors(n)

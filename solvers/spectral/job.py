@@ -177,7 +177,7 @@ class SpectralJob(TrajectoryJob):
     def reference(self, instance: Instance) -> Reference:
         other = OtherMarch(instance.terms, self.grid)
 
-        def march(fields: Array, interval: float, steps: int) -> tuple[Array, float]:
+        def march(fields: Array, interval: float, steps: int, begin: float) -> tuple[Array, float]:
             coarse, fine = (other.march(fields[0], interval, n)[None] for n in (steps, 2 * steps))
             return fine, apart(coarse, fine)
 
@@ -259,6 +259,13 @@ class SpectralJob(TrajectoryJob):
                     columns.update(budget_defect=off, budget_limit=limit)
         return found
 
+    def _rounded(self, stored: Mapping[str, Any], states: Spectra) -> float:
+        """What rounding to the stored type is of what varies in states."""
+        energy = np.square(np.abs(states)) * self.grid.multiplicity
+        varying = energy[:, 1:].sum(axis=1)
+        level = np.divide(energy[:, 0], varying, out=np.zeros(len(states)), where=varying > 0.0)
+        return float(np.finfo(stored["solution"].dtype).eps * np.sqrt(1.0 + level.max()))
+
     def _balance_of(self, start: Start) -> Balance:
         """That of a sample; one object for all samples where nothing in the equation is drawn."""
         if self._balance is not None:
@@ -277,7 +284,7 @@ class SpectralJob(TrajectoryJob):
         (found,) = self.balances([start], [frames], run)
         if not found:
             return []
-        allowed = SHAKEN * float(np.finfo(stored["solution"].dtype).eps)
+        allowed = SHAKEN * self._rounded(stored, frames)
         if told := self._unbalanced(found | {"invariant_defect": found["invariant_defect"] - allowed}):
             return [f"its states are out of balance: {told}"]
         return [
@@ -296,11 +303,7 @@ class SpectralJob(TrajectoryJob):
         if self.whole is None or not later.size:
             return []
         states = self.grid.spectra(solution[self.whole[0], later])
-        tail = float(self.grid.tail(states).max())
-        energy = np.square(np.abs(states)) * self.grid.multiplicity
-        whole, varying = energy.sum(axis=-1), energy[..., 1:].sum(axis=-1)
-        level = np.sqrt(np.divide(whole, varying, out=np.ones_like(whole), where=varying > 0.0).max())
-        rounding = 1e2 * float(np.finfo(stored["solution"].dtype).eps * level)
+        tail, rounding = float(self.grid.tail(states).max()), 1e2 * self._rounded(stored, states)
         if abs(tail - stated) > GAP * tail + rounding:
             return [f"its spectral_tail {stated:.2g} is not that of its states, {tail:.2g}"]
         return []

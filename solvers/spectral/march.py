@@ -16,6 +16,9 @@ from pdemill.solvers.spectral.lanes import LANES
 from pdemill.solvers.spectral.symbols import Products, Symbols
 from pdemill.solvers.spectral.tendency import Quadratic, plan_of, space_for
 
+MOST_KEPT = 16
+"""Lengths of steps whose coefficients are kept."""
+
 
 class SpectralMarch:
     """A scheme at work on the equations of a batch, one row per sample; what a row comes to does not depend on the
@@ -30,12 +33,13 @@ class SpectralMarch:
         self.plan = plan_of(grid.numbers)
         self.linear = _stacked([one.linear for one in equations])
         weights = _stacked([one.weights for one in equations])
-        points = prod(self.plan.sizes[:3].tolist()) // (LANES if grid.dimension == 1 else 1)
+        points = prod(self.plan.sizes[:3].tolist())
         scale = 0.25 / points  # of real lines of twice as many points, whose coefficients come out doubled
-        none = np.empty((0, grid.modes), np.complex128)
+        factors = products.factors if products else np.empty((0, grid.modes), np.complex128)
         terms = products.terms if products else ()
         self.quadratic = Quadratic(
-            self._planes(products.factors if products else none, shared=True),
+            self._planes(factors, shared=True),
+            np.all(factors == 1.0, axis=1),
             np.stack([self._planes(scale * weights[:, p]) for p in range(weights.shape[1])], axis=1)
             if terms
             else np.empty((1, 0, 0)),
@@ -45,37 +49,49 @@ class SpectralMarch:
         )
         self.space = space_for(self.plan, len(self.quadratic.factors), self.quadratic.weights.shape[1])
         self.work = np.zeros((7, self.quadratic.forcing.shape[1]))
-        self._parts: dict[float, tuple[Array, ...]] = {}
+        alike = all(one is equations[0] for one in equations)
+        self._kept: dict[Any, tuple[Array, ...]] = equations[0].kept if alike else {}
+        """The coefficients of schemes, by their steps; those of an equation of many samples last as long as it does."""
 
     def _planes(self, values: NDArray[Any], shared: bool = False) -> Array:
-        """Coefficients [samples, modes] as the compiled code has them; one row stays one, which all share. ``shared``:
-        rows are none of samples."""
+        """Coefficients [samples, modes] as the compiled code has them, real ones without imaginary parts; one row stays
+        one, which all share. ``shared``: rows are none of samples."""
         grid = self.grid
         columns = len(grid.numbers[-1])
         padded = -(-columns // LANES) * LANES
         if grid.dimension > 1:
             rows = values.reshape(len(values), grid.modes // columns, columns)
         elif shared or len(values) == 1:
-            rows = np.repeat(values[:, None], LANES, axis=1)
+            rows = np.repeat(values[:, :, None], LANES, axis=2)
         else:
             rows = np.concatenate([values, np.repeat(values[:1], -len(values) % LANES, axis=0)])
-            rows = rows.reshape(-1, LANES, columns)
-        made = np.zeros((len(rows), 2, rows.shape[1], padded))
-        made[:, 0, :, :columns] = rows.real
-        made[:, 1, :, :columns] = rows.imag
-        return made.reshape(len(rows), 2 * rows.shape[1] * padded)
+            rows = np.moveaxis(rows.reshape(-1, LANES, columns), 1, 2)
+        if grid.dimension == 1:
+            columns = padded = LANES
+        parts = [rows.real, rows.imag] if np.iscomplexobj(rows) else [rows]
+        made = np.zeros((len(rows), len(parts), rows.shape[1], padded))
+        for number, part in enumerate(parts):
+            made[:, number, :, :columns] = part
+        return made.reshape(len(rows), prod(made.shape[1:]))
 
-    def advance(self, u: Spectra, interval: float, steps: int) -> None:
-        """Advance u [samples, modes] in place by so many equal steps."""
+    def advance(self, u: Spectra, interval: float, steps: int, begin: float = 0.0) -> None:
+        """Advance u [samples, modes] in place by so many equal steps, from whatever time: the equations do not know."""
         step = interval / steps
-        parts = self._parts.get(step)
+        key = type(self.scheme), step
+        parts = self._kept.get(key)
         if parts is None:
-            parts = self._parts[step] = self._coefficients(step)
+            while len(self._kept) >= MOST_KEPT:
+                self._kept.pop(next(iter(self._kept)))
+            parts = self._kept[key] = self._coefficients(step)
         states = self._planes(u)
         self.scheme.march(states, steps, parts, self.plan, self.quadratic, self.work, self.space)
         columns = len(self.grid.numbers[-1])
-        found = states.reshape(len(states), 2, -1, -(-columns // LANES) * LANES)[..., :columns]
-        planes = np.moveaxis(found, 1, 0).reshape(2, -1, columns)[:, : u.size // columns]
+        if self.grid.dimension == 1:
+            found = states.reshape(len(states), 2, columns, LANES)
+            planes = np.moveaxis(found, (1, 3), (0, 2)).reshape(2, -1, columns)[:, : len(u)]
+        else:
+            found = states.reshape(len(states), 2, -1, -(-columns // LANES) * LANES)[..., :columns]
+            planes = np.moveaxis(found, 1, 0)
         u.real, u.imag = planes.reshape(2, len(u), -1)
 
     def _coefficients(self, step: float) -> tuple[Array, ...]:

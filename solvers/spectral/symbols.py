@@ -7,7 +7,8 @@ one that is quadratic, one of QUADRATIC. A new term is one function.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -101,12 +102,13 @@ QUADRATIC: Mapping[str, Callable[[PeriodicGrid], Products]] = {
 @dataclass(frozen=True)
 class Symbols:
     """The equation of one sample, its ``terms``: ``linear`` L [modes], ``weights`` of the products [P, modes],
-    ``forcing`` f [modes]."""
+    ``forcing`` f [modes]; ``kept``: what marching has made of them."""
 
     terms: Terms
     linear: Array | Complex
     weights: Complex
     forcing: Complex
+    kept: dict[Any, Any] = field(default_factory=dict, repr=False, compare=False)
 
 
 def numbers(functions: tuple[Function, ...]) -> Numbers:

@@ -1,8 +1,8 @@
 """N(u) + f of one sample in compiled code: to the points, products there, and back, eight lines at a time.
 
 Coefficients are in rows of the last axis' wave numbers, 0 .. cut and then zeros up to a multiple of eight: planes of
-real and of imaginary parts, [2, rows, columns]. In one dimension rows are samples. What is real is transformed as a
-complex array of half the length; values at points are never held for more than eight rows.
+real and of imaginary parts, [2, rows, columns]. In one dimension samples are side by side, [2, modes, 8]. What is real
+is transformed as a complex array of half the length; values at points are never held for more than eight rows.
 """
 
 from __future__ import annotations
@@ -34,11 +34,12 @@ class Plan(NamedTuple):
 
 
 class Quadratic(NamedTuple):
-    """sum_p W_p F(q_p(D_1 u, .., D_J u)). ``factors``: D [J, planes]; ``weights``: W [S, P, planes], S = 1 where all
-    samples share them; ``forcing`` f [S, planes]; q_p is the sum of ``strengths`` times the products of two fields that
-    ``terms`` names, [p, i, j] each, ascending in p."""
+    """sum_p W_p F(q_p(D_1 u, .., D_J u)). ``factors``: D [J, planes], ``ones``: which of them are 1; ``weights``: W
+    [S, P, planes], S = 1 where all samples share them; ``forcing`` f [S, planes]; q_p is the sum of ``strengths`` times
+    the products of two fields that ``terms`` names, [p, i, j] each, ascending in p."""
 
     factors: Array
+    ones: NDArray[np.bool_]
     weights: Array
     forcing: Array
     terms: NDArray[np.int64]
@@ -70,9 +71,7 @@ def plan_of(numbers: tuple[NDArray[np.intp], ...]) -> Plan:
     points = [points_for(int(part.max()), halved=False) for part in numbers[:-1]]
     places = [(part % n).astype(np.int64) for part, n in zip(numbers[:-1], points, strict=True)]
     lines = [line(n) for n in points]
-    if not points:  # samples side by side
-        points, places, lines = [LANES], [np.arange(LANES)], [line(1)]
-    if len(points) == 1:
+    while len(points) < 2:
         points, places, lines = [1, *points], [np.zeros(1, np.int64), *places], [line(1), *lines]
     last = points_for(cut, halved=True)
     angles = 2.0 * np.pi * np.arange(last // 2 + 1) / last
@@ -108,14 +107,83 @@ def tendency(u, out, plan, quadratic, sample, space):  # type: ignore[no-untyped
     if space.made.shape[0] == 0:
         out[:] = forcing
         return
+    weights = quadratic.weights[min(sample, quadratic.weights.shape[0] - 1)]
+    if plan.sizes[1] == 1:
+        _lines(u, out, weights, forcing, plan, quadratic, space)
+        return
     for j in range(space.fields.shape[0]):
         _outer_back(u, quadratic.factors[j], space.half[j], plan, space.lines)
         _inner_back(space.half[j], plan, space.lines)
     _products(plan, quadratic, space)
-    weights = quadratic.weights[min(sample, quadratic.weights.shape[0] - 1)]
     for p in range(space.made.shape[0]):
         _inner_forth(space.half[p], plan, space.lines)
         _outer_forth(space.half[p], weights[p], forcing, p == 0, out, plan, space.lines)
+
+
+@compiled()
+def _lines(u, out, weights, forcing, plan, quadratic, space):  # type: ignore[no-untyped-def]
+    """The same for one line of eight samples each."""
+    for j in range(space.fields.shape[0]):
+        field = space.fields[j]
+        _spread(u, quadratic.factors[j], quadratic.ones[j], field[0, 0], field[0, 1], plan)
+        transform(field[0, 1], field[0, 0], field[1, 1], field[1, 0], plan.line2)
+    _multiplied(plan, quadratic, space)
+    end = len(plan.line2.radices) % 2
+    for p in range(space.made.shape[0]):
+        found = space.made[p]
+        transform(found[0, 0], found[0, 1], found[1, 0], found[1, 1], plan.line2)
+        _gather(found[end, 0], found[end, 1], weights[p], forcing if p == 0 else out, out, plan)
+
+
+@compiled(forceinline=True)
+def _mode(u, d, one, k, v):  # type: ignore[no-untyped-def]
+    """Coefficient k of D u."""
+    ur, ui = load(u, k), load(u, v + k)
+    if one:
+        return ur, ui
+    dr, di = load(d, k), load(d, v + k)
+    return dr * ur - di * ui, dr * ui + di * ur
+
+
+@compiled()
+def _spread(u, d, one, xr, xi, plan):  # type: ignore[no-untyped-def]
+    """D u, as ``_entangle`` makes it."""
+    half, kept = plan.sizes[2], plan.sizes[6]
+    zero = splat(0.0)
+    ar, ai = _mode(u, d, one, 0, kept)
+    store(xr, 0, ar)
+    store(xi, 0, ar)
+    for k in range(1, half // 2 + 1):
+        cr, ci = splat(plan.turns[2 * k]), splat(plan.turns[2 * k + 1])
+        ar, ai, br, bi = zero, zero, zero, zero
+        if k < kept:
+            ar, ai = _mode(u, d, one, k, kept)
+        if half - k < kept:
+            br, bi = _mode(u, d, one, half - k, kept)
+        sr, si, dr, di = ar + br, ai - bi, ar - br, ai + bi
+        tr, ti = zero - (cr * di + ci * dr), cr * dr - ci * di
+        store(xr, k, sr + tr)
+        store(xi, k, si + ti)
+        store(xr, half - k, sr - tr)
+        store(xi, half - k, ti - si)
+
+
+@compiled()
+def _gather(xr, xi, w, before, out, plan):  # type: ignore[no-untyped-def]
+    """W times what ``_disentangle`` makes, added to what was there before."""
+    half, kept = plan.sizes[2], plan.sizes[6]
+    zero = splat(0.0)
+    ar, ai = load(xr, 0), load(xi, 0)
+    _weighed(out, before, 0, kept, w, (ar + ai) + (ar + ai), zero)
+    for k in range(1, half // 2 + 1):
+        cr, ci = splat(plan.turns[2 * k]), splat(plan.turns[2 * k + 1])
+        ar, ai, br, bi = load(xr, k), load(xi, k), load(xr, half - k), load(xi, half - k)
+        sr, si, dr, di = ar + br, ai - bi, ar - br, ai + bi
+        tr, ti = cr * di - ci * dr, zero - (cr * dr + ci * di)
+        if k < kept and 2 * k != half:
+            _weighed(out, before, k, kept, w, sr + tr, si + ti)
+        if half - k < kept:
+            _weighed(out, before, half - k, kept, w, sr - tr, ti - si)
 
 
 @compiled()
@@ -180,7 +248,7 @@ def _inner_back(half, plan, lines):  # type: ignore[no-untyped-def]
 @compiled()
 def _products(plan, quadratic, space):  # type: ignore[no-untyped-def]
     """Along the last axis, eight rows at a time: to the points, products, and back."""
-    blocks, half = plan.sizes[5], plan.sizes[2]
+    blocks = plan.sizes[5]
     end = len(plan.line2.radices) % 2
     for rows in range(space.half.shape[2] // (LANES * LANES * blocks)):
         for j in range(space.fields.shape[0]):
@@ -190,19 +258,7 @@ def _products(plan, quadratic, space):  # type: ignore[no-untyped-def]
                     turn(space.half[j, plane], rows * LANES * blocks + c, blocks, field[0, plane], c * LANES, 1)
             _entangle(field[0, 0], field[0, 1], plan)
             transform(field[0, 1], field[0, 0], field[1, 1], field[1, 0], plan.line2)
-        last = -1
-        for t in range(len(quadratic.strengths)):
-            p, i, j = quadratic.terms[t]
-            for plane in range(2):
-                _product(
-                    space.made[p, 0, plane],
-                    space.fields[i, end, plane],
-                    space.fields[j, end, plane],
-                    quadratic.strengths[t],
-                    p == last,
-                    half,
-                )
-            last = p
+        _multiplied(plan, quadratic, space)
         for p in range(space.made.shape[0]):
             found = space.made[p]
             transform(found[0, 0], found[0, 1], found[1, 0], found[1, 1], plan.line2)
@@ -210,6 +266,24 @@ def _products(plan, quadratic, space):  # type: ignore[no-untyped-def]
             for plane in range(2):
                 for c in range(blocks):
                     turn(found[end, plane], c * LANES, 1, space.half[p, plane], rows * LANES * blocks + c, blocks)
+
+
+@compiled(forceinline=True)
+def _multiplied(plan, quadratic, space):  # type: ignore[no-untyped-def]
+    """The products of fields at the points."""
+    end, last = len(plan.line2.radices) % 2, -1
+    for t in range(len(quadratic.strengths)):
+        p, i, j = quadratic.terms[t]
+        for plane in range(2):
+            _product(
+                space.made[p, 0, plane],
+                space.fields[i, end, plane],
+                space.fields[j, end, plane],
+                quadratic.strengths[t],
+                p == last,
+                plan.sizes[2],
+            )
+        last = p
 
 
 @compiled()

@@ -15,9 +15,9 @@ from pdemill.solvers.tableaus import Tableau
 
 ROUNDING = 1e-12
 """Part of what a stage starts from below which its defect is rounding."""
-FORCING = 1e-2
+FORCING = 5e-2
 """The part of a defect that one correction may leave."""
-SLOW, MOST = 0.1, 12
+SLOW, MOST = 0.03, 12
 """A correction that leaves more than this part of the defect was the last one with its Jacobian; most of a stage."""
 
 
@@ -36,8 +36,9 @@ class ImplicitMarch:
         self._systems = [StepSolver(equation, servant) for equation in equations]
         self.left = np.zeros((len(equations), 1))
 
-    def advance(self, u: Array, interval: float, steps: int) -> None:
-        """Advance the states u [rows, n] in place by so many equal steps."""
+    def advance(self, u: Array, interval: float, steps: int, begin: float = 0.0) -> None:
+        """Advance the states u [rows, n] in place by so many equal steps, from whatever time: the equations do not
+        know."""
         for _ in range(steps):
             tasks = [self._step(row, u[row].copy(), interval / steps) for row in range(len(u))]
             with np.errstate(all="ignore"):
@@ -53,7 +54,11 @@ class ImplicitMarch:
         slopes, z, left = [self.equations[row].residual(u)], u, 0.0
         for i in range(1, tableau.stages):
             known = _combined(u, slopes, step * tableau.implicit[i, :i])
-            found = yield from self._stage(row, z, known, shift, max(limit, ROUNDING * two_norm(known)))
+            expected = known + np.tensordot(tableau.predictor[i, :i], np.stack(slopes), 1) / shift
+            enough = max(limit, ROUNDING * two_norm(known))
+            found = yield from self._stage(row, expected, known, shift, enough)
+            if found is None:
+                found = yield from self._stage(row, z, known, shift, enough)
             if found is None:
                 return np.full_like(u, np.nan), np.inf
             z, defect = found
@@ -62,10 +67,10 @@ class ImplicitMarch:
         return _combined(u, slopes, step * tableau.weights), left
 
     def _stage(
-        self, row: int, z: Array, known: Array, shift: float, limit: float
+        self, row: int, guess: Array, known: Array, shift: float, limit: float
     ) -> Asking[tuple[Array, float] | None]:
         """z and its defect in units of z; None where the iteration does not end."""
-        equation, systems, before = self.equations[row], self._systems[row], np.inf
+        equation, systems, z, before = self.equations[row], self._systems[row], guess, np.inf
         for _ in range(MOST):
             rest = shift * (known - z) + equation.residual(z)
             defect = two_norm(rest) / shift

@@ -51,6 +51,9 @@ class ImplicitJob(SteppingJob):
             self._shared = made
         return made
 
+    def start_of(self, instance: Instance, number: int) -> Start:
+        return Start(number, self.equation(instance), self._initial(instance))
+
     def march(self, equations: Sequence[Any]) -> Any:
         whole = self.times[-1] + self.problem.time.warmup
         servant = Servant(self.linear_method.solver(), self.linear_method)
@@ -61,9 +64,9 @@ class ImplicitJob(SteppingJob):
             return None
         coarse, fine = (ByFaces(instance, self.grid, part * self.method.time_rtol) for part in STRICTER)
 
-        def march(fields: Array, interval: float, steps: int) -> tuple[Array, float]:
-            made = fine.march(fields, interval)
-            return made, apart(coarse.march(fields, interval), made)
+        def march(fields: Array, interval: float, steps: int, begin: float) -> tuple[Array, float]:
+            made = fine.march(fields, interval, begin)
+            return made, apart(coarse.march(fields, interval, begin), made)
 
         return march
 
@@ -91,7 +94,7 @@ class ImplicitJob(SteppingJob):
 class ByFaces(Independent):
     """Another way to march: fluxes face by face, and SciPy's BDF."""
 
-    def slopes(self, u: Array) -> Array:
+    def slopes(self, t: float, u: Array) -> Array:
         return residual_by_faces(self.grid, self.instance, u.reshape(-1)).reshape(u.shape)
 
 

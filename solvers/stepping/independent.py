@@ -27,28 +27,30 @@ class Independent:
 
     def __init__(self, instance: Instance, grid: BoxGrid, rtol: float) -> None:
         self.instance, self.grid, self.rtol = instance, grid, rtol
+        self._now = instance
         self.names = [unknown.name for unknown in instance.problem.solved_for]
         self._terms = (instance.terms, *instance.terms.others)
 
-    def march(self, fields: Array, interval: float) -> Array:
-        """The channels [C, *shape] after an interval; NaN where the integration fails."""
+    def march(self, fields: Array, interval: float, begin: float) -> Array:
+        """The channels [C, *shape] after an interval from the time ``begin``; NaN where the integration fails."""
         size = float(np.abs(fields - fields.mean()).max()) or 1.0
 
         def slope(t: float, u: Array) -> Array:
-            return self.slopes(u.reshape(fields.shape)).reshape(-1)
+            return self.slopes(t, u.reshape(fields.shape)).reshape(-1)
 
         with np.errstate(all="ignore"):  # SciPy's begins with memory as it is
             found = solve_ivp(
-                slope, (0.0, interval), fields.reshape(-1), "BDF", (interval,), rtol=self.rtol,
+                slope, (begin, begin + interval), fields.reshape(-1), "BDF", (begin + interval,), rtol=self.rtol,
                 atol=1e-2 * self.rtol * size, jac_sparsity=self._neighbours(len(fields)),
             )  # fmt: skip
         return found.y[:, -1].reshape(fields.shape) if found.success else np.full_like(fields, np.nan)
 
-    def slopes(self, u: Array) -> Array:
-        """u_t for the channels [C, *shape]."""
-        whole, points = self.instance.terms, self.grid.points
+    def slopes(self, t: float, u: Array) -> Array:
+        """u_t for the channels [C, *shape] at the time t."""
+        self._now = self.instance.at_time(t)
+        whole, points = self._now.terms, self.grid.points
         made = np.empty_like(u)
-        for channel, (terms, values) in enumerate(zip(self._terms, u, strict=True)):
+        for channel, (terms, values) in enumerate(zip((whole, *whole.others), u, strict=True)):
             total = np.broadcast_to(np.asarray(terms.source(points), float), values.shape).copy()
             if terms.reaction is not None:
                 total -= terms.reaction(points) * values
@@ -105,11 +107,8 @@ class Independent:
             flux += np.where(b > 0.0, b * before, b * after)
         if terms.self_advection is not None:
             s = float(terms.self_advection(NOWHERE))
-            least, most = np.minimum(before, after), np.maximum(before, after)
-            ends = 0.5 * s * np.stack([before * before, after * after])
-            inner = np.where((least < 0.0) & (most > 0.0), 0.0, ends[0])
-            candidates = np.stack([*ends, inner])  # the extrema of the flux between both values
-            flux += np.where(before <= after, candidates.min(axis=0), candidates.max(axis=0))
+            both = 0.5 * s * (before * before + after * after)
+            flux += 0.5 * both - 0.25 * abs(s) * (after * np.abs(after) - before * np.abs(before))
         return np.moveaxis((flux[1:] - flux[:-1]) / h, 0, axis)
 
     def _on_faces(self, function: Function, axis: int) -> Array:
@@ -123,7 +122,7 @@ class Independent:
 
     def _at_side(self, side: str, u: Array, k: Array, h: float) -> Array:
         """u on a side."""
-        condition, data = self.instance.condition(side)
+        condition, data = self._now.condition(side)
         values = {name: function(self.grid.side_points[side]) for name, function in data.items()}
         match condition.kind():
             case "dirichlet":

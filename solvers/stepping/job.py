@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from copy import copy
-from functools import cached_property
+from functools import cached_property, partial
 from math import inf
 from typing import Any
 
@@ -27,6 +27,7 @@ from pdemill.solvers.stepping.place import BoxInTimePlace
 from pdemill.solvers.tableaus import Tableau
 from pdemill.solvers.trajectories.differences import apart
 from pdemill.solvers.trajectories.job import Reference, Start, States, TrajectoryJob
+from pdemill.spec.field import Function
 from pdemill.spec.job import Spec
 from pdemill.spec.method import LinearMethod, Method
 from pdemill.store.layout import ArrayLayout
@@ -41,6 +42,8 @@ MOST_REFERENCED = 20_000
 """Unknowns up to which verify integrates in another way too."""
 STRICTER = 0.1, 0.01
 """Parts of ``time_rtol`` that verify integrates to, step by step."""
+LOST, LOST_AT_SIDES, LIMITED = 0.25, 0.5, 3.3
+"""What of the order in time stiff terms cost, and values on sides that depend on t; what limited fluxes leave of it."""
 SHARE = 0.5
 """Part of ``certify.algebraic_rtol`` that systems are solved to."""
 
@@ -50,19 +53,32 @@ class SteppingJob(TrajectoryJob):
 
     problem: BoxInTimePlace
     own_columns: tuple[ArrayLayout, ...] = (ArrayLayout("algebraic_error", "float32"),)
-    first_columns = ("algebraic_error",)
+    first_columns: tuple[str, ...] = ("algebraic_error",)
     refinement = 4.0 / 3.0  # second order in space
-    lost = 0.25
+    grid_kind: type[BoxGrid] = BoxGrid
 
     def __init__(self, spec: Spec, chosen: Method | None = None) -> None:
         super().__init__(spec, chosen)
         place = self.problem
         grid = place.resolution, place.lengths, place.joined, place.properties
-        self.grids = tuple(BoxGrid(*grid) for _ in place.solved_for)  # each keeps its constant matrix
+        self.grids = tuple(self.grid_kind(*grid) for _ in range(self.grid_count))  # each keeps its constant matrix
         self.grid = self.grids[0]
         self.points, self.axes = self.grid.points, self.grid.axes
         self.nodes = self.grid.centres
         self._shared: BoxEquation | None = None
+
+    @property
+    def grid_count(self) -> int:
+        """One for each unknown."""
+        return len(self.problem.solved_for)
+
+    @property
+    def lost(self) -> float:
+        sides = self.problem.conditions.values()
+        moving = any(value.in_time for side in sides if side.essential for _, value in side.data())
+        stiff = LOST_AT_SIDES if moving else LOST
+        carried = {"advection", "self_advection"} & {term for term, _, _ in self.problem.asked()}
+        return max(stiff, self.order - LIMITED) if carried else stiff
 
     @property
     def tableau(self) -> Tableau:
@@ -104,7 +120,7 @@ class SteppingJob(TrajectoryJob):
         if self._alike and self._shared is not None:
             return self._shared
         parts = tuple(grid.assemble(instance.of_unknown(number)) for number, grid in enumerate(self.grids))
-        made = equation_of(instance, self.grid, parts)
+        made = equation_of(instance, self.grids, parts)
         if self._alike:
             self._shared = made
         return made
@@ -130,7 +146,10 @@ class SteppingJob(TrajectoryJob):
         return states.reshape(len(states), len(self.problem.channels), *self.grid.shape)
 
     def initial_fields(self, state: States) -> Mapping[str, Array]:
-        return dict(zip(self.problem.initial_names, self.fields(state[None])[0], strict=True))
+        return dict(zip(self.problem.initial_names, self.fields(state[None])[0], strict=False))  # one may be for all
+
+    def spread(self, side: str, data: Function) -> Array:
+        return self.grid.spread(side, data)
 
     @property
     def whole(self) -> list[int] | None:
@@ -149,9 +168,9 @@ class SteppingJob(TrajectoryJob):
             return None
         coarse, fine = (Independent(instance, self.grid, part * self.method.time_rtol) for part in STRICTER)
 
-        def march(fields: Array, interval: float, steps: int) -> tuple[Array, float]:
-            made = fine.march(fields, interval)
-            return made, apart(coarse.march(fields, interval), made)
+        def march(fields: Array, interval: float, steps: int, begin: float) -> tuple[Array, float]:
+            made = fine.march(fields, interval, begin)
+            return made, apart(coarse.march(fields, interval, begin), made)
 
         return march
 
@@ -164,8 +183,8 @@ class SteppingJob(TrajectoryJob):
             return np.full((len(self.problem.channels), len(self.times), *self.grid.shape), np.nan)
         frames = [finer.fields(u)[0].copy()] if self.times[0] == 0.0 else []
         with np.errstate(over="ignore", invalid="ignore"):
-            for length, count in zip(self.lengths, self.steps(run), strict=True):
-                march.advance(u, length, count)
+            for begin, length, count in zip(self.begins, self.lengths, self.steps(run), strict=True):
+                march.advance(u, length, count, begin)
                 frames.append(finer.fields(u)[0].copy())
         return np.stack([self.grid.restrict_fields(frame) for frame in frames], axis=1)
 
@@ -212,27 +231,53 @@ def linear_method(problem: BoxInTimePlace, unknowns: int) -> LinearMethod:
     return Direct(method="direct") if small else loose
 
 
-def equation_of(instance: Instance, grid: BoxGrid, systems: tuple[System, ...]) -> BoxEquation:
+def load_of(instance: Instance, grids: tuple[BoxGrid, ...]) -> Callable[[float], Array] | None:
+    """What the equation of a sample is driven by, where that depends on time; NaN where it has no values."""
+    if not instance.in_time:
+        return None
+
+    def load(t: float) -> Array:
+        now = instance.at_time(t)
+        try:
+            return np.stack([grid.load(now.of_unknown(number)) for number, grid in enumerate(grids)])
+        except InvalidSample:
+            return np.full((len(grids), grids[0].pattern.size), np.nan)
+
+    return load
+
+
+def equation_of(instance: Instance, grids: tuple[BoxGrid, ...], systems: tuple[System, ...]) -> BoxEquation:
     """That of a sample, of whose linear part these are the systems."""
+    grid = grids[0]
     law = instance.terms.law
     carried = {
         number: Advection(instance.of_unknown(number), grid)
         for number, terms in enumerate((instance.terms, *instance.terms.others))
         if terms.advection or terms.self_advection is not None
     }
+    load = load_of(instance, grids)
     if law is None and not carried:
-        return BoxEquation(systems, None)
+        return BoxEquation(systems, None, load=load)
     names = [unknown.name for unknown in instance.problem.solved_for]
 
-    def tendency(u: Array) -> Array:
+    def tendency(u: Array, t: float) -> Array:
         if law is None:
             total = np.zeros_like(u)
         else:
             assert isinstance(law, LawFunction)
             known = {name: part.reshape(grid.shape) for name, part in zip(names, u, strict=True)}
             total = -law.at(grid.points, known).reshape(len(u), -1)
-        for number, advection in carried.items():
-            total[number] += advection(u[number])
+        try:
+            for number, advection in carried.items():
+                total[number] += advection(u[number], t)
+        except InvalidSample:
+            total[...] = np.nan
         return total
 
-    return BoxEquation(systems, tendency, lambda u: min((a.longest(u[i]) for i, a in carried.items()), default=inf))
+    longest = partial(longest_of, carried)
+    return BoxEquation(systems, tendency, longest, load)
+
+
+def longest_of(carried: Mapping[int, Advection], u: Array) -> float:
+    """The longest step that all terms allow from the state u [C, n]."""
+    return min((advection.longest(u[number]) for number, advection in carried.items()), default=inf)

@@ -22,13 +22,14 @@ ROUNDING = 1e-12
 
 @dataclass(frozen=True, eq=False)
 class BoxEquation:
-    """u' = b - A u - N(u) of one sample: ``systems`` hold A and b of every unknown, ``tendency`` is -N for the unknowns
-    [C, n], or None where there is none; ``longest``: the longest step from a state [C, n] in which it makes no
-    oscillations."""
+    """u' = b - A u - N(u, t) of one sample: ``systems`` hold A and b of every unknown, ``tendency`` is -N for the
+    unknowns [C, n] at a time, or None where there is none; ``longest``: the longest step from a state [C, n] in which
+    it makes no oscillations; ``load`` is b [C, n] at a time, or None where it stays the same."""
 
     systems: tuple[System, ...]
-    tendency: Callable[[Array], Array] | None
+    tendency: Callable[[Array, float], Array] | None
     longest: Callable[[Array], float] = lambda u: inf
+    load: Callable[[float], Array] | None = None
 
 
 class BoxMarch:
@@ -51,46 +52,54 @@ class BoxMarch:
         self._systems: StageSystems | None = None
         self.left = np.zeros((len(equations), self._channels))
 
-    def advance(self, u: Array, interval: float, steps: int) -> None:
-        """Advance the states u [rows, C n] in place by so many equal steps."""
+    def advance(self, u: Array, interval: float, steps: int, begin: float = 0.0) -> None:
+        """Advance the states u [rows, C n] in place by so many equal steps from the time ``begin``."""
         step = interval / steps
         if self._systems is None or step != self._step:
             matrices, shift = [part.matrix for part in self._parts], 1.0 / (self.tableau.gamma * step)
             self._step, self._systems = step, StageSystems(matrices, shift, self._method, self._exact)
         parts = u.reshape(len(self._parts), -1)
-        for _ in range(steps):
-            self._advance(parts, step, self._systems)
+        for number in range(steps):
+            self._advance(parts, begin + number * step, step, self._systems)
 
-    def _advance(self, u: Array, step: float, systems: StageSystems) -> None:
+    def _advance(self, u: Array, t: float, step: float, systems: StageSystems) -> None:
         tableau = self.tableau
         stages, other = tableau.stages, step if self._explicit else 0.0
         slopes = self._slopes
         sizes = np.array([two_norm(part - part.mean()) for part in u])
         share = self._tolerance * step / tableau.amplification[1:].sum()
+        self._load(t)
         self._linear(u, slopes[0])
         if self._explicit:
-            self._other(u, slopes[stages])
+            self._other(u, t, slopes[stages])
         z, left = u, np.zeros(len(u))
         for i in range(1, stages):
             known = _combined(u, slopes, step * tableau.implicit[i, :i], other * tableau.explicit[i, :i], stages)
+            self._load(t + tableau.nodes[i] * step)
             floors = np.array([ROUNDING * two_norm(part) for part in known])
             expected = known + np.tensordot(tableau.predictor[i, :i], slopes[:i], 1) / systems.shift
             z, defects = systems.solve(known, self._loads, (expected, z), np.maximum(share * sizes, floors))
             left += tableau.amplification[i] * defects
             np.multiply(systems.shift, z - known, out=slopes[i])
             if self._explicit:
-                self._other(z, slopes[stages + i])
+                self._other(z, t + tableau.nodes[i] * step, slopes[stages + i])
         u[...] = _combined(u, slopes, step * tableau.weights, other * tableau.explicit_weights, stages)
         self.left += left.reshape(self.left.shape)
+
+    def _load(self, t: float) -> None:
+        """Let loads be those of the time t."""
+        for i, one in enumerate(self.equations):
+            if one.load is not None:
+                self._loads[i * self._channels : (i + 1) * self._channels] = one.load(t)
 
     def _linear(self, u: Array, out: Array) -> None:
         for i, matrix in enumerate(self._sparse):
             np.subtract(self._loads[i], matrix @ u[i], out=out[i])
 
-    def _other(self, u: Array, out: Array) -> None:
+    def _other(self, u: Array, t: float, out: Array) -> None:
         for i, one in enumerate(self.equations):
             rows = slice(i * self._channels, (i + 1) * self._channels)
-            out[rows] = 0.0 if one.tendency is None else one.tendency(u[rows])
+            out[rows] = 0.0 if one.tendency is None else one.tendency(u[rows], t)
 
 
 def _combined(u: Array, slopes: Array, implicit: Array, explicit: Array, stages: int) -> Array:

@@ -52,3 +52,8 @@ class BoxInTimePlace(BoxInTime):
     def check_domain(self) -> None:
         super().check_domain()
         opposite_paired(self.conditions, BOX_SIDES[: self.dimension])
+
+
+class WavePlace(BoxInTimePlace):
+    """A box of 1, 2 or 3 axes, divided into equal cells; the solution is stored at their centres. Where no side is
+    named all are periodic; where some are, u = 0 on the others."""

@@ -14,7 +14,7 @@ from pdemill.points import Array
 from pdemill.solvers import flags
 from pdemill.solvers.agreement import agrees
 from pdemill.solvers.instance import Instance, InvalidSample
-from pdemill.solvers.trajectories.differences import apart
+from pdemill.solvers.trajectories.differences import apart, level, variations
 from pdemill.solvers.trajectories.job import March, Start, States, TrajectoryJob
 from pdemill.solvers.trajectories.ladder import warmed
 from pdemill.solvers.trajectories.shard import Refined
@@ -49,7 +49,7 @@ class Checked:
         self.job, self.refined, self.number, self.stored = job, refined, number, stored
         self.solution = np.asarray(stored["solution"], dtype=np.float64)
         self.errors = np.asarray(stored["frame_error"], dtype=np.float64)
-        self.epsilon = float(np.finfo(stored["solution"].dtype).eps)
+        self.epsilon = float(np.finfo(stored["solution"].dtype).eps) * level(self.solution)
 
     def faults(self, by_reference: bool) -> Iterator[str]:
         """What is wrong with it; ``by_reference``: an interval is marched by the reference too."""
@@ -140,17 +140,21 @@ class Checked:
         first = 1 if job.times[0] == 0.0 else 0
         interval, steps = job.lengths[frame + 1 - first], job.steps(self._run() or 1)[frame + 1 - first]
         state = job.state_of(before)
-        grown = self._grown(state, start, interval, steps)
+        begin, varied = job.times[frame], variations(self.solution[job.whole, : frame + 1]).max(axis=1)
+        grown = self._grown(state, start, interval, steps, begin, varied)
         allowed = TIMES * (float(self.errors[frame + 1]) + grown + self.epsilon)
         u, march = self._rows(state, start)
-        march.advance(u, interval, steps)
-        found = apart(job.fields(u[:1])[0][job.whole], after)
+        march.advance(u, interval, steps, begin)
+        found = apart(job.fields(u[:1])[0][job.whole], after, varied)
         when = f"from t = {job.times[frame]:g} to {job.times[frame + 1]:g}"
         if not found <= allowed:
             yield f"marched anew {when}, it is off by {found:.1e}, where {allowed:.1e} is allowed"
             return
-        if by_reference:
-            yield from self._by_reference(instance, before, after, interval, steps, allowed, when)
+        if by_reference and (other := job.reference(instance)) is not None:
+            made, own = other(before, interval, steps, begin)
+            found = apart(made, after, varied)
+            if not found <= allowed + own:
+                yield f"marched {when} by the reference, it is off by {found:.1e}, where {allowed + own:.1e} is allowed"
 
     def _error_in_space(self, begun: Start) -> Iterator[str]:
         """The stored estimate against that of the stored states, where there should be one."""
@@ -168,24 +172,14 @@ class Checked:
         if not (abs(stated - found) <= allowed + GAP * found or (np.isnan(stated) and np.isnan(found))):
             yield f"its error_estimate {stated:.3g} is not the recomputed {found:.3g}"
 
-    def _by_reference(
-        self, instance: Instance, before: Array, after: Array, interval: float, steps: int, allowed: float, when: str
-    ) -> Iterator[str]:
-        if (march := self.job.reference(instance)) is None:
-            return
-        made, own = march(before, interval, steps)
-        found = apart(made, after)
-        if not found <= allowed + own:
-            yield f"marched {when} by the reference, it is off by {found:.1e}, where {allowed + own:.1e} is allowed"
-
-    def _grown(self, state: States, start: Start, interval: float, steps: int) -> float:
+    def _grown(self, state: States, start: Start, interval: float, steps: int, begin: float, varied: Array) -> float:
         """What rounding of the stored state grows to over an interval."""
         ends = []
         for one in (state, self.job.shaken(state, self.epsilon)):
             u, march = self._rows(one, start)
-            march.advance(u, interval, steps)
+            march.advance(u, interval, steps, begin)
             ends.append(self.job.fields(u[:1])[0][self.job.whole])
-        return apart(ends[1], ends[0])
+        return apart(ends[1], ends[0], varied)
 
     def _rows(self, state: States, start: Start) -> tuple[States, March]:
         return state[None].copy(), self.job.march([start.equation])

@@ -33,7 +33,7 @@ def cost(spec: Spec) -> Cost:
     refined = sum(refined_count(spec, split) for split in spec.splits)
     seconds += refined * 2 * steps * method.seconds(problem, simulated * 2**problem.dimension)
     width = np.dtype(spec.store.dtype).itemsize
-    inputs = channels(problem, sides=False) * prod(problem.cells)
+    inputs = channels(problem, sides=True) * prod(problem.cells)
     size = width * (problem.size + inputs)
     shard = spec.store.shard or fitting(width * max(problem.size, inputs))
     shards = sum(ceil(samples / shard) for samples in spec.splits.values())
@@ -57,5 +57,6 @@ def expected_steps(problem: Evolution, method: TimeMethod) -> int:
         finest = min(length / n for length, n in zip(problem.lengths, problem.cells, strict=True))
         carried = problem.discretisation.general and any(term == "advection" for term, _, _ in problem.asked())
         longest = 4.0 * finest if carried or not problem.linear else problem.times[-1]
+        longest = finest if problem.second_order else longest
     total = problem.times[-1] + problem.time.warmup
     return max(2 * len(problem.times), ceil(min(total / max(longest, SHORTEST), MOST_STEPS)))

@@ -11,20 +11,40 @@ FLOOR = 1e-3
 until then, where that is larger: what has decayed to nothing has no digits."""
 
 
-def differences(one: Array, other: Array) -> Array:
+def differences(one: Array, other: Array, before: Array | float = 0.0) -> Array:
     """The relative difference of channels [C, T, *shape] at each time, the largest over channels: 2-norms, relative to
-    what varies over space in ``other``; infinite where either is not finite."""
+    what varies over space in ``other``; infinite where either is not finite. ``before`` [C]: the most that varied
+    before the first of these times."""
     space = tuple(range(2, other.ndim))
     with np.errstate(over="ignore", invalid="ignore"):
         apart = np.sqrt(np.square(one - other).sum(axis=space))
-        varying = np.sqrt(np.square(other - other.mean(axis=space, keepdims=True)).sum(axis=space))
-        largest = np.maximum.accumulate(np.where(np.isfinite(varying), varying, 0.0), axis=1)
-        size = np.maximum(varying, FLOOR * largest)
+        varying, size = _sizes(other, before)
         found = np.divide(apart, size, out=np.where(apart > 0.0, np.inf, 0.0), where=size > 0.0)
     known = np.isfinite(found) & np.isfinite(apart) & np.isfinite(varying)
     return np.asarray(np.where(known, found, np.inf).max(axis=0))
 
 
-def apart(one: Array, other: Array) -> float:
-    """The relative difference of channels [C, *shape] at one time."""
-    return float(differences(one[:, None], other[:, None])[0])
+def variations(fields: Array) -> Array:
+    """The 2-norms of what varies over space in channels [C, T, *shape], [C, T]."""
+    space = tuple(range(2, fields.ndim))
+    return np.asarray(np.sqrt(np.square(fields - fields.mean(axis=space, keepdims=True)).sum(axis=space)))
+
+
+def level(fields: Array) -> float:
+    """How large channels [C, T, *shape] are, in units of what their errors are relative to; 1 where nothing varies."""
+    norms = np.sqrt(np.square(fields).sum(axis=tuple(range(2, fields.ndim))))
+    _, size = _sizes(fields)
+    return max(1.0, float(np.divide(norms, size, out=np.ones_like(norms), where=size > 0.0).max()))
+
+
+def _sizes(fields: Array, before: Array | float = 0.0) -> tuple[Array, Array]:
+    """What varies over space in channels at each time, [C, T], and what errors are relative to."""
+    varying = variations(fields)
+    largest = np.maximum.accumulate(np.where(np.isfinite(varying), varying, 0.0), axis=1)
+    return varying, np.maximum(varying, FLOOR * np.maximum(largest, np.reshape(before, (-1, 1))))
+
+
+def apart(one: Array, other: Array, before: Array | float = 0.0) -> float:
+    """The relative difference of channels [C, *shape] at one time, the like of which varied by ``before`` [C] at most
+    until then."""
+    return float(differences(one[:, None], other[:, None], before)[0])

@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pdemill.draws import SCHEME
+from pdemill.errors import SolverError
 from pdemill.points import Array, Points
 from pdemill.solvers import flags
 from pdemill.solvers.draws import CompiledDraw
@@ -62,8 +63,9 @@ class March(Protocol):
         """The algebraic errors of the systems of its steps so far, added up, [samples, C]; None where no systems are
         solved."""
 
-    def advance(self, u: States, interval: float, steps: int) -> None:
-        """Advance the states u in place by so many equal steps; what a row comes to does not depend on the others."""
+    def advance(self, u: States, interval: float, steps: int, begin: float = 0.0) -> None:
+        """Advance the states u in place by so many equal steps from the time ``begin``; what a row comes to does not
+        depend on the others."""
 
 
 @dataclass(frozen=True)
@@ -76,9 +78,9 @@ class Start:
     longest: float = inf
 
 
-type Reference = Callable[[Array, float, int], tuple[Array, float]]
-"""Another way to march one sample, for checks: from channels [C, *shape], an interval and the steps that it took to the
-channels after it, and their relative error."""
+type Reference = Callable[[Array, float, int, float], tuple[Array, float]]
+"""Another way to march one sample, for checks: from channels [C, *shape], an interval, the steps that it took and the
+time at which it begins to the channels after it, and their relative error."""
 
 
 class TrajectoryJob(Job):
@@ -109,7 +111,7 @@ class TrajectoryJob(Job):
         self._first = first = self.instance(next(iter(spec.splits)), 0)
         _ = first.terms
         drawn = dict(first.named())
-        self.channels = tuple(name for name, function in drawn.items() if function.of_space)
+        self.channels = tuple(name for name, function in drawn.items() if function.of_space and not function.in_time)
         self.channels = self.channels or self.problem.initial_names
         self._alike = set(drawn) <= set(self.problem.initial_names)
         """Whether the equations of all samples are one."""
@@ -125,8 +127,10 @@ class TrajectoryJob(Job):
     def order(self) -> int:
         """Of the scheme."""
 
-    lost: float = 0.0
-    """What of that order stiff terms cost at steps near ``time_rtol``."""
+    @property
+    def lost(self) -> float:
+        """What of that order stiff terms, and such that are not smooth, cost at steps near ``time_rtol``."""
+        return 0.0
 
     @property
     @abstractmethod
@@ -137,6 +141,11 @@ class TrajectoryJob(Job):
     @abstractmethod
     def longest(self) -> float:
         """The longest step that is tried where neither the spec nor a trial says so."""
+
+    @property
+    def longest_tried(self) -> float:
+        """The longest step that a trial begins with."""
+        return max(self.lengths)
 
     @abstractmethod
     def start_of(self, instance: Instance, number: int) -> Start:
@@ -149,6 +158,10 @@ class TrajectoryJob(Job):
     @abstractmethod
     def fields(self, states: States) -> Array:
         """The stored channels [states, C, *shape]."""
+
+    def spread(self, side: str, data: Function) -> Array:
+        """Data of a side as a field at the stored points."""
+        raise SolverError(f"equations of {type(self).__name__} have no data on sides, such as {side}")
 
     @property
     @abstractmethod
@@ -247,6 +260,11 @@ class TrajectoryJob(Job):
         """From the time 0 to the first stored time after it, and from each of these to the next."""
         return self.problem.time.lengths
 
+    @property
+    def begins(self) -> tuple[float, ...]:
+        """When these intervals begin."""
+        return (0.0, *(t for t in self.times if t > 0.0))[:-1]
+
     def steps(self, run: int) -> list[int]:
         """Steps in every interval of run number ``run``: twice the first step long in run 0, half that in each
         further one."""
@@ -269,12 +287,14 @@ class TrajectoryJob(Job):
     def inputs(self, instance: Instance, state: States) -> Array:
         """The input channels of a sample, [C, *shape]: the initial fields as the grid keeps them, all else at the
         stored points. Raises InvalidSample."""
-        drawn, points = dict(instance.named()), self.points
-        initial = self.initial_fields(state)
-        return np.stack([
-            initial[name] if name in initial else np.broadcast_to(drawn[name](points), points.shape)
-            for name in self.channels
-        ])  # fmt: skip
+        points = self.points
+        found = dict(self.initial_fields(state))
+        sides = {f"{side}_{name}": (side, f) for side, fs in instance.sides.items() for name, f in fs.items()}
+        for name, function in instance.named():
+            if name in self.channels and name not in found:
+                values = self.spread(*sides[name]) if name in sides else function(points)
+                found[name] = np.broadcast_to(values, points.shape)
+        return np.stack([found[name] for name in self.channels])
 
     def drawn(self, split: str, sample: int) -> dict[str, NDArray[Any]]:
         instance = self.instance(split, sample)

@@ -63,8 +63,9 @@ def marched(job: TrajectoryJob, starts: Sequence[Start], run: int) -> Run:
         if first:
             frames[rows, 0] = u
         with np.errstate(over="ignore", invalid="ignore"):
-            for frame, (length, count) in enumerate(zip(job.lengths, steps, strict=True), first):
-                march.advance(u, length, count)
+            intervals = zip(job.begins, job.lengths, steps, strict=True)
+            for frame, (when, length, count) in enumerate(intervals, first):
+                march.advance(u, length, count, when)
                 frames[rows, frame] = u
                 if march.left is not None:
                     left[rows, frame] = march.left
@@ -122,7 +123,7 @@ def warmed(job: TrajectoryJob, starts: list[Start]) -> Iterator[Start | int]:
             part = starts[begin : begin + job.together]
             u = np.stack([one.state for one in part])
             with np.errstate(over="ignore", invalid="ignore"):
-                job.march([one.equation for one in part]).advance(u, warmup, count)
+                job.march([one.equation for one in part]).advance(u, warmup, count, -warmup)
             for one, state in zip(part, u, strict=True):
                 if np.isfinite(state).all():
                     yield replace(one, state=state.copy())

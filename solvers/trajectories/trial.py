@@ -74,7 +74,8 @@ def others(method: TimeMethod) -> list[TimeMethod]:
     return [
         kind.model_validate({**method.model_dump(), "method": name})
         for name, kind in methods.items()
-        if issubclass(kind, TimeMethod) and kind.on == method.on and name != method.method
+        if issubclass(kind, TimeMethod) and name != method.method
+        if (kind.on, kind.second_order) == (method.on, method.second_order)
     ]
 
 
@@ -101,7 +102,7 @@ class _Watch:
 
 def _tried(job: TrajectoryJob, method: TimeMethod, most: float = np.inf) -> Found:
     begin = process_time() - compile_seconds()
-    longest = max(job.lengths)
+    longest = job.longest_tried
     trial = _trial(job, method, longest)
     split = next(iter(job.spec.splits))
     count = min(SAMPLES, job.spec.splits[split])

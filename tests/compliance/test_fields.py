@@ -25,6 +25,11 @@ ROWS: dict[str, list[Any]] = {
     "chebyshev": [{"field": "chebyshev"}, {"field": "chebyshev", "terms": 3, "argument": [0, 1], "along": "x"}],
     "fourier": [{"field": "fourier", "mean": 1}],
     "sines": [{"field": "sines", "terms": 4, "waves": [1, 3]}],
+    "white_noise": [
+        {"field": "white_noise", "resolution": 7}, {"field": "white_noise", "resolution": 3, "between": "linear"},
+    ],
+    "rescaled": [{"field": "rescaled", "of": {"field": "sines", "terms": 2}, "low": -1}],
+    "sine_series": [{"field": "sine_series", "waves": [3, 5]}],
     "multisine": [{"field": "multisine"}, {"field": "multisine", "absolute": 1, "window": 1, "constants": False}],
     "vortices": [{"field": "vortices", "count": 4, "width": [0.1, 0.3]}],
     "tiles": [{"field": "tiles", "count": 4}],

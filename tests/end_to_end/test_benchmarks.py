@@ -147,6 +147,12 @@ def test_published_discretisations_are_off_and_ours_is_not(written: Path) -> Non
 
 
 @pytest.mark.slow
+def test_generators_can_be_chosen(tmp_path: Path) -> None:
+    generators.main(["--quick", "--only", "fno-burgers", "--out", str(tmp_path)])
+    assert [row["method"] for row in read(tmp_path, "generators")["records"]] == ["1024", "ETDRK4, 1/200, 1024"]
+
+
+@pytest.mark.slow
 def test_steps_of_equal_error_are_compared(written: Path) -> None:
     records = read(written, "time")["records"]
     assert {row["case"] for row in records} == {case.name for case in time.QUICK}

@@ -271,6 +271,11 @@ SHORTER = {
     "pdebench-advection": ["problem.time={end: 0.1, intervals: 10}"],
     "pdebench-burgers": ["problem.time={end: 0.1, intervals: 10}"],
     "lpsda-ks": ["problem.time={end: 4, intervals: 20, warmup: 2}"],
+    "porous-medium": ["problem.time={end: 0.02, intervals: 4}"],
+    "pdebench-diffusion-reaction": ["problem.resolution=[32, 32]", "problem.time={end: 1, intervals: 4}"],
+    "pdebench-reaction-diffusion": ["problem.resolution=[128]", "problem.time={end: 0.1, intervals: 10}"],
+    "poseidon-ace": ["problem.resolution=[32, 32]"],
+    "wave-gauss": ["problem.resolution=[64, 64]"],
 }
 """Trajectories that take minutes, for a moment."""
 

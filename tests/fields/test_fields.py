@@ -47,6 +47,16 @@ ROWS: dict[str, list[Any]] = {
     "crossed_sines": [{"field": "crossed_sines", "waves": 4}],
     "brownian_bridge": [{"field": "brownian_bridge", "waves": 8}],
     "fourier": [{"field": "fourier"}, {"field": "fourier", "waves": 2, "decay": 0, "scale": 3, "mean": 1}],
+    "white_noise": [
+        {"field": "white_noise", "resolution": 7},
+        {"field": "white_noise", "resolution": 5, "std": 2, "mean": 1, "between": "linear"},
+        {"field": "white_noise", "resolution": 1, "between": "linear"},
+    ],
+    "rescaled": [
+        {"field": "rescaled", "of": {"field": "sines", "terms": 2, "waves": [1, 4]}},
+        {"field": "rescaled", "of": GAUSSIAN, "low": -2, "high": 1},
+    ],
+    "sine_series": [{"field": "sine_series"}, {"field": "sine_series", "waves": [2, 3], "decay": [1, 1], "scale": 9}],
     "bumps": [
         {"field": "bumps"},
         {"field": "bumps", "count": [1, 6], "amplitude": [-1, 2], "width": [0.1, 0.4]},

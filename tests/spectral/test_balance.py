@@ -100,6 +100,17 @@ def test_a_mean_is_that_of_its_own_equation() -> None:
     assert Balance(terms, grid).invariants(times, grid.spectra(fields)) > 1e-6
 
 
+def test_what_does_not_vary_is_in_balance(tmp_path: Path) -> None:
+    """Rounding of a level says nothing of what varies, be it nothing at all."""
+    for level, wave, dtype in ((3.0, 0.0, "float64"), (30.0, 1.0, "float32"), (1e9, 1.0, "float64")):
+        initial = {"field": "expression", "formula": f"{level} + {wave}*sin(pi*x)"}
+        spec = changed(WARMTH, problem__initial=initial, problem__source=0, problem__reaction=0, samples=1)
+        spec["store"], spec["certify"] = {"dtype": dtype}, {"refine": 0, "stored_rtol": 1.0}
+        store = tmp_path / f"{level}.zarr"
+        assert not pdemill.generate(spec, store, workers=0).failures
+        assert pdemill.verify(store).faults == ()
+
+
 def test_a_term_that_nothing_checks_is_refused() -> None:
     with pytest.raises(FamilyError, match="nothing checks the law"):
         Balance(Terms((number(0.1),), NOTHING, law=Function(lambda points: 0.0)), PeriodicGrid((16,), (1.0,)))

@@ -316,3 +316,12 @@ def test_the_refined_grid_is_marched_by_the_method_of_the_job() -> None:
     second = job.using(methods["ars2"].model_validate({"method": "ars2", "step": 0.05}))
     assert isinstance(second, SteppingJob)
     assert not np.array_equal(second.refined_fields(start, "train", 1), fourth)
+
+
+def test_one_initial_state_for_all_unknowns_is_one_channel(tmp_path: Path) -> None:
+    spec = changed(SPOTS, problem__initial={"field": "gaussian", "alpha": 3, "tau": 5}, samples=2, certify__refine=0)
+    assert not pdemill.generate(spec, tmp_path / "s.zarr", workers=0).failures
+    columns = arrays(tmp_path / "s.zarr")
+    assert columns["input"].shape == (2, 2, 16, 16)
+    for channel in (0, 1):
+        assert np.array_equal(columns["solution"][:, channel, 0], columns["input"][:, 0])
