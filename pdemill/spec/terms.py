@@ -53,7 +53,8 @@ class Terms:
             + s sum_i d_i(u^2 / 2) + a (rot^-1 u) . grad u = f.
 
     ``diffusion`` k is one function, or one per axis for a diagonal tensor; ``convection`` b and ``advection`` v are one
-    function per axis; ``dispersion`` is p, ``hyperdiffusion`` q, ``self_advection`` s, ``vorticity_advection`` a, with
+    function per axis; ``spectral_viscosity`` is k once more, for the modes alone of more than m waves in the box, and
+    m; ``dispersion`` is p, ``hyperdiffusion`` q, ``self_advection`` s, ``vorticity_advection`` a, with
     the velocity (d_y psi, -d_x psi) of -Lap psi = u in two dimensions; ``law`` is r, whose function knows the unknowns
     as well; ``diffusion_law`` is a factor of k that knows u; ``initial`` is u at the start. Of several unknowns, these
     are the terms of the first, and ``others`` those of the others: ``law`` is that of all, and stands here. Of second
@@ -67,6 +68,7 @@ class Terms:
     convection: tuple[Function, ...] = ()
     reaction: Function | None = None
     advection: tuple[Function, ...] = ()
+    spectral_viscosity: tuple[Function, ...] = ()
     dispersion: Function | None = None
     hyperdiffusion: Function | None = None
     self_advection: Function | None = None
@@ -80,7 +82,7 @@ class Terms:
     others: tuple[Terms, ...] = ()
 
     def __post_init__(self) -> None:
-        lists = {"diffusion", "convection", "advection"}
+        lists = {"diffusion", "convection", "advection", "spectral_viscosity"}
         single = Terms.__dataclass_fields__.keys() - lists
         for name in self.names():
             value = getattr(self, name)

@@ -31,13 +31,13 @@ class OnPeriodicBox(Trajectories):
     preview_points: ClassVar[Mapping[int, int]] = {1: 256, 2: 48, 3: 12}
     takes: ClassVar[Takes] = Takes(
         terms=frozenset({
-            "diffusion", "convection", "advection", "reaction", "dispersion", "hyperdiffusion", "self_advection",
-            "vorticity_advection", "source", "initial",
+            "diffusion", "convection", "advection", "reaction", "spectral_viscosity", "dispersion", "hyperdiffusion",
+            "self_advection", "vorticity_advection", "source", "initial",
         }),
         conditions=frozenset({"periodic"}),
         uniform=frozenset({
-            "diffusion", "convection", "advection", "reaction", "dispersion", "hyperdiffusion", "self_advection",
-            "vorticity_advection",
+            "diffusion", "convection", "advection", "reaction", "spectral_viscosity", "dispersion", "hyperdiffusion",
+            "self_advection", "vorticity_advection",
         }),
     )  # fmt: skip
 

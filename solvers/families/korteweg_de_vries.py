@@ -5,12 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import ClassVar, Literal
 
-from pdemill.solvers.families.poisson import UNIT, UNIT_FUNCTION, ZERO
+from pdemill.solvers.families.poisson import UNIT, UNIT_FUNCTION, ZERO, ZERO_FUNCTION
 from pdemill.spec.evolution import Evolution
 from pdemill.spec.field import AnyField, Function, PositiveField
 from pdemill.spec.problem import Terms
-
-NONE = Function(lambda points: 0.0)
 
 
 class KortewegDeVries(Evolution):
@@ -31,4 +29,4 @@ class KortewegDeVries(Evolution):
 
     def terms(self, drawn: Callable[[str], tuple[Function, ...]]) -> Terms:
         (initial,), (source,), (third,) = drawn("initial"), drawn("source"), drawn("dispersion")
-        return Terms((NONE,), source, dispersion=third, self_advection=UNIT_FUNCTION, initial=initial)
+        return Terms((ZERO_FUNCTION,), source, dispersion=third, self_advection=UNIT_FUNCTION, initial=initial)

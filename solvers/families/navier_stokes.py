@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Annotated, ClassVar, Literal
 
-from pydantic import BeforeValidator, Field, field_validator
+from pydantic import BeforeValidator, Field, field_validator, model_validator
 
-from pdemill.solvers.families.poisson import UNIT_FUNCTION, ZERO
+from pdemill.solvers.families.poisson import UNIT_FUNCTION, ZERO, ZERO_FUNCTION
 from pdemill.spec.evolution import Evolution
-from pdemill.spec.field import AnyField, Function, NonNegativeField, PositiveField
-from pdemill.spec.model import as_tuple, refusal
+from pdemill.spec.field import AnyField, Function, NonNegativeField
+from pdemill.spec.model import as_tuple, refusal, refuse
 from pdemill.spec.problem import Terms
 from pdemill.spec.unknowns import ScalarUnknown, Unknown
 
@@ -27,13 +27,17 @@ class NavierStokes(Evolution):
     """ω_t + v·∇ω = ν ∇²ω - μ ω + f, v = (ψ_y, -ψ_x), -∇²ψ = ω, in two dimensions.
 
     Input: the initial vorticity ω(0), the viscosity ν and the drag μ (numbers per sample), the curl f of the force,
-    those that are random; ω(0) and f have mean 0. Output: the channels of ``outputs`` at the stored times: the
+    those that are random; ω(0) and f have mean 0. ``hyperviscosity`` q adds -q ∇⁴ω, and ν may then be 0. With a
+    ``spectral_cutoff`` m, the viscosity acts on the modes with |k| > m alone, k the whole numbers of waves along the
+    axes (spectral viscosity: Tadmor 1989). Output: the channels of ``outputs`` at the stored times: the
     vorticity, the velocity, the stream function, and the pressure of mean 0 with -∇²p = ∇·(v·∇v), that of a force
-    without divergence. Defaults: μ = 0, f = 0.
+    without divergence. Defaults: μ = 0, q = 0, f = 0.
     """
 
     family: Literal["navier_stokes"]
-    viscosity: PositiveField
+    viscosity: NonNegativeField
+    hyperviscosity: NonNegativeField = Field(default=ZERO, exclude_if=lambda value: value == ZERO)
+    spectral_cutoff: NonNegativeField = Field(default=ZERO, exclude_if=lambda value: value == ZERO)
     drag: NonNegativeField = ZERO
     source: AnyField = ZERO
     outputs: Annotated[
@@ -45,9 +49,8 @@ class NavierStokes(Evolution):
     linear: ClassVar[bool] = False
     dimensions: ClassVar[tuple[int, ...]] = (2,)
     balanced: ClassVar[tuple[str, ...]] = ("initial", "source")
-    operator_fields: ClassVar[tuple[str, ...]] = ("viscosity", "drag")
-    positive: ClassVar[tuple[str, ...]] = ("viscosity",)
-    not_negative: ClassVar[tuple[str, ...]] = ("drag",)
+    operator_fields: ClassVar[tuple[str, ...]] = ("viscosity", "hyperviscosity", "spectral_cutoff", "drag")
+    not_negative: ClassVar[tuple[str, ...]] = ("viscosity", "hyperviscosity", "spectral_cutoff", "drag")
 
     @field_validator("outputs")
     @classmethod
@@ -56,10 +59,21 @@ class NavierStokes(Evolution):
             raise refusal("names an output twice")
         return outputs
 
+    @model_validator(mode="after")
+    def _damps(self) -> NavierStokes:
+        if self._is_zero(self.viscosity) and self._is_zero(self.hyperviscosity):
+            raise refuse(("viscosity",), "must be positive where there is no hyperviscosity", None)
+        return self
+
     @property
     def channels(self) -> tuple[str, ...]:
         return tuple(channel for name in self.outputs for channel in OUTPUTS[name])
 
     def terms(self, drawn: Callable[[str], tuple[Function, ...]]) -> Terms:
         (initial,), (source,), (drag,) = drawn("initial"), drawn("source"), drawn("drag")
-        return Terms(drawn("viscosity"), source, reaction=drag, vorticity_advection=UNIT_FUNCTION, initial=initial)
+        (viscosity,), (fourth,), (cutoff,) = drawn("viscosity"), drawn("hyperviscosity"), drawn("spectral_cutoff")
+        whole = self._is_zero(self.spectral_cutoff)
+        return Terms(
+            (viscosity if whole else ZERO_FUNCTION,), source, spectral_viscosity=() if whole else (viscosity, cutoff),
+            reaction=drag, hyperdiffusion=fourth, vorticity_advection=UNIT_FUNCTION, initial=initial,
+        )  # fmt: skip

@@ -12,6 +12,7 @@ from pdemill.spec.problem import Problem, Terms
 UNIT = Constant(constant=1.0)
 ZERO = Constant(constant=0.0)
 UNIT_FUNCTION = Function(lambda points: 1.0)
+ZERO_FUNCTION = Function(lambda points: 0.0)
 
 
 class Poisson(Problem):

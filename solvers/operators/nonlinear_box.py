@@ -67,6 +67,12 @@ class NonlinearBoxGrid(BoxGrid):
     def _like(self, shape: tuple[int, ...]) -> NonlinearBoxGrid:
         return NonlinearBoxGrid(shape, self.lengths, self.periodic, self.properties, self.preconditioned)
 
+    def empty_stencil(self, symmetric: bool) -> Array:
+        """Zeros for a stencil, in a place that all share."""
+        stencil = self._stencil[: 1 + self.dimension] if symmetric else self._stencil
+        stencil[...] = 0.0
+        return stencil
+
     def matrix(self, stencil: Array) -> Matrix:
         """That of a stencil: the diagonal, couplings to the cells after along each axis, and back where it is not
         symmetric."""
@@ -275,7 +281,7 @@ class NonlinearBoxEquation(NonlinearEquation):
     def jacobian(self, u: Array, shift: float = 0.0) -> Matrix:
         laws, values, grid = self._laws(u), u.reshape(self.grid.shape), self.grid
         symmetric, dimension = grid.properties.symmetric, grid.dimension
-        stencil = np.zeros((1 + (1 if symmetric else 2) * dimension, *grid.shape))
+        stencil = grid.empty_stencil(symmetric)
         diagonal = stencil[0]
         with np.errstate(all="ignore"):
             diagonal += self._damping + laws.dr + shift
@@ -304,7 +310,7 @@ class NonlinearBoxEquation(NonlinearEquation):
         fixed = not np.any(damping) and not any(isinstance(side.condition, Robin) for side in self._sides)
         if fixed and self._plain is not None:
             return Frozen(self._plain, scale)
-        stencil = np.zeros((1 + grid.dimension, *grid.shape))
+        stencil = grid.empty_stencil(symmetric=True)
         diagonal = stencil[0]
         diagonal += damping
         for face in self._faces:

@@ -28,7 +28,7 @@ class Balance:
 
     def __init__(self, terms: Terms, grid: PeriodicGrid) -> None:
         self.terms, self.grid = terms, grid
-        self.linear, self.force = linear_rates(terms, grid.waves), self._force()
+        self.linear, self.force = linear_rates(terms, grid.waves, grid.lengths), self._force()
         self._parts: dict[float, tuple[Complex, ...]] = {}
 
     def _force(self) -> Complex:

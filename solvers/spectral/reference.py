@@ -19,12 +19,12 @@ from pdemill.spec.terms import Terms
 
 type Complex = NDArray[np.complex128]
 KNOWN = {
-    "diffusion", "convection", "advection", "reaction", "dispersion", "hyperdiffusion", "self_advection",
-    "vorticity_advection", "source", "initial",
+    "diffusion", "convection", "advection", "reaction", "spectral_viscosity", "dispersion", "hyperdiffusion",
+    "self_advection", "vorticity_advection", "source", "initial",
 }  # fmt: skip
 
 
-def linear_rates(terms: Terms, waves: Sequence[Array]) -> Complex:
+def linear_rates(terms: Terms, waves: Sequence[Array], lengths: Sequence[float]) -> Complex:
     """L of u_t = L u + ..., for every mode. Raises FamilyError for a term that is none of those told here."""
     if unknown := {name for name, _ in terms.present()} - KNOWN:
         raise FamilyError(f"nothing checks the {', '.join(sorted(unknown))} of an equation on periodic boxes")
@@ -42,6 +42,11 @@ def linear_rates(terms: Terms, waves: Sequence[Array]) -> Complex:
         total -= numbers((terms.reaction,))[0]
     if terms.hyperdiffusion is not None:
         total -= numbers((terms.hyperdiffusion,))[0] * np.square(squared)
+    if terms.spectral_viscosity:
+        viscosity, most = numbers(terms.spectral_viscosity)
+        counts = [np.rint(wave * length / (2.0 * np.pi)) for wave, length in zip(waves, lengths, strict=True)]
+        short = np.hypot.reduce(counts) > most
+        total[short] -= viscosity * np.asarray(squared)[short]
     return total
 
 
@@ -75,7 +80,7 @@ class OtherMarch:
         self.waves = np.meshgrid(*lines, indexing="ij")
         kept = [np.abs(np.rint(np.fft.fftfreq(n, 1.0 / n))) <= cut for n, cut in zip(grid.shape, grid.cut, strict=True)]
         self.kept = np.logical_and.reduce(np.meshgrid(*kept, indexing="ij"))
-        self.linear = linear_rates(terms, self.waves)
+        self.linear = linear_rates(terms, self.waves, grid.lengths)
         fine = grid.refined
         source = np.broadcast_to(np.asarray(terms.source(fine.points), dtype=np.float64), fine.shape)
         self.force = self._restricted(np.fft.fftn(source, norm="forward"))

@@ -51,6 +51,14 @@ def _reaction(grid: PeriodicGrid, c: Numbers) -> Array:
     return np.full(grid.modes, -c[0])
 
 
+def _spectral_viscosity(grid: PeriodicGrid, values: Numbers) -> Array:
+    k, most = values
+    waves = sum(
+        np.square(np.rint(wave * length / (2.0 * np.pi))) for wave, length in zip(grid.waves, grid.lengths, strict=True)
+    )
+    return np.where(waves > most * most, -k * grid.squared, 0.0)
+
+
 def _dispersion(grid: PeriodicGrid, p: Numbers) -> Complex:
     return 1j * p[0] * np.asarray(sum(wave**3 for wave in grid.waves))
 
@@ -64,6 +72,7 @@ LINEAR: Mapping[str, Callable[[PeriodicGrid, Numbers], Array | Complex]] = {
     "convection": _convection,
     "advection": _convection,  # the same, of numbers
     "reaction": _reaction,
+    "spectral_viscosity": _spectral_viscosity,
     "dispersion": _dispersion,
     "hyperdiffusion": _hyperdiffusion,
 }

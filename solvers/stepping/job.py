@@ -42,8 +42,8 @@ MOST_REFERENCED = 20_000
 """Unknowns up to which verify integrates in another way too."""
 STRICTER = 0.1, 0.01
 """Parts of ``time_rtol`` that verify integrates to, step by step."""
-LOST, LOST_AT_SIDES = 0.25, 0.5
-"""What stiff terms cost of the order, and values on sides that depend on t."""
+LOST, LOST_AT_SIDES, LIMITED = 0.25, 0.5, 3.3
+"""What of the order in time stiff terms cost, and values on sides that depend on t; what limited fluxes leave of it."""
 SHARE = 0.5
 """Part of ``certify.algebraic_rtol`` that systems are solved to."""
 
@@ -76,7 +76,9 @@ class SteppingJob(TrajectoryJob):
     def lost(self) -> float:
         sides = self.problem.conditions.values()
         moving = any(value.in_time for side in sides if side.essential for _, value in side.data())
-        return LOST_AT_SIDES if moving else LOST
+        stiff = LOST_AT_SIDES if moving else LOST
+        carried = {"advection", "self_advection"} & {term for term, _, _ in self.problem.asked()}
+        return max(stiff, self.order - LIMITED) if carried else stiff
 
     @property
     def tableau(self) -> Tableau:

@@ -129,7 +129,7 @@ class TrajectoryJob(Job):
 
     @property
     def lost(self) -> float:
-        """What of that order stiff terms cost at steps near ``time_rtol``."""
+        """What of that order stiff terms, and such that are not smooth, cost at steps near ``time_rtol``."""
         return 0.0
 
     @property

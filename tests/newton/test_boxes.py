@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 import zarr
+from scipy.optimize import newton_krylov
 
 import pdemill
 from pdemill.errors import SpecError
@@ -75,7 +76,7 @@ def test_a_store_is_certified_and_verified(name: str, tmp_path: Path) -> None:
     assert (columns["iterations"] >= 3).all()
 
 
-@pytest.mark.parametrize("name", ALL)
+@pytest.mark.parametrize("name", ["heated", "line", pytest.param("cubic", marks=pytest.mark.slow)])
 def test_bits_depend_on_neither_shards_nor_workers_nor_interruptions(name: str, tmp_path: Path) -> None:
     spec = changed(ALL[name], store={"dtype": "float64", "shard": 4})
     pdemill.generate(spec, tmp_path / "one.zarr", workers=0)
@@ -117,6 +118,17 @@ def test_the_jacobian_is_the_derivative_and_both_assemblies_agree(name: str) -> 
     image = equation.jacobian(u).sparse() @ d
     np.testing.assert_allclose((ends[0] - ends[1]) / (2 * step), image, rtol=1e-6, atol=1e-6 * np.abs(image).max())
     np.testing.assert_allclose(equation.residual(u), equation.residual_otherwise(u), atol=1e-9 * np.abs(image).max())
+
+
+@pytest.mark.parametrize("name", ALL)
+def test_scipys_newton_krylov_finds_the_same_by_the_other_assembly(name: str) -> None:
+    job = opened(changed(ALL[name]["problem"], resolution=[12] * len(ALL[name]["problem"]["resolution"])))
+    equation = job.discretisation.equation(job.instance("train", 0))
+    assert isinstance(equation, NonlinearEquation)
+    _, label = iterated(job)
+    assert label.unknowns is not None
+    found = newton_krylov(equation.residual_otherwise, 0.9 * label.unknowns, f_tol=1e-8 * equation.size())
+    np.testing.assert_allclose(found, label.unknowns, atol=1e-5 * np.abs(label.unknowns).max())
 
 
 @dataclass(frozen=True)

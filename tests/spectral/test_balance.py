@@ -32,6 +32,7 @@ from tests.spectral.test_trajectories import (
     ALL,
     FLAMES,
     FRONTS,
+    PATCHES,
     SOLITONS,
     VORTICES,
     WARMTH,
@@ -130,6 +131,8 @@ def changed_by(table: str, name: str, factor: float) -> tuple[str, Any]:
     ("spec", "table", "name", "factor"),
     [
         (VORTICES, "QUADRATIC", "vorticity_advection", -1.0),
+        (PATCHES, "LINEAR", "spectral_viscosity", 1.3),
+        (PATCHES, "LINEAR", "hyperdiffusion", 0.0),
         (FRONTS, "QUADRATIC", "self_advection", -1.0),
         (FLAMES, "QUADRATIC", "self_advection", -1.0),
         (VORTICES, "LINEAR", "diffusion", 1.1),

@@ -71,6 +71,20 @@ def test_what_is_linear_is_exact(shape: tuple[int, ...], lengths: tuple[float, .
     assert error(marched(terms, grid, wave(0.0), t, 1), wave(t)) < 1e-12
 
 
+@pytest.mark.parametrize("lengths", [(2.0, 1.0), (2.0 * np.pi,) * 2])
+def test_spectral_viscosity_spares_long_waves(lengths: tuple[float, ...]) -> None:
+    """Waves along both axes with 5 crests and fewer are kept, others decay as by viscosity."""
+    grid = PeriodicGrid((24, 32), lengths)
+    x, y = (points / length for points, length in zip(grid.nodes.values(), lengths, strict=True))
+    terms = Terms((NOTHING,), NOTHING, spectral_viscosity=(number(0.01), number(5.0)))
+    for i, j in ((0, 5), (3, 4), (-4, 3), (5, 1), (0, 6), (-4, 4), (7, 0)):
+        start = np.cos(2.0 * np.pi * np.add.outer(i * x, j * y))
+        squared = sum((2.0 * np.pi * n / length) ** 2 for n, length in zip((i, j), lengths, strict=True))
+        rate = 0.01 * squared * (i * i + j * j > 25)
+        assert error(marched(terms, grid, start, 0.5, 1), np.exp(-0.5 * rate) * start) < 1e-11
+        assert error(OtherMarch(terms, grid).march(start, 0.5, 1), np.exp(-0.5 * rate) * start) < 1e-11
+
+
 def test_a_store_of_linear_waves_holds_their_exact_shifts(tmp_path: Path) -> None:
     """cos(a x + b y) under all coefficients, drawn and not."""
     spec: dict[str, Any] = {

@@ -40,6 +40,19 @@ VORTICES: dict[str, Any] = {
     "samples": 6,
     "certify": {"refine": 0},
 }
+PATCHES: dict[str, Any] = {
+    "problem": {
+        "family": "navier_stokes",
+        "resolution": [48, 48],
+        "initial": {"field": "vortices", "count": 10, "width": [0.1, 0.2]},
+        "viscosity": {"uniform": [2e-3, 5e-3]},
+        "spectral_cutoff": 5.5,
+        "hyperviscosity": {"uniform": [1e-7, 2e-7]},
+        "time": {"end": 1.0, "intervals": 4},
+    },
+    "samples": 6,
+    "certify": {"refine": 0},
+}
 WAVES: dict[str, Any] = {"field": "fourier", "waves": 3, "decay": 0, "scale": 0.3}
 FLAMES: dict[str, Any] = {
     "problem": {
@@ -105,6 +118,7 @@ WAVELETS: dict[str, Any] = {
 }
 ALL = {
     "vortices": VORTICES,
+    "patches": PATCHES,
     "flames": FLAMES,
     "fronts": FRONTS,
     "solitons": SOLITONS,
@@ -406,6 +420,10 @@ def test_errors_in_space_are_estimated_against_the_truth() -> None:
         (VORTICES, {"problem__initial": {**WAVES, "mean": 1.0}}, "must be 0"),
         (VORTICES, {"problem__outputs": ["velocity", "velocity"]}, "twice"),
         (VORTICES, {"problem__outputs": ["swirl"]}, "outputs"),
+        (VORTICES, {"problem__viscosity": 0}, "where there is no hyperviscosity"),
+        (VORTICES, {"problem__hyperviscosity": -1e-6}, "must not be negative"),
+        (VORTICES, {"problem__initial": {"field": "multisine"}}, "1 dimensions"),
+        (FRONTS, {"problem__initial": {"field": "shear_layer"}}, "two dimensions"),
     ],
 )
 def test_what_is_not_supported_is_refused(spec: dict[str, Any], keys: dict[str, Any], told: str) -> None:
@@ -444,7 +462,7 @@ def test_a_level_that_float32_cannot_hold_fails(tmp_path: Path) -> None:
 def test_what_dies_down_beside_a_mean_is_verified(tmp_path: Path) -> None:
     """The tail of what varies is that of its rounding, which the mean gives."""
     initial = {"field": "multisine", "terms": 2, "waves": 4, "absolute": 0, "window": 0}
-    spec = changed(FRONTS, problem__viscosity=0.008, problem__initial=initial, store={"dtype": "float64"}, samples=12)
+    spec = changed(FRONTS, problem__viscosity=0.016, problem__initial=initial, store={"dtype": "float64"}, samples=4)
     assert not pdemill.generate(spec, tmp_path / "s.zarr", workers=0).failures
     assert pdemill.verify(tmp_path / "s.zarr").faults == ()
 

@@ -17,11 +17,13 @@ from pdemill.solvers.job import open_job
 from pdemill.solvers.stepping.advection import Advection
 from pdemill.solvers.stepping.independent import Independent
 from pdemill.solvers.stepping.job import SteppingJob
+from pdemill.solvers.trajectories.differences import differences
 from pdemill.solvers.trajectories.job import Start
-from pdemill.solvers.trajectories.ladder import Trajectory, marched, trajectories
+from pdemill.solvers.trajectories.ladder import Trajectory, fields_of, marched, trajectories
+from pdemill.solvers.trajectories.shard import Refined
 from pdemill.spec import validate
 from pdemill.spec.method import methods
-from tests.spectral.test_trajectories import arrays, assert_honest, changed, true_over_estimated
+from tests.spectral.test_trajectories import arrays, changed, true_over_estimated
 
 
 def formula(text: str, **where: Any) -> dict[str, Any]:
@@ -57,7 +59,7 @@ SWIRL: dict[str, Any] = {
 ALL = {"plume": PLUME, "swirl": SWIRL}
 
 
-@pytest.mark.parametrize("name", ALL)
+@pytest.mark.parametrize("name", ["plume", pytest.param("swirl", marks=pytest.mark.slow)])
 def test_a_store_is_certified_and_verified(name: str, tmp_path: Path) -> None:
     assert not pdemill.generate(ALL[name], tmp_path / "s.zarr", workers=0).failures
     found = pdemill.verify(tmp_path / "s.zarr", resolve=True)
@@ -134,8 +136,8 @@ def test_steps_are_no_longer_than_suits_the_advection(sign: float) -> None:
     job, found = trajectory(
         changed(spec, problem__initial=formula("0.5 + 1e-9*sin(2*pi*x)"), solver={"time_rtol": 0.1})
     )
-    assert first(job).longest == pytest.approx(1.0 / 3.0 / 64.0)
-    assert found.steps >= 0.4 * 3.0 * 64.0
+    assert first(job).longest == pytest.approx(0.25 / 64.0)
+    assert found.steps >= 0.4 * 4.0 * 64.0
 
 
 @pytest.mark.parametrize(("diffusion", "sides"), [("varying", "closed"), ("number", "periodic"), ("none", "closed")])
@@ -267,13 +269,55 @@ def test_the_discretiser_is_chosen_by_sides_and_coefficients() -> None:
         assert validate({"problem": {**periodic, **keys}, "samples": 1}).problem.discretisation.name == wanted
 
 
+def assert_nearly_honest(ratios: list[float]) -> None:
+    """The true error is within [0.5, 2] of the estimate for three quarters of the samples at least, and above 3 times
+    for 4 % at most: where errors come from few moments at which a slope begins to be limited, they have no order."""
+    assert len(ratios) == 50
+    assert np.mean([0.5 <= ratio <= 2.0 for ratio in ratios]) >= 0.75, sorted(ratios)
+    assert np.mean([ratio > 3.0 for ratio in ratios]) <= 0.04, sorted(ratios)
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("name", ALL)
 def test_estimates_of_the_error_in_time_are_honest(name: str) -> None:
     """Against a run with an eighth of the step."""
-    ratios = true_over_estimated(changed(ALL[name], samples=50), finer=3)
-    assert len(ratios) == 50
-    assert_honest(ratios)
+    spec = changed(ALL[name], samples=50, certify__algebraic_rtol=1e-9)
+    assert_nearly_honest(true_over_estimated(spec, finer=3))
+
+
+def true_over_estimated_in_space(spec: dict[str, Any]) -> list[float]:
+    """Against a grid four times as fine, all with steps whose errors are far smaller."""
+    jobs = []
+    for finer in (1, 2, 4):
+        resolution = [finer * n for n in spec["problem"]["resolution"]]
+        solver = {"method": "ark3", "step": 0.25 / max(resolution)}
+        job = open_job(validate(changed(spec, problem__resolution=resolution, solver=solver)))
+        assert isinstance(job, SteppingJob)
+        jobs.append(job)
+    refined, ratios = Refined(jobs[0], next(jobs[0].layout.shards())), []
+    for number in range(spec["samples"]):
+        starts = [job.start_of(job.instance("train", number), number) for job in jobs]
+        fields, _, exact = (
+            fields_of(job, marched(job, [start], 1).frames[0]) for job, start in zip(jobs, starts, strict=True)
+        )
+        for job in reversed(jobs[:-1]):
+            exact = np.stack([job.grid.restrict_fields(exact[:, t]) for t in range(exact.shape[1])], axis=1)
+        true = float(differences(fields, exact).max())
+        ratios.append(true / refined.error_of(starts[0], fields, 1, np.inf))
+    return ratios
+
+
+TOOTH = formula("sign(0.1-abs(x-c))", c={"uniform": [0.2, 0.8]})
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("initial", ["smooth", "jumps"])
+def test_estimates_of_the_error_in_space_are_honest(initial: str) -> None:
+    """Second order is assumed; where u jumps and nothing diffuses it is about 1/2, and the estimates hold."""
+    spec = changed(PLUME, samples=50)
+    if initial == "jumps":
+        spec = changed(spec, problem__initial=TOOTH, problem__coefficient=0)
+    assert_nearly_honest(true_over_estimated_in_space(spec))
 
 
 def test_a_wrong_velocity_is_found_by_the_reference(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
