@@ -271,8 +271,8 @@ SHORTER = {
     "poseidon-ns-sines": ["problem.time={end: 0.05, intervals: 1}", "solver.simulate_resolution=[256, 256]"],
     "poseidon-ns-bb": [
         "problem.time={end: 0.05, intervals: 1, warmup: 0.05}",
-        "problem.initial.waves=8",
-        "solver.simulate_resolution=[128, 128]",
+        "problem.initial.waves=6",
+        "solver.simulate_resolution=[192, 192]",
     ],
     "fns-kf": ["problem.time={end: 0.05, intervals: 1}", "solver.simulate_resolution=[256, 256]"],
     "lpsda-kdv": ["problem.time={end: 4, intervals: 10, warmup: 2}"],
