@@ -12,10 +12,7 @@ if TYPE_CHECKING:
     from pdemill.errors import Path
     from pdemill.spec.problem import Problem
 
-IN_TIME = (
-    "depends on t, the time, which may stand in sources and data on sides of equations in time on boxes only, and not "
-    "in Robin coefficients: leave it out, or give t a value under 'where'"
-)
+IN_TIME = "depends on t, the time, which {}: leave it out, or give t a value under 'where'"
 
 
 def refuse_untaken(problem: Problem) -> None:
@@ -27,7 +24,9 @@ def refuse_untaken(problem: Problem) -> None:
             ("family",), f"{problem.family} is solved for {named}, which {by} does not take", problem.family, NOT_TAKEN
         )
     for path in _in_time(problem):
-        raise refuse(path, IN_TIME, None, NOT_TAKEN)
+        some = takes.in_time or takes.sides_in_time
+        where = "may stand in sources and data on sides only, and not in Robin coefficients"
+        raise refuse(path, IN_TIME.format(where if some else f"{by} does not take"), None, NOT_TAKEN)
     for term, functions, path in problem.asked():
         if term not in takes.terms:
             kinds = ", ".join(sorted(takes.terms))

@@ -14,7 +14,7 @@ from pdemill.points import Array
 from pdemill.solvers import flags
 from pdemill.solvers.agreement import agrees
 from pdemill.solvers.instance import Instance, InvalidSample
-from pdemill.solvers.trajectories.differences import apart, level, variations
+from pdemill.solvers.trajectories.differences import apart, differences, variations
 from pdemill.solvers.trajectories.job import March, Start, States, TrajectoryJob
 from pdemill.solvers.trajectories.ladder import warmed
 from pdemill.solvers.trajectories.shard import Refined
@@ -49,7 +49,7 @@ class Checked:
         self.job, self.refined, self.number, self.stored = job, refined, number, stored
         self.solution = np.asarray(stored["solution"], dtype=np.float64)
         self.errors = np.asarray(stored["frame_error"], dtype=np.float64)
-        self.epsilon = float(np.finfo(stored["solution"].dtype).eps) * level(self.solution)
+        self.epsilon = float(np.finfo(stored["solution"].dtype).eps)
 
     def faults(self, by_reference: bool) -> Iterator[str]:
         """What is wrong with it; ``by_reference``: an interval is marched by the reference too."""
@@ -125,7 +125,8 @@ class Checked:
         for made, at in zip(np.moveaxis(fields, 1, 0), (frame, frame + 1), strict=True):
             if at < 0:
                 continue
-            near = not job.here and apart(self.solution[:, at], made) <= TIMES * (float(self.errors[at]) + self.epsilon)
+            allowed = TIMES * (float(self.errors[at]) + self._rounding(made, 0.0))
+            near = not job.here and apart(self.solution[:, at], made) <= allowed
             if not near and not agrees(self.stored["solution"][:, at], made, job.here):
                 yield f"its state at t = {job.times[at]:g} is not what marching from the start gives"
 
@@ -141,8 +142,8 @@ class Checked:
         interval, steps = job.lengths[frame + 1 - first], job.steps(self._run() or 1)[frame + 1 - first]
         state = job.state_of(before)
         begin, varied = job.times[frame], variations(self.solution[job.whole, : frame + 1]).max(axis=1)
-        grown = self._grown(state, start, interval, steps, begin, varied)
-        allowed = TIMES * (float(self.errors[frame + 1]) + grown + self.epsilon)
+        grown = self._grown(state, start, interval, steps, begin, varied, self._rounding(before, 0.0))
+        allowed = TIMES * (float(self.errors[frame + 1]) + grown + self._rounding(after, varied))
         u, march = self._rows(state, start)
         march.advance(u, interval, steps, begin)
         found = apart(job.fields(u[:1])[0][job.whole], after, varied)
@@ -168,14 +169,23 @@ class Checked:
         if not self._comparable:
             return
         found = self.refined.error_of(begun, self.solution, self._run() or 1, float(self.stored["valid_until"]))
-        allowed = TIMES * self.epsilon + (0.0 if self.job.here else TIMES * float(self.stored["time_error_estimate"]))
+        valid = np.array(self.job.times) <= float(self.stored["valid_until"])
+        rounding = differences((1.0 + self.epsilon) * self.solution, self.solution)[valid].max()
+        allowed = TIMES * (min(rounding, 1.0) + (0.0 if self.job.here else float(self.stored["time_error_estimate"])))
         if not (abs(stated - found) <= allowed + GAP * found or (np.isnan(stated) and np.isnan(found))):
             yield f"its error_estimate {stated:.3g} is not the recomputed {found:.3g}"
 
-    def _grown(self, state: States, start: Start, interval: float, steps: int, begin: float, varied: Array) -> float:
+    def _rounding(self, fields: Array, varied: Array | float) -> float:
+        """What rounding of stored channels [C, *shape] is relative to what varies in them."""
+        found = apart((1.0 + self.epsilon) * fields, fields, varied)
+        return max(self.epsilon, found) if np.isfinite(found) else self.epsilon
+
+    def _grown(
+        self, state: States, start: Start, interval: float, steps: int, begin: float, varied: Array, rounding: float
+    ) -> float:
         """What rounding of the stored state grows to over an interval."""
         ends = []
-        for one in (state, self.job.shaken(state, self.epsilon)):
+        for one in (state, self.job.shaken(state, rounding)):
             u, march = self._rows(one, start)
             march.advance(u, interval, steps, begin)
             ends.append(self.job.fields(u[:1])[0][self.job.whole])

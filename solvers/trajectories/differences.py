@@ -18,7 +18,10 @@ def differences(one: Array, other: Array, before: Array | float = 0.0) -> Array:
     space = tuple(range(2, other.ndim))
     with np.errstate(over="ignore", invalid="ignore"):
         apart = np.sqrt(np.square(one - other).sum(axis=space))
-        varying, size = _sizes(other, before)
+        varying = variations(other)
+        largest = np.maximum.accumulate(np.where(np.isfinite(varying), varying, 0.0), axis=1)
+        largest = np.maximum(largest, np.reshape(before, (-1, 1)))
+        size = np.maximum(varying, FLOOR * largest)
         found = np.divide(apart, size, out=np.where(apart > 0.0, np.inf, 0.0), where=size > 0.0)
     known = np.isfinite(found) & np.isfinite(apart) & np.isfinite(varying)
     return np.asarray(np.where(known, found, np.inf).max(axis=0))
@@ -28,20 +31,6 @@ def variations(fields: Array) -> Array:
     """The 2-norms of what varies over space in channels [C, T, *shape], [C, T]."""
     space = tuple(range(2, fields.ndim))
     return np.asarray(np.sqrt(np.square(fields - fields.mean(axis=space, keepdims=True)).sum(axis=space)))
-
-
-def level(fields: Array) -> float:
-    """How large channels [C, T, *shape] are, in units of what their errors are relative to; 1 where nothing varies."""
-    norms = np.sqrt(np.square(fields).sum(axis=tuple(range(2, fields.ndim))))
-    _, size = _sizes(fields)
-    return max(1.0, float(np.divide(norms, size, out=np.ones_like(norms), where=size > 0.0).max()))
-
-
-def _sizes(fields: Array, before: Array | float = 0.0) -> tuple[Array, Array]:
-    """What varies over space in channels at each time, [C, T], and what errors are relative to."""
-    varying = variations(fields)
-    largest = np.maximum.accumulate(np.where(np.isfinite(varying), varying, 0.0), axis=1)
-    return varying, np.maximum(varying, FLOOR * np.maximum(largest, np.reshape(before, (-1, 1))))
 
 
 def apart(one: Array, other: Array, before: Array | float = 0.0) -> float:

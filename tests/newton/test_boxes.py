@@ -76,7 +76,7 @@ def test_a_store_is_certified_and_verified(name: str, tmp_path: Path) -> None:
     assert (columns["iterations"] >= 3).all()
 
 
-@pytest.mark.parametrize("name", ALL)
+@pytest.mark.parametrize("name", ["heated", "line", pytest.param("cubic", marks=pytest.mark.slow)])
 def test_bits_depend_on_neither_shards_nor_workers_nor_interruptions(name: str, tmp_path: Path) -> None:
     spec = changed(ALL[name], store={"dtype": "float64", "shard": 4})
     pdemill.generate(spec, tmp_path / "one.zarr", workers=0)

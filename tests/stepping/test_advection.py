@@ -116,6 +116,21 @@ def test_a_step_stays_within_its_bounds_at_any_cell_peclet_number(peclet: float,
     assert front == pytest.approx(0.7, abs=1.5 / 64.0)
 
 
+@pytest.mark.parametrize("velocity", [1.0, -1.0])
+def test_a_jump_that_flows_in_stays_within_its_bounds(velocity: float) -> None:
+    """u = 0 at first, and 1 on the side where the velocity enters."""
+    inflow, outflow = ("left", "right") if velocity > 0 else ("right", "left")
+    spec = changed(
+        STEP, problem__velocity=[velocity], problem__initial=0.0, problem__coefficient=1e-6,
+        problem__boundary={inflow: {"dirichlet": 1}, outflow: {"dirichlet": 0}}, solver={"time_rtol": 1e-3},
+        problem__time={"times": [0.4]},
+    )  # fmt: skip
+    _, found = trajectory(spec)
+    assert found.reached
+    assert -1e-12 <= found.fields.min() <= found.fields.max() <= 1.0 + 1e-12
+    assert found.fields.mean() == pytest.approx(0.4, abs=0.01)
+
+
 def test_a_square_that_turns_stays_within_its_bounds() -> None:
     """A rotation, whose velocity has no divergence on the grid."""
     turning = [formula("0.5-y"), formula("x-0.5")]
@@ -195,12 +210,14 @@ def test_what_flows_in_is_carried_through(velocity: float, sides: tuple[str, str
 def test_the_two_ways_discretise_the_same() -> None:
     rng = np.random.default_rng(0)
     robin = {"robin": {"coefficient": 1, "value": 2}}
-    for sides in (
-        {"default": {"neumann": 0.3}},
-        {"left": {"dirichlet": 1}, "right": robin, "top": "periodic", "bottom": "periodic"},
+    for sides, resolution in (
+        ({"default": {"neumann": 0.3}}, [9, 8]),
+        ({"left": {"dirichlet": 1}, "right": robin, "top": "periodic", "bottom": "periodic"}, [8, 9]),
+        ({"left": robin, "right": robin, "default": {"dirichlet": formula("x*0 + 2")}}, [10, 8, 9]),
     ):
-        velocity = [formula("sin(3*x) + y - 0.4"), formula("cos(7*x*y) - 0.3")]
-        job = open_job(validate(changed(SWIRL, problem__boundary=sides, problem__velocity=velocity)))
+        velocity = [formula("sin(3*x) + y - 0.4"), formula("cos(7*x*y) - 0.3"), formula("z - x")][: len(resolution)]
+        spec = changed(SWIRL, problem__boundary=sides, problem__velocity=velocity, problem__resolution=resolution)
+        job = open_job(validate(spec))
         assert isinstance(job, SteppingJob)
         instance, u = job.instance("train", 0), rng.standard_normal((1, *job.grid.shape))
         equation = job.equation(instance)

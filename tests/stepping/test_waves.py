@@ -184,7 +184,7 @@ def test_bits_depend_on_neither_shards_nor_workers(name: str, tmp_path: Path) ->
 @pytest.mark.slow
 @pytest.mark.parametrize("name", ALL)
 def test_estimates_of_the_error_in_time_are_honest(name: str) -> None:
-    ratios = true_over_estimated(changed(ALL[name], samples=50), finer=3)
+    ratios = true_over_estimated(changed(ALL[name], samples=50), finer=2)
     assert len(ratios) == 50
     assert_honest(ratios)
 
