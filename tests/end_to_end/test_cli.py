@@ -263,10 +263,18 @@ SHORTER = {
         f"poseidon-ns-{name}": ["problem.time={end: 0.1, intervals: 2}", "solver.simulate_resolution=[256, 256]"]
         for name in ("gauss", "pwc")
     },
-    "poseidon-ns-sl": ["problem.time={end: 0.05, intervals: 1}", "solver.simulate_resolution=[256, 256]"],
+    "poseidon-ns-sl": [
+        "problem.time={end: 0.05, intervals: 1}",
+        "problem.initial.thickness=[0.3, 0.4]",
+        "solver.simulate_resolution=[192, 192]",
+    ],
     "poseidon-ns-sines": ["problem.time={end: 0.05, intervals: 1}", "solver.simulate_resolution=[256, 256]"],
-    "poseidon-ns-bb": ["problem.time={end: 0.05, intervals: 1, warmup: 0.05}"],
-    "fns-kf": ["problem.time={end: 0.1, intervals: 2}", "solver.simulate_resolution=[256, 256]"],
+    "poseidon-ns-bb": [
+        "problem.time={end: 0.05, intervals: 1, warmup: 0.05}",
+        "problem.initial.waves=6",
+        "solver.simulate_resolution=[192, 192]",
+    ],
+    "fns-kf": ["problem.time={end: 0.05, intervals: 1}", "solver.simulate_resolution=[256, 256]"],
     "lpsda-kdv": ["problem.time={end: 4, intervals: 10, warmup: 2}"],
     "pdebench-advection": ["problem.time={end: 0.1, intervals: 10}"],
     "pdebench-burgers": ["problem.time={end: 0.1, intervals: 10}"],
