@@ -25,7 +25,7 @@ from pdemill.solvers.stepping.independent import Independent
 from pdemill.solvers.stepping.march import BoxEquation, BoxMarch
 from pdemill.solvers.stepping.place import BoxInTimePlace
 from pdemill.solvers.tableaus import Tableau
-from pdemill.solvers.trajectories.differences import apart
+from pdemill.solvers.trajectories.differences import apart, largest, norms, variations
 from pdemill.solvers.trajectories.job import Reference, Start, States, TrajectoryJob
 from pdemill.spec.field import Function
 from pdemill.spec.job import Spec
@@ -204,10 +204,9 @@ class SteppingJob(TrajectoryJob):
         """``algebraic_error``: the defects of all systems until a time, as far as they can have grown where nothing
         grows, relative to what varies then; the largest up to ``valid_until``."""
         valid = np.array(self.times) <= max(self.required, self.valid_until(errors))
-        space = tuple(range(2, fields.ndim))
-        sizes = np.sqrt(np.square(fields - fields.mean(axis=space, keepdims=True)).sum(axis=space))
-        largest = np.maximum.accumulate(sizes, axis=1)[:, valid].T
-        relative = np.divide(left[valid], largest, out=np.zeros_like(largest), where=left[valid] > 0.0)
+        most = largest(variations(fields))
+        size = np.where(most > 0.0, most, norms(fields))[:, valid].T
+        relative = np.divide(left[valid], size, out=np.zeros_like(size), where=left[valid] > 0.0)
         return {"algebraic_error": float(relative.max())}
 
     def fault(self, own: Mapping[str, float]) -> tuple[Result, str] | None:

@@ -198,6 +198,7 @@ def examined(spec: Json, public: bool = False) -> None:
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(0)
 @pytest.mark.skipif(not SOAK, reason="make soak runs it")
 @pytest.mark.parametrize("number", range(BEGIN, BEGIN + -(-SOAK // PART)))
 def test_many_specs(number: int) -> None:
