@@ -27,7 +27,8 @@ LEVELS = 8
 DRIFT = 2.0
 """Times by which residuals that an iteration carries along may be too large."""
 WEAK = 1e-6
-"""1ᵀA1 per unknown, in units of the largest entry, below which the level of a correction is looked at by itself."""
+"""1ᵀA1 per unknown, in units of the largest entry, below which the level of a correction is looked at by itself; also
+below about n^(-2/d), where the longest wave on the grid is stiffer than the level."""
 
 
 class Measure(Protocol):
@@ -174,7 +175,8 @@ def _may_hide_a_level(matrix: Matrix) -> bool:
     reduction to show it; told by 1ᵀA1."""
     if matrix.singular or not matrix.made:
         return False
-    return abs(matrix.total) <= WEAK * matrix.pattern.size * matrix.largest
+    size = matrix.pattern.size
+    return abs(matrix.total) <= max(WEAK, size ** (-2.0 / matrix.properties.dimension)) * size * matrix.largest
 
 
 def _level(system: System, d: Array) -> float:

@@ -244,9 +244,7 @@ class Problem(Model):
         if not isinstance(found, Terms):
             raise FamilyError(f"terms() of {self.family} should return Terms, not {found!r:.60}")
         axes = self.dimension
-        each = (found, *found.others)
-        wrong = any(len(one.diffusion) not in (1, axes) for one in each)
-        if wrong or any(len(held) not in (0, axes) for one in each for held in (one.convection, one.advection)):
+        if not found.fits(axes):
             raise FamilyError(
                 f"terms() of {self.family} should give 1 or {axes} functions of diffusion and 0 or {axes} of "
                 "convection and of advection"
@@ -264,14 +262,6 @@ class Problem(Model):
     def _stand_ins(self) -> Terms:
         """The terms, made of functions that know which field they come from, and which fields are the number 0."""
         return self.stated(lambda name: placeholder(name, [self._is_zero(value) for value in self.values(name)]))
-
-    def brought_in_by(self, terms: frozenset[str]) -> frozenset[str]:
-        """The fields that bring in these terms and no others, as far as the functions of terms tell."""
-        wanted: set[str] = set()
-        others: set[str] = set()
-        for term, functions in self._stand_ins.present():
-            (wanted if term in terms else others).update(function.origin for function in functions)
-        return frozenset(wanted - others)
 
     @cached_property
     def zero_terms(self) -> frozenset[str]:

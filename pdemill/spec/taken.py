@@ -54,7 +54,7 @@ def refuse_untaken(problem: Problem) -> None:
 def _in_time(problem: Problem) -> Iterator[Path]:
     """Where a problem has data that depend on t and its discretiser takes none."""
     takes = problem.discretisation.takes
-    may = problem.brought_in_by(takes.in_time) if takes.in_time else frozenset()
+    may = _brought_in_by(problem, takes.in_time) if takes.in_time else frozenset()
     for path, value in problem.slots():
         yield from _strays(path, value, path[0] in may)
     for side, below, value in problem.side_slots():
@@ -67,3 +67,12 @@ def _strays(path: Path, value: Field, may: bool) -> Iterator[Path]:
         yield path
     for below, part in value.parts():
         yield from _strays((*path, *below), part, may and value.in_time)
+
+
+def _brought_in_by(problem: Problem, terms: frozenset[str]) -> frozenset[str]:
+    """The fields that bring in these terms and no others, as far as the functions of terms tell."""
+    wanted: set[str] = set()
+    others: set[str] = set()
+    for term, functions, _ in problem.asked():
+        (wanted if term in terms else others).update(function.origin for function in functions)
+    return frozenset(wanted - others)

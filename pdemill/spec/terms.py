@@ -94,6 +94,11 @@ class Terms:
                 kind = "a tuple of functions" if name in lists else "one function"
                 raise FamilyError(f"the {name} of Terms should be {kind}, as drawn(name) gives them, not {value!r:.60}")
 
+    def fits(self, axes: int) -> bool:
+        """Whether tuples have a function for each axis, or as few as they may."""
+        lists = all(len(part) in (0, axes) for part in (self.convection, self.advection))
+        return len(self.diffusion) in (1, axes) and lists and all(other.fits(axes) for other in self.others)
+
     def present(self) -> Iterator[tuple[str, tuple[Function, ...]]]:
         """The terms that are there, by name."""
         for name in self.names():

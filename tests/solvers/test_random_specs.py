@@ -116,6 +116,29 @@ FOUND: dict[str, Json] = {
         "samples": 4, "solver": {"method": "gmres", "rtol": 0.1, "preconditioner": "icc", "restart": 2},
         "store": {"dtype": "float32"}, "certify": {"refine": 0}, "seed": 500,
     },
+    "a level that is held more weakly than the longest wave": {
+        "problem": {
+            "family": "darcy", "resolution": [6, 6], "domain": {"lengths": [0.01, 0.01]}, "source": -2.5, "reaction": 1,
+            "boundary": {
+                "left": {"robin": {"coefficient": 1, "value": -3}}, "right": {"robin": {"coefficient": 0, "value": 0}},
+                "bottom": "periodic", "top": "periodic",
+            },
+        },
+        "samples": 1, "solver": {"method": "multigrid", "guess": "zero"}, "store": {"dtype": "float64"},
+        "certify": {"refine": 0, "stored_rtol": 10}, "seed": 0,
+    },
+    "the same by minres": {
+        "problem": {
+            "family": "darcy", "resolution": [7, 7], "domain": {"lengths": [0.00366, 0.00366]}, "source": -2.5,
+            "boundary": {
+                "left": {"robin": {"coefficient": 1, "value": -3}}, "right": {"robin": {"coefficient": 0, "value": 0}},
+                "bottom": "periodic", "top": "periodic",
+            },
+            "reaction": 1,
+        },
+        "samples": 4, "solver": {"method": "minres", "sort": "greedy"}, "store": {"dtype": "float64"},
+        "certify": {"refine": 0, "stored_rtol": 10}, "seed": 121,
+    },
     "a thin box by auto, of issue 13": {
         "problem": {
             "family": "darcy", "resolution": [4, 13], "domain": {"lengths": [0.1, 0.001]}, "source": 2.5,
@@ -221,6 +244,8 @@ def test_many_specs(number: int) -> None:
 @example(FOUND["layers of a stretched box are cut off from each other, at one coefficient"])
 @example(FOUND["an estimate of the discretisation error that float32 cannot hold"])
 @example(FOUND["an incomplete factorisation was shifted without end"])
+@example(FOUND["a level that is held more weakly than the longest wave"])
+@example(FOUND["the same by minres"])
 @example(FOUND["a thin box by auto, of issue 13"])
 @example(FOUND["a combination of earlier solutions, of issue 13"])
 def test_few_specs(spec: Json) -> None:
