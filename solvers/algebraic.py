@@ -165,9 +165,8 @@ def _reduction(matrix: Matrix) -> float:
     if not matrix.made:
         return REDUCTION
     least, most = matrix.smallest, matrix.largest
-    if not 0.0 < least <= most < inf:
-        return 0.0
-    return REDUCTION * 10.0 ** -max(0, ceil(log10(most / least / PLAIN)))
+    apart = most / least if 0.0 < least <= most < inf else inf
+    return REDUCTION * 10.0 ** -max(0, ceil(log10(apart / PLAIN))) if apart < inf else 0.0
 
 
 def _may_hide_a_level(matrix: Matrix) -> bool:

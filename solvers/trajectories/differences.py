@@ -41,7 +41,7 @@ def variations(fields: Array) -> Array:
     """The 2-norms of what varies over space in channels [C, T, *shape], [C, T]; 0 where that is rounding."""
     space = tuple(range(2, fields.ndim))
     varying = norms(fields - fields.mean(axis=space, keepdims=True))
-    return np.where(varying <= CONSTANT * norms(fields), 0.0, varying)
+    return np.where(varying < CONSTANT * norms(fields), 0.0, varying)
 
 
 def norms(fields: Array) -> Array:

@@ -50,6 +50,7 @@ EQUATIONS: dict[str, dict[str, Any]] = {
         "coefficient": {"diagonal": [LOGNORMAL] * 3},
         "velocity": [GAUSSIAN] * 3,
         "reaction": {"uniform": [1, 2]},
+        "flux": "central",
     },
 }
 ROWS = [(equation, box) for equation in EQUATIONS for box in BOXES]
