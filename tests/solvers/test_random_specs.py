@@ -139,6 +139,14 @@ FOUND: dict[str, Json] = {
         "samples": 4, "solver": {"method": "minres", "sort": "greedy"}, "store": {"dtype": "float64"},
         "certify": {"refine": 0, "stored_rtol": 10}, "seed": 121,
     },
+    "couplings of a fitted flux are apart by more than a number can say": {
+        "problem": {
+            "family": "convection_diffusion", "resolution": [4, 4], "coefficient": {"diagonal": [1e-7, 1]}, "source": 0,
+            "reaction": 1, "velocity": [1, 0], "boundary": {"default": {"neumann": 0}},
+        },
+        "samples": 1, "solver": {"method": "auto", "guess": "zero"}, "store": {"dtype": "float64"},
+        "certify": {"refine": 0, "algebraic_rtol": 0.01, "stored_rtol": 10}, "seed": 0,
+    },
     "a thin box by auto, of issue 13": {
         "problem": {
             "family": "darcy", "resolution": [4, 13], "domain": {"lengths": [0.1, 0.001]}, "source": 2.5,
@@ -246,6 +254,7 @@ def test_many_specs(number: int) -> None:
 @example(FOUND["an incomplete factorisation was shifted without end"])
 @example(FOUND["a level that is held more weakly than the longest wave"])
 @example(FOUND["the same by minres"])
+@example(FOUND["couplings of a fitted flux are apart by more than a number can say"])
 @example(FOUND["a thin box by auto, of issue 13"])
 @example(FOUND["a combination of earlier solutions, of issue 13"])
 def test_few_specs(spec: Json) -> None:
