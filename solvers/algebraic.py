@@ -175,7 +175,8 @@ def _may_hide_a_level(matrix: Matrix) -> bool:
     if matrix.singular or not matrix.made:
         return False
     size = matrix.pattern.size
-    return abs(matrix.total) <= max(WEAK, size ** (-2.0 / matrix.properties.dimension)) * size * matrix.largest
+    weak: float = max(WEAK, size ** (-2.0 / matrix.properties.dimension))
+    return abs(matrix.total) <= weak * size * matrix.largest
 
 
 def _level(system: System, d: Array) -> float:
