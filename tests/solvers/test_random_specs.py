@@ -147,6 +147,13 @@ FOUND: dict[str, Json] = {
         "samples": 1, "solver": {"method": "auto", "guess": "zero"}, "store": {"dtype": "float64"},
         "certify": {"refine": 0, "algebraic_rtol": 0.01, "stored_rtol": 10}, "seed": 0,
     },
+    "verify asked for the level of 0, which rounding leaves free": {
+        "problem": {
+            "family": "screened_poisson", "resolution": [16], "domain": {"lengths": [1e-7]}, "source": 0,
+            "boundary": {"default": {"neumann": 0}},
+        },
+        "samples": 1, "store": {"dtype": "float64"}, "certify": {"refine": 0}, "seed": 0,
+    },
     "a thin box by auto, of issue 13": {
         "problem": {
             "family": "darcy", "resolution": [4, 13], "domain": {"lengths": [0.1, 0.001]}, "source": 2.5,
@@ -255,6 +262,7 @@ def test_many_specs(number: int) -> None:
 @example(FOUND["a level that is held more weakly than the longest wave"])
 @example(FOUND["the same by minres"])
 @example(FOUND["couplings of a fitted flux are apart by more than a number can say"])
+@example(FOUND["verify asked for the level of 0, which rounding leaves free"])
 @example(FOUND["a thin box by auto, of issue 13"])
 @example(FOUND["a combination of earlier solutions, of issue 13"])
 def test_few_specs(spec: Json) -> None:
