@@ -14,7 +14,37 @@ from pdemill.spec.model import refuse
 from pdemill.spec.problem import Coefficient, Problem, Terms
 
 
-class NonlinearDiffusion(Problem):
+class DiffusionByLaw(Problem):
+    """What the families with -∇·(a k(u) ∇u) + c u share. ``without_law``: that for a k that does not depend on u."""
+
+    coefficient: AnyLaw
+    factor: Coefficient = UNIT
+    reaction: AnyLaw = ZERO
+    source: AnyField = ZERO
+    linear: ClassVar[bool] = False
+    symmetric: ClassVar[bool] = False
+    operator_fields: ClassVar[tuple[str, ...]] = ("coefficient", "factor", "reaction")
+    positive: ClassVar[tuple[str, ...]] = ("factor",)
+    without_law: ClassVar[str]
+
+    @field_validator("coefficient")
+    @classmethod
+    def _is_a_law(cls, coefficient: Field) -> Field:
+        return of_one_unknown(coefficient, f"for a k that does not depend on u use {cls.without_law}")
+
+    @field_validator("reaction")
+    @classmethod
+    def _knows_u_alone(cls, reaction: Field) -> Field:
+        return of_one_unknown(reaction, "") if isinstance(reaction, Law) else reaction
+
+    def terms(self, drawn: Callable[[str], tuple[Function, ...]]) -> Terms:
+        (law,), (reaction,), (source,) = drawn("coefficient"), drawn("reaction"), drawn("source")
+        if isinstance(self.reaction, Law):
+            return Terms(drawn("factor"), source, law=reaction, diffusion_law=law)
+        return Terms(drawn("factor"), source, reaction=reaction, diffusion_law=law)
+
+
+class NonlinearDiffusion(DiffusionByLaw):
     """-∇·(a k(u) ∇u) + c u = f, a > 0 a scalar or a diagonal tensor, k(u) > 0.
 
     The coefficient k is a law, such as ``{law: "1 + b*u**2", where: {b: {uniform: [0.5, 2]}}}``, which may use
@@ -26,24 +56,8 @@ class NonlinearDiffusion(Problem):
     """
 
     family: Literal["nonlinear_diffusion"]
-    coefficient: AnyLaw
-    factor: Coefficient = UNIT
-    reaction: AnyLaw = ZERO
     source: AnyField = UNIT
-    linear: ClassVar[bool] = False
-    symmetric: ClassVar[bool] = False
-    operator_fields: ClassVar[tuple[str, ...]] = ("coefficient", "factor", "reaction")
-    positive: ClassVar[tuple[str, ...]] = ("factor",)
-
-    @field_validator("coefficient")
-    @classmethod
-    def _is_a_law(cls, coefficient: Field) -> Field:
-        return of_one_unknown(coefficient, "for a k that does not depend on u use darcy")
-
-    @field_validator("reaction")
-    @classmethod
-    def _knows_u_alone(cls, reaction: Field) -> Field:
-        return of_one_unknown(reaction, "") if isinstance(reaction, Law) else reaction
+    without_law: ClassVar[str] = "darcy"
 
     @model_validator(mode="after")
     def _held(self) -> NonlinearDiffusion:
@@ -51,9 +65,3 @@ class NonlinearDiffusion(Problem):
             message = "holds u nowhere, and there is no reaction: set a Dirichlet or Robin side, or a reaction"
             raise refuse(("boundary",), message, None)
         return self
-
-    def terms(self, drawn: Callable[[str], tuple[Function, ...]]) -> Terms:
-        (law,), (reaction,), (source,) = drawn("coefficient"), drawn("reaction"), drawn("source")
-        if isinstance(self.reaction, Law):
-            return Terms(drawn("factor"), source, law=reaction, diffusion_law=law)
-        return Terms(drawn("factor"), source, reaction=reaction, diffusion_law=law)

@@ -3,18 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from typing import ClassVar, Literal
 
-from pydantic import field_validator
-
-from pdemill.solvers.families.poisson import UNIT, ZERO
-from pdemill.solvers.fields.law import AnyLaw, Law, of_one_unknown
+from pdemill.solvers.families.nonlinear_diffusion import DiffusionByLaw
 from pdemill.spec.evolution import Evolution
-from pdemill.spec.field import AnyField, Field, Function
-from pdemill.spec.problem import Coefficient, Terms
+from pdemill.spec.field import Function
+from pdemill.spec.problem import Terms
 
 
-class NonlinearHeat(Evolution):
+class NonlinearHeat(DiffusionByLaw, Evolution):
     """u_t - ∇·(a k(u) ∇u) + c u = f, a > 0 a scalar or a diagonal tensor, k(u) >= 0.
 
     The coefficient k is a law, such as ``{law: "1 + b*u**2", where: {b: {uniform: [0.5, 2]}}}``, or ``{law: "2*u"}``
@@ -25,30 +23,10 @@ class NonlinearHeat(Evolution):
     """
 
     family: Literal["nonlinear_heat"]
-    coefficient: AnyLaw
-    factor: Coefficient = UNIT
-    reaction: AnyLaw = ZERO
-    source: AnyField = ZERO
-    linear: ClassVar[bool] = False
-    symmetric: ClassVar[bool] = False
     sided: ClassVar[bool] = True
     implicit: ClassVar[bool] = True
-    operator_fields: ClassVar[tuple[str, ...]] = ("coefficient", "factor", "reaction")
-    positive: ClassVar[tuple[str, ...]] = ("factor",)
-
-    @field_validator("coefficient")
-    @classmethod
-    def _is_a_law(cls, coefficient: Field) -> Field:
-        return of_one_unknown(coefficient, "for a k that does not depend on u use heat")
-
-    @field_validator("reaction")
-    @classmethod
-    def _knows_u_alone(cls, reaction: Field) -> Field:
-        return of_one_unknown(reaction, "") if isinstance(reaction, Law) else reaction
+    without_law: ClassVar[str] = "heat"
 
     def terms(self, drawn: Callable[[str], tuple[Function, ...]]) -> Terms:
-        (law,), (reaction,), (source,) = drawn("coefficient"), drawn("reaction"), drawn("source")
-        (initial,), factor = drawn("initial"), drawn("factor")
-        if isinstance(self.reaction, Law):
-            return Terms(factor, source, law=reaction, diffusion_law=law, initial=initial)
-        return Terms(factor, source, reaction=reaction, diffusion_law=law, initial=initial)
+        (initial,) = drawn("initial")
+        return replace(super().terms(drawn), initial=initial)

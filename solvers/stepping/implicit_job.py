@@ -16,9 +16,8 @@ from pdemill.solvers.solution import Result
 from pdemill.solvers.stepping.implicit import ImplicitMarch
 from pdemill.solvers.stepping.implicit_place import ImplicitPlace
 from pdemill.solvers.stepping.independent import Independent
-from pdemill.solvers.stepping.job import MOST_REFERENCED, SHARE, STRICTER, SteppingJob
-from pdemill.solvers.trajectories.differences import apart
-from pdemill.solvers.trajectories.job import Reference, Start, States
+from pdemill.solvers.stepping.job import SHARE, SteppingJob
+from pdemill.solvers.trajectories.job import Start, States
 from pdemill.spec.job import Spec
 from pdemill.spec.method import Method
 from pdemill.store.layout import ArrayLayout
@@ -28,11 +27,19 @@ NEGATIVE = 1e-3
 """How far below 0, in units of its largest value, k(u) may be: at fronts u is a little below 0, and k counts as 0."""
 
 
+class ByFaces(Independent):
+    """Another way to march: fluxes face by face, and SciPy's BDF."""
+
+    def slopes(self, t: float, u: Array) -> Array:
+        return residual_by_faces(self.grid, self.instance, u.reshape(-1)).reshape(u.shape)
+
+
 class ImplicitJob(SteppingJob):
     """States are the values of u in the cells. ``least_coefficient``: the least k(u) of the stored states, in units of
     the largest one at that time."""
 
     problem: ImplicitPlace
+    another_way = ByFaces
     own_columns = (ArrayLayout("algebraic_error", "float32"), ArrayLayout(LEAST, "float32"))
 
     def __init__(self, spec: Spec, chosen: Method | None = None) -> None:
@@ -59,16 +66,10 @@ class ImplicitJob(SteppingJob):
         servant = Servant(self.linear_method.solver(), self.linear_method)
         return ImplicitMarch(equations, self.tableau, servant, SHARE * self.spec.certify.algebraic_rtol / whole)
 
-    def reference(self, instance: Instance) -> Reference | None:
-        if self.grid.pattern.size > MOST_REFERENCED:
-            return None
-        coarse, fine = (ByFaces(instance, self.grid, part * self.method.time_rtol) for part in STRICTER)
-
-        def march(fields: Array, interval: float, steps: int, begin: float) -> tuple[Array, float]:
-            made = fine.march(fields, interval, begin)
-            return made, apart(coarse.march(fields, interval, begin), made)
-
-        return march
+    @property
+    def together(self) -> int:
+        """One where factors solve: they are kept for one matrix, and the next sample has another."""
+        return 1 if self.linear_method is self.exact_method else super().together
 
     def balances(self, starts: Sequence[Start], frames: Sequence[States], run: int) -> list[dict[str, float]]:
         found = super().balances(starts, frames, run)
@@ -89,13 +90,6 @@ class ImplicitJob(SteppingJob):
         if not least >= -NEGATIVE:
             return Result.NOT_ELLIPTIC, f"{least:.1e} of its largest value"
         return super().fault(own)
-
-
-class ByFaces(Independent):
-    """Another way to march: fluxes face by face, and SciPy's BDF."""
-
-    def slopes(self, t: float, u: Array) -> Array:
-        return residual_by_faces(self.grid, self.instance, u.reshape(-1)).reshape(u.shape)
 
 
 def _least(equation: NonlinearBoxEquation, frames: States) -> float:

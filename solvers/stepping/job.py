@@ -56,6 +56,7 @@ class SteppingJob(TrajectoryJob):
     first_columns: tuple[str, ...] = ("algebraic_error",)
     refinement = 4.0 / 3.0  # second order in space
     grid_kind: type[BoxGrid] = BoxGrid
+    another_way: type[Independent] = Independent
 
     def __init__(self, spec: Spec, chosen: Method | None = None) -> None:
         super().__init__(spec, chosen)
@@ -164,9 +165,9 @@ class SteppingJob(TrajectoryJob):
         return np.asarray(state + size * waves)
 
     def reference(self, instance: Instance) -> Reference | None:
-        if len(self.grids) * self.grid.pattern.size > MOST_REFERENCED:
+        if len(self.problem.channels) * self.grid.pattern.size > MOST_REFERENCED:
             return None
-        coarse, fine = (Independent(instance, self.grid, part * self.method.time_rtol) for part in STRICTER)
+        coarse, fine = (self.another_way(instance, self.grid, part * self.method.time_rtol) for part in STRICTER)
 
         def march(fields: Array, interval: float, steps: int, begin: float) -> tuple[Array, float]:
             made = fine.march(fields, interval, begin)

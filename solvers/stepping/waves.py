@@ -14,10 +14,9 @@ from pdemill.solvers.instance import Instance
 from pdemill.solvers.operators.box import BoxGrid
 from pdemill.solvers.solution import Result
 from pdemill.solvers.stepping.independent_waves import IndependentWaves
-from pdemill.solvers.stepping.job import MOST_REFERENCED, STRICTER, TOGETHER, SteppingJob, load_of
+from pdemill.solvers.stepping.job import TOGETHER, SteppingJob, load_of
 from pdemill.solvers.tableaus import ExplicitTableau
-from pdemill.solvers.trajectories.differences import apart
-from pdemill.solvers.trajectories.job import Reference, Start, States
+from pdemill.solvers.trajectories.job import Start, States
 from pdemill.spec.boundary import Absorbing
 from pdemill.spec.domain import BOX_SIDES
 from pdemill.store.layout import ArrayLayout
@@ -116,6 +115,7 @@ class WaveJob(SteppingJob):
     own_columns: tuple[ArrayLayout, ...] = ()
     first_columns: tuple[str, ...] = ()
     grid_kind = WaveGrid
+    another_way = IndependentWaves
 
     @property
     def grid_count(self) -> int:
@@ -189,17 +189,6 @@ class WaveJob(SteppingJob):
 
     def shaken(self, state: States, size: float) -> States:
         return np.concatenate([super(WaveJob, self).shaken(part, size) for part in np.split(state, 2)])
-
-    def reference(self, instance: Instance) -> Reference | None:
-        if 2 * self.grid.pattern.size > MOST_REFERENCED:
-            return None
-        coarse, fine = (IndependentWaves(instance, self.grid, part * self.method.time_rtol) for part in STRICTER)
-
-        def march(fields: Array, interval: float, steps: int, begin: float) -> tuple[Array, float]:
-            made = fine.march(fields, interval, begin)
-            return made, apart(coarse.march(fields, interval, begin), made)
-
-        return march
 
     def own(self, frames: States, left: Array, fields: Array, errors: Array) -> dict[str, float]:
         return {}

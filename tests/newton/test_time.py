@@ -16,6 +16,7 @@ from pdemill.solvers.operators.nonlinear_box import NonlinearBoxEquation
 from pdemill.solvers.solution import Result
 from pdemill.solvers.trajectories.ladder import fields_of, marched
 from pdemill.spec import validate
+from tests.evolving import assert_certified, assert_same_bits
 from tests.newton.problems import exact, formula, manufactured
 from tests.spectral.test_trajectories import arrays, assert_honest, changed, true_over_estimated
 
@@ -60,11 +61,7 @@ ALL = {"warmth": WARMTH, "front": FRONT, "born": BORN}
 
 @pytest.mark.parametrize("name", ALL)
 def test_a_store_is_certified_and_verified(name: str, tmp_path: Path) -> None:
-    assert not pdemill.generate(ALL[name], tmp_path / "s.zarr", workers=0).failures
-    found = pdemill.verify(tmp_path / "s.zarr", resolve=True)
-    assert (found.faults, found.certificates) == ((), ALL[name]["samples"])
-    columns = arrays(tmp_path / "s.zarr")
-    assert columns["time_error_estimate"].max() <= 1e-4
+    columns = assert_certified(ALL[name], tmp_path / "s.zarr", time_rtol=1e-4, estimated=1)
     assert columns["algebraic_error"].max() <= 1e-6
     assert columns["least_coefficient"].min() >= -1e-3
     assert np.isfinite(columns["error_estimate"]).all()
@@ -73,11 +70,7 @@ def test_a_store_is_certified_and_verified(name: str, tmp_path: Path) -> None:
 @pytest.mark.slow
 @pytest.mark.parametrize("name", ["warmth", "born"])
 def test_bits_depend_on_neither_shards_nor_workers(name: str, tmp_path: Path) -> None:
-    pdemill.generate(ALL[name], tmp_path / "one.zarr", workers=0)
-    pdemill.generate(changed(ALL[name], store__shard=1), tmp_path / "many.zarr", workers=2)
-    one, many = arrays(tmp_path / "one.zarr"), arrays(tmp_path / "many.zarr")
-    for key in set(one) - {"solve_seconds"}:
-        np.testing.assert_array_equal(one[key], many[key], key)
+    assert_same_bits(ALL[name], tmp_path)
 
 
 def barenblatt(x: Array, t: float) -> Array:

@@ -15,7 +15,6 @@ from pdemill.points import Array
 from pdemill.solvers.field_job import FieldJob
 from pdemill.solvers.job import open_job
 from pdemill.solvers.stepping.advection import Advection
-from pdemill.solvers.stepping.independent import Independent
 from pdemill.solvers.stepping.job import SteppingJob
 from pdemill.solvers.trajectories.differences import differences
 from pdemill.solvers.trajectories.job import Start
@@ -23,12 +22,8 @@ from pdemill.solvers.trajectories.ladder import Trajectory, fields_of, marched, 
 from pdemill.solvers.trajectories.shard import Refined
 from pdemill.spec import validate
 from pdemill.spec.method import methods
+from tests.evolving import assert_certified, assert_same_bits, assert_slopes_agree, between_discretisers, formula
 from tests.spectral.test_trajectories import arrays, changed, true_over_estimated
-
-
-def formula(text: str, **where: Any) -> dict[str, Any]:
-    return {"field": "expression", "formula": text} | ({"where": where} if where else {})
-
 
 PLUME: dict[str, Any] = {
     "problem": {
@@ -61,22 +56,13 @@ ALL = {"plume": PLUME, "swirl": SWIRL}
 
 @pytest.mark.parametrize("name", ["plume", pytest.param("swirl", marks=pytest.mark.slow)])
 def test_a_store_is_certified_and_verified(name: str, tmp_path: Path) -> None:
-    assert not pdemill.generate(ALL[name], tmp_path / "s.zarr", workers=0).failures
-    found = pdemill.verify(tmp_path / "s.zarr", resolve=True)
-    assert (found.faults, found.certificates) == ((), ALL[name]["samples"])
-    columns = arrays(tmp_path / "s.zarr")
-    assert columns["time_error_estimate"].max() <= 1e-5
-    assert np.isfinite(columns["error_estimate"]).sum() >= 2
+    assert_certified(ALL[name], tmp_path / "s.zarr")
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("name", ALL)
 def test_bits_depend_on_neither_shards_nor_workers(name: str, tmp_path: Path) -> None:
-    pdemill.generate(ALL[name], tmp_path / "one.zarr", workers=0)
-    pdemill.generate(changed(ALL[name], store__shard=1), tmp_path / "many.zarr", workers=2)
-    one, many = arrays(tmp_path / "one.zarr"), arrays(tmp_path / "many.zarr")
-    for key in set(one) - {"solve_seconds"}:
-        np.testing.assert_array_equal(one[key], many[key], key)
+    assert_same_bits(ALL[name], tmp_path)
 
 
 def planned(spec: dict[str, Any]) -> SteppingJob:
@@ -217,15 +203,7 @@ def test_the_two_ways_discretise_the_same() -> None:
     ):
         velocity = [formula("sin(3*x) + y - 0.4"), formula("cos(7*x*y) - 0.3"), formula("z - x")][: len(resolution)]
         spec = changed(SWIRL, problem__boundary=sides, problem__velocity=velocity, problem__resolution=resolution)
-        job = open_job(validate(spec))
-        assert isinstance(job, SteppingJob)
-        instance, u = job.instance("train", 0), rng.standard_normal((1, *job.grid.shape))
-        equation = job.equation(instance)
-        assert equation.tendency is not None
-        (system,), flat = equation.systems, u.reshape(1, -1)
-        found = system.rhs - system.matrix.sparse() @ flat[0] + equation.tendency(flat, 0.0)[0]
-        other = Independent(instance, job.grid, 1e-6).slopes(0.0, u)
-        np.testing.assert_allclose(found, other.reshape(-1), atol=1e-12 * np.abs(found).max())
+        assert_slopes_agree(spec, rng)
 
 
 def test_what_becomes_steady_solves_the_steady_equation() -> None:
@@ -257,19 +235,11 @@ def test_both_discretisers_solve_one_equation(tmp_path: Path) -> None:
         "family": "advection_diffusion", "coefficient": 0.01, "reaction": 0.5, "velocity": [0.6],
         "initial": formula("sin(2*pi*x)"), "time": {"times": [0.5]},
     }  # fmt: skip
-    errors = []
-    for cells in (64, 128):
-        stores = {}
-        for by in ("spectral", "box"):
-            spec = {"problem": {**problem, "resolution": [cells], "discretiser": by}, "samples": 1}
-            pdemill.generate(spec, tmp_path / f"{by}{cells}.zarr", workers=0)
-            stores[by] = arrays(tmp_path / f"{by}{cells}.zarr")["solution"][:, 0, 0].astype(float)
-        spectrum = np.fft.rfft(stores["spectral"])
-        turned = spectrum * np.exp(1j * np.pi / cells * np.arange(spectrum.shape[1]))  # to the centres of cells
-        errors.append(np.abs(np.fft.irfft(turned, n=cells) - stores["box"]).mean())
-    assert np.log2(errors[0] / errors[1]) > 1.7
+    coarse, fine = (apart.mean() for apart in between_discretisers(problem, tmp_path, (64, 128), frame=0))
+    assert np.log2(coarse / fine) > 1.7
+    spectral = arrays(tmp_path / "spectral128.zarr")["solution"][0, 0, 0]
     wanted = np.exp(-0.5 * (0.5 + 0.01 * 4.0 * np.pi**2)) * np.sin(2.0 * np.pi * (np.arange(128) / 128 - 0.3))
-    np.testing.assert_allclose(stores["spectral"][0], wanted, atol=1e-6)
+    np.testing.assert_allclose(spectral, wanted, atol=1e-6)
 
 
 def test_the_discretiser_is_chosen_by_sides_and_coefficients() -> None:

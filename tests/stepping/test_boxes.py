@@ -10,7 +10,6 @@ import pytest
 
 import pdemill
 from pdemill.errors import SpecError
-from pdemill.points import Array
 from pdemill.solvers import formulas
 from pdemill.solvers.fields import law
 from pdemill.solvers.job import open_job
@@ -22,6 +21,7 @@ from pdemill.solvers.trajectories.ladder import fields_of, marched
 from pdemill.solvers.trajectories.shard import Refined
 from pdemill.spec import validate
 from pdemill.spec.method import methods
+from tests.evolving import assert_certified, assert_same_bits, between_discretisers, told_of_stronger_diffusion
 from tests.spectral.test_trajectories import arrays, assert_honest, changed, true_over_estimated
 
 WARMTH: dict[str, Any] = {
@@ -74,24 +74,14 @@ ALL = {"warmth": WARMTH, "front": FRONT, "spots": SPOTS}
 
 @pytest.mark.parametrize("name", ALL)
 def test_a_store_is_certified_and_verified(name: str, tmp_path: Path) -> None:
-    assert not pdemill.generate(ALL[name], tmp_path / "s.zarr", workers=0).failures
-    found = pdemill.verify(tmp_path / "s.zarr", resolve=True)
-    assert (found.faults, found.certificates) == ((), ALL[name]["samples"])
-    columns = arrays(tmp_path / "s.zarr")
-    assert columns["time_error_estimate"].max() <= 1e-5
+    columns = assert_certified(ALL[name], tmp_path / "s.zarr")
     assert columns["algebraic_error"].max() <= 1e-6
-    assert np.isfinite(columns["error_estimate"]).sum() >= 2
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("name", ALL)
 def test_bits_depend_on_neither_shards_nor_workers(name: str, tmp_path: Path) -> None:
-    spec = ALL[name]
-    pdemill.generate(spec, tmp_path / "one.zarr", workers=0)
-    pdemill.generate(changed(spec, store__shard=1), tmp_path / "many.zarr", workers=2)
-    one, many = arrays(tmp_path / "one.zarr"), arrays(tmp_path / "many.zarr")
-    for key in set(one) - {"solve_seconds"}:
-        np.testing.assert_array_equal(one[key], many[key], key)
+    assert_same_bits(ALL[name], tmp_path)
 
 
 def mode(cells: int, sides: dict[str, Any], **keys: Any) -> dict[str, Any]:
@@ -164,17 +154,8 @@ def test_both_discretisers_solve_one_equation(tmp_path: Path) -> None:
         "family": "heat", "resolution": [64], "coefficient": 0.02, "reaction": 0.5,
         "initial": {"field": "fourier", "waves": 3}, "time": {"end": 0.5, "intervals": 1},
     }  # fmt: skip
-    errors = []
-    for cells in (32, 64):
-        stores = {}
-        for by in ("spectral", "box"):
-            spec = {"problem": {**problem, "resolution": [cells], "discretiser": by}, "samples": 2}
-            pdemill.generate(spec, tmp_path / f"{by}{cells}.zarr", workers=0)
-            stores[by] = arrays(tmp_path / f"{by}{cells}.zarr")["solution"][:, 0, 1].astype(float)
-        spectrum = np.fft.rfft(stores["spectral"])
-        turned = spectrum * np.exp(1j * np.pi / cells * np.arange(spectrum.shape[1]))  # to the centres of cells
-        errors.append(np.abs(np.fft.irfft(turned, n=cells) - stores["box"]).max())
-    assert errors[0] / errors[1] == pytest.approx(4.0, rel=0.15)
+    coarse, fine = (apart.max() for apart in between_discretisers(problem, tmp_path, (32, 64), frame=1))
+    assert coarse / fine == pytest.approx(4.0, rel=0.15)
 
 
 def test_the_discretiser_is_chosen_by_sides_and_coefficients() -> None:
@@ -235,18 +216,7 @@ def test_verify_finds_a_frame_that_was_changed(name: str, tmp_path: Path) -> Non
 
 
 def test_a_wrong_coefficient_is_found_by_the_reference(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A diffusion that is 2 % too strong, in what is stored and in what verifies it by the same code."""
-    from pdemill.solvers.operators.box import BoxGrid
-
-    right = BoxGrid._diffuse
-
-    def strong(self: BoxGrid, axis: int, k: Array, diagonal: Array, after: Array) -> None:
-        right(self, axis, 1.02 * k, diagonal, after)
-
-    with monkeypatch.context() as patch:
-        patch.setattr(BoxGrid, "_diffuse", strong)
-        assert not pdemill.generate(changed(FRONT, certify__refine=0), tmp_path / "s.zarr", workers=0).failures
-        told = pdemill.verify(tmp_path / "s.zarr").faults
+    told = told_of_stronger_diffusion(FRONT, tmp_path / "s.zarr", monkeypatch)
     assert any("by the reference" in fault for fault in told), told
 
 

@@ -9,15 +9,14 @@ from typing import Any
 import numpy as np
 import pytest
 
-import pdemill
 from pdemill.solvers.job import open_job
 from pdemill.solvers.stepping.advection import Advection
-from pdemill.solvers.stepping.independent import Independent
 from pdemill.solvers.stepping.job import SteppingJob
 from pdemill.solvers.trajectories.ladder import marched
 from pdemill.spec import validate
-from tests.spectral.test_trajectories import arrays, changed, true_over_estimated
-from tests.stepping.test_advection import assert_nearly_honest, first, formula, trajectory
+from tests.evolving import assert_certified, assert_same_bits, assert_slopes_agree, between_discretisers, formula
+from tests.spectral.test_trajectories import changed, true_over_estimated
+from tests.stepping.test_advection import assert_nearly_honest, first, trajectory
 
 FRONTS: dict[str, Any] = {
     "problem": {
@@ -34,21 +33,12 @@ FRONTS: dict[str, Any] = {
 
 
 def test_a_store_is_certified_and_verified(tmp_path: Path) -> None:
-    assert not pdemill.generate(FRONTS, tmp_path / "s.zarr", workers=0).failures
-    found = pdemill.verify(tmp_path / "s.zarr", resolve=True)
-    assert (found.faults, found.certificates) == ((), 4)
-    columns = arrays(tmp_path / "s.zarr")
-    assert columns["time_error_estimate"].max() <= 1e-5
-    assert np.isfinite(columns["error_estimate"]).sum() >= 2
+    assert_certified(FRONTS, tmp_path / "s.zarr")
 
 
 @pytest.mark.slow
 def test_bits_depend_on_neither_shards_nor_workers(tmp_path: Path) -> None:
-    pdemill.generate(FRONTS, tmp_path / "one.zarr", workers=0)
-    pdemill.generate(changed(FRONTS, store__shard=1), tmp_path / "many.zarr", workers=2)
-    one, many = arrays(tmp_path / "one.zarr"), arrays(tmp_path / "many.zarr")
-    for key in set(one) - {"solve_seconds"}:
-        np.testing.assert_array_equal(one[key], many[key], key)
+    assert_same_bits(FRONTS, tmp_path)
 
 
 def front(cells: int, speed: float, **keys: Any) -> dict[str, Any]:
@@ -108,15 +98,7 @@ def test_the_two_ways_discretise_the_same() -> None:
         {"left": {"dirichlet": 1}, "right": robin, "top": "periodic", "bottom": "periodic"},
     ):
         problem = {**FRONTS["problem"], "resolution": [9, 8], "boundary": sides}
-        job = open_job(validate({"problem": problem, "samples": 1}))
-        assert isinstance(job, SteppingJob)
-        instance, u = job.instance("train", 0), rng.standard_normal((1, *job.grid.shape))
-        equation = job.equation(instance)
-        assert equation.tendency is not None
-        (system,), flat = equation.systems, u.reshape(1, -1)
-        found = system.rhs - system.matrix.sparse() @ flat[0] + equation.tendency(flat, 0.0)[0]
-        other = Independent(instance, job.grid, 1e-6).slopes(0.0, u)
-        np.testing.assert_allclose(found, other.reshape(-1), atol=1e-12 * np.abs(found).max())
+        assert_slopes_agree({"problem": problem, "samples": 1}, rng)
 
 
 def test_what_runs_backwards_is_the_mirror_image() -> None:
@@ -131,17 +113,8 @@ def test_what_runs_backwards_is_the_mirror_image() -> None:
 
 def test_both_discretisers_solve_one_equation(tmp_path: Path) -> None:
     problem = {"family": "burgers", "viscosity": 0.02, "initial": formula("sin(2*pi*x)"), "time": {"times": [0.3]}}
-    errors = []
-    for cells in (64, 128):
-        stores = {}
-        for by in ("spectral", "box"):
-            spec = {"problem": {**problem, "resolution": [cells], "discretiser": by}, "samples": 1}
-            pdemill.generate(spec, tmp_path / f"{by}{cells}.zarr", workers=0)
-            stores[by] = arrays(tmp_path / f"{by}{cells}.zarr")["solution"][:, 0, 0].astype(float)
-        spectrum = np.fft.rfft(stores["spectral"])
-        turned = spectrum * np.exp(1j * np.pi / cells * np.arange(spectrum.shape[1]))  # to the centres of cells
-        errors.append(np.abs(np.fft.irfft(turned, n=cells) - stores["box"]).mean())
-    assert np.log2(errors[0] / errors[1]) > 1.7, errors
+    coarse, fine = (apart.mean() for apart in between_discretisers(problem, tmp_path, (64, 128), frame=0))
+    assert np.log2(coarse / fine) > 1.7, (coarse, fine)
 
 
 def test_the_discretiser_is_chosen_by_sides_and_coefficients() -> None:

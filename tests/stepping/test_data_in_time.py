@@ -17,12 +17,8 @@ from pdemill.solvers.stepping.march import BoxMarch
 from pdemill.solvers.trajectories.ladder import marched
 from pdemill.spec import validate
 from pdemill.store.root import read_attributes
+from tests.evolving import formula
 from tests.spectral.test_trajectories import arrays, assert_honest, changed, true_over_estimated
-
-
-def formula(text: str, **where: Any) -> dict[str, Any]:
-    return {"field": "expression", "formula": text} | ({"where": where} if where else {})
-
 
 FORCED: dict[str, Any] = {
     "problem": {

@@ -16,12 +16,8 @@ from pdemill.solvers.stepping.waves import WaveJob
 from pdemill.solvers.trajectories.ladder import marched
 from pdemill.spec import validate
 from pdemill.store.root import read_attributes
+from tests.evolving import assert_certified, assert_same_bits, formula, told_of_stronger_diffusion
 from tests.spectral.test_trajectories import arrays, assert_honest, changed, true_over_estimated
-
-
-def formula(text: str, **where: Any) -> dict[str, Any]:
-    return {"field": "expression", "formula": text} | ({"where": where} if where else {})
-
 
 PULSE: dict[str, Any] = {
     "problem": {
@@ -162,23 +158,14 @@ def test_absorbing_sides_only_ever_take_energy_away() -> None:
 
 @pytest.mark.parametrize("name", ALL)
 def test_a_store_is_certified_and_verified(name: str, tmp_path: Path) -> None:
-    assert not pdemill.generate(ALL[name], tmp_path / "s.zarr", workers=0).failures
-    found = pdemill.verify(tmp_path / "s.zarr")
-    assert (found.faults, found.certificates) == ((), ALL[name]["samples"])
-    columns = arrays(tmp_path / "s.zarr")
-    assert columns["time_error_estimate"].max() <= 1e-5
-    assert np.isfinite(columns["error_estimate"]).sum() >= 2
+    assert_certified(ALL[name], tmp_path / "s.zarr", resolve=False)
     assert read_attributes(tmp_path / "s.zarr")["solution_channels"] == ["u", "v"]
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("name", ALL)
 def test_bits_depend_on_neither_shards_nor_workers(name: str, tmp_path: Path) -> None:
-    pdemill.generate(ALL[name], tmp_path / "one.zarr", workers=0)
-    pdemill.generate(changed(ALL[name], store__shard=1), tmp_path / "many.zarr", workers=2)
-    one, many = arrays(tmp_path / "one.zarr"), arrays(tmp_path / "many.zarr")
-    for key in set(one) - {"solve_seconds"}:
-        np.testing.assert_array_equal(one[key], many[key], key)
+    assert_same_bits(ALL[name], tmp_path)
 
 
 @pytest.mark.slow
@@ -190,17 +177,7 @@ def test_estimates_of_the_error_in_time_are_honest(name: str) -> None:
 
 
 def test_a_wrong_stiffness_is_found_by_the_reference(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    from pdemill.solvers.operators.box import BoxGrid
-
-    right = BoxGrid._diffuse
-
-    def strong(self: BoxGrid, axis: int, k: Array, diagonal: Array, after: Array) -> None:
-        right(self, axis, 1.02 * k, diagonal, after)
-
-    with monkeypatch.context() as patch:
-        patch.setattr(BoxGrid, "_diffuse", strong)
-        assert not pdemill.generate(changed(PULSE, certify__refine=0), tmp_path / "s.zarr", workers=0).failures
-        told = pdemill.verify(tmp_path / "s.zarr").faults
+    told = told_of_stronger_diffusion(PULSE, tmp_path / "s.zarr", monkeypatch)
     assert any("by the reference" in fault for fault in told), told
 
 
