@@ -96,7 +96,7 @@ class Server:
         return dict(entry.split("=", 1) for entry in variables if "=" in entry)
 
     def family(self) -> dict[str, list[int]]:
-        """Processes by part; those of the worker's pool are ``pool``. Empty when none is left."""
+        """Processes by part; those of the worker's pool, or left over from one, are ``pool``. Empty when none is left."""
         found: dict[str, list[int]] = {}
         for folder in Path("/proc").iterdir():
             if folder.name.isdecimal() and (part := self._part(folder)):
@@ -110,11 +110,11 @@ class Server:
             if f"PDEMILL_DATA_DIR={self.data_dir.absolute()}\0".encode() not in environment:
                 return None
             parent = int((process / "stat").read_text(encoding="utf-8", errors="replace").rpartition(")")[2].split()[1])
-            above = Path(f"/proc/{parent}/cmdline").read_bytes().replace(b"\0", b" ").decode(errors="replace")
         except (FileNotFoundError, ProcessLookupError, PermissionError):
             return None
         part = next((name for name, mark in PARTS.items() if mark in words), None)
-        return "pool" if part == "worker" and PARTS["worker"] in above else part
+        started_here = self.process is not None and parent in (self.process.pid, os.getpid())
+        return "pool" if part == "worker" and not started_here else part
 
     def pids(self, part: str) -> list[int]:
         """The processes of a part: broker, worker, pool or api."""
