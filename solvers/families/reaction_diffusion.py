@@ -13,7 +13,7 @@ from pdemill.solvers.fields.law import UNKNOWNS, AnyLaw, Law
 from pdemill.spec.evolution import Evolution
 from pdemill.spec.field import Field, Function, choose_field, positive
 from pdemill.spec.field import fields as known_fields
-from pdemill.spec.model import refuse
+from pdemill.spec.model import refusal, refuse
 from pdemill.spec.problem import Terms
 from pdemill.spec.registry import Slot
 from pdemill.spec.terms import CoefficientSlot, Diagonal
@@ -24,7 +24,17 @@ class _Each(Slot):
     """One field for all unknowns, or a list of one for each."""
 
     def _validate(self, value: object) -> object:
-        return tuple(map(choose_field, value)) if isinstance(value, list | tuple) else choose_field(value)
+        if not isinstance(value, list | tuple):
+            return self._of_all(value)
+        if not value:
+            raise refusal("needs entries, one per unknown")
+        return tuple(map(self._of_one, value))
+
+    def _of_one(self, value: object) -> Field:
+        return choose_field(value)
+
+    def _of_all(self, value: object) -> object:
+        return self._of_one(value)
 
     def __get_pydantic_json_schema__(self, schema: CoreSchema, handler: GetJsonSchemaHandler) -> dict[str, Any]:
         one = {"x-slot": self.definition}
@@ -32,9 +42,10 @@ class _Each(Slot):
 
 
 class _EachCoefficient(_Each):
-    def _validate(self, value: object) -> object:
-        if isinstance(value, list | tuple):
-            return tuple(positive(choose_field(entry)) for entry in value)
+    def _of_one(self, value: object) -> Field:
+        return positive(choose_field(value))
+
+    def _of_all(self, value: object) -> object:
         return CoefficientSlot.chosen(value)
 
 

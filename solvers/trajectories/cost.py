@@ -16,8 +16,8 @@ from pdemill.spec.time_method import TimeMethod
 
 BATCH, FRAMES = 120, 24
 """Numbers per point that are held while a batch is marched: work space, and of every stored time of eight samples."""
-SHORTEST, MOST_STEPS = 1e-300, 1e15
-"""Steps that are counted with."""
+SHORTEST, LONGEST, MOST_STEPS = 1e-300, 1e308, 1e15
+"""Steps and spans that are counted with."""
 PAIR = 1.5
 """A pair of runs, of which the second has twice the steps, in units of the second."""
 
@@ -59,4 +59,4 @@ def expected_steps(problem: Evolution, method: TimeMethod) -> int:
         longest = 4.0 * finest if carried or not problem.linear else problem.times[-1]
         longest = finest if problem.second_order else longest
     total = problem.times[-1] + problem.time.warmup
-    return max(2 * len(problem.times), ceil(min(total / max(longest, SHORTEST), MOST_STEPS)))
+    return max(2 * len(problem.times), ceil(min(min(total, LONGEST) / max(longest, SHORTEST), MOST_STEPS)))

@@ -152,7 +152,10 @@ def leaves(node: Any, path: tuple[Any, ...] = ()) -> Iterator[tuple[Any, ...]]:
         yield from leaves(value, (*path, key))
 
 
-@pytest.mark.parametrize("preset", sample(preset_names(), "helmholtz-indefinite", "wos-no-poisson"))
+QUICK = ("helmholtz-indefinite", "pdebench-advection", "wos-no-poisson")
+
+
+@pytest.mark.parametrize("preset", sample(preset_names(), *QUICK))
 def test_every_value_of_a_preset_may_be_wrong(api: Api, preset: str) -> None:
     """Each value replaced by each of VALUES: a spec with finite costs, or faults with pointers."""
     right = read_preset(preset)

@@ -347,7 +347,7 @@ ODD: list[Any] = [
 ]  # fmt: skip
 
 
-@pytest.mark.parametrize("name", sample(SPECS, "rich"))
+@pytest.mark.parametrize("name", sample(SPECS, "rich", "poseidon-ace"))
 def test_odd_values_anywhere_are_accepted_or_refused(name: str) -> None:
     spec = SPECS[name] | {"seed": 0, "store": {"shard": 16}, "certify": {"refine": 0}, "solver": {"method": "direct"}}
     crashes = set()
