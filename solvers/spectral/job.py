@@ -22,7 +22,7 @@ from pdemill.solvers.spectral.place import PeriodicPlace
 from pdemill.solvers.spectral.reference import OtherMarch
 from pdemill.solvers.spectral.symbols import Products, Symbols, linear_symbol, numbers, products_of
 from pdemill.solvers.trajectories.differences import apart
-from pdemill.solvers.trajectories.job import Reference, Start, TrajectoryJob
+from pdemill.solvers.trajectories.job import Piece, Reference, Start, TrajectoryJob
 from pdemill.spec.field import Function
 from pdemill.spec.job import Spec
 from pdemill.spec.method import Method
@@ -177,7 +177,8 @@ class SpectralJob(TrajectoryJob):
     def reference(self, instance: Instance) -> Reference:
         other = OtherMarch(instance.terms, self.grid)
 
-        def march(fields: Array, interval: float, steps: int, begin: float) -> tuple[Array, float]:
+        def march(fields: Array, pieces: Sequence[Piece]) -> tuple[Array, float]:
+            ((_, interval, steps),) = pieces
             coarse, fine = (other.march(fields[0], interval, n)[None] for n in (steps, 2 * steps))
             return fine, apart(coarse, fine)
 
