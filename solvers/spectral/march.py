@@ -54,18 +54,18 @@ class SpectralMarch:
         """The coefficients of schemes, by their steps; those of an equation of many samples last as long as it does."""
 
     def _planes(self, values: NDArray[Any], shared: bool = False) -> Array:
-        """Coefficients [samples, modes] as the compiled code has them, real ones without imaginary parts; one row stays
-        one, which all share. ``shared``: rows are none of samples."""
+        """Coefficients [samples, modes] of one unknown or several as the compiled code has them, real ones without
+        imaginary parts; one row stays one, which all share. ``shared``: rows are none of samples."""
         grid = self.grid
         columns = len(grid.numbers[-1])
         padded = -(-columns // LANES) * LANES
         if grid.dimension > 1:
-            rows = values.reshape(len(values), grid.modes // columns, columns)
+            rows = values.reshape(len(values), values.shape[1] // columns, columns)
         elif shared or len(values) == 1:
             rows = np.repeat(values[:, :, None], LANES, axis=2)
         else:
             rows = np.concatenate([values, np.repeat(values[:1], -len(values) % LANES, axis=0)])
-            rows = np.moveaxis(rows.reshape(-1, LANES, columns), 1, 2)
+            rows = np.moveaxis(rows.reshape(-1, LANES, values.shape[1]), 1, 2)
         if grid.dimension == 1:
             columns = padded = LANES
         parts = [rows.real, rows.imag] if np.iscomplexobj(rows) else [rows]
@@ -75,7 +75,8 @@ class SpectralMarch:
         return made.reshape(len(rows), prod(made.shape[1:]))
 
     def advance(self, u: Spectra, interval: float, steps: int, begin: float = 0.0) -> None:
-        """Advance u [samples, modes] in place by so many equal steps, from whatever time: the equations do not know."""
+        """Advance u [samples, unknowns x modes] in place by so many equal steps, from whatever time: the equations do
+        not know."""
         step = interval / steps
         key = type(self.scheme), step
         parts = self._kept.get(key)
@@ -87,8 +88,8 @@ class SpectralMarch:
         self.scheme.march(states, steps, parts, self.plan, self.quadratic, self.work, self.space)
         columns = len(self.grid.numbers[-1])
         if self.grid.dimension == 1:
-            found = states.reshape(len(states), 2, columns, LANES)
-            planes = np.moveaxis(found, (1, 3), (0, 2)).reshape(2, -1, columns)[:, : len(u)]
+            found = states.reshape(len(states), 2, -1, LANES)
+            planes = np.moveaxis(found, (1, 3), (0, 2)).reshape(2, -1, u.shape[1])[:, : len(u)]
         else:
             found = states.reshape(len(states), 2, -1, -(-columns // LANES) * LANES)[..., :columns]
             planes = np.moveaxis(found, 1, 0)
