@@ -19,10 +19,12 @@ from pdemill.solvers.spectral.lanes import LANES
 from pdemill.solvers.spectral.march import SpectralMarch
 from pdemill.solvers.spectral.outputs import output
 from pdemill.solvers.spectral.place import PeriodicPlace
+from pdemill.solvers.spectral.pointwise import pointwise_of
+from pdemill.solvers.spectral.pointwise_march import PointwiseMarch
 from pdemill.solvers.spectral.reference import OtherMarch
 from pdemill.solvers.spectral.symbols import Products, Symbols, linear_symbol, numbers, of_unknowns, products_of
 from pdemill.solvers.trajectories.differences import apart
-from pdemill.solvers.trajectories.job import Reference, Start, TrajectoryJob
+from pdemill.solvers.trajectories.job import March, Reference, Start, TrajectoryJob
 from pdemill.spec.field import Function
 from pdemill.spec.job import Spec
 from pdemill.spec.method import Method
@@ -63,7 +65,8 @@ class SpectralJob(TrajectoryJob):
         self.points, self.nodes, self.axes = self.stored.points, self.stored.nodes, self.stored.axes
         unknowns = self.problem.solved_for
         self.components = tuple(name for one in unknowns for name in one.channels(self.problem.dimension))
-        if len(self.components) > 1:
+        self.pointwise = pointwise_of(self._first.terms, self.grid, self.components) is not None
+        if len(self.components) > 1 or self.pointwise:
             self.own_columns = self.own_columns[:1]
         self._shared: dict[PeriodicGrid, Symbols] = {}
         self._products: dict[PeriodicGrid, tuple[str, Products] | None] = {}
@@ -108,7 +111,9 @@ class SpectralJob(TrajectoryJob):
             (strength,) = numbers((getattr(terms, name),))
             weights = products.weights if strength == 1.0 else strength * products.weights
         sources = [one.source for one in of_unknowns(terms)]
-        made = Symbols(terms, linear_symbol(terms, grid), weights, self._all_coefficients(sources, "source", grid))
+        forcing = self._all_coefficients(sources, "source", grid)
+        pointwise = pointwise_of(terms, grid, self.components)
+        made = Symbols(terms, linear_symbol(terms, grid), weights, forcing, pointwise)
         if self._alike:
             self._shared[grid] = made
         return made
@@ -140,8 +145,10 @@ class SpectralJob(TrajectoryJob):
             found[0] = 0.0
         return found
 
-    def march(self, equations: Sequence[Symbols], grid: PeriodicGrid | None = None) -> SpectralMarch:
+    def march(self, equations: Sequence[Symbols], grid: PeriodicGrid | None = None) -> March:
         grid = grid or self.grid
+        if self.pointwise:
+            return PointwiseMarch(grid, self.scheme, equations)
         found = self._products_on(grid, self._first.terms)
         return SpectralMarch(grid, self.scheme, found[1] if found else None, equations)
 
@@ -192,7 +199,7 @@ class SpectralJob(TrajectoryJob):
         return found
 
     def reference(self, instance: Instance) -> Reference:
-        other = OtherMarch(instance.terms, self.grid)
+        other = OtherMarch(instance.terms, self.grid, self.components)
 
         def march(fields: Array, interval: float, steps: int, begin: float) -> tuple[Array, float]:
             coarse, fine = (other.march(fields, interval, n) for n in (steps, 2 * steps))
