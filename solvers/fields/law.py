@@ -22,6 +22,7 @@ from pydantic_core import CoreSchema
 
 from pdemill.draws import Draw
 from pdemill.points import Array, Points
+from pdemill.solvers.degrees import degree
 from pdemill.solvers.derivatives import derivative
 from pdemill.solvers.formulas import (
     CONSTANTS,
@@ -68,12 +69,14 @@ fitzhugh_nagumo: FitzHugh 1961, Nagumo 1962, as Takamoto et al. 2022 (PDEBench) 
 @dataclass(frozen=True)
 class LawFunction(Function):
     """One draw of a law. ``at(points, unknowns)``: its values [C, *shape] where the unknowns have these values;
-    ``slope(points, unknowns, name)``: its derivatives with respect to one of them. It is no function of space alone,
-    and has no channel of inputs; its numbers are parameters."""
+    ``slope(points, unknowns, name)``: its derivatives with respect to one of them; ``degree``: the largest of its
+    formulas as polynomials of the unknowns, None where one is none. It is no function of space alone, and has no
+    channel of inputs; its numbers are parameters."""
 
     of_space: ClassVar[bool] = False
     at: Callable[[Points, Mapping[str, Array]], Array] = lambda points, unknowns: np.empty(0)
     slope: Callable[[Points, Mapping[str, Array], str], Array] = lambda points, unknowns, name: np.empty(0)
+    degree: int | None = None
 
 
 class Law(Field):
@@ -135,9 +138,19 @@ class Law(Field):
         """The derivatives of all formulas, by the unknown."""
         return {name: [derivative(tree, name) for tree in self._trees] for name in UNKNOWNS[: len(self._trees)]}
 
+    @cached_property
+    def _degree(self) -> int | None:
+        found = [degree(tree, UNKNOWNS) for tree in self._trees]
+        known = [one for one in found if one is not None]
+        return max(known) if len(known) == len(found) else None
+
     @property
     def is_random(self) -> bool:
         return any(scalar.is_random for scalar in self.where.values())
+
+    @property
+    def is_flat(self) -> bool:
+        return not self._used & set(COORDINATES)
 
     @property
     def has_channel(self) -> bool:
@@ -179,7 +192,9 @@ class Law(Field):
         def nowhere(points: Points) -> Array:
             raise TypeError("a law has values where the unknowns have some")
 
-        return LawFunction(nowhere, self.is_random, drawn.features, drawn.parameters, at=at, slope=slope)
+        return LawFunction(
+            nowhere, self.is_random, drawn.features, drawn.parameters, at=at, slope=slope, degree=self._degree
+        )
 
 
 class _ReactionSlot(Slot):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from math import prod
 from typing import Any
 
@@ -20,6 +20,28 @@ MOST_KEPT = 16
 """Lengths of steps whose coefficients are kept."""
 
 
+class Coefficients:
+    """The coefficients of a scheme for a batch, by their steps; those of an equation of many samples last as long as it
+    does."""
+
+    def __init__(self, scheme: Exponential, equations: Sequence[Symbols]) -> None:
+        self.scheme, self.linear = scheme, stacked([one.linear for one in equations])
+        alike = all(one is equations[0] for one in equations)
+        self._kept: dict[Any, tuple[NDArray[Any], ...]] = equations[0].kept if alike else {}
+
+    def of(self, step: float, laid: Callable[[list[NDArray[Any]]], NDArray[Any]]) -> tuple[NDArray[Any], ...]:
+        """Those of a step, found sample by sample (the last bits of numpy's complex products depend on the length of
+        arrays); ``laid``: of rows of samples, what the march takes."""
+        key = type(self.scheme), step
+        parts = self._kept.get(key)
+        if parts is None:
+            while len(self._kept) >= MOST_KEPT:
+                self._kept.pop(next(iter(self._kept)))
+            rows = [self.scheme.coefficients(linear, step) for linear in self.linear]
+            parts = self._kept[key] = tuple(laid(list(part)) for part in zip(*rows, strict=True))
+        return parts
+
+
 class SpectralMarch:
     """A scheme at work on the equations of a batch, one row per sample; what a row comes to does not depend on the
     others."""
@@ -31,8 +53,7 @@ class SpectralMarch:
     ) -> None:
         self.grid, self.scheme, self.count = grid, scheme, len(equations)
         self.plan = plan_of(grid.numbers)
-        self.linear = _stacked([one.linear for one in equations])
-        weights = _stacked([one.weights for one in equations])
+        weights = stacked([one.weights for one in equations])
         points = prod(self.plan.sizes[:3].tolist())
         scale = 0.25 / points  # of real lines of twice as many points, whose coefficients come out doubled
         factors = products.factors if products else np.empty((0, grid.modes), np.complex128)
@@ -43,29 +64,27 @@ class SpectralMarch:
             np.stack([self._planes(scale * weights[:, p]) for p in range(weights.shape[1])], axis=1)
             if terms
             else np.empty((1, 0, 0)),
-            self._planes(_stacked([one.forcing for one in equations])),
+            self._planes(stacked([one.forcing for one in equations])),
             np.array([term[:3] for term in terms], dtype=np.int64).reshape(-1, 3),
             np.array([term[3] for term in terms], dtype=np.float64),
         )
         self.space = space_for(self.plan, len(self.quadratic.factors), self.quadratic.weights.shape[1])
         self.work = np.zeros((7, self.quadratic.forcing.shape[1]))
-        alike = all(one is equations[0] for one in equations)
-        self._kept: dict[Any, tuple[Array, ...]] = equations[0].kept if alike else {}
-        """The coefficients of schemes, by their steps; those of an equation of many samples last as long as it does."""
+        self.coefficients = Coefficients(scheme, equations)
 
     def _planes(self, values: NDArray[Any], shared: bool = False) -> Array:
-        """Coefficients [samples, modes] as the compiled code has them, real ones without imaginary parts; one row stays
-        one, which all share. ``shared``: rows are none of samples."""
+        """Coefficients [samples, modes] of one unknown or several as the compiled code has them, real ones without
+        imaginary parts; one row stays one, which all share. ``shared``: rows are none of samples."""
         grid = self.grid
         columns = len(grid.numbers[-1])
         padded = -(-columns // LANES) * LANES
         if grid.dimension > 1:
-            rows = values.reshape(len(values), grid.modes // columns, columns)
+            rows = values.reshape(len(values), values.shape[1] // columns, columns)
         elif shared or len(values) == 1:
             rows = np.repeat(values[:, :, None], LANES, axis=2)
         else:
             rows = np.concatenate([values, np.repeat(values[:1], -len(values) % LANES, axis=0)])
-            rows = np.moveaxis(rows.reshape(-1, LANES, columns), 1, 2)
+            rows = np.moveaxis(rows.reshape(-1, LANES, values.shape[1]), 1, 2)
         if grid.dimension == 1:
             columns = padded = LANES
         parts = [rows.real, rows.imag] if np.iscomplexobj(rows) else [rows]
@@ -75,33 +94,22 @@ class SpectralMarch:
         return made.reshape(len(rows), prod(made.shape[1:]))
 
     def advance(self, u: Spectra, interval: float, steps: int, begin: float = 0.0) -> None:
-        """Advance u [samples, modes] in place by so many equal steps, from whatever time: the equations do not know."""
-        step = interval / steps
-        key = type(self.scheme), step
-        parts = self._kept.get(key)
-        if parts is None:
-            while len(self._kept) >= MOST_KEPT:
-                self._kept.pop(next(iter(self._kept)))
-            parts = self._kept[key] = self._coefficients(step)
+        """Advance u [samples, unknowns x modes] in place by so many equal steps, from whatever time: the equations do
+        not know."""
+        parts = self.coefficients.of(interval / steps, lambda rows: self._planes(np.stack(rows)))
         states = self._planes(u)
         self.scheme.march(states, steps, parts, self.plan, self.quadratic, self.work, self.space)
         columns = len(self.grid.numbers[-1])
         if self.grid.dimension == 1:
-            found = states.reshape(len(states), 2, columns, LANES)
-            planes = np.moveaxis(found, (1, 3), (0, 2)).reshape(2, -1, columns)[:, : len(u)]
+            found = states.reshape(len(states), 2, -1, LANES)
+            planes = np.moveaxis(found, (1, 3), (0, 2)).reshape(2, -1, u.shape[1])[:, : len(u)]
         else:
             found = states.reshape(len(states), 2, -1, -(-columns // LANES) * LANES)[..., :columns]
             planes = np.moveaxis(found, 1, 0)
         u.real, u.imag = planes.reshape(2, len(u), -1)
 
-    def _coefficients(self, step: float) -> tuple[Array, ...]:
-        """The coefficients of a step, sample by sample: the last bits of numpy's complex products depend on the length
-        of arrays."""
-        rows = [self.scheme.coefficients(linear, step) for linear in self.linear]
-        return tuple(self._planes(np.stack(parts)) for parts in zip(*rows, strict=True))
 
-
-def _stacked(parts: Sequence[NDArray[Any]]) -> NDArray[Any]:
+def stacked(parts: Sequence[NDArray[Any]]) -> NDArray[Any]:
     """[1, ...] where all samples share one array, else [samples, ...]."""
     if all(part is parts[0] for part in parts):
         return np.ascontiguousarray(parts[0][None])
