@@ -50,13 +50,14 @@ class Terms:
     """The terms of -div(k grad u) + b . grad u + c u = f for one sample, or of
 
         u_t - div(k grad u) + b . grad u + div(v u) + c u + r(u) + p sum_i d_i^3 u + q Lap^2 u
-            + s sum_i d_i(u^2 / 2) + a (rot^-1 u) . grad u = f.
+            + s sum_i d_i(u^2 / 2) + a (rot^-1 u) . grad u - m Lap g(u) = f.
 
     ``diffusion`` k is one function, or one per axis for a diagonal tensor; ``convection`` b and ``advection`` v are one
     function per axis; ``spectral_viscosity`` is k once more, for the modes alone of more than m waves in the box, and
     m; ``dispersion`` is p, ``hyperdiffusion`` q, ``self_advection`` s, ``vorticity_advection`` a, with
     the velocity (d_y psi, -d_x psi) of -Lap psi = u in two dimensions; ``law`` is r, whose function knows the unknowns
-    as well; ``diffusion_law`` is a factor of k that knows u; ``initial`` is u at the start. Of several unknowns, these
+    as well; ``diffusion_law`` is a factor of k that knows u; ``potential`` is m and the law g; ``initial`` is u at the
+    start. Of several unknowns, these
     are the terms of the first, and ``others`` those of the others: ``law`` is that of all, and stands here. Of second
     order in time, u_tt + d u_t - c^2 div(k grad u) = f, with ``damping`` d, ``speed`` c, and ``rate``: u_t at the
     start. What is absent is zero. Every field of this class is a term: a discretiser takes it by name, or refuses the
@@ -75,6 +76,7 @@ class Terms:
     vorticity_advection: Function | None = None
     law: Function | None = None
     diffusion_law: Function | None = None
+    potential: tuple[Function, ...] = ()
     initial: Function | None = None
     rate: Function | None = None
     speed: Function | None = None
@@ -82,7 +84,7 @@ class Terms:
     others: tuple[Terms, ...] = ()
 
     def __post_init__(self) -> None:
-        lists = {"diffusion", "convection", "advection", "spectral_viscosity"}
+        lists = {"diffusion", "convection", "advection", "spectral_viscosity", "potential"}
         single = Terms.__dataclass_fields__.keys() - lists
         for name in self.names():
             value = getattr(self, name)
