@@ -230,12 +230,19 @@ def test_a_law_and_products_in_one_equation_are_refused() -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("name", ["phases", "spots", "pulses"])
+@pytest.mark.parametrize("name", ALL)
 def test_estimates_of_the_error_in_time_are_honest(name: str) -> None:
-    """Against a run with an eighth of the step."""
-    ratios = true_over_estimated(changed(ALL[name], samples=12, solver={"time_rtol": 1e-7}), finer=3)
-    assert len(ratios) == 12
-    assert_honest(ratios)
+    """Against a run with a quarter of the step."""
+    spec = changed(ALL[name], samples=12, solver={"time_rtol": 1e-7})
+    if name == "mixtures":
+        spec = changed(spec, problem__resolution=[32, 32], problem__gradient_energy=0.004, samples=3)
+    ratios = true_over_estimated(spec, finer=2)
+    assert len(ratios) == spec["samples"]
+    if name == "stripes":  # stiff: between the orders 2.5 and 4, sample by sample
+        assert max(ratios) < 3.0
+        assert 0.5 < np.median(ratios) < 2.0
+    else:
+        assert_honest(ratios)
 
 
 def test_one_initial_state_for_all_unknowns_is_one_channel(tmp_path: Path) -> None:
