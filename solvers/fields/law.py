@@ -57,12 +57,17 @@ KNOWN: Mapping[str, tuple[tuple[str, ...], Mapping[str, float]]] = {
     "fisher_kpp": (("-a*u*(1 - u)",), {"a": 1.0}),
     "allen_cahn": (("a*(u**3 - u)",), {"a": 1.0}),
     "fitzhugh_nagumo": (("-(u - u**3 - k - v)", "-(u - v)"), {"k": 5e-3}),
+    "freundlich": (
+        ("(1 - porosity)/porosity*density*k*sign(u)*exp(n*log(abs(u)))",),
+        {"porosity": 0.29, "density": 2880.0, "k": 3.5e-4, "n": 0.874},
+    ),
     "gray_scott": (("u*v**2 - F*(1 - u)", "-u*v**2 + (F + K)*v"), {"F": 0.04, "K": 0.06}),
 }
 """Laws by name: the formulas of the unknowns, and their numbers where the spec gives none.
 
 logistic and fisher_kpp: Fisher 1937, Kolmogorov, Petrovsky and Piskunov 1937; allen_cahn: Allen and Cahn 1979;
-fitzhugh_nagumo: FitzHugh 1961, Nagumo 1962, as Takamoto et al. 2022 (PDEBench) have it; gray_scott: Pearson 1993.
+fitzhugh_nagumo: FitzHugh 1961, Nagumo 1962, as Takamoto et al. 2022 (PDEBench) have it; freundlich: what porous media
+sorb per volume of their pores (Freundlich 1907), with their numbers; gray_scott: Pearson 1993.
 """
 
 
@@ -82,7 +87,7 @@ class LawFunction(Function):
 class Law(Field):
     """A formula of the unknowns, or one for each: ``{law: "u**3 - a*u", where: {a: {uniform: [0.5, 1]}}}``; with the
     coordinates x, y, z, pi, e, and the scalars of ``where``, which all formulas share. Operators and functions as in
-    ``expression``. By name: logistic, fisher_kpp, allen_cahn, fitzhugh_nagumo, gray_scott."""
+    ``expression``. By name: logistic, fisher_kpp, allen_cahn, fitzhugh_nagumo, gray_scott; freundlich."""
 
     law: Annotated[
         tuple[Text, ...],

@@ -26,7 +26,7 @@ from pdemill.solvers.spectral.reference import OtherMarch
 from pdemill.solvers.spectral.symbols import Products, Symbols, linear_symbol, numbers, of_unknowns, products_of
 from pdemill.solvers.symbolic.equations import EquationsFunction
 from pdemill.solvers.trajectories.differences import apart
-from pdemill.solvers.trajectories.job import March, Reference, Start, TrajectoryJob
+from pdemill.solvers.trajectories.job import March, Piece, Reference, Start, TrajectoryJob
 from pdemill.spec.field import Function
 from pdemill.spec.job import Spec
 from pdemill.spec.method import Method
@@ -217,7 +217,8 @@ class SpectralJob(TrajectoryJob):
     def reference(self, instance: Instance) -> Reference:
         other = OtherMarch(instance.terms, self.grid, self.components)
 
-        def march(fields: Array, interval: float, steps: int, begin: float) -> tuple[Array, float]:
+        def march(fields: Array, pieces: Sequence[Piece]) -> tuple[Array, float]:
+            ((_, interval, steps),) = pieces
             coarse, fine = (other.march(fields, interval, n) for n in (steps, 2 * steps))
             return fine, apart(coarse, fine)
 

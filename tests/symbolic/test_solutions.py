@@ -87,6 +87,7 @@ def test_built_in_families_are_remade_from_text(name: str, tmp_path: Path) -> No
     assert np.abs(other - one).max() <= ROUNDED * np.abs(one).max()
 
 
+@pytest.mark.slow
 def test_drawn_numbers_are_parameters_and_are_those_of_the_equation(tmp_path: Path) -> None:
     problem, _, text = SAME["kuramoto_sivashinsky"]
     where = {"nu": {"uniform": [0.8, 1.2]}}

@@ -64,6 +64,7 @@ SPOTS: dict[str, Any] = {
 ALL = {"flames": FLAMES, "phases": PHASES, "spots": SPOTS}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ALL)
 def test_a_store_is_certified_and_verified(name: str, tmp_path: Path) -> None:
     columns = assert_certified(ALL[name], tmp_path / "s.zarr")
@@ -74,11 +75,13 @@ def test_a_store_is_certified_and_verified(name: str, tmp_path: Path) -> None:
     )
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ALL)
 def test_bits_depend_on_neither_shards_nor_workers(name: str, tmp_path: Path) -> None:
     assert_same_bits(ALL[name], tmp_path)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ALL)
 def test_estimates_of_the_error_in_time_are_honest(name: str) -> None:
     """Against a run with an eighth of the step."""
