@@ -24,7 +24,7 @@ from pdemill.spec.terms import Terms
 type Complex = NDArray[np.complex128]
 KNOWN = {
     "diffusion", "convection", "advection", "reaction", "spectral_viscosity", "dispersion", "hyperdiffusion",
-    "self_advection", "vorticity_advection", "law", "equations", "source", "initial",
+    "self_advection", "vorticity_advection", "law", "potential", "equations", "source", "initial",
 }  # fmt: skip
 
 
@@ -87,6 +87,7 @@ class OtherMarch:
         self.waves = np.meshgrid(*lines, indexing="ij")
         kept = [np.abs(np.rint(np.fft.fftfreq(n, 1.0 / n))) <= cut for n, cut in zip(grid.shape, grid.cut, strict=True)]
         self.kept = np.logical_and.reduce(np.meshgrid(*kept, indexing="ij"))
+        self.squared = np.asarray(sum(np.square(wave) for wave in self.waves))
         self.linear = np.stack([linear_rates(one, self.waves, grid.lengths) for one in self.terms])
         self.written = terms.equations if isinstance(terms.equations, EquationsFunction) else None
         self.finer = 2
@@ -129,11 +130,15 @@ class OtherMarch:
             rates = written_rates(self.written, [self._values(part) for part in u], self.grid.lengths)
             parts = [part + self._coefficients(rate) for part, rate in zip(parts, rates, strict=True)]
             parts = [part - linear for part, linear in zip(parts, self.own * u, strict=True)]
-        if (law := self.terms[0].law) is not None:
-            assert isinstance(law, LawFunction)
+        terms = self.terms[0]
+        for function in (terms.law, *terms.potential[1:]):
+            if function is None:
+                continue
+            assert isinstance(function, LawFunction)
             known = dict(zip(self.names, map(self._values, u), strict=True))
-            for part, gained in zip(parts, law.at(self.grid.refined.points, known), strict=True):
-                part -= self._coefficients(gained)
+            made = [self._coefficients(values) for values in function.at(self.grid.refined.points, known)]
+            for part, gained in zip(parts, made, strict=True):
+                part -= gained if function is terms.law else numbers(terms.potential[:1])[0] * self.squared * gained
         return self.force + np.stack(parts)
 
     def _values(self, u: Complex) -> Array:
