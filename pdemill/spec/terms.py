@@ -57,11 +57,11 @@ class Terms:
     m; ``dispersion`` is p, ``hyperdiffusion`` q, ``self_advection`` s, ``vorticity_advection`` a, with
     the velocity (d_y psi, -d_x psi) of -Lap psi = u in two dimensions; ``law`` is r, whose function knows the unknowns
     as well; ``diffusion_law`` is a factor of k that knows u; ``potential`` is m and the law g; ``storage`` is s in
-    (u + s(u))_t, which stands for u_t then; ``initial`` is u at the start. Of several unknowns, these are the terms of
-    the first, and ``others`` those of the others: ``law`` is that of all, and stands here. Of second order in time,
-    u_tt + d u_t - c^2 div(k grad u) = f, with ``damping`` d, ``speed`` c, and ``rate``: u_t at the start. What is
-    absent is zero. Every field of this class is a term: a discretiser takes it by name, or refuses the equations that
-    have it.
+    (u + s(u))_t, which stands for u_t then; ``equations`` is more of u_t, as a user wrote it; ``initial`` is u at the
+    start. Of several unknowns, these are the terms of the first, and ``others`` those of the others: ``law`` and
+    ``equations`` are those of all, and stand here. Of second order in time, u_tt + d u_t - c^2 div(k grad u) = f, with
+    ``damping`` d, ``speed`` c, and ``rate``: u_t at the start. What is absent is zero. Every field of this class is a
+    term: a discretiser takes it by name, or refuses the equations that have it.
     """
 
     diffusion: tuple[Function, ...]
@@ -78,6 +78,7 @@ class Terms:
     diffusion_law: Function | None = None
     potential: tuple[Function, ...] = ()
     storage: Function | None = None
+    equations: Function | None = None
     initial: Function | None = None
     rate: Function | None = None
     speed: Function | None = None

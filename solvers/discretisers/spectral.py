@@ -33,7 +33,7 @@ class OnPeriodicBox(Trajectories):
     takes: ClassVar[Takes] = Takes(
         terms=frozenset({
             "diffusion", "convection", "advection", "reaction", "spectral_viscosity", "dispersion", "hyperdiffusion",
-            "self_advection", "vorticity_advection", "law", "potential", "source", "initial",
+            "self_advection", "vorticity_advection", "law", "potential", "equations", "source", "initial",
         }),
         conditions=frozenset({"periodic"}),
         unknowns=frozenset((ScalarUnknown,) * count for count in (1, 2, 3)),

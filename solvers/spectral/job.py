@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from pdemill.points import Array
 from pdemill.solvers.instance import Instance, InvalidSample
 from pdemill.solvers.solution import Result
+from pdemill.solvers.spectral import written
 from pdemill.solvers.spectral.balance import Balance
 from pdemill.solvers.spectral.exponential import Exponential
 from pdemill.solvers.spectral.grid import PeriodicGrid, Spectra
@@ -23,6 +24,7 @@ from pdemill.solvers.spectral.pointwise import pointwise_of
 from pdemill.solvers.spectral.pointwise_march import PointwiseMarch
 from pdemill.solvers.spectral.reference import OtherMarch
 from pdemill.solvers.spectral.symbols import Products, Symbols, linear_symbol, numbers, of_unknowns, products_of
+from pdemill.solvers.symbolic.equations import EquationsFunction
 from pdemill.solvers.trajectories.differences import apart
 from pdemill.solvers.trajectories.job import March, Piece, Reference, Start, TrajectoryJob
 from pdemill.spec.field import Function
@@ -67,8 +69,11 @@ class SpectralJob(TrajectoryJob):
         self.points, self.nodes, self.axes = self.stored.points, self.stored.nodes, self.stored.axes
         unknowns = self.problem.solved_for
         self.components = tuple(name for one in unknowns for name in one.channels(self.problem.dimension))
-        self.pointwise = pointwise_of(self._first.terms, self.grid, self.components) is not None
-        if len(self.components) > 1 or self.pointwise:
+        first = self._first.terms
+        self.pointwise = (
+            written.is_pointwise(first.equations) or pointwise_of(first, self.grid, self.components) is not None
+        )
+        if len(self.components) > 1 or self.pointwise or first.equations is not None:
             self.own_columns = self.own_columns[:1]
         self._shared: dict[PeriodicGrid, Symbols] = {}
         self._products: dict[PeriodicGrid, tuple[str, Products] | None] = {}
@@ -111,19 +116,25 @@ class SpectralJob(TrajectoryJob):
         if self._alike and grid in self._shared:
             return self._shared[grid]
         terms = instance.terms
+        sources = [one.source for one in of_unknowns(terms)]
+        forcing = self._all_coefficients(sources, "source", grid)
+        if isinstance(terms.equations, EquationsFunction):
+            made = written.symbols_of(terms, terms.equations, grid, forcing)
+        else:
+            made = self._symbols(terms, grid, forcing)
+        if self._alike:
+            self._shared[grid] = made
+        return made
+
+    def _symbols(self, terms: Terms, grid: PeriodicGrid, forcing: Spectra) -> Symbols:
         found = self._products_on(grid, terms)
         weights = np.empty((0, grid.modes), np.complex128)
         if found is not None:
             name, products = found
             (strength,) = numbers((getattr(terms, name),))
             weights = products.weights if strength == 1.0 else strength * products.weights
-        sources = [one.source for one in of_unknowns(terms)]
-        forcing = self._all_coefficients(sources, "source", grid)
         pointwise = pointwise_of(terms, grid, self.components)
-        made = Symbols(terms, linear_symbol(terms, grid), weights, forcing, pointwise)
-        if self._alike:
-            self._shared[grid] = made
-        return made
+        return Symbols(terms, linear_symbol(terms, grid), weights, forcing, pointwise)
 
     def start_of(self, instance: Instance, number: int) -> Start:
         """The state: the coefficients of the drawn functions that the grid of the simulation keeps, from their values
@@ -161,7 +172,12 @@ class SpectralJob(TrajectoryJob):
 
     def _products_on(self, grid: PeriodicGrid, terms: Terms) -> tuple[str, Products] | None:
         if grid not in self._products:
-            self._products[grid] = products_of(terms, grid)
+            if isinstance(terms.equations, EquationsFunction):
+                self._products[grid] = (
+                    None if self.pointwise else ("equations", written.products(terms.equations, grid))
+                )
+            else:
+                self._products[grid] = products_of(terms, grid)
         return self._products[grid]
 
     @cached_property

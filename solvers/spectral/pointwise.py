@@ -39,12 +39,14 @@ class Pointwise:
     functions      the g: from points and q [J, *shape] to [P, *shape]; what a point comes to depends on it alone
     degrees        of the g as polynomials of all q; None where one is none
     contributions  (a, p, W): the component that gains W F(g_p), and the symbol
+    couplings      (a, b, W): the component that gains W u_b, the other one, and the symbol
     """
 
     fields: tuple[tuple[int, Symbol | None], ...]
     functions: Callable[[Points, Array], Array]
     degrees: tuple[int | None, ...]
     contributions: tuple[tuple[int, int, Symbol], ...]
+    couplings: tuple[tuple[int, int, Symbol], ...] = ()
 
 
 class PaddedGrid:
@@ -76,22 +78,27 @@ class Rates:
     multiplied in an order that does not depend on the others."""
 
     def __init__(self, grid: PeriodicGrid, tendencies: Sequence[Pointwise], forcing: NDArray[np.complex128]) -> None:
-        self.padded = PaddedGrid(grid, tendencies[0].degrees)
+        self.padded = PaddedGrid(grid, tendencies[0].degrees) if tendencies[0].degrees else None
         self.modes, self.tendencies, self.forcing = grid.modes, tendencies, forcing
 
     def __call__(self, u: Spectra) -> Spectra:
-        rows, shape = len(u), self.padded.shape
-        parts = u.reshape(rows, -1, self.modes)
+        parts = u.reshape(len(u), -1, self.modes)
+        total = np.array(np.broadcast_to(self.forcing, u.shape))
+        for one, known, part in zip(self.tendencies, parts, total.reshape(parts.shape), strict=True):
+            for a, b, symbol in one.couplings:
+                part[a] += times(symbol, known[b])
+        if self.padded is None:
+            return total
+        shape = self.padded.shape
         spectra = np.stack(
             [
                 np.stack([part[a] if symbol is None else times(symbol, part[a]) for a, symbol in one.fields])
                 for one, part in zip(self.tendencies, parts, strict=True)
             ]
         )
-        values = self.padded.transforms.fields(spectra.reshape(-1, self.modes)).reshape(rows, -1, *shape)
+        values = self.padded.transforms.fields(spectra.reshape(-1, self.modes)).reshape(len(u), -1, *shape)
         found = np.stack([one.functions(self.padded.points, q) for one, q in zip(self.tendencies, values, strict=True)])
-        made = self.padded.transforms.coefficients(found.reshape(-1, *shape)).reshape(rows, -1, self.modes)
-        total = np.array(np.broadcast_to(self.forcing, u.shape))
+        made = self.padded.transforms.coefficients(found.reshape(-1, *shape)).reshape(len(u), -1, self.modes)
         for one, gained, part in zip(self.tendencies, made, total.reshape(parts.shape), strict=True):
             for a, p, symbol in one.contributions:
                 part[a] += times(symbol, gained[p])

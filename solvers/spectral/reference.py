@@ -17,12 +17,14 @@ from pdemill.points import Array
 from pdemill.solvers.fields.law import LawFunction
 from pdemill.solvers.spectral.grid import PeriodicGrid
 from pdemill.solvers.spectral.symbols import numbers
+from pdemill.solvers.symbolic.equations import EquationsFunction
+from pdemill.solvers.symbolic.rates import finer_for, written_linear, written_rates
 from pdemill.spec.terms import Terms
 
 type Complex = NDArray[np.complex128]
 KNOWN = {
     "diffusion", "convection", "advection", "reaction", "spectral_viscosity", "dispersion", "hyperdiffusion",
-    "self_advection", "vorticity_advection", "law", "potential", "source", "initial",
+    "self_advection", "vorticity_advection", "law", "potential", "equations", "source", "initial",
 }  # fmt: skip
 
 
@@ -87,12 +89,18 @@ class OtherMarch:
         self.kept = np.logical_and.reduce(np.meshgrid(*kept, indexing="ij"))
         self.squared = np.asarray(sum(np.square(wave) for wave in self.waves))
         self.linear = np.stack([linear_rates(one, self.waves, grid.lengths) for one in self.terms])
+        self.written = terms.equations if isinstance(terms.equations, EquationsFunction) else None
+        self.finer = 2
+        if self.written is not None:
+            self.own = written_linear(self.written, self.waves)
+            self.linear += self.own
+            self.finer = finer_for(self.written)
         self.force = np.stack([self._force(one) for one in self.terms])
 
     def _force(self, terms: Terms) -> Complex:
         fine = self.grid.refined
         source = np.broadcast_to(np.asarray(terms.source(fine.points), dtype=np.float64), fine.shape)
-        force = self._coefficients(source)
+        force = self._restricted(np.fft.fftn(source, norm="forward"), 2)
         force[(0,) * self.grid.dimension] *= terms.vorticity_advection is None
         return force
 
@@ -118,6 +126,10 @@ class OtherMarch:
             quadratic_rates(terms, part, self.waves, self._values, self._coefficients)
             for terms, part in zip(self.terms, u, strict=True)
         ]
+        if self.written is not None:
+            rates = written_rates(self.written, [self._values(part) for part in u], self.grid.lengths)
+            parts = [part + self._coefficients(rate) for part, rate in zip(parts, rates, strict=True)]
+            parts = [part - linear for part, linear in zip(parts, self.own * u, strict=True)]
         terms = self.terms[0]
         for function in (terms.law, *terms.potential[1:]):
             if function is None:
@@ -130,19 +142,18 @@ class OtherMarch:
         return self.force + np.stack(parts)
 
     def _values(self, u: Complex) -> Array:
-        """Real values on the grid with twice the points."""
-        shape = self.grid.shape
-        fine = np.zeros(tuple(2 * n for n in shape), np.complex128)
-        fine[self._places()] = u
+        """Real values on the finer grid."""
+        fine = np.zeros(tuple(self.finer * n for n in self.grid.shape), np.complex128)
+        fine[self._places(self.finer)] = u
         return np.ascontiguousarray(np.fft.ifftn(fine, norm="forward").real)
 
     def _coefficients(self, values: Array) -> Complex:
-        return self._restricted(np.fft.fftn(values, norm="forward"))
+        return self._restricted(np.fft.fftn(values, norm="forward"), self.finer)
 
-    def _restricted(self, fine: Complex) -> Complex:
-        return np.where(self.kept, fine[self._places()], 0.0)
+    def _restricted(self, fine: Complex, finer: int) -> Complex:
+        return np.where(self.kept, fine[self._places(finer)], 0.0)
 
-    def _places(self) -> tuple[NDArray[np.intp], ...]:
-        """Where the modes of the grid are among those of the finer one."""
-        index = [np.rint(np.fft.fftfreq(n, 1.0 / n)).astype(np.intp) % (2 * n) for n in self.grid.shape]
+    def _places(self, finer: int) -> tuple[NDArray[np.intp], ...]:
+        """Where the modes of the grid are among those of one with so many times the points."""
+        index = [np.rint(np.fft.fftfreq(n, 1.0 / n)).astype(np.intp) % (finer * n) for n in self.grid.shape]
         return np.ix_(*index)
