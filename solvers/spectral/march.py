@@ -22,7 +22,7 @@ MOST_KEPT = 16
 
 class SpectralMarch:
     """A scheme at work on the equations of a batch, one row per sample; what a row comes to does not depend on the
-    others."""
+    others. A state is the coefficients of all unknowns, one after another."""
 
     left: Array | None = None
 
@@ -35,37 +35,43 @@ class SpectralMarch:
         weights = _stacked([one.weights for one in equations])
         points = prod(self.plan.sizes[:3].tolist())
         scale = 0.25 / points  # of real lines of twice as many points, whose coefficients come out doubled
+        forcing = _stacked([one.forcing for one in equations])
+        forcing = _stacked([one.forcing for one in equations])
         factors = products.factors if products else np.empty((0, grid.modes), np.complex128)
-        terms = products.terms if products else ()
+        unknowns, terms, targets = (products.unknowns, products.terms, products.targets) if products else ((), (), ())
+        found = [b for _, b in targets]
+        alone = [b for b in range(forcing.shape[1] // grid.modes) if b not in found]
+        entries = [(p, b, b not in found[:e]) for e, (p, b) in enumerate(targets)] + [(-1, b, True) for b in alone]
         self.quadratic = Quadratic(
             self._planes(factors, shared=True),
-            np.all(factors == 1.0, axis=1),
-            np.stack([self._planes(scale * weights[:, p]) for p in range(weights.shape[1])], axis=1)
+            np.stack([np.array(unknowns, dtype=np.int64), np.all(factors == 1.0, axis=1)], axis=1),
+            np.stack([self._planes(scale * weights[:, e]) for e in range(weights.shape[1])], axis=1)
             if terms
             else np.empty((1, 0, 0)),
-            self._planes(_stacked([one.forcing for one in equations])),
+            np.array(entries, dtype=np.int64),
+            self._planes(forcing),
             np.array([term[:3] for term in terms], dtype=np.int64).reshape(-1, 3),
             np.array([term[3] for term in terms], dtype=np.float64),
         )
-        self.space = space_for(self.plan, len(self.quadratic.factors), self.quadratic.weights.shape[1])
+        self.space = space_for(self.plan, len(factors), 1 + max((p for p, _ in targets), default=-1))
         self.work = np.zeros((7, self.quadratic.forcing.shape[1]))
         alike = all(one is equations[0] for one in equations)
         self._kept: dict[Any, tuple[Array, ...]] = equations[0].kept if alike else {}
         """The coefficients of schemes, by their steps; those of an equation of many samples last as long as it does."""
 
     def _planes(self, values: NDArray[Any], shared: bool = False) -> Array:
-        """Coefficients [samples, modes] as the compiled code has them, real ones without imaginary parts; one row stays
-        one, which all share. ``shared``: rows are none of samples."""
+        """Coefficients [samples, unknowns x modes] as the compiled code has them, real ones without imaginary parts;
+        one row stays one, which all share. ``shared``: rows are none of samples."""
         grid = self.grid
         columns = len(grid.numbers[-1])
         padded = -(-columns // LANES) * LANES
         if grid.dimension > 1:
-            rows = values.reshape(len(values), grid.modes // columns, columns)
+            rows = values.reshape(len(values), values.shape[1] // columns, columns)
         elif shared or len(values) == 1:
             rows = np.repeat(values[:, :, None], LANES, axis=2)
         else:
             rows = np.concatenate([values, np.repeat(values[:1], -len(values) % LANES, axis=0)])
-            rows = np.moveaxis(rows.reshape(-1, LANES, columns), 1, 2)
+            rows = np.moveaxis(rows.reshape(-1, LANES, values.shape[1]), 1, 2)
         if grid.dimension == 1:
             columns = padded = LANES
         parts = [rows.real, rows.imag] if np.iscomplexobj(rows) else [rows]
@@ -75,7 +81,8 @@ class SpectralMarch:
         return made.reshape(len(rows), prod(made.shape[1:]))
 
     def advance(self, u: Spectra, interval: float, steps: int, begin: float = 0.0) -> None:
-        """Advance u [samples, modes] in place by so many equal steps, from whatever time: the equations do not know."""
+        """Advance u [samples, unknowns x modes] in place by so many equal steps, from whatever time: the equations do
+        not know."""
         step = interval / steps
         key = type(self.scheme), step
         parts = self._kept.get(key)
@@ -87,8 +94,8 @@ class SpectralMarch:
         self.scheme.march(states, steps, parts, self.plan, self.quadratic, self.work, self.space)
         columns = len(self.grid.numbers[-1])
         if self.grid.dimension == 1:
-            found = states.reshape(len(states), 2, columns, LANES)
-            planes = np.moveaxis(found, (1, 3), (0, 2)).reshape(2, -1, columns)[:, : len(u)]
+            found = states.reshape(len(states), 2, -1, LANES)
+            planes = np.moveaxis(found, (1, 3), (0, 2)).reshape(2, -1, u.shape[1])[:, : len(u)]
         else:
             found = states.reshape(len(states), 2, -1, -(-columns // LANES) * LANES)[..., :columns]
             planes = np.moveaxis(found, 1, 0)

@@ -25,16 +25,24 @@ type Numbers = tuple[float, ...]
 
 @dataclass(frozen=True)
 class Products:
-    """A quadratic term: sum_p W_p F(q_p(D_1 u, .., D_J u)), F the transform, D and W diagonal.
+    """Quadratic terms: for the unknown b, sum_p W_bp F(q_p(D_1 u_1, .., D_J u_J)), F the transform, D and W diagonal.
 
-    factors  D, [J, modes]
-    weights  W for the coefficient 1, [P, modes]
-    terms    (p, i, j, c) for every c (D_i u) (D_j u) in q_p, ascending in p
+    factors   D, [J, modes]
+    weights   W for the coefficient 1, [E, modes]
+    terms     (p, i, j, c) for every c (D_i u_i) (D_j u_j) in q_p, ascending in p
+    unknowns  the numbers of the unknowns u_1, .., u_J; by default that of the first
+    targets   (p, b) of every W, ascending in p; by default one W for each p, and the first unknown
     """
 
     factors: Complex
     weights: Complex
     terms: tuple[tuple[int, int, int, float], ...]
+    unknowns: tuple[int, ...] = ()
+    targets: tuple[tuple[int, int], ...] = ()
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "unknowns", self.unknowns or (0,) * len(self.factors))
+        object.__setattr__(self, "targets", self.targets or tuple((p, 0) for p in range(len(self.weights))))
 
 
 def _diffusion(grid: PeriodicGrid, k: Numbers) -> Array:
