@@ -59,7 +59,7 @@ class Evolution(Problem):
                 ("resolution",), f"{self.family} is an equation in {known} dimensions, not in {self.dimension}"
             )
         for name in self.balanced:
-            (value,) = self.values(name)
-            if (mean := value.fixed_mean()) is not None and mean != 0.0:
-                raise refuse((name,), f"has the mean {mean:g}, and that of {self.family} must be 0", None)
+            for value in self.values(name):
+                if (mean := value.fixed_mean()) is not None and mean != 0.0:
+                    raise refuse((name,), f"has the mean {mean:g}, and that of {self.family} must be 0", None)
         return self

@@ -15,6 +15,7 @@ from pdemill.spec.discretiser import Takes
 from pdemill.spec.evolution import Evolution
 from pdemill.spec.method import Method
 from pdemill.spec.problem import Problem
+from pdemill.spec.unknowns import ScalarUnknown
 
 if TYPE_CHECKING:
     from pdemill.solvers.spectral.job import SpectralJob
@@ -35,6 +36,7 @@ class OnPeriodicBox(Trajectories):
             "self_advection", "vorticity_advection", "source", "initial",
         }),
         conditions=frozenset({"periodic"}),
+        unknowns=frozenset((ScalarUnknown,) * count for count in (1, 2, 3)),
         uniform=frozenset({
             "diffusion", "convection", "advection", "reaction", "spectral_viscosity", "dispersion", "hyperdiffusion",
             "self_advection", "vorticity_advection",

@@ -20,7 +20,7 @@ from pdemill.solvers.spectral.march import SpectralMarch
 from pdemill.solvers.spectral.outputs import output
 from pdemill.solvers.spectral.place import PeriodicPlace
 from pdemill.solvers.spectral.reference import OtherMarch
-from pdemill.solvers.spectral.symbols import Products, Symbols, linear_symbol, numbers, products_of
+from pdemill.solvers.spectral.symbols import Products, Symbols, linear_symbol, numbers, of_unknowns, products_of
 from pdemill.solvers.trajectories.differences import apart
 from pdemill.solvers.trajectories.job import Reference, Start, TrajectoryJob
 from pdemill.spec.field import Function
@@ -44,7 +44,8 @@ BALANCE_GAP, SHAKEN = 0.1, 10.0
 
 
 class SpectralJob(TrajectoryJob):
-    """States are the coefficients of the modes that the grid of the simulation keeps."""
+    """States are the coefficients of the modes that the grid of the simulation keeps, those of one component of the
+    unknowns after the other."""
 
     problem: PeriodicPlace
     own_columns = tuple(
@@ -60,6 +61,10 @@ class SpectralJob(TrajectoryJob):
         finer = simulated != self.problem.resolution
         self.grid = PeriodicGrid(simulated, self.problem.lengths) if finer else self.stored
         self.points, self.nodes, self.axes = self.stored.points, self.stored.nodes, self.stored.axes
+        unknowns = self.problem.solved_for
+        self.components = tuple(name for one in unknowns for name in one.channels(self.problem.dimension))
+        if len(self.components) > 1:
+            self.own_columns = self.own_columns[:1]
         self._shared: dict[PeriodicGrid, Symbols] = {}
         self._products: dict[PeriodicGrid, tuple[str, Products] | None] = {}
         self._products_on(self.grid, self._first.terms)
@@ -86,7 +91,7 @@ class SpectralJob(TrajectoryJob):
     @property
     def together(self) -> int:
         each = LANES if self.grid.dimension == 1 else 1
-        size = 8 * int(np.prod(self.grid.shape))
+        size = 8 * int(np.prod(self.grid.shape)) * len(self.components)
         return max(each, min(32, BATCH_BYTES // (8 * size)) // each * each)
 
     def symbols(self, instance: Instance, grid: PeriodicGrid | None = None) -> Symbols:
@@ -102,17 +107,21 @@ class SpectralJob(TrajectoryJob):
             name, products = found
             (strength,) = numbers((getattr(terms, name),))
             weights = products.weights if strength == 1.0 else strength * products.weights
-        made = Symbols(terms, linear_symbol(terms, grid), weights, self._coefficients(terms.source, "source", grid))
+        sources = [one.source for one in of_unknowns(terms)]
+        made = Symbols(terms, linear_symbol(terms, grid), weights, self._all_coefficients(sources, "source", grid))
         if self._alike:
             self._shared[grid] = made
         return made
 
     def start_of(self, instance: Instance, number: int) -> Start:
-        """The state: the coefficients of the drawn function that the grid of the simulation keeps, from its values at
-        twice the points along every axis."""
-        initial = instance.terms.initial
-        assert initial is not None
-        return Start(number, self.symbols(instance), self._coefficients(initial, "initial", self.grid))
+        """The state: the coefficients of the drawn functions that the grid of the simulation keeps, from their values
+        at twice the points along every axis."""
+        initial = [one.initial for one in of_unknowns(instance.terms) if one.initial is not None]
+        return Start(number, self.symbols(instance), self._all_coefficients(initial, "initial", self.grid))
+
+    def _all_coefficients(self, functions: Sequence[Function], name: str, grid: PeriodicGrid) -> Spectra:
+        """Those of one function for each component, one after the other."""
+        return np.concatenate([self._coefficients(function, name, grid) for function in functions])
 
     def _coefficients(self, function: Function, name: str, grid: PeriodicGrid) -> Spectra:
         """Those of a function of space that a grid keeps; ``name``: its field in the spec."""
@@ -125,8 +134,8 @@ class SpectralJob(TrajectoryJob):
             array = np.ascontiguousarray(np.broadcast_to(values, finer.shape), dtype=np.float64)
             found = finer.spectra(array[None])[0][grid.places_in_refined]
         if name in self.problem.balanced:
-            (drawn,) = self.problem.values(name)
-            if drawn.fixed_mean() != 0.0 and abs(found[0]) > BALANCED * float(np.abs(values).max()):
+            known = all(drawn.fixed_mean() == 0.0 for drawn in self.problem.values(name))
+            if not known and abs(found[0]) > BALANCED * float(np.abs(values).max()):
                 raise InvalidSample(f"{name} must have mean 0, and has {found[0].real:.3g}")
             found[0] = 0.0
         return found
@@ -145,10 +154,15 @@ class SpectralJob(TrajectoryJob):
     def _kept_modes(self) -> NDArray[np.intp] | None:
         return None if self.grid is self.stored else self.stored.places_in(self.grid)
 
+    def _known(self, states: Spectra) -> dict[str, Spectra]:
+        """The components of states [states, numbers] by name, [states, modes] each, on whatever grid."""
+        return dict(zip(self.components, np.split(states, len(self.components), axis=1), strict=True))
+
     def fields(self, states: Spectra) -> Array:
+        known = self._known(states)
         parts = []
         for name in self.problem.channels:
-            parts.append(self.stored.fields(self._reduced(output(name, self.grid, states))))
+            parts.append(self.stored.fields(self._reduced(output(name, self.grid, known))))
         return np.stack(parts, axis=1)
 
     def _reduced(self, spectra: Spectra) -> Spectra:
@@ -156,29 +170,32 @@ class SpectralJob(TrajectoryJob):
         return spectra if self._kept_modes is None else spectra[:, self._kept_modes]
 
     def initial_fields(self, state: Spectra) -> Mapping[str, Array]:
-        return {"initial": self.stored.fields(self._reduced(state[None]))[0]}
+        parts = self._known(state[None]).values()
+        names = self.problem.initial_names  # one may be for all
+        return {name: self.stored.fields(self._reduced(part))[0] for name, part in zip(names, parts, strict=False)}
 
     @property
     def whole(self) -> list[int] | None:
-        unknown, channels = self.problem.unknowns[0].name, self.problem.channels
-        return [channels.index(unknown)] if self.grid is self.stored and unknown in channels else None
+        channels = self.problem.channels
+        stored = self.grid is self.stored and set(self.components) <= set(channels)
+        return [channels.index(name) for name in self.components] if stored else None
 
     def state_of(self, fields: Array) -> Spectra:
-        state: Spectra = self.grid.spectra(fields)[0]
-        return state
+        return self.grid.spectra(fields).reshape(-1)
 
     def shaken(self, state: Spectra, size: float) -> Spectra:
         turns = np.exp(2j * np.pi * np.modf(np.arange(state.size) * 0.6180339887498949)[0])
-        whole = float(np.sqrt((np.square(np.abs(state[1:])) * self.grid.multiplicity[1:]).sum()))
-        found: Spectra = state + size * whole / np.sqrt(state.size) * turns
-        found[0] = state[0]
+        found: Spectra = state.copy()
+        for part, turned in zip(*(values.reshape(-1, self.grid.modes) for values in (found, turns)), strict=True):
+            whole = float(np.sqrt((np.square(np.abs(part[1:])) * self.grid.multiplicity[1:]).sum()))
+            part[1:] += size * whole / np.sqrt(part.size) * turned[1:]
         return found
 
     def reference(self, instance: Instance) -> Reference:
         other = OtherMarch(instance.terms, self.grid)
 
         def march(fields: Array, interval: float, steps: int, begin: float) -> tuple[Array, float]:
-            coarse, fine = (other.march(fields[0], interval, n)[None] for n in (steps, 2 * steps))
+            coarse, fine = (other.march(fields, interval, n) for n in (steps, 2 * steps))
             return fine, apart(coarse, fine)
 
         return march
@@ -186,15 +203,16 @@ class SpectralJob(TrajectoryJob):
     def refined_fields(self, start: Start, split: str, run: int) -> Array:
         grid = self.grid.refined
         symbols = self.symbols(self.instance(split, start.number), grid)
-        state = np.zeros(grid.modes, np.complex128)
-        state[self.grid.places_in_refined] = start.state
-        march, u = self.march([symbols], grid), state[None]
+        state = np.zeros((len(self.components), grid.modes), np.complex128)
+        state[:, self.grid.places_in_refined] = start.state.reshape(len(state), -1)
+        march, u = self.march([symbols], grid), state.reshape(1, -1)
         frames = [u[0].copy()] if self.times[0] == 0.0 else []
         with np.errstate(over="ignore", invalid="ignore"):
             for length, count in zip(self.lengths, self.steps(run), strict=True):
                 march.advance(u, length, count)
                 frames.append(u[0].copy())
-            parts = [self._at_stored(output(name, grid, np.stack(frames))) for name in self.problem.channels]
+            known = self._known(np.stack(frames))
+            parts = [self._at_stored(output(name, grid, known)) for name in self.problem.channels]
         return np.stack(parts)
 
     def _at_stored(self, spectra: Spectra) -> Array:
@@ -205,11 +223,14 @@ class SpectralJob(TrajectoryJob):
         return self.stored.fields(spectra[:, self.stored.places_in(self.grid.refined)])
 
     def own(self, frames: Spectra, left: Array, fields: Array, errors: Array) -> dict[str, float]:
-        """The largest spectral tail after t = 0, up to the time required or as long as the trajectory is right; the
-        initial state is as it is given."""
+        """The largest spectral tail of all components after t = 0, up to the time required or as long as the trajectory
+        is right; the initial state is as it is given."""
         times = np.array(self.times)
         counted = (times > 0.0) & (times <= max(self.required, self.valid_until(errors)))
-        return {"spectral_tail": float(self.grid.tail(frames[counted]).max(initial=0.0))}
+        return {"spectral_tail": self._tail(frames[counted])}
+
+    def _tail(self, states: Spectra) -> float:
+        return float(self.grid.tail(states.reshape(len(states), len(self.components), -1)).max(initial=0.0))
 
     def fault(self, own: Mapping[str, float]) -> tuple[Result, str] | None:
         tail = own["spectral_tail"]
@@ -261,9 +282,9 @@ class SpectralJob(TrajectoryJob):
 
     def _rounded(self, stored: Mapping[str, Any], states: Spectra) -> float:
         """What rounding to the stored type is of what varies in states."""
-        energy = np.square(np.abs(states)) * self.grid.multiplicity
+        energy = np.square(np.abs(states.reshape(-1, self.grid.modes))) * self.grid.multiplicity
         varying = energy[:, 1:].sum(axis=1)
-        level = np.divide(energy[:, 0], varying, out=np.zeros(len(states)), where=varying > 0.0)
+        level = np.divide(energy[:, 0], varying, out=np.zeros(len(energy)), where=varying > 0.0)
         return float(np.finfo(stored["solution"].dtype).eps * np.sqrt(1.0 + level.max()))
 
     def _balance_of(self, start: Start) -> Balance:
@@ -280,7 +301,7 @@ class SpectralJob(TrajectoryJob):
     ) -> list[str]:
         if self.whole is None:
             return []
-        frames = self.grid.spectra(solution[self.whole[0]])
+        frames = self._states_of(solution[self.whole])
         (found,) = self.balances([start], [frames], run)
         if not found:
             return []
@@ -293,6 +314,10 @@ class SpectralJob(TrajectoryJob):
             if comparable and abs(value - float(stored[name])) > BALANCE_GAP * value + allowed
         ]
 
+    def _states_of(self, fields: Array) -> Spectra:
+        """The states [T, numbers] with these channels, those of ``whole`` [C, T, *shape]."""
+        return np.concatenate([self.grid.spectra(part) for part in fields], axis=1)
+
     def check_own(self, stored: Mapping[str, Any], solution: Array, valid: NDArray[np.bool_]) -> list[str]:
         if unbalanced := self._unbalanced(stored):
             return [f"its {unbalanced}"]
@@ -302,8 +327,8 @@ class SpectralJob(TrajectoryJob):
         later = np.flatnonzero(valid & (np.array(self.times) > 0.0))
         if self.whole is None or not later.size:
             return []
-        states = self.grid.spectra(solution[self.whole[0], later])
-        tail, rounding = float(self.grid.tail(states).max()), 1e2 * self._rounded(stored, states)
+        states = self._states_of(solution[self.whole][:, later])
+        tail, rounding = self._tail(states), 1e2 * self._rounded(stored, states)
         if abs(tail - stated) > GAP * tail + rounding:
             return [f"its spectral_tail {stated:.2g} is not that of its states, {tail:.2g}"]
         return []

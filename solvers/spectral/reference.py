@@ -7,6 +7,7 @@ with the classical Runge-Kutta scheme (Trefethen 2000, "Spectral methods in MATL
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -25,7 +26,8 @@ KNOWN = {
 
 
 def linear_rates(terms: Terms, waves: Sequence[Array], lengths: Sequence[float]) -> Complex:
-    """L of u_t = L u + ..., for every mode. Raises FamilyError for a term that is none of those told here."""
+    """L of u_t = L u + ..., for every mode of one unknown. Raises FamilyError for a term that is none of those told
+    here."""
     if unknown := {name for name, _ in terms.present()} - KNOWN:
         raise FamilyError(f"nothing checks the {', '.join(sorted(unknown))} of an equation on periodic boxes")
     squared = sum(np.square(wave) for wave in waves)
@@ -54,7 +56,7 @@ def quadratic_rates(
     terms: Terms, u: Complex, waves: Sequence[Array], values: Callable[[Complex], Array],
     coefficients: Callable[[Array], Complex],
 ) -> Complex:  # fmt: skip
-    """N(u) in its convective form; ``values``: from coefficients to points, ``coefficients``: back."""
+    """N(u) of one unknown in its convective form; ``values``: from coefficients to points, ``coefficients``: back."""
     total = np.zeros_like(u)
     if terms.self_advection is not None:
         (s,) = numbers((terms.self_advection,))
@@ -69,10 +71,11 @@ def quadratic_rates(
 
 
 class OtherMarch:
-    """The equation of one sample on full complex spectra of a periodic grid; those that ``grid`` drops are 0."""
+    """The equations of one sample, for all components of its unknowns, on full complex spectra of a periodic grid;
+    those that ``grid`` drops are 0."""
 
     def __init__(self, terms: Terms, grid: PeriodicGrid) -> None:
-        self.grid, self.terms = grid, terms
+        self.grid, self.terms = grid, (replace(terms, others=()), *terms.others)
         lines = [
             2.0 * np.pi / length * np.rint(np.fft.fftfreq(n, 1.0 / n))
             for n, length in zip(grid.shape, grid.lengths, strict=True)
@@ -80,15 +83,21 @@ class OtherMarch:
         self.waves = np.meshgrid(*lines, indexing="ij")
         kept = [np.abs(np.rint(np.fft.fftfreq(n, 1.0 / n))) <= cut for n, cut in zip(grid.shape, grid.cut, strict=True)]
         self.kept = np.logical_and.reduce(np.meshgrid(*kept, indexing="ij"))
-        self.linear = linear_rates(terms, self.waves, grid.lengths)
-        fine = grid.refined
+        self.linear = np.stack([linear_rates(one, self.waves, grid.lengths) for one in self.terms])
+        self.force = np.stack([self._force(one) for one in self.terms])
+
+    def _force(self, terms: Terms) -> Complex:
+        fine = self.grid.refined
         source = np.broadcast_to(np.asarray(terms.source(fine.points), dtype=np.float64), fine.shape)
-        self.force = self._restricted(np.fft.fftn(source, norm="forward"))
-        self.force[(0,) * grid.dimension] *= terms.vorticity_advection is None
+        force = self._coefficients(source)
+        force[(0,) * self.grid.dimension] *= terms.vorticity_advection is None
+        return force
 
     def march(self, fields: Array, interval: float, steps: int) -> Array:
-        """The state ``fields`` after an interval, in so many steps."""
-        u = np.fft.fftn(fields, norm="forward") * self.kept
+        """The state ``fields`` [components, *shape], of one component [*shape] too, after an interval, in so many
+        steps."""
+        axes = tuple(range(1, 1 + self.grid.dimension))
+        u = np.fft.fftn(fields.reshape(-1, *self.grid.shape), axes=axes, norm="forward") * self.kept
         h = interval / steps
         half = np.exp(0.5 * h * self.linear)
         with np.errstate(over="ignore", invalid="ignore"):
@@ -98,11 +107,15 @@ class OtherMarch:
                 c = h * self._rest(half * u + 0.5 * b)
                 d = h * self._rest(half * (half * u + c))
                 u = half * (half * (u + a / 6.0) + (b + c) / 3.0) + d / 6.0
-            return np.ascontiguousarray(np.fft.ifftn(u, norm="forward").real)
+            return np.ascontiguousarray(np.fft.ifftn(u, axes=axes, norm="forward").real).reshape(fields.shape)
 
     def _rest(self, u: Complex) -> Complex:
         """The source and what is not linear."""
-        return self.force + quadratic_rates(self.terms, u, self.waves, self._values, self._coefficients)
+        parts = [
+            quadratic_rates(terms, part, self.waves, self._values, self._coefficients)
+            for terms, part in zip(self.terms, u, strict=True)
+        ]
+        return self.force + np.stack(parts)
 
     def _values(self, u: Complex) -> Array:
         """Real values on the grid with twice the points."""

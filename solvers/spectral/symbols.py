@@ -7,7 +7,7 @@ one that is quadratic, one of QUADRATIC. A new term is one function.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -109,8 +109,8 @@ QUADRATIC: Mapping[str, Callable[[PeriodicGrid], Products]] = {
 
 @dataclass(frozen=True)
 class Symbols:
-    """The equation of one sample, its ``terms``: ``linear`` L [modes], ``weights`` of the products [P, modes],
-    ``forcing`` f [modes]; ``kept``: what marching has made of them."""
+    """The equation of one sample, its ``terms``: ``linear`` L and ``forcing`` f, [unknowns x modes], ``weights`` of the
+    products [P, modes]; ``kept``: what marching has made of them."""
 
     terms: Terms
     linear: Array | Complex
@@ -124,16 +124,31 @@ def numbers(functions: tuple[Function, ...]) -> Numbers:
     return tuple(float(function(NOWHERE)) for function in functions)
 
 
+def of_unknowns(terms: Terms) -> tuple[Terms, ...]:
+    """The terms of every unknown by itself, in the order of the state."""
+    return (replace(terms, others=()), *terms.others)
+
+
 def products_of(terms: Terms, grid: PeriodicGrid) -> tuple[str, Products] | None:
     """The quadratic term of an equation. Raises FamilyError for several."""
     found = [name for name, _ in terms.present() if name in QUADRATIC]
     if len(found) > 1:
         raise FamilyError(f"an equation may have one quadratic term on periodic boxes, and this has {', '.join(found)}")
+    if found and terms.others:
+        raise FamilyError(f"the {found[0]} of an equation is for one unknown on periodic boxes")
     return (found[0], QUADRATIC[found[0]](grid)) if found else None
 
 
 def linear_symbol(terms: Terms, grid: PeriodicGrid) -> Array | Complex:
-    """L of one sample."""
+    """L of one sample, one unknown after the other."""
+    parts = [_of_one(one, grid) for one in of_unknowns(terms)]
+    if len(parts) == 1:
+        return parts[0]
+    joined: NDArray[Any] = np.concatenate(parts)
+    return joined
+
+
+def _of_one(terms: Terms, grid: PeriodicGrid) -> Array | Complex:
     total: Array | Complex = np.zeros(grid.modes)
     for name, functions in terms.present():
         if name in LINEAR:
