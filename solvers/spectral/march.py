@@ -36,7 +36,6 @@ class SpectralMarch:
         points = prod(self.plan.sizes[:3].tolist())
         scale = 0.25 / points  # of real lines of twice as many points, whose coefficients come out doubled
         forcing = _stacked([one.forcing for one in equations])
-        forcing = _stacked([one.forcing for one in equations])
         factors = products.factors if products else np.empty((0, grid.modes), np.complex128)
         unknowns, terms, targets = (products.unknowns, products.terms, products.targets) if products else ((), (), ())
         found = [b for _, b in targets]
