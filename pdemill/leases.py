@@ -44,12 +44,13 @@ class Unit(NamedTuple):
 
 @dataclass(frozen=True)
 class Attempts:
-    """How often a unit was begun, how often that was its own failure, and which worker has it now (or had, if it
-    never said how it ended)."""
+    """How often a unit was begun, how often that was its own failure, which worker has it now (or had, if it never said
+    how it ended), and which of its runs was the last one."""
 
     begun: int = 0
     failures: int = 0
     open: str = ""
+    run: str = ""
 
 
 @dataclass(frozen=True)
@@ -190,21 +191,26 @@ class Leases:
 
     # Attempts
 
-    def begin(self, unit: Unit, worker: str) -> Attempts:
-        """Note that the lease's holder begins a unit.
+    def begin(self, unit: Unit, worker: str, run: str) -> Attempts:
+        """Note that the lease's holder begins a unit; ``run`` names what it begins, so that saying it again, after an
+        answer that did not come, changes nothing.
 
         If the last one to begin it never said how it ended, that is a failure of the unit when its worker is
         still alive (the unit killed the process), and else the worker's misfortune.
         """
         known = self._attempts(unit)
+        if known.run == run:
+            return known
         blamed = bool(known.open) and self.is_alive(known.open)
-        now = Attempts(known.begun + 1, known.failures + blamed, worker)
+        now = Attempts(known.begun + 1, known.failures + blamed, worker, run)
         self.redis.hset(f"{self.prefix}attempts:{unit.dataset}", unit.name, json.dumps(asdict(now)))
         return now
 
-    def end(self, unit: Unit, failed: bool = False) -> Attempts:
-        """Note that a unit ended, ``failed`` with an error of its own."""
+    def end(self, unit: Unit, run: str, failed: bool = False) -> Attempts:
+        """Note that a run of a unit ended, ``failed`` with an error of its own; once, however often it is said."""
         known = self._attempts(unit)
+        if known.run != run or not known.open:
+            return known
         now = replace(known, failures=known.failures + failed, open="")
         attempts = f"{self.prefix}attempts:{unit.dataset}"
         with self.redis.pipeline() as pipe:

@@ -96,7 +96,8 @@ class Server:
         return dict(entry.split("=", 1) for entry in variables if "=" in entry)
 
     def family(self) -> dict[str, list[int]]:
-        """Processes by part; those of the worker's pool, or left over from one, are ``pool``. Empty when none is left."""
+        """Processes by part; those of the worker's pool, also of one that is gone, are ``pool``. Empty when none is
+        left."""
         found: dict[str, list[int]] = {}
         for folder in Path("/proc").iterdir():
             if folder.name.isdecimal() and (part := self._part(folder)):

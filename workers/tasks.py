@@ -11,6 +11,7 @@ from contextlib import contextmanager
 from dataclasses import replace
 from time import monotonic, sleep
 from typing import Any
+from uuid import uuid4
 
 from celery.exceptions import SoftTimeLimitExceeded
 from redis import RedisError
@@ -115,7 +116,8 @@ def _run(unit: Unit, data: str, body: Callable[[int], Outcome]) -> None:
         if not held:
             log.info("another process has it, or nobody wants it", extra=extra)
             return
-        tries = leases.begin(unit, identity.worker())
+        run = uuid4().hex
+        tries = _patiently(lambda: leases.begin(unit, identity.worker(), run))
         extra["attempt"] = tries.begun
         if tries.failures >= ATTEMPTS:
             how = f"the worker's log tells its exit status; after signals 6, 9 and 11, maybe {shortage('it')}"
@@ -125,7 +127,7 @@ def _run(unit: Unit, data: str, body: Callable[[int], Outcome]) -> None:
         begin = monotonic()
         log.info("begun", extra=extra)
         report, own = _attempt(unit, lambda: body(tries.begun), extra)
-        tries = _patiently(lambda: leases.end(unit, failed=own))
+        tries = _patiently(lambda: leases.end(unit, run, failed=own))
         if report.failure is not None and own and tries.failures >= ATTEMPTS:
             report = replace(report, failure=UnitFailure("poison", report.failure.message))
         _patiently(lambda: leases.put_report(report))

@@ -98,6 +98,11 @@ class Field(Model):
         return self.smooth and all(part.is_smooth for _, part in self.parts())
 
     @property
+    def is_flat(self) -> bool:
+        """Whether draws are known not to depend on the place."""
+        return False
+
+    @property
     def in_time(self) -> bool:
         """Whether its values depend on the coordinate t."""
         return False
@@ -132,6 +137,10 @@ class Field(Model):
 
 class Scalar(Field):
     """A field that is one number per sample, written with its one key: ``{uniform: [0, 1]}``."""
+
+    @property
+    def is_flat(self) -> bool:
+        return True
 
     def objection(self, dimension: int, axes: tuple[str, ...]) -> str | None:
         return None

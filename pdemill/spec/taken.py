@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
-from pdemill.spec.field import Field, Scalar, scalars
+from pdemill.spec.field import Field, scalars
 from pdemill.spec.model import NOT_TAKEN, refuse
 
 if TYPE_CHECKING:
@@ -33,7 +33,7 @@ def refuse_untaken(problem: Problem) -> None:
             raise refuse(path, f"brings in a {term} term, which {by} does not take (it takes {kinds})", None, NOT_TAKEN)
         if term == "diffusion" and len(functions) > 1 and not takes.tensor:
             raise refuse(path, f"is a diagonal tensor, and {by} takes one coefficient for all axes", None, NOT_TAKEN)
-        if term in takes.uniform and not all(isinstance(value, Scalar) for value in problem.sources(functions)):
+        if term in takes.uniform and not all(value.is_flat for value in problem.sources(functions)):
             raise refuse(
                 path,
                 f"varies in space, and {by} takes numbers and scalars there ({', '.join(scalars)})",

@@ -14,6 +14,7 @@ from pdemill.spec.model import AsNumber, Positive, as_tuple, refuse
 from pdemill.spec.problem import Problem
 
 TIME_RTOL = 1e-5
+MOST_GRADING = 24
 Resolution = Annotated[
     tuple[Annotated[int, Field(ge=4)], ...], Field(min_length=1, max_length=3), BeforeValidator(as_tuple)
 ]
@@ -27,6 +28,8 @@ class TimeMethod(Method):
     ``certify.valid_until``. Steps are halved, for each sample by itself, until it is reached; ``first_step`` is the
     longest, found by a trial on the job's first samples where it is absent. ``step``: one step for all samples instead;
     a sample that misses ``time_rtol`` with it fails.
+    ``grading`` g: the first interval, from 0 to T, is parted at T/2, T/4, .., T/2^g, and every part takes as many steps
+    as the last one, so that steps are short where the initial state is left.
     ``simulate_resolution``: points per axis of the grid on which the equation is solved, where that is finer than the
     one that is stored; the solution is then reduced to the stored modes.
     ``reaches_end``: false where a trial found chaos that lets no step reach ``time_rtol`` at the end: then samples must
@@ -38,10 +41,13 @@ class TimeMethod(Method):
     """The discretiser whose equations it steps through."""
     second_order: ClassVar[bool] = False
     """Whether these are those of second order in time."""
+    graded: ClassVar[bool] = False
+    """Whether steps within an interval may differ."""
     misplaced: ClassVar[str] = "steps in time, and this equation has none: leave it out"
     time_rtol: Annotated[float, Field(ge=1e-13, le=1e-1), AsNumber] = TIME_RTOL
     step: Positive | None = Field(default=None, exclude_if=lambda step: step is None)
     first_step: Positive | None = Field(default=None, exclude_if=lambda step: step is None)
+    grading: Annotated[int, Field(ge=0, le=MOST_GRADING, exclude_if=lambda grading: grading == 0)] = 0
     simulate_resolution: Resolution | None = Field(default=None, exclude_if=lambda resolution: resolution is None)
     reaches_end: bool = Field(default=True, exclude_if=lambda reaches: reaches)
 
@@ -49,6 +55,8 @@ class TimeMethod(Method):
     def _one_step(self) -> TimeMethod:
         if self.step is not None and self.first_step is not None:
             raise refuse(("first_step",), "give either step or first_step, not both", self.first_step)
+        if self.step is not None and self.grading:
+            raise refuse(("grading",), "makes steps of many lengths: give either step or grading", self.grading)
         return self
 
     def objection(self, problem: Problem) -> Fault | None:
@@ -63,6 +71,10 @@ class TimeMethod(Method):
             )
         if self.simulate_resolution is not None and self.on != "spectral":
             return Fault(("simulate_resolution",), f"is for the discretiser spectral, and {by} takes this problem")
+        if self.grading and not self.graded:
+            return Fault(("grading",), f"is not for {self.method}, whose steps within an interval are equal")
+        if self.grading and isinstance(problem, Evolution) and problem.time.warmup:
+            return Fault(("grading",), "is not for trajectories with a warm-up, in which the initial state is left")
         return too_coarse(self.simulate_resolution, problem)
 
     @abstractmethod

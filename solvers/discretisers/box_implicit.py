@@ -1,4 +1,4 @@
-"""Box grids, for equations in time with a coefficient that depends on u: all terms implicit, by Newton's iteration."""
+"""Box grids, for equations in time that are not linear in what is stiff: all terms implicit, by Newton's iteration."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ class OnBoxImplicit(OnBoxInTime):
     suffix: ClassVar[str] = ""
     place = ImplicitPlace
     takes: ClassVar[Takes] = Takes(
-        terms=frozenset({"diffusion", "diffusion_law", "reaction", "law", "source", "initial"}),
+        terms=frozenset({"diffusion", "diffusion_law", "storage", "reaction", "law", "source", "initial"}),
         conditions=frozenset({"dirichlet", "neumann", "robin", "periodic"}),
     )
 

@@ -22,6 +22,7 @@ from pydantic_core import CoreSchema
 
 from pdemill.draws import Draw
 from pdemill.points import Array, Points
+from pdemill.solvers.degrees import degree
 from pdemill.solvers.derivatives import derivative
 from pdemill.solvers.formulas import (
     CONSTANTS,
@@ -56,30 +57,37 @@ KNOWN: Mapping[str, tuple[tuple[str, ...], Mapping[str, float]]] = {
     "fisher_kpp": (("-a*u*(1 - u)",), {"a": 1.0}),
     "allen_cahn": (("a*(u**3 - u)",), {"a": 1.0}),
     "fitzhugh_nagumo": (("-(u - u**3 - k - v)", "-(u - v)"), {"k": 5e-3}),
+    "freundlich": (
+        ("(1 - porosity)/porosity*density*k*sign(u)*exp(n*log(abs(u)))",),
+        {"porosity": 0.29, "density": 2880.0, "k": 3.5e-4, "n": 0.874},
+    ),
     "gray_scott": (("u*v**2 - F*(1 - u)", "-u*v**2 + (F + K)*v"), {"F": 0.04, "K": 0.06}),
 }
 """Laws by name: the formulas of the unknowns, and their numbers where the spec gives none.
 
 logistic and fisher_kpp: Fisher 1937, Kolmogorov, Petrovsky and Piskunov 1937; allen_cahn: Allen and Cahn 1979;
-fitzhugh_nagumo: FitzHugh 1961, Nagumo 1962, as Takamoto et al. 2022 (PDEBench) have it; gray_scott: Pearson 1993.
+fitzhugh_nagumo: FitzHugh 1961, Nagumo 1962, as Takamoto et al. 2022 (PDEBench) have it; freundlich: what porous media
+sorb per volume of their pores (Freundlich 1907), with their numbers; gray_scott: Pearson 1993.
 """
 
 
 @dataclass(frozen=True)
 class LawFunction(Function):
     """One draw of a law. ``at(points, unknowns)``: its values [C, *shape] where the unknowns have these values;
-    ``slope(points, unknowns, name)``: its derivatives with respect to one of them. It is no function of space alone,
-    and has no channel of inputs; its numbers are parameters."""
+    ``slope(points, unknowns, name)``: its derivatives with respect to one of them; ``degree``: the largest of its
+    formulas as polynomials of the unknowns, None where one is none. It is no function of space alone, and has no
+    channel of inputs; its numbers are parameters."""
 
     of_space: ClassVar[bool] = False
     at: Callable[[Points, Mapping[str, Array]], Array] = lambda points, unknowns: np.empty(0)
     slope: Callable[[Points, Mapping[str, Array], str], Array] = lambda points, unknowns, name: np.empty(0)
+    degree: int | None = None
 
 
 class Law(Field):
     """A formula of the unknowns, or one for each: ``{law: "u**3 - a*u", where: {a: {uniform: [0.5, 1]}}}``; with the
     coordinates x, y, z, pi, e, and the scalars of ``where``, which all formulas share. Operators and functions as in
-    ``expression``. By name: logistic, fisher_kpp, allen_cahn, fitzhugh_nagumo, gray_scott."""
+    ``expression``. By name: logistic, fisher_kpp, allen_cahn, fitzhugh_nagumo, gray_scott; freundlich."""
 
     law: Annotated[
         tuple[Text, ...],
@@ -135,9 +143,19 @@ class Law(Field):
         """The derivatives of all formulas, by the unknown."""
         return {name: [derivative(tree, name) for tree in self._trees] for name in UNKNOWNS[: len(self._trees)]}
 
+    @cached_property
+    def _degree(self) -> int | None:
+        found = [degree(tree, UNKNOWNS) for tree in self._trees]
+        known = [one for one in found if one is not None]
+        return max(known) if len(known) == len(found) else None
+
     @property
     def is_random(self) -> bool:
         return any(scalar.is_random for scalar in self.where.values())
+
+    @property
+    def is_flat(self) -> bool:
+        return not self._used & set(COORDINATES)
 
     @property
     def has_channel(self) -> bool:
@@ -179,7 +197,9 @@ class Law(Field):
         def nowhere(points: Points) -> Array:
             raise TypeError("a law has values where the unknowns have some")
 
-        return LawFunction(nowhere, self.is_random, drawn.features, drawn.parameters, at=at, slope=slope)
+        return LawFunction(
+            nowhere, self.is_random, drawn.features, drawn.parameters, at=at, slope=slope, degree=self._degree
+        )
 
 
 class _ReactionSlot(Slot):

@@ -17,6 +17,7 @@ class Ark3(TimeMethod):
 
     method: Literal["ark3"]
     on: ClassVar[str] = "box"
+    graded: ClassVar[bool] = True
 
     def scheme(self) -> Any:
         from pdemill.solvers.tableaus import ARK3  # late: a spec needs no schemes

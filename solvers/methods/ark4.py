@@ -17,6 +17,7 @@ class Ark4(TimeMethod):
 
     method: Literal["ark4"]
     on: ClassVar[str] = "box"
+    graded: ClassVar[bool] = True
 
     def scheme(self) -> Any:
         from pdemill.solvers.tableaus import ARK4  # late: a spec needs no schemes

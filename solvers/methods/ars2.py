@@ -17,6 +17,7 @@ class Ars2(TimeMethod):
 
     method: Literal["ars2"]
     on: ClassVar[str] = "box"
+    graded: ClassVar[bool] = True
 
     def scheme(self) -> Any:
         from pdemill.solvers.tableaus import ARS2  # late: a spec needs no schemes

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from dataclasses import dataclass, replace
+from typing import ClassVar
 
 import numpy as np
 
@@ -108,6 +109,8 @@ class NonlinearEquation(DiscreteEquation):
     """R(u) = 0 with R that is not linear, and steady."""
 
     linear = False
+    keeps_sums: ClassVar[bool] = False
+    """Whether stages in time are to leave no defect in the sum of the unknowns."""
 
     @abstractmethod
     def jacobian(self, u: Array, shift: float = 0.0) -> Matrix:
@@ -121,6 +124,14 @@ class NonlinearEquation(DiscreteEquation):
         """u after ``part`` of a step, for whoever looks for a better u: along the line, or a curve that begins as the
         line does and on which the equation is less bent."""
         return u + part * step
+
+    def content(self, u: Array) -> Array:
+        """The unknowns of an equation in time, m_t + R(m) = 0, for values u: m where it is one for what is stored."""
+        return u
+
+    def values(self, content: Array) -> Array:
+        """u for such unknowns; nobody may write to it."""
+        return content
 
     @abstractmethod
     def objection(self, u: Array) -> str:

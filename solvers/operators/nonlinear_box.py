@@ -303,14 +303,20 @@ class NonlinearBoxEquation(NonlinearEquation):
     def frozen(self, u: Array, shift: float = 0.0) -> Frozen:
         """M = -div(a grad .) + |c + r'(u)| / k(u) and s = k(u). Where k depends on u alone, k(u) grad u is the gradient
         of a function K(u), so that J d = -div(a grad(k d)) + (c + r') d: but for O(h^2) it is M s."""
-        laws, grid = self._laws(u), self.grid
+        laws = self._laws(u)
         k = laws.k if self._conductivity is None else np.maximum(laws.k, FLAT * np.max(laws.k))
         scale = None if self._conductivity is None else np.array(k).reshape(-1)
         damping = (np.abs(self._damping + laws.dr) + shift) / k
         fixed = not np.any(damping) and not any(isinstance(side.condition, Robin) for side in self._sides)
         if fixed and self._plain is not None:
             return Frozen(self._plain, scale)
-        stencil = grid.empty_stencil(symmetric=True)
+        matrix = self._definite(damping, k)
+        self._plain = matrix if fixed else self._plain
+        return Frozen(matrix, scale)
+
+    def _definite(self, damping: Array | float, k: Array | float) -> Matrix:
+        """-div(a grad .) and so much on its diagonal, with the sides of k."""
+        stencil = self.grid.empty_stencil(symmetric=True)
         diagonal = stencil[0]
         diagonal += damping
         for face in self._faces:
@@ -319,9 +325,7 @@ class NonlinearBoxEquation(NonlinearEquation):
             stencil[1 + face.axis][face.before] = -face.a
         for side in self._sides:
             diagonal[side.cells] += self._held(side, k)
-        matrix = grid.frozen_matrix(stencil)
-        self._plain = matrix if fixed else self._plain
-        return Frozen(matrix, scale)
+        return self.grid.frozen_matrix(stencil)
 
     def _held(self, side: Side, k: Array | float) -> Array | float:
         """What a side adds to the diagonal of M."""

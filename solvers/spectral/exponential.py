@@ -13,8 +13,10 @@ from pdemill.points import Array
 from pdemill.solvers.compiled import compiled
 from pdemill.solvers.spectral.lanes import LANES, load, splat, store
 from pdemill.solvers.spectral.tendency import tendency
+from pdemill.solvers.spectral.transforms import times
 
 type Complex = NDArray[np.complex128]
+type Coefficients = tuple[Array | Complex, ...]
 CIRCLE = 32
 """Points of the circle over which coefficients are averaged."""
 
@@ -29,6 +31,11 @@ class Exponential(ABC):
     """``march(states, steps, parts, plan, quadratic, work, space)``: compiled; advances states [samples, planes] in
     place. ``parts``: the coefficients, [S, planes] each, S = 1 where all samples share them, of real ones no imaginary
     parts; ``work``: [7, planes]."""
+
+    @abstractmethod
+    def step(self, u: Complex, parts: Coefficients, rates: Callable[[Complex], Complex]) -> Complex:
+        """The states [samples, numbers] after a step, in numpy; ``parts``: the coefficients, [S, numbers] each;
+        ``rates``: N."""
 
     @abstractmethod
     def coefficients(self, linear: Array | Complex, step: float) -> tuple[Array | Complex, ...]:
@@ -136,6 +143,15 @@ class ETDRK4(Exponential):
         last = step * mean((-4.0 - 3.0 * z - z * z + e * (4.0 - z)) / cubes)
         return np.exp(linear * step), np.exp(0.5 * linear * step), half, first, 2.0 * middle, last
 
+    def step(self, u: Complex, parts: Coefficients, rates: Callable[[Complex], Complex]) -> Complex:
+        whole, half, q, first, middle, last = parts
+        known, n0 = times(half, u), rates(u)
+        a = known + times(q, n0)
+        na = rates(a)
+        nb = rates(known + times(q, na))
+        nc = rates(times(half, a) + times(q, 2.0 * nb - n0))
+        return times(whole, u) + times(first, n0) + times(middle, na + nb) + times(last, nc)
+
 
 class ETDRK2(Exponential):
     """Second order: Cox and Matthews 2002, eq. (22)."""
@@ -148,6 +164,12 @@ class ETDRK2(Exponential):
         z, mean = _circles(linear * step)
         e = np.exp(z)
         return np.exp(linear * step), step * mean((e - 1.0) / z), step * mean((e - 1.0 - z) / (z * z))
+
+    def step(self, u: Complex, parts: Coefficients, rates: Callable[[Complex], Complex]) -> Complex:
+        whole, first, last = parts
+        n0 = rates(u)
+        a = times(whole, u) + times(first, n0)
+        return a + times(last, rates(a) - n0)
 
 
 def _circles(z: Array | Complex) -> tuple[Complex, Callable[[Complex], Array | Complex]]:

@@ -19,6 +19,8 @@ from pdemill.solvers.spectral.lanes import LANES
 from pdemill.solvers.spectral.march import SpectralMarch
 from pdemill.solvers.spectral.outputs import output
 from pdemill.solvers.spectral.place import PeriodicPlace
+from pdemill.solvers.spectral.pointwise import pointwise_of
+from pdemill.solvers.spectral.pointwise_march import PointwiseMarch
 from pdemill.solvers.spectral.reference import OtherMarch
 from pdemill.solvers.spectral.symbols import (
     Products,
@@ -30,7 +32,7 @@ from pdemill.solvers.spectral.symbols import (
     weights_of,
 )
 from pdemill.solvers.trajectories.differences import apart
-from pdemill.solvers.trajectories.job import Reference, Start, TrajectoryJob
+from pdemill.solvers.trajectories.job import March, Piece, Reference, Start, TrajectoryJob
 from pdemill.spec.field import Function
 from pdemill.spec.job import Spec
 from pdemill.spec.method import Method
@@ -73,6 +75,9 @@ class SpectralJob(TrajectoryJob):
         self.components = tuple(name for one in unknowns for name in one.channels(self.problem.dimension))
         if self._first.terms.velocity_advection is not None and set(self.channels) & set(self.problem.initial_names):
             self.channels = tuple(dict.fromkeys((*self.problem.initial_names, *self.channels)))  # projected together
+        self.pointwise = pointwise_of(self._first.terms, self.grid, self.components) is not None
+        if self.pointwise:
+            self.own_columns = self.own_columns[:1]
         self._shared: dict[PeriodicGrid, Symbols] = {}
         self._products: dict[PeriodicGrid, Products | None] = {}
         self._products_on(self.grid, self._first.terms)
@@ -112,7 +117,9 @@ class SpectralJob(TrajectoryJob):
         found = self._products_on(grid, terms)
         weights = weights_of(terms, found) if found else np.empty((0, grid.modes), np.complex128)
         sources = [(one.source, "source") for one in of_unknowns(terms)]
-        made = Symbols(terms, linear_symbol(terms, grid), weights, self._all_coefficients(sources, terms, grid))
+        forcing = self._all_coefficients(sources, terms, grid)
+        pointwise = pointwise_of(terms, grid, self.components)
+        made = Symbols(terms, linear_symbol(terms, grid), weights, forcing, pointwise)
         if self._alike:
             self._shared[grid] = made
         return made
@@ -149,8 +156,10 @@ class SpectralJob(TrajectoryJob):
             found[0] = 0.0
         return found
 
-    def march(self, equations: Sequence[Symbols], grid: PeriodicGrid | None = None) -> SpectralMarch:
+    def march(self, equations: Sequence[Symbols], grid: PeriodicGrid | None = None) -> March:
         grid = grid or self.grid
+        if self.pointwise:
+            return PointwiseMarch(grid, self.scheme, equations)
         found = self._products_on(grid, self._first.terms)
         return SpectralMarch(grid, self.scheme, found, equations)
 
@@ -202,9 +211,10 @@ class SpectralJob(TrajectoryJob):
         return found
 
     def reference(self, instance: Instance) -> Reference:
-        other = OtherMarch(instance.terms, self.grid)
+        other = OtherMarch(instance.terms, self.grid, self.components)
 
-        def march(fields: Array, interval: float, steps: int, begin: float) -> tuple[Array, float]:
+        def march(fields: Array, pieces: Sequence[Piece]) -> tuple[Array, float]:
+            ((_, interval, steps),) = pieces
             coarse, fine = (other.march(fields, interval, n) for n in (steps, 2 * steps))
             return fine, apart(coarse, fine)
 

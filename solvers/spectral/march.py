@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from math import prod
 from typing import Any
 
@@ -20,6 +20,28 @@ MOST_KEPT = 16
 """Lengths of steps whose coefficients are kept."""
 
 
+class Coefficients:
+    """The coefficients of a scheme for a batch, by their steps; those of an equation of many samples last as long as it
+    does."""
+
+    def __init__(self, scheme: Exponential, equations: Sequence[Symbols]) -> None:
+        self.scheme, self.linear = scheme, stacked([one.linear for one in equations])
+        alike = all(one is equations[0] for one in equations)
+        self._kept: dict[Any, tuple[NDArray[Any], ...]] = equations[0].kept if alike else {}
+
+    def of(self, step: float, laid: Callable[[list[NDArray[Any]]], NDArray[Any]]) -> tuple[NDArray[Any], ...]:
+        """Those of a step, found sample by sample (the last bits of numpy's complex products depend on the length of
+        arrays); ``laid``: of rows of samples, what the march takes."""
+        key = type(self.scheme), step
+        parts = self._kept.get(key)
+        if parts is None:
+            while len(self._kept) >= MOST_KEPT:
+                self._kept.pop(next(iter(self._kept)))
+            rows = [self.scheme.coefficients(linear, step) for linear in self.linear]
+            parts = self._kept[key] = tuple(laid(list(part)) for part in zip(*rows, strict=True))
+        return parts
+
+
 class SpectralMarch:
     """A scheme at work on the equations of a batch, one row per sample; what a row comes to does not depend on the
     others. A state is the coefficients of all unknowns, one after another."""
@@ -31,11 +53,10 @@ class SpectralMarch:
     ) -> None:
         self.grid, self.scheme, self.count = grid, scheme, len(equations)
         self.plan = plan_of(grid.numbers)
-        self.linear = _stacked([one.linear for one in equations])
-        weights = _stacked([one.weights for one in equations])
+        weights = stacked([one.weights for one in equations])
         points = prod(self.plan.sizes[:3].tolist())
         scale = 0.25 / points  # of real lines of twice as many points, whose coefficients come out doubled
-        forcing = _stacked([one.forcing for one in equations])
+        forcing = stacked([one.forcing for one in equations])
         factors = products.factors if products else np.empty((0, grid.modes), np.complex128)
         unknowns, terms, targets = (products.unknowns, products.terms, products.targets) if products else ((), (), ())
         found = [b for _, b in targets]
@@ -54,9 +75,7 @@ class SpectralMarch:
         )
         self.space = space_for(self.plan, len(factors), 1 + max((p for p, _ in targets), default=-1))
         self.work = np.zeros((7, self.quadratic.forcing.shape[1]))
-        alike = all(one is equations[0] for one in equations)
-        self._kept: dict[Any, tuple[Array, ...]] = equations[0].kept if alike else {}
-        """The coefficients of schemes, by their steps; those of an equation of many samples last as long as it does."""
+        self.coefficients = Coefficients(scheme, equations)
 
     def _planes(self, values: NDArray[Any], shared: bool = False) -> Array:
         """Coefficients [samples, unknowns x modes] as the compiled code has them, real ones without imaginary parts;
@@ -82,13 +101,7 @@ class SpectralMarch:
     def advance(self, u: Spectra, interval: float, steps: int, begin: float = 0.0) -> None:
         """Advance u [samples, unknowns x modes] in place by so many equal steps, from whatever time: the equations do
         not know."""
-        step = interval / steps
-        key = type(self.scheme), step
-        parts = self._kept.get(key)
-        if parts is None:
-            while len(self._kept) >= MOST_KEPT:
-                self._kept.pop(next(iter(self._kept)))
-            parts = self._kept[key] = self._coefficients(step)
+        parts = self.coefficients.of(interval / steps, lambda rows: self._planes(np.stack(rows)))
         states = self._planes(u)
         self.scheme.march(states, steps, parts, self.plan, self.quadratic, self.work, self.space)
         columns = len(self.grid.numbers[-1])
@@ -100,14 +113,8 @@ class SpectralMarch:
             planes = np.moveaxis(found, 1, 0)
         u.real, u.imag = planes.reshape(2, len(u), -1)
 
-    def _coefficients(self, step: float) -> tuple[Array, ...]:
-        """The coefficients of a step, sample by sample: the last bits of numpy's complex products depend on the length
-        of arrays."""
-        rows = [self.scheme.coefficients(linear, step) for linear in self.linear]
-        return tuple(self._planes(np.stack(parts)) for parts in zip(*rows, strict=True))
 
-
-def _stacked(parts: Sequence[NDArray[Any]]) -> NDArray[Any]:
+def stacked(parts: Sequence[NDArray[Any]]) -> NDArray[Any]:
     """[1, ...] where all samples share one array, else [samples, ...]."""
     if all(part is parts[0] for part in parts):
         return np.ascontiguousarray(parts[0][None])

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from pdemill.errors import FamilyError
 from pdemill.points import Array
+from pdemill.solvers.fields.law import LawFunction
 from pdemill.solvers.spectral.grid import PeriodicGrid
 from pdemill.solvers.spectral.symbols import numbers
 from pdemill.spec.terms import Terms
@@ -21,7 +22,8 @@ from pdemill.spec.terms import Terms
 type Complex = NDArray[np.complex128]
 KNOWN = {
     "diffusion", "convection", "advection", "reaction", "spectral_viscosity", "dispersion", "hyperdiffusion",
-    "self_advection", "vorticity_advection", "passive_advection", "velocity_advection", "source", "initial",
+    "self_advection", "vorticity_advection", "passive_advection", "velocity_advection", "law", "source",
+    "initial",
 }  # fmt: skip
 
 
@@ -95,9 +97,10 @@ def without_divergence(parts: Sequence[Complex], waves: Sequence[Array]) -> list
 
 class OtherMarch:
     """The equations of one sample, for all components of its unknowns, on full complex spectra of a periodic grid;
-    those that ``grid`` drops are 0."""
+    those that ``grid`` drops are 0. ``names``: those of the components in laws."""
 
-    def __init__(self, terms: Terms, grid: PeriodicGrid) -> None:
+    def __init__(self, terms: Terms, grid: PeriodicGrid, names: Sequence[str] = ("u",)) -> None:
+        self.names = names
         self.grid, self.terms = grid, (replace(terms, others=()), *terms.others)
         lines = [
             2.0 * np.pi / length * np.rint(np.fft.fftfreq(n, 1.0 / n))
@@ -135,8 +138,13 @@ class OtherMarch:
             return np.ascontiguousarray(np.fft.ifftn(u, axes=axes, norm="forward").real).reshape(fields.shape)
 
     def _rest(self, u: Complex) -> Complex:
-        """The source and what is not linear."""
+        """The sources and what is not linear."""
         parts = quadratic_rates(self.terms, list(u), self.waves, self._values, self._coefficients)
+        if (law := self.terms[0].law) is not None:
+            assert isinstance(law, LawFunction)
+            known = dict(zip(self.names, map(self._values, u), strict=True))
+            for part, gained in zip(parts, law.at(self.grid.refined.points, known), strict=True):
+                part -= self._coefficients(gained)
         return self.force + np.stack(parts)
 
     def _freed(self, parts: Complex) -> Complex:

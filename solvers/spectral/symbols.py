@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from pdemill.errors import FamilyError
 from pdemill.points import Array
 from pdemill.solvers.spectral.grid import PeriodicGrid
+from pdemill.solvers.spectral.pointwise import Pointwise
 from pdemill.spec.field import Function
 from pdemill.spec.terms import NOWHERE, Terms
 
@@ -159,12 +160,13 @@ QUADRATIC: Mapping[str, Callable[[PeriodicGrid, int], Products]] = {
 @dataclass(frozen=True)
 class Symbols:
     """The equation of one sample, its ``terms``: ``linear`` L and ``forcing`` f, [unknowns x modes], ``weights`` of the
-    products [P, modes]; ``kept``: what marching has made of them."""
+    products [P, modes]; ``pointwise``: the tendency at points; ``kept``: what marching has made of them."""
 
     terms: Terms
     linear: Array | Complex
     weights: Complex
     forcing: Complex
+    pointwise: Pointwise | None = None
     kept: dict[Any, Any] = field(default_factory=dict, repr=False, compare=False)
 
 

@@ -39,18 +39,21 @@ class ImplicitMarch:
     def advance(self, u: Array, interval: float, steps: int, begin: float = 0.0) -> None:
         """Advance the states u [rows, n] in place by so many equal steps, from whatever time: the equations do not
         know."""
+        states = [one.content(row.copy()) for one, row in zip(self.equations, u, strict=True)]
         for _ in range(steps):
-            tasks = [self._step(row, u[row].copy(), interval / steps) for row in range(len(u))]
+            tasks = [self._step(row, state, interval / steps) for row, state in enumerate(states)]
             with np.errstate(all="ignore"):
                 found = in_step(tasks, self._servant.serve)
-            for row, (state, left) in enumerate(found):
-                u[row] = state
-                self.left[row, 0] += left
+            states = [state for state, _ in found]
+            self.left[:, 0] += [left for _, left in found]
+        for row, (one, state) in enumerate(zip(self.equations, states, strict=True)):
+            u[row] = one.values(state)
 
     def _step(self, row: int, u: Array, step: float) -> Asking[tuple[Array, float]]:
         tableau, shift = self.tableau, 1.0 / (self.tableau.gamma * step)
         share = self._tolerance * step / tableau.amplification[1:].sum()
-        limit = share * two_norm(u - u.mean())
+        values = self.equations[row].values(u)
+        limit = share * two_norm(values - values.mean())
         slopes, z, left = [self.equations[row].residual(u)], u, 0.0
         for i in range(1, tableau.stages):
             known = _combined(u, slopes, step * tableau.implicit[i, :i])
@@ -75,7 +78,7 @@ class ImplicitMarch:
             rest = shift * (known - z) + equation.residual(z)
             defect = two_norm(rest) / shift
             if defect <= limit:
-                return z, defect
+                return z + rest.mean() / shift if equation.keeps_sums else z, defect
             if not np.isfinite(defect):
                 return None
             d = yield from systems.chord(z, rest, FORCING, shift, renew=defect > SLOW * before)

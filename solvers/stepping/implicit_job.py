@@ -1,4 +1,4 @@
-"""The job of an equation in time whose coefficient depends on u."""
+"""The job of an equation in time that is implicit in what depends on u."""
 
 from __future__ import annotations
 
@@ -8,9 +8,11 @@ from typing import Any
 import numpy as np
 
 from pdemill.points import Array
+from pdemill.solvers.fields.law import LawFunction
 from pdemill.solvers.instance import Instance
 from pdemill.solvers.operators.faces import residual_by_faces
 from pdemill.solvers.operators.nonlinear_box import NonlinearBoxEquation, NonlinearBoxGrid
+from pdemill.solvers.operators.storing_box import StoringBoxEquation
 from pdemill.solvers.schemes.steps import Servant
 from pdemill.solvers.solution import Result
 from pdemill.solvers.stepping.implicit import ImplicitMarch
@@ -26,12 +28,35 @@ LEAST = "least_coefficient"
 NEGATIVE = 1e-3
 """How far below 0, in units of its largest value, k(u) may be: at fronts u is a little below 0, and k counts as 0."""
 
+BISECTIONS = 56
+"""As many as a float64 has digits, and a few more."""
+
 
 class ByFaces(Independent):
-    """Another way to march: fluxes face by face, and SciPy's BDF."""
+    """Another way to march: fluxes face by face, and SciPy's BDF; of u + s(u) where it is stored, u by bisection."""
+
+    def march(self, fields: Array, interval: float, begin: float) -> Array:
+        if self.instance.terms.storage is None:
+            return super().march(fields, interval, begin)
+        return self._values(super().march(self._content(fields), interval, begin))
 
     def slopes(self, t: float, u: Array) -> Array:
-        return residual_by_faces(self.grid, self.instance, u.reshape(-1)).reshape(u.shape)
+        values = u if self.instance.terms.storage is None else self._values(u)
+        return residual_by_faces(self.grid, self.instance, values.reshape(-1)).reshape(u.shape)
+
+    def _content(self, u: Array) -> Array:
+        law = self.instance.terms.storage
+        assert isinstance(law, LawFunction)
+        values, nothing = (law.at(self.grid.points, {"u": part[0]}) for part in (u, np.zeros_like(u)))
+        return np.asarray(u + values - nothing)
+
+    def _values(self, content: Array) -> Array:
+        low, high = np.minimum(content, 0.0), np.maximum(content, 0.0)
+        for _ in range(BISECTIONS):
+            middle = 0.5 * (low + high)
+            below = self._content(middle) < content
+            low, high = np.where(below, middle, low), np.where(below, high, middle)
+        return np.asarray(0.5 * (low + high))
 
 
 class ImplicitJob(SteppingJob):
@@ -53,7 +78,8 @@ class ImplicitJob(SteppingJob):
         if self._alike and self._shared is not None:
             return self._shared
         assert isinstance(self.grid, NonlinearBoxGrid)
-        made: Any = NonlinearBoxEquation(self.grid, instance)
+        kind = NonlinearBoxEquation if instance.terms.storage is None else StoringBoxEquation
+        made: Any = kind(self.grid, instance)
         if self._alike:
             self._shared = made
         return made

@@ -26,7 +26,7 @@ from pdemill.solvers.stepping.march import BoxEquation, BoxMarch
 from pdemill.solvers.stepping.place import BoxInTimePlace
 from pdemill.solvers.tableaus import Tableau
 from pdemill.solvers.trajectories.differences import apart, largest, norms, variations
-from pdemill.solvers.trajectories.job import Reference, Start, States, TrajectoryJob
+from pdemill.solvers.trajectories.job import Piece, Reference, Start, States, TrajectoryJob, advance
 from pdemill.spec.field import Function
 from pdemill.spec.job import Spec
 from pdemill.spec.method import LinearMethod, Method
@@ -169,7 +169,8 @@ class SteppingJob(TrajectoryJob):
             return None
         coarse, fine = (self.another_way(instance, self.grid, part * self.method.time_rtol) for part in STRICTER)
 
-        def march(fields: Array, interval: float, steps: int, begin: float) -> tuple[Array, float]:
+        def march(fields: Array, pieces: Sequence[Piece]) -> tuple[Array, float]:
+            begin, interval = pieces[0].begin, sum(piece.length for piece in pieces)
             made = fine.march(fields, interval, begin)
             return made, apart(coarse.march(fields, interval, begin), made)
 
@@ -184,8 +185,8 @@ class SteppingJob(TrajectoryJob):
             return np.full((len(self.problem.channels), len(self.times), *self.grid.shape), np.nan)
         frames = [finer.fields(u)[0].copy()] if self.times[0] == 0.0 else []
         with np.errstate(over="ignore", invalid="ignore"):
-            for begin, length, count in zip(self.begins, self.lengths, self.steps(run), strict=True):
-                march.advance(u, length, count, begin)
+            for pieces in self.pieces(run):
+                advance(march, u, pieces)
                 frames.append(finer.fields(u)[0].copy())
         return np.stack([self.grid.restrict_fields(frame) for frame in frames], axis=1)
 

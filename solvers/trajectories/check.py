@@ -3,7 +3,7 @@ state, and of some samples that one by another scheme."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import numpy as np
@@ -15,7 +15,7 @@ from pdemill.solvers import flags
 from pdemill.solvers.agreement import agrees
 from pdemill.solvers.instance import Instance, InvalidSample
 from pdemill.solvers.trajectories.differences import apart, differences, variations
-from pdemill.solvers.trajectories.job import March, Start, States, TrajectoryJob
+from pdemill.solvers.trajectories.job import March, Piece, Start, States, TrajectoryJob, advance
 from pdemill.solvers.trajectories.ladder import warmed
 from pdemill.solvers.trajectories.shard import Refined
 from pdemill.store.layout import Shard
@@ -119,7 +119,7 @@ class Checked:
             return
         states, frame = [begun.state], 0 if job.times[0] == 0.0 else -1
         u, march = self._rows(begun.state, begun)
-        march.advance(u, job.lengths[0], job.steps(run)[0])
+        advance(march, u, job.pieces(run)[0])
         states.append(u[0])
         fields = np.moveaxis(job.fields(np.stack(states)), 0, 1)
         for made, at in zip(np.moveaxis(fields, 1, 0), (frame, frame + 1), strict=True):
@@ -139,20 +139,20 @@ class Checked:
         frame = self.number % (len(valid) - 1)
         before, after = self.solution[job.whole, frame], self.solution[job.whole, frame + 1]
         first = 1 if job.times[0] == 0.0 else 0
-        interval, steps = job.lengths[frame + 1 - first], job.steps(self._run() or 1)[frame + 1 - first]
+        pieces = job.pieces(self._run() or 1)[frame + 1 - first]
         state = job.state_of(before)
-        begin, varied = job.times[frame], variations(self.solution[job.whole, : frame + 1]).max(axis=1)
-        grown = self._grown(state, start, interval, steps, begin, varied, self._rounding(before, 0.0))
+        varied = variations(self.solution[job.whole, : frame + 1]).max(axis=1)
+        grown = self._grown(state, start, pieces, varied, self._rounding(before, 0.0))
         allowed = TIMES * (float(self.errors[frame + 1]) + grown + self._rounding(after, varied))
         u, march = self._rows(state, start)
-        march.advance(u, interval, steps, begin)
+        advance(march, u, pieces)
         found = apart(job.fields(u[:1])[0][job.whole], after, varied)
         when = f"from t = {job.times[frame]:g} to {job.times[frame + 1]:g}"
         if not found <= allowed:
             yield f"marched anew {when}, it is off by {found:.1e}, where {allowed:.1e} is allowed"
             return
         if by_reference and (other := job.reference(instance)) is not None:
-            made, own = other(before, interval, steps, begin)
+            made, own = other(before, pieces)
             found = apart(made, after, varied)
             if not found <= allowed + own:
                 yield f"marched {when} by the reference, it is off by {found:.1e}, where {allowed + own:.1e} is allowed"
@@ -180,14 +180,12 @@ class Checked:
         found = apart((1.0 + self.epsilon) * fields, fields, varied)
         return max(self.epsilon, found) if np.isfinite(found) else self.epsilon
 
-    def _grown(
-        self, state: States, start: Start, interval: float, steps: int, begin: float, varied: Array, rounding: float
-    ) -> float:
+    def _grown(self, state: States, start: Start, pieces: Sequence[Piece], varied: Array, rounding: float) -> float:
         """What rounding of the stored state grows to over an interval."""
         ends = []
         for one in (state, self.job.shaken(state, rounding)):
             u, march = self._rows(one, start)
-            march.advance(u, interval, steps, begin)
+            advance(march, u, pieces)
             ends.append(self.job.fields(u[:1])[0][self.job.whole])
         return apart(ends[1], ends[0], varied)
 

@@ -7,8 +7,9 @@ from collections.abc import Callable, Mapping, Sequence
 from copy import copy
 from dataclasses import dataclass
 from functools import cached_property
+from itertools import pairwise
 from math import ceil, inf, log2
-from typing import Any, Protocol, Self
+from typing import Any, NamedTuple, Protocol, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -68,6 +69,20 @@ class March(Protocol):
         depend on the others."""
 
 
+class Piece(NamedTuple):
+    """A part of an interval between stored times, from ``begin``, that is taken in equal steps."""
+
+    begin: float
+    length: float
+    steps: int
+
+
+def advance(march: March, u: States, pieces: Sequence[Piece]) -> None:
+    """Advance the states u in place through pieces of time."""
+    for begin, length, steps in pieces:
+        march.advance(u, length, steps, begin)
+
+
 @dataclass(frozen=True)
 class Start:
     """One sample before it is marched: its equation, its state at the time 0, and the longest step that suits it."""
@@ -78,9 +93,9 @@ class Start:
     longest: float = inf
 
 
-type Reference = Callable[[Array, float, int, float], tuple[Array, float]]
-"""Another way to march one sample, for checks: from channels [C, *shape], an interval, the steps that it took and the
-time at which it begins to the channels after it, and their relative error."""
+type Reference = Callable[[Array, Sequence[Piece]], tuple[Array, float]]
+"""Another way to march one sample, for checks: from channels [C, *shape] at the beginning of an interval, and the
+pieces in which it was marched, to the channels after it, and their relative error."""
 
 
 class TrajectoryJob(Job):
@@ -266,9 +281,23 @@ class TrajectoryJob(Job):
         return (0.0, *(t for t in self.times if t > 0.0))[:-1]
 
     def steps(self, run: int) -> list[int]:
-        """Steps in every interval of run number ``run``: twice the first step long in run 0, half that in each
-        further one."""
-        return [steps_of(length, 2.0 * self.first_step) * 2**run for length in self.lengths]
+        """Steps in every interval of run number ``run``."""
+        return [sum(piece.steps for piece in pieces) for pieces in self.pieces(run)]
+
+    def pieces(self, run: int) -> list[list[Piece]]:
+        """The pieces of every interval, within which steps are equal: in run number 0 twice the first step long, in
+        each further one half as long; all pieces of the first interval take as many as its last one."""
+        found = []
+        for number, (begin, length) in enumerate(zip(self.begins, self.lengths, strict=True)):
+            grading = self.method.grading if number == 0 else 0
+            ends = [length / 2**part for part in range(grading, -1, -1)]
+            steps = steps_of(length / 2.0 if grading else length, 2.0 * self.first_step) * 2**run
+            found.append([Piece(begin + a, b - a, steps) for a, b in pairwise([0.0, *ends])])
+        return found
+
+    def longest_of(self, run: int) -> float:
+        """The longest step of a run."""
+        return max(piece.length / piece.steps for pieces in self.pieces(run) for piece in pieces)
 
     def suits(self, start: Start, step: float) -> bool:
         """Whether a step is short enough for a sample; one that the spec names always is."""

@@ -15,7 +15,7 @@ import numpy as np
 
 from pdemill.points import Array
 from pdemill.solvers.trajectories.differences import differences
-from pdemill.solvers.trajectories.job import Start, States, TrajectoryJob, steps_of
+from pdemill.solvers.trajectories.job import Start, States, TrajectoryJob, advance, steps_of
 
 
 @dataclass(frozen=True)
@@ -51,7 +51,7 @@ class Run:
 
 def marched(job: TrajectoryJob, starts: Sequence[Start], run: int) -> Run:
     """Run number ``run`` of samples."""
-    steps, first = job.steps(run), 1 if job.times[0] == 0.0 else 0
+    pieces, first = job.pieces(run), 1 if job.times[0] == 0.0 else 0
     state = starts[0].state
     frames = np.full((len(starts), len(job.times), *state.shape), np.nan, state.dtype)
     left = np.zeros((len(starts), len(job.times), len(job.problem.channels)))
@@ -63,15 +63,14 @@ def marched(job: TrajectoryJob, starts: Sequence[Start], run: int) -> Run:
         if first:
             frames[rows, 0] = u
         with np.errstate(over="ignore", invalid="ignore"):
-            intervals = zip(job.begins, job.lengths, steps, strict=True)
-            for frame, (when, length, count) in enumerate(intervals, first):
-                march.advance(u, length, count, when)
+            for frame, interval in enumerate(pieces, first):
+                advance(march, u, interval)
                 frames[rows, frame] = u
                 if march.left is not None:
                     left[rows, frame] = march.left
                 if not np.isfinite(u).any():
                     break
-    return Run(frames, left, sum(steps))
+    return Run(frames, left, sum(job.steps(run)))
 
 
 def fields_of(job: TrajectoryJob, frames: States) -> Array:
@@ -90,7 +89,7 @@ def trajectories(
     left, factor = list(starts), 2.0 ** (job.order - job.lost) - 1.0
     for run in range(1, 2 + job.levels):
         found = marched(job, left, run)
-        longest = max(length / count for length, count in zip(job.lengths, job.steps(run), strict=True))
+        longest = job.longest_of(run)
         again = []
         for one, frames, off in zip(left, found.frames, found.left, strict=True):
             fields = fields_of(job, frames)

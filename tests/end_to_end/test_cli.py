@@ -283,7 +283,8 @@ SHORTER = {
     "porous-medium": ["problem.time={end: 0.02, intervals: 4}"],
     "pdebench-diffusion-reaction": ["problem.resolution=[32, 32]", "problem.time={end: 1, intervals: 4}"],
     "pdebench-reaction-diffusion": ["problem.resolution=[128]", "problem.time={end: 0.1, intervals: 10}"],
-    "poseidon-ace": ["problem.resolution=[32, 32]"],
+    "pdebench-diffusion-sorption": ["problem.resolution=[32]", "problem.time={end: 20, intervals: 4}"],
+    "poseidon-ace": ["problem.resolution=[64, 64]", "problem.initial.waves=[8, 16]", "problem.reaction.where.a=12100"],
     "wave-gauss": ["problem.resolution=[64, 64]"],
 }
 """Trajectories that take minutes, for a moment."""

@@ -12,6 +12,8 @@ import pytest
 import xarray
 
 import pdemill
+from pdemill.solvers.subsets import LEAST_REFINED, refined_count, refined_samples
+from pdemill.spec import load_preset
 
 RUN = """
 import json, resource, sys, pdemill
@@ -34,6 +36,10 @@ def test_a_thousand_samples(tmp_path: Path) -> None:
     assert train["solution"].shape == (1000, 1, 128, 128)
     assert float(train["rel_residual"].max()) <= 1e-8
     assert np.isfinite(train["solution"].values).all()
-    assert int(np.isfinite(train["error_estimate"]).sum()) == 4
+    spec = load_preset("fno-darcy", ["samples=1000"])
+    drawn = refined_samples(spec, "train")
+    assert list(drawn[:LEAST_REFINED]) == list(range(LEAST_REFINED))
+    assert LEAST_REFINED < len(drawn) < 2 * refined_count(spec, "train")
+    assert np.flatnonzero(np.isfinite(train["error_estimate"])).tolist() == drawn.tolist()
     assert float(train["error_estimate"].max()) < 0.02
     assert pdemill.verify(out, samples=50).ok

@@ -70,6 +70,4 @@ def tab(browser: Any, complaints: list[str], **options: Any) -> Iterator[Any]:
 def settle(page: Any) -> None:
     """Wait until every picture is there, those further down too."""
     page.evaluate("document.querySelectorAll('img').forEach((image) => { image.loading = 'eager'; })")
-    for image in page.locator("img").all():
-        image.evaluate("image => image.complete || new Promise((there) => { image.onload = image.onerror = there; })")
-        assert image.evaluate("image => image.naturalWidth") > 0
+    page.wait_for_function("Array.from(document.images).every((image) => image.complete && image.naturalWidth > 0)")

@@ -135,6 +135,7 @@ def _told(case: Case[Any], spec: Json) -> Case[Any]:
     return case
 
 
+@pytest.mark.timeout(1800)
 @pytest.mark.parametrize("share", sample([1, FEW], FEW), ids=["all", "some"])
 @pytest.mark.parametrize("label", CASES)
 def test_an_operation_keeps_its_word(

@@ -32,7 +32,7 @@ def test_nothing_of_one_is_seen_by_another() -> None:
     with valkey() as broker:
         one, two = (Leases.at(broker.url, data) for data in ("one", "two"))
         assert one.take(unit, "worker/1") is None
-        one.begin(unit, "worker")
+        one.begin(unit, "worker", "first")
         one.report(unit, {"done": 1})
         one.put_report(Report(*unit, UnitFailure("blocked", "no")))
         one.cancel(unit.dataset)
@@ -40,7 +40,7 @@ def test_nothing_of_one_is_seen_by_another() -> None:
         Queue(one).put([Task(unit), Task(Unit(unit.dataset, FINISH))])
         assert one.lead("here", {unit.dataset: "{}"}, [])
         assert two.take(unit, "worker/2") is None
-        assert two.begin(unit, "worker").begun == 1
+        assert two.begin(unit, "worker", "first").begun == 1
         assert not two.cancelled(unit.dataset)
         assert two.progress([unit.dataset]) == {unit.dataset: {}}
         assert two.take_reports(0.01) == []
@@ -52,6 +52,26 @@ def test_nothing_of_one_is_seen_by_another() -> None:
         assert one.progress([unit.dataset])[unit.dataset]
         (kept,) = {key for key in two.redis.keys("*") if not key.startswith(prefix_of("one"))}
         assert kept == f"{prefix_of('two')}lease:{unit.dataset}:{unit.name}"
+
+
+def test_what_is_said_again_after_a_lost_answer_counts_once() -> None:
+    """A broker that paused has heard what nobody saw it answer: no run is begun twice, and no failure counts twice."""
+    unit = Unit("0" * 24, "train-00000")
+    with valkey() as broker:
+        leases = Leases.at(broker.url, "one")
+        leases.beat(Presence("worker", "host", 1, 1, "0"), [])
+        for _ in range(2):
+            begun = leases.begin(unit, "worker", "first")
+            assert (begun.begun, begun.failures) == (1, 0)
+        for _ in range(2):
+            assert leases.end(unit, "first", failed=True).failures == 1
+        again = leases.begin(unit, "worker", "second")
+        assert (again.begun, again.failures) == (2, 1)
+        lost = leases.begin(unit, "worker", "third")  # the second never ended, and its worker is alive
+        assert (lost.begun, lost.failures) == (3, 2)
+        for _ in range(2):
+            leases.end(unit, "third")
+        assert leases.begin(unit, "worker", "fourth").begun == 4
 
 
 def test_a_copy_of_a_data_directory_does_not_share_the_work(tmp_path: Path) -> None:

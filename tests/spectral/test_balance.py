@@ -114,8 +114,8 @@ def test_what_does_not_vary_is_in_balance(tmp_path: Path) -> None:
 
 
 def test_a_term_that_nothing_checks_is_refused() -> None:
-    with pytest.raises(FamilyError, match="nothing checks the law"):
-        Balance(Terms((number(0.1),), NOTHING, law=Function(lambda points: 0.0)), PeriodicGrid((16,), (1.0,)))
+    with pytest.raises(FamilyError, match="nothing checks the diffusion_law"):
+        Balance(Terms((number(0.1),), NOTHING, diffusion_law=Function(lambda points: 0.0)), PeriodicGrid((16,), (1.0,)))
 
 
 def changed_by(table: str, name: str, factor: float) -> tuple[str, Any]:

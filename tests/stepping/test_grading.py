@@ -1,0 +1,121 @@
+"""Steps that are shorter near the initial state: what they are, their order, what the trial makes of them."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from pdemill.errors import SpecError
+from pdemill.solvers.job import open_job
+from pdemill.solvers.stepping.job import SteppingJob
+from pdemill.solvers.trajectories.ladder import marched
+from pdemill.spec import validate
+from tests.evolving import assert_certified, assert_same_bits
+from tests.spectral.test_trajectories import assert_honest, changed, true_over_estimated
+
+COOLING: dict[str, Any] = {
+    "problem": {
+        "family": "heat",
+        "resolution": [24, 24],
+        "coefficient": {"field": "lognormal", "std": 0.7},
+        "initial": {"uniform": [0.5, 1.0]},
+        "boundary": {"default": {"dirichlet": 0}, "left": {"neumann": 0}},
+        "time": {"end": 0.2, "intervals": 4},
+    },
+    "samples": 4,
+    "certify": {"refine": 0.5},
+}
+"""The initial state does not fit the sides, and is left fast."""
+GRADED = {"method": "ark4", "first_step": 0.0125, "grading": 3}
+
+
+def opened(spec: dict[str, Any]) -> SteppingJob:
+    job = open_job(validate(spec))
+    assert isinstance(job, SteppingJob)
+    return job
+
+
+def test_the_first_interval_is_halved_towards_its_beginning() -> None:
+    job = opened(changed(COOLING, problem__time={"times": [0.0, 0.1, 0.2]}, solver=GRADED))
+    first, second = job.pieces(0)
+    assert [tuple(piece) for piece in first] == [
+        (0.0, 0.0125, 2), (0.0125, 0.0125, 2), (0.025, 0.025, 2), (0.05, 0.05, 2),
+    ]  # fmt: skip
+    assert [tuple(piece) for piece in second] == [(0.1, 0.1, 4)]
+    assert job.pieces(3) == [[piece._replace(steps=8 * piece.steps) for piece in part] for part in job.pieces(0)]
+    assert job.longest_of(1) == pytest.approx(0.0125)
+    assert job.steps(1) == [16, 8]
+
+
+@pytest.mark.parametrize(("method", "order"), [("ark4", 4), ("ark3", 3), ("ars2", 2)])
+def test_errors_have_the_order(method: str, order: int) -> None:
+    cells, end = 32, 0.1
+    problem = {
+        "family": "heat", "resolution": [cells], "coefficient": 0.5, "time": {"times": [end]},
+        "initial": {"field": "expression", "formula": "sin(3*pi*x)"}, "boundary": {"default": {"dirichlet": 0}},
+    }  # fmt: skip
+    rate = 2.0 * cells**2 * np.sin(1.5 * np.pi / cells) ** 2
+    errors = []
+    for step in (end / 8, end / 16):
+        solver = {"method": method, "first_step": step, "grading": 3}
+        job = opened({"problem": problem, "samples": 1, "solver": solver})
+        start = job.start_of(job.instance("train", 0), 0)
+        errors.append(np.abs(marched(job, [start], 1).frames[0, 0] - np.exp(-end * rate) * start.state).max())
+    assert np.log2(errors[0] / errors[1]) == pytest.approx(order, abs=0.45)
+    assert errors[1] < 1e-2
+
+
+def test_a_trial_grades_the_steps_where_that_saves_half_of_them() -> None:
+    graded, equal = (opened(COOLING | extra).plan() for extra in ({}, {"solver": {"method": "ark4", "grading": 0}}))
+    assert graded.method["grading"] >= 2
+    assert "grading" not in equal.method
+    (best,) = (one for one in graded.candidates if one.name == graded.method["method"])
+    (plain,) = equal.candidates
+    assert best.iterations is not None
+    assert plain.iterations is not None
+    assert best.iterations <= 0.5 * plain.iterations
+
+
+def test_a_trial_leaves_equal_steps_where_nothing_is_left_fast() -> None:
+    """A mode of the operator that is driven as fast as it decays."""
+    problem = {
+        "family": "heat", "resolution": [32], "time": {"end": 4.0, "intervals": 2},
+        "initial": {"field": "expression", "formula": "sin(pi*x)"}, "coefficient": 0.01,
+        "source": {"field": "expression", "formula": "a*sin(2*pi*t)*sin(pi*x)", "where": {"a": {"uniform": [1, 2]}}},
+        "boundary": {"default": {"dirichlet": 0}},
+    }  # fmt: skip
+    assert "grading" not in opened({"problem": problem, "samples": 4}).plan().method
+
+
+def test_a_store_is_certified_and_verified(tmp_path: Path) -> None:
+    assert_certified(COOLING, tmp_path / "s.zarr")
+
+
+@pytest.mark.slow
+def test_bits_depend_on_neither_shards_nor_workers(tmp_path: Path) -> None:
+    assert_same_bits(COOLING, tmp_path)
+
+
+@pytest.mark.slow
+def test_estimates_of_the_error_in_time_are_honest() -> None:
+    assert_honest(true_over_estimated(COOLING | {"samples": 50}, finer=3))
+
+
+@pytest.mark.parametrize(
+    ("keys", "told"),
+    [
+        ({"solver": {"method": "ark4", "step": 0.1, "grading": 2}}, "solver.grading: makes steps of many lengths"),
+        ({"solver": {"method": "ark4", "grading": 25}}, "solver.grading: .* less than or equal to 24"),
+        ({"solver": GRADED, "problem__time": {"end": 1.0, "intervals": 2, "warmup": 1.0}}, "with a warm-up"),
+        (
+            {"solver": {"method": "etdrk4", "grading": 2}, "problem__boundary": {}, "problem__coefficient": 1.0},
+            "solver.grading: is not for etdrk4",
+        ),
+    ],
+)
+def test_what_is_not_supported_is_refused(keys: dict[str, Any], told: str) -> None:
+    with pytest.raises(SpecError, match=told):
+        validate(changed(COOLING, **keys))
