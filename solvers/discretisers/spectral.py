@@ -33,13 +33,13 @@ class OnPeriodicBox(Trajectories):
     takes: ClassVar[Takes] = Takes(
         terms=frozenset({
             "diffusion", "convection", "advection", "reaction", "spectral_viscosity", "dispersion", "hyperdiffusion",
-            "self_advection", "vorticity_advection", "law", "potential", "source", "initial",
+            "self_advection", "vorticity_advection", "law", "potential", "oscillation", "source", "initial",
         }),
         conditions=frozenset({"periodic"}),
         unknowns=frozenset((ScalarUnknown,) * count for count in (1, 2, 3)),
         uniform=frozenset({
             "diffusion", "convection", "advection", "reaction", "spectral_viscosity", "dispersion", "hyperdiffusion",
-            "self_advection", "vorticity_advection", "law", "potential",
+            "self_advection", "vorticity_advection", "law", "potential", "oscillation",
         }),
     )  # fmt: skip
 
