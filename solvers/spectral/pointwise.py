@@ -27,7 +27,7 @@ from pdemill.spec.terms import NOWHERE, Terms
 
 type Symbol = NDArray[Any]
 """A factor of every kept mode, real or complex, [modes]."""
-PRODUCTS = frozenset({"self_advection", "vorticity_advection"})
+PRODUCTS = frozenset({"self_advection", "vorticity_advection", "passive_advection", "velocity_advection"})
 MOST_DEGREE = 5
 """Degree up to which polynomials have no aliasing, by the points for which all other functions are evaluated too."""
 
@@ -79,25 +79,28 @@ class Rates:
     multiplied in an order that does not depend on the others."""
 
     def __init__(self, grid: PeriodicGrid, tendencies: Sequence[Pointwise], forcing: NDArray[np.complex128]) -> None:
-        self.padded = PaddedGrid(grid, tendencies[0].degrees)
+        self.padded = PaddedGrid(grid, tendencies[0].degrees) if tendencies[0].degrees else None
         self.modes, self.tendencies, self.forcing = grid.modes, tendencies, forcing
 
     def __call__(self, u: Spectra) -> Spectra:
-        rows, shape = len(u), self.padded.shape
-        parts = u.reshape(rows, -1, self.modes)
+        parts = u.reshape(len(u), -1, self.modes)
+        total = np.array(np.broadcast_to(self.forcing, u.shape))
+        for one, known, part in zip(self.tendencies, parts, total.reshape(parts.shape), strict=True):
+            for a, b, symbol in one.couplings:
+                part[a] += times(symbol, known[b])
+        if self.padded is None:
+            return total
+        shape = self.padded.shape
         spectra = np.stack(
             [
                 np.stack([part[a] if symbol is None else times(symbol, part[a]) for a, symbol in one.fields])
                 for one, part in zip(self.tendencies, parts, strict=True)
             ]
         )
-        values = self.padded.transforms.fields(spectra.reshape(-1, self.modes)).reshape(rows, -1, *shape)
+        values = self.padded.transforms.fields(spectra.reshape(-1, self.modes)).reshape(len(u), -1, *shape)
         found = np.stack([one.functions(self.padded.points, q) for one, q in zip(self.tendencies, values, strict=True)])
-        made = self.padded.transforms.coefficients(found.reshape(-1, *shape)).reshape(rows, -1, self.modes)
-        total = np.array(np.broadcast_to(self.forcing, u.shape))
-        for one, state, gained, part in zip(self.tendencies, parts, made, total.reshape(parts.shape), strict=True):
-            for a, b, symbol in one.couplings:
-                part[a] += times(symbol, state[b])
+        made = self.padded.transforms.coefficients(found.reshape(-1, *shape)).reshape(len(u), -1, self.modes)
+        for one, gained, part in zip(self.tendencies, made, total.reshape(parts.shape), strict=True):
             for a, p, symbol in one.contributions:
                 part[a] += times(symbol, gained[p])
         return total

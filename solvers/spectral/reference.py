@@ -17,12 +17,15 @@ from pdemill.points import Array
 from pdemill.solvers.fields.law import LawFunction
 from pdemill.solvers.spectral.grid import PeriodicGrid
 from pdemill.solvers.spectral.symbols import numbers
+from pdemill.solvers.symbolic.equations import EquationsFunction
+from pdemill.solvers.symbolic.rates import finer_for, written_linear, written_rates
 from pdemill.spec.terms import Terms
 
 type Complex = NDArray[np.complex128]
 KNOWN = {
     "diffusion", "convection", "advection", "reaction", "spectral_viscosity", "dispersion", "hyperdiffusion",
-    "self_advection", "vorticity_advection", "law", "potential", "oscillation", "source", "initial",
+    "self_advection", "vorticity_advection", "passive_advection", "velocity_advection", "law", "potential",
+    "oscillation", "equations", "source", "initial",
 }  # fmt: skip
 
 
@@ -54,21 +57,44 @@ def linear_rates(terms: Terms, waves: Sequence[Array], lengths: Sequence[float])
 
 
 def quadratic_rates(
-    terms: Terms, u: Complex, waves: Sequence[Array], values: Callable[[Complex], Array],
+    each: Sequence[Terms], parts: Sequence[Complex], waves: Sequence[Array], values: Callable[[Complex], Array],
     coefficients: Callable[[Array], Complex],
-) -> Complex:  # fmt: skip
-    """N(u) of one unknown in its convective form; ``values``: from coefficients to points, ``coefficients``: back."""
-    total = np.zeros_like(u)
-    if terms.self_advection is not None:
-        (s,) = numbers((terms.self_advection,))
-        total -= s * coefficients(values(u) * values(1j * np.asarray(sum(waves)) * u))
-    if terms.vorticity_advection is not None:
-        (a,) = numbers((terms.vorticity_advection,))
-        squared = np.asarray(sum(np.square(wave) for wave in waves))
-        psi = np.divide(u, squared, out=np.zeros_like(u), where=squared != 0.0)
-        x, y = values(1j * waves[1] * psi), -values(1j * waves[0] * psi)
-        total -= a * coefficients(x * values(1j * waves[0] * u) + y * values(1j * waves[1] * u))
-    return total
+) -> list[Complex]:  # fmt: skip
+    """N(u) of all unknowns, of the ``terms`` of each, in its convective form; ``values``: from coefficients to points,
+    ``coefficients``: back."""
+
+    def carried(velocity: Sequence[Array], u: Complex) -> Complex:
+        return coefficients(np.asarray(sum(v * values(1j * k * u) for v, k in zip(velocity, waves, strict=True))))
+
+    found = []
+    for terms, u in zip(each, parts, strict=True):
+        total = np.zeros_like(u)
+        if terms.self_advection is not None:
+            (s,) = numbers((terms.self_advection,))
+            total -= s * coefficients(values(u) * values(1j * np.asarray(sum(waves)) * u))
+        for strength in (terms.vorticity_advection, terms.passive_advection):
+            if strength is not None:
+                total -= numbers((strength,))[0] * carried(_velocity(parts[0], waves, values), u)
+        found.append(total)
+    if each[0].velocity_advection is not None:
+        velocity, (a,) = [values(u) for u in parts], numbers((each[0].velocity_advection,))
+        pushed = [carried(velocity, u) for u in parts]
+        found = [one - a * more for one, more in zip(found, without_divergence(pushed, waves), strict=True)]
+    return found
+
+
+def _velocity(vorticity: Complex, waves: Sequence[Array], values: Callable[[Complex], Array]) -> list[Array]:
+    squared = np.asarray(sum(np.square(wave) for wave in waves))
+    psi = np.divide(vorticity, squared, out=np.zeros_like(vorticity), where=squared != 0.0)
+    return [values(1j * waves[1] * psi), -values(1j * waves[0] * psi)]
+
+
+def without_divergence(parts: Sequence[Complex], waves: Sequence[Array]) -> list[Complex]:
+    """The coefficients of a vector field less those of the gradient grad p with Lap p = div v."""
+    squared = np.asarray(sum(np.square(wave) for wave in waves))
+    divergence = np.asarray(sum(1j * wave * part for wave, part in zip(waves, parts, strict=True)))
+    p = np.divide(divergence, -squared, out=np.zeros_like(divergence), where=squared != 0.0)
+    return [part - 1j * wave * p for wave, part in zip(waves, parts, strict=True)]
 
 
 class OtherMarch:
@@ -87,12 +113,20 @@ class OtherMarch:
         self.kept = np.logical_and.reduce(np.meshgrid(*kept, indexing="ij"))
         self.squared = np.asarray(sum(np.square(wave) for wave in self.waves))
         self.linear = np.stack([linear_rates(one, self.waves, grid.lengths) for one in self.terms])
-        self.force = np.stack([self._force(one) for one in self.terms])
+        self.written = terms.equations if isinstance(terms.equations, EquationsFunction) else None
+        self.finer = 2
+        if self.written is not None:
+            self.own = written_linear(self.written, self.waves)
+            self.linear += self.own
+            self.finer = finer_for(self.written)
+        self.free = terms.velocity_advection is not None
+        """Whether the unknowns are a velocity without divergence."""
+        self.force = self._freed(np.stack([self._force(one) for one in self.terms]))
 
     def _force(self, terms: Terms) -> Complex:
         fine = self.grid.refined
         source = np.broadcast_to(np.asarray(terms.source(fine.points), dtype=np.float64), fine.shape)
-        force = self._coefficients(source)
+        force = self._restricted(np.fft.fftn(source, norm="forward"), 2)
         force[(0,) * self.grid.dimension] *= terms.vorticity_advection is None
         return force
 
@@ -100,7 +134,7 @@ class OtherMarch:
         """The state ``fields`` [components, *shape], of one component [*shape] too, after an interval, in so many
         steps."""
         axes = tuple(range(1, 1 + self.grid.dimension))
-        u = np.fft.fftn(fields.reshape(-1, *self.grid.shape), axes=axes, norm="forward") * self.kept
+        u = self._freed(np.fft.fftn(fields.reshape(-1, *self.grid.shape), axes=axes, norm="forward") * self.kept)
         h = interval / steps
         half = np.exp(0.5 * h * self.linear)
         with np.errstate(over="ignore", invalid="ignore"):
@@ -114,10 +148,11 @@ class OtherMarch:
 
     def _rest(self, u: Complex) -> Complex:
         """The sources and what is not linear."""
-        parts = [
-            quadratic_rates(terms, part, self.waves, self._values, self._coefficients)
-            for terms, part in zip(self.terms, u, strict=True)
-        ]
+        parts = quadratic_rates(self.terms, list(u), self.waves, self._values, self._coefficients)
+        if self.written is not None:
+            rates = written_rates(self.written, [self._values(part) for part in u], self.grid.lengths)
+            parts = [part + self._coefficients(rate) for part, rate in zip(parts, rates, strict=True)]
+            parts = [part - linear for part, linear in zip(parts, self.own * u, strict=True)]
         terms = self.terms[0]
         for function in (terms.law, *terms.potential[1:]):
             if function is None:
@@ -135,20 +170,22 @@ class OtherMarch:
             parts[1] -= numbers((speed,))[0] ** 2 * self.squared * u[0] + self._coefficients(pulled)
         return self.force + np.stack(parts)
 
+    def _freed(self, parts: Complex) -> Complex:
+        return np.stack(without_divergence(list(parts), self.waves)) if self.free else parts
+
     def _values(self, u: Complex) -> Array:
-        """Real values on the grid with twice the points."""
-        shape = self.grid.shape
-        fine = np.zeros(tuple(2 * n for n in shape), np.complex128)
-        fine[self._places()] = u
+        """Real values on the finer grid."""
+        fine = np.zeros(tuple(self.finer * n for n in self.grid.shape), np.complex128)
+        fine[self._places(self.finer)] = u
         return np.ascontiguousarray(np.fft.ifftn(fine, norm="forward").real)
 
     def _coefficients(self, values: Array) -> Complex:
-        return self._restricted(np.fft.fftn(values, norm="forward"))
+        return self._restricted(np.fft.fftn(values, norm="forward"), self.finer)
 
-    def _restricted(self, fine: Complex) -> Complex:
-        return np.where(self.kept, fine[self._places()], 0.0)
+    def _restricted(self, fine: Complex, finer: int) -> Complex:
+        return np.where(self.kept, fine[self._places(finer)], 0.0)
 
-    def _places(self) -> tuple[NDArray[np.intp], ...]:
-        """Where the modes of the grid are among those of the finer one."""
-        index = [np.rint(np.fft.fftfreq(n, 1.0 / n)).astype(np.intp) % (2 * n) for n in self.grid.shape]
+    def _places(self, finer: int) -> tuple[NDArray[np.intp], ...]:
+        """Where the modes of the grid are among those of one with so many times the points."""
+        index = [np.rint(np.fft.fftfreq(n, 1.0 / n)).astype(np.intp) % (finer * n) for n in self.grid.shape]
         return np.ix_(*index)
