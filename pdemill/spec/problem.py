@@ -265,9 +265,11 @@ class Problem(Model):
 
     @cached_property
     def zero_terms(self) -> frozenset[str]:
-        """The terms that are the number 0 in every sample: made of fields that are, each by one function of its
-        values."""
-        return frozenset(name for name, functions in self._stand_ins.present() if all(map(self._vanishes, functions)))
+        """The terms that are the number 0 in every sample and for all unknowns: made of fields that are, each by one
+        function of its values."""
+        present = list(self._stand_ins.present())
+        there = {name for name, functions in present if not all(map(self._vanishes, functions))}
+        return frozenset(name for name, _ in present) - there
 
     def _vanishes(self, stand_in: Function) -> bool:
         if not stand_in.origin or not all(map(self._is_zero, self.values(stand_in.origin))):

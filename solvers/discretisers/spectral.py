@@ -15,7 +15,7 @@ from pdemill.spec.discretiser import Takes
 from pdemill.spec.evolution import Evolution
 from pdemill.spec.method import Method
 from pdemill.spec.problem import Problem
-from pdemill.spec.unknowns import ScalarUnknown
+from pdemill.spec.unknowns import ScalarUnknown, VectorUnknown
 
 if TYPE_CHECKING:
     from pdemill.solvers.spectral.job import SpectralJob
@@ -33,13 +33,14 @@ class OnPeriodicBox(Trajectories):
     takes: ClassVar[Takes] = Takes(
         terms=frozenset({
             "diffusion", "convection", "advection", "reaction", "spectral_viscosity", "dispersion", "hyperdiffusion",
-            "self_advection", "vorticity_advection", "law", "potential", "equations", "source", "initial",
+            "self_advection", "vorticity_advection", "passive_advection", "velocity_advection", "law", "potential",
+            "equations", "source", "initial",
         }),
         conditions=frozenset({"periodic"}),
-        unknowns=frozenset((ScalarUnknown,) * count for count in (1, 2, 3)),
+        unknowns=frozenset([*((ScalarUnknown,) * count for count in (1, 2, 3)), (VectorUnknown,)]),
         uniform=frozenset({
             "diffusion", "convection", "advection", "reaction", "spectral_viscosity", "dispersion", "hyperdiffusion",
-            "self_advection", "vorticity_advection", "law", "potential",
+            "self_advection", "vorticity_advection", "passive_advection", "velocity_advection", "law", "potential",
         }),
     )  # fmt: skip
 

@@ -7,12 +7,15 @@ kernels of it.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import replace
+
 import numpy as np
 from numpy.typing import NDArray
 
 from pdemill.points import Array
 from pdemill.solvers.spectral.grid import PeriodicGrid, Spectra
-from pdemill.solvers.spectral.reference import linear_rates, quadratic_rates
+from pdemill.solvers.spectral.reference import linear_rates, quadratic_rates, without_divergence
 from pdemill.spec.terms import Terms
 
 type Complex = NDArray[np.complex128]
@@ -24,64 +27,96 @@ TAYLOR = 1.0, 18
 
 
 class Balance:
-    """The equation of one sample on a grid, u_t = L u + N(u) + f."""
+    """The equations of one sample on a grid, u_t = L u + N(u) + f for every component of its unknowns."""
 
     def __init__(self, terms: Terms, grid: PeriodicGrid) -> None:
-        self.terms, self.grid = terms, grid
-        self.linear, self.force = linear_rates(terms, grid.waves, grid.lengths), self._force()
-        self._parts: dict[float, tuple[Complex, ...]] = {}
+        self.terms, self.grid = (replace(terms, others=()), *terms.others), grid
+        self.linear = [linear_rates(one, grid.waves, grid.lengths) for one in self.terms]
+        self.force = [self._force(one) for one in self.terms]
+        if terms.velocity_advection is not None:
+            self.force = without_divergence(self.force, grid.waves)
+        every = tuple(range(len(self.terms)))
+        self.groups = [every] if terms.velocity_advection is not None else [(number,) for number in every]
+        """The components whose 2-norm is kept by the products, taken together."""
+        self._parts: dict[float, list[tuple[Complex, ...]]] = {}
 
-    def _force(self) -> Complex:
+    def _force(self, terms: Terms) -> Complex:
         """f, from twice the points along every axis."""
         fine = self.grid.refined
-        source = np.broadcast_to(np.asarray(self.terms.source(fine.points), np.float64), fine.shape)
+        source = np.broadcast_to(np.asarray(terms.source(fine.points), np.float64), fine.shape)
         places = [part % n for part, n in zip(self.grid.numbers, fine.shape, strict=True)]
         found: Complex = np.fft.rfftn(source, norm="forward")[np.ix_(*places)].ravel()
-        if self.terms.vorticity_advection is not None:
+        if terms.vorticity_advection is not None:
             found[0] = 0.0
         return found
 
     def invariants(self, times: Array, states: Spectra) -> float:
         """The largest violation of what the equation says of all its solutions, relative to the largest 2-norm until
-        then, for states [T, modes]:
+        then, for states [T, numbers]:
 
-        the mean obeys a linear equation, since the products have none; the 2-norm of what varies, and of a flow its
-        speed, grow no faster than by d|u|/dt = max(L) |u| + |f|, since <u, N(u)> = 0. Without a force they fall where
-        all modes are damped.
+        the means obey linear equations, since the products have none; the 2-norm of what varies, in a velocity of all
+        its components, and of a vorticity that of its speed as well, grow no faster than by d|u|/dt = max(L) |u| + |f|,
+        since <u, N(u)> = 0. Without a force they fall where all modes are damped.
         """
-        rates, spans = np.array([self.linear[0], self.linear[1:].real.max()]), np.diff(times)
-        growth, added = np.exp(np.outer(rates, spans)), np.outer(np.ones(2), spans) * _phi(np.outer(rates, spans))[0]
-        exact = [states[0, 0]]
-        for factor, more in zip(growth[0], added[0], strict=True):
-            exact.append(factor * exact[-1] + more * self.force[0])
+        parts = np.split(states, len(self.terms), axis=1)
+        return max(self._violated(np.diff(times), [parts[number] for number in group], group) for group in self.groups)
+
+    def _violated(self, spans: Array, parts: Sequence[Spectra], group: Sequence[int]) -> float:
         many = self.grid.multiplicity
-        whole = _norm(states, many)
-        found = [_relative(np.abs(states[:, 0] - np.array(exact)) - ROUNDED * whole, whole)]
-        flow = self.terms.vorticity_advection is not None
+        whole, found = _norm(np.concatenate(parts, axis=1), np.tile(many, len(group))), []
+        for number, states in zip(group, parts, strict=True):
+            rates = np.array([self.linear[number][0], self.linear[number][1:].real.max()])
+            growth, added = (
+                np.exp(np.outer(rates, spans)),
+                np.outer(np.ones(2), spans) * _phi(np.outer(rates, spans))[0],
+            )
+            exact = [states[0, 0]]
+            for factor, more in zip(growth[0], added[0], strict=True):
+                exact.append(factor * exact[-1] + more * self.force[number][0])
+            found.append(_relative(np.abs(states[:, 0] - np.array(exact)) - ROUNDED * whole, whole))
+        flow = self.terms[group[0]].vorticity_advection is not None
+        varying = np.concatenate([states[:, 1:] for states in parts], axis=1)
+        force = np.concatenate([self.force[number][1:] for number in group])
         for weight in (many[1:], (many * self.grid.inverse_squared)[1:]) if flow else (many[1:],):
-            sizes = _norm(states[:, 1:], weight)
-            most = growth[1].real * sizes[:-1] + added[1].real * _norm(self.force[1:], weight)
+            weights = np.tile(weight, len(group))
+            sizes = _norm(varying, weights)
+            most = growth[1].real * sizes[:-1] + added[1].real * _norm(force, weights)
             found.append(_relative(np.append(0.0, sizes[1:] - most - ROUNDED * whole[1:]), sizes))
         return max(found)
 
-    def budget(self, states: Spectra, step: float) -> tuple[float, float]:
-        """Of three states [3, modes], a step apart: how far the last one is from what the terms make of the first, and
-        how far it may be by quadrature, both relative to what varies in it.
+    def budget(self, states: Spectra, step: float) -> list[tuple[float, float]]:
+        """Of three states [3, numbers], a step apart: how far the last one is from what the terms make of the first,
+        and how far it may be by quadrature, both relative to what varies in it, for every group of components.
 
         With F = N(u) + f along the trajectory, u(2h) = e^(2hL) u(0) + int e^((2h - s)L) F(s) ds. The integral is that
         of the parabola through the three F, exact in L; it may be off by its difference to that of the line through
         the outer two.
         """
         if step not in self._parts:
-            self._parts[step] = _weights(self.linear, 2.0 * step)
-        whole, flat, slope, bend = self._parts[step]
-        rates = quadratic_rates(self.terms, states, self.grid.waves, self.grid.fields, self.grid.spectra) + self.force
-        curved = 2.0 * (rates[0] - 2.0 * rates[1] + rates[2])
-        made = whole * states[0] + flat * rates[0] + slope * (rates[2] - rates[0]) + (bend - slope) * curved
-        weight = self.grid.multiplicity
-        off = _norm(states[2] - made, weight) - ROUNDED * _norm(states[2], weight)
-        unknown, varying = _norm((bend - slope) * curved, weight), _norm(states[2, 1:], weight[1:])
-        return _relative(off[None], varying[None]), _relative(unknown[None], varying[None])
+            self._parts[step] = [_weights(linear, 2.0 * step) for linear in self.linear]
+        parts = np.split(states, len(self.terms), axis=1)
+        rates = quadratic_rates(self.terms, parts, self.grid.waves, self.grid.fields, self.grid.spectra)
+        gaps, doubts = [], []
+        for u, rate, force, (whole, flat, slope, bend) in zip(parts, rates, self.force, self._parts[step], strict=True):
+            found = rate + force
+            curved = 2.0 * (found[0] - 2.0 * found[1] + found[2])
+            made = whole * u[0] + flat * found[0] + slope * (found[2] - found[0]) + (bend - slope) * curved
+            gaps.append(u[2] - made)
+            doubts.append((bend - slope) * curved)
+        return [self._gap(parts, gaps, doubts, group) for group in self.groups]
+
+    def _gap(
+        self, parts: Sequence[Spectra], gaps: Sequence[Complex], doubts: Sequence[Complex], group: Sequence[int]
+    ) -> tuple[float, float]:
+        weight = np.tile(self.grid.multiplicity, len(group))
+        last, gap, doubt = (
+            np.concatenate([some[number] for number in group], axis=-1) for some in (parts, gaps, doubts)
+        )
+        off = _norm(gap, weight) - ROUNDED * _norm(last[2], weight)
+        varying = _norm(
+            np.concatenate([parts[number][2, 1:] for number in group]), np.tile(self.grid.multiplicity[1:], len(group))
+        )
+        return _relative(off[None], varying[None]), _relative(_norm(doubt, weight)[None], varying[None])
 
 
 def _norm(spectra: Complex, weight: Array) -> Array:

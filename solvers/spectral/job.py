@@ -23,7 +23,15 @@ from pdemill.solvers.spectral.place import PeriodicPlace
 from pdemill.solvers.spectral.pointwise import pointwise_of
 from pdemill.solvers.spectral.pointwise_march import PointwiseMarch
 from pdemill.solvers.spectral.reference import OtherMarch
-from pdemill.solvers.spectral.symbols import Products, Symbols, linear_symbol, numbers, of_unknowns, products_of
+from pdemill.solvers.spectral.symbols import (
+    Products,
+    Symbols,
+    linear_symbol,
+    of_unknowns,
+    products_of,
+    projected,
+    weights_of,
+)
 from pdemill.solvers.symbolic.equations import EquationsFunction
 from pdemill.solvers.trajectories.differences import apart
 from pdemill.solvers.trajectories.job import March, Piece, Reference, Start, TrajectoryJob
@@ -69,14 +77,16 @@ class SpectralJob(TrajectoryJob):
         self.points, self.nodes, self.axes = self.stored.points, self.stored.nodes, self.stored.axes
         unknowns = self.problem.solved_for
         self.components = tuple(name for one in unknowns for name in one.channels(self.problem.dimension))
+        if self._first.terms.velocity_advection is not None and set(self.channels) & set(self.problem.initial_names):
+            self.channels = tuple(dict.fromkeys((*self.problem.initial_names, *self.channels)))  # projected together
         first = self._first.terms
         self.pointwise = (
             written.is_pointwise(first.equations) or pointwise_of(first, self.grid, self.components) is not None
         )
-        if len(self.components) > 1 or self.pointwise or first.equations is not None:
+        if self.pointwise or first.equations is not None:
             self.own_columns = self.own_columns[:1]
         self._shared: dict[PeriodicGrid, Symbols] = {}
-        self._products: dict[PeriodicGrid, tuple[str, Products] | None] = {}
+        self._products: dict[PeriodicGrid, Products | None] = {}
         self._products_on(self.grid, self._first.terms)
         self._balance: Balance | None = None
 
@@ -116,8 +126,8 @@ class SpectralJob(TrajectoryJob):
         if self._alike and grid in self._shared:
             return self._shared[grid]
         terms = instance.terms
-        sources = [one.source for one in of_unknowns(terms)]
-        forcing = self._all_coefficients(sources, "source", grid)
+        sources = [(one.source, "source") for one in of_unknowns(terms)]
+        forcing = self._all_coefficients(sources, terms, grid)
         if isinstance(terms.equations, EquationsFunction):
             made = written.symbols_of(terms, terms.equations, grid, forcing)
         else:
@@ -128,23 +138,24 @@ class SpectralJob(TrajectoryJob):
 
     def _symbols(self, terms: Terms, grid: PeriodicGrid, forcing: Spectra) -> Symbols:
         found = self._products_on(grid, terms)
-        weights = np.empty((0, grid.modes), np.complex128)
-        if found is not None:
-            name, products = found
-            (strength,) = numbers((getattr(terms, name),))
-            weights = products.weights if strength == 1.0 else strength * products.weights
+        weights = weights_of(terms, found) if found else np.empty((0, grid.modes), np.complex128)
         pointwise = pointwise_of(terms, grid, self.components)
         return Symbols(terms, linear_symbol(terms, grid), weights, forcing, pointwise)
 
     def start_of(self, instance: Instance, number: int) -> Start:
         """The state: the coefficients of the drawn functions that the grid of the simulation keeps, from their values
         at twice the points along every axis."""
-        initial = [one.initial for one in of_unknowns(instance.terms) if one.initial is not None]
-        return Start(number, self.symbols(instance), self._all_coefficients(initial, "initial", self.grid))
+        names = self.problem.initial_names
+        names = names * len(self.components) if len(names) == 1 else names
+        each = zip(of_unknowns(instance.terms), names, strict=True)
+        initial = [(one.initial, name) for one, name in each if one.initial is not None]
+        return Start(number, self.symbols(instance), self._all_coefficients(initial, instance.terms, self.grid))
 
-    def _all_coefficients(self, functions: Sequence[Function], name: str, grid: PeriodicGrid) -> Spectra:
-        """Those of one function for each component, one after the other."""
-        return np.concatenate([self._coefficients(function, name, grid) for function in functions])
+    def _all_coefficients(self, functions: Sequence[tuple[Function, str]], terms: Terms, grid: PeriodicGrid) -> Spectra:
+        """Those of one function for each component, with its name, one after the other; without the divergence where
+        they make a velocity that has none."""
+        found = [self._coefficients(function, name, grid) for function, name in functions]
+        return np.concatenate(found) if terms.velocity_advection is None else projected(np.stack(found), grid).ravel()
 
     def _coefficients(self, function: Function, name: str, grid: PeriodicGrid) -> Spectra:
         """Those of a function of space that a grid keeps; ``name``: its field in the spec."""
@@ -168,14 +179,12 @@ class SpectralJob(TrajectoryJob):
         if self.pointwise:
             return PointwiseMarch(grid, self.scheme, equations)
         found = self._products_on(grid, self._first.terms)
-        return SpectralMarch(grid, self.scheme, found[1] if found else None, equations)
+        return SpectralMarch(grid, self.scheme, found, equations)
 
-    def _products_on(self, grid: PeriodicGrid, terms: Terms) -> tuple[str, Products] | None:
+    def _products_on(self, grid: PeriodicGrid, terms: Terms) -> Products | None:
         if grid not in self._products:
             if isinstance(terms.equations, EquationsFunction):
-                self._products[grid] = (
-                    None if self.pointwise else ("equations", written.products(terms.equations, grid))
-                )
+                self._products[grid] = None if self.pointwise else written.products(terms.equations, grid)
             else:
                 self._products[grid] = products_of(terms, grid)
         return self._products[grid]
@@ -211,7 +220,8 @@ class SpectralJob(TrajectoryJob):
         return [channels.index(name) for name in self.components] if stored else None
 
     def state_of(self, fields: Array) -> Spectra:
-        return self.grid.spectra(fields).reshape(-1)
+        state: Spectra = self.grid.spectra(fields)
+        return (state if self._first.terms.velocity_advection is None else projected(state, self.grid)).reshape(-1)
 
     def shaken(self, state: Spectra, size: float) -> Spectra:
         turns = np.exp(2j * np.pi * np.modf(np.arange(state.size) * 0.6180339887498949)[0])
@@ -305,10 +315,13 @@ class SpectralJob(TrajectoryJob):
                 states.append(states[-1].copy())
                 march.advance(states[-1], step, 1)
             for number, (balance, columns) in enumerate(zip(balances, found, strict=True)):
-                off, unknown = balance.budget(np.stack([u[number] for u in states]), step)
-                limit = unknown + self._explained
-                if "budget_limit" not in columns or off * columns["budget_limit"] > columns["budget_defect"] * limit:
-                    columns.update(budget_defect=off, budget_limit=limit)
+                for off, unknown in balance.budget(np.stack([u[number] for u in states]), step):
+                    limit = unknown + self._explained
+                    if (
+                        "budget_limit" not in columns
+                        or off * columns["budget_limit"] > columns["budget_defect"] * limit
+                    ):
+                        columns.update(budget_defect=off, budget_limit=limit)
         return found
 
     def _rounded(self, stored: Mapping[str, Any], states: Spectra) -> float:

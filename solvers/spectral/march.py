@@ -44,7 +44,7 @@ class Coefficients:
 
 class SpectralMarch:
     """A scheme at work on the equations of a batch, one row per sample; what a row comes to does not depend on the
-    others."""
+    others. A state is the coefficients of all unknowns, one after another."""
 
     left: Array | None = None
 
@@ -56,25 +56,30 @@ class SpectralMarch:
         weights = stacked([one.weights for one in equations])
         points = prod(self.plan.sizes[:3].tolist())
         scale = 0.25 / points  # of real lines of twice as many points, whose coefficients come out doubled
+        forcing = stacked([one.forcing for one in equations])
         factors = products.factors if products else np.empty((0, grid.modes), np.complex128)
-        terms = products.terms if products else ()
+        unknowns, terms, targets = (products.unknowns, products.terms, products.targets) if products else ((), (), ())
+        found = [b for _, b in targets]
+        alone = [b for b in range(forcing.shape[1] // grid.modes) if b not in found]
+        entries = [(p, b, b not in found[:e]) for e, (p, b) in enumerate(targets)] + [(-1, b, True) for b in alone]
         self.quadratic = Quadratic(
             self._planes(factors, shared=True),
-            np.all(factors == 1.0, axis=1),
-            np.stack([self._planes(scale * weights[:, p]) for p in range(weights.shape[1])], axis=1)
+            np.stack([np.array(unknowns, dtype=np.int64), np.all(factors == 1.0, axis=1)], axis=1),
+            np.stack([self._planes(scale * weights[:, e]) for e in range(weights.shape[1])], axis=1)
             if terms
             else np.empty((1, 0, 0)),
-            self._planes(stacked([one.forcing for one in equations])),
+            np.array(entries, dtype=np.int64),
+            self._planes(forcing),
             np.array([term[:3] for term in terms], dtype=np.int64).reshape(-1, 3),
             np.array([term[3] for term in terms], dtype=np.float64),
         )
-        self.space = space_for(self.plan, len(self.quadratic.factors), self.quadratic.weights.shape[1])
+        self.space = space_for(self.plan, len(factors), 1 + max((p for p, _ in targets), default=-1))
         self.work = np.zeros((7, self.quadratic.forcing.shape[1]))
         self.coefficients = Coefficients(scheme, equations)
 
     def _planes(self, values: NDArray[Any], shared: bool = False) -> Array:
-        """Coefficients [samples, modes] of one unknown or several as the compiled code has them, real ones without
-        imaginary parts; one row stays one, which all share. ``shared``: rows are none of samples."""
+        """Coefficients [samples, unknowns x modes] as the compiled code has them, real ones without imaginary parts;
+        one row stays one, which all share. ``shared``: rows are none of samples."""
         grid = self.grid
         columns = len(grid.numbers[-1])
         padded = -(-columns // LANES) * LANES

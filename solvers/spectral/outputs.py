@@ -26,10 +26,25 @@ def _velocity_y(grid: PeriodicGrid, known: Known) -> Spectra:
 
 def _pressure(grid: PeriodicGrid, known: Known) -> Spectra:
     """-Lap p = div(v . grad v) = d_i d_j (v_i v_j), so p = -sum_ij k_i k_j (v_i v_j)^ / |k|^2."""
-    kx, ky = grid.waves
-    x, y = grid.fields(_velocity_x(grid, known)), grid.fields(_velocity_y(grid, known))
-    total = kx * kx * grid.spectra(x * x) + 2.0 * kx * ky * grid.spectra(x * y) + ky * ky * grid.spectra(y * y)
+    axes = range(grid.dimension)
+    velocity = [grid.fields(output(f"velocity_{axis}", grid, known)) for axis in grid.axes]
+    total = sum(
+        (1.0 if i == j else 2.0) * grid.waves[i] * grid.waves[j] * grid.spectra(velocity[i] * velocity[j])
+        for i in axes
+        for j in axes[i:]
+    )
     return np.asarray(-total * grid.inverse_squared)
+
+
+def _curl(axis: int) -> Callable[[PeriodicGrid, Known], Spectra]:
+    """One component of the vorticity of a velocity in three dimensions."""
+    one, other = (axis + 1) % 3, (axis + 2) % 3
+
+    def component(grid: PeriodicGrid, known: Known) -> Spectra:
+        names = [f"velocity_{grid.axes[i]}" for i in (other, one)]
+        return 1j * (grid.waves[one] * known[names[0]] - grid.waves[other] * known[names[1]])
+
+    return component
 
 
 DERIVED: Mapping[str, Callable[[PeriodicGrid, Known], Spectra]] = {
@@ -37,6 +52,9 @@ DERIVED: Mapping[str, Callable[[PeriodicGrid, Known], Spectra]] = {
     "velocity_x": _velocity_x,
     "velocity_y": _velocity_y,
     "pressure": _pressure,
+    "vorticity_x": _curl(0),
+    "vorticity_y": _curl(1),
+    "vorticity_z": _curl(2),
 }
 """By the name of the channel, where that is no component of an unknown."""
 

@@ -24,7 +24,8 @@ from pdemill.spec.terms import Terms
 type Complex = NDArray[np.complex128]
 KNOWN = {
     "diffusion", "convection", "advection", "reaction", "spectral_viscosity", "dispersion", "hyperdiffusion",
-    "self_advection", "vorticity_advection", "law", "potential", "equations", "source", "initial",
+    "self_advection", "vorticity_advection", "passive_advection", "velocity_advection", "law", "potential",
+    "equations", "source", "initial",
 }  # fmt: skip
 
 
@@ -56,21 +57,44 @@ def linear_rates(terms: Terms, waves: Sequence[Array], lengths: Sequence[float])
 
 
 def quadratic_rates(
-    terms: Terms, u: Complex, waves: Sequence[Array], values: Callable[[Complex], Array],
+    each: Sequence[Terms], parts: Sequence[Complex], waves: Sequence[Array], values: Callable[[Complex], Array],
     coefficients: Callable[[Array], Complex],
-) -> Complex:  # fmt: skip
-    """N(u) of one unknown in its convective form; ``values``: from coefficients to points, ``coefficients``: back."""
-    total = np.zeros_like(u)
-    if terms.self_advection is not None:
-        (s,) = numbers((terms.self_advection,))
-        total -= s * coefficients(values(u) * values(1j * np.asarray(sum(waves)) * u))
-    if terms.vorticity_advection is not None:
-        (a,) = numbers((terms.vorticity_advection,))
-        squared = np.asarray(sum(np.square(wave) for wave in waves))
-        psi = np.divide(u, squared, out=np.zeros_like(u), where=squared != 0.0)
-        x, y = values(1j * waves[1] * psi), -values(1j * waves[0] * psi)
-        total -= a * coefficients(x * values(1j * waves[0] * u) + y * values(1j * waves[1] * u))
-    return total
+) -> list[Complex]:  # fmt: skip
+    """N(u) of all unknowns, of the ``terms`` of each, in its convective form; ``values``: from coefficients to points,
+    ``coefficients``: back."""
+
+    def carried(velocity: Sequence[Array], u: Complex) -> Complex:
+        return coefficients(np.asarray(sum(v * values(1j * k * u) for v, k in zip(velocity, waves, strict=True))))
+
+    found = []
+    for terms, u in zip(each, parts, strict=True):
+        total = np.zeros_like(u)
+        if terms.self_advection is not None:
+            (s,) = numbers((terms.self_advection,))
+            total -= s * coefficients(values(u) * values(1j * np.asarray(sum(waves)) * u))
+        for strength in (terms.vorticity_advection, terms.passive_advection):
+            if strength is not None:
+                total -= numbers((strength,))[0] * carried(_velocity(parts[0], waves, values), u)
+        found.append(total)
+    if each[0].velocity_advection is not None:
+        velocity, (a,) = [values(u) for u in parts], numbers((each[0].velocity_advection,))
+        pushed = [carried(velocity, u) for u in parts]
+        found = [one - a * more for one, more in zip(found, without_divergence(pushed, waves), strict=True)]
+    return found
+
+
+def _velocity(vorticity: Complex, waves: Sequence[Array], values: Callable[[Complex], Array]) -> list[Array]:
+    squared = np.asarray(sum(np.square(wave) for wave in waves))
+    psi = np.divide(vorticity, squared, out=np.zeros_like(vorticity), where=squared != 0.0)
+    return [values(1j * waves[1] * psi), -values(1j * waves[0] * psi)]
+
+
+def without_divergence(parts: Sequence[Complex], waves: Sequence[Array]) -> list[Complex]:
+    """The coefficients of a vector field less those of the gradient grad p with Lap p = div v."""
+    squared = np.asarray(sum(np.square(wave) for wave in waves))
+    divergence = np.asarray(sum(1j * wave * part for wave, part in zip(waves, parts, strict=True)))
+    p = np.divide(divergence, -squared, out=np.zeros_like(divergence), where=squared != 0.0)
+    return [part - 1j * wave * p for wave, part in zip(waves, parts, strict=True)]
 
 
 class OtherMarch:
@@ -95,7 +119,9 @@ class OtherMarch:
             self.own = written_linear(self.written, self.waves)
             self.linear += self.own
             self.finer = finer_for(self.written)
-        self.force = np.stack([self._force(one) for one in self.terms])
+        self.free = terms.velocity_advection is not None
+        """Whether the unknowns are a velocity without divergence."""
+        self.force = self._freed(np.stack([self._force(one) for one in self.terms]))
 
     def _force(self, terms: Terms) -> Complex:
         fine = self.grid.refined
@@ -108,7 +134,7 @@ class OtherMarch:
         """The state ``fields`` [components, *shape], of one component [*shape] too, after an interval, in so many
         steps."""
         axes = tuple(range(1, 1 + self.grid.dimension))
-        u = np.fft.fftn(fields.reshape(-1, *self.grid.shape), axes=axes, norm="forward") * self.kept
+        u = self._freed(np.fft.fftn(fields.reshape(-1, *self.grid.shape), axes=axes, norm="forward") * self.kept)
         h = interval / steps
         half = np.exp(0.5 * h * self.linear)
         with np.errstate(over="ignore", invalid="ignore"):
@@ -122,10 +148,7 @@ class OtherMarch:
 
     def _rest(self, u: Complex) -> Complex:
         """The sources and what is not linear."""
-        parts = [
-            quadratic_rates(terms, part, self.waves, self._values, self._coefficients)
-            for terms, part in zip(self.terms, u, strict=True)
-        ]
+        parts = quadratic_rates(self.terms, list(u), self.waves, self._values, self._coefficients)
         if self.written is not None:
             rates = written_rates(self.written, [self._values(part) for part in u], self.grid.lengths)
             parts = [part + self._coefficients(rate) for part, rate in zip(parts, rates, strict=True)]
@@ -140,6 +163,9 @@ class OtherMarch:
             for part, gained in zip(parts, made, strict=True):
                 part -= gained if function is terms.law else numbers(terms.potential[:1])[0] * self.squared * gained
         return self.force + np.stack(parts)
+
+    def _freed(self, parts: Complex) -> Complex:
+        return np.stack(without_divergence(list(parts), self.waves)) if self.free else parts
 
     def _values(self, u: Complex) -> Array:
         """Real values on the finer grid."""

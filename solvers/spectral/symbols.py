@@ -6,7 +6,7 @@ one that is quadratic, one of QUADRATIC. A new term is one function.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -26,16 +26,26 @@ type Numbers = tuple[float, ...]
 
 @dataclass(frozen=True)
 class Products:
-    """A quadratic term: sum_p W_p F(q_p(D_1 u, .., D_J u)), F the transform, D and W diagonal.
+    """Quadratic terms: for the unknown b, sum_p W_bp F(q_p(D_1 u_1, .., D_J u_J)), F the transform, D and W diagonal.
 
-    factors  D, [J, modes]
-    weights  W for the coefficient 1, [P, modes]
-    terms    (p, i, j, c) for every c (D_i u) (D_j u) in q_p, ascending in p
+    factors   D, [J, modes]
+    weights   W for the coefficient 1, [E, modes]
+    terms     (p, i, j, c) for every c (D_i u_i) (D_j u_j) in q_p, ascending in p
+    unknowns  the numbers of the unknowns u_1, .., u_J; by default that of the first
+    targets   (p, b) of every W, ascending in p; by default one W for each p, and the first unknown
+    origins   the number of the unknown and the name of the term that every W belongs to
     """
 
     factors: Complex
     weights: Complex
     terms: tuple[tuple[int, int, int, float], ...]
+    unknowns: tuple[int, ...] = ()
+    targets: tuple[tuple[int, int], ...] = ()
+    origins: tuple[tuple[int, str], ...] = ()
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "unknowns", self.unknowns or (0,) * len(self.factors))
+        object.__setattr__(self, "targets", self.targets or tuple((p, 0) for p in range(len(self.weights))))
 
 
 def _diffusion(grid: PeriodicGrid, k: Numbers) -> Array:
@@ -79,25 +89,72 @@ LINEAR: Mapping[str, Callable[[PeriodicGrid, Numbers], Array | Complex]] = {
 }
 
 
-def _self_advection(grid: PeriodicGrid) -> Products:
+def _self_advection(grid: PeriodicGrid, number: int) -> Products:
     """- sum_i d_i(u^2 / 2)."""
     slope = -0.5j * np.asarray(sum(grid.waves))
-    return Products(np.ones((1, grid.modes), np.complex128), slope[None], ((0, 0, 0, 1.0),))
+    one = np.ones((1, grid.modes), np.complex128)
+    return Products(one, slope[None], ((0, 0, 0, 1.0),), (number,), ((0, number),))
 
 
-def _vorticity_advection(grid: PeriodicGrid) -> Products:
-    """-(v . grad) w = (d_yy - d_xx)(v_x v_y) + d_xy(v_x^2 - v_y^2) for v = (d_y psi, -d_x psi), -Lap psi = w: four
-    transforms instead of five."""
+def _flow(grid: PeriodicGrid) -> Complex:
+    """What makes v = (d_y psi, -d_x psi), -Lap psi = w, of a vorticity w."""
     kx, ky = grid.waves
-    factors = np.stack([1j * ky * grid.inverse_squared, -1j * kx * grid.inverse_squared])
+    return np.stack([1j * ky * grid.inverse_squared, -1j * kx * grid.inverse_squared])
+
+
+def _vorticity_advection(grid: PeriodicGrid, number: int) -> Products:
+    """-(v . grad) w = (d_yy - d_xx)(v_x v_y) + d_xy(v_x^2 - v_y^2): four transforms instead of five."""
+    kx, ky = grid.waves
     weights = np.stack([kx * kx - ky * ky, -kx * ky]).astype(np.complex128)
-    return Products(factors, weights, ((0, 0, 1, 1.0), (1, 0, 0, 1.0), (1, 1, 1, -1.0)))
+    terms, targets = ((0, 0, 1, 1.0), (1, 0, 0, 1.0), (1, 1, 1, -1.0)), ((0, number), (1, number))
+    return Products(_flow(grid), weights, terms, (number, number), targets)
 
 
-QUADRATIC: Mapping[str, Callable[[PeriodicGrid], Products]] = {
+def _passive_advection(grid: PeriodicGrid, number: int) -> Products:
+    """-(v . grad) s = -d_x(v_x s) - d_y(v_y s), v that of the first unknown as a vorticity."""
+    factors = np.concatenate([_flow(grid), np.ones((1, grid.modes))])
+    weights = np.stack([-1j * wave for wave in grid.waves])
+    terms, targets = ((0, 0, 2, 1.0), (1, 1, 2, 1.0)), ((0, number), (1, number))
+    return Products(factors, weights, terms, (0, 0, number), targets)
+
+
+def _velocity_advection(grid: PeriodicGrid, number: int) -> Products:
+    """-P sum_m d_m(v_m v_l), P the projection to fields without divergence. The square of the last component is taken
+    from those of the others, which adds a gradient to the sum, and saves a product (Basdevant 1983, "Technical
+    improvements for direct numerical simulation of homogeneous three-dimensional turbulence", J. Comput. Phys. 50,
+    209)."""
+    axes, waves = range(grid.dimension), grid.waves
+    last = grid.dimension - 1
+    terms: list[tuple[int, int, int, float]] = []
+    weights, targets = [], []
+    pairs = [(i, i) for i in axes[:-1]] + [(i, j) for i in axes for j in axes[i + 1 :]]
+    for p, (i, j) in enumerate(pairs):
+        terms += [(p, i, i, 1.0), (p, last, last, -1.0)] if i == j else [(p, i, j, 1.0)]
+        for b in axes:
+            along = _projection(grid, b, i) * waves[j] + (_projection(grid, b, j) * waves[i] if i != j else 0.0)
+            weights.append(-1j * along)
+            targets.append((p, number + b))
+    one = np.ones((grid.dimension, grid.modes), np.complex128)
+    return Products(one, np.stack(weights), tuple(terms), tuple(number + b for b in axes), tuple(targets))
+
+
+def _projection(grid: PeriodicGrid, b: int, i: int) -> Array:
+    return (1.0 if b == i else 0.0) - grid.waves[b] * grid.waves[i] * grid.inverse_squared
+
+
+def projected(velocity: Complex, grid: PeriodicGrid) -> Complex:
+    """A velocity [dimension, modes] without its divergence."""
+    along = np.asarray(sum(wave * part for wave, part in zip(grid.waves, velocity, strict=True))) * grid.inverse_squared
+    return np.stack([part - wave * along for wave, part in zip(grid.waves, velocity, strict=True)])
+
+
+QUADRATIC: Mapping[str, Callable[[PeriodicGrid, int], Products]] = {
     "self_advection": _self_advection,
     "vorticity_advection": _vorticity_advection,
+    "passive_advection": _passive_advection,
+    "velocity_advection": _velocity_advection,
 }
+"""By the name of the term: the products of the unknown of that number, in whose equation it is."""
 
 
 @dataclass(frozen=True)
@@ -123,14 +180,50 @@ def of_unknowns(terms: Terms) -> tuple[Terms, ...]:
     return (replace(terms, others=()), *terms.others)
 
 
-def products_of(terms: Terms, grid: PeriodicGrid) -> tuple[str, Products] | None:
-    """The quadratic term of an equation. Raises FamilyError for several."""
-    found = [name for name, _ in terms.present() if name in QUADRATIC]
-    if len(found) > 1:
-        raise FamilyError(f"an equation may have one quadratic term on periodic boxes, and this has {', '.join(found)}")
-    if found and terms.others:
-        raise FamilyError(f"the {found[0]} of an equation is for one unknown on periodic boxes")
-    return (found[0], QUADRATIC[found[0]](grid)) if found else None
+def products_of(terms: Terms, grid: PeriodicGrid) -> Products | None:
+    """The quadratic terms of an equation. Raises FamilyError for several of one unknown."""
+    parts = []
+    for number, one in enumerate(of_unknowns(terms)):
+        found = [name for name, _ in one.present() if name in QUADRATIC]
+        if len(found) > 1:
+            names = ", ".join(found)
+            raise FamilyError(f"an equation may have one quadratic term on periodic boxes, and this has {names}")
+        for name in found:
+            made = QUADRATIC[name](grid, number)
+            parts.append(replace(made, origins=((number, name),) * len(made.weights)))
+    return _joined(parts) if len(parts) > 1 else parts[0] if parts else None
+
+
+def _joined(parts: Sequence[Products]) -> Products:
+    """Several as one; fields that are the same are made once."""
+    fields: list[tuple[int, Complex]] = []
+    terms: list[tuple[int, int, int, float]] = []
+    targets: list[tuple[int, int]] = []
+    for part in parts:
+        begin, places = 1 + max((p for p, _ in targets), default=-1), []
+        for a, factor in zip(part.unknowns, part.factors, strict=True):
+            known = (j for j, (b, other) in enumerate(fields) if a == b and np.array_equal(factor, other))
+            places.append(next(known, len(fields)))
+            if places[-1] == len(fields):
+                fields.append((a, factor))
+        terms += [(begin + p, places[i], places[j], c) for p, i, j, c in part.terms]
+        targets += [(begin + p, b) for p, b in part.targets]
+    return Products(
+        np.stack([factor for _, factor in fields]), np.concatenate([part.weights for part in parts]), tuple(terms),
+        tuple(a for a, _ in fields), tuple(targets), tuple(one for part in parts for one in part.origins),
+    )  # fmt: skip
+
+
+def weights_of(terms: Terms, products: Products) -> Complex:
+    """W of one sample."""
+    each = of_unknowns(terms)
+    strengths = {
+        origin: numbers((getattr(each[origin[0]], origin[1]),))[0] for origin in dict.fromkeys(products.origins)
+    }
+    if all(strength == 1.0 for strength in strengths.values()):
+        return products.weights
+    rows = zip(products.origins, products.weights, strict=True)
+    return np.stack([strengths[origin] * weight for origin, weight in rows])
 
 
 def linear_symbol(terms: Terms, grid: PeriodicGrid) -> Array | Complex:

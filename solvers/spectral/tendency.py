@@ -1,8 +1,9 @@
 """N(u) + f of one sample in compiled code: to the points, products there, and back, eight lines at a time.
 
 Coefficients are in rows of the last axis' wave numbers, 0 .. cut and then zeros up to a multiple of eight: planes of
-real and of imaginary parts, [2, rows, columns]. In one dimension samples are side by side, [2, modes, 8]. What is real
-is transformed as a complex array of half the length; values at points are never held for more than eight rows.
+real and of imaginary parts, [2, unknowns, rows, columns]. In one dimension samples are side by side, [2, unknowns,
+modes, 8]. What is real is transformed as a complex array of half the length; values at points are never held for more
+than eight rows.
 """
 
 from __future__ import annotations
@@ -34,13 +35,16 @@ class Plan(NamedTuple):
 
 
 class Quadratic(NamedTuple):
-    """sum_p W_p F(q_p(D_1 u, .., D_J u)). ``factors``: D [J, planes], ``ones``: which of them are 1; ``weights``: W
-    [S, P, planes], S = 1 where all samples share them; ``forcing`` f [S, planes]; q_p is the sum of ``strengths`` times
-    the products of two fields that ``terms`` names, [p, i, j] each, ascending in p."""
+    """For the unknown b, f_b + sum_p W_bp F(q_p(D_1 u_1, .., D_J u_J)). ``factors``: D [J, planes of one unknown],
+    ``fields``: the number of the u of each, and whether D is 1; ``weights``: W [S, E, planes of one], S = 1 where all
+    samples share them; ``targets``: the p and the b of each, ascending in p, and whether it is the first of b, and then
+    those b that have none; ``forcing`` f [S, planes]; q_p is the sum of ``strengths`` times the products of two fields
+    that ``terms`` names, [p, i, j] each, ascending in p."""
 
     factors: Array
-    ones: NDArray[np.bool_]
+    fields: NDArray[np.int64]
     weights: Array
+    targets: NDArray[np.int64]
     forcing: Array
     terms: NDArray[np.int64]
     strengths: Array
@@ -104,20 +108,43 @@ def _aligned(shape: tuple[int, ...]) -> Array:
 def tendency(u, out, plan, quadratic, sample, space):  # type: ignore[no-untyped-def]
     """out = N(u) + f for one sample; u and out are planes, [2 x numbers]."""
     forcing = quadratic.forcing[min(sample, quadratic.forcing.shape[0] - 1)]
-    if space.made.shape[0] == 0:
-        out[:] = forcing
+    many = quadratic.weights.shape[1]
+    if len(quadratic.targets) > many:
+        _forced(forcing, quadratic.targets[many:], out, plan)
+    if many == 0:
         return
     weights = quadratic.weights[min(sample, quadratic.weights.shape[0] - 1)]
     if plan.sizes[1] == 1:
         _lines(u, out, weights, forcing, plan, quadratic, space)
         return
     for j in range(space.fields.shape[0]):
-        _outer_back(u, quadratic.factors[j], space.half[j], plan, space.lines)
+        _outer_back(u, quadratic.fields[j, 0], quadratic.factors[j], space.half[j], plan, space.lines)
         _inner_back(space.half[j], plan, space.lines)
     _products(plan, quadratic, space)
+    begin, end = 0, 0
     for p in range(space.made.shape[0]):
+        while end < many and quadratic.targets[end, 0] == p:
+            end += 1
         _inner_forth(space.half[p], plan, space.lines)
-        _outer_forth(space.half[p], weights[p], forcing, p == 0, out, plan, space.lines)
+        _outer_forth(space.half[p], weights[begin:end], quadratic.targets[begin:end], forcing, out, plan, space.lines)
+        begin = end
+
+
+@compiled()
+def _forced(forcing, targets, out, plan):  # type: ignore[no-untyped-def]
+    """out = f for some unknowns."""
+    v, apart = _vectors(plan), out.size // (2 * LANES)
+    for e in range(len(targets)):
+        at = targets[e, 1] * v
+        for m in range(at, at + v):
+            store(out, m, load(forcing, m))
+            store(out, apart + m, load(forcing, apart + m))
+
+
+@compiled(forceinline=True)
+def _vectors(plan):  # type: ignore[no-untyped-def]
+    """Vectors in a plane of one unknown."""
+    return plan.sizes[6] if plan.sizes[1] == 1 else plan.sizes[3] * plan.sizes[4] * plan.sizes[5]
 
 
 @compiled()
@@ -125,20 +152,23 @@ def _lines(u, out, weights, forcing, plan, quadratic, space):  # type: ignore[no
     """The same for one line of eight samples each."""
     for j in range(space.fields.shape[0]):
         field = space.fields[j]
-        _spread(u, quadratic.factors[j], quadratic.ones[j], field[0, 0], field[0, 1], plan)
+        a, one = quadratic.fields[j, 0], quadratic.fields[j, 1] == 1
+        _spread(u, a, quadratic.factors[j], one, field[0, 0], field[0, 1], plan)
         transform(field[0, 1], field[0, 0], field[1, 1], field[1, 0], plan.line2)
     _multiplied(plan, quadratic, space)
     end = len(plan.line2.radices) % 2
     for p in range(space.made.shape[0]):
         found = space.made[p]
         transform(found[0, 0], found[0, 1], found[1, 0], found[1, 1], plan.line2)
-        _gather(found[end, 0], found[end, 1], weights[p], forcing if p == 0 else out, out, plan)
+    for e in range(len(weights)):
+        found, before = space.made[quadratic.targets[e, 0]], forcing if quadratic.targets[e, 2] else out
+        _gather(found[end, 0], found[end, 1], weights[e], before, out, quadratic.targets[e, 1], plan)
 
 
 @compiled(forceinline=True)
-def _mode(u, d, one, k, v):  # type: ignore[no-untyped-def]
-    """Coefficient k of D u."""
-    ur, ui = load(u, k), load(u, v + k)
+def _mode(u, at, to, d, one, k, v):  # type: ignore[no-untyped-def]
+    """Coefficient k of D u, the parts of u at ``at`` and ``to``."""
+    ur, ui = load(u, at + k), load(u, to + k)
     if one:
         return ur, ui
     dr, di = load(d, k), load(d, v + k)
@@ -146,20 +176,22 @@ def _mode(u, d, one, k, v):  # type: ignore[no-untyped-def]
 
 
 @compiled()
-def _spread(u, d, one, xr, xi, plan):  # type: ignore[no-untyped-def]
-    """D u, as ``_entangle`` makes it."""
+def _spread(u, a, d, one, xr, xi, plan):  # type: ignore[no-untyped-def]
+    """D u of unknown number a, as ``_entangle`` makes it."""
     half, kept = plan.sizes[2], plan.sizes[6]
+    at = a * kept
+    to = u.size // (2 * LANES) + at
     zero = splat(0.0)
-    ar, ai = _mode(u, d, one, 0, kept)
+    ar, ai = _mode(u, at, to, d, one, 0, kept)
     store(xr, 0, ar)
     store(xi, 0, ar)
     for k in range(1, half // 2 + 1):
         cr, ci = splat(plan.turns[2 * k]), splat(plan.turns[2 * k + 1])
         ar, ai, br, bi = zero, zero, zero, zero
         if k < kept:
-            ar, ai = _mode(u, d, one, k, kept)
+            ar, ai = _mode(u, at, to, d, one, k, kept)
         if half - k < kept:
-            br, bi = _mode(u, d, one, half - k, kept)
+            br, bi = _mode(u, at, to, d, one, half - k, kept)
         sr, si, dr, di = ar + br, ai - bi, ar - br, ai + bi
         tr, ti = zero - (cr * di + ci * dr), cr * dr - ci * di
         store(xr, k, sr + tr)
@@ -169,28 +201,32 @@ def _spread(u, d, one, xr, xi, plan):  # type: ignore[no-untyped-def]
 
 
 @compiled()
-def _gather(xr, xi, w, before, out, plan):  # type: ignore[no-untyped-def]
-    """W times what ``_disentangle`` makes, added to what was there before."""
+def _gather(xr, xi, w, before, out, b, plan):  # type: ignore[no-untyped-def]
+    """W times what ``_disentangle`` makes, added to what was there before, for unknown number b."""
     half, kept = plan.sizes[2], plan.sizes[6]
+    at = b * kept
+    to = out.size // (2 * LANES) + at
     zero = splat(0.0)
     ar, ai = load(xr, 0), load(xi, 0)
-    _weighed(out, before, 0, kept, w, (ar + ai) + (ar + ai), zero)
+    _weighed(out, before, at, to, 0, kept, w, (ar + ai) + (ar + ai), zero)
     for k in range(1, half // 2 + 1):
         cr, ci = splat(plan.turns[2 * k]), splat(plan.turns[2 * k + 1])
         ar, ai, br, bi = load(xr, k), load(xi, k), load(xr, half - k), load(xi, half - k)
         sr, si, dr, di = ar + br, ai - bi, ar - br, ai + bi
         tr, ti = cr * di - ci * dr, zero - (cr * dr + ci * di)
         if k < kept and 2 * k != half:
-            _weighed(out, before, k, kept, w, sr + tr, si + ti)
+            _weighed(out, before, at, to, k, kept, w, sr + tr, si + ti)
         if half - k < kept:
-            _weighed(out, before, half - k, kept, w, sr - tr, ti - si)
+            _weighed(out, before, at, to, half - k, kept, w, sr - tr, ti - si)
 
 
 @compiled()
-def _outer_back(u, d, half, plan, lines):  # type: ignore[no-untyped-def]
-    """D u along the first axis, into the rows of the second that are kept."""
+def _outer_back(u, a, d, half, plan, lines):  # type: ignore[no-untyped-def]
+    """D u of unknown number a along the first axis, into the rows of the second that are kept."""
     n0, n1, _, rows0, rows1, blocks, _ = plan.sizes
     v = rows0 * rows1 * blocks
+    at = a * v
+    to = u.size // (2 * LANES) + at
     xr, xi, end = lines[0, 0], lines[0, 1], lines[len(plan.line0.radices) % 2]
     hr, hi = half[0], half[1]
     zero = splat(0.0)
@@ -198,7 +234,7 @@ def _outer_back(u, d, half, plan, lines):  # type: ignore[no-untyped-def]
         for r in range(rows1):
             for c in range(blocks):
                 m, h = r * blocks + c, plan.places1[r] * blocks + c
-                ur, ui, dr, di = load(u, m), load(u, v + m), load(d, m), load(d, v + m)
+                ur, ui, dr, di = load(u, at + m), load(u, to + m), load(d, m), load(d, v + m)
                 store(hr, h, dr * ur - di * ui)
                 store(hi, h, dr * ui + di * ur)
         return
@@ -209,7 +245,7 @@ def _outer_back(u, d, half, plan, lines):  # type: ignore[no-untyped-def]
                 store(xi, x, zero)
             for q in range(rows0):
                 m = (q * rows1 + r) * blocks + c
-                ur, ui, dr, di = load(u, m), load(u, v + m), load(d, m), load(d, v + m)
+                ur, ui, dr, di = load(u, at + m), load(u, to + m), load(d, m), load(d, v + m)
                 store(xr, plan.places0[q], dr * ur - di * ui)
                 store(xi, plan.places0[q], dr * ui + di * ur)
             transform(xi, xr, lines[1, 1], lines[1, 0], plan.line0)
@@ -364,18 +400,19 @@ def _inner_forth(half, plan, lines):  # type: ignore[no-untyped-def]
 
 
 @compiled()
-def _outer_forth(half, w, forcing, first, out, plan, lines):  # type: ignore[no-untyped-def]
-    """W times the coefficients, added to the forcing or to what is there."""
+def _outer_forth(half, w, targets, forcing, out, plan, lines):  # type: ignore[no-untyped-def]
+    """Every W times the coefficients, added to the forcing or to what is there."""
     n0, n1, _, rows0, rows1, blocks, _ = plan.sizes
-    v = rows0 * rows1 * blocks
+    v, apart = rows0 * rows1 * blocks, out.size // (2 * LANES)
     xr, xi, end = lines[0, 0], lines[0, 1], lines[len(plan.line0.radices) % 2]
     hr, hi = half[0], half[1]
-    before = forcing if first else out
     if n0 == 1:
-        for r in range(rows1):
-            for c in range(blocks):
-                h = plan.places1[r] * blocks + c
-                _weighed(out, before, r * blocks + c, v, w, load(hr, h), load(hi, h))
+        for e in range(len(targets)):
+            before, at = forcing if targets[e, 2] else out, targets[e, 1] * v
+            for r in range(rows1):
+                for c in range(blocks):
+                    h = plan.places1[r] * blocks + c
+                    _weighed(out, before, at, apart + at, r * blocks + c, v, w[e], load(hr, h), load(hi, h))
         return
     for r in range(rows1):
         for c in range(blocks):
@@ -384,15 +421,17 @@ def _outer_forth(half, w, forcing, first, out, plan, lines):  # type: ignore[no-
                 store(xr, x, load(hr, h))
                 store(xi, x, load(hi, h))
             transform(xr, xi, lines[1, 0], lines[1, 1], plan.line0)
-            for q in range(rows0):
-                ar, ai = load(end[0], plan.places0[q]), load(end[1], plan.places0[q])
-                _weighed(out, before, (q * rows1 + r) * blocks + c, v, w, ar, ai)
+            for e in range(len(targets)):
+                before, at = forcing if targets[e, 2] else out, targets[e, 1] * v
+                for q in range(rows0):
+                    ar, ai = load(end[0], plan.places0[q]), load(end[1], plan.places0[q])
+                    _weighed(out, before, at, apart + at, (q * rows1 + r) * blocks + c, v, w[e], ar, ai)
 
 
 @compiled()
-def _weighed(out, before, m, v, w, ar, ai):  # type: ignore[no-untyped-def]
-    """out = before + w a, vector number m of planes of v."""
+def _weighed(out, before, at, to, m, v, w, ar, ai):  # type: ignore[no-untyped-def]
+    """out = before + w a, vector number m of planes of v, the parts of those of out at ``at`` and ``to``."""
     wr, wi = load(w, m), load(w, v + m)
-    br, bi = load(before, m), load(before, v + m)
-    store(out, m, br + (wr * ar - wi * ai))
-    store(out, v + m, bi + (wr * ai + wi * ar))
+    br, bi = load(before, at + m), load(before, to + m)
+    store(out, at + m, br + (wr * ar - wi * ai))
+    store(out, to + m, bi + (wr * ai + wi * ar))

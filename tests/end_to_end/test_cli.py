@@ -274,6 +274,7 @@ SHORTER = {
         "problem.initial.waves=6",
         "solver.simulate_resolution=[192, 192]",
     ],
+    "ns-tracer-pwc": ["problem.time={end: 0.05, intervals: 1}", "solver.simulate_resolution=[256, 256]"],
     "fns-kf": ["problem.time={end: 0.05, intervals: 1}", "solver.simulate_resolution=[256, 256]"],
     "lpsda-kdv": ["problem.time={end: 4, intervals: 10, warmup: 2}"],
     "pdebench-advection": ["problem.time={end: 0.1, intervals: 10}"],

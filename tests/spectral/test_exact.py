@@ -36,9 +36,9 @@ def marched(
     """The state at ``end`` from ``initial``, a field on the grid."""
     found = products_of(terms, grid)
     source = np.broadcast_to(np.asarray(terms.source(grid.points), dtype=float), grid.shape)
-    weights = found[1].weights if found else np.empty((0, grid.modes), np.complex128)
+    weights = found.weights if found else np.empty((0, grid.modes), np.complex128)
     symbols = Symbols(terms, linear_symbol(terms, grid), weights, grid.spectra(source[None].copy())[0])
-    march = SpectralMarch(grid, scheme or ETDRK4(), found[1] if found else None, [symbols])
+    march = SpectralMarch(grid, scheme or ETDRK4(), found, [symbols])
     u = grid.spectra(initial[None])
     march.advance(u, end, steps)
     return np.asarray(grid.fields(u)[0])
@@ -249,11 +249,11 @@ def test_bits_do_not_depend_on_the_batch(shape: tuple[int, ...]) -> None:
     terms = Terms((number(1e-2),), NOTHING, self_advection=number(1.0))
     found = products_of(terms, grid)
     assert found is not None
-    symbols = Symbols(terms, linear_symbol(terms, grid), found[1].weights, np.zeros(grid.modes, np.complex128))
+    symbols = Symbols(terms, linear_symbol(terms, grid), found.weights, np.zeros(grid.modes, np.complex128))
     own = [Symbols(terms, symbols.linear * (1 + i), symbols.weights, symbols.forcing) for i in range(24)]
     ends = []
     for numbers in (range(24), range(8, 16), range(13, 16)):
-        march = SpectralMarch(grid, ETDRK4(), found[1], [own[i] for i in numbers])
+        march = SpectralMarch(grid, ETDRK4(), found, [own[i] for i in numbers])
         u = whole[list(numbers)] * 0.1
         march.advance(u, 0.01, 3)
         ends.append(u)

@@ -116,9 +116,46 @@ WAVELETS: dict[str, Any] = {
     "samples": 6,
     "certify": {"refine": 0},
 }
+INKS: dict[str, Any] = {
+    "problem": {
+        "family": "navier_stokes",
+        "resolution": [32, 32],
+        "initial": {"field": "gaussian", "alpha": 2.5, "tau": 7, "boundary": "periodic", "modes": 12},
+        "viscosity": 1e-2,
+        "tracer": {"field": "gaussian", "alpha": 2.5, "tau": 7, "boundary": "periodic", "modes": 12, "mean": 1.0},
+        "diffusivity": {"uniform": [5e-3, 1e-2]},
+        "time": {"end": 2.0, "intervals": 4},
+    },
+    "samples": 6,
+    "certify": {"refine": 0},
+}
+SMOOTH: dict[str, Any] = {"field": "fourier", "waves": 1, "decay": 1, "scale": 0.2}
+EDDIES: dict[str, Any] = {
+    "problem": {
+        "family": "navier_stokes_3d",
+        "resolution": [16, 12, 16],
+        "domain": {"lengths": [6.283185307179586, 3.141592653589793, 6.283185307179586]},
+        "initial": [SMOOTH, SMOOTH, SMOOTH],
+        "viscosity": {"uniform": [0.2, 0.3]},
+        "drag": 0.1,
+        "source": [
+            {"field": "expression", "formula": "0.2*sin(z)"},
+            0,
+            {"field": "expression", "formula": "0.1*cos(x)"},
+        ],
+        "time": {"end": 1.0, "intervals": 2},
+    },
+    "samples": 6,
+    "certify": {"refine": 0},
+}
+FLAT: dict[str, Any] = {
+    "problem__resolution": [16, 16], "problem__domain": {}, "problem__initial": [SMOOTH] * 2, "problem__source": None
+}  # fmt: skip
 ALL = {
     "vortices": VORTICES,
     "patches": PATCHES,
+    "inks": INKS,
+    "eddies": EDDIES,
     "flames": FLAMES,
     "fronts": FRONTS,
     "solitons": SOLITONS,
@@ -160,7 +197,7 @@ def test_a_store_is_certified_and_verified(name: str, tmp_path: Path) -> None:
     assert np.nanmax(columns["error_estimate"]) < 1e-2
     times = np.asarray(zarr.open_group(tmp_path / "s.zarr", mode="r")["t"][...])  # type: ignore[index]
     assert (columns["valid_until"] == times[-1]).all()
-    assert columns["solution"].shape[:3] == (6, 1, len(times))
+    assert columns["solution"].shape[:3] == (6, len(validate(spec).problem.channels), len(times))
 
 
 @pytest.mark.parametrize("name", ALL)
@@ -260,9 +297,9 @@ def test_a_front_that_is_not_resolved_fails(tmp_path: Path) -> None:
 def test_a_wrong_sign_is_found_by_verify(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     right = symbols.QUADRATIC["vorticity_advection"]
 
-    def wrong(grid: Any) -> symbols.Products:
-        made = right(grid)
-        return symbols.Products(made.factors, -made.weights, made.terms)
+    def wrong(grid: Any, number: int) -> symbols.Products:
+        made = right(grid, number)
+        return replace(made, weights=-made.weights)
 
     with monkeypatch.context() as patch:
         patch.setattr(symbols, "QUADRATIC", {**symbols.QUADRATIC, "vorticity_advection": wrong})
@@ -420,6 +457,13 @@ def test_errors_in_space_are_estimated_against_the_truth() -> None:
         (VORTICES, {"problem__initial": {**WAVES, "mean": 1.0}}, "must be 0"),
         (VORTICES, {"problem__outputs": ["velocity", "velocity"]}, "twice"),
         (VORTICES, {"problem__outputs": ["swirl"]}, "outputs"),
+        (INKS, {"problem__diffusivity": 0}, "problem.diffusivity: must be positive where there is a tracer"),
+        (VORTICES, {"problem__diffusivity": 0.1}, "problem.diffusivity: is that of a tracer"),
+        (INKS, {"problem__diffusivity": WAVES}, "problem.diffusivity: varies in space"),
+        (EDDIES, {"problem__initial": [WAVES, WAVES]}, "initial"),
+        (EDDIES, FLAT, "3 dimensions"),
+        (EDDIES, {"problem__viscosity": 0}, "viscosity"),
+        (EDDIES, {"problem__outputs": ["stream_function"]}, "outputs"),
         (VORTICES, {"problem__viscosity": 0}, "where there is no hyperviscosity"),
         (VORTICES, {"problem__hyperviscosity": -1e-6}, "must not be negative"),
         (VORTICES, {"problem__initial": {"field": "multisine"}}, "1 dimensions"),

@@ -1,0 +1,77 @@
+"""Incompressible Navier-Stokes in three dimensions, by its velocity."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Annotated, ClassVar, Literal
+
+from pydantic import BeforeValidator, Field, field_validator
+
+from pdemill.solvers.families.poisson import UNIT_FUNCTION, ZERO, ZERO_FUNCTION
+from pdemill.spec.evolution import Evolution
+from pdemill.spec.field import AnyField, Function, NonNegativeField, PositiveField
+from pdemill.spec.model import as_tuple, refusal
+from pdemill.spec.problem import Terms
+from pdemill.spec.terms import Vector
+from pdemill.spec.unknowns import Unknown, VectorUnknown
+
+AXES = "x", "y", "z"
+
+
+class NavierStokes3D(Evolution):
+    """v_t + (v·∇)v + ∇p = ν ∇²v - μ v + f, ∇·v = 0, in three dimensions.
+
+    ``initial`` and ``source`` are lists of three fields, the velocity v(0) and the force f; of both, what has no
+    divergence counts (their Helmholtz projection). ``hyperviscosity`` q adds -q ∇⁴v. Input: v(0) as projected, all of
+    it where some is random; the viscosity ν, q and the drag μ (numbers per sample) and f as it is drawn, those that are
+    random. Output: the channels of ``outputs`` at the stored times: the velocity, the vorticity ∇×v, and the pressure
+    of mean 0 with -∇²p = ∇·(v·∇v), that of a force without divergence. Defaults: μ = 0, q = 0, f = 0.
+    """
+
+    family: Literal["navier_stokes_3d"]
+    initial: Vector  # type: ignore[assignment]
+    viscosity: PositiveField
+    hyperviscosity: NonNegativeField = ZERO
+    drag: NonNegativeField = ZERO
+    source: Annotated[tuple[AnyField, ...], BeforeValidator(as_tuple)] = ()
+    outputs: Annotated[
+        tuple[Literal["velocity", "vorticity", "pressure"], ...], Field(min_length=1), BeforeValidator(as_tuple)
+    ] = ("velocity",)
+    unknowns: ClassVar[tuple[Unknown, ...]] = (VectorUnknown("velocity"),)
+    linear: ClassVar[bool] = False
+    dimensions: ClassVar[tuple[int, ...]] = (3,)
+    operator_fields: ClassVar[tuple[str, ...]] = ("viscosity", "hyperviscosity", "drag")
+    positive: ClassVar[tuple[str, ...]] = ("viscosity",)
+    not_negative: ClassVar[tuple[str, ...]] = ("hyperviscosity", "drag")
+
+    @field_validator("outputs")
+    @classmethod
+    def _each_once(cls, outputs: tuple[str, ...]) -> tuple[str, ...]:
+        if len(set(outputs)) < len(outputs):
+            raise refusal("names an output twice")
+        return outputs
+
+    @property
+    def initial_names(self) -> tuple[str, ...]:
+        return tuple(f"initial_{axis}" for axis in AXES)
+
+    @property
+    def channels(self) -> tuple[str, ...]:
+        return tuple(
+            channel
+            for name in self.outputs
+            for channel in ((name,) if name == "pressure" else (f"{name}_{axis}" for axis in AXES))
+        )
+
+    def terms(self, drawn: Callable[[str], tuple[Function, ...]]) -> Terms:
+        initial = drawn("initial")
+        source = drawn("source") if self.source else (ZERO_FUNCTION,) * len(initial)
+        (viscosity,), (fourth,), (drag,) = drawn("viscosity"), drawn("hyperviscosity"), drawn("drag")
+        first, *others = (
+            Terms((viscosity,), f, reaction=drag, hyperdiffusion=fourth, initial=v)
+            for v, f in zip(initial, source, strict=True)
+        )
+        return Terms(
+            first.diffusion, first.source, reaction=drag, hyperdiffusion=fourth, velocity_advection=UNIT_FUNCTION,
+            initial=first.initial, others=tuple(others),
+        )  # fmt: skip
