@@ -77,9 +77,9 @@ class SpectralJob(TrajectoryJob):
         self.points, self.nodes, self.axes = self.stored.points, self.stored.nodes, self.stored.axes
         unknowns = self.problem.solved_for
         self.components = tuple(name for one in unknowns for name in one.channels(self.problem.dimension))
-        if self._first.terms.velocity_advection is not None and set(self.channels) & set(self.problem.initial_names):
-            self.channels = tuple(dict.fromkeys((*self.problem.initial_names, *self.channels)))  # projected together
         first = self._first.terms
+        if first.velocity_advection is not None and set(self.channels) & set(self.problem.initial_names):
+            self.channels = tuple(dict.fromkeys((*self.problem.initial_names, *self.channels)))  # projected together
         self.pointwise = (
             written.is_pointwise(first.equations) or pointwise_of(first, self.grid, self.components) is not None
         )
