@@ -33,14 +33,14 @@ class OnPeriodicBox(Trajectories):
     takes: ClassVar[Takes] = Takes(
         terms=frozenset({
             "diffusion", "convection", "advection", "reaction", "spectral_viscosity", "dispersion", "hyperdiffusion",
-            "self_advection", "vorticity_advection", "passive_advection", "velocity_advection", "law", "source",
-            "initial",
+            "self_advection", "vorticity_advection", "passive_advection", "velocity_advection", "planetary", "law",
+            "source", "initial",
         }),
         conditions=frozenset({"periodic"}),
         unknowns=frozenset([*((ScalarUnknown,) * count for count in (1, 2, 3)), (VectorUnknown,)]),
         uniform=frozenset({
             "diffusion", "convection", "advection", "reaction", "spectral_viscosity", "dispersion", "hyperdiffusion",
-            "self_advection", "vorticity_advection", "passive_advection", "velocity_advection", "law",
+            "self_advection", "vorticity_advection", "passive_advection", "velocity_advection", "planetary", "law",
         }),
     )  # fmt: skip
 
