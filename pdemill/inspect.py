@@ -22,8 +22,8 @@ from pdemill.store.root import read_attributes
 
 COLUMNS = (
     "rel_residual", "algebraic_error", "stored_error", "error_estimate", "error_order", "audit_error", "audit_interval",
-    "flags", "largest_weight", "time_error_estimate", "valid_until", "spectral_tail", "invariant_defect",
-    "budget_defect", "budget_limit", "steps", "iterations", "solve_seconds", "method", "sample_id",
+    "flags", "largest_weight", "time_error_estimate", "valid_until", "steady_at", "spectral_tail",
+    "invariant_defect", "budget_defect", "budget_limit", "steps", "iterations", "solve_seconds", "method", "sample_id",
 )  # fmt: skip
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import operator
 from collections.abc import Callable, Iterable, Mapping
+from types import MappingProxyType
 from typing import Any
 
 import numpy as np
@@ -16,10 +17,10 @@ from pdemill.spec.model import refusal
 MAX_LENGTH, MAX_NODES, MAX_POWER, MAX_SCALARS = 1000, 200, 64, 100
 MAX_NUMBER = 1e100
 
-_BINARY: dict[type[ast.operator], Callable[[Any, Any], Any]] = {
+BINARY: dict[type[ast.operator], Callable[[Any, Any], Any]] = {
     ast.Add: operator.add, ast.Sub: operator.sub, ast.Mult: operator.mul, ast.Div: np.divide, ast.Pow: np.power,
 }  # fmt: skip
-_UNARY: dict[type[ast.unaryop], Callable[[Any], Any]] = {ast.UAdd: operator.pos, ast.USub: operator.neg}
+UNARY: dict[type[ast.unaryop], Callable[[Any], Any]] = {ast.UAdd: operator.pos, ast.USub: operator.neg}
 FUNCTIONS: dict[str, tuple[int, Callable[..., Any]]] = {
     **{name: (1, getattr(np, name)) for name in ("sin", "cos", "tan", "exp", "log", "sqrt", "tanh", "abs", "sign")},
     "min": (2, np.minimum),
@@ -50,9 +51,13 @@ class Refused(ValueError):
     """What is wrong with a formula."""
 
 
-def check(tree: ast.expr, names: Iterable[str]) -> None:
-    """Raise Refused where a formula is anything but operators, functions, numbers and these names."""
+def check(
+    tree: ast.expr, names: Iterable[str], operators: Mapping[str, tuple[int, ...]] = MappingProxyType({})
+) -> None:
+    """Raise Refused where a formula is anything but operators, functions, numbers and these names; ``operators``: more
+    that may be called, with so many arguments."""
     names = set(names)
+    known = {name: (count,) for name, (count, _) in FUNCTIONS.items()} | dict(operators)
     nodes = list(ast.walk(tree))
     if len(nodes) > MAX_NODES:
         raise Refused(f"has more than {MAX_NODES} parts")
@@ -62,26 +67,27 @@ def check(tree: ast.expr, names: Iterable[str]) -> None:
                 if abs(value) > MAX_NUMBER:
                     raise Refused("has a number above 1e100")
             case ast.Name(id=name):
-                if name not in names and name not in FUNCTIONS:
+                if name not in names and name not in known:
                     raise Refused(f"has the unknown name {name!r}; give it a value under 'where'")
             case ast.BinOp(op=op):
-                if type(op) not in _BINARY:
+                if type(op) not in BINARY:
                     raise Refused("may use + - * / ** only")
                 if isinstance(op, ast.Pow) and not _small_power(node.right):
                     raise Refused(f"may raise to a number between -{MAX_POWER} and {MAX_POWER} only, such as x**(1/2)")
             case ast.UnaryOp(op=unary):
-                if type(unary) not in _UNARY:
+                if type(unary) not in UNARY:
                     raise Refused("may use + and - as signs only")
-            case ast.Call(func=ast.Name(id=name), args=args, keywords=[]) if name in FUNCTIONS:
-                if len(args) != FUNCTIONS[name][0]:
-                    raise Refused(f"calls {name} with {len(args)} arguments instead of {FUNCTIONS[name][0]}")
+            case ast.Call(func=ast.Name(id=name), args=args, keywords=[]) if name in known:
+                if len(args) not in known[name]:
+                    wanted = " or ".join(map(str, known[name]))
+                    raise Refused(f"calls {name} with {len(args)} arguments instead of {wanted}")
             case ast.Load() | ast.operator() | ast.unaryop():
                 pass
             case _:
                 raise Refused(f"may not contain {ast.unparse(node)[:40]!r}")
     called = {id(node.func) for node in nodes if isinstance(node, ast.Call)}
     for node in nodes:
-        if isinstance(node, ast.Name) and node.id in FUNCTIONS and id(node) not in called:
+        if isinstance(node, ast.Name) and node.id in known and id(node) not in called:
             raise Refused(f"uses the function {node.id} without arguments")
 
 
@@ -93,9 +99,9 @@ def _small_power(node: ast.expr) -> bool:
                 pass
             case ast.Name(id=name) if name in CONSTANTS:
                 pass
-            case ast.BinOp(op=op) if type(op) in _BINARY:
+            case ast.BinOp(op=op) if type(op) in BINARY:
                 pass
-            case ast.UnaryOp(op=unary) if type(unary) in _UNARY:
+            case ast.UnaryOp(op=unary) if type(unary) in UNARY:
                 pass
             case ast.Load() | ast.operator() | ast.unaryop():
                 pass
@@ -113,9 +119,9 @@ def value_of(node: ast.expr, names: Mapping[str, Any]) -> Any:
         case ast.Name(id=name):
             return names[name]
         case ast.UnaryOp(op=unary, operand=operand):
-            return _UNARY[type(unary)](value_of(operand, names))
+            return UNARY[type(unary)](value_of(operand, names))
         case ast.BinOp(left=left, op=op, right=right):
-            return _BINARY[type(op)](value_of(left, names), value_of(right, names))
+            return BINARY[type(op)](value_of(left, names), value_of(right, names))
         case ast.Call(func=ast.Name(id=name), args=args):
             return FUNCTIONS[name][1](*[value_of(arg, names) for arg in args])
     raise refusal("is not a formula that can be read")

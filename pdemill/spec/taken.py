@@ -33,9 +33,10 @@ def refuse_untaken(problem: Problem) -> None:
             raise refuse(path, f"brings in a {term} term, which {by} does not take (it takes {kinds})", None, NOT_TAKEN)
         if term == "diffusion" and len(functions) > 1 and not takes.tensor:
             raise refuse(path, f"is a diagonal tensor, and {by} takes one coefficient for all axes", None, NOT_TAKEN)
-        if term in takes.uniform and not all(value.is_flat for value in problem.sources(functions)):
+        varying = (one.origin for one in functions if not all(value.is_flat for value in problem.sources((one,))))
+        if term in takes.uniform and (name := next(varying, None)) is not None:
             raise refuse(
-                path,
+                (name,),
                 f"varies in space, and {by} takes numbers and scalars there ({', '.join(scalars)})",
                 None,
                 NOT_TAKEN,

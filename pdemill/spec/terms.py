@@ -50,17 +50,18 @@ class Terms:
     """The terms of -div(k grad u) + b . grad u + c u = f for one sample, or of
 
         u_t - div(k grad u) + b . grad u + div(v u) + c u + r(u) + p sum_i d_i^3 u + q Lap^2 u
-            + s sum_i d_i(u^2 / 2) + a (rot^-1 u) . grad u = f.
+            + s sum_i d_i(u^2 / 2) + a (rot^-1 u) . grad u - m Lap g(u) = f.
 
     ``diffusion`` k is one function, or one per axis for a diagonal tensor; ``convection`` b and ``advection`` v are one
     function per axis; ``spectral_viscosity`` is k once more, for the modes alone of more than m waves in the box, and
     m; ``dispersion`` is p, ``hyperdiffusion`` q, ``self_advection`` s, ``vorticity_advection`` a, with
     the velocity (d_y psi, -d_x psi) of -Lap psi = u in two dimensions; ``passive_advection`` is the same for another
     unknown, which the velocity of the first one carries; ``planetary`` is b in + b v_y, v that velocity; ``law`` is r,
-    whose function knows the unknowns as well; ``diffusion_law`` is a factor of k that knows u; ``storage`` is s in (u +
-    s(u))_t, which stands for u_t then; ``initial`` is u at the start. Of several unknowns, these are the terms of the
-    first, and ``others`` those of the others: ``law`` is that of all, and stands here; ``velocity_advection`` too, for
-    the unknowns as a velocity v: that many times (v . grad) v + grad p, with the p that keeps v, and f and the initial
+    whose function knows the unknowns as well; ``diffusion_law`` is a factor of k that knows u; ``potential`` is m and
+    the law g; ``storage`` is s in (u + s(u))_t, which stands for u_t then; ``equations`` is more of u_t, as a user
+    wrote it; ``initial`` is u at the start. Of several unknowns, these are the terms of the first, and ``others`` those
+    of the others: ``law`` and ``equations`` are those of all, and stand here; ``velocity_advection`` too, for the
+    unknowns as a velocity v: that many times (v . grad) v + grad p, with the p that keeps v, and f and the initial
     state, free of divergence. Of second order in time, u_tt + d u_t - c^2 div(k grad u) = f, with ``damping`` d,
     ``speed`` c, and ``rate``: u_t at the start. What is absent is zero. Every field of this class is a term: a
     discretiser takes it by name, or refuses the equations that have it.
@@ -81,7 +82,9 @@ class Terms:
     velocity_advection: Function | None = None
     law: Function | None = None
     diffusion_law: Function | None = None
+    potential: tuple[Function, ...] = ()
     storage: Function | None = None
+    equations: Function | None = None
     initial: Function | None = None
     rate: Function | None = None
     speed: Function | None = None
@@ -89,7 +92,7 @@ class Terms:
     others: tuple[Terms, ...] = ()
 
     def __post_init__(self) -> None:
-        lists = {"diffusion", "convection", "advection", "spectral_viscosity"}
+        lists = {"diffusion", "convection", "advection", "spectral_viscosity", "potential"}
         single = Terms.__dataclass_fields__.keys() - lists
         for name in self.names():
             value = getattr(self, name)

@@ -18,7 +18,7 @@ MOST_GRADING = 24
 Resolution = Annotated[
     tuple[Annotated[int, Field(ge=4)], ...], Field(min_length=1, max_length=3), BeforeValidator(as_tuple)
 ]
-TIME_OPTIONS = ("time_rtol", "step", "simulate_resolution")
+TIME_OPTIONS = ("time_rtol", "step", "max_step", "steady_rate", "simulate_resolution")
 
 
 class TimeMethod(Method):
@@ -28,6 +28,9 @@ class TimeMethod(Method):
     ``certify.valid_until``. Steps are halved, for each sample by itself, until it is reached; ``first_step`` is the
     longest, found by a trial on the job's first samples where it is absent. ``step``: one step for all samples instead;
     a sample that misses ``time_rtol`` with it fails.
+    ``max_step``: no step of a stored trajectory is longer. ``steady_rate``: where what changes over an interval between
+    stored times, relative and per unit of time, is at most so much, and would be half of ``time_rtol`` at most by the
+    end, the sample is steady: what is stored of later times are copies, and ``steady_at`` tells from when.
     ``grading`` g: the first interval, from 0 to T, is parted at T/2, T/4, .., T/2^g, and every part takes as many steps
     as the last one, so that steps are short where the initial state is left.
     ``simulate_resolution``: points per axis of the grid on which the equation is solved, where that is finer than the
@@ -48,6 +51,8 @@ class TimeMethod(Method):
     step: Positive | None = Field(default=None, exclude_if=lambda step: step is None)
     first_step: Positive | None = Field(default=None, exclude_if=lambda step: step is None)
     grading: Annotated[int, Field(ge=0, le=MOST_GRADING, exclude_if=lambda grading: grading == 0)] = 0
+    max_step: Positive | None = Field(default=None, exclude_if=lambda step: step is None)
+    steady_rate: Positive | None = Field(default=None, exclude_if=lambda rate: rate is None)
     simulate_resolution: Resolution | None = Field(default=None, exclude_if=lambda resolution: resolution is None)
     reaches_end: bool = Field(default=True, exclude_if=lambda reaches: reaches)
 
@@ -55,6 +60,9 @@ class TimeMethod(Method):
     def _one_step(self) -> TimeMethod:
         if self.step is not None and self.first_step is not None:
             raise refuse(("first_step",), "give either step or first_step, not both", self.first_step)
+        one_bound(self.step, self.max_step)
+        if self.first_step is not None and self.max_step is not None and self.first_step > self.max_step:
+            raise refuse(("first_step",), f"is longer than max_step, {self.max_step:g}", self.first_step)
         if self.step is not None and self.grading:
             raise refuse(("grading",), "makes steps of many lengths: give either step or grading", self.grading)
         return self
@@ -71,6 +79,8 @@ class TimeMethod(Method):
             )
         if self.simulate_resolution is not None and self.on != "spectral":
             return Fault(("simulate_resolution",), f"is for the discretiser spectral, and {by} takes this problem")
+        if self.steady_rate is not None and _in_time(problem):
+            return Fault(("steady_rate",), "is for equations whose data do not depend on t")
         if self.grading and not self.graded:
             return Fault(("grading",), f"is not for {self.method}, whose steps within an interval are equal")
         if self.grading and isinstance(problem, Evolution) and problem.time.warmup:
@@ -80,6 +90,18 @@ class TimeMethod(Method):
     @abstractmethod
     def scheme(self) -> Any:
         """The scheme that takes its steps."""
+
+
+def one_bound(step: float | None, max_step: float | None) -> None:
+    """Refuse a longest step beside a given one."""
+    if step is not None and max_step is not None:
+        raise refuse(("max_step",), "give either step or max_step, not both", max_step)
+
+
+def _in_time(problem: Problem) -> bool:
+    """Whether any data of a problem depend on t."""
+    values = [value for _, value in problem.slots()] + [value for *_, value in problem.side_slots()]
+    return any(value.in_time for value in values)
 
 
 def too_coarse(simulated: tuple[int, ...] | None, problem: Problem) -> Fault | None:

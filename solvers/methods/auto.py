@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from typing import Annotated, Any, ClassVar, Literal
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from pdemill.errors import Fault
 from pdemill.spec.method import LinearMethod, Method
 from pdemill.spec.model import AsNumber, Positive
 from pdemill.spec.problem import Problem
-from pdemill.spec.time_method import TIME_OPTIONS, TIME_RTOL, Resolution
+from pdemill.spec.time_method import TIME_OPTIONS, TIME_RTOL, Resolution, one_bound
 
 LINEAR_OPTIONS = ("rtol", "sort", "guess")
 
@@ -21,7 +21,8 @@ class Auto(LinearMethod):
 
     ``trial``: ``auto`` measures where that costs at most 5 % of the job and 30 s, and else goes by estimates;
     ``always`` measures, up to 30 s; ``never`` goes by estimates, which choose the same method every time.
-    ``time_rtol``, ``step``, ``simulate_resolution``: for equations in time, as their methods have them.
+    ``time_rtol``, ``step``, ``max_step``, ``steady_rate``, ``simulate_resolution``: for equations in time, as their
+    methods have them.
     """
 
     method: Literal["auto"] = "auto"
@@ -31,7 +32,14 @@ class Auto(LinearMethod):
         default=TIME_RTOL, exclude_if=lambda value: value == TIME_RTOL
     )
     step: Positive | None = Field(default=None, exclude_if=lambda step: step is None)
+    max_step: Positive | None = Field(default=None, exclude_if=lambda step: step is None)
+    steady_rate: Positive | None = Field(default=None, exclude_if=lambda rate: rate is None)
     simulate_resolution: Resolution | None = Field(default=None, exclude_if=lambda resolution: resolution is None)
+
+    @model_validator(mode="after")
+    def _one_bound(self) -> Auto:
+        one_bound(self.step, self.max_step)
+        return self
 
     def objection(self, problem: Problem) -> Fault | None:
         foreign = LINEAR_OPTIONS if problem.solved_by == "steps" else TIME_OPTIONS if not problem.evolves else ()

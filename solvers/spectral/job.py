@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from pdemill.points import Array
 from pdemill.solvers.instance import Instance, InvalidSample
 from pdemill.solvers.solution import Result
+from pdemill.solvers.spectral import written
 from pdemill.solvers.spectral.balance import Balance
 from pdemill.solvers.spectral.exponential import Exponential
 from pdemill.solvers.spectral.grid import PeriodicGrid, Spectra
@@ -31,6 +32,7 @@ from pdemill.solvers.spectral.symbols import (
     projected,
     weights_of,
 )
+from pdemill.solvers.symbolic.equations import EquationsFunction
 from pdemill.solvers.trajectories.differences import apart
 from pdemill.solvers.trajectories.job import March, Piece, Reference, Start, TrajectoryJob
 from pdemill.spec.field import Function
@@ -41,6 +43,9 @@ from pdemill.store.layout import ArrayLayout
 
 BALANCED = 1e-10
 """Largest mean of a field that must have none, relative to its largest value."""
+LOST, LOST_BY_STIFF_LAWS = 0.5, 1.0
+"""What of the order in time stiff terms cost: Kuramoto-Sivashinsky has 3.4 to 3.6 of 4; laws beside hyperdiffusion have
+less."""
 BATCH_BYTES = 2**21
 """Samples are marched together as long as one array of their fields is no larger."""
 MOST_TAIL = 0.01
@@ -62,7 +67,6 @@ class SpectralJob(TrajectoryJob):
         ArrayLayout(name, "float32") for name in ("spectral_tail", "invariant_defect", "budget_defect", "budget_limit")
     )
     first_columns = ("spectral_tail",)
-    lost = 0.5  # Kuramoto-Sivashinsky: 3.4 to 3.6 of 4
 
     def __init__(self, spec: Spec, chosen: Method | None = None) -> None:
         super().__init__(spec, chosen)
@@ -73,10 +77,13 @@ class SpectralJob(TrajectoryJob):
         self.points, self.nodes, self.axes = self.stored.points, self.stored.nodes, self.stored.axes
         unknowns = self.problem.solved_for
         self.components = tuple(name for one in unknowns for name in one.channels(self.problem.dimension))
-        if self._first.terms.velocity_advection is not None and set(self.channels) & set(self.problem.initial_names):
+        first = self._first.terms
+        if first.velocity_advection is not None and set(self.channels) & set(self.problem.initial_names):
             self.channels = tuple(dict.fromkeys((*self.problem.initial_names, *self.channels)))  # projected together
-        self.pointwise = pointwise_of(self._first.terms, self.grid, self.components) is not None
-        if self.pointwise:
+        self.pointwise = (
+            written.is_pointwise(first.equations) or pointwise_of(first, self.grid, self.components) is not None
+        )
+        if self.pointwise or first.equations is not None:
             self.own_columns = self.own_columns[:1]
         self._shared: dict[PeriodicGrid, Symbols] = {}
         self._products: dict[PeriodicGrid, Products | None] = {}
@@ -92,6 +99,11 @@ class SpectralJob(TrajectoryJob):
     @property
     def order(self) -> int:
         return self.scheme.order
+
+    @property
+    def lost(self) -> float:
+        stiff = self.pointwise and any(term == "hyperdiffusion" for term, _, _ in self.problem.asked())
+        return LOST_BY_STIFF_LAWS if stiff else LOST
 
     @property
     def evaluations(self) -> int:
@@ -114,15 +126,21 @@ class SpectralJob(TrajectoryJob):
         if self._alike and grid in self._shared:
             return self._shared[grid]
         terms = instance.terms
-        found = self._products_on(grid, terms)
-        weights = weights_of(terms, found) if found else np.empty((0, grid.modes), np.complex128)
         sources = [(one.source, "source") for one in of_unknowns(terms)]
         forcing = self._all_coefficients(sources, terms, grid)
-        pointwise = pointwise_of(terms, grid, self.components)
-        made = Symbols(terms, linear_symbol(terms, grid), weights, forcing, pointwise)
+        if isinstance(terms.equations, EquationsFunction):
+            made = written.symbols_of(terms, terms.equations, grid, forcing)
+        else:
+            made = self._symbols(terms, grid, forcing)
         if self._alike:
             self._shared[grid] = made
         return made
+
+    def _symbols(self, terms: Terms, grid: PeriodicGrid, forcing: Spectra) -> Symbols:
+        found = self._products_on(grid, terms)
+        weights = weights_of(terms, found) if found else np.empty((0, grid.modes), np.complex128)
+        pointwise = pointwise_of(terms, grid, self.components)
+        return Symbols(terms, linear_symbol(terms, grid), weights, forcing, pointwise)
 
     def start_of(self, instance: Instance, number: int) -> Start:
         """The state: the coefficients of the drawn functions that the grid of the simulation keeps, from their values
@@ -165,7 +183,10 @@ class SpectralJob(TrajectoryJob):
 
     def _products_on(self, grid: PeriodicGrid, terms: Terms) -> Products | None:
         if grid not in self._products:
-            self._products[grid] = products_of(terms, grid)
+            if isinstance(terms.equations, EquationsFunction):
+                self._products[grid] = None if self.pointwise else written.products(terms.equations, grid)
+            else:
+                self._products[grid] = products_of(terms, grid)
         return self._products[grid]
 
     @cached_property

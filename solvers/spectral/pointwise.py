@@ -22,7 +22,7 @@ from pdemill.solvers.fields.law import LawFunction
 from pdemill.solvers.spectral.grid import PeriodicGrid, Spectra
 from pdemill.solvers.spectral.transforms import LANES, Transforms, times
 from pdemill.spec.field import Function
-from pdemill.spec.terms import Terms
+from pdemill.spec.terms import NOWHERE, Terms
 
 type Symbol = NDArray[Any]
 """A factor of every kept mode, real or complex, [modes]."""
@@ -37,14 +37,16 @@ class Pointwise:
 
     fields         (a, D) of every q: the component of the unknowns and its symbol, None for 1
     functions      the g: from points and q [J, *shape] to [P, *shape]; what a point comes to depends on it alone
-    degrees        of every g as a polynomial of the q together; None where it is none
+    degrees        of the g as polynomials of all q; None where one is none
     contributions  (a, p, W): the component that gains W F(g_p), and the symbol
+    couplings      (a, b, W): the component that gains W u_b, the other one, and the symbol
     """
 
     fields: tuple[tuple[int, Symbol | None], ...]
     functions: Callable[[Points, Array], Array]
     degrees: tuple[int | None, ...]
     contributions: tuple[tuple[int, int, Symbol], ...]
+    couplings: tuple[tuple[int, int, Symbol], ...] = ()
 
 
 class PaddedGrid:
@@ -76,53 +78,68 @@ class Rates:
     multiplied in an order that does not depend on the others."""
 
     def __init__(self, grid: PeriodicGrid, tendencies: Sequence[Pointwise], forcing: NDArray[np.complex128]) -> None:
-        self.padded = PaddedGrid(grid, tendencies[0].degrees)
+        self.padded = PaddedGrid(grid, tendencies[0].degrees) if tendencies[0].degrees else None
         self.modes, self.tendencies, self.forcing = grid.modes, tendencies, forcing
 
     def __call__(self, u: Spectra) -> Spectra:
-        rows, shape = len(u), self.padded.shape
-        parts = u.reshape(rows, -1, self.modes)
+        parts = u.reshape(len(u), -1, self.modes)
+        total = np.array(np.broadcast_to(self.forcing, u.shape))
+        for one, known, part in zip(self.tendencies, parts, total.reshape(parts.shape), strict=True):
+            for a, b, symbol in one.couplings:
+                part[a] += times(symbol, known[b])
+        if self.padded is None:
+            return total
+        shape = self.padded.shape
         spectra = np.stack(
             [
                 np.stack([part[a] if symbol is None else times(symbol, part[a]) for a, symbol in one.fields])
                 for one, part in zip(self.tendencies, parts, strict=True)
             ]
         )
-        values = self.padded.transforms.fields(spectra.reshape(-1, self.modes)).reshape(rows, -1, *shape)
+        values = self.padded.transforms.fields(spectra.reshape(-1, self.modes)).reshape(len(u), -1, *shape)
         found = np.stack([one.functions(self.padded.points, q) for one, q in zip(self.tendencies, values, strict=True)])
-        made = self.padded.transforms.coefficients(found.reshape(-1, *shape)).reshape(rows, -1, self.modes)
-        total = np.array(np.broadcast_to(self.forcing, u.shape))
+        made = self.padded.transforms.coefficients(found.reshape(-1, *shape)).reshape(len(u), -1, self.modes)
         for one, gained, part in zip(self.tendencies, made, total.reshape(parts.shape), strict=True):
             for a, p, symbol in one.contributions:
                 part[a] += times(symbol, gained[p])
         return total
 
 
-def _law(law: Function, grid: PeriodicGrid, names: tuple[str, ...]) -> Pointwise:
+def _law(terms: tuple[Function, ...], grid: PeriodicGrid, names: tuple[str, ...]) -> Pointwise:
     """- r(u, ..), one formula for each unknown."""
+    (law,) = terms
+    minus = np.full(grid.modes, -1.0)
+    return _of_laws(law, names, tuple((a, a, minus) for a in range(len(names))))
+
+
+def _potential(terms: tuple[Function, ...], grid: PeriodicGrid, names: tuple[str, ...]) -> Pointwise:
+    """m Lap g(u)."""
+    mobility, law = terms
+    return _of_laws(law, names, ((0, 0, -float(mobility(NOWHERE)) * grid.squared),))
+
+
+def _of_laws(law: Function, names: tuple[str, ...], contributions: tuple[tuple[int, int, Symbol], ...]) -> Pointwise:
     assert isinstance(law, LawFunction)
 
     def functions(points: Points, q: Array) -> Array:
         return law.at(points, dict(zip(names, q, strict=True)))
 
-    minus = np.full(grid.modes, -1.0)
-    return Pointwise(
-        tuple((a, None) for a in range(len(names))),
-        functions,
-        (law.degree,) * len(names),
-        tuple((a, a, minus) for a in range(len(names))),
-    )
+    fields = tuple((a, None) for a in range(len(names)))
+    return Pointwise(fields, functions, (law.degree,), contributions)
 
 
-POINTWISE: Mapping[str, Callable[[Function, PeriodicGrid, tuple[str, ...]], Pointwise]] = {"law": _law}
-"""By the name of the term, from its function, for the components of the unknowns by name."""
+POINTWISE: Mapping[str, Callable[[tuple[Function, ...], PeriodicGrid, tuple[str, ...]], Pointwise]] = {
+    "law": _law,
+    "potential": _potential,
+}
+"""By the name of the term, from its functions, for the components of the unknowns by name."""
 
 
 def pointwise_of(terms: Terms, grid: PeriodicGrid, names: tuple[str, ...]) -> Pointwise | None:
     """The pointwise tendency of one sample; None where there is none. Raises FamilyError for several, and beside
     products."""
-    found = [name for name, _ in terms.present() if name in POINTWISE]
-    both = found + [name for name, _ in terms.present() if name in PRODUCTS]
+    found = {name: functions for name, functions in terms.present() if name in POINTWISE}
+    both = [*found, *(name for name, _ in terms.present() if name in PRODUCTS)]
     if found and len(both) > 1:
         raise FamilyError(f"an equation may have one law or product on periodic boxes, and this has {', '.join(both)}")
-    return POINTWISE[found[0]](getattr(terms, found[0]), grid, names) if found else None
+    return next((POINTWISE[name](functions, grid, names) for name, functions in found.items()), None)

@@ -17,13 +17,15 @@ from pdemill.points import Array
 from pdemill.solvers.fields.law import LawFunction
 from pdemill.solvers.spectral.grid import PeriodicGrid
 from pdemill.solvers.spectral.symbols import numbers
+from pdemill.solvers.symbolic.equations import EquationsFunction
+from pdemill.solvers.symbolic.rates import finer_for, written_linear, written_rates
 from pdemill.spec.terms import Terms
 
 type Complex = NDArray[np.complex128]
 KNOWN = {
     "diffusion", "convection", "advection", "reaction", "spectral_viscosity", "dispersion", "hyperdiffusion",
-    "self_advection", "vorticity_advection", "passive_advection", "velocity_advection", "planetary", "law", "source",
-    "initial",
+    "self_advection", "vorticity_advection", "passive_advection", "velocity_advection", "planetary", "law",
+    "potential", "equations", "source", "initial",
 }  # fmt: skip
 
 
@@ -112,7 +114,14 @@ class OtherMarch:
         self.waves = np.meshgrid(*lines, indexing="ij")
         kept = [np.abs(np.rint(np.fft.fftfreq(n, 1.0 / n))) <= cut for n, cut in zip(grid.shape, grid.cut, strict=True)]
         self.kept = np.logical_and.reduce(np.meshgrid(*kept, indexing="ij"))
+        self.squared = np.asarray(sum(np.square(wave) for wave in self.waves))
         self.linear = np.stack([linear_rates(one, self.waves, grid.lengths) for one in self.terms])
+        self.written = terms.equations if isinstance(terms.equations, EquationsFunction) else None
+        self.finer = 2
+        if self.written is not None:
+            self.own = written_linear(self.written, self.waves)
+            self.linear += self.own
+            self.finer = finer_for(self.written)
         self.free = terms.velocity_advection is not None
         """Whether the unknowns are a velocity without divergence."""
         self.force = self._freed(np.stack([self._force(one) for one in self.terms]))
@@ -120,7 +129,7 @@ class OtherMarch:
     def _force(self, terms: Terms) -> Complex:
         fine = self.grid.refined
         source = np.broadcast_to(np.asarray(terms.source(fine.points), dtype=np.float64), fine.shape)
-        force = self._coefficients(source)
+        force = self._restricted(np.fft.fftn(source, norm="forward"), 2)
         force[(0,) * self.grid.dimension] *= terms.vorticity_advection is None
         return force
 
@@ -143,30 +152,37 @@ class OtherMarch:
     def _rest(self, u: Complex) -> Complex:
         """The sources and what is not linear."""
         parts = quadratic_rates(self.terms, list(u), self.waves, self._values, self._coefficients)
-        if (law := self.terms[0].law) is not None:
-            assert isinstance(law, LawFunction)
+        if self.written is not None:
+            rates = written_rates(self.written, [self._values(part) for part in u], self.grid.lengths)
+            parts = [part + self._coefficients(rate) for part, rate in zip(parts, rates, strict=True)]
+            parts = [part - linear for part, linear in zip(parts, self.own * u, strict=True)]
+        terms = self.terms[0]
+        for function in (terms.law, *terms.potential[1:]):
+            if function is None:
+                continue
+            assert isinstance(function, LawFunction)
             known = dict(zip(self.names, map(self._values, u), strict=True))
-            for part, gained in zip(parts, law.at(self.grid.refined.points, known), strict=True):
-                part -= self._coefficients(gained)
+            made = [self._coefficients(values) for values in function.at(self.grid.refined.points, known)]
+            for part, gained in zip(parts, made, strict=True):
+                part -= gained if function is terms.law else numbers(terms.potential[:1])[0] * self.squared * gained
         return self.force + np.stack(parts)
 
     def _freed(self, parts: Complex) -> Complex:
         return np.stack(without_divergence(list(parts), self.waves)) if self.free else parts
 
     def _values(self, u: Complex) -> Array:
-        """Real values on the grid with twice the points."""
-        shape = self.grid.shape
-        fine = np.zeros(tuple(2 * n for n in shape), np.complex128)
-        fine[self._places()] = u
+        """Real values on the finer grid."""
+        fine = np.zeros(tuple(self.finer * n for n in self.grid.shape), np.complex128)
+        fine[self._places(self.finer)] = u
         return np.ascontiguousarray(np.fft.ifftn(fine, norm="forward").real)
 
     def _coefficients(self, values: Array) -> Complex:
-        return self._restricted(np.fft.fftn(values, norm="forward"))
+        return self._restricted(np.fft.fftn(values, norm="forward"), self.finer)
 
-    def _restricted(self, fine: Complex) -> Complex:
-        return np.where(self.kept, fine[self._places()], 0.0)
+    def _restricted(self, fine: Complex, finer: int) -> Complex:
+        return np.where(self.kept, fine[self._places(finer)], 0.0)
 
-    def _places(self) -> tuple[NDArray[np.intp], ...]:
-        """Where the modes of the grid are among those of the finer one."""
-        index = [np.rint(np.fft.fftfreq(n, 1.0 / n)).astype(np.intp) % (2 * n) for n in self.grid.shape]
+    def _places(self, finer: int) -> tuple[NDArray[np.intp], ...]:
+        """Where the modes of the grid are among those of one with so many times the points."""
+        index = [np.rint(np.fft.fftfreq(n, 1.0 / n)).astype(np.intp) % (finer * n) for n in self.grid.shape]
         return np.ix_(*index)

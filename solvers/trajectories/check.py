@@ -15,7 +15,7 @@ from pdemill.solvers import flags
 from pdemill.solvers.agreement import agrees
 from pdemill.solvers.instance import Instance, InvalidSample
 from pdemill.solvers.trajectories.differences import apart, differences, variations
-from pdemill.solvers.trajectories.job import March, Piece, Start, States, TrajectoryJob, advance
+from pdemill.solvers.trajectories.job import STEADY, March, Piece, Start, States, TrajectoryJob, advance
 from pdemill.solvers.trajectories.ladder import warmed
 from pdemill.solvers.trajectories.shard import Refined
 from pdemill.store.layout import Shard
@@ -94,6 +94,7 @@ class Checked:
             yield "its time_error_estimate is not the largest frame_error"
         if not stored["time_error_estimate"] <= stored["stored_error"]:
             yield "its stored_error is below its time_error_estimate"
+        yield from self._at_rest()
         yield from job.check_own(stored, self.solution, valid)
         for name in flags.disputed(flags.Evidence(stored), int(stored["flags"]), job.here):
             yield f"its flags are not what the stored numbers give: {name}"
@@ -102,8 +103,29 @@ class Checked:
 
     def _run(self) -> int | None:
         """The number of the run that took so many steps."""
-        runs = range(1, 2 + self.job.levels)
-        return next((run for run in runs if sum(self.job.steps(run)) == int(self.stored["steps"])), None)
+        runs, until, steps = range(1, 2 + self.job.levels), self._steady_at, int(self.stored["steps"])
+        return next((run for run in runs if self.job.steps_until(run, until) == steps), None)
+
+    @property
+    def _steady_at(self) -> float:
+        return float(self.stored.get(STEADY, np.nan))
+
+    def _at_rest(self) -> Iterator[str]:
+        """What is stored from the time on from which it is steady: copies, of a state that hardly changed before."""
+        job, at = self.job, self._steady_at
+        if np.isnan(at):
+            return
+        if at not in job.times[1:]:
+            yield f"its {STEADY} {at:g} is no stored time after another"
+            return
+        frame = job.times.index(at)
+        before, after = self.solution[:, frame - 1], self.solution[:, frame]
+        if (self.solution[:, frame:] != self.solution[:, frame : frame + 1]).any():
+            yield f"it changes after t = {at:g}, from which on it should be steady"
+        varied, length = variations(self.solution[:, :frame]).max(axis=1), at - job.times[frame - 1]
+        found, bound = apart(before, after, varied) / length, float(job.method.steady_rate or 0.0)
+        if not found <= bound * (1.0 + GAP) + TIMES * self._rounding(after, varied) / length:
+            yield f"it is stored as steady from t = {at:g}, and still changes by {found:.1e} per unit of time"
 
     @property
     def _comparable(self) -> bool:

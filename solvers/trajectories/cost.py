@@ -58,5 +58,6 @@ def expected_steps(problem: Evolution, method: TimeMethod) -> int:
         carried = problem.discretisation.general and any(term == "advection" for term, _, _ in problem.asked())
         longest = 4.0 * finest if carried or not problem.linear else problem.times[-1]
         longest = finest if problem.second_order else longest
+    longest = longest if method.max_step is None else min(longest, method.max_step)
     total = problem.times[-1] + problem.time.warmup
     return max(2 * len(problem.times), ceil(min(min(total, LONGEST) / max(longest, SHORTEST), MOST_STEPS)))

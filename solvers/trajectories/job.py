@@ -45,6 +45,8 @@ def fitting(sample_bytes: int) -> int:
     return min(shard_samples(sample_bytes), 1 << max(0, int(log2(max(MOST_SHARD / sample_bytes, 1.0)))))
 
 
+STEADY = "steady_at"
+"""The column of the stored times from which on samples are steady."""
 CERTIFIED = "certificate_columns"
 """The attribute of a store that lists the columns of its kind of trajectories."""
 EXACT = 1e-9
@@ -261,7 +263,8 @@ class TrajectoryJob(Job):
     @property
     def first_step(self) -> float:
         """The longest step that is tried."""
-        return self.method.step or self.method.first_step or self.longest
+        longest = self.method.step or self.method.first_step or self.longest
+        return longest if self.method.max_step is None else min(longest, self.method.max_step)
 
     @property
     def levels(self) -> int:
@@ -283,6 +286,11 @@ class TrajectoryJob(Job):
     def steps(self, run: int) -> list[int]:
         """Steps in every interval of run number ``run``."""
         return [sum(piece.steps for piece in pieces) for pieces in self.pieces(run)]
+
+    def steps_until(self, run: int, until: float) -> int:
+        """Steps of run number ``run`` to the stored time ``until``; of all of it where that is NaN."""
+        counted = zip(self.begins, self.steps(run), strict=True)
+        return sum(steps for begin, steps in counted if not begin >= until)
 
     def pieces(self, run: int) -> list[list[Piece]]:
         """The pieces of every interval, within which steps are equal: in run number 0 twice the first step long, in
@@ -363,6 +371,7 @@ class TrajectoryJob(Job):
             ArrayLayout("stored_error", "float32"),
             ArrayLayout("frame_error", "float32", (frames,), ("t",)),
             ArrayLayout("valid_until", "float64"),
+            *([ArrayLayout(STEADY, "float64")] if self.method.steady_rate is not None else []),
             *self.own_columns,
             ArrayLayout("error_estimate", "float32"),
             flags.column(),

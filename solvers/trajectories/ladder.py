@@ -10,12 +10,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
+from math import nan
 
 import numpy as np
 
 from pdemill.points import Array
 from pdemill.solvers.trajectories.differences import differences
 from pdemill.solvers.trajectories.job import Start, States, TrajectoryJob, advance, steps_of
+from pdemill.solvers.trajectories.steady import Rest, Resting
 
 
 @dataclass(frozen=True)
@@ -23,7 +25,7 @@ class Trajectory:
     """One sample, marched. ``frames``: its states at the stored times [T, numbers]; ``left``: algebraic errors until
     then [T, C]; ``fields``: its channels [C, T, *shape]; ``errors``: the estimated relative error in time at each
     stored time [T]; ``run``: that of the last pair of runs, ``steps`` in it; ``reached``: whether it is right up to the
-    time required."""
+    time required; ``steady_at``: the stored time from which on it is steady, NaN where none is found."""
 
     number: int
     frames: States
@@ -33,6 +35,7 @@ class Trajectory:
     run: int
     steps: int
     reached: bool
+    steady_at: float = nan
 
     @property
     def finite(self) -> bool:
@@ -42,11 +45,12 @@ class Trajectory:
 @dataclass(frozen=True)
 class Run:
     """Samples, marched: ``frames`` [samples, T, numbers], their states at the stored times; ``left`` [samples, T, C],
-    the algebraic errors until then; ``steps`` that each took."""
+    the algebraic errors until then; ``steps`` that each took to the end; ``rests``: those that came to rest."""
 
     frames: States
     left: Array
     steps: int
+    rests: Sequence[Rest | None]
 
 
 def marched(job: TrajectoryJob, starts: Sequence[Start], run: int) -> Run:
@@ -55,11 +59,13 @@ def marched(job: TrajectoryJob, starts: Sequence[Start], run: int) -> Run:
     state = starts[0].state
     frames = np.full((len(starts), len(job.times), *state.shape), np.nan, state.dtype)
     left = np.zeros((len(starts), len(job.times), len(job.problem.channels)))
+    rests: list[Rest | None] = []
     for begin in range(0, len(starts), job.together):
         part = list(starts[begin : begin + job.together])
         march = job.march([one.equation for one in part])
         u = np.stack([one.state for one in part])
         rows = slice(begin, begin + len(part))
+        resting = None if job.method.steady_rate is None else Resting(job, len(part))
         if first:
             frames[rows, 0] = u
         with np.errstate(over="ignore", invalid="ignore"):
@@ -68,9 +74,13 @@ def marched(job: TrajectoryJob, starts: Sequence[Start], run: int) -> Run:
                 frames[rows, frame] = u
                 if march.left is not None:
                     left[rows, frame] = march.left
-                if not np.isfinite(u).any():
+                if not np.isfinite(u).any() or (resting is not None and resting.look(frame, frames[rows])):
                     break
-    return Run(frames, left, sum(job.steps(run)))
+        if resting is not None:
+            resting.copied(frames[rows])
+            resting.copied(left[rows])
+        rests += [None] * len(part) if resting is None else resting.found
+    return Run(frames, left, sum(job.steps(run)), rests)
 
 
 def fields_of(job: TrajectoryJob, frames: States) -> Array:
@@ -91,12 +101,15 @@ def trajectories(
         found = marched(job, left, run)
         longest = job.longest_of(run)
         again = []
-        for one, frames, off in zip(left, found.frames, found.left, strict=True):
+        for one, frames, off, rest in zip(left, found.frames, found.left, found.rests, strict=True):
             fields = fields_of(job, frames)
             errors = differences(coarse.pop(one.number), fields) / factor
+            errors = errors if rest is None else rest.drifted(errors, job.times)
+            steady_at = nan if rest is None else job.times[rest.frame]
             small = bool((errors[np.array(job.times) <= job.required] <= job.method.time_rtol).all())
             reached = small and job.suits(one, longest)
-            made = Trajectory(one.number, frames, off, fields, errors, run, found.steps, reached)
+            steps = found.steps if rest is None else job.steps_until(run, steady_at)
+            made = Trajectory(one.number, frames, off, fields, errors, run, steps, reached, steady_at)
             if reached or run == 1 + job.levels or stop(made):
                 yield made
             else:

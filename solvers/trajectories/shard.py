@@ -16,7 +16,7 @@ from pdemill.solvers.solution import Result
 from pdemill.solvers.stopwatch import Stopwatch
 from pdemill.solvers.subsets import refined_samples
 from pdemill.solvers.trajectories.differences import differences
-from pdemill.solvers.trajectories.job import Start, TrajectoryJob
+from pdemill.solvers.trajectories.job import STEADY, Start, TrajectoryJob
 from pdemill.solvers.trajectories.ladder import Trajectory, trajectories, warmed
 from pdemill.store.layout import Shard
 from pdemill.store.store import ShardData
@@ -181,6 +181,8 @@ class Rows:
         arrays["stored_error"][row] = (found.errors[valid] + rounding).max()
         arrays["frame_error"][row] = np.minimum(found.errors, np.finfo(np.float32).max)
         arrays["valid_until"][row] = last
+        if STEADY in arrays:
+            arrays[STEADY][row] = found.steady_at
         for name, value in own.items():
             arrays[name][row] = value
         arrays["error_estimate"][row] = error

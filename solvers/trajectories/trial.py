@@ -123,7 +123,7 @@ def _tried(job: TrajectoryJob, method: TimeMethod, most: float = np.inf) -> Foun
 def _with_steps(job: TrajectoryJob, method: TimeMethod, most: float) -> Found:
     """What a scheme with a grading finds, before it takes ``most`` evaluations per trajectory."""
     begin = process_time() - compile_seconds()
-    longest = job.longest_tried
+    longest = job.longest_tried if method.max_step is None else min(job.longest_tried, 2.0 * method.max_step)
     trial = _trial(job, method, longest)
     split = next(iter(job.spec.splits))
     count = min(SAMPLES, job.spec.splits[split])

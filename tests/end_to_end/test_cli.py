@@ -285,6 +285,7 @@ SHORTER = {
     "pdebench-reaction-diffusion": ["problem.resolution=[128]", "problem.time={end: 0.1, intervals: 10}"],
     "pdebench-diffusion-sorption": ["problem.resolution=[32]", "problem.time={end: 20, intervals: 4}"],
     "poseidon-ace": ["problem.resolution=[64, 64]", "problem.initial.waves=[8, 16]", "problem.reaction.where.a=12100"],
+    "well-gray-scott": ["problem.time={end: 10, intervals: 1}"],
     "wave-gauss": ["problem.resolution=[64, 64]"],
 }
 """Trajectories that take minutes, for a moment."""

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from pdemill.solvers.derivatives import PARTIAL, derivative
-from pdemill.solvers.formulas import _BINARY, CONSTANTS, FUNCTIONS, check, parsed, value_of
+from pdemill.solvers.formulas import BINARY, CONSTANTS, FUNCTIONS, check, parsed, value_of
 
 U = np.array([0.3, 0.7, 1.4, 2.6])
 NAMES: dict[str, Any] = {"u": U, "a": 1.3, "x": np.array([0.1, 0.9, 0.4, 0.6]), **CONSTANTS}
@@ -62,7 +62,7 @@ def test_second_derivatives_are_derivatives_of_derivatives() -> None:
 
 
 def test_every_operator_and_function_has_a_rule() -> None:
-    assert set(PARTIAL) == set(FUNCTIONS) | set(_BINARY)
+    assert set(PARTIAL) == set(FUNCTIONS) | set(BINARY)
     assert all(len(PARTIAL[name]) == arguments for name, (arguments, _) in FUNCTIONS.items())
 
 

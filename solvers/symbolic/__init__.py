@@ -1,0 +1,1 @@
+"""Equations as text: read, and taken apart into what spectral methods march."""
