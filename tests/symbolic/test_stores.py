@@ -11,11 +11,12 @@ import pytest
 import pdemill
 from pdemill.solvers.job import open_job
 from pdemill.solvers.spectral import written
+from pdemill.solvers.trajectories.differences import differences
 from pdemill.solvers.trajectories.job import TrajectoryJob
 from pdemill.solvers.trajectories.ladder import fields_of, marched
 from pdemill.spec import validate
 from tests.evolving import assert_certified, assert_same_bits, formula
-from tests.spectral.test_trajectories import assert_honest, changed, failures, true_over_estimated
+from tests.spectral.test_trajectories import arrays, assert_honest, changed, failures, true_over_estimated
 
 FLAMES: dict[str, Any] = {
     "problem": {
@@ -86,6 +87,26 @@ def test_bits_depend_on_neither_shards_nor_workers(name: str, tmp_path: Path) ->
 def test_estimates_of_the_error_in_time_are_honest(name: str) -> None:
     """Against a run with an eighth of the step."""
     assert_honest(true_over_estimated(changed(ALL[name], samples=12), finer=3))
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("name", "points"), [("flames", [40]), ("phases", [36, 24])])
+def test_estimates_of_the_error_in_space_are_honest(name: str, points: list[int], tmp_path: Path) -> None:
+    """Against a grid with four times the points along every axis."""
+    solver = {"method": "etdrk4", "first_step": 0.02, "time_rtol": 1e-8}
+    found = []
+    for times in (1, 4):
+        spec = changed(
+            ALL[name], problem__resolution=[times * n for n in points], solver=solver, store={"dtype": "float64"},
+            certify={"refine": 1.0 if times == 1 else 0.0},
+        )  # fmt: skip
+        assert not pdemill.generate(spec, tmp_path / f"{times}.zarr", workers=0).failures
+        found.append(arrays(tmp_path / f"{times}.zarr"))
+    every = (slice(None), slice(None), *(slice(None, None, 4),) * len(points))
+    for estimate, coarse, fine in zip(
+        found[0]["error_estimate"], found[0]["solution"], found[1]["solution"], strict=True
+    ):
+        assert 0.5 < differences(coarse, fine[every]).max() / estimate < 2.0
 
 
 @pytest.mark.parametrize(("method", "order"), [("etdrk4", 4), ("etdrk2", 2)])
