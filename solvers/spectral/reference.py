@@ -25,7 +25,7 @@ from pdemill.spec.terms import Terms
 type Complex = NDArray[np.complex128]
 KNOWN = {
     "diffusion", "convection", "advection", "reaction", "spectral_viscosity", "dispersion", "hyperdiffusion",
-    "self_advection", "vorticity_advection", "passive_advection", "velocity_advection", "law", "potential",
+    "self_advection", "vorticity_advection", "passive_advection", "velocity_advection", "planetary", "law", "potential",
     "oscillation", "equations", "source", "initial",
 }  # fmt: skip
 
@@ -49,6 +49,9 @@ def linear_rates(terms: Terms, waves: Sequence[Array], lengths: Sequence[float])
         total -= numbers((terms.reaction,))[0]
     if terms.hyperdiffusion is not None:
         total -= numbers((terms.hyperdiffusion,))[0] * np.square(squared)
+    if terms.planetary is not None:
+        psi = np.divide(1.0, squared, out=np.zeros(np.shape(squared)), where=np.asarray(squared) != 0.0)
+        total -= numbers((terms.planetary,))[0] * (-1j * waves[0] * psi)
     if terms.spectral_viscosity:
         viscosity, most = numbers(terms.spectral_viscosity)
         counts = [np.rint(wave * length / (2.0 * np.pi)) for wave, length in zip(waves, lengths, strict=True)]

@@ -78,6 +78,11 @@ def _hyperdiffusion(grid: PeriodicGrid, q: Numbers) -> Array:
     return -q[0] * np.square(grid.squared)
 
 
+def _planetary(grid: PeriodicGrid, beta: Numbers) -> Complex:
+    """-beta v_y, v_y = -d_x psi of -Lap psi = u: Rossby waves, which go west at the speed beta / |k|^2."""
+    return np.asarray(1j * beta[0] * grid.waves[0] * grid.inverse_squared, np.complex128)
+
+
 LINEAR: Mapping[str, Callable[[PeriodicGrid, Numbers], Array | Complex]] = {
     "diffusion": _diffusion,
     "convection": _convection,
@@ -86,6 +91,7 @@ LINEAR: Mapping[str, Callable[[PeriodicGrid, Numbers], Array | Complex]] = {
     "spectral_viscosity": _spectral_viscosity,
     "dispersion": _dispersion,
     "hyperdiffusion": _hyperdiffusion,
+    "planetary": _planetary,
 }
 
 

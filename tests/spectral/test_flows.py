@@ -28,7 +28,7 @@ from pdemill.solvers.spectral.symbols import (
 from pdemill.spec.field import Function
 from pdemill.spec.terms import Terms
 from tests.spectral.test_exact import NOTHING, error, number, vortices
-from tests.spectral.test_trajectories import EDDIES, INKS, arrays, changed
+from tests.spectral.test_trajectories import EDDIES, INKS, ROSSBY, arrays, changed
 from tests.spectral.test_unknowns import formula
 
 TURN = 2.0 * np.pi
@@ -209,6 +209,30 @@ def test_the_taylor_green_vortex_makes_small_eddies_as_its_series_says() -> None
     assert content[0] == pytest.approx(0.75, rel=1e-13)
     first, second = ((content[i] / content[0] - 1.0) / (0.05 * i) ** 2 for i in (1, 2))
     assert (4.0 * first - second) / 3.0 == pytest.approx(5.0 / 48.0, rel=1e-4)
+
+
+@pytest.mark.parametrize("waves", [(1, 0), (2, 1), (3, -2)])
+def test_rossby_waves_go_west_as_they_should(waves: tuple[int, int]) -> None:
+    """One wave carries itself nowhere: w = cos(k x + m y + beta k t / (k^2 + m^2)) e^(-(nu (k^2 + m^2) + mu) t)
+    (Pedlosky 1987, "Geophysical Fluid Dynamics", section 3.10)."""
+    grid, beta, mu = PeriodicGrid((32, 24), (TURN, TURN / 2.0)), 5.0, 0.1
+    terms = Terms((number(NU),), NOTHING, reaction=number(mu), vorticity_advection=number(1.0), planetary=number(beta))
+    x, y = places(grid)
+    k, m = waves[0], 2 * waves[1]
+    square = k * k + m * m
+
+    def wave(t: float) -> Array:
+        return np.asarray(np.cos(k * x + m * y + beta * k * t / square) * np.exp(-(NU * square + mu) * t))
+
+    assert error(marched(terms, grid, wave(0.0)[None], 3.0, 4)[0], wave(3.0)) < 1e-12
+
+
+def test_without_rotation_it_is_navier_stokes(tmp_path: Path) -> None:
+    flat = changed(ROSSBY, problem__family="navier_stokes", problem__beta=None)
+    for name, spec in (("still", changed(ROSSBY, problem__beta=0)), ("flat", flat)):
+        assert not pdemill.generate(spec, tmp_path / f"{name}.zarr", workers=0).failures
+    still, alike = (arrays(tmp_path / f"{name}.zarr")["solution"] for name in ("still", "flat"))
+    np.testing.assert_allclose(still, alike, atol=1e-6)
 
 
 def test_a_stored_flow_has_no_divergence_whatever_was_drawn(tmp_path: Path) -> None:

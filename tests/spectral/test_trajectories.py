@@ -148,6 +148,20 @@ EDDIES: dict[str, Any] = {
     "samples": 6,
     "certify": {"refine": 0},
 }
+ROSSBY: dict[str, Any] = {
+    "problem": {
+        "family": "quasi_geostrophic",
+        "resolution": [32, 24],
+        "domain": {"lengths": [6.283185307179586, 3.141592653589793]},
+        "initial": {"field": "gaussian", "alpha": 2.5, "tau": 2, "boundary": "periodic", "modes": 6, "std": 1.0},
+        "viscosity": 0.05,
+        "drag": 0.1,
+        "beta": {"uniform": [2, 8]},
+        "time": {"end": 2.0, "intervals": 4},
+    },
+    "samples": 6,
+    "certify": {"refine": 0},
+}
 FLAT: dict[str, Any] = {
     "problem__resolution": [16, 16], "problem__domain": {}, "problem__initial": [SMOOTH] * 2, "problem__source": None
 }  # fmt: skip
@@ -156,6 +170,7 @@ ALL = {
     "patches": PATCHES,
     "inks": INKS,
     "eddies": EDDIES,
+    "rossby": ROSSBY,
     "flames": FLAMES,
     "fronts": FRONTS,
     "solitons": SOLITONS,
@@ -462,6 +477,9 @@ def test_errors_in_space_are_estimated_against_the_truth() -> None:
         (INKS, {"problem__diffusivity": WAVES}, "problem.diffusivity: varies in space"),
         (EDDIES, {"problem__initial": [WAVES, WAVES]}, "initial"),
         (EDDIES, FLAT, "3 dimensions"),
+        (ROSSBY, {"problem__beta": WAVES}, "problem.beta: varies in space"),
+        (ROSSBY, {"problem__beta": None}, "problem.beta"),
+        (ROSSBY, {"problem__outputs": ["pressure"]}, "outputs"),
         (EDDIES, {"problem__viscosity": 0}, "viscosity"),
         (EDDIES, {"problem__outputs": ["stream_function"]}, "outputs"),
         (VORTICES, {"problem__viscosity": 0}, "where there is no hyperviscosity"),
