@@ -15,7 +15,8 @@ from numpy.typing import NDArray
 
 from pdemill.points import Array
 from pdemill.solvers.spectral.grid import PeriodicGrid, Spectra
-from pdemill.solvers.spectral.reference import linear_rates, quadratic_rates, without_divergence
+from pdemill.solvers.spectral.reference import has_laws, law_rates, linear_rates, quadratic_rates, without_divergence
+from pdemill.solvers.trajectories.differences import CONSTANT
 from pdemill.spec.terms import Terms
 
 type Complex = NDArray[np.complex128]
@@ -29,7 +30,8 @@ TAYLOR = 1.0, 18
 class Balance:
     """The equations of one sample on a grid, u_t = L u + N(u) + f for every component of its unknowns."""
 
-    def __init__(self, terms: Terms, grid: PeriodicGrid) -> None:
+    def __init__(self, terms: Terms, grid: PeriodicGrid, names: Sequence[str] = ("u",)) -> None:
+        self.names, self.laws = names, has_laws(terms)
         self.terms, self.grid = (replace(terms, others=()), *terms.others), grid
         self.linear = [linear_rates(one, grid.waves, grid.lengths) for one in self.terms]
         self.force = [self._force(one) for one in self.terms]
@@ -96,6 +98,11 @@ class Balance:
             self._parts[step] = [_weights(linear, 2.0 * step) for linear in self.linear]
         parts = np.split(states, len(self.terms), axis=1)
         rates = quadratic_rates(self.terms, parts, self.grid.waves, self.grid.fields, self.grid.spectra)
+        if self.laws:
+            for frame in range(len(states)):
+                gained = self._of_laws([part[frame] for part in parts])
+                for rate, more in zip(rates, gained, strict=True):
+                    rate[frame] += more
         gaps, doubts = [], []
         for u, rate, force, (whole, flat, slope, bend) in zip(parts, rates, self.force, self._parts[step], strict=True):
             found = rate + force
@@ -104,6 +111,20 @@ class Balance:
             gaps.append(u[2] - made)
             doubts.append((bend - slope) * curved)
         return [self._gap(parts, gaps, doubts, group) for group in self.groups]
+
+    def _of_laws(self, parts: Sequence[Complex]) -> list[Complex]:
+        """What laws bring in, from values at twice the points along every axis."""
+        fine, places = self.grid.refined, self.grid.places_in_refined
+
+        def values(u: Complex) -> Array:
+            state = np.zeros(fine.modes, np.complex128)
+            state[places] = u
+            return np.asarray(fine.fields(state[None])[0])
+
+        def coefficients(fields: Array) -> Complex:
+            return np.asarray(fine.spectra(fields[None])[0][places])
+
+        return law_rates(self.terms[0], self.names, parts, self.grid.squared, fine.points, values, coefficients)
 
     def _gap(
         self, parts: Sequence[Spectra], gaps: Sequence[Complex], doubts: Sequence[Complex], group: Sequence[int]
@@ -116,6 +137,8 @@ class Balance:
         varying = _norm(
             np.concatenate([parts[number][2, 1:] for number in group]), np.tile(self.grid.multiplicity[1:], len(group))
         )
+        if self.laws and varying <= CONSTANT * _norm(last[2], weight):
+            varying = _norm(last[2], weight)  # a law moves what is the same everywhere
         return _relative(off[None], varying[None]), _relative(_norm(doubt, weight)[None], varying[None])
 
 

@@ -41,6 +41,7 @@ from pdemill.spec.method import Method
 from pdemill.spec.terms import Terms
 from pdemill.store.layout import ArrayLayout
 
+INVARIANT = "invariant_defect"
 BALANCED = 1e-10
 """Largest mean of a field that must have none, relative to its largest value."""
 LOST, LOST_BY_STIFF_LAWS = 0.5, 1.0
@@ -83,8 +84,10 @@ class SpectralJob(TrajectoryJob):
         self.pointwise = (
             written.is_pointwise(first.equations) or pointwise_of(first, self.grid, self.components) is not None
         )
-        if self.pointwise or first.equations is not None:
+        if first.equations is not None:
             self.own_columns = self.own_columns[:1]
+        elif self.pointwise:  # a law keeps no mean and no norm
+            self.own_columns = tuple(column for column in self.own_columns if column.name != INVARIANT)
         self._shared: dict[PeriodicGrid, Symbols] = {}
         self._products: dict[PeriodicGrid, Products | None] = {}
         self._products_on(self.grid, self._first.terms)
@@ -285,9 +288,8 @@ class SpectralJob(TrajectoryJob):
         """What is wrong with the columns of invariants and budgets, where there are any."""
         if "budget_limit" not in columns:
             return ""
-        invariant, budget, limit = (
-            float(columns[name]) for name in ("invariant_defect", "budget_defect", "budget_limit")
-        )
+        invariant = float(columns.get(INVARIANT, 0.0))
+        budget, limit = (float(columns[name]) for name in ("budget_defect", "budget_limit"))
         if not np.float32(invariant) <= np.float32(self._explained):
             return f"invariant_defect {invariant:.1e}, where {self._explained:.1e} is allowed"
         return "" if budget <= limit else f"budget_defect {budget:.1e}, where {limit:.1e} is allowed"
@@ -306,7 +308,9 @@ class SpectralJob(TrajectoryJob):
         begins = [np.concatenate([one.state[None], states[later:]]) for one, states in zip(starts, frames, strict=True)]
         times = np.array([0.0, *self.times[later:]])
         balances = [self._balance_of(one) for one in starts]
-        found = [{"invariant_defect": one.invariants(times, u)} for one, u in zip(balances, begins, strict=True)]
+        found: list[dict[str, float]] = [{} for _ in starts]
+        if not self.pointwise:
+            found = [{INVARIANT: one.invariants(times, u)} for one, u in zip(balances, begins, strict=True)]
         march, steps = self.march([one.equation for one in starts]), self.steps(run)
         for interval in sorted({0, len(steps) - 1}):
             step = self.lengths[interval] / steps[interval]
@@ -335,7 +339,7 @@ class SpectralJob(TrajectoryJob):
         """That of a sample; one object for all samples where nothing in the equation is drawn."""
         if self._balance is not None:
             return self._balance
-        made = Balance(start.equation.terms, self.grid)
+        made = Balance(start.equation.terms, self.grid, self.components)
         if self._alike:
             self._balance = made
         return made
@@ -350,7 +354,7 @@ class SpectralJob(TrajectoryJob):
         if not found:
             return []
         allowed = SHAKEN * self._rounded(stored, frames)
-        if told := self._unbalanced(found | {"invariant_defect": found["invariant_defect"] - allowed}):
+        if told := self._unbalanced(found | {INVARIANT: found.get(INVARIANT, 0.0) - allowed}):
             return [f"its states are out of balance: {told}"]
         return [
             f"its {name} {float(stored[name]):.2g} is not that of its states, {value:.2g}"

@@ -13,12 +13,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pdemill.errors import FamilyError
-from pdemill.points import Array
+from pdemill.points import Array, Points
 from pdemill.solvers.fields.law import LawFunction
 from pdemill.solvers.spectral.grid import PeriodicGrid
 from pdemill.solvers.spectral.symbols import numbers
 from pdemill.solvers.symbolic.equations import EquationsFunction
 from pdemill.solvers.symbolic.rates import finer_for, written_linear, written_rates
+from pdemill.spec.field import Function
 from pdemill.spec.terms import Terms
 
 type Complex = NDArray[np.complex128]
@@ -100,6 +101,36 @@ def without_divergence(parts: Sequence[Complex], waves: Sequence[Array]) -> list
     return [part - 1j * wave * p for wave, part in zip(waves, parts, strict=True)]
 
 
+def has_laws(terms: Terms) -> bool:
+    """Whether laws of the unknowns are among the terms."""
+    return terms.law is not None or bool(terms.potential or terms.oscillation)
+
+
+def law_rates(
+    terms: Terms, names: Sequence[str], parts: Sequence[Complex], squared: Array, points: Points,
+    values: Callable[[Complex], Array], coefficients: Callable[[Array], Complex],
+) -> list[Complex]:  # fmt: skip
+    """What laws bring into u_t of all unknowns, whose names they know; ``values``: from coefficients to these points,
+    ``coefficients``: back."""
+
+    def of(law: Function, known: Sequence[str]) -> list[Complex]:
+        assert isinstance(law, LawFunction)
+        found = law.at(points, {name: values(u) for name, u in zip(known, parts, strict=False)})
+        return [coefficients(part) for part in found]
+
+    total = [np.zeros_like(u) for u in parts]
+    if terms.law is not None:
+        total = [one - more for one, more in zip(total, of(terms.law, names), strict=True)]
+    if terms.potential:
+        mobility, law = terms.potential
+        total[0] -= numbers((mobility,))[0] * squared * of(law, names)[0]
+    if terms.oscillation:
+        speed, law = terms.oscillation
+        total[0] += parts[1]
+        total[1] -= numbers((speed,))[0] ** 2 * squared * parts[0] + of(law, names[:1])[0]
+    return total
+
+
 class OtherMarch:
     """The equations of one sample, for all components of its unknowns, on full complex spectra of a periodic grid;
     those that ``grid`` drops are 0. ``names``: those of the components in laws."""
@@ -156,21 +187,12 @@ class OtherMarch:
             rates = written_rates(self.written, [self._values(part) for part in u], self.grid.lengths)
             parts = [part + self._coefficients(rate) for part, rate in zip(parts, rates, strict=True)]
             parts = [part - linear for part, linear in zip(parts, self.own * u, strict=True)]
-        terms = self.terms[0]
-        for function in (terms.law, *terms.potential[1:]):
-            if function is None:
-                continue
-            assert isinstance(function, LawFunction)
-            known = dict(zip(self.names, map(self._values, u), strict=True))
-            made = [self._coefficients(values) for values in function.at(self.grid.refined.points, known)]
-            for part, gained in zip(parts, made, strict=True):
-                part -= gained if function is terms.law else numbers(terms.potential[:1])[0] * self.squared * gained
-        if terms.oscillation:
-            speed, function = terms.oscillation
-            assert isinstance(function, LawFunction)
-            (pulled,) = function.at(self.grid.refined.points, {self.names[0]: self._values(u[0])})
-            parts[0] += u[1]
-            parts[1] -= numbers((speed,))[0] ** 2 * self.squared * u[0] + self._coefficients(pulled)
+        if has_laws(self.terms[0]):
+            points = self.grid.refined.points
+            gained = law_rates(
+                self.terms[0], self.names, list(u), self.squared, points, self._values, self._coefficients
+            )
+            parts = [part + more for part, more in zip(parts, gained, strict=True)]
         return self.force + np.stack(parts)
 
     def _freed(self, parts: Complex) -> Complex:

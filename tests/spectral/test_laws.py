@@ -17,6 +17,7 @@ from pdemill.solvers.fields.law import LawFunction
 from pdemill.solvers.formulas import parsed
 from pdemill.solvers.job import open_job
 from pdemill.solvers.opening import open_work
+from pdemill.solvers.solution import Result
 from pdemill.solvers.spectral import pointwise
 from pdemill.solvers.spectral.grid import PeriodicGrid
 from pdemill.solvers.spectral.job import SpectralJob
@@ -26,7 +27,14 @@ from pdemill.spec import validate
 from pdemill.spec.field import Function
 from pdemill.spec.terms import Terms
 from tests.evolving import assert_certified, assert_same_bits, between_discretisers, formula
-from tests.spectral.test_trajectories import arrays, assert_honest, changed, true_over_estimated
+from tests.spectral.test_trajectories import (
+    arrays,
+    assert_honest,
+    before_balances,
+    changed,
+    failures,
+    true_over_estimated,
+)
 
 PHASES: dict[str, Any] = {
     "problem": {
@@ -210,18 +218,41 @@ def test_both_discretisers_solve_one_equation(name: str, counts: tuple[int, int]
     assert coarse / fine == pytest.approx(4.0, rel=0.15)
 
 
-def test_a_wrong_sign_of_a_law_is_found_by_verify(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    right = pointwise.POINTWISE["law"]
+@pytest.mark.parametrize(("spec", "term"), [(PHASES, "law"), (SPOTS, "law"), (MIXTURES, "potential")])
+def test_a_wrong_law_is_caught(
+    spec: dict[str, Any], term: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """By 5 %: by the budgets, and where there are none by the reference of verify."""
+    right = pointwise.POINTWISE[term]
+    spec = changed(spec, certify__refine=0)
 
     def wrong(*given: Any) -> pointwise.Pointwise:
         made = right(*given)
         return replace(made, contributions=tuple((a, p, 1.05 * w) for a, p, w in made.contributions))
 
     with monkeypatch.context() as patch:
-        patch.setattr(pointwise, "POINTWISE", {**pointwise.POINTWISE, "law": wrong})
-        assert not pdemill.generate(PHASES, tmp_path / "s.zarr", workers=0).failures
+        patch.setattr(pointwise, "POINTWISE", {**pointwise.POINTWISE, term: wrong})
+        reasons = failures(spec, tmp_path / "wrong.zarr")
+        before_balances(patch)
+        assert not pdemill.generate(spec, tmp_path / "s.zarr", workers=0).failures
         told = pdemill.verify(tmp_path / "s.zarr").faults
+    assert len(reasons) == spec["samples"]
+    assert all(Result.UNBALANCED.name in reason for reason in reasons), reasons
     assert any("by the reference" in fault for fault in told), told
+
+
+def test_a_state_that_is_the_same_everywhere_is_certified(tmp_path: Path) -> None:
+    """u' = a u (1 - u)."""
+    problem = {
+        "family": "reaction_diffusion", "resolution": [16], "reaction": {"law": "logistic"}, "initial": 0.1,
+        "time": {"end": 4.0, "intervals": 2},
+    }  # fmt: skip
+    columns = assert_certified(
+        {"problem": problem, "samples": 1, "certify": {"refine": 1}}, tmp_path / "s.zarr", estimated=1
+    )
+    t = np.array([0.0, 2.0, 4.0])
+    exact = 1.0 / (1.0 + 9.0 * np.exp(-t))
+    assert np.abs(columns["solution"][0, 0].mean(axis=1) / exact - 1.0).max() < 2e-5
 
 
 def test_a_law_and_products_in_one_equation_are_refused() -> None:
