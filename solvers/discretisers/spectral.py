@@ -34,14 +34,14 @@ class OnPeriodicBox(Trajectories):
         terms=frozenset({
             "diffusion", "convection", "advection", "reaction", "spectral_viscosity", "dispersion", "hyperdiffusion",
             "self_advection", "vorticity_advection", "passive_advection", "velocity_advection", "planetary", "law",
-            "potential", "equations", "source", "initial",
+            "potential", "oscillation", "equations", "source", "initial",
         }),
         conditions=frozenset({"periodic"}),
         unknowns=frozenset([*((ScalarUnknown,) * count for count in (1, 2, 3)), (VectorUnknown,)]),
         uniform=frozenset({
             "diffusion", "convection", "advection", "reaction", "spectral_viscosity", "dispersion", "hyperdiffusion",
             "self_advection", "vorticity_advection", "passive_advection", "velocity_advection", "planetary", "law",
-            "potential",
+            "potential", "oscillation",
         }),
     )  # fmt: skip
 

@@ -21,8 +21,8 @@ class KleinGordon(Evolution):
 
     g is a law of u: ``{law: "sin(u)"}`` is the sine-Gordon equation, ``{law: "m**2*u", where: {m: 2}}`` the linear
     Klein-Gordon equation, ``{law: "u**3 - u"}`` the phi-4 model. Solved for u and v = u_t, both of which are stored.
-    ``initial`` is u(0), with v(0) = 0, or a list of both. Nothing is damped: the energy, the mean of v²/2 + c² |∇u|²/2 +
-    G(u) with G' = g, stays what it is where f = 0.
+    ``initial`` is u(0), with v(0) = 0, or a list of both. Nothing is damped: the energy, the mean of v²/2 + c² |∇u|²/2
+    + G(u) with G' = g, stays what it is where f = 0.
     Input: the initial state, the speed c (a number per sample) and the source f, those that are random; the scalars of
     the law are parameters. Output: u and v at the stored times. Defaults: c = 1, f = 0.
     """

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any, ClassVar, Literal
 
-from pdemill.solvers.methods.etdrk4 import POINT_SECONDS, STEP_SECONDS
+from pdemill.solvers.methods.etdrk4 import step_seconds
 from pdemill.spec.problem import Problem
 from pdemill.spec.time_method import TimeMethod
 
@@ -22,4 +22,4 @@ class Etdrk2(TimeMethod):
         return ETDRK2()
 
     def seconds(self, problem: Problem, unknowns: int) -> float:
-        return 0.5 * (STEP_SECONDS + POINT_SECONDS * unknowns)
+        return 0.5 * step_seconds(problem, unknowns)

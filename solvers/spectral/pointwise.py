@@ -1,15 +1,16 @@
 """Pointwise tendencies: what several unknowns and nonlinear laws bring into an equation on a periodic box.
 
-    u_a,t = L_a u_a + sum over contributions to a of W F(g_p(q_1, .., q_J)) + f_a,    q_j = D_j u_(a_j),
+    u_a,t = L_a u_a + sum over couplings of C u_b + sum over contributions to a of W F(g_p(q_1, .., q_J)) + f_a,
+    q_j = D_j u_(a_j),
 
-u_a the components of the unknowns, F the transform to the kept modes, L, D and W diagonal in them, g_p functions of the
-values at points. A reaction r(u, v) is J = P = 2 with D = 1 and W = -1. A new term is one function of POINTWISE.
+u_a the components of the unknowns, F the transform to the kept modes, L, C, D and W diagonal in them, g_p functions of
+the values at points. A reaction r(u, v) is J = P = 2 with D = 1 and W = -1. A new term is one function of POINTWISE.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -39,7 +40,7 @@ class Pointwise:
     functions      the g: from points and q [J, *shape] to [P, *shape]; what a point comes to depends on it alone
     degrees        of the g as polynomials of all q; None where one is none
     contributions  (a, p, W): the component that gains W F(g_p), and the symbol
-    couplings      (a, b, W): the component that gains W u_b, the other one, and the symbol
+    couplings      (a, b, C): the component that gains C u_b, and the symbol
     """
 
     fields: tuple[tuple[int, Symbol | None], ...]
@@ -118,6 +119,14 @@ def _potential(terms: tuple[Function, ...], grid: PeriodicGrid, names: tuple[str
     return _of_laws(law, names, ((0, 0, -float(mobility(NOWHERE)) * grid.squared),))
 
 
+def _oscillation(terms: tuple[Function, ...], grid: PeriodicGrid, names: tuple[str, ...]) -> Pointwise:
+    """u_t = v, v_t = c^2 Lap u - g(u)."""
+    speed, law = terms
+    gained = _of_laws(law, names[:1], ((1, 0, np.full(grid.modes, -1.0)),))
+    pull = -(float(speed(NOWHERE)) ** 2) * grid.squared
+    return replace(gained, couplings=((0, 1, np.ones(grid.modes)), (1, 0, pull)))
+
+
 def _of_laws(law: Function, names: tuple[str, ...], contributions: tuple[tuple[int, int, Symbol], ...]) -> Pointwise:
     assert isinstance(law, LawFunction)
 
@@ -131,6 +140,7 @@ def _of_laws(law: Function, names: tuple[str, ...], contributions: tuple[tuple[i
 POINTWISE: Mapping[str, Callable[[tuple[Function, ...], PeriodicGrid, tuple[str, ...]], Pointwise]] = {
     "law": _law,
     "potential": _potential,
+    "oscillation": _oscillation,
 }
 """By the name of the term, from its functions, for the components of the unknowns by name."""
 

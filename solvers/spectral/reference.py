@@ -25,7 +25,7 @@ type Complex = NDArray[np.complex128]
 KNOWN = {
     "diffusion", "convection", "advection", "reaction", "spectral_viscosity", "dispersion", "hyperdiffusion",
     "self_advection", "vorticity_advection", "passive_advection", "velocity_advection", "planetary", "law",
-    "potential", "equations", "source", "initial",
+    "potential", "oscillation", "equations", "source", "initial",
 }  # fmt: skip
 
 
@@ -165,6 +165,12 @@ class OtherMarch:
             made = [self._coefficients(values) for values in function.at(self.grid.refined.points, known)]
             for part, gained in zip(parts, made, strict=True):
                 part -= gained if function is terms.law else numbers(terms.potential[:1])[0] * self.squared * gained
+        if terms.oscillation:
+            speed, function = terms.oscillation
+            assert isinstance(function, LawFunction)
+            (pulled,) = function.at(self.grid.refined.points, {self.names[0]: self._values(u[0])})
+            parts[0] += u[1]
+            parts[1] -= numbers((speed,))[0] ** 2 * self.squared * u[0] + self._coefficients(pulled)
         return self.force + np.stack(parts)
 
     def _freed(self, parts: Complex) -> Complex:

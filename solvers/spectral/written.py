@@ -24,15 +24,13 @@ from pdemill.spec.terms import Terms
 type Complex = NDArray[np.complex128]
 type Body = tuple[tuple[Monomial, float], ...]
 """A polynomial with numbers for coefficients."""
+type Entry = tuple[Body, int, tuple[Orders, ...], ast.expr]
 
 
 def is_pointwise(equations: Function | None) -> bool:
-    """Whether equations are marched by values at points: not those of one unknown whose products are of two factors,
-    which compiled code takes."""
-    if not isinstance(equations, EquationsFunction):
-        return False
-    parts = equations.split
-    return parts.degree > 2 or (len(parts.unknowns) > 1 and bool(parts.products or parts.coupled))
+    """Whether equations are marched by values at points: not those whose products are of two factors and whose linear
+    terms are each of its own unknown, which compiled code takes."""
+    return isinstance(equations, EquationsFunction) and (equations.split.degree > 2 or bool(equations.split.coupled))
 
 
 def symbols_of(terms: Terms, equations: EquationsFunction, grid: PeriodicGrid, source: Spectra) -> Symbols:
@@ -42,23 +40,33 @@ def symbols_of(terms: Terms, equations: EquationsFunction, grid: PeriodicGrid, s
     linear, forcing = _linear(equations, grid), source + _constants(equations, grid)
     if is_pointwise(equations):
         return Symbols(terms, linear, np.empty((0, grid.modes), np.complex128), forcing, _pointwise(equations, grid))
-    entries = weighed(equations.split)
+    _, entries = _arranged(equations.split)
     rows = [evaluated(value, equations.names) * _outside(orders, grid) for _, _, orders, value in entries]
     return Symbols(terms, linear, _rows(rows, grid), forcing)
 
 
 def products(equations: EquationsFunction, grid: PeriodicGrid) -> Products:
-    """The products of one unknown, all of two factors."""
-    parts = equations.split
-    factors, entries = parts.factors, list(weighed(parts))
-    terms = tuple(
-        (p, factors.index(a), factors.index(b), c) for p, (body, *_) in enumerate(entries) for (a, b), c in body
+    """The products, all of two factors."""
+    factors, (bodies, entries) = equations.split.factors, _arranged(equations.split)
+    return Products(
+        _rows([_symbol(orders, grid) for _, orders in factors], grid),
+        _rows([_outside(orders, grid) for _, _, orders, _ in entries], grid),
+        tuple(
+            (p, factors.index(one), factors.index(two), c) for p, body in enumerate(bodies) for (one, two), c in body
+        ),
+        tuple(a for a, _ in factors),
+        tuple((bodies.index(body), target) for body, target, _, _ in entries),
     )
-    weights = [_outside(orders, grid) for _, _, orders, _ in entries]
-    return Products(_rows([_symbol(orders, grid) for _, orders in factors], grid), _rows(weights, grid), terms)
 
 
-def weighed(parts: Split) -> Iterator[tuple[Body, int, tuple[Orders, ...], ast.expr]]:
+def _arranged(parts: Split) -> tuple[list[Body], list[Entry]]:
+    """The polynomials, such as u v^2 of two equations once, and the products in their order."""
+    entries = list(weighed(parts))
+    bodies = list(dict.fromkeys(body for body, *_ in entries))
+    return bodies, sorted(entries, key=lambda entry: bodies.index(entry[0]))
+
+
+def weighed(parts: Split) -> Iterator[Entry]:
     """The products, so that what may be drawn stands outside: a polynomial of numbers, the equation that it is in, the
     derivatives outside, and the factor outside."""
     for term in parts.products:
@@ -72,8 +80,7 @@ def weighed(parts: Split) -> Iterator[tuple[Body, int, tuple[Orders, ...], ast.e
 
 def _pointwise(equations: EquationsFunction, grid: PeriodicGrid) -> Pointwise:
     parts, names = equations.split, equations.names
-    factors, entries = parts.factors, list(weighed(parts))
-    bodies = list(dict.fromkeys(body for body, *_ in entries))  # such as u v^2 of two equations once
+    factors, (bodies, entries) = parts.factors, _arranged(parts)
 
     def functions(points: Points, q: Array) -> Array:
         known = dict(zip(factors, q, strict=True))

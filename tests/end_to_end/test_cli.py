@@ -190,7 +190,7 @@ def test_families_and_presets_are_listed_and_explained() -> None:
     assert "Keys of 'problem' on box grids:" in explained
     assert "Keys of 'problem' on triangle meshes:" in explained
     assert "Keys of 'problem' for values at points:" in explained
-    assert pdemill("presets").stdout.split("\n")[0].startswith("condiff")
+    assert pdemill("presets").stdout.split("\n")[0].startswith("apebench")
     assert "family: thermal" in pdemill("presets", "skr-thermal").stdout
 
 
@@ -277,6 +277,7 @@ SHORTER = {
     "ns-tracer-pwc": ["problem.time={end: 0.05, intervals: 1}", "solver.simulate_resolution=[256, 256]"],
     "fns-kf": ["problem.time={end: 0.05, intervals: 1}", "solver.simulate_resolution=[256, 256]"],
     "lpsda-kdv": ["problem.time={end: 4, intervals: 10, warmup: 2}"],
+    "apebench": ["problem.time={end: 4, intervals: 4}"],
     "pdebench-advection": ["problem.time={end: 0.1, intervals: 10}"],
     "pdebench-burgers": ["problem.time={end: 0.1, intervals: 10}"],
     "lpsda-ks": ["problem.time={end: 4, intervals: 20, warmup: 2}"],

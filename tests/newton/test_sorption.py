@@ -120,7 +120,7 @@ def test_errors_in_space_are_of_second_order(kinds: str, law: str, cells: int) -
         job, u = ended(problem | {"resolution": (count,) * len(kinds)}, 16)
         initial = job.start_of(job.instance("train", 0), 0).state.reshape(u.shape)
         errors.append(np.abs(u - np.exp(-SPAN) * initial).max())
-    assert errors[1] < 1e-2
+    assert errors[1] < 2e-2 * np.abs(u).max()
     assert np.log2(errors[0] / errors[1]) > 1.8
 
 

@@ -99,7 +99,9 @@ STRIPES: dict[str, Any] = {
 ALL = {"phases": PHASES, "spots": SPOTS, "pulses": PULSES, "mixtures": MIXTURES, "stripes": STRIPES}
 
 
-@pytest.mark.parametrize("name", ALL)
+@pytest.mark.parametrize(
+    "name", [pytest.param(one, marks=pytest.mark.slow) if one == "mixtures" else one for one in ALL]
+)
 def test_a_store_is_certified_and_verified(name: str, tmp_path: Path) -> None:
     columns = assert_certified(ALL[name], tmp_path / "s.zarr")
     assert np.nanmax(columns["error_estimate"]) < 1e-2

@@ -99,7 +99,7 @@ def test_verify_finds_copies_that_are_none(frame: int, told: str, tmp_path: Path
     if frame < 0:
         solution = stored["solution"].copy()
         solution[0, frame] *= 1.0 + 1e-6
-        stored = {**stored, "solution": solution}
+        stored |= {"solution": solution}
     else:  # steady too early: before it is
         stored["solution"] = stored["solution"].copy()
         stored["solution"][0, frame:] = stored["solution"][0, frame]
@@ -117,8 +117,8 @@ def test_no_step_is_longer_than_asked(name: str, tmp_path: Path) -> None:
     assert columns["steps"].min() >= 25 + 50
     longer = changed(spec, solver={"max_step": 1.0, "time_rtol": 1e-4})
     free = changed(spec, solver={"time_rtol": 1e-4})
-    for name, one in (("longer", longer), ("free", free)):
-        pdemill.generate(one, tmp_path / f"{name}.zarr", workers=0)
+    for name, other in (("longer", longer), ("free", free)):
+        pdemill.generate(other, tmp_path / f"{name}.zarr", workers=0)
     one, two = (arrays(tmp_path / f"{name}.zarr")["solution"] for name in ("longer", "free"))
     np.testing.assert_array_equal(one, two)
 
@@ -138,3 +138,42 @@ def test_no_step_is_longer_than_asked(name: str, tmp_path: Path) -> None:
 def test_what_means_nothing_is_refused(keys: dict[str, Any], told: str) -> None:
     with pytest.raises(SpecError, match=told):
         validate(changed(WALL, **keys))
+
+
+def carried(cells: tuple[int, ...], k: float, **keys: Any) -> dict[str, Any]:
+    problem = {
+        "family": "advection_diffusion", "resolution": cells, "coefficient": k, "velocity": [0.8, 0.6][: len(cells)],
+        "boundary": {"left": {"dirichlet": 1}, "default": {"dirichlet": 0}}, "initial": 0.0,
+        "time": {"end": 8.0, "intervals": 32}, **keys,
+    }  # fmt: skip
+    spec = {"problem": problem, "samples": 1, "solver": {"steady_rate": 1e-4}, "certify": {"refine": 0}}
+    return spec | {"store": {"dtype": "float64"}}
+
+
+@pytest.mark.parametrize("cells", [(32,), pytest.param((16, 16), marks=pytest.mark.slow)])
+def test_steady_limited_fluxes_do_not_ring_at_a_cell_peclet_number_of_16(
+    cells: tuple[int, ...], tmp_path: Path
+) -> None:
+    spec = carried(cells, 0.8 / cells[0] / 16.0)
+    assert not pdemill.generate(spec, tmp_path / "s.zarr", workers=0).failures
+    found = arrays(tmp_path / "s.zarr")
+    assert found["steady_at"][0] < 8.0
+    u = found["solution"][0, 0, -1]
+    assert u.min() > -1e-6
+    assert u.max() < 1.0 + 1e-6
+    assert u[cells[0] // 2].max() > 0.95  # nor are they smeared
+
+
+@pytest.mark.slow
+def test_steady_limited_fluxes_are_of_second_order_where_u_is_smooth(tmp_path: Path) -> None:
+    """u = exp(x), at cell Peclet numbers of 16 and 8."""
+    k, errors = 0.8 / 32 / 16.0, []
+    boundary = {"left": {"dirichlet": 1}, "right": {"neumann": k * np.e}}
+    for cells in (32, 64):
+        source = formula(f"{0.8 - k}*exp(x)")
+        spec = carried((cells,), k, boundary=boundary, source=source, initial=formula("1 + x"))
+        assert not pdemill.generate(spec, tmp_path / f"{cells}.zarr", workers=0).failures
+        found, exact = arrays(tmp_path / f"{cells}.zarr"), np.exp((np.arange(cells) + 0.5) / cells)
+        assert found["steady_at"][0] < 8.0
+        errors.append(np.sqrt(np.mean((found["solution"][0, 0, -1] - exact) ** 2)))
+    assert np.log2(errors[0] / errors[1]) > 1.8

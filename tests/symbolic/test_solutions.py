@@ -11,6 +11,7 @@ import zarr
 
 import pdemill
 from pdemill.points import Array
+from pdemill.solvers.spectral import written
 from tests.evolving import formula
 from tests.spectral.test_trajectories import arrays
 
@@ -118,6 +119,24 @@ def test_one_equation_in_two_ways_has_one_solution(one: str, other: str, tmp_pat
         for i, text in enumerate((one, other))
     )
     assert np.abs(a - b).max() < 1e-8 * np.abs(a).max()
+
+
+def test_compiled_products_and_values_at_points_are_one_tendency(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Of two unknowns, which carry each other (Burgers in two dimensions), with a number that is drawn."""
+    problem = {
+        "family": "spectral", "resolution": [24, 16], "domain": {"lengths": [2.0, 1.0]},
+        "where": {"a": {"uniform": [0.1, 0.2]}}, "equations": [
+            "u_t = -a*u*d(u, x) - v*d(u, y) + 0.1*lap(u)", "v_t = -a*u*d(v, x) - d(v**2, y)/2 - d(u*v, y) + 0.1*lap(v)",
+        ],
+        "initial": [{**WAVES, "waves": 1}] * 2, "time": {"times": [0.1]},
+    }  # fmt: skip
+    one = solved(problem, tmp_path / "one.zarr")["solution"]
+    assert np.isfinite(one).all()
+    monkeypatch.setattr(written, "is_pointwise", lambda equations: True)
+    other = solved(problem, tmp_path / "other.zarr")["solution"]
+    assert 0.0 < np.abs(one - other).max() < 1e-12 * np.abs(one).max()
 
 
 def test_coupled_waves_in_three_dimensions_are_exact_in_space(tmp_path: Path) -> None:
