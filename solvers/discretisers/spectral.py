@@ -21,6 +21,13 @@ if TYPE_CHECKING:
     from pdemill.solvers.spectral.job import SpectralJob
     from pdemill.spec.job import Spec
 
+CONSTANT = frozenset({
+    "diffusion", "convection", "advection", "reaction", "spectral_viscosity", "dispersion", "hyperdiffusion",
+    "self_advection", "vorticity_advection", "passive_advection", "velocity_advection", "planetary", "law", "potential",
+    "oscillation",
+})  # fmt: skip
+"""Terms with coefficients that are numbers."""
+
 
 class OnPeriodicBox(Trajectories):
     """Trigonometric polynomials, products without aliasing; see ``pdemill.solvers.spectral``."""
@@ -31,19 +38,11 @@ class OnPeriodicBox(Trajectories):
     scheme: ClassVar[type[Method]] = Etdrk4
     preview_points: ClassVar[Mapping[int, int]] = {1: 256, 2: 48, 3: 12}
     takes: ClassVar[Takes] = Takes(
-        terms=frozenset({
-            "diffusion", "convection", "advection", "reaction", "spectral_viscosity", "dispersion", "hyperdiffusion",
-            "self_advection", "vorticity_advection", "passive_advection", "velocity_advection", "planetary", "law",
-            "potential", "oscillation", "equations", "source", "initial",
-        }),
+        terms=CONSTANT | {"equations", "source", "initial"},
         conditions=frozenset({"periodic"}),
         unknowns=frozenset([*((ScalarUnknown,) * count for count in (1, 2, 3)), (VectorUnknown,)]),
-        uniform=frozenset({
-            "diffusion", "convection", "advection", "reaction", "spectral_viscosity", "dispersion", "hyperdiffusion",
-            "self_advection", "vorticity_advection", "passive_advection", "velocity_advection", "planetary", "law",
-            "potential", "oscillation",
-        }),
-    )  # fmt: skip
+        uniform=CONSTANT,
+    )
 
     @classmethod
     def may_take(cls, family: type[Problem]) -> bool:

@@ -13,8 +13,8 @@ from pdemill.points import Array
 from pdemill.solvers.spectral.exponential import Exponential
 from pdemill.solvers.spectral.grid import PeriodicGrid, Spectra
 from pdemill.solvers.spectral.lanes import LANES
+from pdemill.solvers.spectral.plan import Quadratic, plan_of, space_for
 from pdemill.solvers.spectral.symbols import Products, Symbols
-from pdemill.solvers.spectral.tendency import Quadratic, plan_of, space_for
 
 MOST_KEPT = 16
 """Lengths of steps whose coefficients are kept."""

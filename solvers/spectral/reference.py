@@ -24,8 +24,8 @@ from pdemill.spec.terms import Terms
 type Complex = NDArray[np.complex128]
 KNOWN = {
     "diffusion", "convection", "advection", "reaction", "spectral_viscosity", "dispersion", "hyperdiffusion",
-    "self_advection", "vorticity_advection", "passive_advection", "velocity_advection", "planetary", "law",
-    "potential", "oscillation", "equations", "source", "initial",
+    "self_advection", "vorticity_advection", "passive_advection", "velocity_advection", "planetary", "law", "potential",
+    "oscillation", "equations", "source", "initial",
 }  # fmt: skip
 
 

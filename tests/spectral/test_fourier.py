@@ -11,8 +11,8 @@ from pdemill.solvers.spectral.fourier import factors, line, transform
 from pdemill.solvers.spectral.grid import PeriodicGrid
 from pdemill.solvers.spectral.lanes import LANES
 from pdemill.solvers.spectral.march import SpectralMarch
+from pdemill.solvers.spectral.plan import points_for
 from pdemill.solvers.spectral.symbols import Products, Symbols
-from pdemill.solvers.spectral.tendency import points_for
 from tests.spectral.test_exact import BURGERS
 
 
