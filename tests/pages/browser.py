@@ -11,6 +11,8 @@ from typing import Any
 
 import pytest
 
+from pdemill.service.testing import until
+
 NAMES = ("chromium", "chromium-browser", "google-chrome", "chrome")
 SHOTS = Path(os.environ.get("PDEMILL_SCREENSHOTS") or Path(__file__).parents[2] / "build" / "screenshots")
 WIDE, NARROW = {"width": 1280, "height": 900}, {"width": 390, "height": 844}
@@ -70,4 +72,5 @@ def tab(browser: Any, complaints: list[str], **options: Any) -> Iterator[Any]:
 def settle(page: Any) -> None:
     """Wait until every picture is there, those further down too."""
     page.evaluate("document.querySelectorAll('img').forEach((image) => { image.loading = 'eager'; })")
-    page.wait_for_function("Array.from(document.images).every((image) => image.complete && image.naturalWidth > 0)")
+    there = "Array.from(document.images).every((image) => image.complete && image.naturalWidth > 0)"
+    until(lambda: page.evaluate(there), what="every picture")
