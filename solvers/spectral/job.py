@@ -34,7 +34,8 @@ from pdemill.solvers.spectral.symbols import (
 )
 from pdemill.solvers.symbolic.equations import EquationsFunction
 from pdemill.solvers.trajectories.differences import apart
-from pdemill.solvers.trajectories.job import March, Piece, Reference, Start, TrajectoryJob
+from pdemill.solvers.trajectories.job import Reference, Start, TrajectoryJob
+from pdemill.solvers.trajectories.marching import March, Piece
 from pdemill.spec.field import Function
 from pdemill.spec.job import Spec
 from pdemill.spec.method import Method

@@ -19,7 +19,8 @@ from pdemill.solvers.stepping.implicit import ImplicitMarch
 from pdemill.solvers.stepping.implicit_place import ImplicitPlace
 from pdemill.solvers.stepping.independent import Independent
 from pdemill.solvers.stepping.job import SHARE, SteppingJob
-from pdemill.solvers.trajectories.job import Start, States
+from pdemill.solvers.trajectories.job import Start
+from pdemill.solvers.trajectories.marching import States
 from pdemill.spec.job import Spec
 from pdemill.spec.method import Method
 from pdemill.store.layout import ArrayLayout

@@ -26,7 +26,8 @@ from pdemill.solvers.stepping.march import BoxEquation, BoxMarch
 from pdemill.solvers.stepping.place import BoxInTimePlace
 from pdemill.solvers.tableaus import Tableau
 from pdemill.solvers.trajectories.differences import apart, largest, norms, variations
-from pdemill.solvers.trajectories.job import Piece, Reference, Start, States, TrajectoryJob, advance
+from pdemill.solvers.trajectories.job import Reference, Start, TrajectoryJob
+from pdemill.solvers.trajectories.marching import Piece, States, advance
 from pdemill.spec.field import Function
 from pdemill.spec.job import Spec
 from pdemill.spec.method import LinearMethod, Method

@@ -16,7 +16,8 @@ from pdemill.solvers.solution import Result
 from pdemill.solvers.stepping.independent_waves import IndependentWaves
 from pdemill.solvers.stepping.job import TOGETHER, SteppingJob, load_of
 from pdemill.solvers.tableaus import ExplicitTableau
-from pdemill.solvers.trajectories.job import Start, States
+from pdemill.solvers.trajectories.job import Start
+from pdemill.solvers.trajectories.marching import States
 from pdemill.spec.boundary import Absorbing
 from pdemill.spec.domain import BOX_SIDES
 from pdemill.store.layout import ArrayLayout

@@ -15,8 +15,9 @@ from pdemill.solvers import flags
 from pdemill.solvers.agreement import agrees
 from pdemill.solvers.instance import Instance, InvalidSample
 from pdemill.solvers.trajectories.differences import apart, differences, variations
-from pdemill.solvers.trajectories.job import STEADY, March, Piece, Start, States, TrajectoryJob, advance
+from pdemill.solvers.trajectories.job import STEADY, Start, TrajectoryJob
 from pdemill.solvers.trajectories.ladder import warmed
+from pdemill.solvers.trajectories.marching import March, Piece, States, advance
 from pdemill.solvers.trajectories.shard import Refined
 from pdemill.store.layout import Shard
 

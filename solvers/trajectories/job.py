@@ -8,8 +8,8 @@ from copy import copy
 from dataclasses import dataclass
 from functools import cached_property
 from itertools import pairwise
-from math import ceil, inf, log2
-from typing import Any, NamedTuple, Protocol, Self
+from math import inf, log2
+from typing import Any, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -23,6 +23,7 @@ from pdemill.solvers.instance import Instance
 from pdemill.solvers.job import FAILED, Job
 from pdemill.solvers.solution import Result
 from pdemill.solvers.subsets import SCHEME as SUBSETS
+from pdemill.solvers.trajectories.marching import March, Piece, States, steps_of
 from pdemill.spec.evolution import Evolution
 from pdemill.spec.field import Function
 from pdemill.spec.job import Spec
@@ -36,9 +37,6 @@ HALVINGS, FURTHER = 12, 5
 MOST_SHARD = 2**28
 """Bytes of the largest array of a shard, in memory."""
 
-type States = NDArray[Any]
-"""States of samples as they are stepped through, [samples, numbers]: coefficients of modes, or values in cells."""
-
 
 def fitting(sample_bytes: int) -> int:
     """Samples per shard: fewer than those of fields, down to one, where trajectories are large."""
@@ -49,40 +47,6 @@ STEADY = "steady_at"
 """The column of the stored times from which on samples are steady."""
 CERTIFIED = "certificate_columns"
 """The attribute of a store that lists the columns of its kind of trajectories."""
-EXACT = 1e-9
-"""Part of a step by which an interval may exceed whole steps and still take no further one."""
-
-
-def steps_of(interval: float, step: float) -> int:
-    """The steps of equal length, at most ``step``, that an interval takes."""
-    return max(1, ceil(interval / step - EXACT))
-
-
-class March(Protocol):
-    """A scheme at work on a batch of samples."""
-
-    @property
-    def left(self) -> Array | None:
-        """The algebraic errors of the systems of its steps so far, added up, [samples, C]; None where no systems are
-        solved."""
-
-    def advance(self, u: States, interval: float, steps: int, begin: float = 0.0) -> None:
-        """Advance the states u in place by so many equal steps from the time ``begin``; what a row comes to does not
-        depend on the others."""
-
-
-class Piece(NamedTuple):
-    """A part of an interval between stored times, from ``begin``, that is taken in equal steps."""
-
-    begin: float
-    length: float
-    steps: int
-
-
-def advance(march: March, u: States, pieces: Sequence[Piece]) -> None:
-    """Advance the states u in place through pieces of time."""
-    for begin, length, steps in pieces:
-        march.advance(u, length, steps, begin)
 
 
 @dataclass(frozen=True)

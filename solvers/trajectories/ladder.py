@@ -16,7 +16,8 @@ import numpy as np
 
 from pdemill.points import Array
 from pdemill.solvers.trajectories.differences import differences
-from pdemill.solvers.trajectories.job import Start, States, TrajectoryJob, advance, steps_of
+from pdemill.solvers.trajectories.job import Start, TrajectoryJob
+from pdemill.solvers.trajectories.marching import States, advance, steps_of
 from pdemill.solvers.trajectories.steady import Rest, Resting
 
 

@@ -9,7 +9,8 @@ import numpy as np
 
 from pdemill.points import Array
 from pdemill.solvers.trajectories.differences import apart, variations
-from pdemill.solvers.trajectories.job import States, TrajectoryJob
+from pdemill.solvers.trajectories.job import TrajectoryJob
+from pdemill.solvers.trajectories.marching import States
 
 SHARE = 0.5
 """Part of ``time_rtol`` that copies may be off by the end, if the rate of change stays what it is."""
