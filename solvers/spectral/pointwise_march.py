@@ -31,4 +31,6 @@ class PointwiseMarch:
         not know."""
         parts = self.coefficients.of(interval / steps, np.stack)
         for _ in range(steps):
+            if not np.isfinite(u).any():
+                return  # all have blown up
             u[...] = self.scheme.step(u, parts, self.rates)
