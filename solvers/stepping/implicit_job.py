@@ -28,7 +28,8 @@ from pdemill.store.layout import ArrayLayout
 LEAST = "least_coefficient"
 NEGATIVE = 1e-3
 """How far below 0, in units of its largest value, k(u) may be: at fronts u is a little below 0, and k counts as 0."""
-
+IMPLICIT = 3.55
+"""Order that is left of schemes of order 4 whose stages are of order 2 where what is implicit is not linear."""
 BISECTIONS = 56
 """As many as a float64 has digits, and a few more."""
 
@@ -67,6 +68,10 @@ class ImplicitJob(SteppingJob):
     problem: ImplicitPlace
     another_way = ByFaces
     own_columns = (ArrayLayout("algebraic_error", "float32"), ArrayLayout(LEAST, "float32"))
+
+    @property
+    def lost(self) -> float:
+        return max(super().lost, self.order - IMPLICIT)
 
     def __init__(self, spec: Spec, chosen: Method | None = None) -> None:
         super().__init__(spec, chosen)

@@ -56,6 +56,17 @@ BORN: dict[str, Any] = changed(
     problem__resolution=[32],
     samples=3,
 )
+ROUGH: dict[str, Any] = {
+    "problem": {
+        "family": "nonlinear_heat",
+        "resolution": [24, 24],
+        "coefficient": {"law": "1 + u**2"},
+        "initial": {"field": "gaussian", "alpha": 3.5, "tau": 7, "std": 2, "boundary": "neumann"},
+        "boundary": {"default": {"neumann": 0}},
+        "time": {"end": 0.05, "intervals": 2},
+    },
+    "samples": 3,
+}
 ALL = {"warmth": WARMTH, "front": FRONT, "born": BORN}
 
 
@@ -146,6 +157,14 @@ def test_a_coefficient_that_becomes_negative_fails_by_name(tmp_path: Path) -> No
 def test_estimates_of_the_error_in_time_are_honest(name: str) -> None:
     ratios = true_over_estimated(changed(ALL[name], samples=30), finer=3)
     assert_honest(ratios)
+
+
+@pytest.mark.slow
+def test_estimates_from_rough_states_are_of_the_right_size() -> None:
+    """Stages of order 2 leave order 3 of ark4 there: errors are above their estimates, and below three times them."""
+    ratios = true_over_estimated(changed(ROUGH, samples=30), finer=3)
+    assert np.median(ratios) < 2.0
+    assert max(ratios) < 3.0
 
 
 def test_a_wrong_flux_is_found_by_the_reference(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
