@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Annotated, ClassVar, Literal
 
-from pydantic import BeforeValidator, Field, field_validator, model_validator
+from pydantic import AfterValidator, BeforeValidator, Field, model_validator
 
 from pdemill.solvers.families.poisson import UNIT_FUNCTION, ZERO, ZERO_FUNCTION
 from pdemill.spec.evolution import Evolution
@@ -21,6 +21,13 @@ OUTPUTS = {
     "pressure": ("pressure",),
 }
 """What may be asked for, and its channels."""
+
+
+def each_once(outputs: tuple[str, ...]) -> tuple[str, ...]:
+    """Refuse outputs that are named twice."""
+    if len(set(outputs)) < len(outputs):
+        raise refusal("names an output twice")
+    return outputs
 
 
 class NavierStokes(Evolution):
@@ -47,6 +54,7 @@ class NavierStokes(Evolution):
         tuple[Literal["vorticity", "velocity", "stream_function", "pressure"], ...],
         Field(min_length=1),
         BeforeValidator(as_tuple),
+        AfterValidator(each_once),
     ] = ("vorticity",)
     unknowns: ClassVar[tuple[Unknown, ...]] = (ScalarUnknown("vorticity"),)
     linear: ClassVar[bool] = False
@@ -56,13 +64,6 @@ class NavierStokes(Evolution):
         "viscosity", "hyperviscosity", "spectral_cutoff", "drag", "diffusivity"
     )  # fmt: skip
     not_negative: ClassVar[tuple[str, ...]] = operator_fields
-
-    @field_validator("outputs")
-    @classmethod
-    def _each_once(cls, outputs: tuple[str, ...]) -> tuple[str, ...]:
-        if len(set(outputs)) < len(outputs):
-            raise refusal("names an output twice")
-        return outputs
 
     @model_validator(mode="after")
     def _damps(self) -> NavierStokes:

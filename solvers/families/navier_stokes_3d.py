@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Annotated, ClassVar, Literal
 
-from pydantic import BeforeValidator, Field, field_validator
+from pydantic import AfterValidator, BeforeValidator, Field
 
+from pdemill.solvers.families.navier_stokes import each_once
 from pdemill.solvers.families.poisson import UNIT_FUNCTION, ZERO, ZERO_FUNCTION
 from pdemill.spec.evolution import Evolution
 from pdemill.spec.field import AnyField, Function, NonNegativeField, PositiveField
-from pdemill.spec.model import as_tuple, refusal
+from pdemill.spec.model import as_tuple
 from pdemill.spec.problem import Terms
 from pdemill.spec.terms import Vector
 from pdemill.spec.unknowns import Unknown, VectorUnknown
@@ -35,7 +36,10 @@ class NavierStokes3D(Evolution):
     drag: NonNegativeField = ZERO
     source: Annotated[tuple[AnyField, ...], BeforeValidator(as_tuple)] = ()
     outputs: Annotated[
-        tuple[Literal["velocity", "vorticity", "pressure"], ...], Field(min_length=1), BeforeValidator(as_tuple)
+        tuple[Literal["velocity", "vorticity", "pressure"], ...],
+        Field(min_length=1),
+        BeforeValidator(as_tuple),
+        AfterValidator(each_once),
     ] = ("velocity",)
     unknowns: ClassVar[tuple[Unknown, ...]] = (VectorUnknown("velocity"),)
     linear: ClassVar[bool] = False
@@ -43,13 +47,6 @@ class NavierStokes3D(Evolution):
     operator_fields: ClassVar[tuple[str, ...]] = ("viscosity", "hyperviscosity", "drag")
     positive: ClassVar[tuple[str, ...]] = ("viscosity",)
     not_negative: ClassVar[tuple[str, ...]] = ("hyperviscosity", "drag")
-
-    @field_validator("outputs")
-    @classmethod
-    def _each_once(cls, outputs: tuple[str, ...]) -> tuple[str, ...]:
-        if len(set(outputs)) < len(outputs):
-            raise refusal("names an output twice")
-        return outputs
 
     @property
     def initial_names(self) -> tuple[str, ...]:

@@ -53,6 +53,11 @@ Fields = Annotated[Field | tuple[Field, ...], _Each(known_fields, Field, "Value"
 Coefficients = Annotated[Diagonal | Field | tuple[Field, ...], _EachCoefficient(known_fields, Field, "Coefficient")]
 
 
+def for_each(functions: tuple[Function, ...], count: int) -> tuple[Function, ...]:
+    """One function for each unknown, of one for all or one each."""
+    return functions if len(functions) > 1 else functions * count
+
+
 class ReactionDiffusion(Evolution):
     """u_t - ∇·(k ∇u) + r(u) = f, k > 0 a scalar or a diagonal tensor; of several unknowns, u_t - ∇·(k_u ∇u) + r_u(u, v)
     = f_u and v_t - ∇·(k_v ∇v) + r_v(u, v) = f_v.
@@ -103,14 +108,10 @@ class ReactionDiffusion(Evolution):
     def terms(self, drawn: Callable[[str], tuple[Function, ...]]) -> Terms:
         (reaction,) = drawn("reaction")
         count = len(self.solved_for)
-        initial, source = (self._each(drawn(name), count) for name in ("initial", "source"))
+        initial, source = (for_each(drawn(name), count) for name in ("initial", "source"))
         listed = isinstance(self.coefficient, tuple)
         diffusion = [(k,) for k in drawn("coefficient")] if listed else [drawn("coefficient")] * count
         if not isinstance(self.reaction, Law):
             return Terms(diffusion[0], source[0], reaction=reaction, initial=initial[0])
         others = [Terms(diffusion[i], source[i], initial=initial[i]) for i in range(1, count)]
         return Terms(diffusion[0], source[0], law=reaction, initial=initial[0], others=tuple(others))
-
-    @staticmethod
-    def _each(functions: tuple[Function, ...], count: int) -> tuple[Function, ...]:
-        return functions if len(functions) > 1 else functions * count

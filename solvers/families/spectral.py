@@ -10,7 +10,7 @@ from pydantic import BeforeValidator, WithJsonSchema, field_serializer, field_va
 from pydantic import Field as Limits
 
 from pdemill.solvers.families.poisson import ZERO, ZERO_FUNCTION
-from pdemill.solvers.families.reaction_diffusion import Fields
+from pdemill.solvers.families.reaction_diffusion import Fields, for_each
 from pdemill.solvers.formulas import MAX_LENGTH, MAX_SCALARS
 from pdemill.solvers.scalars import refuse_taken
 from pdemill.solvers.symbolic.equations import Equations
@@ -88,7 +88,7 @@ class Spectral(Evolution):
 
     def terms(self, drawn: Callable[[str], tuple[Function, ...]]) -> Terms:
         count = len(self._read.unknowns)
-        initial, source = (found if len(found := drawn(name)) > 1 else found * count for name in ("initial", "source"))
+        initial, source = (for_each(drawn(name), count) for name in ("initial", "source"))
         nothing = (ZERO_FUNCTION,)
         others = tuple(Terms(nothing, f, initial=u) for u, f in zip(initial[1:], source[1:], strict=True))
         (equations,) = drawn("equations")

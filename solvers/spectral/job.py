@@ -35,7 +35,7 @@ from pdemill.solvers.spectral.symbols import (
 from pdemill.solvers.symbolic.equations import EquationsFunction
 from pdemill.solvers.trajectories.differences import apart
 from pdemill.solvers.trajectories.job import Reference, Start, TrajectoryJob
-from pdemill.solvers.trajectories.marching import March, Piece
+from pdemill.solvers.trajectories.marching import March, Piece, advance
 from pdemill.spec.field import Function
 from pdemill.spec.job import Spec
 from pdemill.spec.method import Method
@@ -253,8 +253,8 @@ class SpectralJob(TrajectoryJob):
         march, u = self.march([symbols], grid), state.reshape(1, -1)
         frames = [u[0].copy()] if self.times[0] == 0.0 else []
         with np.errstate(over="ignore", invalid="ignore"):
-            for length, count in zip(self.lengths, self.steps(run), strict=True):
-                march.advance(u, length, count)
+            for pieces in self.pieces(run):
+                advance(march, u, pieces)
                 frames.append(u[0].copy())
             known = self._known(np.stack(frames))
             parts = [self._at_stored(output(name, grid, known)) for name in self.problem.channels]

@@ -30,7 +30,6 @@ from pdemill.settings import Settings
 from pdemill.solvers.estimate import estimate
 from pdemill.spec.load import load_spec, preset_names, read_preset
 from tests.conftest import DARCY
-from tests.sampling import sample
 from tests.service.api import SECONDS, Api, serving
 from tests.service.broker import valkey
 
@@ -135,8 +134,9 @@ def _told(case: Case[Any], spec: Json) -> Case[Any]:
     return case
 
 
-@pytest.mark.timeout(1800)
-@pytest.mark.parametrize("share", sample([1, FEW], FEW), ids=["all", "some"])
+@pytest.mark.parametrize(
+    "share", [pytest.param(1, marks=[pytest.mark.slow, pytest.mark.timeout(1800)]), FEW], ids=["all", "some"]
+)
 @pytest.mark.parametrize("label", CASES)
 def test_an_operation_keeps_its_word(
     api: Api, schema: Any, darcy_store: Path, label: str, share: int, caplog: pytest.LogCaptureFixture
