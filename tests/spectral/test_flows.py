@@ -27,9 +27,9 @@ from pdemill.solvers.spectral.symbols import (
 )
 from pdemill.spec.field import Function
 from pdemill.spec.terms import Terms
+from tests.evolving import formula
 from tests.spectral.test_exact import NOTHING, error, number, vortices
 from tests.spectral.test_trajectories import EDDIES, INKS, ROSSBY, arrays, changed
-from tests.spectral.test_unknowns import formula
 
 TURN = 2.0 * np.pi
 SQUARE, CUBE = PeriodicGrid((32, 32), (TURN,) * 2), PeriodicGrid((16, 16, 16), (TURN,) * 3)

@@ -15,6 +15,7 @@ from pdemill.spec.field import Function
 from pdemill.spec.problem import Terms
 from pdemill.spec.unknowns import ScalarUnknown, Unknown
 from pdemill.testing import temporary_parts
+from tests.evolving import formula
 from tests.spectral.test_trajectories import arrays, changed
 
 
@@ -44,10 +45,6 @@ def pairs() -> Iterator[None]:
                 return Terms(one.diffusion, one.source, initial=one.initial, others=(other,))
 
         yield
-
-
-def formula(text: str) -> dict[str, str]:
-    return {"field": "expression", "formula": text}
 
 
 @pytest.mark.parametrize("shape", [[16], [16, 12]])
