@@ -62,9 +62,9 @@ def test_a_job_that_runs_is_followed_and_cancelled(browser: Any, server: Server,
         page.evaluate("window.stayed = true")
         done = page.locator("#live dd").nth(1)
         before = done.inner_text()
-        playwright.expect(done).not_to_have_text(before, timeout=20_000)
+        playwright.expect(done).not_to_have_text(before, timeout=60_000)
         cells = page.locator("#live .finished").count()
-        page.wait_for_event("requestfinished", lambda request: request.url.endswith("/findings"), timeout=30_000)
+        page.wait_for_event("requestfinished", lambda request: request.url.endswith("/findings"), timeout=60_000)
         assert page.locator("#live .finished").count() >= cells
         _shots(browser, complaints, {"running": f"{server.url}/jobs/{job.id}"})
         page.keyboard.press("Tab")
