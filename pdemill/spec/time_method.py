@@ -72,8 +72,8 @@ class TimeMethod(Method):
             raise refuse(("first_step",), f"is longer than max_step, {self.max_step:g}", self.first_step)
         if self.step is not None and self.grading:
             raise refuse(("grading",), "makes steps of many lengths: give either step or grading", self.grading)
-        if self.interval_steps is not None and (self.step or self.max_step):
-            raise refuse(("interval_steps",), "names steps already: leave step and max_step out", self.interval_steps)
+        if self.interval_steps is not None and self.step is not None:
+            raise refuse(("interval_steps",), "names steps already: leave step out", self.interval_steps)
         return self
 
     def objection(self, problem: Problem) -> Fault | None:
@@ -99,6 +99,10 @@ class TimeMethod(Method):
                 return Fault(("interval_steps",), f"is not for {self.method}, nor for trajectories with a warm-up")
             if (count := len(problem.time.lengths)) != len(self.interval_steps):
                 return Fault(("interval_steps",), f"has {len(self.interval_steps)} entries, of {count} intervals")
+            parts = [length / (2.0 if self.grading and not n else 1.0) for n, length in enumerate(problem.time.lengths)]
+            longest = max(part / (2 * steps) for part, steps in zip(parts, self.interval_steps, strict=True))
+            if self.max_step is not None and longest > self.max_step:
+                return Fault(("interval_steps",), f"makes a step of {longest:g}, longer than max_step")
         return too_coarse(self.simulate_resolution, problem)
 
     @abstractmethod

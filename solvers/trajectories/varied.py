@@ -29,7 +29,7 @@ WORTH = 0.9
 def varied(job: TrajectoryJob, starts: Sequence[Start]) -> TrajectoryJob:
     """The job with steps of their own in every interval, where the samples of its trial show that this saves some; else
     the job itself."""
-    if not 1 < len(job.lengths) <= MOST_INTERVALS or not starts or job.method.max_step is not None:
+    if not 1 < len(job.lengths) <= MOST_INTERVALS or not starts:
         return job
     made = list(trajectories(job, starts, stop=lambda _: False))
     run = sorted(one.run for one in made)[(len(made) - 1) // 2]
@@ -47,7 +47,8 @@ def varied(job: TrajectoryJob, starts: Sequence[Start]) -> TrajectoryJob:
             return job
         (found,) = trajectories(other, known[:1], stop=lambda _: True)
         other = observed(other, known[0], found)
-        if all(one.reached for one in trajectories(other, known, stop=lambda _: True)):
+        short = job.method.max_step is None or other.longest_of(1) <= job.method.max_step
+        if short and all(one.reached for one in trajectories(other, known, stop=lambda _: True)):
             return other
         if not doublings.any():
             return job

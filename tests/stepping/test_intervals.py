@@ -80,6 +80,7 @@ def test_estimates_of_the_error_in_time_are_honest() -> None:
             "solver.interval_steps: has 2 entries, of 10 intervals",
         ),
         ({"solver": {"method": "ark4", "interval_steps": [1] * 10, "step": 0.1}}, "names steps already"),
+        ({"solver": {"method": "ark4", "interval_steps": [1] * 10, "max_step": 0.04}}, "a step of 0.05, longer than"),
         ({"solver": {"method": "ark4", "interval_steps": [0] * 10}}, "greater than or equal to 1"),
         (
             {"solver": {"method": "etdrk4", "interval_steps": [1] * 10}, "problem__boundary": {}, "problem__source": 1},
