@@ -40,7 +40,9 @@ class OnPeriodicBox(Trajectories):
     takes: ClassVar[Takes] = Takes(
         terms=CONSTANT | {"equations", "source", "initial"},
         conditions=frozenset({"periodic"}),
-        unknowns=frozenset([*((ScalarUnknown,) * count for count in (1, 2, 3)), (VectorUnknown,)]),
+        unknowns=frozenset(
+            [*((ScalarUnknown,) * count for count in (1, 2, 3)), (VectorUnknown,), (VectorUnknown, ScalarUnknown)]
+        ),
         uniform=CONSTANT,
     )
 

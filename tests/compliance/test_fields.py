@@ -34,6 +34,10 @@ ROWS: dict[str, list[Any]] = {
     "vortices": [{"field": "vortices", "count": 4, "width": [0.1, 0.3]}],
     "tiles": [{"field": "tiles", "count": 4}],
     "shear_layer": [{"field": "shear_layer", "thickness": [0.2, 0.4]}],
+    "shear_flow": [
+        {"field": "shear_flow", "thickness": [0.2, 0.4]}, {"field": "shear_flow", "quantity": "velocity_x"},
+    ],
+    "vortex_sheet": [{"field": "vortex_sheet", "waves": 30, "smoothing": 0.4}],
     "crossed_sines": [{"field": "crossed_sines", "waves": 3}],
     "brownian_bridge": [{"field": "brownian_bridge", "waves": 6}],
     "bumps": [{"field": "bumps"}, {"field": "bumps", "count": [1, 6], "amplitude": [-1, 2], "width": [0.1, 0.4]}],
