@@ -83,7 +83,7 @@ class Shell:
         for process in (self._server, self._shell):
             if process is not None:
                 process.terminate()
-                process.wait(60)
+                process.wait(180)
 
 
 def _run(shell: Shell, command: str, expected: str, latest_spec: str) -> None:
