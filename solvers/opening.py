@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from pdemill.errors import CorruptStore, SpecError, StoreError
 from pdemill.planning import FILE, parse_plan, read_plan
 from pdemill.solvers.job import Job, open_job, software
+from pdemill.solvers.lengthening import resumed
 from pdemill.solvers.progress import Progress
 from pdemill.solvers.threads import one_thread
 from pdemill.spec.job import Spec
@@ -81,7 +82,8 @@ def open_work(root: Path, spec: Spec | None = None, disk: Disk | None = None, an
     job = _opened(root, spec, None if anew else shared_arrays(root), chosen)
     if (root / ROOT).exists():
         job = job.of_store(read_attributes(root))
-    return job, Store(disk or LocalDisk(root), job.layout).as_begun()
+    store = Store(disk or LocalDisk(root), job.layout).as_begun()
+    return resumed(job, store.disk, root), store
 
 
 def _opened(root: Path, spec: Spec, mesh: dict[str, NDArray[Any]] | None, chosen: Method | None) -> Job:
@@ -126,5 +128,5 @@ def work_on(
     begin = perf_counter()
     data, watch = job.solve(shard, report)
     seconds = {name: round(value, 6) for name, value in watch.seconds.items()}
-    run = {"attempt": attempt, "cpu_seconds": seconds, "solve_wall_seconds": perf_counter() - begin}
+    run = {"attempt": attempt, "cpu_seconds": seconds, "solve_wall_seconds": perf_counter() - begin, **(data.run or {})}
     return commit(store, shard, ShardData(data.arrays, data.failures, data.summary, run))

@@ -93,6 +93,11 @@ class Discretiser(ABC):
         return None
 
     @classmethod
+    def state_numbers(cls, spec: Any) -> int:
+        """Numbers of a state from which marching goes on with the same bits, in float64; 0 where there is none."""
+        return 0
+
+    @classmethod
     @abstractmethod
     def open(cls, spec: Any, stored: Mapping[str, Any] | None, chosen: Method | None) -> Any:
         """The job of a spec; ``stored`` holds the shared arrays of a store that exists already, ``chosen`` the method

@@ -24,10 +24,14 @@ DEFAULT_LIMIT = 10**11
 
 
 class StoreOptions(Model):
-    """How solutions are written; ``shard`` (samples per shard) is chosen from the sample's size if absent."""
+    """How solutions are written; ``shard`` (samples per shard) is chosen from the sample's size if absent.
+
+    ``states``: also what trajectories are marched by at the stored times, in both runs, so that they can be lengthened.
+    """
 
     dtype: Literal["float32", "float64"] = "float32"
     shard: Annotated[int, Field(ge=1, le=1024)] | None = None
+    states: bool = Field(default=False, exclude_if=lambda states: not states)
 
 
 def _method(value: Any) -> Any:
@@ -125,6 +129,13 @@ class Spec(Model):
         if complaint := self.problem.discretisation.uncertified(self.problem, self.certify):
             path, message = complaint
             raise refuse(("certify", path), message, None)
+        return self
+
+    @model_validator(mode="after")
+    def _states_fit(self) -> Spec:
+        if self.store.states and not self.problem.discretisation.state_numbers(self):
+            message = "are kept of trajectories on periodic boxes (spectral) and of waves: nothing else is lengthened"
+            raise refuse(("store", "states"), message, True)
         return self
 
     @model_validator(mode="after")

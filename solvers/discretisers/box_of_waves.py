@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from math import prod
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from numpy.typing import NDArray
@@ -50,6 +51,10 @@ class OnBoxOfWaves(Trajectories):
         if certify.algebraic_rtol != type(certify).model_fields["algebraic_rtol"].default:
             return "algebraic_rtol", "means nothing here: no linear systems are solved"
         return super().uncertified(problem, certify)
+
+    @classmethod
+    def state_numbers(cls, spec: Spec) -> int:
+        return 2 * prod(spec.problem.cells)
 
     @classmethod
     def open(cls, spec: Spec, stored: Mapping[str, NDArray[Any]] | None, chosen: Method | None) -> WaveJob:

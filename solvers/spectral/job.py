@@ -65,6 +65,7 @@ class SpectralJob(TrajectoryJob):
     unknowns after the other."""
 
     problem: PeriodicPlace
+    state_type = np.complex128
     own_columns = tuple(
         ArrayLayout(name, "float32") for name in ("spectral_tail", "invariant_defect", "budget_defect", "budget_limit")
     )

@@ -74,6 +74,10 @@ class TrajectoryJob(Job):
     method: TimeMethod
     most_halvings: int = 0
     """Instead of the usual number, for trials."""
+    known: Callable[[str, int], Any] | None = None
+    """What a store of the first stored times knows of a sample of a split (``ladder.Known``)."""
+    state_type: type[np.generic] = np.float64
+    """Of the numbers of a state."""
     points: Points
     """Where stored fields live."""
     nodes: Mapping[str, Array]
@@ -328,6 +332,9 @@ class TrajectoryJob(Job):
             ArrayLayout("input", dtype, (len(self.channels), *shape), ("channel", *self.axes), is_field=True),
             ArrayLayout("solution", dtype, stored, ("solution_channel", "t", *self.axes), block=block),
         ]
+        if self.spec.store.states:
+            numbers = self.problem.discretisation.state_numbers(self.spec)
+            parts.append(ArrayLayout("states", "float64", (2, frames, numbers), ("run", "t", "number")))
         if self.parameters:
             parts.append(ArrayLayout("params", "float64", (len(self.parameters),), ("parameter",)))
         parts += [

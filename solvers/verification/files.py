@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from pdemill import planning
+from pdemill.solvers import lengthening
 from pdemill.store import manifest as manifests
 from pdemill.store.disk import TEMPORARY, Readable
 from pdemill.store.manifest import Manifest
@@ -31,7 +32,7 @@ def metadata_faults(store: Store) -> Iterator[str]:
 
 def stray_files(store: Store) -> Iterator[str]:
     """Files that no pdemill writes into such a store, or that a writer left when it died."""
-    known = {*store.metadata, planning.FILE}
+    known = {*store.metadata, planning.FILE, lengthening.FILE}
     for shard in store.layout.shards():
         known.update([manifests.name_of(shard), *store.files_of(shard)])
     for name in store.disk.names():

@@ -31,6 +31,18 @@ SMALL: dict[str, Any] = {
     "splits": {"train": 20, "test": 5},
     "store": {"shard": 8},
 }
+FLAME: dict[str, Any] = {
+    "problem": {
+        "family": "kuramoto_sivashinsky",
+        "resolution": [48],
+        "domain": {"lengths": [16]},
+        "initial": {"field": "sines", "terms": 3, "waves": [1, 2]},
+        "time": {"end": 0.5, "intervals": 2},
+    },
+    "samples": 2,
+    "solver": {"method": "etdrk4", "first_step": 0.1},
+    "store": {"states": True},
+}
 PLUGIN = '''
 import os, signal, time
 from typing import Literal
@@ -111,6 +123,20 @@ def test_the_answer_to_a_submission_says_where_to_go(server: Server) -> None:
         "message",
     }  # fmt: skip
     assert fields <= set(answer.json())
+
+
+def test_the_trajectories_of_a_job_go_on(client: Client, server: Server, finished: Job, tmp_path: Path) -> None:
+    short = client.submit(FLAME).wait(60)
+    longer = {**FLAME, "problem": {**FLAME["problem"], "time": {"end": 1.0, "intervals": 4}}}
+    job = client.submit(longer, lengthen=short.id).wait(60)
+    assert pdemill.generate(longer, tmp_path / "here.zarr", workers=0).lengthened == 0
+    store = job.results()["store"]["path"]
+    assert pdemill.verify(store).content == pdemill.verify(tmp_path / "here.zarr").content
+    runs = [json.loads(path.read_text())["run"] for path in Path(store).glob("_manifest/train-*.json")]
+    assert [run["lengthened"] for run in runs] == [2]
+    for other in (finished.id, job.id, "nobody"):
+        with pytest.raises(ServerError, match=r"cannot be lengthened|another spec|stored times|no such job"):
+            client.submit({**longer, "seed": 5}, lengthen=other)
 
 
 def test_progress_grows_to_a_hundred(client: Client) -> None:
