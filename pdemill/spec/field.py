@@ -108,6 +108,11 @@ class Field(Model):
         return False
 
     @property
+    def of_time_alone(self) -> bool:
+        """Whether they are known to depend on nothing else."""
+        return False
+
+    @property
     def has_channel(self) -> bool:
         """Whether its draws, where they are random, are stored as a channel: functions of space alone are."""
         return not self.in_time
