@@ -34,6 +34,7 @@ class OnPeriodicBox(Trajectories):
     """Trigonometric polynomials, products without aliasing; see ``pdemill.solvers.spectral``."""
 
     name: ClassVar[str] = "spectral"
+    points: ClassVar[str] = "periodic"
     where: ClassVar[str] = "on periodic boxes, in time"
     place = PeriodicPlace
     scheme: ClassVar[type[Method]] = Etdrk4
