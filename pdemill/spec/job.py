@@ -28,11 +28,13 @@ class StoreOptions(Model):
     """How solutions are written; ``shard`` (samples per shard) is chosen from the sample's size if absent.
 
     ``states``: also what trajectories are marched by at the stored times, in both runs, so that they can be lengthened.
+    ``prefix``: also the equation of each sample in prefix notation, in the words of PROSE (family spectral).
     """
 
     dtype: Literal["float32", "float64"] = "float32"
     shard: Annotated[int, Field(ge=1, le=1024)] | None = None
     states: bool = Field(default=False, exclude_if=lambda states: not states)
+    prefix: bool = Field(default=False, exclude_if=lambda prefix: not prefix)
 
 
 def _method(value: Any) -> Any:
@@ -145,6 +147,12 @@ class Spec(Model):
         if self.store.states and not self.problem.discretisation.state_numbers(self):
             message = "are kept of trajectories on periodic boxes (spectral) and of waves: nothing else is lengthened"
             raise refuse(("store", "states"), message, True)
+        return self
+
+    @model_validator(mode="after")
+    def _prefix_fits(self) -> Spec:
+        if self.store.prefix and not self.problem.written:
+            raise refuse(("store", "prefix"), "is for equations that are written as texts: the family spectral", True)
         return self
 
     @model_validator(mode="after")

@@ -183,6 +183,9 @@ class TrajectoryJob(Job):
     first_columns: tuple[str, ...] = ()
     """Those of stores that do not list them."""
 
+    drawn_columns: tuple[ArrayLayout, ...] = ()
+    """Columns of what is drawn, beside the parameters."""
+
     def own(self, frames: States, left: Array, fields: Array, errors: Array) -> dict[str, float]:
         """What is put there: of the states at the stored times [T, numbers], the algebraic errors [T, C], the channels
         [C, T, *shape] and the errors in time [T]."""
@@ -337,6 +340,7 @@ class TrajectoryJob(Job):
             parts.append(ArrayLayout("states", "float64", (2, frames, numbers), ("run", "t", "number")))
         if self.parameters:
             parts.append(ArrayLayout("params", "float64", (len(self.parameters),), ("parameter",)))
+        parts += self.drawn_columns
         parts += [
             ArrayLayout("time_error_estimate", "float32"),
             ArrayLayout("stored_error", "float32"),
