@@ -46,10 +46,17 @@ class Client:
         """Close the connections."""
         self._connection.close()
 
-    def submit(self, spec: str | Path | Mapping[str, Any] | Spec, settings: Sequence[str] = (), name: str = "") -> Job:
+    def submit(
+        self,
+        spec: str | Path | Mapping[str, Any] | Spec,
+        settings: Sequence[str] = (),
+        name: str = "",
+        lengthen: str = "",
+    ) -> Job:
         """Submit a spec (a file, a dictionary or a Spec), with overrides such as ``"samples=10"``; ``name``: what to
-        call the job."""
-        body, named = gather(spec, settings), {"name": name} if name else {}
+        call the job; ``lengthen``: a finished job whose trajectories go on."""
+        given = {"name": name, "lengthen": lengthen}
+        body, named = gather(spec, settings), {key: value for key, value in given.items() if value}
         answer = self._ask("POST", "/v1/jobs", json=body, params=named, headers={"Idempotency-Key": uuid4().hex})
         return Job(self, answer.json())
 

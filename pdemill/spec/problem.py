@@ -59,6 +59,8 @@ class Problem(Model):
     """Set by the place of a discretiser."""
     evolves: ClassVar[bool] = False
     """Whether it is an equation in time."""
+    written: ClassVar[bool] = False
+    """Whether its equations are texts of the spec."""
     pointwise: ClassVar[bool] = False
     """Whether u is wanted at points, not on a grid or mesh."""
     solved_by: ClassVar[Literal["systems", "walks", "steps"]] = "systems"

@@ -28,9 +28,9 @@ CHANNELS = {
 class QuasiGeostrophic2(Evolution):
     """(q_i)_t + v_i·∇q_i + U_i ∂_x q_i + Q_i v_iy = ν ∇²q_i - h ∇⁴q_i - μ_i ω_i + f_i, of two layers, i = 1, 2.
 
-    In two dimensions, v_i = (∂_y ψ_i, -∂_x ψ_i), ω_i = -∇²ψ_i, q_i = ω_i + F_i (ψ_i - ψ_j) and
-    Q_i = β + F_i (U_i - U_j): two layers under a rigid lid on a β-plane (Phillips' model), x east and y north, layer 1 above layer 2.
-    F_1 = 1 / ((1 + δ) λ²) and F_2 = δ F_1, λ the ``radius`` of deformation, δ = H_1 / H_2 the ``depth_ratio``; U_i the
+    In two dimensions, v_i = (∂_y ψ_i, -∂_x ψ_i), ω_i = -∇²ψ_i, q_i = ω_i + F_i (ψ_i - ψ_j) and Q_i = β + F_i (U_i -
+    U_j): two layers under a rigid lid on a β-plane (Phillips' model), x east and y north, layer 1 above layer 2. F_1 =
+    1 / ((1 + δ) λ²) and F_2 = δ F_1, λ the ``radius`` of deformation, δ = H_1 / H_2 the ``depth_ratio``; U_i the
     ``mean_flow``, β ``beta``, μ_1 = 0 and μ_2 the ``drag`` at the bottom, ν ``viscosity``, h ``hyperviscosity``:
     numbers per sample. ``initial`` q_i(0) and ``source`` f_i are one for both layers or lists of two. Input: the
     initial state, then what is random of all these. Output: the channels of ``outputs`` at the stored times, the upper

@@ -34,6 +34,7 @@ from pdemill.solvers.spectral.symbols import (
     weights_of,
 )
 from pdemill.solvers.symbolic.equations import EquationsFunction
+from pdemill.solvers.symbolic.prefix import Prefix
 from pdemill.solvers.trajectories.differences import apart
 from pdemill.solvers.trajectories.job import Reference, Start, TrajectoryJob
 from pdemill.solvers.trajectories.marching import March, Piece, advance
@@ -66,6 +67,7 @@ class SpectralJob(TrajectoryJob):
     unknowns after the other."""
 
     problem: PeriodicPlace
+    state_type = np.complex128
     own_columns = tuple(
         ArrayLayout(name, "float32") for name in ("spectral_tail", "invariant_defect", "budget_defect", "budget_limit")
     )
@@ -95,6 +97,11 @@ class SpectralJob(TrajectoryJob):
         self._products: dict[PeriodicGrid, Products | None] = {}
         self._products_on(self.grid, self._first.terms)
         self._balance: Balance | None = None
+        self._prefix: Prefix | None = None
+        if self.spec.store.prefix and isinstance(first.equations, EquationsFunction):
+            self._prefix = Prefix(self.components, first.equations, self.problem.dimension)
+            told = (("words", list(self._prefix.words)),)
+            self.drawn_columns = (ArrayLayout("prefix", "int16", (self._prefix.length,), ("word",), -1, told),)
 
     @property
     def scheme(self) -> Exponential:
@@ -178,6 +185,13 @@ class SpectralJob(TrajectoryJob):
             if not known and abs(found[0]) > BALANCED * float(np.abs(values).max()):
                 raise InvalidSample(f"{name} must have mean 0, and has {found[0].real:.3g}")
             found[0] = 0.0
+        return found
+
+    def drawn_in(self, instance: Instance, state: Spectra) -> dict[str, NDArray[Any]]:
+        found = super().drawn_in(instance, state)
+        equations = instance.terms.equations
+        if self._prefix is not None and isinstance(equations, EquationsFunction):
+            found["prefix"] = self._prefix.row(equations)
         return found
 
     def march(self, equations: Sequence[Symbols], grid: PeriodicGrid | None = None) -> March:

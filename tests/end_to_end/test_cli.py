@@ -282,6 +282,7 @@ SHORTER = {
     "pdebench-burgers": ["problem.time={end: 0.1, intervals: 10}"],
     "lpsda-ks": ["problem.time={end: 4, intervals: 20, warmup: 2}"],
     "porous-medium": ["problem.time={end: 0.02, intervals: 4}"],
+    "heat-sequence": ["problem.resolution=[32, 32]", "problem.time={end: 0.1, intervals: 2}"],
     "pdebench-diffusion-reaction": ["problem.resolution=[32, 32]", "problem.time={end: 1, intervals: 4}"],
     "pdebench-reaction-diffusion": ["problem.resolution=[128]", "problem.time={end: 0.1, intervals: 10}"],
     "pdebench-diffusion-sorption": ["problem.resolution=[32]", "problem.time={end: 20, intervals: 4}"],

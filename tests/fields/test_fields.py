@@ -10,6 +10,7 @@ from numpy.polynomial.chebyshev import chebval, chebval2d
 from pydantic import ValidationError
 from scipy import stats
 
+from pdemill import arrays
 from pdemill.draws import Draw
 from pdemill.points import AXES, Array, CloudPoints, TensorPoints, axis_names
 from pdemill.solvers.fields.modes import by_shells
@@ -18,6 +19,7 @@ from pdemill.spec.field import Field, Function, choose_field, fields, scalars
 type Options = dict[str, Any]
 
 GAUSSIAN: Options = {"field": "gaussian", "modes": 16}
+ARRAY = arrays.hold(np.clip(np.random.default_rng(0).normal(0.0, 3.0, (4096, 6, 5)), -1.0, 1.0))
 ROWS: dict[str, list[Any]] = {
     "constant": [2.5, 0],
     "uniform": [{"uniform": [-1, 3]}],
@@ -63,6 +65,8 @@ ROWS: dict[str, list[Any]] = {
         {"field": "rescaled", "of": GAUSSIAN, "low": -2, "high": 1},
     ],
     "sine_series": [{"field": "sine_series"}, {"field": "sine_series", "waves": [2, 3], "decay": [1, 1], "scale": 9}],
+    "array": [{"field": "array", "array": ARRAY, "interpolate": how} for how in ("linear", "nearest")]
+    + [{"field": "array", "array": ARRAY, "points": "periodic"}],
     "bumps": [
         {"field": "bumps"},
         {"field": "bumps", "count": [1, 6], "amplitude": [-1, 2], "width": [0.1, 0.4]},

@@ -217,8 +217,8 @@ def changed(spec: dict[str, Any], **keys: Any) -> dict[str, Any]:
     return made
 
 
-def arrays(store: Path) -> dict[str, NDArray[Any]]:
-    group: Any = zarr.open_group(store, mode="r")["train"]
+def arrays(store: Path, split: str = "train") -> dict[str, NDArray[Any]]:
+    group: Any = zarr.open_group(store, mode="r")[split]
     return {name: np.asarray(array[...]) for name, array in group.arrays()}
 
 
