@@ -75,6 +75,13 @@ def steady_heat(cells: int, shift: float, steps: int = 20) -> Iterator[Problem]:
         yield {"family": "darcy", "resolution": [cells] * 2, "coefficient": k, "reaction": shift}
 
 
+def pulsed(cells: int, shift: float, steps: int = 20) -> Iterator[Problem]:
+    """Heat, k = -10 sin 2 pi t as in "Learning to Relax" (arXiv 2310.02246), in steps of 1 / shift from t = 0.6 on."""
+    for n in range(steps):
+        k = -10.0 * sin(2.0 * pi * (0.6 + n / shift))
+        yield {"family": "darcy", "resolution": [cells] * 2, "coefficient": k, "reaction": shift}
+
+
 def wind(cells: int, shift: float, steps: int = 20) -> Iterator[Problem]:
     """Convection and diffusion in a wind that turns by 90 degrees."""
     for n in range(steps):
@@ -111,6 +118,7 @@ DEFINITE = (
     MULTIGRID,
     DIRECT,
 )
+FFT = Contestant("fft", {"method": "fft"})
 GENERAL = (
     Contestant("GMRES(40) + ilu", {"method": "gmres", **_with("ilu", restart=40)}),
     Contestant("GCRO-DR(40, 20) + ilu, anew", {"method": "skr", **_with("ilu")}, carried=False),
@@ -180,6 +188,7 @@ POROUS = {
 COURSES = (
     Course("heat, k moves, 1/dt = 100, 96²", lambda: stepped(heat(96, 100.0), 100.0), DEFINITE),
     Course("heat, k stays, 1/dt = 100, 96²", lambda: stepped(steady_heat(96, 100.0), 100.0), DEFINITE),
+    Course("heat, k(t) alone, 1/dt = 1000, 96²", lambda: stepped(pulsed(96, 1e3), 1e3), (*DEFINITE, FFT)),
     Course("convection-diffusion, the wind turns, 1/dt = 20, 96²", lambda: stepped(wind(96, 20.0), 20.0), GENERAL),
     Course("Newton, k = a (1 + 5 u²), 96²", lambda: newton(POROUS, 5), GENERAL),
     Course("Helmholtz, wave numbers 10 to 12, 96²", lambda: single(sweep((96, 96), 10.0)), SWEPT),

@@ -16,6 +16,8 @@ from pdemill.spec.condition import Condition
 from pdemill.spec.field import Field, Function
 from pdemill.spec.problem import Problem, Terms
 
+LEAST = 1e-200
+"""What coefficients count as that are 0 at a moment."""
 FINITE, AT_LEAST_ZERO, POSITIVE = "finite", "at least zero", "positive"
 
 
@@ -37,6 +39,11 @@ def _checked(function: Function, name: str, sign: str) -> Function:
         return values
 
     return function.map(check)
+
+
+def _above_zero(values: Array | float) -> Array | float:
+    """What is 0 at a moment as the least that can be divided by: fluxes through sides then stay what they are."""
+    return np.maximum(values, LEAST)
 
 
 class Instance:
@@ -68,7 +75,7 @@ class Instance:
     def _sign(self, name: str, value: Field) -> str:
         """What values of a field must be; the number 0 is what a family admits, or it is no value of the spec."""
         if name in self.problem.positive and value.bounds() != (0.0, 0.0):
-            return POSITIVE
+            return POSITIVE if not value.in_time else AT_LEAST_ZERO
         return AT_LEAST_ZERO if name in self.problem.not_negative else FINITE
 
     def _realise(self, value: Field, path: tuple[str, ...], sign: str) -> Function:
@@ -77,6 +84,8 @@ class Instance:
             return self._fixed[name]
         drawn = value.realise(self.draw.at("/".join(path)))
         function = _checked(drawn, name, sign) if drawn.of_space else drawn
+        if value.in_time and path[0] in self.problem.positive:
+            function = function.map(_above_zero)
         if not value.is_random:
             self._fixed[name] = function
         return function
@@ -105,8 +114,11 @@ class Instance:
     def in_time(self) -> bool:
         """Whether data of its equation depend on t."""
         sides = [function for functions in self.sides.values() for function in functions.values()]
-        terms = [function for _, functions in self.terms.present() for function in functions]
-        return any(function.in_time for function in (*sides, *terms))
+        return any(function.in_time for function in sides) or self.depends_on_time(*Terms.names())
+
+    def depends_on_time(self, *names: str) -> bool:
+        """Whether any of these terms does, of any unknown."""
+        return any(function.in_time for name, part in self.terms.present() if name in names for function in part)
 
     def at_time(self, t: float) -> Instance:
         """The sample as it is at the time t."""

@@ -56,6 +56,9 @@ class Discretiser(ABC):
     takes: ClassVar[Takes]
     registered: ClassVar[bool] = True
     """Whether a spec can name it; else another one leads to it by ``of``."""
+    points: ClassVar[str] = ""
+    """Where on its grid fields are evaluated: at the centres of ``cells`` or at ``periodic`` points; empty without a
+    grid."""
     general: ClassVar[bool] = False
     """Whether others that take a problem go first."""
 

@@ -16,6 +16,7 @@ from pdemill.spec.certify import Certify
 from pdemill.spec.forms import AnyProblem, automatic
 from pdemill.spec.method import AnyMethod, methods
 from pdemill.spec.model import Model, refuse
+from pdemill.spec.parts import all_fields
 
 MOST_SPLITS = 100
 RESERVED = ("x", "y", "z", "points", "cells", "facets", "facet_sides")
@@ -116,6 +117,14 @@ class Spec(Model):
                 f"{limit:,} (PDEMILL_MAX_UNKNOWNS)",
                 self.splits,
             )
+        return self
+
+    @model_validator(mode="after")
+    def _fields_fit(self) -> Spec:
+        for path, value in all_fields(self.problem):
+            if complaint := value.misfit(self.problem, self.splits):
+                key, message = complaint
+                raise refuse(("problem", *path, key), message, None)
         return self
 
     @model_validator(mode="after")

@@ -24,8 +24,9 @@ def refuse_untaken(problem: Problem) -> None:
             ("family",), f"{problem.family} is solved for {named}, which {by} does not take", problem.family, NOT_TAKEN
         )
     for path in _in_time(problem):
+        terms = f"in the terms {', '.join(sorted(takes.in_time))} and data on sides"
+        where = f"may stand {terms} only, and not in Robin coefficients"
         some = takes.in_time or takes.sides_in_time
-        where = "may stand in sources and data on sides only, and not in Robin coefficients"
         raise refuse(path, IN_TIME.format(where if some else f"{by} does not take"), None, NOT_TAKEN)
     for term, functions, path in problem.asked():
         if term not in takes.terms:

@@ -25,6 +25,7 @@ class OnBoxInTime(Trajectories):
     """Second-order finite volumes; see ``pdemill.solvers.operators.box`` and ``pdemill.solvers.stepping``."""
 
     name: ClassVar[str] = "box"
+    points: ClassVar[str] = "cells"
     registered: ClassVar[bool] = False  # box leads here
     general: ClassVar[bool] = True
     suffix: ClassVar[str] = "OnBox"
@@ -36,7 +37,7 @@ class OnBoxInTime(Trajectories):
         conditions=frozenset({"dirichlet", "neumann", "robin", "periodic"}),
         unknowns=frozenset((ScalarUnknown,) * count for count in (1, 2, 3)),
         uniform=frozenset({"self_advection"}),
-        in_time=frozenset({"source"}),
+        in_time=frozenset({"diffusion", "reaction", "source"}),
         sides_in_time=True,
     )
     preview_points: ClassVar[Mapping[int, int]] = {1: 128, 2: 32, 3: 10}

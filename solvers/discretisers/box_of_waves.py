@@ -27,6 +27,7 @@ class OnBoxOfWaves(Trajectories):
     """Second-order finite volumes; see ``pdemill.solvers.stepping.waves``."""
 
     name: ClassVar[str] = "box"
+    points: ClassVar[str] = "cells"
     registered: ClassVar[bool] = False  # box leads here
     general: ClassVar[bool] = True
     suffix: ClassVar[str] = ""

@@ -34,6 +34,7 @@ class OnPeriodicBox(Trajectories):
     """Trigonometric polynomials, products without aliasing; see ``pdemill.solvers.spectral``."""
 
     name: ClassVar[str] = "spectral"
+    points: ClassVar[str] = "periodic"
     where: ClassVar[str] = "on periodic boxes, in time"
     place = PeriodicPlace
     scheme: ClassVar[type[Method]] = Etdrk4
@@ -41,7 +42,9 @@ class OnPeriodicBox(Trajectories):
     takes: ClassVar[Takes] = Takes(
         terms=CONSTANT | {"equations", "source", "initial"},
         conditions=frozenset({"periodic"}),
-        unknowns=frozenset([*((ScalarUnknown,) * count for count in (1, 2, 3)), (VectorUnknown,)]),
+        unknowns=frozenset(
+            [*((ScalarUnknown,) * count for count in (1, 2, 3)), (VectorUnknown,), (VectorUnknown, ScalarUnknown)]
+        ),
         uniform=CONSTANT,
     )
 

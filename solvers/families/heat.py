@@ -16,7 +16,7 @@ class Heat(Evolution):
 
     Input: the initial state u(0), the coefficient k, the reaction c and the source f, those that are random.
     Output: u at the stored times. Where all sides are periodic, as they are where none is named, and k and c are
-    numbers, it is solved by spectral methods.
+    numbers, it is solved by spectral methods; else k and c may be formulas of t, with k = 0 at a moment.
     Defaults: k = 1, c = 0, f = 0.
     """
 

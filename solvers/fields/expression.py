@@ -32,8 +32,8 @@ from pdemill.spec.model import refuse
 
 class Expression(Field):
     """A formula such as ``a * sin(pi * x) + 1`` with x, y, z (from four dimensions on x1, x2, ...), pi, e, and the
-    scalars of ``where``; in sources and data of sides of equations in time on boxes also t, the time, unless ``where``
-    gives t a value.
+    scalars of ``where``; in coefficients, sources and data of sides of equations in time on boxes also t, the time,
+    unless ``where`` gives t a value.
 
     Operators + - * / **; functions sin cos tan exp log sqrt tanh abs sign min max atan2. The formula is
     parsed and walked node by node; nothing is ever handed to Python's evaluator.
@@ -69,6 +69,10 @@ class Expression(Field):
     @property
     def in_time(self) -> bool:
         return TIME in names_in(self._tree) and TIME not in self.where
+
+    @property
+    def of_time_alone(self) -> bool:
+        return self.in_time and not names_in(self._tree) & set(COORDINATES)
 
     def parts(self) -> Iterator[tuple[tuple[str, ...], Field]]:
         for name, scalar in self.where.items():

@@ -10,12 +10,13 @@ from time import perf_counter
 from typing import Any
 
 from pdemill.addresses import on_disk
+from pdemill.arrays import FOLDER as ARRAYS
 from pdemill.errors import StoreError, StoreMismatch
 from pdemill.progress import Failure, Summary, Tally, Watcher
 from pdemill.solvers import lengthening
 from pdemill.solvers.local.pool import Event, Pool
 from pdemill.solvers.local.resuming import require_same_draws
-from pdemill.solvers.opening import open_work, plan_work, work_on
+from pdemill.solvers.opening import keep_arrays, open_work, plan_work, work_on
 from pdemill.solvers.progress import Counts
 from pdemill.solvers.trajectories.shard import LENGTHENED
 from pdemill.spec.job import Spec
@@ -46,6 +47,7 @@ def generate(
         _check_folder(root, store)
         if lengthen is not None:
             lengthening.begin(root, spec, on_disk(lengthen, "the store to lengthen"))
+        keep_arrays(job, root)
         job, store = plan_work(job, store)
         job, reason = lengthening.settle(job, store, root)
         if other_versions and store.made_with:
@@ -83,7 +85,7 @@ def _check_folder(root: Path, store: Store) -> None:
     """Refuse to write into a folder that holds something else."""
     if (root / "zarr.json").exists():
         return
-    ours = {Path(name).parts[0] for name in store.metadata} | {FOLDER}
+    ours = {Path(name).parts[0] for name in store.metadata} | {FOLDER, ARRAYS}
     for entry in root.iterdir():
         if entry.name not in ours and not entry.name.endswith(TEMPORARY):
             raise StoreMismatch(f"{root} is not empty and holds no store (found {entry.name}); choose another folder")

@@ -37,8 +37,8 @@ class Balance:
         self.force = [self._force(one) for one in self.terms]
         if terms.velocity_advection is not None:
             self.force = without_divergence(self.force, grid.waves)
-        every = tuple(range(len(self.terms)))
-        self.groups = [every] if terms.velocity_advection is not None else [(number,) for number in every]
+        flow = grid.dimension if terms.velocity_advection is not None else 1
+        self.groups = [tuple(range(flow)), *((number,) for number in range(flow, len(self.terms)))]
         """The components whose 2-norm is kept by the products, taken together."""
         self._parts: dict[float, list[tuple[Complex, ...]]] = {}
 

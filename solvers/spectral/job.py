@@ -82,8 +82,9 @@ class SpectralJob(TrajectoryJob):
         unknowns = self.problem.solved_for
         self.components = tuple(name for one in unknowns for name in one.channels(self.problem.dimension))
         first = self._first.terms
-        if first.velocity_advection is not None and set(self.channels) & set(self.problem.initial_names):
-            self.channels = tuple(dict.fromkeys((*self.problem.initial_names, *self.channels)))  # projected together
+        flow = self.problem.initial_names[: self.problem.dimension]
+        if first.velocity_advection is not None and set(self.channels) & set(flow):
+            self.channels = tuple(dict.fromkeys((*flow, *self.channels)))  # projected together
         self.pointwise = (
             written.is_pointwise(first.equations) or pointwise_of(first, self.grid, self.components) is not None
         )

@@ -70,6 +70,8 @@ def quadratic_rates(
     def carried(velocity: Sequence[Array], u: Complex) -> Complex:
         return coefficients(np.asarray(sum(v * values(1j * k * u) for v, k in zip(velocity, waves, strict=True))))
 
+    count = len(waves) if each[0].velocity_advection is not None else 0
+    velocity = [values(u) for u in parts[:count]]
     found = []
     for terms, u in zip(each, parts, strict=True):
         total = np.zeros_like(u)
@@ -78,12 +80,12 @@ def quadratic_rates(
             total -= s * coefficients(values(u) * values(1j * np.asarray(sum(waves)) * u))
         for strength in (terms.vorticity_advection, terms.passive_advection):
             if strength is not None:
-                total -= numbers((strength,))[0] * carried(_velocity(parts[0], waves, values), u)
+                total -= numbers((strength,))[0] * carried(velocity or _velocity(parts[0], waves, values), u)
         found.append(total)
     if each[0].velocity_advection is not None:
-        velocity, (a,) = [values(u) for u in parts], numbers((each[0].velocity_advection,))
-        pushed = [carried(velocity, u) for u in parts]
-        found = [one - a * more for one, more in zip(found, without_divergence(pushed, waves), strict=True)]
+        (a,) = numbers((each[0].velocity_advection,))
+        pushed = without_divergence([carried(velocity, u) for u in parts[:count]], waves)
+        found[:count] = [one - a * more for one, more in zip(found[:count], pushed, strict=True)]
     return found
 
 
@@ -94,11 +96,13 @@ def _velocity(vorticity: Complex, waves: Sequence[Array], values: Callable[[Comp
 
 
 def without_divergence(parts: Sequence[Complex], waves: Sequence[Array]) -> list[Complex]:
-    """The coefficients of a vector field less those of the gradient grad p with Lap p = div v."""
+    """The coefficients of a vector field less those of the gradient grad p with Lap p = div v; what comes after it
+    stays as it is."""
+    flow, others = parts[: len(waves)], parts[len(waves) :]
     squared = np.asarray(sum(np.square(wave) for wave in waves))
-    divergence = np.asarray(sum(1j * wave * part for wave, part in zip(waves, parts, strict=True)))
+    divergence = np.asarray(sum(1j * wave * part for wave, part in zip(waves, flow, strict=True)))
     p = np.divide(divergence, -squared, out=np.zeros_like(divergence), where=squared != 0.0)
-    return [part - 1j * wave * p for wave, part in zip(waves, parts, strict=True)]
+    return [*(part - 1j * wave * p for wave, part in zip(waves, flow, strict=True)), *others]
 
 
 def has_laws(terms: Terms) -> bool:
@@ -154,7 +158,7 @@ class OtherMarch:
             self.linear += self.own
             self.finer = finer_for(self.written)
         self.free = terms.velocity_advection is not None
-        """Whether the unknowns are a velocity without divergence."""
+        """Whether the first unknowns are a velocity without divergence."""
         self.force = self._freed(np.stack([self._force(one) for one in self.terms]))
 
     def _force(self, terms: Terms) -> Complex:

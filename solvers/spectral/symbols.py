@@ -117,7 +117,13 @@ def _vorticity_advection(grid: PeriodicGrid, number: int) -> Products:
 
 
 def _passive_advection(grid: PeriodicGrid, number: int) -> Products:
-    """-(v . grad) s = -d_x(v_x s) - d_y(v_y s), v that of the first unknown as a vorticity."""
+    """-(v . grad) s = -sum_i d_i(v_i s), v the first unknowns in three dimensions, in two that of the first one as a
+    vorticity."""
+    if grid.dimension == 3:
+        one = np.ones((4, grid.modes), np.complex128)
+        weights = np.stack([-1j * wave for wave in grid.waves])
+        targets = tuple((p, number) for p in range(3))
+        return Products(one, weights, ((0, 0, 3, 1.0), (1, 1, 3, 1.0), (2, 2, 3, 1.0)), (0, 1, 2, number), targets)
     factors = np.concatenate([_flow(grid), np.ones((1, grid.modes))])
     weights = np.stack([-1j * wave for wave in grid.waves])
     terms, targets = ((0, 0, 2, 1.0), (1, 1, 2, 1.0)), ((0, number), (1, number))
@@ -149,9 +155,10 @@ def _projection(grid: PeriodicGrid, b: int, i: int) -> Array:
 
 
 def projected(velocity: Complex, grid: PeriodicGrid) -> Complex:
-    """A velocity [dimension, modes] without its divergence."""
-    along = np.asarray(sum(wave * part for wave, part in zip(grid.waves, velocity, strict=True))) * grid.inverse_squared
-    return np.stack([part - wave * along for wave, part in zip(grid.waves, velocity, strict=True)])
+    """A velocity [dimension, modes] without its divergence; more unknowns after it stay as they are."""
+    flow, others = velocity[: grid.dimension], velocity[grid.dimension :]
+    along = np.asarray(sum(wave * part for wave, part in zip(grid.waves, flow, strict=True))) * grid.inverse_squared
+    return np.stack([*(part - wave * along for wave, part in zip(grid.waves, flow, strict=True)), *others])
 
 
 QUADRATIC: Mapping[str, Callable[[PeriodicGrid, int], Products]] = {

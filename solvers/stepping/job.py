@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from copy import copy
+from dataclasses import replace
 from functools import cached_property, partial
 from math import inf
 from typing import Any
@@ -23,6 +24,7 @@ from pdemill.solvers.solution import Result
 from pdemill.solvers.stepping.advection import Advection
 from pdemill.solvers.stepping.independent import Independent
 from pdemill.solvers.stepping.march import BoxEquation, BoxMarch
+from pdemill.solvers.stepping.moving import MovingMarch, moving_of
 from pdemill.solvers.stepping.place import BoxInTimePlace
 from pdemill.solvers.tableaus import Tableau
 from pdemill.solvers.trajectories.differences import apart, largest, norms, variations
@@ -121,8 +123,10 @@ class SteppingJob(TrajectoryJob):
         """That of a sample; one object for all samples where nothing in it is drawn. Raises InvalidSample."""
         if self._alike and self._shared is not None:
             return self._shared
-        parts = tuple(grid.assemble(instance.of_unknown(number)) for number, grid in enumerate(self.grids))
-        made = equation_of(instance, self.grids, parts)
+        moving = moving_of(instance, self.grids, self.begins)
+        now = instance.at_time(0.0)
+        parts = tuple(grid.assemble(now.of_unknown(number)) for number, grid in enumerate(self.grids))
+        made = replace(equation_of(instance, self.grids, parts), moving=moving)
         if self._alike:
             self._shared = made
         return made
@@ -142,7 +146,8 @@ class SteppingJob(TrajectoryJob):
     def march(self, equations: Sequence[BoxEquation]) -> BoxMarch:
         whole = self.times[-1] + self.problem.time.warmup
         tolerance = SHARE * self.spec.certify.algebraic_rtol / whole
-        return BoxMarch(equations, self.tableau, self.linear_method, self.exact_method, tolerance)
+        kind = BoxMarch if equations[0].moving is None else MovingMarch
+        return kind(equations, self.tableau, self.linear_method, self.exact_method, tolerance)
 
     def fields(self, states: States) -> Array:
         return states.reshape(len(states), len(self.problem.channels), *self.grid.shape)

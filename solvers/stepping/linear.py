@@ -27,10 +27,15 @@ class StageSystems:
 
     Factors and hierarchies are made once and kept. What a system comes to does not depend on the others. ``method``
     takes all systems at once, and corrects them loosely; where it is ``exact`` itself, and where it fails, every matrix
-    has an exact solver of its own. What a closed box holds, loose corrections keep to rounding.
+    has an exact solver of its own. What a closed box holds, loose corrections keep to rounding. ``common``: the solver
+    of ``method``, where it was at work on other matrices before; these are for one stage then, and nothing is made in
+    advance.
     """
 
-    def __init__(self, matrices: list[Matrix], shift: float, method: LinearMethod, exact: LinearMethod) -> None:
+    def __init__(
+        self, matrices: list[Matrix], shift: float, method: LinearMethod, exact: LinearMethod,
+        common: Solver[None] | None = None,
+    ) -> None:  # fmt: skip
         self.shift, self._method, self._exact = shift, method, exact
         made: dict[int, Matrix] = {}
         for matrix in matrices:
@@ -40,7 +45,7 @@ class StageSystems:
         self._sparse = [system.matrix.sparse() for system in self._systems]
         self._closed = [method is not exact and keeps_sums(matrix) for matrix in matrices]
         self._own: dict[int, Solver[None]] = {}
-        self._common: Solver[None] | None = None
+        self._common = common
 
     def solve(self, known: Array, loads: Array, guesses: tuple[Array, Array], limits: Array) -> tuple[Array, Array]:
         """z [systems, n] with (c + A) z = c known + load, from the better one of two guesses, and the norms of the
@@ -87,9 +92,10 @@ class StageSystems:
 
     def _exactly(self, number: int, defect: Array) -> Array:
         system = self._systems[number]
-        if id(system.matrix) not in self._own:
-            self._own[id(system.matrix)] = self._exact.solver()
-        return np.asarray(self._own[id(system.matrix)].solve(replace(system, rhs=defect), None).value)
+        solver = self._common if self._method is self._exact else None
+        if solver is None:
+            solver = self._own[id(system.matrix)] = self._own.get(id(system.matrix)) or self._exact.solver()
+        return np.asarray(solver.solve(replace(system, rhs=defect), None).value)
 
     def _loosely(self, numbers: list[int], defects: Array, reduction: float) -> list[Array]:
         """Corrections of the common solver; exact ones where it fails."""

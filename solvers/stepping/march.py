@@ -24,12 +24,14 @@ ROUNDING = 1e-12
 class BoxEquation:
     """u' = b - A u - N(u, t) of one sample: ``systems`` hold A and b of every unknown, ``tendency`` is -N for the
     unknowns [C, n] at a time, or None where there is none; ``longest``: the longest step from a state [C, n] in which
-    it makes no oscillations; ``load`` is b [C, n] at a time, or None where it stays the same."""
+    it makes no oscillations; ``load`` is b [C, n] at a time, or None where it stays the same; ``moving``: A and b at a
+    time, where A depends on it."""
 
     systems: tuple[System, ...]
     tendency: Callable[[Array, float], Array] | None
     longest: Callable[[Array], float] = lambda u: inf
     load: Callable[[float], Array] | None = None
+    moving: Callable[[float], tuple[System, ...]] | None = None
 
 
 class BoxMarch:
@@ -54,15 +56,18 @@ class BoxMarch:
 
     def advance(self, u: Array, interval: float, steps: int, begin: float = 0.0) -> None:
         """Advance the states u [rows, C n] in place by so many equal steps from the time ``begin``."""
-        step = interval / steps
+        step, parts = interval / steps, u.reshape(len(self._parts), -1)
+        for number in range(steps):
+            self._advance(parts, begin + number * step, step)
+
+    def _systems_of(self, step: float) -> StageSystems:
+        """The systems of the stages of a step."""
         if self._systems is None or step != self._step:
             matrices, shift = [part.matrix for part in self._parts], 1.0 / (self.tableau.gamma * step)
             self._step, self._systems = step, StageSystems(matrices, shift, self._method, self._exact)
-        parts = u.reshape(len(self._parts), -1)
-        for number in range(steps):
-            self._advance(parts, begin + number * step, step, self._systems)
+        return self._systems
 
-    def _advance(self, u: Array, t: float, step: float, systems: StageSystems) -> None:
+    def _advance(self, u: Array, t: float, step: float) -> None:
         tableau = self.tableau
         stages, other = tableau.stages, step if self._explicit else 0.0
         slopes = self._slopes
@@ -76,6 +81,7 @@ class BoxMarch:
         for i in range(1, stages):
             known = _combined(u, slopes, step * tableau.implicit[i, :i], other * tableau.explicit[i, :i], stages)
             self._load(t + tableau.nodes[i] * step)
+            systems = self._systems_of(step)
             floors = np.array([ROUNDING * two_norm(part) for part in known])
             expected = known + np.tensordot(tableau.predictor[i, :i], slopes[:i], 1) / systems.shift
             z, defects = systems.solve(known, self._loads, (expected, z), np.maximum(share * sizes, floors))
@@ -87,7 +93,7 @@ class BoxMarch:
         self.left += left.reshape(self.left.shape)
 
     def _load(self, t: float) -> None:
-        """Let loads be those of the time t."""
+        """Let all that depends on the time be as it is at t."""
         for i, one in enumerate(self.equations):
             if one.load is not None:
                 self._loads[i * self._channels : (i + 1) * self._channels] = one.load(t)

@@ -40,8 +40,10 @@ class BoxInTimePlace(BoxInTime):
         known = super().properties
         linear = [value for name in self.linear_fields for value in self.values(name)]
         sides = self.conditions.values()
-        constant = not any(value.is_random for value in linear) and not any(side.moves_operator for side in sides)
-        flat = all(isinstance(value, Scalar) for value in linear) and not any(side.in_operator for side in sides)
+        constant = not any(value.is_random or value.in_time for value in linear)
+        constant = constant and not any(side.moves_operator for side in sides)
+        flat = all(isinstance(value, Scalar) or value.of_time_alone for value in linear)
+        flat = flat and not any(side.in_operator for side in sides)
         return replace(known, definite=self.symmetric, constant=constant, separable=self.compact and flat)
 
     @property

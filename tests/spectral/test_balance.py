@@ -30,6 +30,7 @@ from pdemill.store.root import read_attributes
 from tests.spectral.test_exact import BURGERS, NOTHING, cole_hopf, number
 from tests.spectral.test_trajectories import (
     ALL,
+    DUST,
     EDDIES,
     FLAMES,
     FRONTS,
@@ -140,6 +141,7 @@ def changed_by(table: str, name: str, factor: float) -> tuple[str, Any]:
         (INKS, "QUADRATIC", "vorticity_advection", -1.0),
         (INKS, "LINEAR", "diffusion", 1.1),
         (EDDIES, "QUADRATIC", "velocity_advection", -1.0),
+        (DUST, "QUADRATIC", "passive_advection", -1.0),
         (EDDIES, "LINEAR", "diffusion", 1.1),
         (ROSSBY, "LINEAR", "planetary", 1.1),
         (FRONTS, "QUADRATIC", "self_advection", -1.0),

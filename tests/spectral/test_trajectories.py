@@ -162,6 +162,8 @@ ROSSBY: dict[str, Any] = {
     "samples": 6,
     "certify": {"refine": 0},
 }
+DUST = deepcopy(EDDIES)
+DUST["problem"] |= {"tracer": {"field": "fourier", "waves": 1, "mean": 2}, "diffusivity": {"uniform": [0.3, 0.4]}}
 FLAT: dict[str, Any] = {
     "problem__resolution": [16, 16], "problem__domain": {}, "problem__initial": [SMOOTH] * 2, "problem__source": None
 }  # fmt: skip
@@ -170,6 +172,7 @@ ALL = {
     "patches": PATCHES,
     "inks": INKS,
     "eddies": EDDIES,
+    "dust": DUST,
     "rossby": ROSSBY,
     "flames": FLAMES,
     "fronts": FRONTS,
@@ -194,8 +197,8 @@ def changed(spec: dict[str, Any], **keys: Any) -> dict[str, Any]:
     return made
 
 
-def arrays(store: Path) -> dict[str, NDArray[Any]]:
-    group: Any = zarr.open_group(store, mode="r")["train"]
+def arrays(store: Path, split: str = "train") -> dict[str, NDArray[Any]]:
+    group: Any = zarr.open_group(store, mode="r")[split]
     return {name: np.asarray(array[...]) for name, array in group.arrays()}
 
 
@@ -475,6 +478,8 @@ def test_errors_in_space_are_estimated_against_the_truth() -> None:
         (INKS, {"problem__diffusivity": 0}, "problem.diffusivity: must be positive where there is a tracer"),
         (VORTICES, {"problem__diffusivity": 0.1}, "problem.diffusivity: is that of a tracer"),
         (INKS, {"problem__diffusivity": WAVES}, "problem.diffusivity: varies in space"),
+        (EDDIES, {"problem__diffusivity": 0.1}, "problem.diffusivity: is that of a tracer"),
+        (DUST, {"problem__diffusivity": 0}, "problem.diffusivity: must be positive where there is a tracer"),
         (EDDIES, {"problem__initial": [WAVES, WAVES]}, "initial"),
         (EDDIES, FLAT, "3 dimensions"),
         (ROSSBY, {"problem__beta": WAVES}, "problem.beta: varies in space"),

@@ -189,8 +189,16 @@ MOVING = formula("sin(t)*x")
 @pytest.mark.parametrize(
     ("keys", "where"),
     [
-        ({"problem__coefficient": formula("1 + t")}, "coefficient"),
-        ({"problem__reaction": formula("t")}, "reaction"),
+        ({"problem__family": "wave", "problem__coefficient": formula("1 + t")}, "coefficient"),
+        (
+            {
+                "problem__family": "nonlinear_heat",
+                "problem__coefficient": {"law": "1"},
+                "problem__source": 1,
+                "problem__reaction": formula("t"),
+            },
+            "reaction",
+        ),
         ({"problem__initial": MOVING}, "initial"),
         ({"problem__boundary": {"left": {"robin": {"coefficient": formula("t"), "value": 0}}}}, "robin.coefficient"),
         ({"problem__source": {"field": "rescaled", "of": MOVING}}, "source.of"),
