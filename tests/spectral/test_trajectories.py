@@ -76,6 +76,7 @@ FRONTS: dict[str, Any] = {
     "samples": 6,
     "certify": {"refine": 0},
 }
+STRETCHED: dict[str, Any] = {**FRONTS, "problem": {**FRONTS["problem"], "stretch": {"uniform": [0.8, 1.2]}}}
 SOLITONS: dict[str, Any] = {
     "problem": {
         "family": "korteweg_de_vries",
@@ -196,6 +197,7 @@ ALL = {
     "baroclinic": BAROCLINIC,
     "flames": FLAMES,
     "fronts": FRONTS,
+    "stretched": STRETCHED,
     "solitons": SOLITONS,
     "warmth": WARMTH,
     "wavelets": WAVELETS,
@@ -510,6 +512,13 @@ def test_errors_in_space_are_estimated_against_the_truth() -> None:
         (BAROCLINIC, {"problem__mean_flow": [EDDY, 0]}, "problem.mean_flow"),
         (BAROCLINIC, {"problem__outputs": ["velocity"]}, "potential_vorticity alone where radius"),
         (BAROCLINIC, {"problem__initial": [EDDY] * 3}, "initial"),
+        (FRONTS, {"problem__stretch": {"uniform": [0, 1]}}, "problem.stretch: must be positive"),
+        (FRONTS, {"problem__stretch": WAVES}, "problem.stretch"),
+        (
+            VORTICES,
+            {"problem__stretch": 2, "problem__outputs": ["velocity"]},
+            "problem.stretch: takes outputs that are",
+        ),
         (EDDIES, {"problem__viscosity": 0}, "viscosity"),
         (EDDIES, {"problem__outputs": ["stream_function"]}, "outputs"),
         (VORTICES, {"problem__viscosity": 0}, "where there is no hyperviscosity"),
