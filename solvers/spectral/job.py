@@ -31,6 +31,7 @@ from pdemill.solvers.spectral.symbols import (
     of_unknowns,
     products_of,
     projected,
+    slowed,
     weights_of,
 )
 from pdemill.solvers.symbolic.equations import EquationsFunction
@@ -151,8 +152,10 @@ class SpectralJob(TrajectoryJob):
 
     def _symbols(self, terms: Terms, grid: PeriodicGrid, forcing: Spectra) -> Symbols:
         found = self._products_on(grid, terms)
-        weights = weights_of(terms, found) if found else np.empty((0, grid.modes), np.complex128)
+        weights = weights_of(terms, found, grid) if found else np.empty((0, grid.modes), np.complex128)
         pointwise = pointwise_of(terms, grid, self.components)
+        if (slower := slowed(terms, grid)) is not None:
+            forcing[: grid.modes] *= slower
         return Symbols(terms, linear_symbol(terms, grid), weights, forcing, pointwise)
 
     def start_of(self, instance: Instance, number: int) -> Start:

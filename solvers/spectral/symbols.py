@@ -161,6 +161,14 @@ def projected(velocity: Complex, grid: PeriodicGrid) -> Complex:
     return np.stack([*(part - wave * along for wave, part in zip(grid.waves, flow, strict=True)), *others])
 
 
+def slowed(terms: Terms, grid: PeriodicGrid) -> Array | None:
+    """k^2 / (k^2 + 1 / r^2), by which all that moves a vorticity above a radius of deformation r is slower."""
+    if terms.deformation is None:
+        return None
+    (radius,) = numbers((terms.deformation,))
+    return np.asarray(grid.squared / (grid.squared + radius**-2))
+
+
 QUADRATIC: Mapping[str, Callable[[PeriodicGrid, int], Products]] = {
     "self_advection": _self_advection,
     "vorticity_advection": _vorticity_advection,
@@ -227,16 +235,21 @@ def _joined(parts: Sequence[Products]) -> Products:
     )  # fmt: skip
 
 
-def weights_of(terms: Terms, products: Products) -> Complex:
+def weights_of(terms: Terms, products: Products, grid: PeriodicGrid) -> Complex:
     """W of one sample."""
     each = of_unknowns(terms)
     strengths = {
         origin: numbers((getattr(each[origin[0]], origin[1]),))[0] for origin in dict.fromkeys(products.origins)
     }
-    if all(strength == 1.0 for strength in strengths.values()):
+    slower = [slowed(one, grid) for one in each]
+    if all(strength == 1.0 for strength in strengths.values()) and all(one is None for one in slower):
         return products.weights
+    factors = {
+        origin: strength if (slow := slower[origin[0]]) is None else strength * slow
+        for origin, strength in strengths.items()
+    }
     rows = zip(products.origins, products.weights, strict=True)
-    return np.stack([strengths[origin] * weight for origin, weight in rows])
+    return np.stack([factors[origin] * weight for origin, weight in rows])
 
 
 def linear_symbol(terms: Terms, grid: PeriodicGrid) -> Array | Complex:
@@ -253,4 +266,5 @@ def _of_one(terms: Terms, grid: PeriodicGrid) -> Array | Complex:
     for name, functions in terms.present():
         if name in LINEAR:
             total = total + LINEAR[name](grid, numbers(functions))
-    return total
+    slower = slowed(terms, grid)
+    return total if slower is None else slower * total

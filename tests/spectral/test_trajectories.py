@@ -163,6 +163,8 @@ ROSSBY: dict[str, Any] = {
     "samples": 6,
     "certify": {"refine": 0},
 }
+SHALLOW: dict[str, Any] = {**ROSSBY, "problem": {**ROSSBY["problem"], "radius": {"uniform": [0.4, 0.8]}}}
+SHALLOW["problem"]["source"] = {"field": "expression", "formula": "0.3*sin(x)*cos(2*y)"}
 EDDY: dict[str, Any] = {"field": "gaussian", "alpha": 2.5, "tau": 2, "boundary": "periodic", "modes": 6, "std": 1.0}
 BAROCLINIC: dict[str, Any] = {
     "problem": {
@@ -194,6 +196,7 @@ ALL = {
     "eddies": EDDIES,
     "dust": DUST,
     "rossby": ROSSBY,
+    "shallow": SHALLOW,
     "baroclinic": BAROCLINIC,
     "flames": FLAMES,
     "fronts": FRONTS,
@@ -505,6 +508,7 @@ def test_errors_in_space_are_estimated_against_the_truth() -> None:
         (EDDIES, {"problem__initial": [WAVES, WAVES]}, "initial"),
         (EDDIES, FLAT, "3 dimensions"),
         (ROSSBY, {"problem__beta": WAVES}, "problem.beta: varies in space"),
+        (SHALLOW, {"problem__radius": {"uniform": [-1, 1]}}, "problem.radius: must not be negative"),
         (ROSSBY, {"problem__beta": None}, "problem.beta"),
         (ROSSBY, {"problem__outputs": ["pressure"]}, "outputs"),
         (BAROCLINIC, {"problem__viscosity": 0}, "problem.viscosity: must be positive where there is no hyperviscosity"),
