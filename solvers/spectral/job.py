@@ -19,6 +19,7 @@ from pdemill.solvers.spectral.grid import PeriodicGrid, Spectra
 from pdemill.solvers.spectral.lanes import LANES
 from pdemill.solvers.spectral.layers import Layers
 from pdemill.solvers.spectral.march import SpectralMarch
+from pdemill.solvers.spectral.means import known_means, mean_defect
 from pdemill.solvers.spectral.outputs import output
 from pdemill.solvers.spectral.place import PeriodicPlace
 from pdemill.solvers.spectral.pointwise import pointwise_of
@@ -90,8 +91,8 @@ class SpectralJob(TrajectoryJob):
         self.pointwise = (
             written.is_pointwise(first.equations) or pointwise_of(first, self.grid, self.components) is not None
         )
-        if first.equations is not None:
-            self.own_columns = self.own_columns[:1]
+        if isinstance(first.equations, EquationsFunction):
+            self.own_columns = self.own_columns[: 2 if known_means(first.equations.split) else 1]
         elif has_laws(first):  # which keep no mean and no norm
             self.own_columns = tuple(column for column in self.own_columns if column.name != INVARIANT)
         self._shared: dict[PeriodicGrid, Symbols] = {}
@@ -318,10 +319,7 @@ class SpectralJob(TrajectoryJob):
 
     def _unbalanced(self, columns: Mapping[str, Any]) -> str:
         """What is wrong with the columns of invariants and budgets, where there are any."""
-        if "budget_limit" not in columns:
-            return ""
-        invariant = float(columns.get(INVARIANT, 0.0))
-        budget, limit = (float(columns[name]) for name in ("budget_defect", "budget_limit"))
+        invariant, budget, limit = (float(columns.get(n, 0.0)) for n in (INVARIANT, "budget_defect", "budget_limit"))
         if not np.float32(invariant) <= np.float32(self._explained):
             return f"invariant_defect {invariant:.1e}, where {self._explained:.1e} is allowed"
         return "" if budget <= limit else f"budget_defect {budget:.1e}, where {limit:.1e} is allowed"
@@ -334,11 +332,15 @@ class SpectralJob(TrajectoryJob):
     def balances(self, starts: Sequence[Start], frames: Sequence[Spectra], run: int) -> list[dict[str, float]]:
         """``invariant_defect`` over all stored times; of the first two steps of the first and of the last interval, the
         ``budget_defect`` that is largest in units of what it may be, and that, ``budget_limit``."""
-        if not starts or "budget_limit" not in {column.name for column in self.own_columns}:
+        own = {column.name for column in self.own_columns}
+        if not starts or not own & {INVARIANT, "budget_limit"}:
             return [{} for _ in starts]
         later = 1 if self.times[0] == 0.0 else 0
         begins = [np.concatenate([one.state[None], states[later:]]) for one, states in zip(starts, frames, strict=True)]
         times = np.array([0.0, *self.times[later:]])
+        if "budget_limit" not in own:
+            terms = [one.equation.terms for one in starts]
+            return [{INVARIANT: mean_defect(t, self.grid, times, u)} for t, u in zip(terms, begins, strict=True)]
         balances = [self._balance_of(one) for one in starts]
         found: list[dict[str, float]] = [{} for _ in starts]
         if any(column.name == INVARIANT for column in self.own_columns):

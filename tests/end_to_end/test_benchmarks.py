@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from benchmarks import boxes, generators, newton, peers, planner, scaling, sequences, skr, time, trust
+from benchmarks import beside, boxes, generators, newton, peers, planner, scaling, sequences, skr, spectra, time, trust
 from benchmarks.shared import drawn, published_steps
 from benchmarks.shared.evolving import CrankNicolsonEuler
 from benchmarks.shared.planned import choice
@@ -33,6 +33,8 @@ MAINS = {
     "newton": newton,
     "sequences": sequences,
     "trust": trust,
+    "spectra": spectra,
+    "beside": beside,
 }
 
 
@@ -190,6 +192,15 @@ def test_published_trajectories_are_off_and_ours_are_not(written: Path) -> None:
         for method in ("reaction and diffusion in turn, float32, 1024", "the same in float64")
     )
     assert float64 < 0.5 * float32
+
+
+@pytest.mark.slow
+def test_moments_are_those_of_what_is_drawn(written: Path) -> None:
+    """The tracer is a disk of radius 1/4; enstrophy falls, and what is projected has no divergence to lose."""
+    records = read(written, "spectra")["records"]
+    (mean,) = (row["here"] for row in records if row.get("of") == "mean of the tracer")
+    assert mean == pytest.approx(np.pi / 16, rel=0.02)
+    assert all(sum(row["shares"]) == pytest.approx(100.0, abs=1.0) for row in records if "shares" in row)
 
 
 @pytest.mark.slow
