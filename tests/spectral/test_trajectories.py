@@ -27,6 +27,7 @@ from pdemill.solvers.trajectories.ladder import fields_of, marched, trajectories
 from pdemill.solvers.trajectories.shard import Refined
 from pdemill.spec import validate
 from pdemill.spec.method import methods
+from tests.sampling import sample
 
 VORTICES: dict[str, Any] = {
     "problem": {
@@ -205,6 +206,8 @@ ALL = {
     "warmth": WARMTH,
     "wavelets": WAVELETS,
 }
+ROWS = sample(ALL, *(name for name in ALL if name not in ("dust", "baroclinic", "shallow")))
+"""All names; of flows whose own tests are quick, those are slow."""
 
 
 def changed(spec: dict[str, Any], **keys: Any) -> dict[str, Any]:
@@ -227,7 +230,7 @@ def arrays(store: Path, split: str = "train") -> dict[str, NDArray[Any]]:
     return {name: np.asarray(array[...]) for name, array in group.arrays()}
 
 
-@pytest.mark.parametrize("name", ALL)
+@pytest.mark.parametrize("name", ROWS)
 def test_a_store_is_certified_and_verified(name: str, tmp_path: Path) -> None:
     spec = changed(ALL[name], certify__refine=0.5)
     summary = pdemill.generate(spec, tmp_path / "s.zarr", workers=0)
@@ -243,7 +246,7 @@ def test_a_store_is_certified_and_verified(name: str, tmp_path: Path) -> None:
     assert columns["solution"].shape[:3] == (6, len(validate(spec).problem.channels), len(times))
 
 
-@pytest.mark.parametrize("name", ALL)
+@pytest.mark.parametrize("name", ROWS)
 def test_bits_depend_on_neither_shards_nor_workers(name: str, tmp_path: Path) -> None:
     spec = ALL[name]
     pdemill.generate(spec, tmp_path / "one.zarr", workers=0)
@@ -423,7 +426,7 @@ def refiner(job: SpectralJob) -> Refined:
     return Refined(job, next(job.layout.shards()))
 
 
-@pytest.mark.parametrize("name", ALL)
+@pytest.mark.parametrize("name", ROWS)
 def test_verify_finds_a_frame_that_was_changed(name: str, tmp_path: Path) -> None:
     pdemill.generate(ALL[name], tmp_path / "s.zarr", workers=0)
     job, _ = open_work(tmp_path / "s.zarr")
