@@ -17,7 +17,14 @@ from numpy.typing import NDArray
 from pdemill.points import Array
 from pdemill.solvers.spectral.grid import PeriodicGrid, Spectra
 from pdemill.solvers.spectral.layered_reference import layered_norms
-from pdemill.solvers.spectral.reference import has_laws, law_rates, linear_rates, quadratic_rates, without_divergence
+from pdemill.solvers.spectral.reference import (
+    deformed,
+    has_laws,
+    law_rates,
+    linear_rates,
+    quadratic_rates,
+    without_divergence,
+)
 from pdemill.solvers.trajectories.differences import CONSTANT
 from pdemill.spec.terms import Terms
 
@@ -53,7 +60,7 @@ class Balance:
         found: Complex = np.fft.rfftn(source, norm="forward")[np.ix_(*places)].ravel()
         if terms.vorticity_advection is not None:
             found[0] = 0.0
-        return found
+        return deformed(found, terms, self.grid.waves)
 
     def invariants(self, times: Array, states: Spectra) -> float:
         """The largest violation of what the equation says of all its solutions, relative to the largest 2-norm until
@@ -96,6 +103,9 @@ class Balance:
         rate = float(self.linear[group[-1]][1:].real.max())
         flow = first.vorticity_advection is not None
         weights = (many, many * self.grid.inverse_squared[1:]) if flow else (many,)
+        if first.deformation is not None:
+            moving = deformed(np.ones(self.grid.modes, np.complex128), first, self.grid.waves)[1:].real
+            weights = (many / moving**2, many * self.grid.inverse_squared[1:] / moving)  # of q, and of psi times q
         return [(partial(_of_components, weight=weight), rate) for weight in weights]
 
     def budget(self, states: Spectra, step: float) -> list[tuple[float, float]]:

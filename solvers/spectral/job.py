@@ -28,11 +28,10 @@ from pdemill.solvers.spectral.reference import OtherMarch, has_laws
 from pdemill.solvers.spectral.symbols import (
     Products,
     Symbols,
-    linear_symbol,
     of_unknowns,
     products_of,
     projected,
-    weights_of,
+    symbols_of,
 )
 from pdemill.solvers.symbolic.equations import EquationsFunction
 from pdemill.solvers.symbolic.prefix import Prefix
@@ -98,6 +97,8 @@ class SpectralJob(TrajectoryJob):
         self._products: dict[PeriodicGrid, Products | None] = {}
         self._products_on(self.grid, self._first.terms)
         self._balance: Balance | None = None
+        derived = set(self.problem.channels) - set(self.components)
+        self._layers = Layers.of(first.layered) if first.layered and derived else None
         self._prefix: Prefix | None = None
         if self.spec.store.prefix and isinstance(first.equations, EquationsFunction):
             self._prefix = Prefix(self.components, first.equations, self.problem.dimension)
@@ -145,16 +146,10 @@ class SpectralJob(TrajectoryJob):
         if isinstance(terms.equations, EquationsFunction):
             made = written.symbols_of(terms, terms.equations, grid, forcing)
         else:
-            made = self._symbols(terms, grid, forcing)
+            made = symbols_of(terms, grid, self._products_on(grid, terms), forcing, self.components)
         if self._alike:
             self._shared[grid] = made
         return made
-
-    def _symbols(self, terms: Terms, grid: PeriodicGrid, forcing: Spectra) -> Symbols:
-        found = self._products_on(grid, terms)
-        weights = weights_of(terms, found) if found else np.empty((0, grid.modes), np.complex128)
-        pointwise = pointwise_of(terms, grid, self.components)
-        return Symbols(terms, linear_symbol(terms, grid), weights, forcing, pointwise)
 
     def start_of(self, instance: Instance, number: int) -> Start:
         """The state: the coefficients of the drawn functions that the grid of the simulation keeps, from their values
@@ -218,17 +213,9 @@ class SpectralJob(TrajectoryJob):
         """The components of states [states, numbers] by name, [states, modes] each, on whatever grid; of layers, their
         stream functions too, where these are the same function of them in all samples."""
         known = dict(zip(self.components, np.split(states, len(self.components), axis=1), strict=True))
-        if self._inverted:
-            inversion = Layers.of(self._first.terms.layered).inversion((grid or self.grid).squared)
-            upper, lower = known.values()
-            for number, (first, second) in enumerate(inversion, 1):
-                known[f"stream_function_{number}"] = first * upper + second * lower
-        return known
-
-    @cached_property
-    def _inverted(self) -> bool:
-        """Whether channels are asked for that stream functions of layers make."""
-        return bool(self._first.terms.layered) and not set(self.problem.channels) <= set(self.components)
+        if self._layers is None:
+            return known
+        return known | self._layers.stream_functions(known.values(), (grid or self.grid).squared)
 
     def fields(self, states: Spectra) -> Array:
         known = self._known(states)

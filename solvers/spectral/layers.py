@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 import numpy as np
 
 from pdemill.points import Array
+from pdemill.solvers.spectral.grid import Spectra
 from pdemill.spec.field import Function
 from pdemill.spec.terms import NOWHERE
 
@@ -39,6 +41,12 @@ class Layers:
         """Those of the potential vorticity to the north, beta and that of the mean flows."""
         (first, second), shear = self.stretching, self.flows[0] - self.flows[1]
         return self.beta + first * shear, self.beta - second * shear
+
+    def stream_functions(self, parts: Iterable[Spectra], squared: Array) -> dict[str, Spectra]:
+        """psi of both layers by name, of their q [states, modes]."""
+        upper, lower = parts
+        both = enumerate(self.inversion(squared), 1)
+        return {f"stream_function_{number}": first * upper + second * lower for number, (first, second) in both}
 
     def inversion(self, squared: Array) -> Array:
         """What makes psi of q for every |k|^2, [2, 2, modes]; 0 for the mean."""

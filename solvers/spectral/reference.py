@@ -27,7 +27,7 @@ type Complex = NDArray[np.complex128]
 KNOWN = {
     "diffusion", "convection", "advection", "reaction", "spectral_viscosity", "dispersion", "hyperdiffusion",
     "self_advection", "vorticity_advection", "passive_advection", "velocity_advection", "planetary", "law", "potential",
-    "oscillation", "layered", "equations", "source", "initial",
+    "oscillation", "layered", "deformation", "equations", "source", "initial",
 }  # fmt: skip
 
 
@@ -58,7 +58,15 @@ def linear_rates(terms: Terms, waves: Sequence[Array], lengths: Sequence[float])
         counts = [np.rint(wave * length / (2.0 * np.pi)) for wave, length in zip(waves, lengths, strict=True)]
         short = np.hypot.reduce(counts) > most
         total[short] -= viscosity * np.asarray(squared)[short]
-    return total
+    return deformed(total, terms, waves)
+
+
+def deformed(rates: Complex, terms: Terms, waves: Sequence[Array]) -> Complex:
+    """What u_t is of (u + psi / r^2)_t, with a radius of deformation r: the part 1 - 1 / (1 + r^2 k^2)."""
+    if terms.deformation is None:
+        return rates
+    (radius,) = numbers((terms.deformation,))
+    return rates * (1.0 - 1.0 / (1.0 + radius**2 * np.asarray(sum(np.square(wave) for wave in waves))))
 
 
 def quadratic_rates(
@@ -82,7 +90,7 @@ def quadratic_rates(
         for strength in (terms.vorticity_advection, terms.passive_advection):
             if strength is not None:
                 total -= numbers((strength,))[0] * carried(velocity or _velocity(parts[0], waves, values), u)
-        found.append(total)
+        found.append(deformed(total, terms, waves))
     if each[0].layered:
         gained = layered_rates(each[0], parts, waves, values, coefficients)
         found = [one + more for one, more in zip(found, gained, strict=True)]
@@ -170,7 +178,7 @@ class OtherMarch:
         source = np.broadcast_to(np.asarray(terms.source(fine.points), dtype=np.float64), fine.shape)
         force = self._restricted(np.fft.fftn(source, norm="forward"), 2)
         force[(0,) * self.grid.dimension] *= terms.vorticity_advection is None
-        return force
+        return deformed(force, terms, self.waves)
 
     def march(self, fields: Array, interval: float, steps: int) -> Array:
         """The state ``fields`` [components, *shape], of one component [*shape] too, after an interval, in so many

@@ -22,6 +22,7 @@ POWERS: Mapping[str, tuple[int, ...]] = {
     "velocity_advection": (-1,),
     "passive_advection": (0,),
     "planetary": (1,),
+    "deformation": (-1,),
     "law": (0,),
     "potential": (-2, 0),
     "oscillation": (-1, 0),

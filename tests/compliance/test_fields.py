@@ -40,7 +40,7 @@ ROWS: dict[str, list[Any]] = {
     "shear_flow": [
         {"field": "shear_flow", "thickness": [0.2, 0.4]}, {"field": "shear_flow", "quantity": "velocity_x"},
     ],
-    "vortex_sheet": [{"field": "vortex_sheet", "waves": 30, "smoothing": 0.4}],
+    "vortex_sheet": [{"field": "vortex_sheet", "waves": 16, "smoothing": 0.8}],
     "crossed_sines": [{"field": "crossed_sines", "waves": 3}],
     "brownian_bridge": [{"field": "brownian_bridge", "waves": 6}],
     "array": [{"field": "array", "array": ARRAY}, {"field": "array", "array": ARRAY, "points": "periodic"}],

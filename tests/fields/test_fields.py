@@ -51,7 +51,7 @@ ROWS: dict[str, list[Any]] = {
         {"field": "shear_flow", "quantity": "velocity_x", "layers": [2], "speed": 3},
         {"field": "shear_flow", "layers": [2], "waves": [1, 1], "thickness": [0.3, 0.3]},
     ],
-    "vortex_sheet": [{"field": "vortex_sheet", "waves": 40, "smoothing": 0.3, "perturbation": [-0.01, 0.02]}],
+    "vortex_sheet": [{"field": "vortex_sheet", "waves": 16, "smoothing": 0.8, "perturbation": [-0.01, 0.02]}],
     "crossed_sines": [{"field": "crossed_sines", "waves": 4}],
     "brownian_bridge": [{"field": "brownian_bridge", "waves": 8}],
     "fourier": [{"field": "fourier"}, {"field": "fourier", "waves": 2, "decay": 0, "scale": 3, "mean": 1}],

@@ -37,6 +37,7 @@ from tests.spectral.test_trajectories import (
     INKS,
     PATCHES,
     ROSSBY,
+    ROWS,
     SOLITONS,
     VORTICES,
     WARMTH,
@@ -182,7 +183,7 @@ def test_a_force_that_is_dropped_is_caught(
     assert all(Result.UNBALANCED.name in reason for reason in told), told
 
 
-@pytest.mark.parametrize("name", ALL)
+@pytest.mark.parametrize("name", ROWS)
 def test_what_is_right_is_far_from_its_limits(name: str, tmp_path: Path) -> None:
     pdemill.generate(ALL[name], tmp_path / "s.zarr", workers=0)
     columns = arrays(tmp_path / "s.zarr")

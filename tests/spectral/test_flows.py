@@ -59,7 +59,10 @@ def march(terms: Terms, grid: PeriodicGrid, u: Spectra, end: float, steps: int) 
     assert products is not None
     sources = [np.broadcast_to(np.asarray(one.source(grid.points), float), grid.shape) for one in of_unknowns(terms)]
     symbols = Symbols(
-        terms, linear_symbol(terms, grid), weights_of(terms, products), grid.spectra(np.stack(sources)).ravel()
+        terms,
+        linear_symbol(terms, grid),
+        weights_of(terms, products, grid),
+        grid.spectra(np.stack(sources)).ravel(),
     )
     found = u[None].copy()
     SpectralMarch(grid, ETDRK4(), products, [symbols]).advance(found, end, steps)
@@ -238,20 +241,40 @@ def test_the_taylor_green_vortex_makes_small_eddies_as_its_series_says() -> None
     assert (4.0 * first - second) / 3.0 == pytest.approx(5.0 / 48.0, rel=1e-4)
 
 
+@pytest.mark.parametrize("radius", [None, 0.3])
 @pytest.mark.parametrize("waves", [(1, 0), (2, 1), (3, -2)])
-def test_rossby_waves_go_west_as_they_should(waves: tuple[int, int]) -> None:
+def test_rossby_waves_go_west_as_they_should(waves: tuple[int, int], radius: float | None) -> None:
     """One wave carries itself nowhere: w = cos(k x + m y + beta k t / (k^2 + m^2)) e^(-(nu (k^2 + m^2) + mu) t)
-    (Pedlosky 1987, "Geophysical Fluid Dynamics", section 3.10)."""
+    (Pedlosky 1987, "Geophysical Fluid Dynamics", section 3.10); above a radius of deformation r all of it is slower, by
+    (k^2 + m^2) / (k^2 + m^2 + 1 / r^2)."""
     grid, beta, mu = PeriodicGrid((32, 24), (TURN, TURN / 2.0)), 5.0, 0.1
     terms = Terms((number(NU),), NOTHING, reaction=number(mu), vorticity_advection=number(1.0), planetary=number(beta))
     x, y = places(grid)
     k, m = waves[0], 2 * waves[1]
     square = k * k + m * m
+    share = 1.0
+    if radius is not None:
+        terms, share = replace(terms, deformation=number(radius)), square / (square + radius**-2)
 
     def wave(t: float) -> Array:
+        t *= share
         return np.asarray(np.cos(k * x + m * y + beta * k * t / square) * np.exp(-(NU * square + mu) * t))
 
     assert error(marched(terms, grid, wave(0.0)[None], 3.0, 4)[0], wave(3.0)) < 1e-12
+
+
+def test_above_a_radius_of_deformation_energy_and_potential_enstrophy_are_kept() -> None:
+    """<psi q> and <q^2>, q = w + psi / r^2; the enstrophy is not."""
+    grid, radius = SQUARE, 0.5
+    terms = Terms((NOTHING,), NOTHING, vorticity_advection=number(1.0), deformation=number(radius))
+    kept = []
+    for t in (0.0, 1.0):
+        w = grid.spectra(marched(terms, grid, vortices(grid)[None], t, 200) if t else vortices(grid)[None])[0]
+        psi = w * grid.inverse_squared
+        q = w + psi / radius**2
+        kept.append([((a.conj() * b).real * grid.multiplicity).sum() for a, b in ((psi, q), (q, q), (w, w))])
+    assert kept[1][:2] == pytest.approx(kept[0][:2], rel=1e-8)
+    assert abs(kept[1][2] / kept[0][2] - 1.0) > 1e-4
 
 
 def test_without_rotation_it_is_navier_stokes(tmp_path: Path) -> None:

@@ -14,6 +14,7 @@ from pdemill.solvers.job import open_job
 from pdemill.solvers.spectral.job import SpectralJob
 from pdemill.solvers.spectral.stretched import POWERS
 from pdemill.spec import validate
+from tests.sampling import sample
 from tests.spectral.test_trajectories import (
     BAROCLINIC,
     DUST,
@@ -36,7 +37,7 @@ ROWS = {
 }  # fmt: skip
 
 
-@pytest.mark.parametrize("name", ROWS)
+@pytest.mark.parametrize("name", sample(ROWS, "solitons", "warmth", "dust"))
 def test_a_box_that_is_stretched_is_one_that_is_as_long(name: str, tmp_path: Path) -> None:
     """From the same functions of x over length, to rounding."""
     spec = changed(ROWS[name], samples=1, store={"dtype": "float64"}, solver={"method": "etdrk4", "step": 0.01})

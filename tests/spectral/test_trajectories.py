@@ -27,6 +27,7 @@ from pdemill.solvers.trajectories.ladder import fields_of, marched, trajectories
 from pdemill.solvers.trajectories.shard import Refined
 from pdemill.spec import validate
 from pdemill.spec.method import methods
+from tests.sampling import sample
 
 VORTICES: dict[str, Any] = {
     "problem": {
@@ -163,6 +164,8 @@ ROSSBY: dict[str, Any] = {
     "samples": 6,
     "certify": {"refine": 0},
 }
+SHALLOW: dict[str, Any] = {**ROSSBY, "problem": {**ROSSBY["problem"], "radius": {"uniform": [0.4, 0.8]}}}
+SHALLOW["problem"]["source"] = {"field": "expression", "formula": "0.3*sin(x)*cos(2*y)"}
 EDDY: dict[str, Any] = {"field": "gaussian", "alpha": 2.5, "tau": 2, "boundary": "periodic", "modes": 6, "std": 1.0}
 BAROCLINIC: dict[str, Any] = {
     "problem": {
@@ -194,6 +197,7 @@ ALL = {
     "eddies": EDDIES,
     "dust": DUST,
     "rossby": ROSSBY,
+    "shallow": SHALLOW,
     "baroclinic": BAROCLINIC,
     "flames": FLAMES,
     "fronts": FRONTS,
@@ -202,6 +206,8 @@ ALL = {
     "warmth": WARMTH,
     "wavelets": WAVELETS,
 }
+ROWS = sample(ALL, *(name for name in ALL if name not in ("dust", "baroclinic", "shallow")))
+"""All names; of flows whose own tests are quick, those are slow."""
 
 
 def changed(spec: dict[str, Any], **keys: Any) -> dict[str, Any]:
@@ -224,7 +230,7 @@ def arrays(store: Path, split: str = "train") -> dict[str, NDArray[Any]]:
     return {name: np.asarray(array[...]) for name, array in group.arrays()}
 
 
-@pytest.mark.parametrize("name", ALL)
+@pytest.mark.parametrize("name", ROWS)
 def test_a_store_is_certified_and_verified(name: str, tmp_path: Path) -> None:
     spec = changed(ALL[name], certify__refine=0.5)
     summary = pdemill.generate(spec, tmp_path / "s.zarr", workers=0)
@@ -240,7 +246,7 @@ def test_a_store_is_certified_and_verified(name: str, tmp_path: Path) -> None:
     assert columns["solution"].shape[:3] == (6, len(validate(spec).problem.channels), len(times))
 
 
-@pytest.mark.parametrize("name", ALL)
+@pytest.mark.parametrize("name", ROWS)
 def test_bits_depend_on_neither_shards_nor_workers(name: str, tmp_path: Path) -> None:
     spec = ALL[name]
     pdemill.generate(spec, tmp_path / "one.zarr", workers=0)
@@ -420,7 +426,7 @@ def refiner(job: SpectralJob) -> Refined:
     return Refined(job, next(job.layout.shards()))
 
 
-@pytest.mark.parametrize("name", ALL)
+@pytest.mark.parametrize("name", ROWS)
 def test_verify_finds_a_frame_that_was_changed(name: str, tmp_path: Path) -> None:
     pdemill.generate(ALL[name], tmp_path / "s.zarr", workers=0)
     job, _ = open_work(tmp_path / "s.zarr")
@@ -505,6 +511,7 @@ def test_errors_in_space_are_estimated_against_the_truth() -> None:
         (EDDIES, {"problem__initial": [WAVES, WAVES]}, "initial"),
         (EDDIES, FLAT, "3 dimensions"),
         (ROSSBY, {"problem__beta": WAVES}, "problem.beta: varies in space"),
+        (SHALLOW, {"problem__radius": {"uniform": [-1, 1]}}, "problem.radius: must not be negative"),
         (ROSSBY, {"problem__beta": None}, "problem.beta"),
         (ROSSBY, {"problem__outputs": ["pressure"]}, "outputs"),
         (BAROCLINIC, {"problem__viscosity": 0}, "problem.viscosity: must be positive where there is no hyperviscosity"),
