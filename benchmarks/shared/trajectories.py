@@ -162,7 +162,7 @@ def _of_lines(part: float) -> Iterator[Line]:
         for nu, points in ((0.01, 2048), (0.001, 4096))
     )
     mixed = Flow("pdebench-reaction-diffusion", 0.1 * part, 1024, 1e-3 * part)
-    solitons = Flow("lpsda-kdv", 100.0 * part, 1024, 0.004, samples=5)
+    solitons = Flow("lpsda-kdv", 100.0 * part, 1024, 0.004, samples=5, changed={"stretch": 1.0})
     bench = Flow("apebench", max(50.0 * part, 1.0), 1024, 0.05)
     yield from [
         ("pdebench-advection, t = 2", OWN, "1024", slow, lambda flow, n: flow.certified(n, 1024)),

@@ -35,6 +35,8 @@ class TimeMethod(Method):
     as the last one, so that steps are short where the initial state is left.
     ``simulate_resolution``: points per axis of the grid on which the equation is solved, where that is finer than the
     one that is stored; the solution is then reduced to the stored modes.
+    ``observed_order``: the order of errors that a trial measured, by which those of a sample are estimated whose steps
+    are not halved.
     ``reaches_end``: false where a trial found chaos that lets no step reach ``time_rtol`` at the end: then samples must
     be right at their first stored time only, unless ``certify.valid_until`` says otherwise.
     """
@@ -54,6 +56,7 @@ class TimeMethod(Method):
     max_step: Positive | None = Field(default=None, exclude_if=lambda step: step is None)
     steady_rate: Positive | None = Field(default=None, exclude_if=lambda rate: rate is None)
     simulate_resolution: Resolution | None = Field(default=None, exclude_if=lambda resolution: resolution is None)
+    observed_order: Positive | None = Field(default=None, exclude_if=lambda order: order is None)
     reaches_end: bool = Field(default=True, exclude_if=lambda reaches: reaches)
 
     @model_validator(mode="after")

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 CONSTANT = frozenset({
     "diffusion", "convection", "advection", "reaction", "spectral_viscosity", "dispersion", "hyperdiffusion",
     "self_advection", "vorticity_advection", "passive_advection", "velocity_advection", "planetary", "law", "potential",
-    "oscillation",
+    "oscillation", "layered",
 })  # fmt: skip
 """Terms with coefficients that are numbers."""
 

@@ -17,13 +17,14 @@ from pdemill.solvers.spectral.balance import Balance
 from pdemill.solvers.spectral.exponential import Exponential
 from pdemill.solvers.spectral.grid import PeriodicGrid, Spectra
 from pdemill.solvers.spectral.lanes import LANES
+from pdemill.solvers.spectral.layers import Layers
 from pdemill.solvers.spectral.march import SpectralMarch
 from pdemill.solvers.spectral.means import known_means, mean_defect
 from pdemill.solvers.spectral.outputs import output
 from pdemill.solvers.spectral.place import PeriodicPlace
 from pdemill.solvers.spectral.pointwise import pointwise_of
 from pdemill.solvers.spectral.pointwise_march import PointwiseMarch
-from pdemill.solvers.spectral.reference import OtherMarch
+from pdemill.solvers.spectral.reference import OtherMarch, has_laws
 from pdemill.solvers.spectral.symbols import (
     Products,
     Symbols,
@@ -91,7 +92,7 @@ class SpectralJob(TrajectoryJob):
         )
         if isinstance(first.equations, EquationsFunction):
             self.own_columns = self.own_columns[: 2 if known_means(first.equations.split) else 1]
-        elif self.pointwise:  # a law keeps no mean and no norm
+        elif has_laws(first):  # which keep no mean and no norm
             self.own_columns = tuple(column for column in self.own_columns if column.name != INVARIANT)
         self._shared: dict[PeriodicGrid, Symbols] = {}
         self._products: dict[PeriodicGrid, Products | None] = {}
@@ -213,9 +214,21 @@ class SpectralJob(TrajectoryJob):
     def _kept_modes(self) -> NDArray[np.intp] | None:
         return None if self.grid is self.stored else self.stored.places_in(self.grid)
 
-    def _known(self, states: Spectra) -> dict[str, Spectra]:
-        """The components of states [states, numbers] by name, [states, modes] each, on whatever grid."""
-        return dict(zip(self.components, np.split(states, len(self.components), axis=1), strict=True))
+    def _known(self, states: Spectra, grid: PeriodicGrid | None = None) -> dict[str, Spectra]:
+        """The components of states [states, numbers] by name, [states, modes] each, on whatever grid; of layers, their
+        stream functions too, where these are the same function of them in all samples."""
+        known = dict(zip(self.components, np.split(states, len(self.components), axis=1), strict=True))
+        if self._inverted:
+            inversion = Layers.of(self._first.terms.layered).inversion((grid or self.grid).squared)
+            upper, lower = known.values()
+            for number, (first, second) in enumerate(inversion, 1):
+                known[f"stream_function_{number}"] = first * upper + second * lower
+        return known
+
+    @cached_property
+    def _inverted(self) -> bool:
+        """Whether channels are asked for that stream functions of layers make."""
+        return bool(self._first.terms.layered) and not set(self.problem.channels) <= set(self.components)
 
     def fields(self, states: Spectra) -> Array:
         known = self._known(states)
@@ -272,7 +285,7 @@ class SpectralJob(TrajectoryJob):
             for pieces in self.pieces(run):
                 advance(march, u, pieces)
                 frames.append(u[0].copy())
-            known = self._known(np.stack(frames))
+            known = self._known(np.stack(frames), grid)
             parts = [self._at_stored(output(name, grid, known)) for name in self.problem.channels]
         return np.stack(parts)
 
@@ -327,7 +340,7 @@ class SpectralJob(TrajectoryJob):
             return [{INVARIANT: mean_defect(t, self.grid, times, u)} for t, u in zip(terms, begins, strict=True)]
         balances = [self._balance_of(one) for one in starts]
         found: list[dict[str, float]] = [{} for _ in starts]
-        if not self.pointwise:
+        if any(column.name == INVARIANT for column in self.own_columns):
             found = [{INVARIANT: one.invariants(times, u)} for one, u in zip(balances, begins, strict=True)]
         march, steps = self.march([one.equation for one in starts]), self.steps(run)
         for interval in sorted({0, len(steps) - 1}):

@@ -21,6 +21,7 @@ from pdemill.errors import FamilyError
 from pdemill.points import Array, Points, TensorPoints
 from pdemill.solvers.fields.law import LawFunction
 from pdemill.solvers.spectral.grid import PeriodicGrid, Spectra
+from pdemill.solvers.spectral.layers import Layers
 from pdemill.solvers.spectral.transforms import LANES, Transforms, times
 from pdemill.spec.field import Function
 from pdemill.spec.terms import NOWHERE, Terms
@@ -127,6 +128,27 @@ def _oscillation(terms: tuple[Function, ...], grid: PeriodicGrid, names: tuple[s
     return replace(gained, couplings=((0, 1, np.ones(grid.modes)), (1, 0, pull)))
 
 
+def _layered(terms: tuple[Function, ...], grid: PeriodicGrid, names: tuple[str, ...]) -> Pointwise:
+    """-(v_i . grad) q_i = -d_x(v_ix q_i) - d_y(v_iy q_i), mean flows, what the flow to the north brings along, and the
+    drag at the bottom."""
+    layers, (kx, ky) = Layers.of(terms), grid.waves
+    inversion = layers.inversion(grid.squared)
+    fields: list[tuple[int, Symbol | None]] = [(0, None), (1, None)]
+    fields += [(a, turn * inversion[i, a]) for i in (0, 1) for turn in (1j * ky, -1j * kx) for a in (0, 1)]
+
+    def functions(points: Points, q: Array) -> Array:
+        flows = q[2::2] + q[3::2]
+        return np.stack([flows[0] * q[0], flows[1] * q[0], flows[2] * q[1], flows[3] * q[1]])
+
+    gained = tuple((i, 2 * i + axis, -1j * wave) for i in (0, 1) for axis, wave in enumerate((kx, ky)))
+    couplings = []
+    for i in (0, 1):
+        by_flow = 1j * kx * layers.gradients[i] - i * layers.drag * grid.squared
+        for a in (0, 1):
+            couplings.append((i, a, by_flow * inversion[i, a] - (1j * kx * layers.flows[i] if a == i else 0.0)))
+    return Pointwise(tuple(fields), functions, (2,) * 4, gained, tuple(couplings))
+
+
 def _of_laws(law: Function, names: tuple[str, ...], contributions: tuple[tuple[int, int, Symbol], ...]) -> Pointwise:
     assert isinstance(law, LawFunction)
 
@@ -141,6 +163,7 @@ POINTWISE: Mapping[str, Callable[[tuple[Function, ...], PeriodicGrid, tuple[str,
     "law": _law,
     "potential": _potential,
     "oscillation": _oscillation,
+    "layered": _layered,
 }
 """By the name of the term, from its functions, for the components of the unknowns by name."""
 

@@ -16,6 +16,7 @@ from pdemill.errors import FamilyError
 from pdemill.points import Array, Points
 from pdemill.solvers.fields.law import LawFunction
 from pdemill.solvers.spectral.grid import PeriodicGrid
+from pdemill.solvers.spectral.layered_reference import layered_rates
 from pdemill.solvers.spectral.symbols import numbers
 from pdemill.solvers.symbolic.equations import EquationsFunction
 from pdemill.solvers.symbolic.rates import finer_for, written_linear, written_rates
@@ -26,7 +27,7 @@ type Complex = NDArray[np.complex128]
 KNOWN = {
     "diffusion", "convection", "advection", "reaction", "spectral_viscosity", "dispersion", "hyperdiffusion",
     "self_advection", "vorticity_advection", "passive_advection", "velocity_advection", "planetary", "law", "potential",
-    "oscillation", "equations", "source", "initial",
+    "oscillation", "layered", "equations", "source", "initial",
 }  # fmt: skip
 
 
@@ -82,6 +83,9 @@ def quadratic_rates(
             if strength is not None:
                 total -= numbers((strength,))[0] * carried(velocity or _velocity(parts[0], waves, values), u)
         found.append(total)
+    if each[0].layered:
+        gained = layered_rates(each[0], parts, waves, values, coefficients)
+        found = [one + more for one, more in zip(found, gained, strict=True)]
     if each[0].velocity_advection is not None:
         (a,) = numbers((each[0].velocity_advection,))
         pushed = without_divergence([carried(velocity, u) for u in parts[:count]], waves)

@@ -118,6 +118,16 @@ class TrajectoryJob(Job):
         return 0.0
 
     @property
+    def regular(self) -> bool:
+        """Whether errors fall so evenly with steps that their order can be measured."""
+        return False
+
+    @property
+    def assumed_order(self) -> float:
+        """The order of errors where a sample tells none: as the trial measured, else what is left of the scheme's."""
+        return self.method.observed_order or self.order - self.lost
+
+    @property
     @abstractmethod
     def evaluations(self) -> int:
         """What a step costs: evaluations of the equation, systems among them."""

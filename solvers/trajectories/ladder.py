@@ -2,8 +2,9 @@
 
 The error of the finer run of a pair is the difference of both over 2^p - 1 (Richardson), p the order of the scheme
 less what stiff terms cost, at every stored time: that of whole trajectories, with all growth of errors in it. Where it
-is too large, or the step longer than suits a sample, the finer run becomes the coarser one of the next pair. Which
-pair a sample ends with depends on it alone, so that its bits do not depend on what shares its batch.
+is too large, or the step longer than suits a sample, the finer run becomes the coarser one of the next pair; where
+errors are regular, p is then measured, as log2 of the differences of both pairs. Which pair a sample ends with depends
+on it alone, so that its bits do not depend on what shares its batch.
 """
 
 from __future__ import annotations
@@ -20,6 +21,9 @@ from pdemill.solvers.trajectories.job import Start, TrajectoryJob
 from pdemill.solvers.trajectories.marching import States, advance, steps_of
 from pdemill.solvers.trajectories.steady import Rest, Resting
 
+LEAST_ORDER = 1.0
+"""Errors that fall more slowly than this are told as if they did not: as the difference of both runs."""
+
 
 @dataclass(frozen=True)
 class Trajectory:
@@ -27,13 +31,15 @@ class Trajectory:
     then [T, C]; ``fields``: its channels [C, T, *shape]; ``errors``: the estimated relative error in time at each
     stored time [T]; ``run``: that of the last pair of runs, ``steps`` in it; ``reached``: whether it is right up to the
     time required; ``steady_at``: the stored time from which on it is steady, NaN where none is found; ``before``: the
-    states of the first run of the pair, where the store keeps them."""
+    states of the first run of the pair, where the store keeps them; ``apart``: how far the two runs are apart at each
+    stored time [T]."""
 
     number: int
     frames: States
     left: Array
     fields: Array
     errors: Array
+    apart: Array
     run: int
     steps: int
     reached: bool
@@ -129,29 +135,42 @@ def trajectories(
     first = marched(job, starts, begin - 1, [one.before for one in known])
     before = dict(zip((one.number for one in starts), first.frames, strict=True))
     coarse = {number: fields_of(job, frames) for number, frames in before.items()}
-    left, factor = list(starts), 2.0 ** (job.order - job.lost) - 1.0
+    left, last = list(starts), dict[int, Array]()
     for run in range(begin, 2 + job.levels):
         found = marched(job, left, run, [one.after for one in known] if run == begin else ())
         longest = job.longest_of(run)
         again = []
         for one, frames, off, rest in zip(left, found.frames, found.left, found.rests, strict=True):
             fields = fields_of(job, frames)
-            errors = differences(coarse.pop(one.number), fields) / factor
+            apart = differences(coarse.pop(one.number), fields)
+            orders = measured(job, last.get(one.number), apart)
+            errors = apart / (2.0**orders - 1.0)
             errors = errors if rest is None else rest.drifted(errors, job.times)
             steady_at = nan if rest is None else job.times[rest.frame]
             small = bool((errors[np.array(job.times) <= job.required] <= job.method.time_rtol).all())
             reached = small and job.suits(one, longest)
             steps = found.steps if rest is None else job.steps_until(run, steady_at)
             kept = before.pop(one.number) if job.spec.store.states else None
-            made = Trajectory(one.number, frames, off, fields, errors, run, steps, reached, steady_at, kept)
+            made = Trajectory(one.number, frames, off, fields, errors, apart, run, steps, reached, steady_at, kept)
             if reached or run == 1 + job.levels or stop(made):
                 yield made
             else:
-                coarse[one.number], before[one.number] = fields, frames
+                coarse[one.number], before[one.number], last[one.number] = fields, frames, apart
                 again.append(one)
         left = again
         if not left:
             return
+
+
+def measured(job: TrajectoryJob, before: Array | None, apart: Array) -> Array:
+    """The order of errors at every stored time, from the differences of two pairs of runs; what is assumed where there
+    is no pair before, or nothing to see."""
+    orders = np.full(len(apart), job.assumed_order)
+    if before is None or not job.regular:
+        return orders
+    known = (before > 0.0) & (apart > 0.0) & np.isfinite(before) & np.isfinite(apart)
+    np.log2(np.divide(before, apart, out=np.ones_like(apart), where=known), out=orders, where=known)
+    return np.asarray(np.clip(orders, LEAST_ORDER, job.order))
 
 
 def warmed(job: TrajectoryJob, starts: list[Start]) -> Iterator[Start | int]:

@@ -16,8 +16,9 @@ from pdemill.planning import Candidate, Plan
 from pdemill.solvers.compiled import compile_seconds
 from pdemill.solvers.instance import InvalidSample
 from pdemill.solvers.trajectories.cost import trajectory_seconds
+from pdemill.solvers.trajectories.differences import differences
 from pdemill.solvers.trajectories.job import HALVINGS, Start, TrajectoryJob
-from pdemill.solvers.trajectories.ladder import Trajectory, trajectories, warmed
+from pdemill.solvers.trajectories.ladder import Trajectory, fields_of, marched, measured, trajectories, warmed
 from pdemill.spec.method import methods
 from pdemill.spec.time_method import MOST_GRADING, TimeMethod
 
@@ -40,6 +41,8 @@ class Found:
     each: float
     certified: int
     failed: int
+    first: tuple[TrajectoryJob, list[Start], Trajectory] | None = None
+    """The job of the trial, its samples, and the trajectory of that which got there first."""
 
     def candidate(self, job: TrajectoryJob) -> Candidate:
         """The same for the plan."""
@@ -66,9 +69,12 @@ def make_plan(job: TrajectoryJob) -> Plan:
         reason += f", {worse.method.method} would take more"
     if not best.method.reaches_end:
         reason += "; chaotic: no step reaches time_rtol at the end"
+    method = best.method
+    if best.first is not None and job.regular:
+        method = _observed(method, *best.first)
     by = job.problem.discretisation.name
     listed = tuple(found.candidate(job) for found in tried)
-    return Plan(best.method.model_dump(mode="json"), True, reason, process_time() - begin, listed, by)
+    return Plan(method.model_dump(mode="json"), True, reason, process_time() - begin, listed, by)
 
 
 def others(method: TimeMethod) -> list[TimeMethod]:
@@ -153,7 +159,16 @@ def _with_steps(job: TrajectoryJob, method: TimeMethod, most: float) -> Found:
     first = _lengthened(trial, method, starts, good, begins, longest)
     found = job.using(_with(method, first_step=first))
     assert isinstance(found, TrajectoryJob)
-    return Found(found.method, _cost(found, 0, 1), each, len(good), count - len(good))
+    return Found(found.method, _cost(found, 0, 1), each, len(good), count - len(good), (trial, starts, good[0]))
+
+
+def _observed(method: TimeMethod, job: TrajectoryJob, starts: list[Start], found: Trajectory) -> TimeMethod:
+    """The method with the order by which errors fall at the step of a trajectory, from a third run."""
+    (start,) = (one for one in starts if one.number == found.number)
+    finer = fields_of(job, marched(job, [start], found.run + 1).frames[0])
+    worst = int(np.argmax(found.errors))
+    order = float(measured(job, found.apart, differences(found.fields, finer))[worst])
+    return _with(method, observed_order=round(order, 2))
 
 
 def _trial(job: TrajectoryJob, method: TimeMethod, longest: float) -> TrajectoryJob:

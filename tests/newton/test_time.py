@@ -160,12 +160,9 @@ def test_estimates_of_the_error_in_time_are_honest(name: str) -> None:
 
 
 @pytest.mark.slow
-def test_estimates_from_rough_states_are_of_the_right_size() -> None:
-    """Stages of order 2 leave order 3 of ark4 there: errors are above their estimates, and below three times them."""
-    ratios = true_over_estimated(changed(ROUGH, samples=30), finer=3)
-    assert np.median(ratios) < 1.7, sorted(ratios)
-    assert max(ratios) < 3.0, sorted(ratios)
-    assert np.mean([0.5 <= ratio <= 2.0 for ratio in ratios]) >= 0.8, sorted(ratios)
+def test_estimates_from_rough_states_are_honest() -> None:
+    """Stages of order 2 leave orders from 2.6 to 3.2 of ark4 there, which are measured."""
+    assert_honest(true_over_estimated(changed(ROUGH, samples=30), finer=3))
 
 
 def test_a_wrong_flux_is_found_by_the_reference(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

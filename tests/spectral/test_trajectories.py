@@ -76,6 +76,7 @@ FRONTS: dict[str, Any] = {
     "samples": 6,
     "certify": {"refine": 0},
 }
+STRETCHED: dict[str, Any] = {**FRONTS, "problem": {**FRONTS["problem"], "stretch": {"uniform": [0.8, 1.2]}}}
 SOLITONS: dict[str, Any] = {
     "problem": {
         "family": "korteweg_de_vries",
@@ -162,6 +163,25 @@ ROSSBY: dict[str, Any] = {
     "samples": 6,
     "certify": {"refine": 0},
 }
+EDDY: dict[str, Any] = {"field": "gaussian", "alpha": 2.5, "tau": 2, "boundary": "periodic", "modes": 6, "std": 1.0}
+BAROCLINIC: dict[str, Any] = {
+    "problem": {
+        "family": "quasi_geostrophic_2",
+        "resolution": [32, 24],
+        "domain": {"lengths": [6.283185307179586, 3.141592653589793]},
+        "initial": [EDDY, EDDY],
+        "radius": {"uniform": [0.4, 0.6]},
+        "depth_ratio": 0.5,
+        "beta": {"uniform": [1, 2]},
+        "mean_flow": [{"uniform": [0.5, 1]}, -0.2],
+        "drag": 0.1,
+        "viscosity": 0.05,
+        "source": [{"field": "expression", "formula": "0.1*cos(2*y)"}, 0],
+        "time": {"end": 2.0, "intervals": 4},
+    },
+    "samples": 6,
+    "certify": {"refine": 0},
+}
 DUST = deepcopy(EDDIES)
 DUST["problem"] |= {"tracer": {"field": "fourier", "waves": 1, "mean": 2}, "diffusivity": {"uniform": [0.3, 0.4]}}
 FLAT: dict[str, Any] = {
@@ -174,8 +194,10 @@ ALL = {
     "eddies": EDDIES,
     "dust": DUST,
     "rossby": ROSSBY,
+    "baroclinic": BAROCLINIC,
     "flames": FLAMES,
     "fronts": FRONTS,
+    "stretched": STRETCHED,
     "solitons": SOLITONS,
     "warmth": WARMTH,
     "wavelets": WAVELETS,
@@ -485,6 +507,18 @@ def test_errors_in_space_are_estimated_against_the_truth() -> None:
         (ROSSBY, {"problem__beta": WAVES}, "problem.beta: varies in space"),
         (ROSSBY, {"problem__beta": None}, "problem.beta"),
         (ROSSBY, {"problem__outputs": ["pressure"]}, "outputs"),
+        (BAROCLINIC, {"problem__viscosity": 0}, "problem.viscosity: must be positive where there is no hyperviscosity"),
+        (BAROCLINIC, {"problem__radius": {"field": "lognormal", "std": 0.5}}, "problem.radius: varies in space"),
+        (BAROCLINIC, {"problem__mean_flow": [EDDY, 0]}, "problem.mean_flow"),
+        (BAROCLINIC, {"problem__outputs": ["velocity"]}, "potential_vorticity alone where radius"),
+        (BAROCLINIC, {"problem__initial": [EDDY] * 3}, "initial"),
+        (FRONTS, {"problem__stretch": {"uniform": [0, 1]}}, "problem.stretch: must be positive"),
+        (FRONTS, {"problem__stretch": WAVES}, "problem.stretch"),
+        (
+            VORTICES,
+            {"problem__stretch": 2, "problem__outputs": ["velocity"]},
+            "problem.stretch: takes outputs that are",
+        ),
         (EDDIES, {"problem__viscosity": 0}, "viscosity"),
         (EDDIES, {"problem__outputs": ["stream_function"]}, "outputs"),
         (VORTICES, {"problem__viscosity": 0}, "where there is no hyperviscosity"),

@@ -13,6 +13,7 @@ from pdemill.solvers.job import open_job
 from pdemill.solvers.stepping.job import SteppingJob
 from pdemill.solvers.trajectories.ladder import marched
 from pdemill.spec import validate
+from pdemill.spec.method import methods
 from tests.evolving import assert_certified, assert_same_bits
 from tests.spectral.test_trajectories import assert_honest, changed, true_over_estimated
 
@@ -88,6 +89,39 @@ def test_a_trial_leaves_equal_steps_where_nothing_is_left_fast() -> None:
         "boundary": {"default": {"dirichlet": 0}},
     }  # fmt: skip
     assert "grading" not in opened({"problem": problem, "samples": 4}).plan().method
+
+
+def test_a_trial_measures_the_order_of_errors() -> None:
+    """Smooth decay by ark4 has its order; data on a side with a kink in the middle of an interval have a lower one."""
+    side = {"dirichlet": {"field": "expression", "formula": "max(t - a, 0)", "where": {"a": {"uniform": [0.3, 0.7]}}}}
+    for keys, low, high in (
+        (
+            {"initial": {"field": "expression", "formula": "sin(pi*x)"}, "boundary": {"default": {"dirichlet": 0}}},
+            3.8,
+            4.0,
+        ),
+        ({"initial": 0.0, "boundary": {"left": side, "right": {"neumann": 0}}}, 1.0, 2.6),
+    ):
+        problem = {"family": "heat", "resolution": [16], "coefficient": 0.1, "time": {"times": [1.0]}, **keys}
+        spec = {"problem": problem, "samples": 2, "solver": {"method": "ark4", "time_rtol": 1e-4}}
+        job = opened(spec)
+        plan = job.plan().method
+        assert low <= plan["observed_order"] <= high
+        chosen = job.using(methods["ark4"].model_validate(dict(plan)))
+        assert isinstance(chosen, SteppingJob)
+        assert chosen.assumed_order == plan["observed_order"]
+
+
+def test_errors_of_data_with_a_kink_are_not_told_too_small() -> None:
+    """Their order is about 2, not 4."""
+    kink = {"field": "expression", "formula": "abs(sin(a*t))", "where": {"a": {"uniform": [5, 9]}}}
+    problem = {
+        "family": "heat", "resolution": [16], "coefficient": 0.5, "initial": 0.0, "source": kink,
+        "time": {"times": [0.5, 1.0]}, "boundary": {"default": {"dirichlet": 0}},
+    }  # fmt: skip
+    spec = {"problem": problem, "samples": 10, "solver": {"method": "ark4", "time_rtol": 1e-4}}
+    ratios = true_over_estimated(spec, finer=4)
+    assert np.mean([ratio < 3.0 for ratio in ratios]) >= 0.9, sorted(ratios)
 
 
 def test_a_store_is_certified_and_verified(tmp_path: Path) -> None:
