@@ -15,9 +15,9 @@ if TYPE_CHECKING:
 def all_fields(problem: Problem) -> Iterator[tuple[Path, Field]]:
     """Every field of the equation and of its sides, with its path below ``problem``."""
     for path, value in problem.slots():
-        yield from _with_parts(path, value)
+        yield from with_parts(path, value)
     for side, path, value in problem.side_slots():
-        yield from _with_parts((*problem.side_path(side), *path), value)
+        yield from with_parts((*problem.side_path(side), *path), value)
 
 
 def array_ids(problem: Problem) -> list[str]:
@@ -25,7 +25,8 @@ def array_ids(problem: Problem) -> list[str]:
     return sorted({field.array_id for _, field in all_fields(problem)} - {""})
 
 
-def _with_parts(path: Path, value: Field) -> Iterator[tuple[Path, Field]]:
+def with_parts(path: Path, value: Field) -> Iterator[tuple[Path, Field]]:
+    """A field and all that it is made of, with their paths; ``path`` is its own."""
     yield path, value
     for below, part in value.parts():
-        yield from _with_parts((*path, *below), part)
+        yield from with_parts((*path, *below), part)
