@@ -92,7 +92,7 @@ def find(id: str) -> UserArray:
                 break
         else:
             raise ArrayError(
-                f"no array {id[:12]}... is known here: the command line and Python take the name of its file, as file"
+                f"no array {id[:12]}... is known here: upload it, or give the command line or Python its file, as file"
             )
     return _known[id]
 
@@ -104,32 +104,66 @@ def hold(values: NDArray[Any]) -> str:
     return facts.id
 
 
-def register(file: str | Path) -> str:
+def register(file: str | Path, called: str = "") -> str:
     """The id of the array in a file, ``k.npy``, ``k.npz#/name``, ``k.zarr#/name`` or ``k.h5#/name``; it can be found
-    from now on. Reads it once, however often it is asked for. Raises ArrayError."""
+    from now on. Reads it once, however often it is asked for. ``called``: its name in errors. Raises ArrayError."""
+    called = called or str(file)
     name, _, inside = str(file).partition("#")
     path = on_disk(name, "the array", ArrayError)
     try:
         stat = path.stat()
     except OSError as error:
-        raise ArrayError(f"cannot read {name}: {error.strerror}") from None
+        raise ArrayError(f"cannot read {called}: {error.strerror}") from None
     key = f"{path.absolute()}#{inside}", stat.st_mtime_ns, stat.st_size
     if key not in _files or path.is_dir():
         try:
             rows = _opened(path, inside.strip("/"))
-            array = UserArray(_facts(rows, str(file)), rows)
+            array = UserArray(_facts(rows, called), rows)
         except ArrayError:
             raise
         except UNREADABLE as error:
-            raise ArrayError(f"cannot read {file}: {str(error) or type(error).__name__:.200}") from None
+            raise ArrayError(f"cannot read {called}: {str(error) or type(error).__name__:.200}") from None
         _known[array.facts.id] = array
         _files[key] = array.facts.id
     return _files[key]
 
 
+def is_known(id: str) -> bool:
+    """Whether an array can be found here."""
+    try:
+        find(id)
+    except ArrayError:
+        return False
+    return True
+
+
+def npy_bytes(id: str) -> int:
+    """The length of an array as an NPY file."""
+    facts = find(id).facts
+    return len(_header(facts)) + prod(facts.shape) * np.dtype(facts.dtype).itemsize
+
+
+def npy_parts(id: str, most: int) -> Iterator[bytes]:
+    """An array as an NPY file, in parts of so many bytes; the last one may be shorter."""
+    waiting = b""
+    for block in _as_npy(find(id)):
+        waiting += block
+        whole = len(waiting) // most * most
+        yield from (waiting[begin : begin + most] for begin in range(0, whole, most))
+        waiting = waiting[whole:]
+    if waiting:
+        yield waiting
+
+
+def forget(id: str) -> None:
+    """Do not find this array again where it was found."""
+    _known.pop(id, None)
+
+
 def keep(id: str, root: Path) -> None:
     """Copy an array into a store, unless it is there, and take its rows from there from now on. Raises StoreError where
     the copy is not the array: its file has changed since it was read, or something has happened to the copy."""
+    root.mkdir(exist_ok=True)
     disk = LocalDisk(root)
     if not disk.exists(name_of(id)):
         array = find(id)
@@ -167,12 +201,16 @@ def is_kept(id: str, root: Path) -> bool:
 
 
 def _as_npy(array: UserArray) -> Iterator[bytes]:
-    header, facts = BytesIO(), array.facts
+    yield _header(array.facts)
+    for _, block in _blocks(array.rows, array.facts.dtype):
+        yield block.tobytes()
+
+
+def _header(facts: Facts) -> bytes:
+    header = BytesIO()
     told = {"descr": facts.dtype, "fortran_order": False, "shape": facts.shape}
     np.lib.format.write_array_header_1_0(header, told)
-    yield header.getvalue()
-    for _, block in _blocks(array.rows, facts.dtype):
-        yield block.tobytes()
+    return header.getvalue()
 
 
 def _opened(path: Path, inside: str) -> Any:

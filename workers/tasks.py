@@ -20,7 +20,7 @@ from pdemill.errors import MissingExtra, SpecError, StoreError
 from pdemill.leases import FINISH, PREPARE, SHARD_TASK, TASKS, Leases, Report, Unit, UnitFailure, worker_of
 from pdemill.solvers import lengthening
 from pdemill.solvers.job import Job
-from pdemill.solvers.opening import open_work, plan_work, work_on
+from pdemill.solvers.opening import keep_arrays, open_work, plan_work, work_on
 from pdemill.solvers.progress import Counts, Progress
 from pdemill.spec.load import validate
 from pdemill.store.disk import Lock
@@ -61,7 +61,9 @@ def prepare(dataset: str, name: str, spec: str, data: str) -> None:
         root = settings.store(dataset)
         root.mkdir(exist_ok=True)
         with Lock(root, shared=True):
-            job, store = plan_work(*open_work(root, validate(json.loads(spec))))
+            job, store = open_work(root, validate(json.loads(spec)))
+            keep_arrays(job, root)
+            job, store = plan_work(job, store)
             _, reason = lengthening.settle(job, store, root)
             if reason:
                 log.warning("solved from the start: %s", reason, extra={"dataset": dataset})

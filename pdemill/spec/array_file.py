@@ -21,6 +21,14 @@ def with_arrays(data: Mapping[str, Any], folder: Path) -> dict[str, Any]:
     return dict(_replaced(data, folder, ()))
 
 
+def ids_in(value: Any) -> set[str]:
+    """The ids of all arrays in a part of a spec."""
+    if isinstance(value, Mapping):
+        own = {str(value["array"])} if value.get("field") == "array" and "array" in value else set()
+        return own.union(*map(ids_in, value.values()))
+    return set().union(*map(ids_in, value)) if isinstance(value, list | tuple) else set()
+
+
 def on_any_grid(value: Any) -> Any:
     """A part of a spec in which every field ``array`` is interpolated, so that it fits whatever grid."""
     if isinstance(value, dict):

@@ -36,7 +36,7 @@ router = APIRouter(prefix="/jobs", tags=["jobs"], responses=documented(401, 403,
 
 
 @router.post(
-    "", status_code=202, openapi_extra=SPEC_BODY, responses=documented(400, 413, 415, 422, 507),
+    "", status_code=202, openapi_extra=SPEC_BODY, responses=documented(400, 404, 409, 413, 415, 422, 507),
     summary="Submit a data set job",
 )  # fmt: skip
 @pooled("specs")

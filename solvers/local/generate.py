@@ -23,6 +23,7 @@ from pdemill.spec.job import Spec
 from pdemill.store.disk import TEMPORARY, Lock
 from pdemill.store.manifest import FOLDER, Manifest
 from pdemill.store.placing import sweep
+from pdemill.store.root import ROOT
 from pdemill.store.store import Store
 
 
@@ -46,6 +47,8 @@ def generate(
         job, store = open_work(root, spec)
         _check_folder(root, store)
         if lengthen is not None:
+            if store.disk.exists(ROOT):
+                store.check_same_job(other_versions=True)
             lengthening.begin(root, spec, on_disk(lengthen, "the store to lengthen"))
         keep_arrays(job, root)
         job, store = plan_work(job, store)

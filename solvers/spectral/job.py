@@ -168,14 +168,8 @@ class SpectralJob(TrajectoryJob):
 
     def _coefficients(self, function: Function, name: str, grid: PeriodicGrid) -> Spectra:
         """Those of a function of space that a grid keeps; ``name``: its field in the spec."""
-        finer = grid.refined
-        values = function(finer.points)
-        if np.ndim(values) == 0:
-            found = np.zeros(grid.modes, np.complex128)
-            found[0] = values
-        else:
-            array = np.ascontiguousarray(np.broadcast_to(values, finer.shape), dtype=np.float64)
-            found = finer.spectra(array[None])[0][grid.places_in_refined]
+        values = function(grid.refined.points)
+        found = grid.projected(values)
         if name in self.problem.balanced:
             known = all(drawn.fixed_mean() == 0.0 for drawn in self.problem.values(name))
             if not known and abs(found[0]) > BALANCED * float(np.abs(values).max()):
@@ -244,12 +238,7 @@ class SpectralJob(TrajectoryJob):
         return (state if self._first.terms.velocity_advection is None else projected(state, self.grid)).reshape(-1)
 
     def shaken(self, state: Spectra, size: float) -> Spectra:
-        turns = np.exp(2j * np.pi * np.modf(np.arange(state.size) * 0.6180339887498949)[0])
-        found: Spectra = state.copy()
-        for part, turned in zip(*(values.reshape(-1, self.grid.modes) for values in (found, turns)), strict=True):
-            whole = float(np.sqrt((np.square(np.abs(part[1:])) * self.grid.multiplicity[1:]).sum()))
-            part[1:] += size * whole / np.sqrt(part.size) * turned[1:]
-        return found
+        return self.grid.shaken(state, size)
 
     def reference(self, instance: Instance) -> Reference:
         other = OtherMarch(instance.terms, self.grid, self.components)
@@ -348,10 +337,7 @@ class SpectralJob(TrajectoryJob):
 
     def _rounded(self, stored: Mapping[str, Any], states: Spectra) -> float:
         """What rounding to the stored type is of what varies in states."""
-        energy = np.square(np.abs(states.reshape(-1, self.grid.modes))) * self.grid.multiplicity
-        varying = energy[:, 1:].sum(axis=1)
-        level = np.divide(energy[:, 0], varying, out=np.zeros(len(energy)), where=varying > 0.0)
-        return float(np.finfo(stored["solution"].dtype).eps * np.sqrt(1.0 + level.max()))
+        return float(np.finfo(stored["solution"].dtype).eps * np.sqrt(1.0 + self.grid.level(states)))
 
     def _balance_of(self, start: Start) -> Balance:
         """That of a sample; one object for all samples where nothing in the equation is drawn."""

@@ -149,6 +149,33 @@ def test_a_store_of_another_spec_is_refused(change: dict[str, Any], words: str, 
         pdemill.generate({**longer(FLAME, end=4.0, intervals=8), **change}, tmp_path / "m.zarr", 0, lengthen=short)
 
 
+def test_a_store_is_not_lengthened_in_its_place(short: Path) -> None:
+    before = files(short)
+    with pytest.raises(StoreMismatch, match="another spec"):
+        pdemill.generate({**longer(FLAME, end=4.0, intervals=8), "samples": 1}, short, workers=0, lengthen=short)
+    assert files(short) == before
+    assert not (short / lengthening.FILE).exists()
+
+
+def test_lengthening_goes_on_after_an_end_half_way(tmp_path: Path) -> None:
+    """By processes of its own, of which each finds the shorter store; without being told again."""
+    short, whole, made = (tmp_path / f"{name}.zarr" for name in ("short", "whole", "made"))
+    asked = longer(FLAME, end=3.0, intervals=6)
+    assert pdemill.generate(FLAME, short, workers=0).ok
+    assert pdemill.generate(asked, whole, workers=0).ok
+
+    def end(tally: pdemill.Tally) -> None:
+        if tally.done >= 4:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        pdemill.generate(asked, made, workers=1, watcher=end, lengthen=short)
+    assert (made / lengthening.FILE).exists()
+    assert pdemill.generate(asked, made, workers=1).ok
+    assert files(made) == files(whole)
+    assert not (made / lengthening.FILE).exists()
+
+
 @pytest.fixture(scope="module")
 def short(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A small finished store."""
