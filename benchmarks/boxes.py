@@ -96,7 +96,7 @@ def measure(case: Case, rounds: int, report: Report, table: Any) -> None:
     made = {one.number: one for one in certified()}
     exact = {n: fields_of(job, marched(job, [starts[n]], made[n].run + 2).frames[0]) for n in range(COMPARED)}
     ours = max(float(differences(made[n].fields, exact[n]).max()) for n in range(COMPARED))
-    found = [fitting(peer, job, starts, exact, ours) for peer in peers_of(starts)]
+    found = [fitting(peer, job, starts, exact, ours) for peer in PEERS if peer.takes(job, starts[0])]
     chosen = [one for one in found if one]
     spent: dict[str, list[float]] = {name: [] for name in ("pdemill", *(peer.name for peer, _, _ in chosen))}
     for _ in range(rounds):
@@ -115,11 +115,6 @@ def measure(case: Case, rounds: int, report: Report, table: Any) -> None:
         milliseconds = 1e3 * median(spent[name])
         table.add("" if number else case.name, what, f"{error:.1e}", milliseconds, milliseconds / own)
         report.records.append({"case": case.name, "contestant": what, "error": error, "milliseconds": milliseconds})
-
-
-def peers_of(starts: list[Start]) -> list[Peer]:
-    """Those that take the equation."""
-    return [peer for peer in PEERS if peer.explicit or starts[0].equation.tendency is None]
 
 
 def fitting(

@@ -18,6 +18,7 @@ MOST_GRADING = 24
 Resolution = Annotated[
     tuple[Annotated[int, Field(ge=4)], ...], Field(min_length=1, max_length=3), BeforeValidator(as_tuple)
 ]
+IntervalSteps = Annotated[tuple[Annotated[int, Field(ge=1)], ...], Field(min_length=1), BeforeValidator(as_tuple)]
 TIME_OPTIONS = ("time_rtol", "step", "max_step", "steady_rate", "simulate_resolution")
 
 
@@ -33,6 +34,8 @@ class TimeMethod(Method):
     end, the sample is steady: what is stored of later times are copies, and ``steady_at`` tells from when.
     ``grading`` g: the first interval, from 0 to T, is parted at T/2, T/4, .., T/2^g, and every part takes as many steps
     as the last one, so that steps are short where the initial state is left.
+    ``interval_steps``: the steps of the run with the longest ones in every interval between stored times, in each part
+    of the first one; found by a trial where some intervals need fewer than others.
     ``simulate_resolution``: points per axis of the grid on which the equation is solved, where that is finer than the
     one that is stored; the solution is then reduced to the stored modes.
     ``observed_order``: the order of errors that a trial measured, by which those of a sample are estimated whose steps
@@ -53,6 +56,7 @@ class TimeMethod(Method):
     step: Positive | None = Field(default=None, exclude_if=lambda step: step is None)
     first_step: Positive | None = Field(default=None, exclude_if=lambda step: step is None)
     grading: Annotated[int, Field(ge=0, le=MOST_GRADING, exclude_if=lambda grading: grading == 0)] = 0
+    interval_steps: IntervalSteps | None = Field(default=None, exclude_if=lambda steps: steps is None)
     max_step: Positive | None = Field(default=None, exclude_if=lambda step: step is None)
     steady_rate: Positive | None = Field(default=None, exclude_if=lambda rate: rate is None)
     simulate_resolution: Resolution | None = Field(default=None, exclude_if=lambda resolution: resolution is None)
@@ -68,6 +72,8 @@ class TimeMethod(Method):
             raise refuse(("first_step",), f"is longer than max_step, {self.max_step:g}", self.first_step)
         if self.step is not None and self.grading:
             raise refuse(("grading",), "makes steps of many lengths: give either step or grading", self.grading)
+        if self.interval_steps is not None and (self.step or self.max_step):
+            raise refuse(("interval_steps",), "names steps already: leave step and max_step out", self.interval_steps)
         return self
 
     def objection(self, problem: Problem) -> Fault | None:
@@ -88,6 +94,11 @@ class TimeMethod(Method):
             return Fault(("grading",), f"is not for {self.method}, whose steps within an interval are equal")
         if self.grading and isinstance(problem, Evolution) and problem.time.warmup:
             return Fault(("grading",), "is not for trajectories with a warm-up, in which the initial state is left")
+        if self.interval_steps is not None and isinstance(problem, Evolution):
+            if not self.graded or problem.time.warmup:
+                return Fault(("interval_steps",), f"is not for {self.method}, nor for trajectories with a warm-up")
+            if (count := len(problem.time.lengths)) != len(self.interval_steps):
+                return Fault(("interval_steps",), f"has {len(self.interval_steps)} entries, of {count} intervals")
         return too_coarse(self.simulate_resolution, problem)
 
     @abstractmethod

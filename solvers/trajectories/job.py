@@ -274,14 +274,17 @@ class TrajectoryJob(Job):
         return sum(steps for begin, steps in counted if not begin >= until)
 
     def pieces(self, run: int) -> list[list[Piece]]:
-        """The pieces of every interval, within which steps are equal: in run number 0 twice the first step long, in
-        each further one half as long; all pieces of the first interval take as many as its last one."""
+        """The pieces of every interval, within which steps are equal: in run number 0 twice the first step long, or
+        as many as told, in each further one half as long; all pieces of the first interval take as many as its last
+        one."""
         found = []
         for number, (begin, length) in enumerate(zip(self.begins, self.lengths, strict=True)):
             grading = self.method.grading if number == 0 else 0
             ends = [length / 2**part for part in range(grading, -1, -1)]
-            steps = steps_of(length / 2.0 if grading else length, 2.0 * self.first_step) * 2**run
-            found.append([Piece(begin + a, b - a, steps) for a, b in pairwise([0.0, *ends])])
+            steps = steps_of(length / 2.0 if grading else length, 2.0 * self.first_step)
+            if self.method.interval_steps is not None:
+                steps = self.method.interval_steps[number]
+            found.append([Piece(begin + a, b - a, steps * 2**run) for a, b in pairwise([0.0, *ends])])
         return found
 
     def longest_of(self, run: int) -> float:

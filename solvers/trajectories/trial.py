@@ -6,7 +6,7 @@ What decides are counts of evaluations, never seconds: the choice is a function 
 from __future__ import annotations
 
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from math import ceil, isfinite
 from time import process_time
 
@@ -16,9 +16,9 @@ from pdemill.planning import Candidate, Plan
 from pdemill.solvers.compiled import compile_seconds
 from pdemill.solvers.instance import InvalidSample
 from pdemill.solvers.trajectories.cost import trajectory_seconds
-from pdemill.solvers.trajectories.differences import differences
 from pdemill.solvers.trajectories.job import HALVINGS, Start, TrajectoryJob
-from pdemill.solvers.trajectories.ladder import Trajectory, fields_of, marched, measured, trajectories, warmed
+from pdemill.solvers.trajectories.ladder import Trajectory, trajectories, warmed
+from pdemill.solvers.trajectories.varied import observed, varied
 from pdemill.spec.method import methods
 from pdemill.spec.time_method import MOST_GRADING, TimeMethod
 
@@ -69,12 +69,11 @@ def make_plan(job: TrajectoryJob) -> Plan:
         reason += f", {worse.method.method} would take more"
     if not best.method.reaches_end:
         reason += "; chaotic: no step reaches time_rtol at the end"
-    method = best.method
     if best.first is not None and job.regular:
-        method = _observed(method, *best.first)
+        tried[tried.index(best)] = best = _refined(job, best, *best.first)
     by = job.problem.discretisation.name
     listed = tuple(found.candidate(job) for found in tried)
-    return Plan(method.model_dump(mode="json"), True, reason, process_time() - begin, listed, by)
+    return Plan(best.method.model_dump(mode="json"), True, reason, process_time() - begin, listed, by)
 
 
 def others(method: TimeMethod) -> list[TimeMethod]:
@@ -162,13 +161,17 @@ def _with_steps(job: TrajectoryJob, method: TimeMethod, most: float) -> Found:
     return Found(found.method, _cost(found, 0, 1), each, len(good), count - len(good), (trial, starts, good[0]))
 
 
-def _observed(method: TimeMethod, job: TrajectoryJob, starts: list[Start], found: Trajectory) -> TimeMethod:
-    """The method with the order by which errors fall at the step of a trajectory, from a third run."""
-    (start,) = (one for one in starts if one.number == found.number)
-    finer = fields_of(job, marched(job, [start], found.run + 1).frames[0])
-    worst = int(np.argmax(found.errors))
-    order = float(measured(job, found.apart, differences(found.fields, finer))[worst])
-    return _with(method, observed_order=round(order, 2))
+def _refined(job: TrajectoryJob, best: Found, trial: TrajectoryJob, starts: list[Start], first: Trajectory) -> Found:
+    """The same with the order of errors that is observed, and steps of their own in every interval where that saves
+    some."""
+    (start,) = (one for one in starts if one.number == first.number)
+    best = replace(best, method=_with(best.method, observed_order=observed(trial, start, first).method.observed_order))
+    if not best.method.graded or job.problem.time.warmup:
+        return best
+    found = job.using(best.method)
+    assert isinstance(found, TrajectoryJob)
+    other = varied(found, starts)
+    return best if other is found else replace(best, method=other.method, evaluations=_cost(other, 0, 1))
 
 
 def _trial(job: TrajectoryJob, method: TimeMethod, longest: float) -> TrajectoryJob:

@@ -11,7 +11,7 @@ import pytest
 from pdemill.errors import SpecError
 from pdemill.solvers.job import open_job
 from pdemill.solvers.stepping.job import SteppingJob
-from pdemill.solvers.trajectories.ladder import marched
+from pdemill.solvers.trajectories.ladder import marched, trajectories
 from pdemill.spec import validate
 from pdemill.spec.method import methods
 from tests.evolving import assert_certified, assert_same_bits
@@ -69,15 +69,23 @@ def test_errors_have_the_order(method: str, order: int) -> None:
     assert errors[1] < 1e-2
 
 
-def test_a_trial_grades_the_steps_where_that_saves_half_of_them() -> None:
-    graded, equal = (opened(COOLING | extra).plan() for extra in ({}, {"solver": {"method": "ark4", "grading": 0}}))
+def test_a_trial_grades_the_steps_where_that_saves_some_of_them() -> None:
+    """In the runs that samples take, not in the plan alone, which tells their number."""
+    taken, plans = [], []
+    for extra in ({"solver": {"method": "ark4"}}, {"solver": {"method": "ark4", "grading": 0}}):
+        job = opened(COOLING | extra)
+        plans.append(job.plan())
+        chosen = job.using(methods["ark4"].model_validate(dict(plans[-1].method)))
+        assert isinstance(chosen, SteppingJob)
+        starts = [chosen.start_of(chosen.instance("train", n), n) for n in range(4)]
+        made = trajectories(chosen, starts, stop=lambda _: False)
+        taken.append([sum(sum(chosen.steps(run)) for run in range(one.run + 1)) for one in made])
+    graded, equal = plans
     assert graded.method["grading"] >= 2
     assert "grading" not in equal.method
-    (best,) = (one for one in graded.candidates if one.name == graded.method["method"])
-    (plain,) = equal.candidates
-    assert best.iterations is not None
-    assert plain.iterations is not None
-    assert best.iterations <= 0.5 * plain.iterations
+    assert sum(taken[0]) <= 0.75 * sum(taken[1])
+    (best,) = graded.candidates
+    assert {count * opened(COOLING).evaluations for count in taken[0]} == {best.iterations}
 
 
 def test_a_trial_leaves_equal_steps_where_nothing_is_left_fast() -> None:
@@ -112,6 +120,7 @@ def test_a_trial_measures_the_order_of_errors() -> None:
         assert chosen.assumed_order == plan["observed_order"]
 
 
+@pytest.mark.slow
 def test_errors_of_data_with_a_kink_are_not_told_too_small() -> None:
     """Their order is about 2, not 4."""
     kink = {"field": "expression", "formula": "abs(sin(a*t))", "where": {"a": {"uniform": [5, 9]}}}
