@@ -3,7 +3,7 @@
 Each is written anew from its formula and put on fields of its own kind. The truth is pdemill's certified solution on a
 grid four times as fine; errors are relative, in L2 over the points. pdemill's own error on the coarse grid stands
 beside, because it is what a discretisation of the right equation costs there. Trajectories of published generators
-stand in a table of their own.
+stand in a table of their own, and so does what they draw.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ import numpy as np
 from matplotlib.figure import Figure
 from scipy.interpolate import RegularGridInterpolator
 
-from benchmarks.shared import trajectories
+from benchmarks.shared import drawn, trajectories
 from benchmarks.shared.published import expanded, moved_inside, snapshot
 from benchmarks.shared.report import Report, arguments
 from benchmarks.shared.sequences import FIELDS, darcy, threshold
@@ -181,10 +181,10 @@ def main(given: Sequence[str] | None = None) -> None:
     with one_thread(), Report("generators", {"cells": cells, "samples": count}, options.out, RULE) as report:
         title = f"Relative L2 errors of u, {cells} x {cells}, {count} fields of each kind"
         table = report.table(title, "field k", "generator", "what it solves", "median", "worst")
-        for kind, drawn, solved in rows(cells, count, wanted):
+        for kind, chosen, solved in rows(cells, count, wanted):
             own: Row = ("pdemill", "finite volumes", lambda s: s.error(s.own))
             for generator, equation, error in [own, *solved]:
-                errors = [error(sample) for sample in drawn]
+                errors = [error(sample) for sample in chosen]
                 table.add(
                     kind,
                     generator,
@@ -196,12 +196,16 @@ def main(given: Sequence[str] | None = None) -> None:
                 kind = ""
         if not options.only:
             report.figure("fields", picture(cells))
-        title = "Relative L2 errors of trajectories at their end, two of each set, one of fno-ns-1e-5"
+        title = "Relative L2 errors of trajectories at their end, one or two of each set, five of lpsda-kdv"
         table = report.table(title, "data set", "generator", "what it does", "better", "worse")
         for data, generator, what, errors in trajectories.rows(options.quick, wanted):
             worse = f"{max(errors):.1e}" if len(errors) > 1 else ""
             table.add(data, generator, what, f"{min(errors):.1e}", worse)
             report.records.append({"data": data, "generator": generator, "method": what, "errors": errors})
+        table = report.table("What is drawn", "data set", "what is said", "what is done", "in numbers", "")
+        for data, said, done, unit, number in drawn.rows(options.quick, wanted):
+            table.add(data, said, done, unit, f"{number:.2g}")
+            report.records.append({"data": data, "said": said, "done": done, "unit": unit, "number": number})
 
 
 if __name__ == "__main__":

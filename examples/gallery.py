@@ -26,6 +26,13 @@ OTHERS = {
         "samples=2",
         "solver={method: etdrk4, first_step: 0.01, simulate_resolution: [320, 320]}",
     ],
+    **{
+        f"poseidon-ns-{name}": ["samples=2", "solver.method=etdrk4", "solver.first_step=0.001"]
+        for name in ("bb", "gauss", "pwc", "sines", "sl")
+    },
+    **{name: ["samples=2", "solver.method=etdrk4", "solver.first_step=0.001"] for name in ("fns-kf", "ns-tracer-pwc")},
+    "pdebench-diffusion-reaction": ["samples=1"],
+    "pdebench-diffusion-sorption": ["samples=1"],
     "kolmogorov": ["samples=1", "problem.time={end: 2.24, intervals: 20, warmup: 4}"],
 }
 """What is drawn of a preset where that is not four samples of it."""

@@ -39,11 +39,13 @@ def generate(
     settings: Sequence[str] = (),
     watcher: Watcher = lambda tally: None,
     other_versions: bool = False,
+    lengthen: str | Path | None = None,
 ) -> Summary:
     """Solve every sample of a spec (a file or a dictionary) into the store ``out``.
 
     A store that was begun is finished; with ``other_versions`` also one that other software versions or another kind of
-    machine began, where these draw the same inputs: its manifests then tell which shards they made. ``workers``
+    machine began, where these draw the same inputs: its manifests then tell which shards they made. ``lengthen``: a
+    finished store of the first stored times, with ``store.states``, from which its trajectories go on. ``workers``
     processes share the work: 0 does it in this process, -1 takes all cores. ``settings`` are overrides such as
     ``"solver.rtol=1e-6"``; ``watcher`` is called with a Tally whenever something has changed. Raises SpecError,
     StoreError, WorkerError.
@@ -51,7 +53,7 @@ def generate(
     from pdemill.engine import engine
     from pdemill.spec import load_spec
 
-    return engine.generate(load_spec(spec, settings), out, worker_count(workers), watcher, other_versions)
+    return engine.generate(load_spec(spec, settings), out, worker_count(workers), watcher, other_versions, lengthen)
 
 
 def export(

@@ -33,8 +33,15 @@ def commands() -> None:
 @cli_jobs.workers("Worker processes; -1: as many as there are cores.")
 @click.option("--set", "settings", multiple=True, metavar="KEY=VALUE", help="Change a value, e.g. --set samples=10.")
 @click.option("--other-versions", is_flag=True, help="Finish a store that other versions or another CPU began.")
+@click.option("--lengthen", metavar="DIR.zarr", help="Go on with trajectories of a finished store of fewer times.")
 def generate(
-    spec: str | None, preset: str | None, out: str, workers: int, settings: tuple[str, ...], other_versions: bool
+    spec: str | None,
+    preset: str | None,
+    out: str,
+    workers: int,
+    settings: tuple[str, ...],
+    other_versions: bool,
+    lengthen: str | None,
 ) -> None:
     """Solve every sample of a spec into a store. Run it again to finish what is missing.
 
@@ -48,7 +55,7 @@ def generate(
     """
     job = load_spec(cli_jobs.chosen(spec, preset), settings)
     with console.Bar() as bar:
-        summary = engine.generate(job, out, workers, bar, other_versions)
+        summary = engine.generate(job, out, workers, bar, other_versions, lengthen)
     console.print_summary(summary, out, *report(summary.store))
     if not summary.ok:
         sys.exit(1)

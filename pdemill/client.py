@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
@@ -12,14 +12,18 @@ from uuid import uuid4
 
 import httpx
 
+from pdemill import arrays
 from pdemill.addresses import on_disk
 from pdemill.connection import Connection
-from pdemill.errors import JobError
+from pdemill.errors import JobError, ServerError
 from pdemill.progress import Tally, Watcher
 from pdemill.reader import Dataset, Following, open
+from pdemill.spec.array_file import ids_in
 from pdemill.spec.job import Spec
 from pdemill.spec.load import gather
 
+PART_BYTES = 1_000_000
+"""Of an array, sent at a time."""
 UNFINISHED = ("accepted", "running")
 
 
@@ -46,17 +50,58 @@ class Client:
         """Close the connections."""
         self._connection.close()
 
-    def submit(self, spec: str | Path | Mapping[str, Any] | Spec, settings: Sequence[str] = (), name: str = "") -> Job:
+    def submit(
+        self,
+        spec: str | Path | Mapping[str, Any] | Spec,
+        settings: Sequence[str] = (),
+        name: str = "",
+        lengthen: str = "",
+    ) -> Job:
         """Submit a spec (a file, a dictionary or a Spec), with overrides such as ``"samples=10"``; ``name``: what to
-        call the job."""
-        body, named = gather(spec, settings), {"name": name} if name else {}
+        call the job; ``lengthen``: a finished job whose trajectories go on. Arrays that the server lacks are
+        uploaded."""
+        given = {"name": name, "lengthen": lengthen}
+        body, named = self._with_arrays(gather(spec, settings)), {key: value for key, value in given.items() if value}
         answer = self._ask("POST", "/v1/jobs", json=body, params=named, headers={"Idempotency-Key": uuid4().hex})
         return Job(self, answer.json())
 
     def validate(self, spec: str | Path | Mapping[str, Any] | Spec, settings: Sequence[str] = ()) -> dict[str, Any]:
         """The cost of a spec: samples, unknowns, bytes, method, cpu_seconds."""
-        found: dict[str, Any] = self._ask("POST", "/v1/jobs/validate", json=gather(spec, settings)).json()
+        found: dict[str, Any] = self._ask(
+            "POST", "/v1/jobs/validate", json=self._with_arrays(gather(spec, settings))
+        ).json()
         return found
+
+    def upload(self, file: str | Path, watcher: Callable[[int, int], None] = lambda sent, size: None) -> str:
+        """Upload an array (``k.npy``, ``k.h5#/name``, ...), unless the server has it; what was interrupted is gone on
+        with. Returns its id, by which specs name it. ``watcher`` is called with the bytes that are there, and all."""
+        return self._upload(arrays.register(file), watcher)
+
+    def _with_arrays(self, spec: dict[str, Any]) -> dict[str, Any]:
+        """The spec, once the server has the arrays that it names and this process knows."""
+        for id in sorted(ids_in(spec)):
+            if arrays.is_known(id):
+                self._upload(id)
+        return spec
+
+    def _upload(self, id: str, watcher: Callable[[int, int], None] = lambda sent, size: None) -> str:
+        try:
+            self._ask("GET", f"/v1/arrays/{id}")
+        except ServerError as error:
+            if error.status != 404:
+                raise
+        else:
+            return id
+        size = arrays.npy_bytes(id)
+        begun = self._ask("POST", "/v1/arrays", json={"bytes": size, "array": id}).json()
+        place, there, offset = begun["link"], int(begun["received"]), 0
+        for part in arrays.npy_parts(id, PART_BYTES):
+            if offset + len(part) > there:
+                self._ask("PUT", place, params={"offset": offset}, content=part)
+                watcher(offset + len(part), size)
+            offset += len(part)
+        self._ask("POST", place)
+        return id
 
     def job(self, job: str) -> Job:
         """The job with this id."""

@@ -90,10 +90,12 @@ def print_summary(summary: Summary, store: str, attributes: dict[str, Any], repo
     steps = ", ".join(
         f"{name} {seconds:.1f}" for name, seconds in sorted(summary.cpu_seconds.items(), key=lambda s: -s[1])
     )
-    out.print(
-        f"{certified} of {summary.total} samples certified in {summary.seconds:.1f} s"
-        + (f" (CPU s: {steps})" if steps else "")
-    )
+    told = f" (CPU s: {steps})" if steps else ""
+    out.print(f"{certified} of {summary.total} samples certified in {summary.seconds:.1f} s{told}")
+    if summary.lengthened:
+        out.print(f"{summary.lengthened} of {summary.total} trajectories lengthened, the others solved from the start")
+    if summary.from_start:
+        out.print(f"nothing lengthened, all solved from the start: {summary.from_start}")
     for line in _lines(attributes, reports):
         out.print(line)
     if flagged := sum(row.flagged for row in reports):

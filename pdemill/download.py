@@ -6,7 +6,9 @@ import json
 from collections.abc import Callable
 from pathlib import Path
 
+from pdemill import arrays
 from pdemill.errors import CorruptStore, StoreError
+from pdemill.spec.array_file import ids_in
 from pdemill.store.disk import LocalDisk
 from pdemill.store.layout import cut
 from pdemill.store.manifest import FOLDER, fingerprint, name_of, read
@@ -32,6 +34,11 @@ def download(get: Callable[[str], bytes], folder: Path) -> Path:
         if node["node_type"] == "array" and "/" not in name:
             chunk = "/".join([name, "c", *["0"] * len(node["shape"])])
             write_durably(disk, chunk, get(chunk))
+    for id in sorted(ids_in(attributes["spec"])):
+        for name in arrays.files_of(id):
+            write_durably(disk, name, get(name))
+        if not arrays.is_kept(id, folder):
+            raise CorruptStore(f"{arrays.name_of(id)} did not arrive as it was written; download it again")
     make_folders(disk, FOLDER)
     for shard in cut(attributes["spec"]["splits"], int(attributes["shard_samples"])):
         write_durably(disk, name_of(shard), get(name_of(shard)))

@@ -21,7 +21,13 @@ class Engine(Protocol):
     """The functions of the installed solvers and the service, by the names of their entry points."""
 
     def generate(
-        self, spec: Spec, out: str | Path, workers: int, watcher: Watcher, other_versions: bool
+        self,
+        spec: Spec,
+        out: str | Path,
+        workers: int,
+        watcher: Watcher,
+        other_versions: bool,
+        lengthen: str | Path | None,
     ) -> Summary: ...
 
     def verify(

@@ -98,6 +98,10 @@ class ExportError(PdemillError):
     """The export cannot be made: its format cannot hold the store, or its place is taken."""
 
 
+class ArrayError(PdemillError):
+    """A user's own array cannot be read, or cannot be a field."""
+
+
 class MissingExtra(PdemillError):
     """This needs a library that is installed with an extra of pdemill."""
 

@@ -18,7 +18,7 @@ QUEUE = "work"
 LEASE_SECONDS = 30.0
 LEADER_SECONDS = 10.0
 """How long a coordinator counts as alive after it has said so."""
-BEAT_SECONDS = 5.0
+BEAT_SECONDS = 2.0
 PREPARE, FINISH = "prepare", "finish"
 TASKS = {PREPARE: "pdemill.prepare", FINISH: "pdemill.finish"}
 SHARD_TASK = "pdemill.shard"

@@ -32,13 +32,16 @@ class Failure:
 
 @dataclass(frozen=True)
 class Summary:
-    """How a run ended. ``ok`` is what the exit status says: every sample is certified."""
+    """How a run ended. ``ok`` is what the exit status says: every sample is certified. ``lengthened``: samples that
+    were gone on with from another store; ``from_start``: why none was, where that was asked for."""
 
     store: str
     total: int
     failures: tuple[Failure, ...] = ()
     seconds: float = 0.0
     cpu_seconds: dict[str, float] = field(default_factory=dict)
+    lengthened: int = 0
+    from_start: str = ""
 
     @property
     def ok(self) -> bool:

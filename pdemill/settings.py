@@ -41,6 +41,8 @@ class Settings:
     """PDEMILL_TRUSTED_PROXIES: addresses and networks of proxies, whose X-Forwarded-For and -Proto are believed."""
     max_bytes: int = 10**12
     """PDEMILL_MAX_BYTES: uncompressed bytes of one job's store."""
+    max_array_bytes: int = 10**10
+    """PDEMILL_MAX_ARRAY_BYTES: bytes of an array that is uploaded."""
     max_queue: int = 20_000
     """PDEMILL_MAX_QUEUE: unfinished jobs, all keys together."""
     max_wrong_keys: int = 20
@@ -79,6 +81,7 @@ class Settings:
             public_url=source.public_url(),
             trusted_proxies=source.networks("TRUSTED_PROXIES"),
             max_bytes=int(source.number("MAX_BYTES", cls.max_bytes)),
+            max_array_bytes=int(source.number("MAX_ARRAY_BYTES", cls.max_array_bytes)),
             max_queue=int(source.number("MAX_QUEUE", cls.max_queue)),
             max_wrong_keys=int(source.number("MAX_WRONG_KEYS", cls.max_wrong_keys)),
             max_connections=int(source.number("MAX_CONNECTIONS", cls.max_connections)),
@@ -120,6 +123,16 @@ class Settings:
     def datasets(self) -> Path:
         """The folder of all stores."""
         return self.data_dir / "datasets"
+
+    @property
+    def uploads(self) -> Path:
+        """The folder of arrays on their way in."""
+        return self.data_dir / "uploads"
+
+    @property
+    def arrays(self) -> Path:
+        """The folder that keeps uploaded arrays."""
+        return self.data_dir / "arrays"
 
     def store(self, dataset: str) -> Path:
         """The store of a dataset."""

@@ -8,10 +8,12 @@ from base64 import urlsafe_b64decode, urlsafe_b64encode
 from collections.abc import AsyncIterator
 from functools import partial
 from hashlib import sha256
+from pathlib import Path
 from typing import Any, NamedTuple
 
 from starlette.concurrency import run_in_threadpool
 
+from pdemill.errors import StoreError, StoreMismatch
 from pdemill.service.keys import Owner
 from pdemill.service.ledger import UNFINISHED, Status
 from pdemill.service.problems import Detail, Refusal
@@ -19,6 +21,13 @@ from pdemill.service.results import delete_store, is_damaged
 from pdemill.service.state import AppState, find_job, find_store
 from pdemill.service.submission import check, check_room, queued
 from pdemill.service.views import Job
+from pdemill.solvers import lengthening
+from pdemill.solvers.job import software
+from pdemill.solvers.machine import machine
+from pdemill.spec.job import Spec
+from pdemill.store.disk import LocalDisk
+from pdemill.store.origin import Origin
+from pdemill.store.root import ROOT, read_attributes
 
 EVENT_SECONDS = 0.5
 EVERYBODY = "*"
@@ -28,9 +37,15 @@ log = logging.getLogger("pdemill.api")
 
 
 def submit(
-    state: AppState, owner: Owner, body: dict[str, Any], key: str | None = None, name: str = ""
-) -> Job:  # fmt: skip
-    """Queue a spec for its owner; a request with a ``key`` that was used before gives the same job."""
+    state: AppState,
+    owner: Owner,
+    body: dict[str, Any],
+    key: str | None = None,
+    name: str = "",
+    lengthen: str | None = None,
+) -> Job:
+    """Queue a spec for its owner; a request with a ``key`` that was used before gives the same job. ``lengthen``: a job
+    whose trajectories go on."""
     name = named(name)
     state.directory.require()
     spec, cost = check(state, body)
@@ -38,7 +53,14 @@ def submit(
     if key is None or not state.ledger.knows(owner.name, key):
         state.scrubber.asked_again(dataset.id)
     store, room = find_store(state, dataset.id), partial(check_room, state, owner, dataset)
-    job, new = state.ledger.submit(owner.name, dataset, key, room, gone=partial(is_damaged, store))
+    if lengthen is not None:
+        _lengthened(state, owner, spec, store, lengthen)
+    try:
+        job, new = state.ledger.submit(owner.name, dataset, key, room, gone=partial(is_damaged, store))
+    except Refusal:
+        if lengthen is not None:
+            lengthening.end(LocalDisk(store))
+        raise
     if not new and job.dataset != dataset.id:
         raise Refusal(
             422, "this Idempotency-Key was used for another spec",
@@ -50,6 +72,22 @@ def submit(
         log.info("submitted", extra={"job": job.id, "dataset": dataset.id, "owner": owner.name})
         state.coordinator.wake()
     return state.view(*find_job(state, owner, job.id))
+
+
+def _lengthened(state: AppState, owner: Owner, spec: Spec, store: Path, job: str) -> None:
+    """Note in a store that is not there yet that it goes on from that of a job. Raises Refusal where it cannot."""
+    row, _ = find_job(state, owner, job)
+    shorter = find_store(state, row.dataset)
+    try:
+        attributes = read_attributes(shorter)
+        lengthening.require_longer(spec, attributes, f"the store of {job}")
+        if reason := lengthening.obstacle(attributes, Origin(software(), machine())):
+            raise StoreMismatch(f"the store of {job} cannot be lengthened: {reason}")
+        if not (store / ROOT).exists():
+            store.mkdir(exist_ok=True)
+            lengthening.begin(store, spec, shorter)
+    except StoreError as error:
+        raise Refusal(422, str(error), [Detail(parameter="lengthen", detail=str(error))]) from None
 
 
 def named(name: str) -> str:

@@ -8,8 +8,8 @@ from dataclasses import dataclass, field
 from pdemill.leases import FINISH, PREPARE, Unit
 from pdemill.service.shards import Shards
 
-GRACE_SECONDS = 7.0
-"""How long a unit must be without lease before it is handed out again; leases are renewed more often than that."""
+GRACE_SECONDS = 10.0
+"""How long a unit must be seen without lease before it is handed out again; leases are renewed more often than that."""
 BACKOFF_SECONDS = (1.0, 15.0)
 MOST_BLOCKED = 16
 """Units of a data set that wait for another try; while there are so many, none is tried for the first time."""
@@ -19,14 +19,14 @@ LEAST_SECONDS = 0.01
 
 @dataclass
 class Issue:
-    """A unit that was handed out: when it was last known to be alive (leased, or waiting in the queue), for whom it is,
-    what it was estimated to cost, whether it went out of turn, and whether it is leased now."""
+    """A unit that was handed out: for whom it is, what it was estimated to cost, whether it went out of turn, whether
+    it is leased now, and since when it has been seen to be neither leased nor waiting in the queue."""
 
-    alive: float
     owner: str = ""
     seconds: float = 0.0
     quick: bool = False
     leased: bool = False
+    missing: float | None = None
 
 
 @dataclass
@@ -117,13 +117,19 @@ class Track:
             self.shards.give_back(number)
 
     def lost(self, leased: set[Unit], waiting: set[Unit], now: float) -> list[str]:
-        """The units that have been neither leased nor waiting in the queue for a while."""
+        """The units that have been neither leased nor waiting in the queue for a while, as often as this was asked;
+        whoever asks late, after a pause of its own, has seen nothing of that while."""
+        found = []
         for name, issue in self.issued.items():
             unit = Unit(self.dataset, name)
             issue.leased = unit in leased
             if issue.leased or unit in waiting:
-                issue.alive = now
-        return [name for name, issue in self.issued.items() if now - issue.alive > GRACE_SECONDS]
+                issue.missing = None
+            elif issue.missing is None:
+                issue.missing = now
+            elif now - issue.missing > GRACE_SECONDS:
+                found.append(name)
+        return found
 
     def _number(self, name: str) -> int | None:
         return None if self.shards is None else self.shards.number(name)

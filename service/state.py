@@ -9,6 +9,7 @@ from typing import Annotated
 
 from fastapi import Depends, Request
 
+from pdemill import arrays
 from pdemill.data_directory import DataDirectory
 from pdemill.leases import Leases
 from pdemill.service.coordinator import Coordinator
@@ -54,6 +55,7 @@ class AppState:
     def of(cls, settings: Settings) -> AppState:
         directory = DataDirectory.made(settings.data_dir, settings.data_id)
         path = settings.data_dir / LEDGER
+        arrays.look_in(settings.arrays / arrays.FOLDER)
         ledger, leases = Ledger(path, directory.require), Leases.at(settings.redis_url, directory.id)
         metrics, keys = Metrics(Totals(ledger)), KeyRing(settings.api_keys)
         coordinator = Coordinator(

@@ -29,7 +29,7 @@ def free_port() -> int:
         return int(probe.getsockname()[1])
 
 
-def until[T](condition: Callable[[], T], seconds: float = 60.0, what: str = "") -> T:
+def until[T](condition: Callable[[], T], seconds: float = 120.0, what: str = "") -> T:
     """The first true value of a condition. Raises TimeoutError."""
     limit = time.monotonic() + seconds
     while not (value := condition()):

@@ -120,7 +120,7 @@ class Turns:
                 break
             if line.left < 1 or (pair := _next(units[number], chosen)) is None:
                 continue
-            found.append(self._turn(*pair, line, now, quick=True))
+            found.append(self._turn(*pair, line, quick=True))
             chosen.add(found[-1].unit)
             self._ahead[line.owner] = ahead + pair[0].unit_seconds
             heapq.heappush(heap, (self._ahead[line.owner], number))
@@ -138,16 +138,16 @@ class Turns:
             if line.left < 1 or (pair := _next(units[number], chosen)) is None:
                 continue
             self._virtual = max(self._virtual, served)
-            found.append(self._turn(*pair, line, now, quick=False))
+            found.append(self._turn(*pair, line, quick=False))
             chosen.add(found[-1].unit)
             heapq.heappush(heap, (self._served[line.owner], number))
         return found
 
-    def _turn(self, track: Track, name: str, line: _Line, now: float, quick: bool) -> Turn:
+    def _turn(self, track: Track, name: str, line: _Line, quick: bool) -> Turn:
         seconds = track.unit_seconds
         self._served[line.owner] += seconds
         line.left -= 1
-        return Turn(Unit(track.dataset, name), Issue(now, line.owner, seconds, quick))
+        return Turn(Unit(track.dataset, name), Issue(line.owner, seconds, quick))
 
     def settle(self, issue: Issue, seconds: float) -> None:
         """A unit has taken so many CPU seconds: its owner is charged for these, not for what was estimated."""

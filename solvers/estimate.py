@@ -7,7 +7,7 @@ matrices: theirs is an order of magnitude.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cache
 from statistics import median
 from time import thread_time
@@ -15,7 +15,9 @@ from time import thread_time
 import scipy.sparse
 import scipy.sparse.linalg
 
+from pdemill.arrays import npy_bytes
 from pdemill.spec.job import Spec
+from pdemill.spec.parts import array_ids
 from pdemill.spec.problem import Problem
 
 SAMPLE_SECONDS, UNKNOWN_SECONDS = 0.8e-3, 0.9e-7
@@ -43,9 +45,9 @@ class Cost:
 
 
 def estimate(spec: Spec) -> Cost:
-    """The cost of a job, as its discretiser knows it."""
+    """The cost of a job, as its discretiser knows it, with the copies of users' arrays in its store."""
     cost: Cost = spec.problem.discretisation.cost(spec)
-    return cost
+    return replace(cost, bytes=cost.bytes + sum(map(npy_bytes, array_ids(spec.problem))))
 
 
 def channels(problem: Problem, sides: bool) -> int:

@@ -11,14 +11,17 @@ import numpy as np
 import zarr
 from numpy.typing import NDArray
 
+from pdemill import arrays
 from pdemill.errors import CorruptStore, SpecError, StoreError
 from pdemill.planning import FILE, parse_plan, read_plan
 from pdemill.solvers.job import Job, open_job, software
+from pdemill.solvers.lengthening import resumed
 from pdemill.solvers.progress import Progress
 from pdemill.solvers.threads import one_thread
 from pdemill.spec.job import Spec
 from pdemill.spec.load import validate
 from pdemill.spec.method import Method, methods
+from pdemill.spec.parts import array_ids
 from pdemill.store.decode import UNREADABLE
 from pdemill.store.disk import Disk, LocalDisk
 from pdemill.store.layout import Shard
@@ -32,6 +35,7 @@ SHARED = ("points", "cells", "facets", "facet_sides")
 
 def stored_spec(root: Path) -> Spec:
     """The spec of a store on disk. Raises StoreError."""
+    arrays.look_in(root / arrays.FOLDER)
     try:
         return validate(read_attributes(root)["spec"])
     except SpecError as error:
@@ -81,7 +85,8 @@ def open_work(root: Path, spec: Spec | None = None, disk: Disk | None = None, an
     job = _opened(root, spec, None if anew else shared_arrays(root), chosen)
     if (root / ROOT).exists():
         job = job.of_store(read_attributes(root))
-    return job, Store(disk or LocalDisk(root), job.layout).as_begun()
+    store = Store(disk or LocalDisk(root), job.layout).as_begun()
+    return resumed(job, store.disk, root), store
 
 
 def _opened(root: Path, spec: Spec, mesh: dict[str, NDArray[Any]] | None, chosen: Method | None) -> Job:
@@ -93,11 +98,17 @@ def _opened(root: Path, spec: Spec, mesh: dict[str, NDArray[Any]] | None, chosen
         raise CorruptStore(f"the mesh in {root} is none ({error}); delete the store and make it again") from None
 
 
+def keep_arrays(job: Job, root: Path) -> None:
+    """Copy the users' arrays of a job into its store."""
+    for id in array_ids(job.problem):
+        arrays.keep(id, root)
+
+
 @one_thread()
 def plan_work(job: Job, store: Store) -> tuple[Job, Store]:
     """Choose the method of a store that is not there yet, where the spec leaves it open; its measurements are written
-    before anything else, so that whoever goes on finds them. Of several who plan at once, the first chooses. Raises
-    MissingExtra where the method cannot run here."""
+    before anything else, so that whoever goes on finds them. Of several who plan at once, the
+    first chooses. Raises MissingExtra where the method cannot run here."""
     if lacking := job.method.missing():
         raise lacking
     if not job.planned or store.disk.exists(ROOT):
@@ -126,5 +137,5 @@ def work_on(
     begin = perf_counter()
     data, watch = job.solve(shard, report)
     seconds = {name: round(value, 6) for name, value in watch.seconds.items()}
-    run = {"attempt": attempt, "cpu_seconds": seconds, "solve_wall_seconds": perf_counter() - begin}
+    run = {"attempt": attempt, "cpu_seconds": seconds, "solve_wall_seconds": perf_counter() - begin, **(data.run or {})}
     return commit(store, shard, ShardData(data.arrays, data.failures, data.summary, run))

@@ -16,10 +16,11 @@ from pdemill.errors import PdemillError, StoreError
 from pdemill.solvers.job import Job
 from pdemill.solvers.threads import one_thread
 from pdemill.solvers.verification.again import resolved_faults
-from pdemill.solvers.verification.files import metadata_faults, root_faults, stray_files
+from pdemill.solvers.verification.files import array_faults, metadata_faults, root_faults, stray_files
 from pdemill.solvers.verification.manifests import file_faults, moment_faults, row_faults, summary_faults
 from pdemill.solvers.verification.origin import Origins, opened
 from pdemill.spec.audit import objection
+from pdemill.spec.parts import array_ids
 from pdemill.store import manifest as manifests
 from pdemill.store.certified import check_files
 from pdemill.store.decode import ShardRows, decode
@@ -61,7 +62,8 @@ def verify(
     for shard in making.layout.shards():
         asked.check(shard)
     whole = len(asked.finished) == len(list(making.layout.shards()))
-    faults = [*metadata_faults(making), *stray_files(making), *asked.faults]
+    ids = array_ids(job.problem)
+    faults = [*metadata_faults(making), *stray_files(making, ids), *array_faults(root, ids), *asked.faults]
     faults += root_faults(making, attributes, asked.finished, whole)
     return Verification(
         asked.certified, asked.recomputed, tuple(faults), content_hash(making.disk), tuple(asked.errors),

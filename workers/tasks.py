@@ -18,8 +18,9 @@ from redis import RedisError
 
 from pdemill.errors import MissingExtra, SpecError, StoreError
 from pdemill.leases import FINISH, PREPARE, SHARD_TASK, TASKS, Leases, Report, Unit, UnitFailure, worker_of
+from pdemill.solvers import lengthening
 from pdemill.solvers.job import Job
-from pdemill.solvers.opening import open_work, plan_work, work_on
+from pdemill.solvers.opening import keep_arrays, open_work, plan_work, work_on
 from pdemill.solvers.progress import Counts, Progress
 from pdemill.spec.load import validate
 from pdemill.store.disk import Lock
@@ -60,7 +61,12 @@ def prepare(dataset: str, name: str, spec: str, data: str) -> None:
         root = settings.store(dataset)
         root.mkdir(exist_ok=True)
         with Lock(root, shared=True):
-            _job, store = plan_work(*open_work(root, validate(json.loads(spec))))
+            job, store = open_work(root, validate(json.loads(spec)))
+            keep_arrays(job, root)
+            job, store = plan_work(job, store)
+            _, reason = lengthening.settle(job, store, root)
+            if reason:
+                log.warning("solved from the start: %s", reason, extra={"dataset": dataset})
             sweep(store.disk, alone=False)
             store.create()
 
@@ -99,6 +105,7 @@ def finish(dataset: str, name: str, data: str) -> None:
             if damaged := [part for part in store.missing() if store.take_out(part)]:
                 return UnitFailure("missing", f"{len(damaged)} finished shards are damaged")
             store.finish()
+            lengthening.end(store.disk)
         return None
 
     _run(Unit(dataset, name), data, body)

@@ -9,7 +9,7 @@ from pathlib import Path
 import pdemill.exports.formats  # noqa: F401 (brings the formats in)
 from pdemill.addresses import on_disk, shown
 from pdemill.errors import ExportError
-from pdemill.exports.format import formats
+from pdemill.exports.format import Format, formats
 from pdemill.exports.place import new_folder
 from pdemill.exports.source import Source
 
@@ -36,7 +36,9 @@ def export(
     source = Source(store, api_key, where)
     empty = [split.name for split in source.splits if not len(split)]
     asked = f" where {where}" if where is not None else ""
-    objection = f"{empty[0]} has no certified sample{asked}" if empty else chosen.objection(source)
+    objection = (
+        f"{empty[0]} has no certified sample{asked}" if empty else _of_boxes(chosen, source) or chosen.objection(source)
+    )
     if objection is not None:
         raise ExportError(f"{shown(store)} cannot be exported to {to}: {objection}")
     with new_folder(target) as folder:
@@ -48,3 +50,10 @@ def export(
         left_out={split.name: len(split.left_out) for split in source.splits},
         deselected={split.name: split.deselected for split in source.splits},
     )
+
+
+def _of_boxes(chosen: Format, source: Source) -> str | None:
+    """Why coordinates that all samples share do not do."""
+    if chosen.shares_coordinates and "stretch" in source.attributes["spec"]["problem"]:
+        return "its files have the same coordinates for all samples, and here problem.stretch makes those of each"
+    return None

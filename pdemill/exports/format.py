@@ -19,6 +19,8 @@ class Format(ABC):
     """Base of all formats. ``name`` is what ``--to`` takes; the first line of the docstring is what users are told."""
 
     name: ClassVar[str]
+    shares_coordinates: ClassVar[bool] = True
+    """Whether its files say of coordinates that they are those of all samples."""
 
     def __init_subclass__(cls) -> None:
         if formats.setdefault(cls.name, cls) is not cls:

@@ -219,6 +219,14 @@ class Dataset:
             raise StoreError(f"{shown(self.store)} has no column {name}")
         return read_chunk(self._files, path, self._nodes[path], shard.index)
 
+    def prefix(self, index: SupportsIndex) -> tuple[str, ...]:
+        """The equation of a sample in prefix notation, where the store keeps it (``store.prefix``)."""
+        number = int(self._numbers([as_index(index)])[0])
+        shard = self.shards[number // self._shard]
+        row = self.column(shard, "prefix")[number - shard.start]
+        words = self._nodes[f"{self.split}/prefix"]["attributes"]["words"]
+        return tuple(words[place] for place in row.tolist())
+
     def shared(self) -> dict[str, NDArray[Any]]:
         """The arrays that all samples share: the coordinates x, y, z of a grid, or points and cells of a mesh."""
         names = [name for name in self._nodes if "/" not in name and is_column(self._nodes[name])]

@@ -56,6 +56,9 @@ class Discretiser(ABC):
     takes: ClassVar[Takes]
     registered: ClassVar[bool] = True
     """Whether a spec can name it; else another one leads to it by ``of``."""
+    points: ClassVar[str] = ""
+    """Where on its grid fields are evaluated: at the centres of ``cells`` or at ``periodic`` points; empty without a
+    grid."""
     general: ClassVar[bool] = False
     """Whether others that take a problem go first."""
 
@@ -91,6 +94,11 @@ class Discretiser(ABC):
         if certify.valid_until is not None:
             return "valid_until", f"is for equations in time, and {problem.family} is none"
         return None
+
+    @classmethod
+    def state_numbers(cls, spec: Any) -> int:
+        """Numbers of a state from which marching goes on with the same bits, in float64; 0 where there is none."""
+        return 0
 
     @classmethod
     @abstractmethod

@@ -8,7 +8,7 @@ import sys
 from abc import abstractmethod
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
-from typing import Annotated, Any, ClassVar, get_args
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, get_args
 
 import numpy as np
 from pydantic import AfterValidator
@@ -17,6 +17,9 @@ from pdemill.draws import Draw
 from pdemill.points import AXES, Array, Points
 from pdemill.spec.model import Model, refusal
 from pdemill.spec.registry import Registry, Slot
+
+if TYPE_CHECKING:
+    from pdemill.spec.problem import Problem
 
 
 @dataclass(frozen=True)
@@ -75,6 +78,8 @@ class Field(Model):
     """Base of all fields. A subclass is one file with its distribution and one method, ``realise``."""
 
     random: ClassVar[bool] = True
+    seeded: ClassVar[bool] = True
+    """Whether draws depend on the seed and the split; else on the number of the sample alone."""
     smooth: ClassVar[bool] = True
     """Whether draws have continuous derivatives wherever they are defined."""
     most_axes: ClassVar[int] = len(AXES)
@@ -128,6 +133,19 @@ class Field(Model):
                 f"exists in up to {self.most_axes} dimensions, and this is in {dimension}: give a number or expression"
             )
         return None if dimension else "a side of a one-dimensional domain is a point: give a number"
+
+    def misfit(self, problem: Problem, splits: Mapping[str, int]) -> tuple[str, str] | None:
+        """The key that does not fit the grid of a problem or the samples of the splits, and why; None where all do."""
+        return None
+
+    @property
+    def array_id(self) -> str:
+        """The id of the user's array that it takes its values from; empty where there is none."""
+        return ""
+
+    def extreme(self) -> str:
+        """Where the lower bound is reached, in words, where that is known."""
+        return ""
 
     def parts(self) -> Iterator[tuple[tuple[str, ...], Field]]:
         """The fields that this one is made of, with their paths below it."""
@@ -221,15 +239,22 @@ def positive(value: Field) -> Field:
     """The field, refused when it is known to reach zero or below."""
     bounds = value.bounds()
     if bounds is not None and bounds[0] <= 0:
-        raise refusal(f"must be positive everywhere, but reaches down to {bounds[0]:g} (lognormal is always positive)")
+        raise refusal(f"must be positive everywhere, but {_low(value)} (lognormal is always positive)")
     return value
 
 
 def _not_negative(value: Field) -> Field:
     bounds = value.bounds()
     if bounds is not None and bounds[0] < 0:
-        raise refusal(f"must not be negative, but reaches down to {bounds[0]:g}")
+        raise refusal(f"must not be negative, but {_low(value)}")
     return value
+
+
+def _low(value: Field) -> str:
+    """How low a field reaches, and where."""
+    low, _ = value.bounds() or (math.nan, math.nan)
+    place = value.extreme()
+    return f"reaches down to {low:g}" + (f" in {place}" if place else "")
 
 
 def at_least(value: Field) -> float:

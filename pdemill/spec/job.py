@@ -16,6 +16,7 @@ from pdemill.spec.certify import Certify
 from pdemill.spec.forms import AnyProblem, automatic
 from pdemill.spec.method import AnyMethod, methods
 from pdemill.spec.model import Model, refuse
+from pdemill.spec.parts import all_fields
 
 MOST_SPLITS = 100
 RESERVED = ("x", "y", "z", "points", "cells", "facets", "facet_sides")
@@ -24,10 +25,16 @@ DEFAULT_LIMIT = 10**11
 
 
 class StoreOptions(Model):
-    """How solutions are written; ``shard`` (samples per shard) is chosen from the sample's size if absent."""
+    """How solutions are written; ``shard`` (samples per shard) is chosen from the sample's size if absent.
+
+    ``states``: also what trajectories are marched by at the stored times, in both runs, so that they can be lengthened.
+    ``prefix``: also the equation of each sample in prefix notation, in the words of PROSE (family spectral).
+    """
 
     dtype: Literal["float32", "float64"] = "float32"
     shard: Annotated[int, Field(ge=1, le=1024)] | None = None
+    states: bool = Field(default=False, exclude_if=lambda states: not states)
+    prefix: bool = Field(default=False, exclude_if=lambda prefix: not prefix)
 
 
 def _method(value: Any) -> Any:
@@ -113,6 +120,14 @@ class Spec(Model):
         return self
 
     @model_validator(mode="after")
+    def _fields_fit(self) -> Spec:
+        for path, value in all_fields(self.problem):
+            if complaint := value.misfit(self.problem, self.splits):
+                key, message = complaint
+                raise refuse(("problem", *path, key), message, None)
+        return self
+
+    @model_validator(mode="after")
     def _method_fits(self) -> Spec:
         if self.solver.solves not in ("any", self.problem.solved_by):
             raise refuse(("solver", "method"), self.solver.misplaced, self.solver.method)
@@ -125,6 +140,19 @@ class Spec(Model):
         if complaint := self.problem.discretisation.uncertified(self.problem, self.certify):
             path, message = complaint
             raise refuse(("certify", path), message, None)
+        return self
+
+    @model_validator(mode="after")
+    def _states_fit(self) -> Spec:
+        if self.store.states and not self.problem.discretisation.state_numbers(self):
+            message = "are kept of trajectories on periodic boxes (spectral) and of waves: nothing else is lengthened"
+            raise refuse(("store", "states"), message, True)
+        return self
+
+    @model_validator(mode="after")
+    def _prefix_fits(self) -> Spec:
+        if self.store.prefix and not self.problem.written:
+            raise refuse(("store", "prefix"), "is for equations that are written as texts: the family spectral", True)
         return self
 
     @model_validator(mode="after")

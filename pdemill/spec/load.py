@@ -16,6 +16,7 @@ from pydantic import ValidationError
 from pdemill.addresses import on_disk
 from pdemill.arguments import listed
 from pdemill.errors import Fault, PdemillError, SpecError
+from pdemill.spec.array_file import with_arrays
 from pdemill.spec.job import Spec
 from pdemill.spec.mesh_file import with_mesh
 from pdemill.spec.plain import plain
@@ -142,7 +143,7 @@ def preset_text(name: str) -> str:
 
 
 def read_spec(source: str | Path | Mapping[str, Any] | Spec) -> dict[str, Any]:
-    """The dictionary in a file, a dictionary or a spec, not validated; a mesh that a file names is read into it."""
+    """The dictionary in a file, a dictionary or a spec, not validated; files that it names are looked at."""
     if isinstance(source, Spec):
         return dict(json.loads(source.canonical()))
     if isinstance(source, Mapping):
@@ -155,12 +156,17 @@ def read_spec(source: str | Path | Mapping[str, Any] | Spec) -> dict[str, Any]:
         raise SpecError([Fault((), f"cannot read {str(source)!r}: {reason}")]) from None
     except PdemillError as error:
         raise SpecError([Fault((), str(error))]) from None
-    return with_mesh(parse(text, str(source)), path.parent)
+    return with_files(parse(text, str(source)), path.parent)
 
 
 def gather(source: str | Path | Mapping[str, Any] | Spec, settings: Sequence[str] = ()) -> dict[str, Any]:
     """Read as ``read_spec`` does, with overrides; nothing in it refers to a file any more."""
-    return with_mesh(override(read_spec(source), settings), Path())
+    return with_files(override(read_spec(source), settings), Path())
+
+
+def with_files(data: Mapping[str, Any], folder: Path) -> dict[str, Any]:
+    """A spec that refers to no file: its mesh is in it, its arrays are named by their content."""
+    return with_arrays(with_mesh(data, folder), folder)
 
 
 def load_spec(source: str | Path | Mapping[str, Any] | Spec, settings: Sequence[str] = ()) -> Spec:

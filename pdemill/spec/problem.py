@@ -7,13 +7,13 @@ from abc import abstractmethod
 from collections.abc import Callable, Iterator
 from functools import cached_property
 from inspect import get_annotations
-from typing import TYPE_CHECKING, Any, ClassVar, Literal, get_args
+from typing import Any, ClassVar, Literal, get_args
 
 import numpy as np
 from pydantic import Field as Option
 from pydantic import model_validator
 
-from pdemill.errors import FamilyError
+from pdemill.errors import FamilyError, Path
 from pdemill.points import axis_names
 from pdemill.spec.boundary import Boundary
 from pdemill.spec.condition import Condition
@@ -21,14 +21,12 @@ from pdemill.spec.discretiser import Discretiser
 from pdemill.spec.domain import Box, Polygon
 from pdemill.spec.field import Field, Function, Scalar
 from pdemill.spec.model import Model, refuse
+from pdemill.spec.parts import with_parts
 from pdemill.spec.properties import Properties
 from pdemill.spec.registry import Registry
 from pdemill.spec.taken import refuse_untaken
 from pdemill.spec.terms import NOWHERE, Coefficient, Diagonal, Terms, Vector, placeholder
 from pdemill.spec.unknowns import ScalarUnknown, Unknown
-
-if TYPE_CHECKING:
-    from pdemill.errors import Path
 
 __all__ = ["Coefficient", "Diagonal", "Problem", "Properties", "Terms", "Vector", "families"]
 
@@ -59,6 +57,8 @@ class Problem(Model):
     """Set by the place of a discretiser."""
     evolves: ClassVar[bool] = False
     """Whether it is an equation in time."""
+    written: ClassVar[bool] = False
+    """Whether its equations are texts of the spec."""
     pointwise: ClassVar[bool] = False
     """Whether u is wanted at points, not on a grid or mesh."""
     solved_by: ClassVar[Literal["systems", "walks", "steps"]] = "systems"
@@ -304,23 +304,16 @@ class Problem(Model):
         axes = axis_names(self.dimension)
         free = self.dimension - 1 if self.flat_sides else self.dimension
         for path, value in self.slots():
-            self._check_field(path, value, self.dimension, axes)
+            _check_field(path, value, self.dimension, axes)
             if len(path) > 1 and not self._complete(path[0]):
                 of = "unknown" if path[0] in self.per_unknown else "axis"
                 raise refuse(path[:-1], f"needs {len(self.entry_names(str(path[0])))} entries, one per {of}", None)
         for side, path, value in self.side_slots():
-            self._check_field((*self.side_path(side), *path), value, free, axes)
+            _check_field((*self.side_path(side), *path), value, free, axes)
         return self
 
     def _complete(self, name: str | int) -> bool:
         return len(self.values(str(name))) == len(self.entry_names(str(name)))
-
-    @staticmethod
-    def _check_field(path: tuple[str | int, ...], value: Field, dimension: int, axes: tuple[str, ...]) -> None:
-        if complaint := value.objection(dimension, axes):
-            raise refuse(path, complaint, value)
-        for below, part in value.parts():
-            Problem._check_field((*path, *below), part, dimension, axes)
 
     @model_validator(mode="after")
     def _is_taken(self) -> Problem:
@@ -385,6 +378,12 @@ class Problem(Model):
     def family_name(cls) -> str:
         """The name of the family in a spec."""
         return str(get_args(cls.model_fields["family"].annotation)[0])
+
+
+def _check_field(path: Path, value: Field, dimension: int, axes: tuple[str, ...]) -> None:
+    for below, part in with_parts(path, value):
+        if complaint := part.objection(dimension, axes):
+            raise refuse(below, complaint, part)
 
 
 def _warn_of_bound(family: type[Problem]) -> None:

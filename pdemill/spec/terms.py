@@ -54,18 +54,20 @@ class Terms:
 
     ``diffusion`` k is one function, or one per axis for a diagonal tensor; ``convection`` b and ``advection`` v are one
     function per axis; ``spectral_viscosity`` is k once more, for the modes alone of more than m waves in the box, and
-    m; ``dispersion`` is p, ``hyperdiffusion`` q, ``self_advection`` s, ``vorticity_advection`` a, with
-    the velocity (d_y psi, -d_x psi) of -Lap psi = u in two dimensions; ``passive_advection`` is the same for another
-    unknown, which the velocity of the first one carries; ``planetary`` is b in + b v_y, v that velocity; ``law`` is r,
-    whose function knows the unknowns as well; ``diffusion_law`` is a factor of k that knows u; ``potential`` is m and
-    the law g; ``oscillation``, of two unknowns u and v, is c and the law g in u_t = v, v_t = c^2 Lap u - g(u) + ..;
-    ``storage`` is s in (u + s(u))_t, which stands for u_t then; ``equations`` is more of u_t, as a user wrote it;
-    ``initial`` is u at the start. Of several unknowns, these are the terms of the first, and ``others`` those of the
-    others: ``law`` and ``equations`` are those of all, and stand here; ``velocity_advection`` too, for the unknowns as
-    a velocity v: that many times (v . grad) v + grad p, with the p that keeps v, and f and the initial state, free of
-    divergence. Of second order in time, u_tt + d u_t - c^2 div(k grad u) = f, with ``damping`` d, ``speed`` c, and
-    ``rate``: u_t at the start. What is absent is zero. Every field of this class is a term: a discretiser takes it by
-    name, or refuses the equations that have it.
+    m; ``dispersion`` is p, ``hyperdiffusion`` q, ``self_advection`` s, ``vorticity_advection`` a, with the velocity
+    (d_y psi, -d_x psi) of -Lap psi = u in two dimensions; ``passive_advection`` is the same for another unknown, which
+    the velocity of the first one, or of the first ones, carries; ``planetary`` is b in + b v_y, v that velocity;
+    ``deformation`` is a radius r, with which (u + psi / r^2)_t stands for u_t; ``law`` is r, whose function knows the
+    unknowns as well; ``diffusion_law`` is a factor of k that knows u; ``potential`` is m and the law g;
+    ``oscillation``, of two unknowns u and v, is c and the law g in u_t = v, v_t = c^2 Lap u - g(u) + ..; ``layered``,
+    of two unknowns, the potential vorticities of two layers, is the radius of deformation, the ratio of depths, beta,
+    both mean flows and the drag at the bottom; ``storage`` is s in (u + s(u))_t, which stands for u_t then;
+    ``equations`` is more of u_t, as a user wrote it; ``initial`` is u at the start. Of several unknowns, these are the
+    terms of the first, and ``others`` those of the others: ``law`` and ``equations`` are those of all, and stand here;
+    ``velocity_advection`` too, for the unknowns as a velocity v: that many times (v . grad) v + grad p, with the p that
+    keeps v, and f and the initial state, free of divergence. Of second order in time, u_tt + d u_t - c^2 div(k grad u)
+    = f, with ``damping`` d, ``speed`` c, and ``rate``: u_t at the start. What is absent is zero. Every field of this
+    class is a term: a discretiser takes it by name, or refuses the equations that have it.
     """
 
     diffusion: tuple[Function, ...]
@@ -80,7 +82,9 @@ class Terms:
     vorticity_advection: Function | None = None
     passive_advection: Function | None = None
     planetary: Function | None = None
+    deformation: Function | None = None
     velocity_advection: Function | None = None
+    layered: tuple[Function, ...] = ()
     law: Function | None = None
     diffusion_law: Function | None = None
     potential: tuple[Function, ...] = ()
@@ -94,7 +98,7 @@ class Terms:
     others: tuple[Terms, ...] = ()
 
     def __post_init__(self) -> None:
-        lists = {"diffusion", "convection", "advection", "spectral_viscosity", "potential", "oscillation"}
+        lists = {"diffusion", "convection", "advection", "spectral_viscosity", "potential", "oscillation", "layered"}
         single = Terms.__dataclass_fields__.keys() - lists
         for name in self.names():
             value = getattr(self, name)

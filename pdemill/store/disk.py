@@ -5,7 +5,7 @@ from __future__ import annotations
 import errno
 import logging
 import os
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import AbstractContextManager
 from pathlib import Path
 from time import monotonic, sleep
@@ -33,7 +33,7 @@ class Disk(Readable, Protocol):
     def size(self, name: str) -> int: ...
     def names(self) -> Iterator[str]: ...
     def make_folder(self, name: str) -> None: ...
-    def write(self, name: str, data: bytes) -> None: ...
+    def write(self, name: str, data: bytes | Iterable[bytes]) -> None: ...
     def sync(self, name: str) -> None: ...
     def replace(self, source: str, target: str) -> None: ...
     def link(self, source: str, target: str) -> None: ...
@@ -72,13 +72,13 @@ class LocalDisk:
     def make_folder(self, name: str) -> None:
         (self.root / name).mkdir()
 
-    def write(self, name: str, data: bytes) -> None:
+    def write(self, name: str, data: bytes | Iterable[bytes]) -> None:
         """Make a file. It is held until it is moved, removed or let go, so that others see that its writer lives."""
         handle = os.open(self.root / name, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o666)
         hold(handle)
         self._held[name] = handle
         with os.fdopen(handle, "wb", closefd=False) as file:
-            file.write(data)
+            file.writelines([data] if isinstance(data, bytes) else data)
 
     def sync(self, name: str) -> None:
         self._sync(self.root / name, os.O_RDONLY)

@@ -8,6 +8,7 @@ removes them. Should that ever hit a living one, it cannot put its file in place
 from __future__ import annotations
 
 import logging
+from collections.abc import Iterable
 from types import TracebackType
 from typing import Self
 from uuid import uuid4
@@ -23,7 +24,7 @@ class Staged:
         self._disk = disk
         self._temporary: dict[str, str] = {}
 
-    def add(self, name: str, data: bytes) -> None:
+    def add(self, name: str, data: bytes | Iterable[bytes]) -> None:
         """Write a file and sync it."""
         make_folders(self._disk, _folder(name))
         self._remove(name)
@@ -81,7 +82,7 @@ def write_durably(disk: Disk, name: str, data: bytes) -> None:
         staged.replace(name)
 
 
-def write_once(disk: Disk, name: str, data: bytes) -> bool:
+def write_once(disk: Disk, name: str, data: bytes | Iterable[bytes]) -> bool:
     """The same for a file that is never replaced; False where there is one of that name already."""
     with Staged(disk) as staged:
         staged.add(name, data)

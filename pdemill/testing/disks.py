@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import errno
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import AbstractContextManager, nullcontext
 
 
@@ -44,10 +44,10 @@ class MemoryDisk:
         assert _folder(name) in self.folders
         self.folders.add(name)
 
-    def write(self, name: str, data: bytes) -> None:
+    def write(self, name: str, data: bytes | Iterable[bytes]) -> None:
         assert _folder(name) in self.folders
         assert name not in self.files
-        self.files[name] = data
+        self.files[name] = data if isinstance(data, bytes) else b"".join(data)
         self.held.add(name)
 
     def sync(self, name: str) -> None:
@@ -131,13 +131,14 @@ class FailingDisk(MemoryDisk):
         super().make_folder(name)
         self._after(chosen)
 
-    def write(self, name: str, data: bytes) -> None:
+    def write(self, name: str, data: bytes | Iterable[bytes]) -> None:
         self.operations += 1
         chosen = self.operations == self.at
         if chosen and self.how == "before":
             raise Crash
         if chosen and self.how in ("half", "ENOSPC", "EIO"):
-            super().write(name, data[: len(data) // 2])
+            whole = data if isinstance(data, bytes) else b"".join(data)
+            super().write(name, whole[: len(whole) // 2])
             if self.how == "half":
                 raise Crash
             raise OSError(getattr(errno, self.how), self.how)

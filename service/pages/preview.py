@@ -15,6 +15,7 @@ from zlib import error as ZlibError  # noqa: N812
 from pdemill.process import child_environment, module_command
 from pdemill.service.pages.pictures import Theme
 from pdemill.service.problems import Refusal
+from pdemill.spec.array_file import on_any_grid
 from pdemill.spec.job import Spec
 from pdemill.spec.load import validate
 
@@ -44,6 +45,7 @@ def small(spec: Spec) -> dict[str, Any]:
     """The first sample of a spec, on a grid or mesh, or at points, as coarse as a picture needs."""
     data: dict[str, Any] = deepcopy(json.loads(spec.canonical()))
     spec.problem.discretisation.preview(spec.problem, data)
+    data["problem"] = on_any_grid(data["problem"])
     first = next(iter(spec.splits))
     return {**data, "splits": {first: 1}, "certify": {"refine": 0}, "store": {}}
 

@@ -36,7 +36,7 @@ router = APIRouter(prefix="/jobs", tags=["jobs"], responses=documented(401, 403,
 
 
 @router.post(
-    "", status_code=202, openapi_extra=SPEC_BODY, responses=documented(400, 413, 415, 422, 507),
+    "", status_code=202, openapi_extra=SPEC_BODY, responses=documented(400, 404, 409, 413, 415, 422, 507),
     summary="Submit a data set job",
 )  # fmt: skip
 @pooled("specs")
@@ -47,10 +47,13 @@ def submit(
     response: Response,
     idempotency_key: Annotated[str | None, Header(min_length=1, max_length=255, pattern="^[ -~]*$")] = None,
     name: Annotated[str, Query(max_length=actions.LONGEST_NAME, description="what to call the job")] = "",
+    lengthen: Annotated[
+        str | None, Query(max_length=64, description="a finished job of yours whose trajectories go on")
+    ] = None,
 ) -> Job:
     """Queue a spec. The same spec is solved once, however often it is submitted; a request that is repeated with
     the same ``Idempotency-Key`` gives the same job."""
-    view = actions.submit(state, owner, body, idempotency_key, name)
+    view = actions.submit(state, owner, body, idempotency_key, name, lengthen)
     response.headers["Location"] = view.links.self
     response.headers["Retry-After"] = "1"
     return view

@@ -79,6 +79,7 @@ class OnBox(WholeFields):
     """Second-order finite volumes on box grids; see ``pdemill.solvers.operators.box``."""
 
     name: ClassVar[str] = "box"
+    points: ClassVar[str] = "cells"
     where: ClassVar[str] = "on box grids"
     place = BoxPlace
     takes: ClassVar[Takes] = Takes(

@@ -23,6 +23,7 @@ class OnBoxImplicit(OnBoxInTime):
     """Second-order finite volumes; see ``pdemill.solvers.operators.nonlinear_box`` and ``pdemill.solvers.stepping``."""
 
     name: ClassVar[str] = "box"
+    points: ClassVar[str] = "cells"
     registered: ClassVar[bool] = False  # box leads here
     suffix: ClassVar[str] = ""
     place = ImplicitPlace

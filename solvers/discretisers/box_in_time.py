@@ -25,6 +25,7 @@ class OnBoxInTime(Trajectories):
     """Second-order finite volumes; see ``pdemill.solvers.operators.box`` and ``pdemill.solvers.stepping``."""
 
     name: ClassVar[str] = "box"
+    points: ClassVar[str] = "cells"
     registered: ClassVar[bool] = False  # box leads here
     general: ClassVar[bool] = True
     suffix: ClassVar[str] = "OnBox"

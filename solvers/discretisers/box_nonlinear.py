@@ -57,6 +57,7 @@ class OnBoxNonlinear(OnBox):
     """Second-order finite volumes and Newton's iteration; see ``pdemill.solvers.operators.nonlinear_box``."""
 
     name: ClassVar[str] = "box"
+    points: ClassVar[str] = "cells"
     registered: ClassVar[bool] = False  # box leads here
     where: ClassVar[str] = "on box grids, by Newton's iteration"
     place = NonlinearBoxPlace

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from math import prod
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from numpy.typing import NDArray
@@ -26,6 +27,7 @@ class OnBoxOfWaves(Trajectories):
     """Second-order finite volumes; see ``pdemill.solvers.stepping.waves``."""
 
     name: ClassVar[str] = "box"
+    points: ClassVar[str] = "cells"
     registered: ClassVar[bool] = False  # box leads here
     general: ClassVar[bool] = True
     suffix: ClassVar[str] = ""
@@ -50,6 +52,10 @@ class OnBoxOfWaves(Trajectories):
         if certify.algebraic_rtol != type(certify).model_fields["algebraic_rtol"].default:
             return "algebraic_rtol", "means nothing here: no linear systems are solved"
         return super().uncertified(problem, certify)
+
+    @classmethod
+    def state_numbers(cls, spec: Spec) -> int:
+        return 2 * prod(spec.problem.cells)
 
     @classmethod
     def open(cls, spec: Spec, stored: Mapping[str, NDArray[Any]] | None, chosen: Method | None) -> WaveJob:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from math import prod
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from numpy.typing import NDArray
@@ -24,7 +25,7 @@ if TYPE_CHECKING:
 CONSTANT = frozenset({
     "diffusion", "convection", "advection", "reaction", "spectral_viscosity", "dispersion", "hyperdiffusion",
     "self_advection", "vorticity_advection", "passive_advection", "velocity_advection", "planetary", "law", "potential",
-    "oscillation",
+    "oscillation", "layered", "deformation",
 })  # fmt: skip
 """Terms with coefficients that are numbers."""
 
@@ -33,6 +34,7 @@ class OnPeriodicBox(Trajectories):
     """Trigonometric polynomials, products without aliasing; see ``pdemill.solvers.spectral``."""
 
     name: ClassVar[str] = "spectral"
+    points: ClassVar[str] = "periodic"
     where: ClassVar[str] = "on periodic boxes, in time"
     place = PeriodicPlace
     scheme: ClassVar[type[Method]] = Etdrk4
@@ -40,7 +42,9 @@ class OnPeriodicBox(Trajectories):
     takes: ClassVar[Takes] = Takes(
         terms=CONSTANT | {"equations", "source", "initial"},
         conditions=frozenset({"periodic"}),
-        unknowns=frozenset([*((ScalarUnknown,) * count for count in (1, 2, 3)), (VectorUnknown,)]),
+        unknowns=frozenset(
+            [*((ScalarUnknown,) * count for count in (1, 2, 3)), (VectorUnknown,), (VectorUnknown, ScalarUnknown)]
+        ),
         uniform=CONSTANT,
     )
 
@@ -53,6 +57,13 @@ class OnPeriodicBox(Trajectories):
         if certify.algebraic_rtol != type(certify).model_fields["algebraic_rtol"].default:
             return "algebraic_rtol", "means nothing here: no linear systems are solved"
         return super().uncertified(problem, certify)
+
+    @classmethod
+    def state_numbers(cls, spec: Spec) -> int:
+        problem = spec.problem
+        cuts = [(n - 1) // 3 for n in getattr(spec.solver, "simulate_resolution", None) or problem.cells]
+        modes = prod(2 * cut + 1 for cut in cuts[:-1]) * (cuts[-1] + 1)
+        return 2 * modes * sum(len(one.channels(problem.dimension)) for one in problem.solved_for)
 
     @classmethod
     def open(cls, spec: Spec, stored: Mapping[str, NDArray[Any]] | None, chosen: Method | None) -> SpectralJob:

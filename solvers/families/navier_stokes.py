@@ -30,6 +30,13 @@ def each_once(outputs: tuple[str, ...]) -> tuple[str, ...]:
     return outputs
 
 
+def refuse_unpaired(carries: bool, still: bool) -> None:
+    """Refuse a tracer without its diffusivity, and that without a tracer."""
+    if still == carries:
+        told = "must be positive where there is a tracer" if carries else "is that of a tracer: give one"
+        raise refuse(("diffusivity",), told, None)
+
+
 class NavierStokes(Evolution):
     """ω_t + v·∇ω = ν ∇²ω - μ ω + f, v = (ψ_y, -ψ_x), -∇²ψ = ω, in two dimensions.
 
@@ -69,9 +76,7 @@ class NavierStokes(Evolution):
     def _damps(self) -> NavierStokes:
         if self._is_zero(self.viscosity) and self._is_zero(self.hyperviscosity):
             raise refuse(("viscosity",), "must be positive where there is no hyperviscosity", None)
-        if self._is_zero(self.diffusivity) == self.carries:
-            told = "must be positive where there is a tracer" if self.carries else "is that of a tracer: give one"
-            raise refuse(("diffusivity",), told, None)
+        refuse_unpaired(self.carries, self._is_zero(self.diffusivity))
         return self
 
     @property

@@ -52,6 +52,7 @@ class Spectral(Evolution):
     initial: Fields  # type: ignore[assignment]
     source: Fields = ZERO
     linear: ClassVar[bool] = False
+    written: ClassVar[bool] = True
     operator_fields: ClassVar[tuple[str, ...]] = ("equations",)
     per_unknown: ClassVar[tuple[str, ...]] = ("initial", "source")
 

@@ -10,33 +10,49 @@ from time import perf_counter
 from typing import Any
 
 from pdemill.addresses import on_disk
+from pdemill.arrays import FOLDER as ARRAYS
 from pdemill.errors import StoreError, StoreMismatch
 from pdemill.progress import Failure, Summary, Tally, Watcher
+from pdemill.solvers import lengthening
 from pdemill.solvers.local.pool import Event, Pool
 from pdemill.solvers.local.resuming import require_same_draws
-from pdemill.solvers.opening import open_work, plan_work, work_on
+from pdemill.solvers.opening import keep_arrays, open_work, plan_work, work_on
 from pdemill.solvers.progress import Counts
+from pdemill.solvers.trajectories.shard import LENGTHENED
 from pdemill.spec.job import Spec
 from pdemill.store.disk import TEMPORARY, Lock
 from pdemill.store.manifest import FOLDER, Manifest
 from pdemill.store.placing import sweep
+from pdemill.store.root import ROOT
 from pdemill.store.store import Store
 
 
 def generate(
-    spec: Spec, out: str | Path, workers: int = 1, watcher: Watcher = lambda tally: None, other_versions: bool = False
+    spec: Spec,
+    out: str | Path,
+    workers: int = 1,
+    watcher: Watcher = lambda tally: None,
+    other_versions: bool = False,
+    lengthen: str | Path | None = None,
 ) -> Summary:
     """Solve every sample of ``spec`` into the store ``out``; a store that was begun is finished.
 
     ``workers`` processes share the work; 0 does it in this process. The result does not depend on it.
-    ``other_versions``: go on with a store that others began, where the same inputs are drawn.
+    ``other_versions``: go on with a store that others began, where the same inputs are drawn. ``lengthen``: a finished
+    store of the first stored times, from which trajectories go on where that gives the same bits.
     """
     begin = perf_counter()
     root = on_disk(out, "the store to write")
     with _locked(root) as lock:
         job, store = open_work(root, spec)
         _check_folder(root, store)
+        if lengthen is not None:
+            if store.disk.exists(ROOT):
+                store.check_same_job(other_versions=True)
+            lengthening.begin(root, spec, on_disk(lengthen, "the store to lengthen"))
+        keep_arrays(job, root)
         job, store = plan_work(job, store)
+        job, reason = lengthening.settle(job, store, root)
         if other_versions and store.made_with:
             require_same_draws(job, store)
         sweep(store.disk, alone=True)
@@ -53,7 +69,10 @@ def generate(
                 totals.add(Event("finished", shard, {**counts.numbers, "run": manifest.run}))
         sweep(store.disk, alone=True)
         manifests = store.finish()
-    return Summary(str(root), spec.samples, tuple(_failures(manifests)), perf_counter() - begin, totals.cpu_seconds)
+        lengthening.end(store.disk)
+    seconds = perf_counter() - begin
+    failures = tuple(_failures(manifests))
+    return Summary(str(root), spec.samples, failures, seconds, totals.cpu_seconds, totals.lengthened, reason or "")
 
 
 def _locked(root: Path) -> Lock:
@@ -69,7 +88,7 @@ def _check_folder(root: Path, store: Store) -> None:
     """Refuse to write into a folder that holds something else."""
     if (root / "zarr.json").exists():
         return
-    ours = {Path(name).parts[0] for name in store.metadata} | {FOLDER}
+    ours = {Path(name).parts[0] for name in store.metadata} | {FOLDER, ARRAYS}
     for entry in root.iterdir():
         if entry.name not in ours and not entry.name.endswith(TEMPORARY):
             raise StoreMismatch(f"{root} is not empty and holds no store (found {entry.name}); choose another folder")
@@ -88,6 +107,7 @@ class _Totals:
         self._before, self._watcher = done, watcher
         self._shards: dict[str, dict[str, Any]] = {}
         self._restarts = 0
+        self.lengthened = 0
         self._total = total
         self.cpu_seconds: dict[str, float] = defaultdict(float)
         watcher(self._tally())
@@ -99,6 +119,7 @@ class _Totals:
         else:
             self._shards[event.shard.name] = event.details
         if event.kind == "finished":
+            self.lengthened += event.details["run"].get(LENGTHENED, 0)
             for step, seconds in event.details["run"]["cpu_seconds"].items():
                 self.cpu_seconds[step] += seconds
         self._watcher(self._tally())

@@ -7,15 +7,24 @@ kernels of it.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
+from functools import partial
 
 import numpy as np
 from numpy.typing import NDArray
 
 from pdemill.points import Array
 from pdemill.solvers.spectral.grid import PeriodicGrid, Spectra
-from pdemill.solvers.spectral.reference import has_laws, law_rates, linear_rates, quadratic_rates, without_divergence
+from pdemill.solvers.spectral.layered_reference import layered_norms
+from pdemill.solvers.spectral.reference import (
+    deformed,
+    has_laws,
+    law_rates,
+    linear_rates,
+    quadratic_rates,
+    without_divergence,
+)
 from pdemill.solvers.trajectories.differences import CONSTANT
 from pdemill.spec.terms import Terms
 
@@ -37,8 +46,9 @@ class Balance:
         self.force = [self._force(one) for one in self.terms]
         if terms.velocity_advection is not None:
             self.force = without_divergence(self.force, grid.waves)
-        every = tuple(range(len(self.terms)))
-        self.groups = [every] if terms.velocity_advection is not None else [(number,) for number in every]
+        flow = grid.dimension if terms.velocity_advection is not None else 1
+        flow = 2 if terms.layered else flow
+        self.groups = [tuple(range(flow)), *((number,) for number in range(flow, len(self.terms)))]
         """The components whose 2-norm is kept by the products, taken together."""
         self._parts: dict[float, list[tuple[Complex, ...]]] = {}
 
@@ -50,7 +60,7 @@ class Balance:
         found: Complex = np.fft.rfftn(source, norm="forward")[np.ix_(*places)].ravel()
         if terms.vorticity_advection is not None:
             found[0] = 0.0
-        return found
+        return deformed(found, terms, self.grid.waves)
 
     def invariants(self, times: Array, states: Spectra) -> float:
         """The largest violation of what the equation says of all its solutions, relative to the largest 2-norm until
@@ -67,24 +77,36 @@ class Balance:
         many = self.grid.multiplicity
         whole, found = _norm(np.concatenate(parts, axis=1), np.tile(many, len(group))), []
         for number, states in zip(group, parts, strict=True):
-            rates = np.array([self.linear[number][0], self.linear[number][1:].real.max()])
-            growth, added = (
-                np.exp(np.outer(rates, spans)),
-                np.outer(np.ones(2), spans) * _phi(np.outer(rates, spans))[0],
-            )
+            growth, added = np.exp(self.linear[number][0] * spans), spans * _phi(self.linear[number][0] * spans)[0]
             exact = [states[0, 0]]
-            for factor, more in zip(growth[0], added[0], strict=True):
+            for factor, more in zip(growth, added, strict=True):
                 exact.append(factor * exact[-1] + more * self.force[number][0])
             found.append(_relative(np.abs(states[:, 0] - np.array(exact)) - ROUNDED * whole, whole))
-        flow = self.terms[group[0]].vorticity_advection is not None
-        varying = np.concatenate([states[:, 1:] for states in parts], axis=1)
-        force = np.concatenate([self.force[number][1:] for number in group])
-        for weight in (many[1:], (many * self.grid.inverse_squared)[1:]) if flow else (many[1:],):
-            weights = np.tile(weight, len(group))
-            sizes = _norm(varying, weights)
-            most = growth[1].real * sizes[:-1] + added[1].real * _norm(force, weights)
+        varying = np.stack([states[:, 1:] for states in parts])
+        force = np.stack([self.force[number][1:] for number in group])
+        for norm, rate in self._norms(group):
+            sizes = norm(varying)
+            growth = np.asarray((rate + 0j) * spans, np.complex128)
+            most = np.exp(growth).real * sizes[:-1] + (spans * _phi(growth)[0]).real * norm(force)
             found.append(_relative(np.append(0.0, sizes[1:] - most - ROUNDED * whole[1:]), sizes))
         return max(found)
+
+    def _norms(self, group: Sequence[int]) -> list[tuple[Callable[[Complex], Array], float]]:
+        """Norms of what varies [components, .., modes] that the products keep, and the largest rate at which each may
+        grow."""
+        many, first = self.grid.multiplicity[1:], self.terms[group[0]]
+        if first.layered:
+            return [
+                (partial(_in_layers, weights=many[:, None, None] * weights), rate)
+                for weights, rate in layered_norms(first, self.grid.waves, self.linear)
+            ]
+        rate = float(self.linear[group[-1]][1:].real.max())
+        flow = first.vorticity_advection is not None
+        weights = (many, many * self.grid.inverse_squared[1:]) if flow else (many,)
+        if first.deformation is not None:
+            moving = deformed(np.ones(self.grid.modes, np.complex128), first, self.grid.waves)[1:].real
+            weights = (many / moving**2, many * self.grid.inverse_squared[1:] / moving)  # of q, and of psi times q
+        return [(partial(_of_components, weight=weight), rate) for weight in weights]
 
     def budget(self, states: Spectra, step: float) -> list[tuple[float, float]]:
         """Of three states [3, numbers], a step apart: how far the last one is from what the terms make of the first,
@@ -144,6 +166,16 @@ class Balance:
 
 def _norm(spectra: Complex, weight: Array) -> Array:
     return np.sqrt((np.square(np.abs(spectra)) * weight).sum(axis=-1))
+
+
+def _of_components(parts: Complex, weight: Array) -> Array:
+    """The 2-norm of several components, [components, .., modes], together."""
+    return _norm(np.concatenate(list(parts), axis=-1), np.tile(weight, len(parts)))
+
+
+def _in_layers(parts: Complex, weights: Complex) -> Array:
+    """The root of sum u* W u over the modes, for two components [2, .., modes]."""
+    return np.asarray(np.sqrt(np.einsum("a...m,mab,b...m->...", parts.conj(), weights, parts).real))
 
 
 def _relative(excess: Array, sizes: Array) -> float:

@@ -82,6 +82,32 @@ class PeriodicGrid:
         share = np.sqrt(np.divide(small, varying, out=np.zeros_like(varying), where=varying > 0.0))
         return np.asarray(np.where(np.isfinite(varying), share, np.inf))
 
+    def projected(self, values: Array | float) -> Spectra:
+        """The kept coefficients, [modes], of a function with these values at the points of the refined grid."""
+        if np.ndim(values) == 0:
+            found = np.zeros(self.modes, np.complex128)
+            found[0] = values
+            return found
+        array = np.ascontiguousarray(np.broadcast_to(values, self.refined.shape), dtype=np.float64)
+        return np.asarray(self.refined.spectra(array[None])[0][self.places_in_refined])
+
+    def shaken(self, spectra: Spectra, size: float) -> Spectra:
+        """The coefficients of functions, one after the other, with a small change of that relative size in all
+        directions alike."""
+        turns = np.exp(2j * np.pi * np.modf(np.arange(spectra.size) * 0.6180339887498949)[0])
+        found: Spectra = spectra.copy()
+        for part, turned in zip(*(values.reshape(-1, self.modes) for values in (found, turns)), strict=True):
+            whole = float(np.sqrt((np.square(np.abs(part[1:])) * self.multiplicity[1:]).sum()))
+            part[1:] += size * whole / np.sqrt(part.size) * turned[1:]
+        return found
+
+    def level(self, spectra: Spectra) -> float:
+        """The square of a mean over the 2-norm squared of what varies, the largest of some functions, one after the
+        other; 0 for those that do not vary."""
+        energy = np.square(np.abs(spectra.reshape(-1, self.modes))) * self.multiplicity
+        varying = energy[:, 1:].sum(axis=1)
+        return float(np.divide(energy[:, 0], varying, out=np.zeros(len(energy)), where=varying > 0.0).max())
+
     @cached_property
     def refined(self) -> PeriodicGrid:
         """The grid with twice the points along every axis."""

@@ -17,22 +17,24 @@ from pdemill.solvers.spectral.balance import Balance
 from pdemill.solvers.spectral.exponential import Exponential
 from pdemill.solvers.spectral.grid import PeriodicGrid, Spectra
 from pdemill.solvers.spectral.lanes import LANES
+from pdemill.solvers.spectral.layers import Layers
 from pdemill.solvers.spectral.march import SpectralMarch
+from pdemill.solvers.spectral.means import known_means, mean_defect
 from pdemill.solvers.spectral.outputs import output
 from pdemill.solvers.spectral.place import PeriodicPlace
 from pdemill.solvers.spectral.pointwise import pointwise_of
 from pdemill.solvers.spectral.pointwise_march import PointwiseMarch
-from pdemill.solvers.spectral.reference import OtherMarch
+from pdemill.solvers.spectral.reference import OtherMarch, has_laws
 from pdemill.solvers.spectral.symbols import (
     Products,
     Symbols,
-    linear_symbol,
     of_unknowns,
     products_of,
     projected,
-    weights_of,
+    symbols_of,
 )
 from pdemill.solvers.symbolic.equations import EquationsFunction
+from pdemill.solvers.symbolic.prefix import Prefix
 from pdemill.solvers.trajectories.differences import apart
 from pdemill.solvers.trajectories.job import Reference, Start, TrajectoryJob
 from pdemill.solvers.trajectories.marching import March, Piece, advance
@@ -65,6 +67,7 @@ class SpectralJob(TrajectoryJob):
     unknowns after the other."""
 
     problem: PeriodicPlace
+    state_type = np.complex128
     own_columns = tuple(
         ArrayLayout(name, "float32") for name in ("spectral_tail", "invariant_defect", "budget_defect", "budget_limit")
     )
@@ -80,19 +83,27 @@ class SpectralJob(TrajectoryJob):
         unknowns = self.problem.solved_for
         self.components = tuple(name for one in unknowns for name in one.channels(self.problem.dimension))
         first = self._first.terms
-        if first.velocity_advection is not None and set(self.channels) & set(self.problem.initial_names):
-            self.channels = tuple(dict.fromkeys((*self.problem.initial_names, *self.channels)))  # projected together
+        flow = self.problem.initial_names[: self.problem.dimension]
+        if first.velocity_advection is not None and set(self.channels) & set(flow):
+            self.channels = tuple(dict.fromkeys((*flow, *self.channels)))  # projected together
         self.pointwise = (
             written.is_pointwise(first.equations) or pointwise_of(first, self.grid, self.components) is not None
         )
-        if first.equations is not None:
-            self.own_columns = self.own_columns[:1]
-        elif self.pointwise:  # a law keeps no mean and no norm
+        if isinstance(first.equations, EquationsFunction):
+            self.own_columns = self.own_columns[: 2 if known_means(first.equations.split) else 1]
+        elif has_laws(first):  # which keep no mean and no norm
             self.own_columns = tuple(column for column in self.own_columns if column.name != INVARIANT)
         self._shared: dict[PeriodicGrid, Symbols] = {}
         self._products: dict[PeriodicGrid, Products | None] = {}
         self._products_on(self.grid, self._first.terms)
         self._balance: Balance | None = None
+        derived = set(self.problem.channels) - set(self.components)
+        self._layers = Layers.of(first.layered) if first.layered and derived else None
+        self._prefix: Prefix | None = None
+        if self.spec.store.prefix and isinstance(first.equations, EquationsFunction):
+            self._prefix = Prefix(self.components, first.equations, self.problem.dimension)
+            told = (("words", list(self._prefix.words)),)
+            self.drawn_columns = (ArrayLayout("prefix", "int16", (self._prefix.length,), ("word",), -1, told),)
 
     @property
     def scheme(self) -> Exponential:
@@ -135,16 +146,10 @@ class SpectralJob(TrajectoryJob):
         if isinstance(terms.equations, EquationsFunction):
             made = written.symbols_of(terms, terms.equations, grid, forcing)
         else:
-            made = self._symbols(terms, grid, forcing)
+            made = symbols_of(terms, grid, self._products_on(grid, terms), forcing, self.components)
         if self._alike:
             self._shared[grid] = made
         return made
-
-    def _symbols(self, terms: Terms, grid: PeriodicGrid, forcing: Spectra) -> Symbols:
-        found = self._products_on(grid, terms)
-        weights = weights_of(terms, found) if found else np.empty((0, grid.modes), np.complex128)
-        pointwise = pointwise_of(terms, grid, self.components)
-        return Symbols(terms, linear_symbol(terms, grid), weights, forcing, pointwise)
 
     def start_of(self, instance: Instance, number: int) -> Start:
         """The state: the coefficients of the drawn functions that the grid of the simulation keeps, from their values
@@ -163,19 +168,20 @@ class SpectralJob(TrajectoryJob):
 
     def _coefficients(self, function: Function, name: str, grid: PeriodicGrid) -> Spectra:
         """Those of a function of space that a grid keeps; ``name``: its field in the spec."""
-        finer = grid.refined
-        values = function(finer.points)
-        if np.ndim(values) == 0:
-            found = np.zeros(grid.modes, np.complex128)
-            found[0] = values
-        else:
-            array = np.ascontiguousarray(np.broadcast_to(values, finer.shape), dtype=np.float64)
-            found = finer.spectra(array[None])[0][grid.places_in_refined]
+        values = function(grid.refined.points)
+        found = grid.projected(values)
         if name in self.problem.balanced:
             known = all(drawn.fixed_mean() == 0.0 for drawn in self.problem.values(name))
             if not known and abs(found[0]) > BALANCED * float(np.abs(values).max()):
                 raise InvalidSample(f"{name} must have mean 0, and has {found[0].real:.3g}")
             found[0] = 0.0
+        return found
+
+    def drawn_in(self, instance: Instance, state: Spectra) -> dict[str, NDArray[Any]]:
+        found = super().drawn_in(instance, state)
+        equations = instance.terms.equations
+        if self._prefix is not None and isinstance(equations, EquationsFunction):
+            found["prefix"] = self._prefix.row(equations)
         return found
 
     def march(self, equations: Sequence[Symbols], grid: PeriodicGrid | None = None) -> March:
@@ -197,9 +203,13 @@ class SpectralJob(TrajectoryJob):
     def _kept_modes(self) -> NDArray[np.intp] | None:
         return None if self.grid is self.stored else self.stored.places_in(self.grid)
 
-    def _known(self, states: Spectra) -> dict[str, Spectra]:
-        """The components of states [states, numbers] by name, [states, modes] each, on whatever grid."""
-        return dict(zip(self.components, np.split(states, len(self.components), axis=1), strict=True))
+    def _known(self, states: Spectra, grid: PeriodicGrid | None = None) -> dict[str, Spectra]:
+        """The components of states [states, numbers] by name, [states, modes] each, on whatever grid; of layers, their
+        stream functions too, where these are the same function of them in all samples."""
+        known = dict(zip(self.components, np.split(states, len(self.components), axis=1), strict=True))
+        if self._layers is None:
+            return known
+        return known | self._layers.stream_functions(known.values(), (grid or self.grid).squared)
 
     def fields(self, states: Spectra) -> Array:
         known = self._known(states)
@@ -228,12 +238,7 @@ class SpectralJob(TrajectoryJob):
         return (state if self._first.terms.velocity_advection is None else projected(state, self.grid)).reshape(-1)
 
     def shaken(self, state: Spectra, size: float) -> Spectra:
-        turns = np.exp(2j * np.pi * np.modf(np.arange(state.size) * 0.6180339887498949)[0])
-        found: Spectra = state.copy()
-        for part, turned in zip(*(values.reshape(-1, self.grid.modes) for values in (found, turns)), strict=True):
-            whole = float(np.sqrt((np.square(np.abs(part[1:])) * self.grid.multiplicity[1:]).sum()))
-            part[1:] += size * whole / np.sqrt(part.size) * turned[1:]
-        return found
+        return self.grid.shaken(state, size)
 
     def reference(self, instance: Instance) -> Reference:
         other = OtherMarch(instance.terms, self.grid, self.components)
@@ -256,7 +261,7 @@ class SpectralJob(TrajectoryJob):
             for pieces in self.pieces(run):
                 advance(march, u, pieces)
                 frames.append(u[0].copy())
-            known = self._known(np.stack(frames))
+            known = self._known(np.stack(frames), grid)
             parts = [self._at_stored(output(name, grid, known)) for name in self.problem.channels]
         return np.stack(parts)
 
@@ -287,10 +292,7 @@ class SpectralJob(TrajectoryJob):
 
     def _unbalanced(self, columns: Mapping[str, Any]) -> str:
         """What is wrong with the columns of invariants and budgets, where there are any."""
-        if "budget_limit" not in columns:
-            return ""
-        invariant = float(columns.get(INVARIANT, 0.0))
-        budget, limit = (float(columns[name]) for name in ("budget_defect", "budget_limit"))
+        invariant, budget, limit = (float(columns.get(n, 0.0)) for n in (INVARIANT, "budget_defect", "budget_limit"))
         if not np.float32(invariant) <= np.float32(self._explained):
             return f"invariant_defect {invariant:.1e}, where {self._explained:.1e} is allowed"
         return "" if budget <= limit else f"budget_defect {budget:.1e}, where {limit:.1e} is allowed"
@@ -303,14 +305,18 @@ class SpectralJob(TrajectoryJob):
     def balances(self, starts: Sequence[Start], frames: Sequence[Spectra], run: int) -> list[dict[str, float]]:
         """``invariant_defect`` over all stored times; of the first two steps of the first and of the last interval, the
         ``budget_defect`` that is largest in units of what it may be, and that, ``budget_limit``."""
-        if not starts or "budget_limit" not in {column.name for column in self.own_columns}:
+        own = {column.name for column in self.own_columns}
+        if not starts or not own & {INVARIANT, "budget_limit"}:
             return [{} for _ in starts]
         later = 1 if self.times[0] == 0.0 else 0
         begins = [np.concatenate([one.state[None], states[later:]]) for one, states in zip(starts, frames, strict=True)]
         times = np.array([0.0, *self.times[later:]])
+        if "budget_limit" not in own:
+            terms = [one.equation.terms for one in starts]
+            return [{INVARIANT: mean_defect(t, self.grid, times, u)} for t, u in zip(terms, begins, strict=True)]
         balances = [self._balance_of(one) for one in starts]
         found: list[dict[str, float]] = [{} for _ in starts]
-        if not self.pointwise:
+        if any(column.name == INVARIANT for column in self.own_columns):
             found = [{INVARIANT: one.invariants(times, u)} for one, u in zip(balances, begins, strict=True)]
         march, steps = self.march([one.equation for one in starts]), self.steps(run)
         for interval in sorted({0, len(steps) - 1}):
@@ -331,10 +337,7 @@ class SpectralJob(TrajectoryJob):
 
     def _rounded(self, stored: Mapping[str, Any], states: Spectra) -> float:
         """What rounding to the stored type is of what varies in states."""
-        energy = np.square(np.abs(states.reshape(-1, self.grid.modes))) * self.grid.multiplicity
-        varying = energy[:, 1:].sum(axis=1)
-        level = np.divide(energy[:, 0], varying, out=np.zeros(len(energy)), where=varying > 0.0)
-        return float(np.finfo(stored["solution"].dtype).eps * np.sqrt(1.0 + level.max()))
+        return float(np.finfo(stored["solution"].dtype).eps * np.sqrt(1.0 + self.grid.level(states)))
 
     def _balance_of(self, start: Start) -> Balance:
         """That of a sample; one object for all samples where nothing in the equation is drawn."""

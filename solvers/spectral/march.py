@@ -57,25 +57,33 @@ class SpectralMarch:
         points = prod(self.plan.sizes[:3].tolist())
         scale = 0.25 / points  # of real lines of twice as many points, whose coefficients come out doubled
         forcing = stacked([one.forcing for one in equations])
-        factors = products.factors if products else np.empty((0, grid.modes), np.complex128)
+        none = np.empty((0, grid.modes), np.complex128)
+        shared = products.factors if products else none
+        own = [one.factors for one in equations if one.factors is not None]
+        couplings = stacked([none if one.couplings is None else one.couplings for one in equations])
         unknowns, terms, targets = (products.unknowns, products.terms, products.targets) if products else ((), (), ())
         found = [b for _, b in targets]
         alone = [b for b in range(forcing.shape[1] // grid.modes) if b not in found]
         entries = [(p, b, b not in found[:e]) for e, (p, b) in enumerate(targets)] + [(-1, b, True) for b in alone]
         self.quadratic = Quadratic(
-            self._planes(factors, shared=True),
-            np.stack([np.array(unknowns, dtype=np.int64), np.all(factors == 1.0, axis=1)], axis=1),
-            np.stack([self._planes(scale * weights[:, e]) for e in range(weights.shape[1])], axis=1)
-            if terms
-            else np.empty((1, 0, 0)),
+            self._rows(stacked(own)) if own else self._planes(shared, shared=True)[None],
+            np.stack([np.array(unknowns, dtype=np.int64), np.all(shared == 1.0, axis=1)], axis=1),
+            self._rows(scale * weights) if terms else np.empty((1, 0, 0)),
             np.array(entries, dtype=np.int64),
             self._planes(forcing),
             np.array([term[:3] for term in terms], dtype=np.int64).reshape(-1, 3),
             np.array([term[3] for term in terms], dtype=np.float64),
+            self._rows(couplings) if couplings.shape[1] else np.empty((1, 0, 0)),
+            np.array(products.coupled if products else (), dtype=np.int64).reshape(-1, 2),
         )
-        self.space = space_for(self.plan, len(factors), 1 + max((p for p, _ in targets), default=-1))
+        made, planes = 1 + max((p for p, _ in targets), default=-1), self.quadratic.forcing.shape[1]
+        self.space = space_for(self.plan, len(shared), made, planes if couplings.shape[1] else 0)
         self.work = np.zeros((7, self.quadratic.forcing.shape[1]))
         self.coefficients = Coefficients(scheme, equations)
+
+    def _rows(self, values: NDArray[Any]) -> Array:
+        """Several coefficients of one unknown, [samples, E, modes], as the compiled code has them."""
+        return np.stack([self._planes(values[:, e]) for e in range(values.shape[1])], axis=1)
 
     def _planes(self, values: NDArray[Any], shared: bool = False) -> Array:
         """Coefficients [samples, unknowns x modes] as the compiled code has them, real ones without imaginary parts;

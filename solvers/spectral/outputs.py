@@ -47,6 +47,19 @@ def _curl(axis: int) -> Callable[[PeriodicGrid, Known], Spectra]:
     return component
 
 
+def _of_layer(number: int) -> Mapping[str, Callable[[PeriodicGrid, Known], Spectra]]:
+    """The channels of one layer, from its stream function."""
+
+    def psi(known: Known) -> Spectra:
+        return known[f"stream_function_{number}"]
+
+    return {
+        f"velocity_x_{number}": lambda grid, known: 1j * grid.waves[1] * psi(known),
+        f"velocity_y_{number}": lambda grid, known: -1j * grid.waves[0] * psi(known),
+        f"vorticity_{number}": lambda grid, known: grid.squared * psi(known),
+    }
+
+
 DERIVED: Mapping[str, Callable[[PeriodicGrid, Known], Spectra]] = {
     "stream_function": _stream_function,
     "velocity_x": _velocity_x,
@@ -55,6 +68,8 @@ DERIVED: Mapping[str, Callable[[PeriodicGrid, Known], Spectra]] = {
     "vorticity_x": _curl(0),
     "vorticity_y": _curl(1),
     "vorticity_z": _curl(2),
+    **_of_layer(1),
+    **_of_layer(2),
 }
 """By the name of the channel, where that is no component of an unknown."""
 

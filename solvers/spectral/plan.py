@@ -28,11 +28,12 @@ class Plan(NamedTuple):
 
 
 class Quadratic(NamedTuple):
-    """For the unknown b, f_b + sum_p W_bp F(q_p(D_1 u_1, .., D_J u_J)). ``factors``: D [J, planes of one unknown],
-    ``fields``: the number of the u of each, and whether D is 1; ``weights``: W [S, E, planes of one], S = 1 where all
-    samples share them; ``targets``: the p and the b of each, ascending in p, and whether it is the first of b, and then
-    those b that have none; ``forcing`` f [S, planes]; q_p is the sum of ``strengths`` times the products of two fields
-    that ``terms`` names, [p, i, j] each, ascending in p."""
+    """For the unknown b, f_b + sum_a C_ba u_a + sum_p W_bp F(q_p(D_1 u_1, .., D_J u_J)). ``factors``: D [S, J, planes
+    of one unknown], S = 1 where all samples share them, ``fields``: the number of the u of each, and whether D is 1;
+    ``weights``: W [S, E, planes of one], S = 1 where all samples share them; ``targets``: the p and the b of each,
+    ascending in p, and whether it is the first of b, and then those b that have none; ``forcing`` f [S, planes]; q_p is
+    the sum of ``strengths`` times the products of two fields that ``terms`` names, [p, i, j] each, ascending in p;
+    ``couplings``: C [S, E, planes of one], ``coupled``: the b and the a of each."""
 
     factors: Array
     fields: NDArray[np.int64]
@@ -41,16 +42,19 @@ class Quadratic(NamedTuple):
     forcing: Array
     terms: NDArray[np.int64]
     strengths: Array
+    couplings: Array
+    coupled: NDArray[np.int64]
 
 
 class Space(NamedTuple):
     """Work space: ``half`` [fields, 2, rows of points, columns], ``lines`` [2, 2, points], ``fields`` and ``made``
-    [fields, 2, 2, points] for eight rows."""
+    [fields, 2, 2, points] for eight rows; ``base``: f and what couplings bring, [planes]."""
 
     half: Array
     lines: Array
     fields: Array
     made: Array
+    base: Array
 
 
 def points_for(cut: int, halved: bool) -> int:
@@ -78,14 +82,14 @@ def plan_of(numbers: tuple[NDArray[np.intp], ...]) -> Plan:
     return Plan(sizes, places[0], places[1], lines[0], lines[1], line(last // 2), turns)
 
 
-def space_for(plan: Plan, fields: int, made: int) -> Space:
-    """Work space for so many fields and products of them."""
+def space_for(plan: Plan, fields: int, made: int, planes: int) -> Space:
+    """Work space for so many fields and products of them, and planes of a state that has couplings."""
     n0, n1, half, _, _, blocks, _ = plan.sizes.tolist()
     rows = -(-n0 * n1 // LANES) * LANES
     longest = max(n0, n1, half + 1, blocks * LANES) * LANES
     return Space(
         _aligned((max(fields, made), 2, rows * blocks * LANES)), _aligned((2, 2, longest)),
-        _aligned((fields, 2, 2, longest)), _aligned((made, 2, 2, longest)),
+        _aligned((fields, 2, 2, longest)), _aligned((made, 2, 2, longest)), _aligned((planes,)),
     )  # fmt: skip
 
 

@@ -27,7 +27,9 @@ from pdemill.spec.terms import NOWHERE, Terms
 
 type Symbol = NDArray[Any]
 """A factor of every kept mode, real or complex, [modes]."""
-PRODUCTS = frozenset({"self_advection", "vorticity_advection", "passive_advection", "velocity_advection"})
+PRODUCTS = frozenset({
+    "self_advection", "vorticity_advection", "passive_advection", "velocity_advection", "layered",
+})  # fmt: skip
 MOST_DEGREE = 5
 """Degree up to which polynomials have no aliasing, by the points for which all other functions are evaluated too."""
 

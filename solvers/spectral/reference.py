@@ -16,6 +16,7 @@ from pdemill.errors import FamilyError
 from pdemill.points import Array, Points
 from pdemill.solvers.fields.law import LawFunction
 from pdemill.solvers.spectral.grid import PeriodicGrid
+from pdemill.solvers.spectral.layered_reference import layered_rates
 from pdemill.solvers.spectral.symbols import numbers
 from pdemill.solvers.symbolic.equations import EquationsFunction
 from pdemill.solvers.symbolic.rates import finer_for, written_linear, written_rates
@@ -26,7 +27,7 @@ type Complex = NDArray[np.complex128]
 KNOWN = {
     "diffusion", "convection", "advection", "reaction", "spectral_viscosity", "dispersion", "hyperdiffusion",
     "self_advection", "vorticity_advection", "passive_advection", "velocity_advection", "planetary", "law", "potential",
-    "oscillation", "equations", "source", "initial",
+    "oscillation", "layered", "deformation", "equations", "source", "initial",
 }  # fmt: skip
 
 
@@ -57,7 +58,15 @@ def linear_rates(terms: Terms, waves: Sequence[Array], lengths: Sequence[float])
         counts = [np.rint(wave * length / (2.0 * np.pi)) for wave, length in zip(waves, lengths, strict=True)]
         short = np.hypot.reduce(counts) > most
         total[short] -= viscosity * np.asarray(squared)[short]
-    return total
+    return deformed(total, terms, waves)
+
+
+def deformed(rates: Complex, terms: Terms, waves: Sequence[Array]) -> Complex:
+    """What u_t is of (u + psi / r^2)_t, with a radius of deformation r: the part 1 - 1 / (1 + r^2 k^2)."""
+    if terms.deformation is None:
+        return rates
+    (radius,) = numbers((terms.deformation,))
+    return rates * (1.0 - 1.0 / (1.0 + radius**2 * np.asarray(sum(np.square(wave) for wave in waves))))
 
 
 def quadratic_rates(
@@ -70,6 +79,8 @@ def quadratic_rates(
     def carried(velocity: Sequence[Array], u: Complex) -> Complex:
         return coefficients(np.asarray(sum(v * values(1j * k * u) for v, k in zip(velocity, waves, strict=True))))
 
+    count = len(waves) if each[0].velocity_advection is not None else 0
+    velocity = [values(u) for u in parts[:count]]
     found = []
     for terms, u in zip(each, parts, strict=True):
         total = np.zeros_like(u)
@@ -78,12 +89,15 @@ def quadratic_rates(
             total -= s * coefficients(values(u) * values(1j * np.asarray(sum(waves)) * u))
         for strength in (terms.vorticity_advection, terms.passive_advection):
             if strength is not None:
-                total -= numbers((strength,))[0] * carried(_velocity(parts[0], waves, values), u)
-        found.append(total)
+                total -= numbers((strength,))[0] * carried(velocity or _velocity(parts[0], waves, values), u)
+        found.append(deformed(total, terms, waves))
+    if each[0].layered:
+        gained = layered_rates(each[0], parts, waves, values, coefficients)
+        found = [one + more for one, more in zip(found, gained, strict=True)]
     if each[0].velocity_advection is not None:
-        velocity, (a,) = [values(u) for u in parts], numbers((each[0].velocity_advection,))
-        pushed = [carried(velocity, u) for u in parts]
-        found = [one - a * more for one, more in zip(found, without_divergence(pushed, waves), strict=True)]
+        (a,) = numbers((each[0].velocity_advection,))
+        pushed = without_divergence([carried(velocity, u) for u in parts[:count]], waves)
+        found[:count] = [one - a * more for one, more in zip(found[:count], pushed, strict=True)]
     return found
 
 
@@ -94,11 +108,13 @@ def _velocity(vorticity: Complex, waves: Sequence[Array], values: Callable[[Comp
 
 
 def without_divergence(parts: Sequence[Complex], waves: Sequence[Array]) -> list[Complex]:
-    """The coefficients of a vector field less those of the gradient grad p with Lap p = div v."""
+    """The coefficients of a vector field less those of the gradient grad p with Lap p = div v; what comes after it
+    stays as it is."""
+    flow, others = parts[: len(waves)], parts[len(waves) :]
     squared = np.asarray(sum(np.square(wave) for wave in waves))
-    divergence = np.asarray(sum(1j * wave * part for wave, part in zip(waves, parts, strict=True)))
+    divergence = np.asarray(sum(1j * wave * part for wave, part in zip(waves, flow, strict=True)))
     p = np.divide(divergence, -squared, out=np.zeros_like(divergence), where=squared != 0.0)
-    return [part - 1j * wave * p for wave, part in zip(waves, parts, strict=True)]
+    return [*(part - 1j * wave * p for wave, part in zip(waves, flow, strict=True)), *others]
 
 
 def has_laws(terms: Terms) -> bool:
@@ -154,7 +170,7 @@ class OtherMarch:
             self.linear += self.own
             self.finer = finer_for(self.written)
         self.free = terms.velocity_advection is not None
-        """Whether the unknowns are a velocity without divergence."""
+        """Whether the first unknowns are a velocity without divergence."""
         self.force = self._freed(np.stack([self._force(one) for one in self.terms]))
 
     def _force(self, terms: Terms) -> Complex:
@@ -162,7 +178,7 @@ class OtherMarch:
         source = np.broadcast_to(np.asarray(terms.source(fine.points), dtype=np.float64), fine.shape)
         force = self._restricted(np.fft.fftn(source, norm="forward"), 2)
         force[(0,) * self.grid.dimension] *= terms.vorticity_advection is None
-        return force
+        return deformed(force, terms, self.waves)
 
     def march(self, fields: Array, interval: float, steps: int) -> Array:
         """The state ``fields`` [components, *shape], of one component [*shape] too, after an interval, in so many

@@ -16,7 +16,8 @@ from numpy.typing import NDArray
 from pdemill.errors import FamilyError
 from pdemill.points import Array
 from pdemill.solvers.spectral.grid import PeriodicGrid
-from pdemill.solvers.spectral.pointwise import Pointwise
+from pdemill.solvers.spectral.layers import Layers
+from pdemill.solvers.spectral.pointwise import Pointwise, pointwise_of
 from pdemill.spec.field import Function
 from pdemill.spec.terms import NOWHERE, Terms
 
@@ -34,6 +35,7 @@ class Products:
     unknowns  the numbers of the unknowns u_1, .., u_J; by default that of the first
     targets   (p, b) of every W, ascending in p; by default one W for each p, and the first unknown
     origins   the number of the unknown and the name of the term that every W belongs to
+    coupled   (b, a) of what is linear, C u_a in the equation of b
     """
 
     factors: Complex
@@ -42,6 +44,7 @@ class Products:
     unknowns: tuple[int, ...] = ()
     targets: tuple[tuple[int, int], ...] = ()
     origins: tuple[tuple[int, str], ...] = ()
+    coupled: tuple[tuple[int, int], ...] = ()
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "unknowns", self.unknowns or (0,) * len(self.factors))
@@ -117,7 +120,13 @@ def _vorticity_advection(grid: PeriodicGrid, number: int) -> Products:
 
 
 def _passive_advection(grid: PeriodicGrid, number: int) -> Products:
-    """-(v . grad) s = -d_x(v_x s) - d_y(v_y s), v that of the first unknown as a vorticity."""
+    """-(v . grad) s = -sum_i d_i(v_i s), v the first unknowns in three dimensions, in two that of the first one as a
+    vorticity."""
+    if grid.dimension == 3:
+        one = np.ones((4, grid.modes), np.complex128)
+        weights = np.stack([-1j * wave for wave in grid.waves])
+        targets = tuple((p, number) for p in range(3))
+        return Products(one, weights, ((0, 0, 3, 1.0), (1, 1, 3, 1.0), (2, 2, 3, 1.0)), (0, 1, 2, number), targets)
     factors = np.concatenate([_flow(grid), np.ones((1, grid.modes))])
     weights = np.stack([-1j * wave for wave in grid.waves])
     terms, targets = ((0, 0, 2, 1.0), (1, 1, 2, 1.0)), ((0, number), (1, number))
@@ -144,14 +153,69 @@ def _velocity_advection(grid: PeriodicGrid, number: int) -> Products:
     return Products(one, np.stack(weights), tuple(terms), tuple(number + b for b in axes), tuple(targets))
 
 
+def _layered(grid: PeriodicGrid, number: int) -> Products:
+    """-(v_i . grad) q_i = -d_x(v_ix q_i) - d_y(v_iy q_i) in both layers, with D but for what makes psi_i of q_1 and
+    q_2, and the couplings."""
+    one = np.ones((2, grid.modes), np.complex128)
+    factors = np.concatenate([one, *(np.stack([turn, turn]) for _ in (0, 1) for turn in _turns(grid))])
+    weights = np.stack([-1j * wave for _ in (0, 1) for wave in grid.waves])
+    terms = tuple((p, 2 + 2 * p + a, p // 2, 1.0) for p in range(4) for a in (0, 1))
+    targets = tuple((p, p // 2) for p in range(4))
+    return Products(factors, weights, terms, (0, 1) * 5, targets, coupled=((0, 1), (1, 0)))
+
+
+def _turns(grid: PeriodicGrid) -> tuple[Complex, Complex]:
+    """What makes v = (d_y psi, -d_x psi) of psi."""
+    return np.asarray(1j * grid.waves[1], np.complex128), np.asarray(-1j * grid.waves[0], np.complex128)
+
+
+def layered_factors(terms: Terms, grid: PeriodicGrid) -> Complex | None:
+    """D of one sample where its layers make them; else those of the products."""
+    if not terms.layered:
+        return None
+    inversion = Layers.of(terms.layered).inversion(grid.squared)
+    flows = [turn * inversion[i, a] for i in (0, 1) for turn in _turns(grid) for a in (0, 1)]
+    return np.stack([*np.ones((2, grid.modes), np.complex128), *flows])
+
+
+def layered_linear(terms: Terms, grid: PeriodicGrid) -> Complex:
+    """What is linear in both layers, [2, 2, modes]: mean flows, what the flow to the north brings along, the drag at
+    the bottom."""
+    layers, kx = Layers.of(terms.layered), grid.waves[0]
+    inversion = layers.inversion(grid.squared)
+    found = np.stack([
+        (1j * kx * layers.gradients[i] - i * layers.drag * grid.squared) * inversion[i] for i in (0, 1)
+    ])  # fmt: skip
+    for i in (0, 1):
+        found[i, i] -= 1j * kx * layers.flows[i]
+    return found
+
+
+def layered_couplings(terms: Terms, grid: PeriodicGrid) -> Complex | None:
+    """C of one sample, [2, modes], as its products name them."""
+    if not terms.layered:
+        return None
+    found = layered_linear(terms, grid)
+    return np.stack([found[0, 1], found[1, 0]])
+
+
 def _projection(grid: PeriodicGrid, b: int, i: int) -> Array:
     return (1.0 if b == i else 0.0) - grid.waves[b] * grid.waves[i] * grid.inverse_squared
 
 
 def projected(velocity: Complex, grid: PeriodicGrid) -> Complex:
-    """A velocity [dimension, modes] without its divergence."""
-    along = np.asarray(sum(wave * part for wave, part in zip(grid.waves, velocity, strict=True))) * grid.inverse_squared
-    return np.stack([part - wave * along for wave, part in zip(grid.waves, velocity, strict=True)])
+    """A velocity [dimension, modes] without its divergence; more unknowns after it stay as they are."""
+    flow, others = velocity[: grid.dimension], velocity[grid.dimension :]
+    along = np.asarray(sum(wave * part for wave, part in zip(grid.waves, flow, strict=True))) * grid.inverse_squared
+    return np.stack([*(part - wave * along for wave, part in zip(grid.waves, flow, strict=True)), *others])
+
+
+def slowed(terms: Terms, grid: PeriodicGrid) -> Array | None:
+    """k^2 / (k^2 + 1 / r^2), by which all that moves a vorticity above a radius of deformation r is slower."""
+    if terms.deformation is None:
+        return None
+    (radius,) = numbers((terms.deformation,))
+    return np.asarray(grid.squared / (grid.squared + radius**-2))
 
 
 QUADRATIC: Mapping[str, Callable[[PeriodicGrid, int], Products]] = {
@@ -159,6 +223,7 @@ QUADRATIC: Mapping[str, Callable[[PeriodicGrid, int], Products]] = {
     "vorticity_advection": _vorticity_advection,
     "passive_advection": _passive_advection,
     "velocity_advection": _velocity_advection,
+    "layered": _layered,
 }
 """By the name of the term: the products of the unknown of that number, in whose equation it is."""
 
@@ -166,13 +231,16 @@ QUADRATIC: Mapping[str, Callable[[PeriodicGrid, int], Products]] = {
 @dataclass(frozen=True)
 class Symbols:
     """The equation of one sample, its ``terms``: ``linear`` L and ``forcing`` f, [unknowns x modes], ``weights`` of the
-    products [P, modes]; ``pointwise``: the tendency at points; ``kept``: what marching has made of them."""
+    products [P, modes]; ``pointwise``: the tendency at points; ``factors``: D where they are not those of the products;
+    ``couplings`` C of unknowns [E, modes]; ``kept``: what marching has made of them."""
 
     terms: Terms
     linear: Array | Complex
     weights: Complex
     forcing: Complex
     pointwise: Pointwise | None = None
+    factors: Complex | None = None
+    couplings: Complex | None = None
     kept: dict[Any, Any] = field(default_factory=dict, repr=False, compare=False)
 
 
@@ -220,16 +288,20 @@ def _joined(parts: Sequence[Products]) -> Products:
     )  # fmt: skip
 
 
-def weights_of(terms: Terms, products: Products) -> Complex:
+def weights_of(terms: Terms, products: Products, grid: PeriodicGrid) -> Complex:
     """W of one sample."""
     each = of_unknowns(terms)
-    strengths = {
-        origin: numbers((getattr(each[origin[0]], origin[1]),))[0] for origin in dict.fromkeys(products.origins)
-    }
-    if all(strength == 1.0 for strength in strengths.values()):
+    values = {origin: getattr(each[origin[0]], origin[1]) for origin in dict.fromkeys(products.origins)}
+    strengths = {origin: 1.0 if isinstance(value, tuple) else numbers((value,))[0] for origin, value in values.items()}
+    slower = [slowed(one, grid) for one in each]
+    if all(strength == 1.0 for strength in strengths.values()) and all(one is None for one in slower):
         return products.weights
+    factors = {
+        origin: strength if (slow := slower[origin[0]]) is None else strength * slow
+        for origin, strength in strengths.items()
+    }
     rows = zip(products.origins, products.weights, strict=True)
-    return np.stack([strengths[origin] * weight for origin, weight in rows])
+    return np.stack([factors[origin] * weight for origin, weight in rows])
 
 
 def linear_symbol(terms: Terms, grid: PeriodicGrid) -> Array | Complex:
@@ -238,7 +310,10 @@ def linear_symbol(terms: Terms, grid: PeriodicGrid) -> Array | Complex:
     if len(parts) == 1:
         return parts[0]
     joined: NDArray[Any] = np.concatenate(parts)
-    return joined
+    if not terms.layered:
+        return joined
+    both = layered_linear(terms, grid)
+    return np.asarray(joined + np.concatenate([both[0, 0], both[1, 1]]))
 
 
 def _of_one(terms: Terms, grid: PeriodicGrid) -> Array | Complex:
@@ -246,4 +321,17 @@ def _of_one(terms: Terms, grid: PeriodicGrid) -> Array | Complex:
     for name, functions in terms.present():
         if name in LINEAR:
             total = total + LINEAR[name](grid, numbers(functions))
-    return total
+    slower = slowed(terms, grid)
+    return total if slower is None else slower * total
+
+
+def symbols_of(
+    terms: Terms, grid: PeriodicGrid, products: Products | None, forcing: Complex, names: tuple[str, ...]
+) -> Symbols:
+    """The equation of one sample from its terms, its products, the coefficients of its sources, and the names of the
+    components of its unknowns."""
+    weights = weights_of(terms, products, grid) if products else np.empty((0, grid.modes), np.complex128)
+    if (slower := slowed(terms, grid)) is not None:
+        forcing = np.concatenate([forcing[: grid.modes] * slower, forcing[grid.modes :]])
+    own = layered_factors(terms, grid), layered_couplings(terms, grid)
+    return Symbols(terms, linear_symbol(terms, grid), weights, forcing, pointwise_of(terms, grid, names), *own)

@@ -17,17 +17,22 @@ from pdemill.solvers.spectral.lanes import LANES, load, splat, store, turn
 def tendency(u, out, plan, quadratic, sample, space):  # type: ignore[no-untyped-def]
     """out = N(u) + f for one sample; u and out are planes, [2 x numbers]."""
     forcing = quadratic.forcing[min(sample, quadratic.forcing.shape[0] - 1)]
+    if len(quadratic.coupled) > 0:
+        couplings = quadratic.couplings[min(sample, quadratic.couplings.shape[0] - 1)]
+        _coupled(u, couplings, quadratic.coupled, forcing, space.base, plan)
+        forcing = space.base
     many = quadratic.weights.shape[1]
     if len(quadratic.targets) > many:
         _forced(forcing, quadratic.targets[many:], out, plan)
     if many == 0:
         return
     weights = quadratic.weights[min(sample, quadratic.weights.shape[0] - 1)]
+    factors = quadratic.factors[min(sample, quadratic.factors.shape[0] - 1)]
     if plan.sizes[1] == 1:
-        _lines(u, out, weights, forcing, plan, quadratic, space)
+        _lines(u, out, factors, weights, forcing, plan, quadratic, space)
         return
     for j in range(space.fields.shape[0]):
-        _outer_back(u, quadratic.fields[j, 0], quadratic.factors[j], space.half[j], plan, space.lines)
+        _outer_back(u, quadratic.fields[j, 0], factors[j], space.half[j], plan, space.lines)
         _inner_back(space.half[j], plan, space.lines)
     _products(plan, quadratic, space)
     begin, end = 0, 0
@@ -37,6 +42,20 @@ def tendency(u, out, plan, quadratic, sample, space):  # type: ignore[no-untyped
         _inner_forth(space.half[p], plan, space.lines)
         _outer_forth(space.half[p], weights[begin:end], quadratic.targets[begin:end], forcing, out, plan, space.lines)
         begin = end
+
+
+@compiled()
+def _coupled(u, couplings, coupled, forcing, base, plan):  # type: ignore[no-untyped-def]
+    """base = f + C u."""
+    v, apart = _vectors(plan), u.size // (2 * LANES)
+    base[:] = forcing
+    for e in range(len(coupled)):
+        to, at = coupled[e, 0] * v, coupled[e, 1] * v
+        for m in range(v):
+            ur, ui = load(u, at + m), load(u, apart + at + m)
+            cr, ci = load(couplings[e], m), load(couplings[e], v + m)
+            store(base, to + m, load(base, to + m) + (cr * ur - ci * ui))
+            store(base, apart + to + m, load(base, apart + to + m) + (cr * ui + ci * ur))
 
 
 @compiled()
@@ -57,12 +76,12 @@ def _vectors(plan):  # type: ignore[no-untyped-def]
 
 
 @compiled()
-def _lines(u, out, weights, forcing, plan, quadratic, space):  # type: ignore[no-untyped-def]
+def _lines(u, out, factors, weights, forcing, plan, quadratic, space):  # type: ignore[no-untyped-def]
     """The same for one line of eight samples each."""
     for j in range(space.fields.shape[0]):
         field = space.fields[j]
         a, one = quadratic.fields[j, 0], quadratic.fields[j, 1] == 1
-        _spread(u, a, quadratic.factors[j], one, field[0, 0], field[0, 1], plan)
+        _spread(u, a, factors[j], one, field[0, 0], field[0, 1], plan)
         transform(field[0, 1], field[0, 0], field[1, 1], field[1, 0], plan.line2)
     _multiplied(plan, quadratic, space)
     end = len(plan.line2.radices) % 2

@@ -96,6 +96,7 @@ class Checked:
         if not stored["time_error_estimate"] <= stored["stored_error"]:
             yield "its stored_error is below its time_error_estimate"
         yield from self._at_rest()
+        yield from self._kept()
         yield from job.check_own(stored, self.solution, valid)
         for name in flags.disputed(flags.Evidence(stored), int(stored["flags"]), job.here):
             yield f"its flags are not what the stored numbers give: {name}"
@@ -110,6 +111,13 @@ class Checked:
     @property
     def _steady_at(self) -> float:
         return float(self.stored.get(STEADY, np.nan))
+
+    def _kept(self) -> Iterator[str]:
+        """The states that a store keeps: those of the run that is stored give what is stored."""
+        if "states" in self.stored:
+            _, states = np.ascontiguousarray(self.stored["states"]).view(self.job.state_type)
+            if not agrees(self.stored["solution"], np.moveaxis(self.job.fields(states), 0, 1), self.job.here):
+                yield "the states that it keeps are not those of its solution"
 
     def _at_rest(self) -> Iterator[str]:
         """What is stored from the time on from which it is steady: copies, of a state that hardly changed before."""

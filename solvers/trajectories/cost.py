@@ -34,8 +34,9 @@ def cost(spec: Spec) -> Cost:
     seconds += refined * 2 * steps * method.seconds(problem, simulated * 2**problem.dimension)
     width = np.dtype(spec.store.dtype).itemsize
     inputs = channels(problem, sides=True) * prod(problem.cells)
-    size = width * (problem.size + inputs)
-    shard = spec.store.shard or fitting(width * max(problem.size, inputs))
+    kept = 16 * len(problem.times) * problem.discretisation.state_numbers(spec) if spec.store.states else 0
+    size = width * (problem.size + inputs) + kept
+    shard = spec.store.shard or fitting(max(width * max(problem.size, inputs), kept))
     shards = sum(ceil(samples / shard) for samples in spec.splits.values())
     here = round(slowness() * seconds, 3)
     together = 8 * (BATCH + FRAMES * len(problem.times)) * simulated

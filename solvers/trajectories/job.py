@@ -74,6 +74,10 @@ class TrajectoryJob(Job):
     method: TimeMethod
     most_halvings: int = 0
     """Instead of the usual number, for trials."""
+    known: Callable[[str, int], Any] | None = None
+    """What a store of the first stored times knows of a sample of a split (``ladder.Known``)."""
+    state_type: type[np.generic] = np.float64
+    """Of the numbers of a state."""
     points: Points
     """Where stored fields live."""
     nodes: Mapping[str, Array]
@@ -188,6 +192,9 @@ class TrajectoryJob(Job):
     """Columns of the store that only trajectories of this kind have."""
     first_columns: tuple[str, ...] = ()
     """Those of stores that do not list them."""
+
+    drawn_columns: tuple[ArrayLayout, ...] = ()
+    """Columns of what is drawn, beside the parameters."""
 
     def own(self, frames: States, left: Array, fields: Array, errors: Array) -> dict[str, float]:
         """What is put there: of the states at the stored times [T, numbers], the algebraic errors [T, C], the channels
@@ -341,8 +348,12 @@ class TrajectoryJob(Job):
             ArrayLayout("input", dtype, (len(self.channels), *shape), ("channel", *self.axes), is_field=True),
             ArrayLayout("solution", dtype, stored, ("solution_channel", "t", *self.axes), block=block),
         ]
+        if self.spec.store.states:
+            numbers = self.problem.discretisation.state_numbers(self.spec)
+            parts.append(ArrayLayout("states", "float64", (2, frames, numbers), ("run", "t", "number")))
         if self.parameters:
             parts.append(ArrayLayout("params", "float64", (len(self.parameters),), ("parameter",)))
+        parts += self.drawn_columns
         parts += [
             ArrayLayout("time_error_estimate", "float32"),
             ArrayLayout("stored_error", "float32"),

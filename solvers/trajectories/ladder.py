@@ -9,7 +9,7 @@ on it alone, so that its bits do not depend on what shares its batch.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from math import nan
 
@@ -30,8 +30,9 @@ class Trajectory:
     """One sample, marched. ``frames``: its states at the stored times [T, numbers]; ``left``: algebraic errors until
     then [T, C]; ``fields``: its channels [C, T, *shape]; ``errors``: the estimated relative error in time at each
     stored time [T]; ``run``: that of the last pair of runs, ``steps`` in it; ``reached``: whether it is right up to the
-    time required; ``steady_at``: the stored time from which on it is steady, NaN where none is found; ``apart``:
-    how far the two runs are apart at each stored time [T]."""
+    time required; ``steady_at``: the stored time from which on it is steady, NaN where none is found; ``before``: the
+    states of the first run of the pair, where the store keeps them; ``apart``: how far the two runs are apart at each
+    stored time [T]."""
 
     number: int
     frames: States
@@ -43,10 +44,21 @@ class Trajectory:
     steps: int
     reached: bool
     steady_at: float = nan
+    before: States | None = None
 
     @property
     def finite(self) -> bool:
         return bool(np.isfinite(self.fields).all())
+
+
+@dataclass(frozen=True)
+class Known:
+    """States of a sample at the first stored times [T, numbers], from run number ``run`` and, ``before``, the one with
+    twice its steps' length."""
+
+    run: int
+    before: States
+    after: States
 
 
 @dataclass(frozen=True)
@@ -60,23 +72,26 @@ class Run:
     rests: Sequence[Rest | None]
 
 
-def marched(job: TrajectoryJob, starts: Sequence[Start], run: int) -> Run:
-    """Run number ``run`` of samples."""
+def marched(job: TrajectoryJob, starts: Sequence[Start], run: int, known: Sequence[States] = ()) -> Run:
+    """Run number ``run`` of samples; ``known``: their states at so many first stored times."""
     pieces, first = job.pieces(run), 1 if job.times[0] == 0.0 else 0
     state = starts[0].state
     frames = np.full((len(starts), len(job.times), *state.shape), np.nan, state.dtype)
     left = np.zeros((len(starts), len(job.times), len(job.problem.channels)))
     rests: list[Rest | None] = []
+    if known:
+        frames[:, : len(known[0])] = known
     for begin in range(0, len(starts), job.together):
         part = list(starts[begin : begin + job.together])
         march = job.march([one.equation for one in part])
-        u = np.stack([one.state for one in part])
         rows = slice(begin, begin + len(part))
+        u = frames[rows, len(known[0]) - 1].copy() if known else np.stack([one.state for one in part])
         resting = None if job.method.steady_rate is None else Resting(job, len(part))
-        if first:
+        if first and not known:
             frames[rows, 0] = u
+        later = len(known[0]) if known else first
         with np.errstate(over="ignore", invalid="ignore"):
-            for frame, interval in enumerate(pieces, first):
+            for frame, interval in enumerate(pieces[later - first :], later):
                 advance(march, u, interval)
                 frames[rows, frame] = u
                 if march.left is not None:
@@ -96,33 +111,51 @@ def fields_of(job: TrajectoryJob, frames: States) -> Array:
         return np.ascontiguousarray(np.moveaxis(job.fields(frames), 0, 1))
 
 
+def lengthened(
+    job: TrajectoryJob,
+    starts: Sequence[Start],
+    known: Mapping[int, Known],
+    stop: Callable[[Trajectory], bool],
+) -> Iterator[Trajectory]:
+    """The trajectories of samples, gone on with where something is known of them."""
+    for run in sorted({one.run for one in known.values()}):
+        part = [one for one in starts if one.number in known and known[one.number].run == run]
+        yield from trajectories(job, part, stop, [known[one.number] for one in part])
+    if rest := [one for one in starts if one.number not in known]:
+        yield from trajectories(job, rest, stop)
+
+
 def trajectories(
-    job: TrajectoryJob, starts: Sequence[Start], stop: Callable[[Trajectory], bool]
+    job: TrajectoryJob, starts: Sequence[Start], stop: Callable[[Trajectory], bool], known: Sequence[Known] = ()
 ) -> Iterator[Trajectory]:
     """The trajectories of samples, those that need the fewest halvings first; ``stop`` tells whether one of them, which
-    has not reached what is required, is to be halved no further."""
-    first = marched(job, starts, 0)
-    coarse = {one.number: fields_of(job, frames) for one, frames in zip(starts, first.frames, strict=True)}
-    left, before = list(starts), dict[int, Array]()
-    for run in range(1, 2 + job.levels):
-        found = marched(job, left, run)
+    has not reached what is required, is to be halved no further. ``known``: of all samples, by one run; no earlier run
+    is marched then."""
+    begin = known[0].run if known else 1
+    first = marched(job, starts, begin - 1, [one.before for one in known])
+    before = dict(zip((one.number for one in starts), first.frames, strict=True))
+    coarse = {number: fields_of(job, frames) for number, frames in before.items()}
+    left, last = list(starts), dict[int, Array]()
+    for run in range(begin, 2 + job.levels):
+        found = marched(job, left, run, [one.after for one in known] if run == begin else ())
         longest = job.longest_of(run)
         again = []
         for one, frames, off, rest in zip(left, found.frames, found.left, found.rests, strict=True):
             fields = fields_of(job, frames)
             apart = differences(coarse.pop(one.number), fields)
-            orders = measured(job, before.get(one.number), apart)
+            orders = measured(job, last.get(one.number), apart)
             errors = apart / (2.0**orders - 1.0)
             errors = errors if rest is None else rest.drifted(errors, job.times)
             steady_at = nan if rest is None else job.times[rest.frame]
             small = bool((errors[np.array(job.times) <= job.required] <= job.method.time_rtol).all())
             reached = small and job.suits(one, longest)
             steps = found.steps if rest is None else job.steps_until(run, steady_at)
-            made = Trajectory(one.number, frames, off, fields, errors, apart, run, steps, reached, steady_at)
+            kept = before.pop(one.number) if job.spec.store.states else None
+            made = Trajectory(one.number, frames, off, fields, errors, apart, run, steps, reached, steady_at, kept)
             if reached or run == 1 + job.levels or stop(made):
                 yield made
             else:
-                coarse[one.number], before[one.number] = fields, apart
+                coarse[one.number], before[one.number], last[one.number] = fields, frames, apart
                 again.append(one)
         left = again
         if not left:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -17,9 +18,12 @@ from pdemill.solvers.stopwatch import Stopwatch
 from pdemill.solvers.subsets import refined_samples
 from pdemill.solvers.trajectories.differences import differences
 from pdemill.solvers.trajectories.job import STEADY, Start, TrajectoryJob
-from pdemill.solvers.trajectories.ladder import Trajectory, trajectories, warmed
+from pdemill.solvers.trajectories.ladder import Known, Trajectory, lengthened, warmed
 from pdemill.store.layout import Shard
 from pdemill.store.store import ShardData
+
+LENGTHENED = "lengthened"
+"""In the record of a run: samples that were gone on with from another store."""
 
 
 def solve_trajectories(
@@ -53,9 +57,11 @@ def _solved(
         except InvalidSample as fault:
             rows.fail(number, Result.INVALID, str(fault))
             yield 0, True
-    ready: dict[int, Start] = {}
+    known = rows.known(shard.split, [one.number for one in drawn])
+    begun = set(known) if job.times[0] == 0.0 else set()
+    ready = {one.number: replace(one, state=known[one.number].after[0]) for one in drawn if one.number in begun}
     with watch.step("warm up"):
-        found = list(warmed(job, drawn))
+        found = list(warmed(job, [one for one in drawn if one.number not in begun]))
     for one in found:
         if isinstance(one, Start):
             ready[one.number] = one
@@ -64,7 +70,7 @@ def _solved(
             yield 0, True
     before = watch.seconds["solve"] + watch.seconds["balance"]
     with watch.step("solve"):
-        made = list(trajectories(job, list(ready.values()), lambda found: unresolved(job, found))) if ready else []
+        made = list(lengthened(job, list(ready.values()), known, lambda found: unresolved(job, found)))
     with watch.step("balance"):
         balances = balanced(job, ready, made)
     each = (watch.seconds["solve"] + watch.seconds["balance"] - before) / max(len(ready), 1)
@@ -130,6 +136,16 @@ class Rows:
         self.job, self.start = job, shard.start
         self.failures: list[dict[str, Any]] = []
         self.arrays = job.blank(shard.split, np.arange(shard.start, shard.stop))
+        self.lengthened = 0
+
+    def known(self, split: str, numbers: Iterable[int]) -> dict[int, Known]:
+        """What another store knows of some samples."""
+        if self.job.known is None:
+            return {}
+        asked = {number: self.job.known(split, number) for number in numbers}
+        found = {number: one for number, one in asked.items() if one is not None}
+        self.lengthened += len(found)
+        return found
 
     def put_inputs(self, number: int, drawn: Mapping[str, NDArray[Any]]) -> None:
         """Keep what was drawn."""
@@ -183,6 +199,9 @@ class Rows:
         arrays["valid_until"][row] = last
         if STEADY in arrays:
             arrays[STEADY][row] = found.steady_at
+        if "states" in arrays and found.before is not None:
+            kept = np.ascontiguousarray(np.stack([found.before, found.frames]))
+            arrays["states"][row] = kept.view(np.float64)
         for name, value in own.items():
             arrays[name][row] = value
         arrays["error_estimate"][row] = error
@@ -200,4 +219,5 @@ class Rows:
     def finished(self) -> ShardData:
         """The rows with their summary."""
         failures = tuple(sorted(self.failures, key=lambda failure: failure["row"]))
-        return ShardData(self.arrays, failures, self.job.summary(self.arrays, None))
+        run = {} if self.job.known is None else {LENGTHENED: self.lengthened}
+        return ShardData(self.arrays, failures, self.job.summary(self.arrays, None), run)

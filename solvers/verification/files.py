@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from itertools import chain
+from pathlib import Path
 from typing import Any
 
-from pdemill import planning
+from pdemill import arrays, planning
+from pdemill.solvers import lengthening
 from pdemill.store import manifest as manifests
 from pdemill.store.disk import TEMPORARY, Readable
 from pdemill.store.manifest import Manifest
@@ -29,9 +32,16 @@ def metadata_faults(store: Store) -> Iterator[str]:
             yield f"{name} is not as it was written"
 
 
-def stray_files(store: Store) -> Iterator[str]:
-    """Files that no pdemill writes into such a store, or that a writer left when it died."""
-    known = {*store.metadata, planning.FILE}
+def array_faults(root: Path, ids: Collection[str]) -> Iterator[str]:
+    """Users' arrays, by their ids, that are not kept in a store as they were given."""
+    for id in ids:
+        if not arrays.is_kept(id, root):
+            yield f"{arrays.name_of(id)} is not the array that the spec names"
+
+
+def stray_files(store: Store, ids: Collection[str]) -> Iterator[str]:
+    """Files that no pdemill writes into such a store, or that a writer left when it died; ``ids``: of users' arrays."""
+    known = {*store.metadata, planning.FILE, lengthening.FILE, *chain.from_iterable(map(arrays.files_of, ids))}
     for shard in store.layout.shards():
         known.update([manifests.name_of(shard), *store.files_of(shard)])
     for name in store.disk.names():

@@ -8,11 +8,14 @@ from typing import Any, ClassVar, Literal
 import numpy as np
 import pytest
 
+from pdemill import arrays
 from pdemill.draws import Draw
 from pdemill.spec.field import Field, Function, fields, scalars
 from pdemill.testing import ComplianceError, check_field, temporary_parts
 
 GAUSSIAN = {"field": "gaussian", "modes": 16}
+VALUES = np.random.default_rng(0).standard_normal((1024, 8, 8))
+ARRAY = arrays.hold(VALUES)
 ROWS: dict[str, list[Any]] = {
     "constant": [2.5, 0],
     "uniform": [{"uniform": [-1, 3]}],
@@ -34,8 +37,13 @@ ROWS: dict[str, list[Any]] = {
     "vortices": [{"field": "vortices", "count": 4, "width": [0.1, 0.3]}],
     "tiles": [{"field": "tiles", "count": 4}],
     "shear_layer": [{"field": "shear_layer", "thickness": [0.2, 0.4]}],
+    "shear_flow": [
+        {"field": "shear_flow", "thickness": [0.2, 0.4]}, {"field": "shear_flow", "quantity": "velocity_x"},
+    ],
+    "vortex_sheet": [{"field": "vortex_sheet", "waves": 16, "smoothing": 0.8}],
     "crossed_sines": [{"field": "crossed_sines", "waves": 3}],
     "brownian_bridge": [{"field": "brownian_bridge", "waves": 6}],
+    "array": [{"field": "array", "array": ARRAY}, {"field": "array", "array": ARRAY, "points": "periodic"}],
     "bumps": [{"field": "bumps"}, {"field": "bumps", "count": [1, 6], "amplitude": [-1, 2], "width": [0.1, 0.4]}],
     "expression": [
         {"field": "expression", "formula": "a * sin(pi * x) + b", "where": {"a": {"uniform": [0, 1]}, "b": 2}},
@@ -47,6 +55,7 @@ TABLE = [pytest.param(row, id=f"{name}-{i}") for name, rows in ROWS.items() for 
 
 @pytest.fixture(autouse=True)
 def _parts() -> Iterator[None]:
+    arrays.hold(VALUES)
     with temporary_parts():
         yield
 

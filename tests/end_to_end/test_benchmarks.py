@@ -10,7 +10,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from benchmarks import boxes, generators, newton, peers, planner, scaling, sequences, skr, time, trust
+from benchmarks import beside, boxes, generators, newton, peers, planner, scaling, sequences, skr, spectra, time, trust
+from benchmarks.shared import drawn, published_steps
 from benchmarks.shared.evolving import CrankNicolsonEuler
 from benchmarks.shared.planned import choice
 from benchmarks.shared.published import expanded, moved_inside, snapshot
@@ -32,6 +33,8 @@ MAINS = {
     "newton": newton,
     "sequences": sequences,
     "trust": trust,
+    "spectra": spectra,
+    "beside": beside,
 }
 
 
@@ -144,6 +147,60 @@ def test_published_discretisations_are_off_and_ours_is_not(written: Path) -> Non
     late = {row["method"]: max(row["errors"]) for row in records if "method" in row}
     assert late["64²"] < late["Crank-Nicolson and Euler, 1e-4, on 64²"] < 1e-5
     assert late["160²"] < 0.2 * max(error for method, error in late.items() if method == "64², as stored")
+
+
+def test_what_others_draw_is_what_they_say_where_it_is_mended() -> None:
+    found = {(row[0], row[2]): row[4] for row in drawn.rows(True, lambda name: name != "diffoas")}
+    assert found["fno-ns", "the text"] == pytest.approx(0.043, rel=0.01)
+    assert found["", "the script of 2020: 7^1.5 on the root, noise of variance 2"] == pytest.approx(0.262, rel=0.01)
+    assert (
+        found["", "the same on the right ones"]
+        < 1e-12
+        < 0.05
+        < found["PDEBench CFD, Turb", "projected on wave numbers off by one"]
+    )
+    assert found["Poseidon NS-Sines", "the card's sums"] > 0.1
+
+
+def test_schemes_of_others_converge_to_what_they_are_for() -> None:
+    """PDEBench's fluxes are of second order on waves, and its reaction and diffusion in turn are right in float64."""
+    x = {n: np.arange(n) / n for n in (64, 128)}
+    off = [
+        float(
+            np.abs(published_steps.advection(np.sin(2 * np.pi * at), 1.0, 0.1) - np.sin(2 * np.pi * (at - 0.1))).mean()
+        )
+        for at in x.values()
+    ]
+    assert off[1] < 0.35 * off[0] < 1e-3
+    start = 0.5 + 0.1 * np.cos(2 * np.pi * x[64])
+    exact = Flow("pdebench-reaction-diffusion", 0.02, 64, 1e-3)
+    grid, state = exact.grid(64), exact.grid(64).spectra(start[None])
+    exact.job.march([exact.job.symbols(exact.job.instance("train", 0), grid)], grid).advance(state, 0.02, 20)
+    found = published_steps.fisher(start, 0.5, 1.0, 0.02, np.float64)
+    assert float(np.abs(found - grid.fields(state)[0]).max()) < 3e-5
+    wave = 0.3 * np.sin(2 * np.pi * x[128])
+    assert float(np.abs(published_steps.burgers(wave, 0.05, 0.02).mean())) < 1e-6
+
+
+@pytest.mark.slow
+def test_published_trajectories_are_off_and_ours_are_not(written: Path) -> None:
+    records = [row for row in read(written, "generators")["records"] if "method" in row]
+    found = {(row["data"], row["generator"], row["method"]): max(row["errors"]) for row in records}
+    assert all(error < 1e-4 for (data, by, _), error in found.items() if by == "pdemill" and "pdebench" in data)
+    float32, float64 = (
+        found["", "PDEBench", method]
+        for method in ("reaction and diffusion in turn, float32, 1024", "the same in float64")
+    )
+    assert float64 < 0.5 * float32
+
+
+@pytest.mark.slow
+def test_moments_are_those_of_what_is_drawn(written: Path) -> None:
+    """The tracer is a disk of radius 1/4; enstrophy falls, and what is projected has no divergence to lose."""
+    records = read(written, "spectra")["records"]
+    (mean,) = (row["here"] for row in records if row.get("of") == "mean of the tracer")
+    assert mean == pytest.approx(np.pi / 16, rel=0.02)
+    assert all(sum(row["shares"]) == pytest.approx(100.0, abs=1.0) for row in records if "shares" in row)
 
 
 @pytest.mark.slow

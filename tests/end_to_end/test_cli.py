@@ -261,7 +261,7 @@ SHORTER = {
     ],
     **{
         f"poseidon-ns-{name}": ["problem.time={end: 0.1, intervals: 2}", "solver.simulate_resolution=[256, 256]"]
-        for name in ("gauss", "pwc")
+        for name in ("gauss", "pwc", "svs")
     },
     "poseidon-ns-sl": [
         "problem.time={end: 0.05, intervals: 1}",
@@ -288,6 +288,12 @@ SHORTER = {
     "pdebench-diffusion-sorption": ["problem.resolution=[32]", "problem.time={end: 20, intervals: 4}"],
     "poseidon-ace": ["problem.resolution=[64, 64]", "problem.initial.waves=[8, 16]", "problem.reaction.where.a=12100"],
     "well-gray-scott": ["problem.time={end: 10, intervals: 1}"],
+    "well-shear-flow": [
+        "problem.time={end: 0.2, intervals: 2}",
+        "problem.initial.thickness=[0.2, 0.4]",
+        "problem.tracer.thickness=[0.2, 0.4]",
+        "solver.simulate_resolution=[96, 192]",
+    ],
     "wave-gauss": ["problem.resolution=[64, 64]"],
 }
 """Trajectories that take minutes, for a moment."""

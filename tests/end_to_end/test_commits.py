@@ -104,7 +104,7 @@ def test_the_syncs_of_four_writers_overlap(library: Path, root: Path, writers: W
     for process in writers.processes:
         writers.go(process)
     for process in writers.processes:
-        assert process.wait(60) == 0
+        assert process.wait(180) == 0
     assert len(_manifests(root)) == 16
     syncs = sorted(tuple(map(float, line.split())) for line in log.read_text().splitlines())
     busy, until_now = 0.0, 0.0
@@ -126,14 +126,14 @@ def test_a_writer_that_hangs_stops_nobody_and_is_too_late(
     assert not _manifests(root)
     other = writers.start(range(16))
     writers.go(other)
-    assert other.wait(60) == 0
+    assert other.wait(180) == 0
     sweep(LocalDisk(root), alone=False)
     assert list(root.rglob("*.tmp")), "the temporary files of a living writer"
     store = open_work(root)[1]
     store.finish()
     before = {path: path.read_bytes() for path in root.rglob("*") if path.is_file() and path.suffix != ".tmp"}
     slow.send_signal(signal.SIGCONT)
-    assert slow.wait(60) == 0
+    assert slow.wait(180) == 0
     assert {path: path.read_bytes() for path in root.rglob("*") if path.is_file()} == before
     found = pdemill.verify(root)
     assert found.ok, found.faults
@@ -144,7 +144,7 @@ def test_a_lock_on_the_manifests_stops_nobody(root: Path, writers: Writers) -> N
     with Lock(root / "_manifest"):
         other = writers.start(range(16))
         writers.go(other)
-        assert other.wait(60) == 0
+        assert other.wait(180) == 0
     assert len(_manifests(root)) == 16
 
 

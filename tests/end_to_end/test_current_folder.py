@@ -54,6 +54,6 @@ def test_serve(folder: Path, tmp_path: Path) -> None:
     """Broker, worker, API, and the process behind a preview."""
     with Server(tmp_path / "data", workers=1, folder=folder) as server:
         with server.client() as client:
-            client.submit(SPEC).wait(timeout=60)
+            client.submit(SPEC).wait(timeout=180)
         preview = httpx.get(f"{server.url}/new/preview.png", params={"spec": str(pack(validate(SPEC)))}, timeout=60)
         assert preview.status_code == 200, preview.text

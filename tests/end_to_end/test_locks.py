@@ -104,7 +104,7 @@ def test_a_server_works_without_flock_and_keeps_a_second_one_out(library: Path, 
     with Server(folder / "data", 1, None, **environment) as server:
         with server.client() as client:
             job = client.submit(SPEC)
-            job.wait(60)
+            job.wait(180)
             assert len(job.open("train")) == 2
         second = [RUN, "serve", "--data-dir", str(folder / "data"), "--port", str(free_port())]
         assert "is being served already" in _run(second, environment).stderr

@@ -219,7 +219,7 @@ def test_the_service_runs_on_a_broker_of_ones_own(variables: dict[str, str], bro
     own = {"PYTHONPATH": variables["PYTHONPATH"], "PDEMILL_REDIS_URL": broker}
     with Server(tmp_path / "data", 1, None, **own) as server, server.client() as client:
         done = client.submit(GRID)
-        assert done.wait(timeout=60).open("train")[0]["y"].shape == (1, 12, 10)
+        assert done.wait(timeout=180).open("train")[0]["y"].shape == (1, 12, 10)
         refused = client.submit({**GRID, "solver": {"method": "amg"}})
         with pytest.raises(JobError, match=r"solver.method amg needs petsc4py: pip install 'pdemill\[petsc\]'"):
-            refused.wait(timeout=60)
+            refused.wait(timeout=180)

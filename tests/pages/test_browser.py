@@ -37,7 +37,7 @@ def test_a_job_from_the_form_to_the_gallery(browser: Any, server: Server, compla
         page.get_by_role("button", name="Submit").click()
         playwright.expect(page).to_have_url(re.compile("/jobs/[0-9a-f]+$"))
         page.evaluate("window.stayed = true")
-        playwright.expect(page.locator("#live .status")).to_have_text("successful", timeout=60_000)
+        playwright.expect(page.locator("#live .status")).to_have_text("successful", timeout=120_000)
         playwright.expect(page.get_by_role("button", name="Cancel")).to_have_count(0)
         assert page.evaluate("window.stayed") is True
         playwright.expect(page.locator("#rates canvas")).to_be_visible()
@@ -62,9 +62,9 @@ def test_a_job_that_runs_is_followed_and_cancelled(browser: Any, server: Server,
         page.evaluate("window.stayed = true")
         done = page.locator("#live dd").nth(1)
         before = done.inner_text()
-        playwright.expect(done).not_to_have_text(before, timeout=60_000)
+        playwright.expect(done).not_to_have_text(before, timeout=120_000)
         cells = page.locator("#live .finished").count()
-        page.wait_for_event("requestfinished", lambda request: request.url.endswith("/findings"), timeout=60_000)
+        page.wait_for_event("requestfinished", lambda request: request.url.endswith("/findings"), timeout=120_000)
         assert page.locator("#live .finished").count() >= cells
         _shots(browser, complaints, {"running": f"{server.url}/jobs/{job.id}"})
         page.keyboard.press("Tab")
@@ -102,7 +102,7 @@ def test_pages_can_be_read_in_light_and_dark_narrow_and_wide(
     browser: Any, server: Server, complaints: list[str]
 ) -> None:
     with server.client() as client:
-        job = client.submit(DARCY).wait(60)
+        job = client.submit(DARCY).wait(180)
     pages = {"jobs": "/", "job": f"/jobs/{job.id}", "gallery": f"/jobs/{job.id}/gallery", "use": f"/jobs/{job.id}/use",
              "new": "/new", "yaml": "/new/yaml", "catalogue": "/catalogue"}  # fmt: skip
     _shots(browser, complaints, {name: server.url + place for name, place in pages.items()})

@@ -135,8 +135,8 @@ def test_figures_that_change_move_nothing(browser: Any, api: Api, darcy_store: P
             each.evaluate("window.jumps = []")
         for done, (path, text) in zip((23, 39, 47), sorted(aside.items()), strict=True):
             path.write_bytes(text)
-            playwright.expect(page.locator("#live")).to_contain_text(f"{done} of 47", timeout=10_000)
-            playwright.expect(row).to_contain_text(f"{done} / 47", timeout=10_000)
+            playwright.expect(page.locator("#live")).to_contain_text(f"{done} of 47", timeout=60_000)
+            playwright.expect(row).to_contain_text(f"{done} / 47", timeout=60_000)
         for each in (page, other):
             moved = [jump for jump in each.evaluate("window.jumps") if "findings" not in jump]
             assert moved == []

@@ -65,7 +65,7 @@ def _await_shards(server: Server, job: Job, shards: int) -> None:
 
 
 def _ends_well(server: Server, job: Job, undisturbed: str) -> None:
-    job.wait(timeout=100)
+    job.wait(timeout=180)
     found = pdemill.verify(job.results()["store"]["path"], samples=0)
     assert found.ok
     assert found.content == undisturbed
@@ -169,7 +169,7 @@ def test_a_whole_worker_is_stopped(server: Server, undisturbed: str) -> None:
         finally:
             for pid in stopped[::-1]:
                 os.kill(pid, signal.SIGCONT)
-        client.submit({**FIRST, "seed": 3, "splits": {"train": 24}}).wait(timeout=60)
+        client.submit({**FIRST, "seed": 3, "splits": {"train": 24}}).wait(timeout=180)
         until(lambda: not list(root.rglob("*.tmp")), what="the end of late writers")
         assert _files(root) == before
         _ends_well(server, job, undisturbed)
@@ -195,7 +195,7 @@ def test_the_broker_pauses_for_half_a_minute(server: Server, undisturbed: str) -
         until(lambda: time.monotonic() - then > 30, what="half a minute")
         os.kill(broker, signal.SIGCONT)
         _ends_well(server, job, undisturbed)
-        other.wait(timeout=60)
+        other.wait(timeout=180)
         assert {m["run"]["attempt"] for m in server.manifests(job.state["dataset"]).values()} == {1}
 
 

@@ -169,5 +169,5 @@ def test_a_damaged_board_is_moved_aside(tmp_path: Path, file: str) -> None:
     (tmp_path / "broker" / "appendonlydir" / file).write_bytes(data)
     with server, server.client() as client:
         assert len(list(tmp_path.glob("broker.damaged-*/appendonlydir"))) == 1
-        store = client.job(job.id).wait(60).results()["store"]["path"]
+        store = client.job(job.id).wait(180).results()["store"]["path"]
     assert pdemill.verify(store, samples=0).ok

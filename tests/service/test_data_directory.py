@@ -107,7 +107,7 @@ def test_a_job_goes_on_when_it_is_back(root: Path, tmp_path: Path) -> None:
         assert not server.pids("api")
         moved.rename(root)
         until(server.ready, what="readiness")
-        store = job.refresh().wait(100).results()["store"]["path"]
+        store = job.refresh().wait(180).results()["store"]["path"]
     assert pdemill.verify(store).content == pdemill.verify(tmp_path / "peace.zarr", samples=0).content
     assert not list(root.rglob("*.tmp"))
 

@@ -30,7 +30,7 @@ with Server(disk / "data", workers=2) as server, server.client() as client:
     assert job.status == "running", job.state
     print("message", job.state["message"])
     subprocess.run(["mount", "-o", "remount,size=200m", str(disk)], check=True)
-    job.wait(timeout=90)
+    job.wait(timeout=180)
     found = pdemill.verify(job.results()["store"]["path"])
     attempts = [m["run"]["attempt"] for m in server.manifests(job.state["dataset"]).values()]
     print("ok", found.ok, "left", len(list(disk.rglob("*.tmp"))), "attempts", max(attempts))

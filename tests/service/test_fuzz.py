@@ -10,6 +10,7 @@ from math import ceil
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 import requests
 import schemathesis
@@ -25,6 +26,7 @@ from schemathesis.specs.openapi.checks import (
     unsupported_method,
 )
 
+from pdemill import arrays
 from pdemill.service.submission import queued
 from pdemill.settings import Settings
 from pdemill.solvers.estimate import estimate
@@ -42,18 +44,25 @@ CASES: dict[str, tuple[int, int]] = {
     "GET /v1/datasets/{dataset}/store/{path}": (200, 0), "GET /v1/problems/{family}/schema": (60, 0),
     "GET /v1/presets/{preset}": (120, 0), "GET /v1/problems": (1, 0), "GET /v1/presets": (1, 0), "GET /healthz": (1, 0),
     "GET /readyz": (1, 0), "GET /metrics": (1, 0), "GET /v1/server": (1, 0), "PUT /v1/server/{switch}": (4, 30),
-    "DELETE /v1/server/{switch}": (4, 30),
+    "DELETE /v1/server/{switch}": (4, 30), "POST /v1/arrays": (60, 60), "GET /v1/arrays": (1, 0),
+    "GET /v1/arrays/{array}": (30, 30), "GET /v1/arrays/uploads/{upload}": (30, 30),
+    "PUT /v1/arrays/uploads/{upload}": (60, 60), "POST /v1/arrays/uploads/{upload}": (30, 30),
+    "DELETE /v1/arrays/uploads/{upload}": (30, 30),
 }  # fmt: skip
 """Requests to draw for each operation: some that fit its description, some that do not (where all text fits, there
 are none). Those that schemathesis derives from every part of the description come on top."""
 DERIVED: dict[str, tuple[int | None, int]] = {"POST /v1/jobs": (None, 25), "POST /v1/jobs/validate": (500, 1)}
 """Of the 30,000 requests derived from the description of specs: up to which, and every how-manieth."""
+SUCCESS = {
+    "GET /readyz": 503, "POST /v1/jobs": 202, "POST /v1/arrays": 201, "DELETE /v1/arrays/uploads/{upload}": 204,
+}  # fmt: skip
 FEW, MOST = 10, 100
 """The quick tests draw one request in FEW, and take those derived up to MOST."""
 CHECKS = [
     status_code_conformance, content_type_conformance, response_headers_conformance, response_schema_conformance,
     unsupported_method,
 ]  # fmt: skip
+VALUES = np.ones((1, 2, 2))
 FUZZ = settings(
     derandomize=True, database=None, deadline=None, phases=[Phase.generate], suppress_health_check=list(HealthCheck)
 )
@@ -80,6 +89,14 @@ def schema(api: Api) -> Any:
     return schemathesis.openapi.from_dict(api.get("/v1/openapi.json").json)
 
 
+def uploaded(api: Api) -> str:
+    """An upload of VALUES that is all there."""
+    data = b"".join(arrays.npy_parts(arrays.hold(VALUES), 10**6))
+    begun = api.post("/v1/arrays", {"bytes": len(data)}).json["id"]
+    api.ask("PUT", f"/v1/arrays/uploads/{begun}", (), data)
+    return str(begun)
+
+
 def known(api: Api, store: Path, label: str) -> st.SearchStrategy[dict[str, Any]]:
     """Path parameters that lead to something."""
     job, dataset = api.finished(store)
@@ -88,10 +105,12 @@ def known(api: Api, store: Path, label: str) -> st.SearchStrategy[dict[str, Any]
         spec = load_spec(DARCY, ["seed=99"])
         jobs += [api.state.ledger.submit("anyone", queued(spec, estimate(spec)), None)[0].id for _ in range(20)]
     files = [str(path.relative_to(store)) for path in store.rglob("*") if path.is_file()]
+    uploads = [uploaded(api) for _ in range(20 if label.startswith("DELETE /v1/arrays") else 1)]
     values = {
         "job": st.sampled_from(jobs), "dataset": st.just(dataset), "path": st.sampled_from(files),
         "sample": st.integers(-1, 50), "family": st.sampled_from(["darcy", "thermal"]),
         "preset": st.sampled_from(preset_names()), "switch": st.sampled_from(["paused", "drained"]),
+        "array": st.just(arrays.hold(VALUES)), "upload": st.sampled_from(uploads),
     }  # fmt: skip
     return st.fixed_dictionaries({name: values[name] for name in values if f"{{{name}}}" in label})
 
@@ -164,7 +183,7 @@ def test_an_operation_keeps_its_word(
                 some(given(drawn(api, darcy_store, operation, mode))(ask))()
     assert derived > 0
     assert len(statuses) - derived >= sum(CASES[label]) / share
-    success = 503 if label == "GET /readyz" else 202 if label == "POST /v1/jobs" else 200
+    success = SUCCESS.get(label, 200)
     assert success in statuses[derived:]
     assert not [record for record in caplog.records if record.levelno >= logging.ERROR]
 

@@ -31,6 +31,18 @@ SMALL: dict[str, Any] = {
     "splits": {"train": 20, "test": 5},
     "store": {"shard": 8},
 }
+FLAME: dict[str, Any] = {
+    "problem": {
+        "family": "kuramoto_sivashinsky",
+        "resolution": [48],
+        "domain": {"lengths": [16]},
+        "initial": {"field": "sines", "terms": 3, "waves": [1, 2]},
+        "time": {"end": 0.5, "intervals": 2},
+    },
+    "samples": 2,
+    "solver": {"method": "etdrk4", "first_step": 0.1},
+    "store": {"states": True},
+}
 PLUGIN = '''
 import os, signal, time
 from typing import Literal
@@ -86,7 +98,7 @@ def client(server: Server) -> Iterator[Client]:
 def finished(server: Server) -> Iterator[Job]:
     """A job on SMALL that has ended."""
     with server.client() as client:
-        yield client.submit(SMALL).wait(60)
+        yield client.submit(SMALL).wait(180)
 
 
 def _deadly(how: str, **changes: Any) -> dict[str, Any]:
@@ -113,9 +125,23 @@ def test_the_answer_to_a_submission_says_where_to_go(server: Server) -> None:
     assert fields <= set(answer.json())
 
 
+def test_the_trajectories_of_a_job_go_on(client: Client, server: Server, finished: Job, tmp_path: Path) -> None:
+    short = client.submit(FLAME).wait(60)
+    longer = {**FLAME, "problem": {**FLAME["problem"], "time": {"end": 1.0, "intervals": 4}}}
+    job = client.submit(longer, lengthen=short.id).wait(60)
+    assert pdemill.generate(longer, tmp_path / "here.zarr", workers=0).lengthened == 0
+    store = job.results()["store"]["path"]
+    assert pdemill.verify(store).content == pdemill.verify(tmp_path / "here.zarr").content
+    runs = [json.loads(path.read_text())["run"] for path in Path(store).glob("_manifest/train-*.json")]
+    assert [run["lengthened"] for run in runs] == [2]
+    for other in (finished.id, job.id, "nobody"):
+        with pytest.raises(ServerError, match=r"cannot be lengthened|another spec|stored times|no such job"):
+            client.submit({**longer, "seed": 5}, lengthen=other)
+
+
 def test_progress_grows_to_a_hundred(client: Client) -> None:
     tallies: list[Tally] = []
-    client.submit({**SMALL, "seed": 2}).wait(60, tallies.append, every=0.01)
+    client.submit({**SMALL, "seed": 2}).wait(180, tallies.append, every=0.01)
     done = [tally.done for tally in tallies]
     assert done == sorted(done)
     assert (done[0], done[-1]) == (0, 25)
@@ -138,7 +164,7 @@ def test_two_jobs_at_once_share_one_data_set(client: Client) -> None:
     first, second = client.submit(spec), client.submit(spec)
     until(lambda: second.refresh().status == "running")
     assert first.cancel().status == "dismissed"
-    assert second.wait(60).state["samples_done"] == 30
+    assert second.wait(180).state["samples_done"] == 30
 
 
 def test_a_repeated_request_gives_the_same_job(server: Server) -> None:
@@ -248,17 +274,17 @@ def test_a_store_that_vanishes_is_made_anew(client: Client, server: Server) -> N
     until(lambda: len(server.manifests(job.state["dataset"])) >= 2)
     store = server.data_dir / "datasets" / f"{job.state['dataset']}.zarr"
     store.rename(server.data_dir / "moved-away.zarr")
-    assert job.wait(60).open("train")[0:40]["y"].shape == (40, 1, 16, 12)
+    assert job.wait(180).open("train")[0:40]["y"].shape == (40, 1, 16, 12)
 
 
 def test_a_damaged_store_is_repaired_by_submitting_again(client: Client) -> None:
     spec = {**SMALL, "seed": 6}
-    job = client.submit(spec).wait(60)
+    job = client.submit(spec).wait(180)
     store = Path(job.results()["store"]["path"])
     before = pdemill.verify(store).content
     (store / "train" / "solution" / "c" / "1" / "0" / "0" / "0").unlink()
     assert not pdemill.verify(store).ok
-    client.submit(spec).wait(60)
+    client.submit(spec).wait(180)
     assert pdemill.verify(store).content == before
 
 
@@ -279,7 +305,7 @@ def test_a_finished_shard_that_is_damaged_is_solved_again(client: Client, server
     until(lambda: "train-00000" in server.manifests(dataset))
     file = server.data_dir / "datasets" / f"{dataset}.zarr" / "train" / "solution" / "c" / "0" / "0" / "0" / "0"
     file.write_bytes(file.read_bytes()[:100])
-    assert job.wait(60).open("train")[0:40]["y"].shape == (40, 1, 16, 12)
+    assert job.wait(180).open("train")[0:40]["y"].shape == (40, 1, 16, 12)
     assert file.stat().st_size > 100
 
 
@@ -294,10 +320,10 @@ def test_a_shard_that_fails_three_times_ends_the_job(client: Client, server: Ser
     """Other jobs are none the worse."""
     job = client.submit(_deadly(how))
     with pytest.raises(JobError, match=message.replace("?", "\\?")):
-        job.wait(90)
+        job.wait(180)
     begun = [line for line in server.log("worker").splitlines() if f"begun dataset={job.state['dataset']}" in line]
     assert len([line for line in begun if "unit=train-00000" in line]) == 3
-    client.submit({**SMALL, "seed": 77}).wait(60)
+    client.submit({**SMALL, "seed": 77}).wait(180)
 
 
 def test_samples_without_a_solution_fail_the_job_and_keep_the_store(client: Client) -> None:
@@ -305,7 +331,7 @@ def test_samples_without_a_solution_fail_the_job_and_keep_the_store(client: Clie
     problem = {"family": "darcy", "resolution": [8, 8], "coefficient": {"field": "chebyshev"}}
     job = client.submit({"problem": problem, "samples": 4})
     with pytest.raises(JobError, match="4 of 4 samples have no certified solution; the store has the others"):
-        job.wait(60)
+        job.wait(180)
     assert job.results()["splits"] == [{"split": "train", "samples": 4, "certified": 0, "failed": 4, "estimated": 0}]
 
 
@@ -406,7 +432,7 @@ def test_a_point_that_is_not_inside_ends_the_job_with_its_number(client: Client)
 
 def test_a_store_is_deleted_on_request_only(client: Client) -> None:
     spec = {**SMALL, "seed": 50}
-    first = client.submit(spec).wait(60)
+    first = client.submit(spec).wait(180)
     second = client.submit(spec)
     path = Path(first.results()["store"]["path"])
     with pytest.raises(ServerError, match="add \\?delete_store=true"):
@@ -415,7 +441,7 @@ def test_a_store_is_deleted_on_request_only(client: Client) -> None:
     assert path.exists()
     assert second.delete_store().state["message"] == "its store was deleted"
     assert not path.exists()
-    assert client.submit(spec).wait(60).open("test")[4]["y"].shape == (1, 16, 12)
+    assert client.submit(spec).wait(180).open("test")[4]["y"].shape == (1, 16, 12)
 
 
 def test_readiness_names_the_part_that_is_missing(server: Server) -> None:
@@ -439,7 +465,7 @@ def _not_ready(server: Server) -> dict[str, Any]:
 def test_metrics_count_what_was_done(server: Server, finished: Job) -> None:
     until(lambda: _metrics(server)["pdemill_worker_slots"] == 2)
     before = _metrics(server)
-    finished._client.submit({**SMALL, "seed": 60, "solver": {"method": "cg"}}).wait(60)
+    finished._client.submit({**SMALL, "seed": 60, "solver": {"method": "cg"}}).wait(180)
     after = _metrics(server)
     grown = {name: after[name] - before.get(name, 0) for name in after}
     assert grown['pdemill_samples_total{result="certified"}'] == 25
@@ -462,7 +488,7 @@ def test_what_the_planner_measured_is_in_the_results_and_the_dry_run(server: Ser
         "samples": 8,
         "solver": {"trial": "always"},
     }
-    results = client.submit(spec).wait(60).results()
+    results = client.submit(spec).wait(180).results()
     trial = results["trial"]
     assert results["plan"]["method"] in {c["method"]["method"] for c in trial["candidates"] if c["seconds"]}
     found = httpx.post(f"{server.url}/v1/jobs/validate", json=spec).json()

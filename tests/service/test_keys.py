@@ -79,6 +79,8 @@ def test_strangers_get_nothing(api: Api, anns: tuple[str, str], case: str) -> No
             family="darcy",
             preset="fno-darcy",
             switch="paused",
+            array="0" * 64,
+            upload="0" * 32,
         )
         for method in methods:
             if path not in OPEN:

@@ -48,7 +48,7 @@ def test_shards_take_no_more_room_when_they_are_finished() -> None:
 def test_a_data_set_is_prepared_then_solved_then_finished() -> None:
     track = Track("a")
     assert _ready(track) == [PREPARE]
-    track.issue(PREPARE, Issue(0.0))
+    track.issue(PREPARE, Issue())
     assert _ready(track) == []
     track.prepared(Shards({"train": 2}, 1))
     assert _ready(track) == ["train-00000", "train-00001"]
@@ -61,14 +61,14 @@ def test_a_data_set_is_prepared_then_solved_then_finished() -> None:
 
 def test_nothing_is_handed_out_twice() -> None:
     track = _prepared(3)
-    track.issue("train-00001", Issue(0.0))
+    track.issue("train-00001", Issue())
     assert _ready(track, 1.0) == ["train-00000", "train-00002"]
 
 
 def test_a_store_that_is_read_again_keeps_what_is_handed_out() -> None:
     track = _prepared(3)
     for name in ("train-00000", "train-00001"):
-        track.issue(name, Issue(0.0))
+        track.issue(name, Issue())
     again = Shards({"train": 3}, 1)
     again.finish(1)
     track.prepared(again)
@@ -81,23 +81,36 @@ def test_a_store_that_is_read_again_keeps_what_is_handed_out() -> None:
 
 def test_a_unit_without_lease_is_lost_after_a_while() -> None:
     track = _prepared(1)
-    track.issue("train-00000", Issue(0.0))
-    assert track.lost({Unit("a", "train-00000")}, set(), now=100.0) == []
+    track.issue("train-00000", Issue())
+    assert track.lost({Unit("a", "train-00000")}, set(), now=99.0) == []
+    assert track.lost(set(), set(), now=100.0) == []
     assert track.lost(set(), set(), now=100.0 + GRACE_SECONDS) == []
     assert track.lost(set(), set(), now=100.1 + GRACE_SECONDS) == ["train-00000"]
     track.take_back("train-00000")
     assert _ready(track, 200.0) == ["train-00000"]
 
 
+def test_a_pause_of_whoever_looks_loses_nothing() -> None:
+    """Looked at again after a pause, a unit may be on its way from the queue to its lease."""
+    track, late = _prepared(1), 2 * GRACE_SECONDS
+    track.issue("train-00000", Issue())
+    assert track.lost({Unit("a", "train-00000")}, set(), now=0.0) == []
+    assert track.lost(set(), set(), now=late) == []
+    assert track.lost({Unit("a", "train-00000")}, set(), now=late + 1) == []
+    assert track.lost(set(), set(), now=2 * late) == []
+
+
 def test_a_unit_that_waits_in_the_queue_is_not_lost() -> None:
     """But one that does not, and has never been leased, is, whatever else waits: its worker died as it took it."""
     track = _prepared(2)
     for name in ("train-00000", "train-00001"):
-        track.issue(name, Issue(0.0))
+        track.issue(name, Issue())
     waiting = {Unit("a", "train-00000")}
+    assert track.lost(set(), waiting, now=0.0) == []
     assert track.lost(set(), waiting, now=1000.0) == ["train-00001"]
     track.take_back("train-00001")
     assert track.lost(set(), waiting, now=2000.0) == []
+    assert track.lost(set(), set(), now=2000.0) == []
     assert track.lost(set(), set(), now=2000.1 + GRACE_SECONDS) == ["train-00000"]
 
 
@@ -105,7 +118,7 @@ def test_a_unit_that_waits_in_the_queue_is_not_lost() -> None:
 def test_a_blocked_unit_is_left_alone_for_longer_and_longer(failures: int, pause: float) -> None:
     track = _prepared(1)
     for _ in range(failures):
-        track.issue("train-00000", Issue(0.0))
+        track.issue("train-00000", Issue())
         track.failed("train-00000", 0.0)
     assert not _ready(track, pause - 0.1)
     assert _ready(track, pause)
@@ -118,7 +131,7 @@ def test_a_store_that_cannot_be_read_is_prepared_again_less_and_less_often() -> 
     while now < 60.0:
         if _ready(track, now):
             times.append(now)
-            track.issue(PREPARE, Issue(now))
+            track.issue(PREPARE, Issue())
             track.done(PREPARE)
             track.prepared(None)
             track.failed(PREPARE, now)
@@ -131,7 +144,7 @@ def test_where_everything_is_blocked_no_more_is_tried() -> None:
     track = _prepared(1000)
     for turn in range(100):
         for name in _ready(track, 20.0 * turn)[:50]:
-            track.issue(name, Issue(0.0))
+            track.issue(name, Issue())
             track.failed(name, 20.0 * turn)
     assert len(track.blocked) <= 50
     assert len(_ready(track, 1e6)) == len(track.blocked) >= MOST_BLOCKED

@@ -142,10 +142,10 @@ def test_a_server_mends_what_rots(tmp_path: Path) -> None:
             "store": {"shard": 8}}  # fmt: skip
     scrubbing = Server(tmp_path, 1, None, PDEMILL_SCRUB_HOURS="0", PDEMILL_SCRUB_RATE="1e9")
     with scrubbing as server, server.client() as client:
-        job = client.submit(spec).wait(60)
+        job = client.submit(spec).wait(180)
         root = Path(job.results()["store"]["path"])
         before = pdemill.verify(root).content
-        for again in (lambda: client.submit(spec).wait(60), lambda: None):
+        for again in (lambda: client.submit(spec).wait(180), lambda: None):
             flip(root / "train/solution/c/2/0/0/0")
             again()
             until(lambda: pdemill.verify(root, samples=0).ok, 60, "a whole store")

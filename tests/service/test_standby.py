@@ -63,6 +63,6 @@ def test_a_second_api_shows_the_same_and_takes_over(tmp_path: Path) -> None:
             until(lambda: (job.refresh().state["shards_done"] or 0) > 2, what="finished shards")
             assert job.status == "running"
             os.kill(pid, signal.SIGKILL)
-            job.wait(timeout=90)
+            job.wait(timeout=180)
             assert job.state["samples_done"] == 1600
             assert _ready(url)

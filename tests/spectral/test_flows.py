@@ -13,6 +13,7 @@ import pytest
 
 import pdemill
 from pdemill.points import Array
+from pdemill.solvers.job import open_job
 from pdemill.solvers.spectral.exponential import ETDRK4
 from pdemill.solvers.spectral.grid import PeriodicGrid, Spectra
 from pdemill.solvers.spectral.march import SpectralMarch
@@ -25,11 +26,12 @@ from pdemill.solvers.spectral.symbols import (
     projected,
     weights_of,
 )
+from pdemill.spec import validate
 from pdemill.spec.field import Function
 from pdemill.spec.terms import Terms
 from tests.evolving import formula
 from tests.spectral.test_exact import NOTHING, error, number, vortices
-from tests.spectral.test_trajectories import EDDIES, INKS, ROSSBY, arrays, changed
+from tests.spectral.test_trajectories import DUST, EDDIES, INKS, ROSSBY, arrays, changed
 
 TURN = 2.0 * np.pi
 SQUARE, CUBE = PeriodicGrid((32, 32), (TURN,) * 2), PeriodicGrid((16, 16, 16), (TURN,) * 3)
@@ -57,7 +59,10 @@ def march(terms: Terms, grid: PeriodicGrid, u: Spectra, end: float, steps: int) 
     assert products is not None
     sources = [np.broadcast_to(np.asarray(one.source(grid.points), float), grid.shape) for one in of_unknowns(terms)]
     symbols = Symbols(
-        terms, linear_symbol(terms, grid), weights_of(terms, products), grid.spectra(np.stack(sources)).ravel()
+        terms,
+        linear_symbol(terms, grid),
+        weights_of(terms, products, grid),
+        grid.spectra(np.stack(sources)).ravel(),
     )
     found = u[None].copy()
     SpectralMarch(grid, ETDRK4(), products, [symbols]).advance(found, end, steps)
@@ -194,6 +199,31 @@ def test_a_flow_that_is_flat_is_one_in_two_dimensions() -> None:
         assert error(again, np.roll(np.transpose(found, axes), turn, axis=0)) < 1e-11
 
 
+def test_what_stands_on_a_flat_flow_is_a_tracer_of_it() -> None:
+    """Where nothing depends on z, v_z is carried along: a tracer of the same diffusivity stays it."""
+    grid = PeriodicGrid((24, 24, 8), (TURN,) * 3)
+    x, y, z = places(grid)
+    start = np.stack([np.sin(y) + 0.3, np.cos(2.0 * x), np.sin(x + y) + 2.0 * np.cos(x), 0.0 * z])
+    start[3] = start[2]
+    carried = Terms((number(NU),), NOTHING, passive_advection=number(1.0))
+    terms = flow()
+    found = marched(replace(terms, others=(*terms.others, carried)), grid, start, 2.0, 40)
+    assert error(found[2], start[2]) > 0.1
+    assert error(found[3], found[2]) < 1e-12
+    assert found[:3].tobytes() == marched(terms, grid, start[:3], 2.0, 40).tobytes()
+
+
+def test_a_uniform_flow_carries_a_tracer_in_three_dimensions() -> None:
+    x, y, z = places(CUBE)
+    speeds, waves = np.array([0.5, -1.0, 0.25]), np.array([1, 2, -1])
+    carried = Terms((number(KAPPA),), NOTHING, passive_advection=number(1.0))
+    terms = flow()
+    start = np.stack([*(np.full(CUBE.shape, speed) for speed in speeds), 3.0 + np.sin(x + 2.0 * y - z)])
+    found = marched(replace(terms, others=(*terms.others, carried)), CUBE, start, 1.0, 40)
+    gone = float(speeds @ waves)
+    assert error(found[3], 3.0 + np.sin(x + 2.0 * y - z - gone) * np.exp(-6.0 * KAPPA)) < 1e-6
+
+
 def test_the_taylor_green_vortex_makes_small_eddies_as_its_series_says() -> None:
     """Without viscosity <|rot v|^2> = 3/4 (1 + 5/48 t^2 + ..): Taylor and Green 1937, here by differences in t."""
     grid = PeriodicGrid((24, 24, 24), (TURN,) * 3)
@@ -211,20 +241,40 @@ def test_the_taylor_green_vortex_makes_small_eddies_as_its_series_says() -> None
     assert (4.0 * first - second) / 3.0 == pytest.approx(5.0 / 48.0, rel=1e-4)
 
 
+@pytest.mark.parametrize("radius", [None, 0.3])
 @pytest.mark.parametrize("waves", [(1, 0), (2, 1), (3, -2)])
-def test_rossby_waves_go_west_as_they_should(waves: tuple[int, int]) -> None:
+def test_rossby_waves_go_west_as_they_should(waves: tuple[int, int], radius: float | None) -> None:
     """One wave carries itself nowhere: w = cos(k x + m y + beta k t / (k^2 + m^2)) e^(-(nu (k^2 + m^2) + mu) t)
-    (Pedlosky 1987, "Geophysical Fluid Dynamics", section 3.10)."""
+    (Pedlosky 1987, "Geophysical Fluid Dynamics", section 3.10); above a radius of deformation r all of it is slower, by
+    (k^2 + m^2) / (k^2 + m^2 + 1 / r^2)."""
     grid, beta, mu = PeriodicGrid((32, 24), (TURN, TURN / 2.0)), 5.0, 0.1
     terms = Terms((number(NU),), NOTHING, reaction=number(mu), vorticity_advection=number(1.0), planetary=number(beta))
     x, y = places(grid)
     k, m = waves[0], 2 * waves[1]
     square = k * k + m * m
+    share = 1.0
+    if radius is not None:
+        terms, share = replace(terms, deformation=number(radius)), square / (square + radius**-2)
 
     def wave(t: float) -> Array:
+        t *= share
         return np.asarray(np.cos(k * x + m * y + beta * k * t / square) * np.exp(-(NU * square + mu) * t))
 
     assert error(marched(terms, grid, wave(0.0)[None], 3.0, 4)[0], wave(3.0)) < 1e-12
+
+
+def test_above_a_radius_of_deformation_energy_and_potential_enstrophy_are_kept() -> None:
+    """<psi q> and <q^2>, q = w + psi / r^2; the enstrophy is not."""
+    grid, radius = SQUARE, 0.5
+    terms = Terms((NOTHING,), NOTHING, vorticity_advection=number(1.0), deformation=number(radius))
+    kept = []
+    for t in (0.0, 1.0):
+        w = grid.spectra(marched(terms, grid, vortices(grid)[None], t, 200) if t else vortices(grid)[None])[0]
+        psi = w * grid.inverse_squared
+        q = w + psi / radius**2
+        kept.append([((a.conj() * b).real * grid.multiplicity).sum() for a, b in ((psi, q), (q, q), (w, w))])
+    assert kept[1][:2] == pytest.approx(kept[0][:2], rel=1e-8)
+    assert abs(kept[1][2] / kept[0][2] - 1.0) > 1e-4
 
 
 def test_without_rotation_it_is_navier_stokes(tmp_path: Path) -> None:
@@ -276,6 +326,22 @@ def test_a_stored_beltrami_flow_is_exact(tmp_path: Path) -> None:
     start = np.stack([np.sin(z) + np.cos(y), np.sin(x) + np.cos(z), np.sin(y) + np.cos(x)])  # cos(x) e_x is a gradient
     for frame, t in enumerate((0.0, 0.5, 1.0)):
         assert error(found[:, frame], start * np.exp(-NU * t)) < 1e-12
+
+
+def test_a_tracer_of_a_flow_in_space_is_stored_last(tmp_path: Path) -> None:
+    spec = changed(DUST, problem__outputs=["vorticity", "velocity"], samples=2, store={"dtype": "float64"})
+    assert not pdemill.generate(spec, tmp_path / "s.zarr", workers=0).failures
+    data = pdemill.open(tmp_path / "s.zarr")
+    assert data.channels == ("initial_x", "initial_y", "initial_z", "viscosity", "tracer", "diffusivity")
+    assert data.solution_channels[-2:] == ("velocity_z", "tracer")
+    columns = arrays(tmp_path / "s.zarr")
+    tracer = columns["solution"][:, -1]
+    assert np.abs(tracer.mean(axis=(2, 3, 4)) - 2.0).max() < 1e-14
+    assert (np.diff(tracer.var(axis=(2, 3, 4)), axis=1) < 0.0).all()
+    np.testing.assert_array_equal(columns["input"][:, [0, 1, 2, 4]], columns["solution"][:, 3:, 0])
+    assert pdemill.verify(tmp_path / "s.zarr").faults == ()
+    still = open_job(validate(changed(DUST, problem__initial=[formula("sin(z)"), 0, 0])))
+    assert getattr(still, "channels", None) == ("viscosity", "tracer", "diffusivity")
 
 
 def test_a_tracer_is_stored_last_and_keeps_its_mean(tmp_path: Path) -> None:

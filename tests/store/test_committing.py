@@ -5,7 +5,7 @@ What a manifest certifies is never changed by whoever is late.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
 import numpy as np
@@ -112,7 +112,7 @@ class StoppingDisk(FailingDisk):
             self._meanwhile()
         return False
 
-    def write(self, name: str, data: bytes) -> None:
+    def write(self, name: str, data: bytes | Iterable[bytes]) -> None:
         self._count()
         MemoryDisk.write(self, name, data)
 

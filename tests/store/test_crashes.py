@@ -3,7 +3,7 @@ error; what is left must always be finished to the same bytes."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
 import numpy as np
@@ -103,7 +103,7 @@ class _CountingDisk(FailingDisk):
         super().__init__(MemoryDisk(), 0, "never")
         self.writes: set[int] = set()
 
-    def write(self, name: str, data: bytes) -> None:
+    def write(self, name: str, data: bytes | Iterable[bytes]) -> None:
         super().write(name, data)
         self.writes.add(self.operations)
 

@@ -7,10 +7,14 @@ from typing import Any
 
 import numpy as np
 import pytest
+import zarr
 
 import pdemill
 from pdemill.solvers.job import open_job
+from pdemill.solvers.opening import open_work
 from pdemill.solvers.spectral import written
+from pdemill.solvers.spectral.means import known_means
+from pdemill.solvers.symbolic.equations import Equations
 from pdemill.solvers.trajectories.differences import differences
 from pdemill.solvers.trajectories.job import TrajectoryJob
 from pdemill.solvers.trajectories.ladder import fields_of, marched
@@ -149,3 +153,43 @@ def test_products_that_blow_up_fail(tmp_path: Path) -> None:
     spec = changed(FLAMES, problem__equations="u_t = nu*lap(u) + u**3", solver={"method": "etdrk4", "step": 0.1})
     told = failures(spec, tmp_path / "s.zarr")
     assert len(told) == 4
+
+
+def test_means_are_those_of_their_linear_equations(tmp_path: Path) -> None:
+    """Of equations whose products stand under derivatives, exactly; a mean that drifts is found."""
+    system = {
+        "family": "spectral",
+        "resolution": [32],
+        "equations": ["u_t = 0.05*d(u, x, 2) - 0.5*d(u**2, x) + v - 0.3*u + b", "v_t = 0.05*d(v, x, 2) - 0.7*u - v"],
+        "where": {"b": {"uniform": [0.5, 1.0]}},
+        "source": [{"field": "expression", "formula": "1 + sin(2*pi*x)"}, 0.0],
+        "initial": {"field": "sines", "waves": [1, 2]},
+        "time": {"end": 1.0, "intervals": 4},
+    }
+    spec = {"problem": system, "samples": 2, "store": {"dtype": "float64"}, "solver": {"time_rtol": 1e-9}}
+    assert pdemill.generate(spec, tmp_path / "s.zarr", workers=0).ok
+    assert pdemill.verify(tmp_path / "s.zarr").ok
+    group: Any = zarr.open_group(tmp_path / "s.zarr", mode="r")["train"]
+    assert np.asarray(group["invariant_defect"]).max() < 1e-9
+    job, _ = open_work(tmp_path / "s.zarr")
+    assert isinstance(job, TrajectoryJob)
+    stored = {name: np.asarray(group[name][0]) for name in group.array_keys()}
+    for drift, told in ((0.0, []), (1e-3, ["out of balance"])):
+        start = job.start_of(job.instance("train", 0), 0)
+        moved = stored["solution"] + drift * np.array(job.times)[:, None]
+        found = job.check_balances(start, stored | {"solution": moved}, moved, 1, True)
+        assert [words for words in told if words in found[0]] == told if told else found == []
+
+
+@pytest.mark.parametrize(
+    ("texts", "known"),
+    [
+        (("u_t = d(u**3, x, 2) - d(u, x, 4)",), (0,)),
+        (("u_t = d(u, x, 2) - u**2",), ()),
+        (("u_t = lap(v) - d(u*v, x)", "v_t = u - v**2"), (0,)),
+        (("u_t = v + d(u, x, 2)", "v_t = d(v, x, 2) - v**3"), ()),
+    ],
+)
+def test_means_are_known_where_products_stand_under_derivatives(texts: tuple[str, ...], known: tuple[int, ...]) -> None:
+    equations = Equations.model_validate({"texts": texts, "where": {}, "dimension": 1})
+    assert known_means(equations.split) == known

@@ -24,6 +24,7 @@ class Tensors(Format):
     """Dictionaries of PyTorch tensors, as neuraloperator reads them; any store."""
 
     name = "pt"
+    shares_coordinates = False  # inputs and parameters hold the stretch
 
     def objection(self, source: Source) -> str | None:
         return None

@@ -1,0 +1,287 @@
+"""Users' own arrays, known by their content: [rows, *space] in NPY, NPZ, Zarr or HDF5.
+
+An array's id is the SHA-256 of its type, its shape and its values, whatever file holds them. Stores keep a copy under
+``_arrays``, so that they need no file but their own.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass
+from hashlib import sha256
+from io import BytesIO
+from math import prod
+from pathlib import Path
+from tokenize import TokenError
+from typing import Any
+from zipfile import BadZipFile, ZipFile
+
+import numpy as np
+import zarr
+from numpy.typing import NDArray
+
+from pdemill.addresses import on_disk
+from pdemill.errors import ArrayError, StoreError
+from pdemill.extras import library
+from pdemill.store.disk import LocalDisk
+from pdemill.store.placing import make_folders, write_once
+
+FOLDER = "_arrays"
+MOST_AXES = 4
+"""Of an array: rows, and up to three of space."""
+MOST_PACKED = 1 << 32
+"""Bytes of an array in an NPZ file, which is unpacked in memory."""
+UNREADABLE = (
+    ArrayError, OSError, ValueError, KeyError, TypeError, EOFError, MemoryError, SyntaxError, BadZipFile, TokenError,
+)  # fmt: skip
+"""What reading files that are no arrays raises."""
+_BLOCK = 1 << 24
+"""Bytes read at a time."""
+
+
+@dataclass(frozen=True)
+class Facts:
+    """What is known of an array: its id, its type and shape, its least and its largest value, and the row of either."""
+
+    id: str
+    dtype: str
+    shape: tuple[int, ...]
+    low: float
+    low_row: int
+    high: float
+    high_row: int
+
+    def to_text(self) -> str:
+        return json.dumps(asdict(self))
+
+    @classmethod
+    def of(cls, text: str) -> Facts:
+        found = json.loads(text)
+        return cls(**{**found, "shape": tuple(found["shape"])})
+
+
+@dataclass(frozen=True)
+class UserArray:
+    """An array that is at hand: its facts, and where its rows are."""
+
+    facts: Facts
+    rows: Any
+
+    def row(self, number: int) -> NDArray[np.float64]:
+        """One row, as float64."""
+        return np.asarray(self.rows[number], np.float64)
+
+
+_known: dict[str, UserArray] = {}
+_files: dict[tuple[str, int, int], str] = {}
+_folders: dict[Path, None] = {}
+
+
+def look_in(folder: Path) -> None:
+    """Find arrays in this folder from now on."""
+    _folders.setdefault(folder.absolute())
+
+
+def find(id: str) -> UserArray:
+    """The array with this id. Raises ArrayError where nobody has told where it is."""
+    if id not in _known:
+        for folder in list(_folders):
+            if (folder / f"{id}.npy").is_file():
+                _known[id] = _kept(id, folder)
+                break
+        else:
+            raise ArrayError(
+                f"no array {id[:12]}... is known here: upload it, or give the command line or Python its file, as file"
+            )
+    return _known[id]
+
+
+def hold(values: NDArray[Any]) -> str:
+    """The id of an array in memory, [rows, *space]; it can be found from now on. Raises ArrayError."""
+    facts = _facts(values, "the array")
+    _known[facts.id] = UserArray(facts, values.copy())
+    return facts.id
+
+
+def register(file: str | Path, called: str = "") -> str:
+    """The id of the array in a file, ``k.npy``, ``k.npz#/name``, ``k.zarr#/name`` or ``k.h5#/name``; it can be found
+    from now on. Reads it once, however often it is asked for. ``called``: its name in errors. Raises ArrayError."""
+    called = called or str(file)
+    name, _, inside = str(file).partition("#")
+    path = on_disk(name, "the array", ArrayError)
+    try:
+        stat = path.stat()
+    except OSError as error:
+        raise ArrayError(f"cannot read {called}: {error.strerror}") from None
+    key = f"{path.absolute()}#{inside}", stat.st_mtime_ns, stat.st_size
+    if key not in _files or path.is_dir():
+        try:
+            rows = _opened(path, inside.strip("/"))
+            array = UserArray(_facts(rows, called), rows)
+        except ArrayError:
+            raise
+        except UNREADABLE as error:
+            raise ArrayError(f"cannot read {called}: {str(error) or type(error).__name__:.200}") from None
+        _known[array.facts.id] = array
+        _files[key] = array.facts.id
+    return _files[key]
+
+
+def is_known(id: str) -> bool:
+    """Whether an array can be found here."""
+    try:
+        find(id)
+    except ArrayError:
+        return False
+    return True
+
+
+def npy_bytes(id: str) -> int:
+    """The length of an array as an NPY file."""
+    facts = find(id).facts
+    return len(_header(facts)) + prod(facts.shape) * np.dtype(facts.dtype).itemsize
+
+
+def npy_parts(id: str, most: int) -> Iterator[bytes]:
+    """An array as an NPY file, in parts of so many bytes; the last one may be shorter."""
+    waiting = b""
+    for block in _as_npy(find(id)):
+        waiting += block
+        whole = len(waiting) // most * most
+        yield from (waiting[begin : begin + most] for begin in range(0, whole, most))
+        waiting = waiting[whole:]
+    if waiting:
+        yield waiting
+
+
+def forget(id: str) -> None:
+    """Do not find this array again where it was found."""
+    _known.pop(id, None)
+
+
+def keep(id: str, root: Path) -> None:
+    """Copy an array into a store, unless it is there, and take its rows from there from now on. Raises StoreError where
+    the copy is not the array: its file has changed since it was read, or something has happened to the copy."""
+    root.mkdir(exist_ok=True)
+    disk = LocalDisk(root)
+    if not disk.exists(name_of(id)):
+        array = find(id)
+        make_folders(disk, FOLDER)
+        facts, values = files_of(id)
+        write_once(disk, facts, array.facts.to_text().encode())
+        write_once(disk, values, _as_npy(array))
+    if not is_kept(id, root):
+        raise StoreError(f"{root / name_of(id)} is not the array that the spec names: remove it and run this again")
+    _known[id] = _kept(id, root / FOLDER)
+
+
+def _kept(id: str, folder: Path) -> UserArray:
+    rows = np.load(folder / f"{id}.npy", mmap_mode="r", allow_pickle=False)
+    return UserArray(Facts.of((folder / f"{id}.json").read_text(encoding="utf-8")), rows)
+
+
+def name_of(id: str) -> str:
+    """The file in a store that holds an array."""
+    return f"{FOLDER}/{id}.npy"
+
+
+def files_of(id: str) -> tuple[str, str]:
+    """The files of an array in a store: its facts, and its values."""
+    return f"{FOLDER}/{id}.json", name_of(id)
+
+
+def is_kept(id: str, root: Path) -> bool:
+    """Whether a store holds an array as it was given; all of it is read."""
+    try:
+        kept = _kept(id, root / FOLDER)
+        return kept.facts.id == id and _facts(kept.rows, id) == kept.facts
+    except UNREADABLE:
+        return False
+
+
+def _as_npy(array: UserArray) -> Iterator[bytes]:
+    yield _header(array.facts)
+    for _, block in _blocks(array.rows, array.facts.dtype):
+        yield block.tobytes()
+
+
+def _header(facts: Facts) -> bytes:
+    header = BytesIO()
+    told = {"descr": facts.dtype, "fortran_order": False, "shape": facts.shape}
+    np.lib.format.write_array_header_1_0(header, told)
+    return header.getvalue()
+
+
+def _opened(path: Path, inside: str) -> Any:
+    if path.suffix == ".npy":
+        return np.load(path, mmap_mode="r", allow_pickle=False)
+    if path.suffix == ".npz":
+        return _in_npz(path, inside)
+    if path.is_dir():
+        return _in_zarr(path, inside)
+    if path.suffix in (".h5", ".hdf5"):
+        return _in_hdf5(path, inside)
+    raise ArrayError(f"cannot read {path.name}: give an array as .npy, .npz, .zarr or .h5")
+
+
+def _in_npz(path: Path, inside: str) -> Any:
+    with ZipFile(path) as archive:
+        names = [name.removesuffix(".npy") for name in archive.namelist()]
+        size = archive.getinfo(f"{_chosen(names, inside, path)}.npy").file_size
+    if size > MOST_PACKED:
+        raise ArrayError(f"{path.name} unpacks to {size:,} bytes, more than {MOST_PACKED:,}: give it as .npy")
+    with np.load(path, allow_pickle=False) as loaded:
+        return loaded[_chosen(names, inside, path)]
+
+
+def _in_zarr(path: Path, inside: str) -> Any:
+    node = zarr.open(path, mode="r")
+    if isinstance(node, zarr.Group):
+        node = node[inside or _chosen([name for name, _ in node.arrays()], inside, path)]
+    return node
+
+
+def _in_hdf5(path: Path, inside: str) -> Any:
+    h5py = library("h5py", "export", "reading HDF5")
+    file = h5py.File(path, "r")
+    if not inside:
+        inside = _chosen([name for name in file if isinstance(file[name], h5py.Dataset)], inside, path)
+    return file[inside]
+
+
+def _chosen(names: list[str], inside: str, path: Path) -> str:
+    """The name of the array in a file that may hold several."""
+    if inside in names or (not inside and len(names) == 1):
+        return inside or names[0]
+    raise ArrayError(f"{path.name} holds {', '.join(names) or 'no array'}: name one, such as {path.name}#/{names[0]}"
+                     if names else f"{path.name} holds no array")  # fmt: skip
+
+
+def _facts(rows: Any, name: str) -> Facts:
+    """Read all of an array; refuses what cannot be a field."""
+    shape, kind = tuple(int(n) for n in rows.shape), np.dtype(rows.dtype)
+    if kind.kind not in "fiub" or kind.itemsize > 8:
+        raise ArrayError(f"{name} holds {kind}: give real numbers")
+    if not 2 <= len(shape) <= MOST_AXES or shape[0] < 1 or min(shape[1:]) < 2:
+        raise ArrayError(f"{name} has the shape {shape}: give [rows, *space], one to three axes of two values or more")
+    dtype = "<f4" if kind.kind == "f" and kind.itemsize <= 4 else "<f8"
+    digest = sha256(json.dumps([dtype, shape]).encode())
+    low, high, low_row, high_row = np.inf, -np.inf, 0, 0
+    for begin, block in _blocks(rows, dtype):
+        least, most = (by(block.reshape(len(block), -1), axis=1) for by in (np.min, np.max))
+        if not np.isfinite(least + most).all():
+            raise ArrayError(f"row {begin + int(np.argmin(np.isfinite(least + most)))} of {name} is not finite")
+        if least.min() < low:
+            low, low_row = float(least.min()), begin + int(least.argmin())
+        if most.max() > high:
+            high, high_row = float(most.max()), begin + int(most.argmax())
+        digest.update(block.tobytes())
+    return Facts(digest.hexdigest(), dtype, shape, low, low_row, high, high_row)
+
+
+def _blocks(rows: Any, dtype: str) -> Iterator[tuple[int, NDArray[Any]]]:
+    """Some rows at a time, with the number of the first."""
+    count = max(_BLOCK // (8 * prod(rows.shape[1:])), 1)
+    for begin in range(0, rows.shape[0], count):
+        yield begin, np.ascontiguousarray(rows[begin : begin + count], dtype)

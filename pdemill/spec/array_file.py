@@ -1,0 +1,65 @@
+"""Arrays that a spec names by their file: known by their content afterwards, so that a spec refers to no file."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from pdemill import arrays
+from pdemill.addresses import scheme_of
+from pdemill.errors import ArrayError, Fault, SpecError
+
+DEEPEST = 20
+
+
+def with_arrays(data: Mapping[str, Any], folder: Path) -> dict[str, Any]:
+    """The spec with ``array``, the id, in place of the ``file`` of every field ``array``, found from ``folder``.
+
+    Everything else is as it was, faults included. Raises SpecError for a file that cannot be read.
+    """
+    return dict(_replaced(data, folder, ()))
+
+
+def ids_in(value: Any) -> set[str]:
+    """The ids of all arrays in a part of a spec."""
+    if isinstance(value, Mapping):
+        own = {str(value["array"])} if value.get("field") == "array" and "array" in value else set()
+        return own.union(*map(ids_in, value.values()))
+    return set().union(*map(ids_in, value)) if isinstance(value, list | tuple) else set()
+
+
+def on_any_grid(value: Any) -> Any:
+    """A part of a spec in which every field ``array`` is interpolated, so that it fits whatever grid."""
+    if isinstance(value, dict):
+        found = {key: on_any_grid(below) for key, below in value.items()}
+        if found.get("field") == "array" and not found.get("interpolate"):
+            found["interpolate"] = "spectral" if found.get("points") == "periodic" else "linear"
+        return found
+    return [on_any_grid(below) for below in value] if isinstance(value, list) else value
+
+
+def _replaced(value: Any, folder: Path, path: tuple[str | int, ...]) -> Any:
+    if len(path) > DEEPEST:
+        return value
+    if isinstance(value, Mapping):
+        if value.get("field") == "array" and "file" in value:
+            return _known(value, folder, (*path, "file"))
+        return {key: _replaced(below, folder, (*path, key)) for key, below in value.items()}
+    if isinstance(value, list):
+        return [_replaced(below, folder, (*path, number)) for number, below in enumerate(value)]
+    return value
+
+
+def _known(value: Mapping[str, Any], folder: Path, path: tuple[str | int, ...]) -> dict[str, Any]:
+    file = value["file"]
+    if not isinstance(file, str):
+        raise SpecError([Fault(path, "should be the name of a file that holds an array")])
+    if "array" in value:
+        raise SpecError([Fault(path, "stands for array, the id: leave one out")])
+    whole = scheme_of(file) is not None or file.startswith("~")
+    try:
+        found = arrays.register(file if whole else str(folder / file))
+    except ArrayError as error:
+        raise SpecError([Fault(path, str(error))]) from None
+    return {**{key: below for key, below in value.items() if key != "file"}, "array": found}
