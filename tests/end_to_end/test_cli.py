@@ -206,7 +206,7 @@ def test_families_and_presets_are_listed_and_explained() -> None:
         (["generate", "--preset", "fno-darcy", "--out", "x.zarr", "--set", "seed"], "should be KEY=VALUE"),
         (["inspect", "nothing.zarr"], "is not a pdemill store"),
         (["verify", "nothing.zarr"], "is not a pdemill store"),
-        (["bench", "race"], "unknown table 'race'; choose one of boxes, commits, constant, "),
+        (["bench", "race"], "unknown table 'race'; choose one of beside, boxes, commits, "),
         (["dance"], "No such command"),
     ],
 )
@@ -221,10 +221,10 @@ def test_tables_of_measurements_are_listed_and_run(tmp_path: Path) -> None:
     listed = pdemill("bench")
     assert listed.returncode == 0
     assert [line.split()[0] for line in listed.stdout.splitlines()][:4] == [
+        "beside",
         "boxes",
         "commits",
         "constant",
-        "coordinator",
     ]
     assert "walks " in listed.stdout
     assert "__init__" not in listed.stdout
