@@ -28,9 +28,10 @@ OTHERS = {
     ],
     **{
         f"poseidon-ns-{name}": ["samples=2", "solver.method=etdrk4", "solver.first_step=0.001"]
-        for name in ("bb", "gauss", "pwc", "sines", "sl")
+        for name in ("bb", "gauss", "pwc", "sines", "sl", "svs")
     },
     **{name: ["samples=2", "solver.method=etdrk4", "solver.first_step=0.001"] for name in ("fns-kf", "ns-tracer-pwc")},
+    "well-shear-flow": ["samples=2"],
     "pdebench-diffusion-reaction": ["samples=1"],
     "pdebench-diffusion-sorption": ["samples=1"],
     "kolmogorov": ["samples=1", "problem.time={end: 2.24, intervals: 20, warmup: 4}"],
