@@ -104,6 +104,12 @@ def hold(values: NDArray[Any]) -> str:
     return facts.id
 
 
+def packed(values: NDArray[Any]) -> tuple[str, bytes]:
+    """The id of an array in memory, and its NPY file."""
+    array = UserArray(_facts(values, "the array"), values)
+    return array.facts.id, b"".join(_as_npy(array))
+
+
 def register(file: str | Path, called: str = "") -> str:
     """The id of the array in a file, ``k.npy``, ``k.npz#/name``, ``k.zarr#/name`` or ``k.h5#/name``; it can be found
     from now on. Reads it once, however often it is asked for. ``called``: its name in errors. Raises ArrayError."""

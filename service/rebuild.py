@@ -17,7 +17,7 @@ from pdemill.flock import FileLock
 from pdemill.service.database import BACKUP, LEDGER, is_whole
 from pdemill.service.keys import ANYONE
 from pdemill.service.ledger import Ledger
-from pdemill.spec.load import validate
+from pdemill.solvers.opening import stored_spec
 from pdemill.store.disk import LocalDisk
 from pdemill.store.root import ROOT, read_attributes
 
@@ -112,7 +112,7 @@ def _known(db: sqlite3.Connection, root: Path, owner: str, report: Callable[[str
         return False
     try:
         attributes = read_attributes(root)
-        spec = validate(attributes["spec"])
+        spec = stored_spec(root)
         work = spec.samples * int(attributes["unknowns"])
     except (PdemillError, KeyError, TypeError, ValueError) as error:
         report(f"left out: {error}")

@@ -29,14 +29,21 @@ def ids_in(value: Any) -> set[str]:
     return set().union(*map(ids_in, value)) if isinstance(value, list | tuple) else set()
 
 
-def on_any_grid(value: Any) -> Any:
-    """A part of a spec in which every field ``array`` is interpolated, so that it fits whatever grid."""
+def with_one_row(value: Any, split: str, made: dict[str, bytes]) -> Any:
+    """A part of a spec in which every field ``array`` is of the first row of a split alone, and fits whatever grid;
+    ``made`` gets these arrays, as NPY files by id."""
     if isinstance(value, dict):
-        found = {key: on_any_grid(below) for key, below in value.items()}
-        if found.get("field") == "array" and not found.get("interpolate"):
-            found["interpolate"] = "spectral" if found.get("points") == "periodic" else "linear"
+        found = {key: with_one_row(below, split, made) for key, below in value.items()}
+        if found.get("field") == "array":
+            begin = (found.pop("rows", None) or {}).get(split, (0, 0))[0]
+            row = arrays.find(found["array"]).rows[begin : begin + 1]
+            found["array"], data = arrays.packed(row)
+            made[found["array"]] = data
+            found["interpolate"] = found.get("interpolate") or (
+                "spectral" if found["points"] == "periodic" else "linear"
+            )
         return found
-    return [on_any_grid(below) for below in value] if isinstance(value, list) else value
+    return [with_one_row(below, split, made) for below in value] if isinstance(value, list) else value
 
 
 def _replaced(value: Any, folder: Path, path: tuple[str | int, ...]) -> Any:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import subprocess
-from base64 import urlsafe_b64decode, urlsafe_b64encode
+from base64 import b64encode, urlsafe_b64decode, urlsafe_b64encode
 from binascii import Error
 from collections import OrderedDict
 from copy import deepcopy
@@ -15,7 +15,7 @@ from zlib import error as ZlibError  # noqa: N812
 from pdemill.process import child_environment, module_command
 from pdemill.service.pages.pictures import Theme
 from pdemill.service.problems import Refusal
-from pdemill.spec.array_file import on_any_grid
+from pdemill.spec.array_file import with_one_row
 from pdemill.spec.job import Spec
 from pdemill.spec.load import validate
 
@@ -41,13 +41,14 @@ def unpack(text: str) -> Spec:
         raise Refusal(422, "the address holds no spec") from None
 
 
-def small(spec: Spec) -> dict[str, Any]:
-    """The first sample of a spec, on a grid or mesh, or at points, as coarse as a picture needs."""
+def small(spec: Spec) -> tuple[dict[str, Any], dict[str, bytes]]:
+    """The first sample of a spec, on a grid or mesh, or at points, as coarse as a picture needs; and the arrays that it
+    names, as NPY files by id."""
     data: dict[str, Any] = deepcopy(json.loads(spec.canonical()))
     spec.problem.discretisation.preview(spec.problem, data)
-    data["problem"] = on_any_grid(data["problem"])
-    first = next(iter(spec.splits))
-    return {**data, "splits": {first: 1}, "certify": {"refine": 0}, "store": {}}
+    first, named = next(iter(spec.splits)), dict[str, bytes]()
+    data["problem"] = with_one_row(data["problem"], first, named)
+    return {**data, "splits": {first: 1}, "certify": {"refine": 0}, "store": {}}, named
 
 
 class Previewer:
@@ -58,7 +59,9 @@ class Previewer:
 
     def picture(self, spec: Spec, theme: Theme) -> bytes:
         """The PNG. Raises Refusal with the reason why there is none."""
-        task = json.dumps({"spec": small(spec), "theme": theme, "seconds": SECONDS})
+        shown, named = small(spec)
+        files = [b64encode(data).decode() for data in named.values()]
+        task = json.dumps({"spec": shown, "arrays": files, "theme": theme, "seconds": SECONDS})
         if task not in self._known:
             self._known[task] = _solved(task)
         self._known.move_to_end(task)

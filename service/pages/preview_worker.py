@@ -8,9 +8,14 @@ from __future__ import annotations
 import json
 import resource
 import sys
+from base64 import b64decode
+from io import BytesIO
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
+import numpy as np
+
+from pdemill import arrays
 from pdemill.errors import PdemillError
 from pdemill.service.pages.pictures import paint
 from pdemill.solvers.local.generate import generate
@@ -28,6 +33,8 @@ def main() -> None:
     resource.setrlimit(resource.RLIMIT_CPU, (seconds, seconds))
     if sys.platform != "darwin":  # which refuses that
         resource.setrlimit(resource.RLIMIT_AS, (MOST_BYTES, MOST_BYTES))
+    for file in task["arrays"]:
+        arrays.hold(np.load(BytesIO(b64decode(file)), allow_pickle=False))
     spec = validate(task["spec"])
     with TemporaryDirectory(prefix="pdemill-preview-") as folder:
         store = Path(folder) / "preview.zarr"

@@ -251,3 +251,12 @@ def test_a_file_that_changes_while_it_is_used_makes_no_other_data(here: Path) ->
     values.flush()
     with pytest.raises(StoreError, match="is not the array that the spec names"):
         pdemill.generate(spec, "a.zarr", workers=0)
+
+
+def test_fresh_walks_take_no_arrays(here: Path) -> None:
+    problem = {
+        "family": "poisson", "domain": {"shape": "disk"}, "points": {"random": 4},
+        "source": {"field": "array", "file": "k.npy", "interpolate": "linear"},
+    }  # fmt: skip
+    with pytest.raises(SpecError, match="takes no arrays here"):
+        pdemill.walk_labels({"problem": problem, "samples": 4}, epoch=0)

@@ -16,6 +16,7 @@ import yaml
 import zarr
 
 import pdemill
+from pdemill import arrays
 from pdemill.planning import read_plan
 from pdemill.service.pages.form.spec import write_spec
 from pdemill.service.pages.render import STATIC
@@ -243,6 +244,18 @@ def test_the_preview_is_a_picture_of_one_sample(api: Api) -> None:
     assert answer.body[:4] == b"\x89PNG"
     assert api.get(address, (("Sec-Fetch-Site", "cross-site"),)).status == 403
     assert api.get("/new/preview.png?spec=odd").status == 422
+
+
+def test_the_preview_of_an_array_is_of_its_first_row(api: Api) -> None:
+    """In a process that gets this row alone."""
+    known = arrays.hold(1.0 + np.random.default_rng(5).random((9, 80, 80)))
+    coefficient = {"field": "array", "array": known, "rows": {"train": [4, 9]}}
+    spec = {"problem": {"family": "darcy", "resolution": [80, 80], "coefficient": coefficient}, "splits": {"train": 5}}
+    page = post(api, "/new/yaml", {"spec": json.dumps(spec), "action": "check"})
+    address = unescape(re.findall(r'src="(/new/preview[^"]*)"', page.text)[0])
+    answer = api.get(address)
+    assert answer.status == 200, answer.text
+    assert answer.body[:4] == b"\x89PNG"
 
 
 def _poisson() -> dict[str, object]:

@@ -131,7 +131,7 @@ def test_previews_are_small(name: str) -> None:
     packed = pack(spec)
     assert packed is not None
     assert unpack(packed) == spec
-    found = validate(small(spec))
+    found = validate(small(spec)[0])
     assert found.samples == 1
     assert found.seed == spec.seed
     assert found.problem.size <= 6000

@@ -9,10 +9,12 @@ from pathlib import Path
 from shutil import copytree
 from typing import Any
 
+import numpy as np
 import pytest
 from click.testing import CliRunner
 
 import pdemill
+from pdemill import arrays
 from pdemill.cli import commands
 from pdemill.errors import PdemillError
 from pdemill.service.database import BACKUP, LEDGER, back_up
@@ -118,6 +120,17 @@ def test_without_anything_stores_tell(folder: Path, darcy_store: Path) -> None:
     assert (job.status, dataset.id, dataset.done) == ("successful", "0123456789abcdef01234567", 47)
     assert ledger.may_read("bob", dataset.id)
     ledger.close()
+
+
+def test_stores_with_arrays_of_users_tell_too(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """In a process that has not heard of these arrays."""
+    coefficient = {"field": "array", "array": arrays.hold(np.ones((2, 8, 8)))}
+    problem = {"family": "darcy", "resolution": [8, 8], "coefficient": coefficient}
+    pdemill.generate({"problem": problem, "samples": 2}, folder / "datasets" / f"{'0' * 24}.zarr", workers=0)
+    for known in ("_known", "_folders"):
+        monkeypatch.setattr(arrays, known, {})
+    _damage(folder / LEDGER, 0)
+    assert "from stores alone: 1 data sets" in _rebuild(folder)
 
 
 def test_a_backup_of_a_damaged_ledger_leaves_the_one_before(folder: Path) -> None:
