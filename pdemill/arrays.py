@@ -260,8 +260,9 @@ def _chosen(names: list[str], inside: str, path: Path) -> str:
     """The name of the array in a file that may hold several."""
     if inside in names or (not inside and len(names) == 1):
         return inside or names[0]
-    raise ArrayError(f"{path.name} holds {', '.join(names) or 'no array'}: name one, such as {path.name}#/{names[0]}"
-                     if names else f"{path.name} holds no array")  # fmt: skip
+    if not names:
+        raise ArrayError(f"{path.name} holds no array")
+    raise ArrayError(f"{path.name} holds {', '.join(names)}: name one, such as {path.name}#/{names[0]}")
 
 
 def _facts(rows: Any, name: str) -> Facts:

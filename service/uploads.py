@@ -30,6 +30,8 @@ from pdemill.store.room import free_bytes
 
 LEFT_SECONDS = 86_400.0
 """After so long without a part an upload is given up."""
+MOST_UPLOADS = 1000
+"""Of one owner, arrays that they have become among them: each request looks at all."""
 _finishing = Lock()
 
 
@@ -54,6 +56,8 @@ def begin(state: AppState, owner: Owner, size: int, said: str | None = None) -> 
     for one in own:
         if said is not None and (one.said, one.bytes) == (said, size):
             return one
+    if len(own) >= MOST_UPLOADS:
+        raise Refusal(403, f"{owner.name} has {len(own):,} uploads, as many as are possible; delete some first")
     if size > settings.max_array_bytes:
         limit = settings.max_array_bytes
         raise Refusal(413, f"an array may have {limit:,} bytes at most, not {size:,} (PDEMILL_MAX_ARRAY_BYTES)")
@@ -72,7 +76,7 @@ def begin(state: AppState, owner: Owner, size: int, said: str | None = None) -> 
 def find(state: AppState, owner: Owner, upload: str) -> Upload:
     """An upload of this owner, for admins of any, or 404."""
     with suppress(OSError, ValueError, TypeError):
-        found = Upload(**json.loads(_facts_of(state.settings, upload).read_text(encoding="utf-8")))
+        found = _read(_facts_of(state.settings, upload))
         if owner.is_admin or found.owner == owner.name:
             return found
     raise Refusal(404, "there is no such upload")
@@ -107,7 +111,7 @@ def put(state: AppState, upload: Upload, offset: int, part: bytes) -> None:
 def finish(state: AppState, upload: Upload) -> Upload:
     """Take what was sent for an array in the format NPY. Raises Refusal where it is none."""
     with _finishing:
-        if upload.array is not None or (upload := _again(state, upload)).array is not None:
+        if upload.array is not None or (upload := _read(_facts_of(state.settings, upload.id))).array is not None:
             return upload
         if (there := received(state, upload)) < upload.bytes:
             raise Refusal(409, f"the upload has {there:,} of {upload.bytes:,} bytes; send the others first")
@@ -142,15 +146,14 @@ def of(state: AppState, owner: Owner) -> list[Upload]:
     return sorted((one for one in _all(state.settings) if one.owner == owner.name), key=lambda one: one.id)
 
 
-def _again(state: AppState, upload: Upload) -> Upload:
-    """The upload as it is now."""
-    return Upload(**json.loads(_facts_of(state.settings, upload.id).read_text(encoding="utf-8")))
+def _read(path: Path) -> Upload:
+    return Upload(**json.loads(path.read_text(encoding="utf-8")))
 
 
 def _all(settings: Settings) -> Iterator[Upload]:
     for path in settings.uploads.glob("*.json"):
         with suppress(FileNotFoundError):  # removed meanwhile
-            yield Upload(**json.loads(path.read_text(encoding="utf-8")))
+            yield _read(path)
 
 
 def _give_up(settings: Settings, known: list[Upload]) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +22,18 @@ from tests.spectral.test_trajectories import arrays, changed
 
 def formula(text: str, **where: Any) -> dict[str, Any]:
     return {"field": "expression", "formula": text} | ({"where": where} if where else {})
+
+
+def errors_of_decay(ended: Callable[[int], tuple[SteppingJob, Array]]) -> list[float]:
+    """Of u = exp(-t) sin(2 x + 1) cos(y) cos(z) at t = 0.6, with 8 and 16 cells along every axis; ``ended`` gives the
+    job and the state at the end."""
+    errors = []
+    for cells in (8, 16):
+        job, end = ended(cells)
+        x, *others = np.meshgrid(*job.grid.centres.values(), indexing="ij")
+        exact = np.exp(-0.6) * np.sin(2 * x + 1) * np.prod([np.cos(one) for one in others], axis=0)
+        errors.append(float(np.abs(end.reshape(exact.shape) - exact).max()))
+    return errors
 
 
 def assert_certified(

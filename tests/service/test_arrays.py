@@ -15,6 +15,7 @@ from pdemill import arrays
 from pdemill.client import Client
 from pdemill.errors import ServerError, SpecError
 from pdemill.service.testing import Server
+from tests.service.api import serving, without_broker
 
 K = np.exp(np.random.default_rng(3).standard_normal((6, 300, 300)))
 SPEC: dict[str, Any] = {
@@ -166,6 +167,15 @@ def test_what_is_too_large_is_refused(server: Server, client: Client) -> None:
     assert _ask(server, "PUT", place, content=bytes(1_000_001)).status_code == 413
     assert _ask(server, "DELETE", place).status_code == 204
     assert _ask(server, "GET", place).status_code == 404
+
+
+def test_an_owner_has_so_many_uploads_at_most(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("pdemill.service.uploads.MOST_UPLOADS", 2)
+    with serving(without_broker(tmp_path)) as api:
+        begun = [api.post("/v1/arrays", {"bytes": 9}) for _ in range(3)]
+        assert [answer.status for answer in begun] == [201, 201, 403]
+        assert api.ask("DELETE", begun[0].json["link"]).status == 204
+        assert api.post("/v1/arrays", {"bytes": 9}).status == 201
 
 
 def test_a_spec_whose_array_is_nowhere_is_refused(client: Client) -> None:

@@ -126,9 +126,9 @@ def test_the_answer_to_a_submission_says_where_to_go(server: Server) -> None:
 
 
 def test_the_trajectories_of_a_job_go_on(client: Client, server: Server, finished: Job, tmp_path: Path) -> None:
-    short = client.submit(FLAME).wait(60)
+    short = client.submit(FLAME).wait(180)
     longer = {**FLAME, "problem": {**FLAME["problem"], "time": {"end": 1.0, "intervals": 4}}}
-    job = client.submit(longer, lengthen=short.id).wait(60)
+    job = client.submit(longer, lengthen=short.id).wait(180)
     assert pdemill.generate(longer, tmp_path / "here.zarr", workers=0).lengthened == 0
     store = job.results()["store"]["path"]
     assert pdemill.verify(store).content == pdemill.verify(tmp_path / "here.zarr").content

@@ -19,7 +19,7 @@ from pdemill.solvers.stepping.moving import MovingMarch
 from pdemill.solvers.trajectories.ladder import marched
 from pdemill.spec import validate
 from pdemill.store.root import read_attributes
-from tests.evolving import assert_certified, assert_same_bits, formula
+from tests.evolving import assert_certified, assert_same_bits, errors_of_decay, formula
 from tests.spectral.test_trajectories import assert_honest, changed, true_over_estimated
 
 PULSED: dict[str, Any] = {
@@ -88,12 +88,7 @@ def ended(spec: dict[str, Any], method: str, steps: int) -> tuple[SteppingJob, A
 
 @pytest.mark.parametrize("dimension", [1, 2, pytest.param(3, marks=pytest.mark.slow)])
 def test_a_known_solution_is_found_to_second_order_in_space(dimension: int) -> None:
-    errors = []
-    for cells in (8, 16):
-        job, end = ended(known(dimension, cells), "ark4", 20)
-        x, *others = np.meshgrid(*job.grid.centres.values(), indexing="ij")
-        exact = np.exp(-0.6) * np.sin(2 * x + 1) * np.prod([np.cos(one) for one in others], axis=0)
-        errors.append(np.abs(end.reshape(exact.shape) - exact).max())
+    errors = errors_of_decay(lambda cells: ended(known(dimension, cells), "ark4", 20))
     assert errors[1] < 2e-3
     assert np.log2(errors[0] / errors[1]) == pytest.approx(2.0, abs=0.1)
 

@@ -17,7 +17,7 @@ from pdemill.solvers.stepping.march import BoxMarch
 from pdemill.solvers.trajectories.ladder import marched
 from pdemill.spec import validate
 from pdemill.store.root import read_attributes
-from tests.evolving import formula
+from tests.evolving import errors_of_decay, formula
 from tests.spectral.test_trajectories import arrays, assert_honest, changed, true_over_estimated
 
 FORCED: dict[str, Any] = {
@@ -80,12 +80,7 @@ def ended(spec: dict[str, Any], method: str, steps: int) -> tuple[SteppingJob, A
 
 @pytest.mark.parametrize("dimension", [1, 2, pytest.param(3, marks=pytest.mark.slow)])
 def test_a_known_solution_is_found_to_second_order_in_space(dimension: int) -> None:
-    errors = []
-    for cells in (8, 16):
-        job, end = ended(decaying(dimension, cells), "ark4", 10)
-        x, *others = np.meshgrid(*job.grid.centres.values(), indexing="ij")
-        exact = np.exp(-0.6) * np.sin(2 * x + 1) * np.prod([np.cos(one) for one in others], axis=0)
-        errors.append(np.abs(end.reshape(exact.shape) - exact).max())
+    errors = errors_of_decay(lambda cells: ended(decaying(dimension, cells), "ark4", 10))
     assert errors[1] < 4e-3
     assert np.log2(errors[0] / errors[1]) == pytest.approx(2.0, abs=0.2)
 
