@@ -43,12 +43,12 @@ def generate(
 ) -> Summary:
     """Solve every sample of a spec (a file or a dictionary) into the store ``out``.
 
-    A store that was begun is finished; with ``other_versions`` also one that other software versions or another kind of
-    machine began, where these draw the same inputs: its manifests then tell which shards they made. ``lengthen``: a
-    finished store of the first stored times, with ``store.states``, from which its trajectories go on. ``workers``
-    processes share the work: 0 does it in this process, -1 takes all cores. ``settings`` are overrides such as
-    ``"solver.rtol=1e-6"``; ``watcher`` is called with a Tally whenever something has changed. Raises SpecError,
-    StoreError, WorkerError.
+    A store that was begun is finished, and one that differs only in smaller splits, or fewer, grows; with
+    ``other_versions`` also one that other software versions or another kind of machine began, where these draw the same
+    inputs: its manifests then tell which shards they made. ``lengthen``: a finished store of the first stored times,
+    with ``store.states``, from which its trajectories go on. ``workers`` processes share the work: 0 does it in this
+    process, -1 takes all cores. ``settings`` are overrides such as ``"solver.rtol=1e-6"``; ``watcher`` is called with a
+    Tally whenever something has changed. Raises SpecError, StoreError, WorkerError.
     """
     from pdemill.engine import engine
     from pdemill.spec import load_spec

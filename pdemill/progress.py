@@ -33,7 +33,8 @@ class Failure:
 @dataclass(frozen=True)
 class Summary:
     """How a run ended. ``ok`` is what the exit status says: every sample is certified. ``lengthened``: samples that
-    were gone on with from another store; ``from_start``: why none was, where that was asked for."""
+    were gone on with from another store; ``from_start``: why none was, where that was asked for. ``grown``: whether the
+    store had smaller splits, or fewer; then ``shards_kept`` of it stayed, and ``samples_again`` were solved again."""
 
     store: str
     total: int
@@ -42,6 +43,9 @@ class Summary:
     cpu_seconds: dict[str, float] = field(default_factory=dict)
     lengthened: int = 0
     from_start: str = ""
+    grown: bool = False
+    shards_kept: int = 0
+    samples_again: int = 0
 
     @property
     def ok(self) -> bool:

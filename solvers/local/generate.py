@@ -13,7 +13,7 @@ from pdemill.addresses import on_disk
 from pdemill.arrays import FOLDER as ARRAYS
 from pdemill.errors import StoreError, StoreMismatch
 from pdemill.progress import Failure, Summary, Tally, Watcher
-from pdemill.solvers import lengthening
+from pdemill.solvers import growing, lengthening
 from pdemill.solvers.local.pool import Event, Pool
 from pdemill.solvers.local.resuming import require_same_draws
 from pdemill.solvers.opening import keep_arrays, open_work, plan_work, work_on
@@ -24,6 +24,7 @@ from pdemill.store.disk import TEMPORARY, Lock
 from pdemill.store.manifest import FOLDER, Manifest
 from pdemill.store.placing import sweep
 from pdemill.store.root import ROOT
+from pdemill.store.runs import begin_run
 from pdemill.store.store import Store
 
 
@@ -35,7 +36,8 @@ def generate(
     other_versions: bool = False,
     lengthen: str | Path | None = None,
 ) -> Summary:
-    """Solve every sample of ``spec`` into the store ``out``; a store that was begun is finished.
+    """Solve every sample of ``spec`` into the store ``out``; a store that was begun is finished, one of a spec with
+    smaller splits, or fewer, grows.
 
     ``workers`` processes share the work; 0 does it in this process. The result does not depend on it.
     ``other_versions``: go on with a store that others began, where the same inputs are drawn. ``lengthen``: a finished
@@ -46,6 +48,7 @@ def generate(
     with _locked(root) as lock:
         job, store = open_work(root, spec)
         _check_folder(root, store)
+        store, grown = growing.grow(job, store, other_versions, require_same_draws)
         if lengthen is not None:
             if store.disk.exists(ROOT):
                 store.check_same_job(other_versions=True)
@@ -57,7 +60,8 @@ def generate(
             require_same_draws(job, store)
         sweep(store.disk, alone=True)
         store.create(other_versions)
-        missing = store.missing()
+        if missing := store.missing():
+            begin_run(store.disk)
         totals = _Totals(spec.samples, spec.samples - sum(map(len, missing)), watcher)
         if workers:
             with Pool(root, workers, lock.handle) as pool:
@@ -72,7 +76,11 @@ def generate(
         lengthening.end(store.disk)
     seconds = perf_counter() - begin
     failures = tuple(_failures(manifests))
-    return Summary(str(root), spec.samples, failures, seconds, totals.cpu_seconds, totals.lengthened, reason or "")
+    kept, again = (grown.shards_kept, grown.samples_again) if grown else (0, 0)
+    return Summary(
+        str(root), spec.samples, failures, seconds, totals.cpu_seconds, totals.lengthened, reason or "",
+        grown is not None, kept, again,
+    )  # fmt: skip
 
 
 def _locked(root: Path) -> Lock:
