@@ -8,7 +8,9 @@
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from operator import index
+from os import environ
 from pathlib import Path
+from time import time
 from typing import TYPE_CHECKING, Any, SupportsIndex
 
 from pdemill import errors, former_names
@@ -40,20 +42,28 @@ def generate(
     watcher: Watcher = lambda tally: None,
     other_versions: bool = False,
     lengthen: str | Path | None = None,
+    part: str | None = None,
+    until: str | None = None,
 ) -> Summary:
     """Solve every sample of a spec (a file or a dictionary) into the store ``out``.
 
     A store that was begun is finished; with ``other_versions`` also one that other software versions or another kind of
     machine began, where these draw the same inputs: its manifests then tell which shards they made. ``lengthen``: a
-    finished store of the first stored times, with ``store.states``, from which its trajectories go on. ``workers``
+    finished store of the first stored times, with ``store.states``, from which its trajectories go on. ``part``: "2/8",
+    the second of eight runs that fill the store together, or "slurm", where its variables tell which. ``until``: no
+    shard is begun that would end later, a time such as "2027-01-31T08:00" or a duration such as "3h30m". ``workers``
     processes share the work: 0 does it in this process, -1 takes all cores. ``settings`` are overrides such as
     ``"solver.rtol=1e-6"``; ``watcher`` is called with a Tally whenever something has changed. Raises SpecError,
-    StoreError, WorkerError.
+    StoreError, WorkerError, ValueError.
     """
+    from pdemill import sharing
     from pdemill.engine import engine
     from pdemill.spec import load_spec
 
-    return engine.generate(load_spec(spec, settings), out, worker_count(workers), watcher, other_versions, lengthen)
+    job, count = load_spec(spec, settings), worker_count(workers)
+    mine = None if part is None else sharing.part(part, environ)
+    ending = sharing.Ending(None if until is None else sharing.end_time(until, time()))
+    return engine.generate(job, out, count, watcher, other_versions, lengthen, mine, ending)
 
 
 def export(

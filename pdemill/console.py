@@ -77,7 +77,7 @@ class Bar:
             return
         if not task.started:
             self._progress.start_task(self._task)
-        tenth = 10 * tally.done // tally.total
+        tenth = 10 * tally.done // max(tally.total, 1)
         if tenth > self._told:
             self._told = tenth
             left = f", {(tally.total - tally.done) / per_second:.0f} s left" if per_second else ""

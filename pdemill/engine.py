@@ -13,6 +13,7 @@ from pdemill.errors import PdemillError
 if TYPE_CHECKING:
     from pdemill.planning import Plan
     from pdemill.progress import Repair, Summary, Watcher
+    from pdemill.sharing import Ending, Part
     from pdemill.spec.job import Spec
     from pdemill.verification import Verification
 
@@ -28,6 +29,8 @@ class Engine(Protocol):
         watcher: Watcher,
         other_versions: bool,
         lengthen: str | Path | None,
+        part: Part | None,
+        ending: Ending | None,
     ) -> Summary: ...
 
     def verify(

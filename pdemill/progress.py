@@ -32,8 +32,10 @@ class Failure:
 
 @dataclass(frozen=True)
 class Summary:
-    """How a run ended. ``ok`` is what the exit status says: every sample is certified. ``lengthened``: samples that
-    were gone on with from another store; ``from_start``: why none was, where that was asked for."""
+    """How a run ended. ``ok`` is what the exit status says: every sample is certified, of those that were this run's
+    part. ``total``: these samples; ``left``: those of them in shards that were not begun, where the run ended early;
+    ``elsewhere``: samples of shards that other runs have not finished yet. ``lengthened``: samples that were gone on
+    with from another store; ``from_start``: why none was, where that was asked for."""
 
     store: str
     total: int
@@ -42,10 +44,12 @@ class Summary:
     cpu_seconds: dict[str, float] = field(default_factory=dict)
     lengthened: int = 0
     from_start: str = ""
+    left: int = 0
+    elsewhere: int = 0
 
     @property
     def ok(self) -> bool:
-        return not self.failures
+        return not self.failures and not self.left
 
 
 @dataclass(frozen=True)
