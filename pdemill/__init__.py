@@ -14,7 +14,7 @@ from time import time
 from typing import TYPE_CHECKING, Any, SupportsIndex
 
 from pdemill import errors, former_names
-from pdemill.arguments import whole, worker_count
+from pdemill.arguments import listed, whole, worker_count
 from pdemill.progress import Failure, Summary, Tally, Watcher
 from pdemill.reader import Dataset, Windows, mix, open
 
@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from pdemill.client import Client, Job
     from pdemill.exports import Exported
     from pdemill.planning import Plan
+    from pdemill.progress import Merged
     from pdemill.verification import Verification
 
 former_names.install()
@@ -29,8 +30,8 @@ former_names.install()
 __version__ = "0.1.0"
 
 __all__ = [
-    "Client", "Dataset", "Failure", "Job", "Summary", "Tally", "Windows", "errors", "export", "generate", "mix", "open",
-    "plan", "preset", "verify", "walk_labels",
+    "Client", "Dataset", "Failure", "Job", "Summary", "Tally", "Windows", "errors", "export", "generate", "merge",
+    "mix", "open", "plan", "preset", "verify", "walk_labels",
 ]  # fmt: skip
 
 
@@ -80,6 +81,18 @@ def export(
     from pdemill.exports import export as export_store
 
     return export_store(store, out, to, api_key, where)
+
+
+def merge(stores: Iterable[str | Path], out: str | Path, other_versions: bool = False) -> "Merged":
+    """Copy the finished shards of stores of one spec into the store ``out``; nothing is solved.
+
+    What several of them hold must be equal, but for measured times. With ``other_versions`` they may have been made by
+    other software versions or another kind of machine than the first one. Raises StoreMismatch, CorruptStore,
+    StoreError.
+    """
+    from pdemill.engine import engine
+
+    return engine.merge(listed("stores", stores, "stores"), out, other_versions)
 
 
 def plan(spec: str | Path | Mapping[str, Any], settings: Sequence[str] = ()) -> "Plan":

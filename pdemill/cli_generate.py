@@ -96,3 +96,19 @@ def _print_unfinished(summary: Summary) -> None:
             f"{summary.elsewhere} samples of other parts are not there yet; who ends last finishes the store"
         )
     console.out.print(f"store: {summary.store}")
+
+
+@click.command()
+@click.argument("stores", nargs=-1, required=True)
+@click.option("--out", required=True, metavar="DIR.zarr", help="The store to make, or to fill.")
+@click.option("--other-versions", is_flag=True, help="Merge what other versions or another CPU made than the first.")
+def merge(stores: tuple[str, ...], out: str, other_versions: bool) -> None:
+    """Copy the finished shards of STORES, which are of one spec, into another store; nothing is solved.
+
+    Exit status 1 if some are missing then: 'pdemill generate' with the spec solves them.
+    """
+    merged = engine.merge(stores, out, other_versions)
+    console.out.print(str(merged))
+    console.out.print(f"store: {out}")
+    if merged.missing:
+        sys.exit(1)

@@ -65,3 +65,17 @@ class Repair:
         if not self.faults:
             return f"all {self.shards} shards are as they were certified"
         return f"damage in {len(self.faults)} place(s); {self.solved} of {self.shards} shards solved again"
+
+
+@dataclass(frozen=True)
+class Merged:
+    """How many shards were copied into a ``store``, of how many samples it is, and how many of these are missing."""
+
+    store: str
+    copied: int
+    total: int
+    missing: int
+
+    def __str__(self) -> str:
+        left = f"; {self.missing} of them are in none of these: 'pdemill generate' solves them" if self.missing else ""
+        return f"{self.copied} shards copied, {self.total} samples{left}"

@@ -53,9 +53,9 @@ def generate(
     if part is not None and lengthen is not None:
         raise StoreError("a store is lengthened by one run, not part by part: leave out one of part and lengthen")
     ending = ending or Ending()
-    with _locked(root, shared=part is not None) as lock:
+    with locked(root, shared=part is not None) as lock:
         job, store = open_work(root, spec)
-        _check_folder(root, store)
+        require_empty_or_ours(root, store)
         if lengthen is not None:
             if store.disk.exists(ROOT):
                 store.check_same_job(other_versions=True)
@@ -101,7 +101,7 @@ def _work_here(job: Job, store: Store, shards: Sequence[Shard], totals: _Totals,
         longest = max(longest, perf_counter() - begin)
 
 
-def _locked(root: Path, shared: bool) -> Lock:
+def locked(root: Path, shared: bool = False) -> Lock:
     """The lock of a store's folder, which is made where it is not there; ``shared`` with other parts."""
     try:
         root.mkdir(parents=True, exist_ok=True)
@@ -110,7 +110,7 @@ def _locked(root: Path, shared: bool) -> Lock:
         raise StoreError(f"cannot make the folder {root}, or not write into it: {error.strerror}") from None
 
 
-def _check_folder(root: Path, store: Store) -> None:
+def require_empty_or_ours(root: Path, store: Store) -> None:
     """Refuse to write into a folder that holds something else."""
     if (root / "zarr.json").exists():
         return
