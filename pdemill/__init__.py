@@ -31,7 +31,7 @@ __version__ = "0.1.0"
 
 __all__ = [
     "Client", "Dataset", "Failure", "Job", "Summary", "Tally", "Windows", "errors", "export", "generate", "merge",
-    "mix", "open", "plan", "preset", "verify", "walk_labels",
+    "mix", "open", "plan", "preset", "pull", "verify", "walk_labels",
 ]  # fmt: skip
 
 
@@ -139,6 +139,25 @@ def walk_labels(
     count, ahead = worker_count(workers), whole("ahead", ahead, 1)
     epochs = [index(epoch)] if isinstance(epoch, SupportsIndex) else epoch
     return engine.walk_labels(load_spec(spec, settings), epochs, split, count, ahead, shuffle)
+
+
+def pull(
+    store: str | Path,
+    out: str | Path,
+    splits: Iterable[str] = (),
+    samples: tuple[int, int | None] = (0, None),
+    api_key: str | None = None,
+    watcher: Watcher = lambda tally: None,
+) -> Path:
+    """Copy a finished store into the folder ``out``: a folder, its address on a server, or s3://BUCKET/PREFIX.
+
+    ``splits``, ``samples``: of these splits alone the shards that hold the samples from ``samples[0]`` up to, not with,
+    ``samples[1]``; what is left out can be pulled later, or solved by ``generate``. A copy that broke off goes on. Each
+    file is checked against its manifest. Raises CorruptStore, IncompleteStore, StoreMismatch, StoreError, ServerError.
+    """
+    from pdemill.pulling import pull as pull_store
+
+    return pull_store(store, out, listed("splits", splits, "names"), samples, api_key, watcher)
 
 
 def verify(

@@ -170,7 +170,14 @@ def presets(name: str | None) -> None:
         console.out.print(f"{preset:<18} {preset_text(preset).splitlines()[0].removeprefix('# ')}")
 
 
-for _command in (cli_generate.generate, cli_generate.merge, cli_export.export, cli_bench.bench, *cli_jobs.COMMANDS):
+for _command in (
+    cli_generate.generate,
+    cli_generate.merge,
+    cli_export.export,
+    cli_export.pull,
+    cli_bench.bench,
+    *cli_jobs.COMMANDS,
+):
     commands.add_command(_command)
 
 

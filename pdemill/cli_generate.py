@@ -112,3 +112,6 @@ def merge(stores: tuple[str, ...], out: str, other_versions: bool) -> None:
     console.out.print(f"store: {out}")
     if merged.missing:
         sys.exit(1)
+
+
+COMMANDS = (generate, merge)
