@@ -48,14 +48,14 @@ def generate(
 ) -> Summary:
     """Solve every sample of a spec (a file or a dictionary) into the store ``out``.
 
-    A store that was begun is finished; with ``other_versions`` also one that other software versions or another kind of
-    machine began, where these draw the same inputs: its manifests then tell which shards they made. ``lengthen``: a
-    finished store of the first stored times, with ``store.states``, from which its trajectories go on. ``part``: "2/8",
-    the second of eight runs that fill the store together, or "slurm", where its variables tell which. ``until``: no
-    shard is begun that would end later, a time such as "2027-01-31T08:00" or a duration such as "3h30m". ``workers``
-    processes share the work: 0 does it in this process, -1 takes all cores. ``settings`` are overrides such as
-    ``"solver.rtol=1e-6"``; ``watcher`` is called with a Tally whenever something has changed. Raises SpecError,
-    StoreError, WorkerError, ValueError.
+    A store that was begun is finished, and one that differs only in smaller splits, or fewer, grows; with
+    ``other_versions`` also one that other software versions or another kind of machine began, where these draw the same
+    inputs: its manifests then tell which shards they made. ``lengthen``: a finished store of the first stored times,
+    with ``store.states``, from which its trajectories go on. ``part``: "2/8", the second of eight runs that fill the
+    store together, or "slurm", where its variables tell which. ``until``: no shard is begun that would end later, a
+    time such as "2027-01-31T08:00" or a duration such as "3h30m". ``workers`` processes share the work: 0 does it in
+    this process, -1 takes all cores. ``settings`` are overrides such as ``"solver.rtol=1e-6"``; ``watcher`` is called
+    with a Tally whenever something has changed. Raises SpecError, StoreError, WorkerError, ValueError.
     """
     from pdemill import sharing
     from pdemill.engine import engine

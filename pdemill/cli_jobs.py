@@ -93,6 +93,7 @@ def rebuild(data_dir: str, owner: str | None) -> None:
 @click.option("--set", "settings", multiple=True, metavar="KEY=VALUE", help="Change a value, e.g. --set samples=10.")
 @click.option("--name", default="", metavar="TEXT", help="What to call the job.")
 @click.option("--lengthen", default="", metavar="ID", help="Go on with trajectories of a finished job of fewer times.")
+@click.option("--grow", default="", metavar="ID", help="Take over the shards of a job with smaller splits, or fewer.")
 @click.option("--wait", is_flag=True, help="Show progress until the job is finished.")
 @server_options
 def submit(
@@ -101,13 +102,14 @@ def submit(
     settings: tuple[str, ...],
     name: str,
     lengthen: str,
+    grow: str,
     wait: bool,
     server: str,
     api_key: str | None,
 ) -> None:
     """Submit a spec to a server."""
     with Client(server, api_key) as client:
-        job = client.submit(chosen(spec, preset), settings, name, lengthen)
+        job = client.submit(chosen(spec, preset), settings, name, lengthen, grow)
         console.errors.print(f"job {job.id} ({job.status}), {console.estimated(job.state)}")
         if wait:
             try:

@@ -57,11 +57,12 @@ class Client:
         settings: Sequence[str] = (),
         name: str = "",
         lengthen: str = "",
+        grow: str = "",
     ) -> Job:
         """Submit a spec (a file, a dictionary or a Spec), with overrides such as ``"samples=10"``; ``name``: what to
-        call the job; ``lengthen``: a finished job whose trajectories go on. Arrays that the server lacks are
-        uploaded."""
-        given = {"name": name, "lengthen": lengthen}
+        call the job; ``lengthen``: a finished job whose trajectories go on; ``grow``: a job with smaller splits, or
+        fewer, whose whole shards are taken over. Arrays that the server lacks are uploaded."""
+        given = {"name": name, "lengthen": lengthen, "grow": grow}
         body, named = self._with_arrays(gather(spec, settings)), {key: value for key, value in given.items() if value}
         answer = self._ask("POST", "/v1/jobs", json=body, params=named, headers={"Idempotency-Key": uuid4().hex})
         return Job(self, answer.json())

@@ -35,7 +35,8 @@ class Summary:
     """How a run ended. ``ok`` is what the exit status says: every sample is certified, of those that were this run's
     part. ``total``: these samples; ``left``: those of them in shards that were not begun, where the run ended early;
     ``elsewhere``: samples of shards that other runs have not finished yet. ``lengthened``: samples that were gone on
-    with from another store; ``from_start``: why none was, where that was asked for."""
+    with from another store; ``from_start``: why none was, where that was asked for. ``grown``: whether the store had
+    smaller splits, or fewer; then ``shards_kept`` of it stayed, and ``samples_again`` were solved again."""
 
     store: str
     total: int
@@ -44,6 +45,9 @@ class Summary:
     cpu_seconds: dict[str, float] = field(default_factory=dict)
     lengthened: int = 0
     from_start: str = ""
+    grown: bool = False
+    shards_kept: int = 0
+    samples_again: int = 0
     left: int = 0
     elsewhere: int = 0
 

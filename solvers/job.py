@@ -93,6 +93,10 @@ class Job(ABC):
         """The rows of a shard whose discretisation error is estimated when it is solved."""
         return np.empty(0, dtype=np.intp)
 
+    def keeps(self, shard: Shard, splits: Mapping[str, int]) -> bool:
+        """Whether a whole shard of a store with these smaller splits is, to the bit, that of this job."""
+        return True
+
     def plan(self, always: bool = False) -> Plan:
         """Choose a method by trial. Raises SpecError where there is nothing to choose."""
         found: Plan = self.problem.discretisation.plan(self, always)

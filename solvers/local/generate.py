@@ -14,7 +14,7 @@ from pdemill.arrays import FOLDER as ARRAYS
 from pdemill.errors import StoreError, StoreMismatch
 from pdemill.progress import Failure, Summary, Tally, Watcher
 from pdemill.sharing import Ending, Part
-from pdemill.solvers import lengthening
+from pdemill.solvers import growing, lengthening
 from pdemill.solvers.job import Job
 from pdemill.solvers.local.pool import Event, Pool
 from pdemill.solvers.local.resuming import require_same_draws
@@ -27,6 +27,7 @@ from pdemill.store.layout import Shard
 from pdemill.store.manifest import FOLDER, Manifest, read_all
 from pdemill.store.placing import sweep
 from pdemill.store.root import ROOT
+from pdemill.store.runs import begin_run
 from pdemill.store.store import Store
 
 
@@ -40,7 +41,8 @@ def generate(
     part: Part | None = None,
     ending: Ending | None = None,
 ) -> Summary:
-    """Solve every sample of ``spec`` into the store ``out``; a store that was begun is finished.
+    """Solve every sample of ``spec`` into the store ``out``; a store that was begun is finished, one of a spec with
+    smaller splits, or fewer, grows.
 
     ``workers`` processes share the work; 0 does it in this process. The result does not depend on it.
     ``other_versions``: go on with a store that others began, where the same inputs are drawn. ``lengthen``: a finished
@@ -56,6 +58,7 @@ def generate(
     with locked(root, shared=part is not None) as lock:
         job, store = open_work(root, spec)
         require_empty_or_ours(root, store)
+        store, grown = growing.grow(job, store, other_versions, require_same_draws) if part is None else (store, None)
         if lengthen is not None:
             if store.disk.exists(ROOT):
                 store.check_same_job(other_versions=True)
@@ -68,7 +71,8 @@ def generate(
         sweep(store.disk, alone=part is None)
         store.create(other_versions)
         shards = (part or Part()).of(list(store.layout.shards()))
-        missing = [shard for shard in shards if not store.finished(shard)]
+        if missing := [shard for shard in shards if not store.finished(shard)]:
+            begin_run(store.disk)
         total = sum(map(len, shards))
         totals = _Totals(total, total - sum(map(len, missing)), watcher)
         if workers:
@@ -83,9 +87,10 @@ def generate(
             lengthening.end(store.disk)
         manifests = [found for _, found in read_all(store.disk, iter(shards)) if found is not None]
     mine = sum(len(shard) for shard in left if shard in shards)
+    kept, again = (grown.shards_kept, grown.samples_again) if grown else (0, 0)
     return Summary(
         str(root), total, tuple(_failures(manifests)), perf_counter() - begin, totals.cpu_seconds, totals.lengthened,
-        reason or "", mine, sum(map(len, left)) - mine,
+        reason or "", grown is not None, kept, again, left=mine, elsewhere=sum(map(len, left)) - mine,
     )  # fmt: skip
 
 
