@@ -10,10 +10,9 @@ from pdemill import arrays
 from pdemill.errors import CorruptStore, StoreError
 from pdemill.spec.array_file import ids_in
 from pdemill.store.disk import LocalDisk
-from pdemill.store.layout import cut
 from pdemill.store.manifest import FOLDER, fingerprint, name_of, read
 from pdemill.store.placing import make_folders, write_durably
-from pdemill.store.root import ROOT
+from pdemill.store.root import ROOT, shards_of
 
 
 def download(get: Callable[[str], bytes], folder: Path) -> Path:
@@ -40,7 +39,7 @@ def download(get: Callable[[str], bytes], folder: Path) -> Path:
         if not arrays.is_kept(id, folder):
             raise CorruptStore(f"{arrays.name_of(id)} did not arrive as it was written; download it again")
     make_folders(disk, FOLDER)
-    for shard in cut(attributes["spec"]["splits"], int(attributes["shard_samples"])):
+    for shard in shards_of(attributes):
         write_durably(disk, name_of(shard), get(name_of(shard)))
         manifest = read(disk, shard)
         assert manifest is not None

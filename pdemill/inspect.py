@@ -17,8 +17,7 @@ from pdemill.store import manifest as manifests
 from pdemill.store.decode import UNREADABLE
 from pdemill.store.disk import LocalDisk
 from pdemill.store.flags import Flags
-from pdemill.store.layout import cut
-from pdemill.store.root import read_attributes
+from pdemill.store.root import read_attributes, shards_of, splits_of
 
 COLUMNS = (
     "rel_residual", "algebraic_error", "stored_error", "error_estimate", "error_order", "audit_error", "audit_interval",
@@ -61,9 +60,8 @@ def report(store: str | Path) -> tuple[dict[str, Any], list[SplitReport]]:
     """The attributes of a store and a report per split."""
     root = on_disk(store, "the store to inspect")
     attributes = read_attributes(root)
-    splits = attributes["spec"]["splits"]
-    reports = {split: SplitReport(split, samples) for split, samples in splits.items()}
-    for shard, manifest in manifests.read_all(LocalDisk(root), cut(splits, int(attributes["shard_samples"]))):
+    reports = {split: SplitReport(split, samples) for split, samples in splits_of(attributes).items()}
+    for shard, manifest in manifests.read_all(LocalDisk(root), shards_of(attributes)):
         if manifest is None:
             continue
         row = reports[shard.split]
