@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -76,6 +77,19 @@ def report(store: str | Path) -> tuple[dict[str, Any], list[SplitReport]]:
     except UNREADABLE as error:
         raise CorruptStore(f"{store} cannot be read ({error}); pdemill verify tells more") from None
     return attributes, list(reports.values())
+
+
+def how_made(attributes: Mapping[str, Any]) -> Iterator[str]:
+    """The hash of a store's spec, its method, and the designs of its splits, a line each."""
+    yield f"spec: {attributes['spec_sha256']}"
+    plan = attributes["plan"]
+    yield f"method: {plan['method']} ({', '.join(f'{key} {value}' for key, value in plan.items() if key != 'method')})"
+    for split, told in attributes.get("designs", {}).items():
+        spread = (
+            f"; centred discrepancy {told['discrepancy']:g} of {told['points']:,} points" if "points" in told else ""
+        )
+        note = told.get("note") or f"{'can' if told['extensible'] else 'cannot'} be extended"
+        yield f"design of {split}: {told['method']} over {', '.join(told['scalars'])}{spread}; {note}"
 
 
 def _certified(group: Any) -> dict[str, NDArray[Any]]:

@@ -16,8 +16,10 @@ import zarr
 from numpy.typing import NDArray
 
 from pdemill import __version__
+from pdemill.draws import Draw
 from pdemill.errors import Fault, SpecError
 from pdemill.planning import Plan
+from pdemill.solvers.designs.told import told_of
 from pdemill.solvers.installed import has_petsc
 from pdemill.solvers.machine import machine
 from pdemill.solvers.progress import Progress
@@ -25,6 +27,7 @@ from pdemill.solvers.stopwatch import Stopwatch
 from pdemill.spec.job import Spec
 from pdemill.spec.method import Method
 from pdemill.spec.problem import Problem
+from pdemill.spec.scalars import Placed
 from pdemill.store.layout import SCHEMA, Shard, StoreLayout
 from pdemill.store.origin import MACHINE
 from pdemill.store.root import SUPERLU
@@ -74,6 +77,20 @@ class Job(ABC):
     def resolved_only(self) -> tuple[str, ...]:
         """What of the rows only solving them again can check, in words."""
         return ()
+
+    def drawing[D: Draw](self, kind: type[D], split: str, sample: int) -> D:
+        """What sample number ``sample`` of a split is drawn by."""
+        told = self.spec.each_split.get(split)
+        if told is None or told.design is None:
+            return kind(self.spec.seed, split, sample)
+        key = "design", split
+        if key not in self.kept:
+            self.kept[key] = self.spec.placed_of(split)
+        scalars: Mapping[str, Placed] = self.kept[key]
+        chosen = told.design.chosen({name: one.scalar for name, one in scalars.items()})
+        places = told.design.places(chosen, told.samples, self.spec.seed, split, sample)
+        names = (scalars[name].draw for name in chosen)
+        return kind(self.spec.seed, split, sample, places=dict(zip(names, places, strict=True)))
 
     @abstractmethod
     def drawn(self, split: str, sample: int) -> dict[str, NDArray[Any]]:
@@ -160,6 +177,7 @@ class Job(ABC):
             "unknowns": unknowns,
             "shard_samples": samples,
             "complete": False,
+            **_designs(self.spec),
         }
 
     @property
@@ -256,7 +274,7 @@ class JobOfParts(Job):
     @property
     def told(self) -> dict[str, Any]:
         """What the attributes of the store tell of the spec."""
-        return {"spec": self.spec.model_dump(mode="json"), "spec_sha256": self.spec.sha256()}
+        return {"spec": self.spec.model_dump(mode="json"), "spec_sha256": self.spec.sha256(), **_designs(self.spec)}
 
 
 class JobOfSplits(JobOfParts):
@@ -313,6 +331,11 @@ def _of_all(method: Method, spec: Spec, problems: Sequence[Problem]) -> Method:
             return one
     message = "finds no method that solves the problems of all splits: name one, such as direct"
     raise SpecError([Fault(("solver", "method"), message)])
+
+
+def _designs(spec: Spec) -> dict[str, Any]:
+    told = told_of(spec)
+    return {"designs": told} if told else {}
 
 
 @cache

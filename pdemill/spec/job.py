@@ -17,6 +17,7 @@ from pdemill.spec.forms import AnyProblem, automatic
 from pdemill.spec.method import AnyMethod, methods
 from pdemill.spec.model import Model, refuse
 from pdemill.spec.parts import all_fields, array_ids
+from pdemill.spec.scalars import Placed, scalars_of, unplaced
 from pdemill.spec.split import AnySplit, Split, merged, moved, unlike
 
 MOST_SPLITS = 100
@@ -183,6 +184,26 @@ class Spec(Model):
                 below, message = complaint
                 raise refuse((*path, *below), message, None)
         return self
+
+    @model_validator(mode="after")
+    def _designs_fit(self) -> Spec:
+        for name, split in self.each_split.items():
+            if split.design is None or split.problem:  # its own spec tells
+                continue
+            path = ("splits", name, "design")
+            scalars = self.placed_of(name)
+            if not scalars:
+                raise refuse(path, "has no numbers to place: nothing in params is drawn from one distribution", None)
+            if other := unplaced(self.problem):
+                raise refuse(path, f"cannot place problem.{other}, which is not drawn by one number", None)
+            if complaint := split.design.misfit({key: one.scalar for key, one in scalars.items()}, split.samples):
+                below, message = complaint
+                raise refuse((*path, *below), message, None)
+        return self
+
+    def placed_of(self, name: str) -> dict[str, Placed]:
+        """The numbers that samples of a split have in ``params``, by name: what a design of it places."""
+        return scalars_of(self.of_split(name).problem)
 
     def of_split(self, name: str) -> Spec:
         """The spec of one split alone, whose problem is what that split says; this spec where it says nothing."""

@@ -17,6 +17,7 @@ from pydantic import ValidationError as Invalid
 from pydantic_core import CoreSchema, InitErrorDetails, core_schema
 
 from pdemill.errors import Path
+from pdemill.spec.design import AnyDesign
 from pdemill.spec.field import Field as RandomField
 from pdemill.spec.field import scalars
 from pdemill.spec.model import Model, refusal
@@ -28,10 +29,12 @@ _COUNT: TypeAdapter[int] = TypeAdapter(Count)
 
 class Split(Model):
     """``samples``: how many; ``problem``: what differs from the spec's ``problem``, by its keys: fields of the equation
-    and data of sides, never what decides on the arrays."""
+    and data of sides, never what decides on the arrays; ``design``: how the numbers of samples are placed, instead of
+    being drawn."""
 
     samples: Count
     problem: dict[str, Any] = Field(default_factory=dict, exclude_if=lambda problem: not problem)
+    design: AnyDesign | None = Field(default=None, exclude_if=lambda design: design is None)
 
     @model_serializer(mode="wrap")
     def _short(self, dump: SerializerFunctionWrapHandler) -> Any:
@@ -83,10 +86,10 @@ def moved(error: Invalid, path: Path, below: str = "problem") -> Invalid:
     for item in error.errors(include_url=False):
         loc = tuple(item["loc"])
         inside = loc[:1] == (below,)
-        place = (*path, *loc[1:]) if inside else path
+        place = (*path, *loc[1:]) if inside else loc if loc[:2] == path[:2] else path
         message = item["msg"].removeprefix("Input ").removeprefix("Value error, ")
-        told = message if inside else f"{'.'.join(map(str, loc))}: {message}"
-        known = inside and item["type"] in ("missing", "extra_forbidden", "finite_number")
+        told = message if place != path else f"{'.'.join(map(str, loc))}: {message}"
+        known = place != path and item["type"] in ("missing", "extra_forbidden", "finite_number")
         kind: Any = item["type"] if known else refusal(told)
         found.append(InitErrorDetails(type=kind, loc=place, input=item["input"]))
     return Invalid.from_exception_data("spec", found)

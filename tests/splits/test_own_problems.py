@@ -22,9 +22,10 @@ POISSON: dict[str, Any] = {
     "source": {"field": "expression", "formula": "a*sin(pi*x)", "where": {"a": {"uniform": [1, 2]}}},
 }
 WIDE = {"source": {"where": {"a": {"uniform": [3, 4]}}}}
+EVEN = {"samples": 4, "design": {"method": "latin_hypercube"}}
 SPEC: dict[str, Any] = {
     "problem": POISSON,
-    "splits": {"train": 6, "calibration": 3, "ood": {"samples": 5, "problem": WIDE}},
+    "splits": {"train": 6, "calibration": 3, "even": EVEN, "ood": {"samples": 5, "problem": WIDE}},
     "seed": 3,
     "solver": {"method": "direct"},
     "store": {"shard": 4, "dtype": "float64"},
@@ -40,7 +41,7 @@ def test_a_split_of_samples_alone_is_their_number() -> None:
     assert plain.sha256() == told.sha256()
     assert json.loads(told.canonical())["splits"] == {"train": 6}
     assert validate(json.loads(validate(SPEC).canonical())).sha256() == validate(SPEC).sha256()
-    assert validate(SPEC).splits == {"train": 6, "calibration": 3, "ood": 5}
+    assert validate(SPEC).splits == {"train": 6, "calibration": 3, "even": 4, "ood": 5}
 
 
 def test_it_is_what_a_job_of_that_problem_is_to_the_bit(tmp_path: Path) -> None:
@@ -61,7 +62,7 @@ def test_it_is_what_a_job_of_that_problem_is_to_the_bit(tmp_path: Path) -> None:
     found = verify(tmp_path / "one", resolve=True)
     assert found.ok, found.faults
     assert [(row.split, row.certified) for row in report(tmp_path / "one")[1]] == [
-        ("train", 6), ("calibration", 3), ("ood", 5),
+        ("train", 6), ("calibration", 3), ("even", 4), ("ood", 5),
     ]  # fmt: skip
 
 
@@ -77,10 +78,10 @@ def test_the_first_split_may_have_one_too(tmp_path: Path) -> None:
 
 
 def test_one_method_solves_all_splits() -> None:
-    helmholtz: dict[str, Any] = {"family": "darcy", "resolution": [16, 16], "boundary": {"default": {"dirichlet": 0}}}
-    numbers = {**helmholtz, "coefficient": {"uniform": [1, 2]}}
+    darcy: dict[str, Any] = {"family": "darcy", "resolution": [16, 16]}
+    numbers = {**darcy, "coefficient": {"uniform": [1, 2]}}
     own = {"coefficient": {"field": "expression", "formula": "1 + a*x", "where": {"a": {"uniform": [1, 2]}}}}
-    spec = {"problem": numbers, "splits": {"train": 2, "ood": {"samples": 2, "problem": own}}}
+    spec: dict[str, Any] = {"problem": numbers, "splits": {"train": 2, "ood": {"samples": 2, "problem": own}}}
     with pytest.raises(SpecError, match=r"splits\.ood\.problem: gives the parameters coefficient\.a, and the problem"):
         open_job(validate(spec))
     own = {"coefficient": {"field": "lognormal", "alpha": 2}}
