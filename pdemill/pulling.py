@@ -16,10 +16,10 @@ from pdemill.reader.files import Files
 from pdemill.reader.locations import files_at
 from pdemill.spec.array_file import ids_in
 from pdemill.store.disk import LocalDisk, Lock
-from pdemill.store.layout import Shard, cut
+from pdemill.store.layout import Shard
 from pdemill.store.manifest import FOLDER, Manifest, fingerprint, finished, name_of
 from pdemill.store.placing import make_folders, remove, sweep, write_durably
-from pdemill.store.root import ROOT, read_root
+from pdemill.store.root import ROOT, read_root, shards_of, splits_of
 
 PULLING = f"{FOLDER}/pulling.json"
 """In a copy that is not finished: the hash of the root of the store that it is of."""
@@ -66,12 +66,12 @@ def pull(
 
 def _chosen(attributes: Mapping[str, Any], splits: Sequence[str], samples: tuple[int, int | None]) -> Iterator[Shard]:
     """The shards that are asked for."""
-    there = attributes["spec"]["splits"]
+    there = splits_of(attributes)
     for name in splits:
         if name not in there:
             raise StoreError(f"there is no split {name!r}; there are {', '.join(there)}")
     start, stop = samples
-    for shard in cut(there, int(attributes["shard_samples"])):
+    for shard in shards_of(attributes):
         if (not splits or shard.split in splits) and shard.stop > start and (stop is None or shard.start < stop):
             yield shard
 
