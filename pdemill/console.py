@@ -17,7 +17,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from rich.table import Table
 
 from pdemill.console_rows import COUNTS, NOTHING, count_known, median_of, rows_of, worst_of
-from pdemill.inspect import SplitReport, Stated
+from pdemill.inspect import SplitReport, Stated, how_made
 from pdemill.planning import Plan
 from pdemill.progress import Summary, Tally
 from pdemill.store.root import in_time, is_pointwise
@@ -79,7 +79,7 @@ class Bar:
             return
         if not task.started:
             self._progress.start_task(self._task)
-        tenth = 10 * tally.done // tally.total
+        tenth = 10 * tally.done // max(tally.total, 1)
         if tenth > self._told:
             self._told = tenth
             left = f", {(tally.total - tally.done) / per_second:.0f} s left" if per_second else ""
@@ -201,16 +201,15 @@ def print_failures(failures: list[tuple[str, int, str]]) -> None:
 
 def print_report(store: str | Path, attributes: dict[str, Any], reports: list[SplitReport]) -> None:
     """The tables of ``inspect``."""
-    problem, plan = attributes["spec"]["problem"], attributes["plan"]
+    problem = attributes["spec"]["problem"]
     if is_pointwise(attributes):
         out.print(f"{store}: {problem['family']}, {problem['domain']['shape']}, {attributes['unknowns']} points")
     else:
         resolution = problem["resolution"]
         grid = " x ".join(map(str, resolution)) if isinstance(resolution, list) else f"h = {resolution['h']}"
         out.print(f"{store}: {problem['family']}, {grid}, {attributes['unknowns']} unknowns")
-    out.print(f"spec: {attributes['spec_sha256']}")
-    options = ", ".join(f"{key} {value}" for key, value in plan.items() if key != "method")
-    out.print(f"method: {plan['method']} ({options})")
+    for line in how_made(attributes):
+        out.print(line)
     table = Table(box=None, pad_edge=False)
     table.add_column("split")
     for row in reports:

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from functools import lru_cache
 from hashlib import sha256
-from typing import Self
+from typing import NamedTuple, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,6 +21,13 @@ def word(text: str) -> int:
     return int.from_bytes(sha256(text.encode()).digest()[:8], "little")
 
 
+class Place(NamedTuple):
+    """Where a design puts a number that would be drawn: its quantile, or its value."""
+
+    level: float | None = None
+    value: float | None = None
+
+
 @dataclass(frozen=True)
 class Draw:
     """The random numbers of one sample, told apart by the name of what draws them.
@@ -27,16 +35,22 @@ class Draw:
     Draw number j of a name is a fixed function of (seed, split, sample, name, j): asking for more
     numbers, in another order or in another process, never changes the ones before.
     Generator: Philox4x64-10 (Salmon et al. 2011, "Parallel random numbers: as easy as 1, 2, 3").
+    ``places``: where the design of the split puts single numbers, by the names of their draws.
     """
 
     seed: int
     split: str
     sample: int
     name: str = ""
+    places: Mapping[str, Place] = field(default_factory=dict, compare=False, repr=False)
 
     def at(self, name: str | int) -> Self:
         """The draws of a part of this sample."""
-        return type(self)(self.seed, self.split, self.sample, f"{self.name}/{name}")
+        return type(self)(self.seed, self.split, self.sample, f"{self.name}/{name}", self.places)
+
+    def place(self, scalar: object) -> Place | None:
+        """Where a design puts the one number of ``scalar``, which asks for it here; None where it is drawn."""
+        return self.places.get(self.name)
 
     def _words(self, count: int) -> NDArray[np.uint64]:
         key = np.array([self.seed, word(self.name)], dtype=np.uint64)

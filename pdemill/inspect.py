@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -18,8 +19,7 @@ from pdemill.store import manifest as manifests
 from pdemill.store.decode import UNREADABLE
 from pdemill.store.disk import LocalDisk
 from pdemill.store.flags import Flags
-from pdemill.store.layout import cut
-from pdemill.store.root import read_attributes
+from pdemill.store.root import read_attributes, shards_of, splits_of
 from pdemill.store.runs import RUN
 
 COLUMNS = (
@@ -65,9 +65,8 @@ def report(store: str | Path) -> tuple[dict[str, Any], list[SplitReport]]:
     """The attributes of a store and a report per split."""
     root = on_disk(store, "the store to inspect")
     attributes = read_attributes(root)
-    splits = attributes["spec"]["splits"]
-    reports = {split: SplitReport(split, samples) for split, samples in splits.items()}
-    for shard, manifest in manifests.read_all(LocalDisk(root), cut(splits, int(attributes["shard_samples"]))):
+    reports = {split: SplitReport(split, samples) for split, samples in splits_of(attributes).items()}
+    for shard, manifest in manifests.read_all(LocalDisk(root), shards_of(attributes)):
         if manifest is None:
             continue
         row = reports[shard.split]
@@ -84,6 +83,19 @@ def report(store: str | Path) -> tuple[dict[str, Any], list[SplitReport]]:
     except UNREADABLE as error:
         raise CorruptStore(f"{store} cannot be read ({error}); pdemill verify tells more") from None
     return attributes, list(reports.values())
+
+
+def how_made(attributes: Mapping[str, Any]) -> Iterator[str]:
+    """The hash of a store's spec, its method, and the designs of its splits, a line each."""
+    yield f"spec: {attributes['spec_sha256']}"
+    plan = attributes["plan"]
+    yield f"method: {plan['method']} ({', '.join(f'{key} {value}' for key, value in plan.items() if key != 'method')})"
+    for split, told in attributes.get("designs", {}).items():
+        spread = (
+            f"; centred discrepancy {told['discrepancy']:g} of {told['points']:,} points" if "points" in told else ""
+        )
+        note = told.get("note") or f"{'can' if told['extensible'] else 'cannot'} be extended"
+        yield f"design of {split}: {told['method']} over {', '.join(told['scalars'])}{spread}; {note}"
 
 
 def _certified(group: Any) -> dict[str, NDArray[Any]]:

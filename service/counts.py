@@ -8,9 +8,8 @@ from typing import NamedTuple
 
 from pdemill.errors import PdemillError
 from pdemill.store.disk import LocalDisk
-from pdemill.store.layout import cut
 from pdemill.store.manifest import FOLDER, finished
-from pdemill.store.root import read_attributes
+from pdemill.store.root import read_attributes, shards_of
 
 SETTLED_SECONDS = 2.0
 """How old a change of a folder must be for its time to tell it from the next one."""
@@ -47,6 +46,6 @@ class Counts:
 def _count(root: Path) -> Count:
     attributes, disk = read_attributes(root), LocalDisk(root)
     names = {path.stem for path in (root / FOLDER).glob("*.json")}
-    shards = cut(attributes["spec"]["splits"], int(attributes["shard_samples"]))
+    shards = shards_of(attributes)
     found = [manifest for shard in shards if shard.name in names and (manifest := finished(disk, shard)) is not None]
     return Count(sum(m.stop - m.start for m in found), sum(len(m.failures) for m in found))

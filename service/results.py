@@ -23,9 +23,8 @@ from pdemill.service.views import (
 )  # fmt: skip
 from pdemill.store.disk import LocalDisk
 from pdemill.store.flags import flags_of
-from pdemill.store.layout import cut
 from pdemill.store.manifest import Manifest, is_finished, name_of, read_all
-from pdemill.store.root import read_attributes, read_root
+from pdemill.store.root import read_attributes, read_root, shards_of, splits_of
 from pdemill.store.store import ESTIMATED
 
 
@@ -42,8 +41,7 @@ def results_view(state: AppState, job: JobRecord, dataset: Dataset, base: str) -
     attributes = read_attributes(root)
     if not attributes["complete"]:
         raise Refusal(409, "the store is not finished; submit the spec again to finish it")
-    splits = attributes["spec"]["splits"]
-    shards = cut(splits, int(attributes["shard_samples"]))
+    splits, shards = splits_of(attributes), shards_of(attributes)
     found = [(shard, manifest) for shard, manifest in read_all(LocalDisk(root), shards) if manifest is not None]
     manifests = [manifest for _, manifest in found]
     url = store_url(dataset.id)
@@ -104,7 +102,7 @@ def is_damaged(root: Path) -> bool:
         return True
     try:
         attributes, disk = read_attributes(root), LocalDisk(root)
-        shards = cut(attributes["spec"]["splits"], int(attributes["shard_samples"]))
+        shards = shards_of(attributes)
         return not all(is_finished(disk, shard) for shard in shards)
     except (StoreError, ValueError, TypeError, KeyError, AttributeError, IsADirectoryError):
         return True

@@ -14,7 +14,7 @@ from pdemill.errors import CorruptStore, IncompleteStore, TooLarge
 from pdemill.reader import Dataset
 from pdemill.service.problems import Detail, Refusal
 from pdemill.service.views import Sample
-from pdemill.store.root import is_pointwise, read_attributes
+from pdemill.store.root import is_pointwise, read_attributes, splits_of
 
 SHOWN = 64
 """Values along each axis, at most."""
@@ -24,7 +24,7 @@ def sample_view(store: Path, split: str | None, number: int) -> Sample:
     """Sample ``number`` of a split (the first one by default)."""
     if not (store / "zarr.json").exists():
         raise Refusal(409, "the store has not been begun", headers={"Retry-After": "1"})
-    names = list(read_attributes(store)["spec"]["splits"])
+    names = list(splits_of(read_attributes(store)))
     chosen = split if split is not None else names[0]
     if chosen not in names:
         message = f"is not a split; choose one of {', '.join(names)}"

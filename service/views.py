@@ -142,6 +142,18 @@ class Results(BaseModel):
     snippets: dict[str, str]
 
 
+class DesignView(BaseModel):
+    """How the scalars of a split are placed. ``discrepancy`` is the centred L2 discrepancy of its first ``points``
+    quantiles; null for values."""
+
+    method: str
+    scalars: list[str]
+    extensible: bool
+    discrepancy: float | None = None
+    points: int | None = None
+    note: str = ""
+
+
 class Estimate(BaseModel):
     """What a spec would cost. ``bytes`` is before compression; ``cpu_seconds`` is of one core of this kind.
 
@@ -160,6 +172,7 @@ class Estimate(BaseModel):
     memory_bytes: int
     factor_bytes: int
     alternatives: dict[str, float]
+    designs: Annotated[dict[str, DesignView], Field(description="the designs of splits that have one")]
     trial: Trial | None
     dataset: str
     known: Annotated[str | None, Field(description="status of the data set, if there is one already")]

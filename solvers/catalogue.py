@@ -1,8 +1,9 @@
-"""Brings in every field, family, discretiser and method of this package; the entry point ``pdemill.catalogue``."""
+"""Brings in every field, family, discretiser, method and design here; the entry point ``pdemill.catalogue``."""
 
 from importlib import import_module
 from pkgutil import iter_modules
 
+import pdemill.solvers.designs
 import pdemill.solvers.discretisers
 import pdemill.solvers.families
 import pdemill.solvers.fields
@@ -13,6 +14,7 @@ for package in (
     pdemill.solvers.families,
     pdemill.solvers.methods,
     pdemill.solvers.discretisers,
+    pdemill.solvers.designs,
 ):
     for module in iter_modules(package.__path__):
         import_module(f"{package.__name__}.{module.name}")

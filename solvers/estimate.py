@@ -17,7 +17,6 @@ import scipy.sparse.linalg
 
 from pdemill.arrays import npy_bytes
 from pdemill.spec.job import Spec
-from pdemill.spec.parts import array_ids
 from pdemill.spec.problem import Problem
 
 SAMPLE_SECONDS, UNKNOWN_SECONDS = 0.8e-3, 0.9e-7
@@ -47,7 +46,7 @@ class Cost:
 def estimate(spec: Spec) -> Cost:
     """The cost of a job, as its discretiser knows it, with the copies of users' arrays in its store."""
     cost: Cost = spec.problem.discretisation.cost(spec)
-    return replace(cost, bytes=cost.bytes + sum(map(npy_bytes, array_ids(spec.problem))))
+    return replace(cost, bytes=cost.bytes + sum(map(npy_bytes, spec.array_ids)))
 
 
 def channels(problem: Problem, sides: bool) -> int:

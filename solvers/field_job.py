@@ -121,7 +121,7 @@ class FieldJob(Job):
 
     def instance(self, split: str, sample: int) -> Instance:
         """Sample number ``sample`` of a split."""
-        return Instance(self.problem, CompiledDraw(self.spec.seed, split, sample), self._fixed)
+        return Instance(self.problem, self.drawing(CompiledDraw, split, sample), self._fixed)
 
     def features(self, instance: Instance) -> Array:
         """The numbers by which samples are compared."""

@@ -48,13 +48,20 @@ def smaller_splits(spec: Spec, attributes: Mapping[str, Any]) -> dict[str, int] 
     if attributes["spec_sha256"] == spec.sha256():
         return None
     stored = validate(attributes["spec"])
-    if spec.model_copy(update={"splits": stored.splits}).canonical() != stored.canonical():
+    if spec.model_copy(update={"each_split": stored.each_split}).canonical() != stored.canonical():
         return None
-    for split, had in stored.splits.items():
-        if spec.splits.get(split, 0) < had:
-            wanted = f"{spec.splits[split]} of them" if split in spec.splits else "none"
+    for name, had in stored.each_split.items():
+        if spec.splits.get(name, 0) < had.samples:
+            wanted = f"{spec.splits[name]} of them" if name in spec.splits else "none"
             raise StoreMismatch(
-                f"the store has {had} samples of {split}, and the spec asks for {wanted}: splits can only grow"
+                f"the store has {had.samples} samples of {name}, and the spec asks for {wanted}: splits can only grow"
+            )
+        split = spec.each_split[name]
+        if split.model_copy(update={"samples": had.samples}) != had:
+            raise StoreMismatch(f"the split {name} of the store has another problem or design of its own")
+        if split.samples > had.samples and had.design is not None and not had.design.extensible:
+            raise StoreMismatch(
+                f"the samples of {name} are placed by {had.design.method}, which cannot be extended; make another store"
             )
     first, old = next(iter(spec.splits)), next(iter(stored.splits))
     if first != old:

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import platform
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from copy import copy
+from dataclasses import replace
 from functools import cache, cached_property
 from importlib.metadata import PackageNotFoundError, version
 from typing import Any, Self
@@ -15,7 +16,10 @@ import zarr
 from numpy.typing import NDArray
 
 from pdemill import __version__
+from pdemill.draws import Draw
+from pdemill.errors import Fault, SpecError
 from pdemill.planning import Plan
+from pdemill.solvers.designs.told import told_of
 from pdemill.solvers.installed import has_petsc
 from pdemill.solvers.machine import machine
 from pdemill.solvers.progress import Progress
@@ -23,6 +27,7 @@ from pdemill.solvers.stopwatch import Stopwatch
 from pdemill.spec.job import Spec
 from pdemill.spec.method import Method
 from pdemill.spec.problem import Problem
+from pdemill.spec.scalars import Placed
 from pdemill.store.layout import SCHEMA, Shard, StoreLayout
 from pdemill.store.origin import MACHINE
 from pdemill.store.root import SUPERLU
@@ -32,6 +37,10 @@ FAILED = "failed"
 RECORDED = (
     "numpy", "scipy", "zarr", "scikit-fem", "netgen-mesher", "dolfinx-solver-real", "petsc", "numba", "llvmlite",
 )  # fmt: skip
+
+
+type Group = zarr.Group | Mapping[str, Any]
+"""Where the arrays of a split are found under its name."""
 
 
 class Job(ABC):
@@ -69,6 +78,20 @@ class Job(ABC):
         """What of the rows only solving them again can check, in words."""
         return ()
 
+    def drawing[D: Draw](self, kind: type[D], split: str, sample: int) -> D:
+        """What sample number ``sample`` of a split is drawn by."""
+        told = self.spec.each_split.get(split)
+        if told is None or told.design is None:
+            return kind(self.spec.seed, split, sample)
+        key = "design", split
+        if key not in self.kept:
+            self.kept[key] = self.spec.placed_of(split)
+        scalars: Mapping[str, Placed] = self.kept[key]
+        chosen = told.design.chosen({name: one.scalar for name, one in scalars.items()})
+        places = told.design.places(chosen, told.samples, self.spec.seed, split, sample)
+        names = (scalars[name].draw for name in chosen)
+        return kind(self.spec.seed, split, sample, places=dict(zip(names, places, strict=True)))
+
     @abstractmethod
     def drawn(self, split: str, sample: int) -> dict[str, NDArray[Any]]:
         """The arrays of the store that hold what was drawn for a sample, by name. Raises InvalidSample."""
@@ -77,15 +100,15 @@ class Job(ABC):
     def summary(self, arrays: Mapping[str, NDArray[Any]], shard: Shard | None) -> dict[str, Any]:
         """What the manifest of a shard with these rows says of them; without a shard, what rows alone tell."""
 
-    def check(self, group: zarr.Group, shard: Shard, rows: NDArray[Any]) -> list[str]:
+    def check(self, group: Group, shard: Shard, rows: NDArray[Any]) -> list[str]:
         """Draw some rows of a stored shard anew and check them; returns their faults."""
         return self.problem.discretisation.check(self, group, shard, rows)
 
-    def audit(self, group: zarr.Group, shard: Shard, rows: NDArray[Any]) -> tuple[list[float], list[str]]:
+    def audit(self, group: Group, shard: Shard, rows: NDArray[Any]) -> tuple[list[float], list[str]]:
         """The errors of some stored labels against the continuous equation, and what is wrong with them."""
         return self.problem.discretisation.audit(self, group, shard, rows)
 
-    def estimate(self, group: zarr.Group, shard: Shard, rows: NDArray[Any]) -> list[float]:
+    def estimate(self, group: Group, shard: Shard, rows: NDArray[Any]) -> list[float]:
         """The estimated discretisation errors of some stored labels; NaN where there is no estimate."""
         return self.problem.discretisation.estimate(self, group, shard, rows)
 
@@ -158,12 +181,17 @@ class Job(ABC):
             "unknowns": unknowns,
             "shard_samples": samples,
             "complete": False,
+            **_designs(self.spec),
         }
 
     @property
     @abstractmethod
     def seed_scheme(self) -> str:
         """How random numbers come from the seed."""
+
+    def part(self, split: str) -> tuple[Job, str]:
+        """The job that the shards of a split are solved by, and what it calls that split."""
+        return self, split
 
     @abstractmethod
     def method_names(self) -> list[str]:
@@ -176,9 +204,142 @@ class Job(ABC):
 
 
 def open_job(spec: Spec, stored: Mapping[str, NDArray[Any]] | None = None, chosen: Method | None = None) -> Job:
-    """The job of a spec; ``stored``: the shared arrays of its store, if there is one; ``chosen``: as planned."""
-    job: Job = spec.problem.discretisation.open(spec, stored, chosen)
-    return job
+    """The job of a spec; ``stored``: the shared arrays of its store, if there is one; ``chosen``: as planned. Raises
+    SpecError where the problem of a split gives other arrays than that of the spec."""
+    job: Job = spec.problem.discretisation.open(spec.alike, stored, chosen)
+    return job if spec.alike is spec else JobOfSplits(spec, job, stored)
+
+
+class JobOfParts(Job):
+    """A job whose splits are solved by several jobs, of which ``base`` stands for all."""
+
+    base: Job
+
+    def __init__(self, spec: Spec, base: Job) -> None:
+        self.spec, self.base, self.kept = spec, base, base.kept
+        self.problem, self.method = base.problem, base.method
+        self.channels, self.parameters, self.schema = base.channels, base.parameters, base.schema
+
+    def solve(self, shard: Shard, report: Callable[[Progress], None]) -> tuple[ShardData, Stopwatch]:
+        job, own = self._own(shard)
+        return job.solve(own, report)
+
+    def _own(self, shard: Shard) -> tuple[Job, Shard]:
+        job, split = self.part(shard.split)
+        return job, replace(shard, split=split)
+
+    @property
+    def resolved_only(self) -> tuple[str, ...]:
+        return self.base.resolved_only
+
+    def drawn(self, split: str, sample: int) -> dict[str, NDArray[Any]]:
+        job, own = self.part(split)
+        return job.drawn(own, sample)
+
+    def summary(self, arrays: Mapping[str, NDArray[Any]], shard: Shard | None) -> dict[str, Any]:
+        if shard is None:
+            return self.base.summary(arrays, None)
+        job, own = self._own(shard)
+        return job.summary(arrays, own)
+
+    def check(self, group: Group, shard: Shard, rows: NDArray[Any]) -> list[str]:
+        job, own = self._own(shard)
+        return job.check({own.split: group[shard.split]}, own, rows)
+
+    def audit(self, group: Group, shard: Shard, rows: NDArray[Any]) -> tuple[list[float], list[str]]:
+        job, own = self._own(shard)
+        return job.audit({own.split: group[shard.split]}, own, rows)
+
+    def estimate(self, group: Group, shard: Shard, rows: NDArray[Any]) -> list[float]:
+        job, own = self._own(shard)
+        return job.estimate({own.split: group[shard.split]}, own, rows)
+
+    def estimated_already(self, shard: Shard) -> NDArray[np.intp]:
+        job, own = self._own(shard)
+        return job.estimated_already(own)
+
+    def plan(self, always: bool = False) -> Plan:
+        return self.base.plan(always)
+
+    @property
+    def planned(self) -> bool:
+        return self.base.planned
+
+    def shown_plan(self) -> dict[str, Any]:
+        return self.base.shown_plan()
+
+    @property
+    def seed_scheme(self) -> str:
+        return self.base.seed_scheme
+
+    def method_names(self) -> list[str]:
+        return self.base.method_names()
+
+    @property
+    def told(self) -> dict[str, Any]:
+        """What the attributes of the store tell of the spec."""
+        return {"spec": self.spec.model_dump(mode="json"), "spec_sha256": self.spec.sha256(), **_designs(self.spec)}
+
+
+class JobOfSplits(JobOfParts):
+    """A job of which some splits have a problem of their own. All are solved by one method: the base's where that
+    admits all their problems, else the first of theirs that does."""
+
+    def __init__(self, spec: Spec, base: Job, stored: Mapping[str, NDArray[Any]] | None) -> None:
+        self._stored = stored
+        specs = {name: spec.of_split(name) for name, split in spec.each_split.items() if split.problem}
+        method = _of_all(base.method, spec, [base.problem, *(one.problem for one in specs.values())])
+        super().__init__(spec, base if method is base.method else base.using(method))
+        self._parts: dict[str, Job] = {}
+        for name, one in specs.items():
+            part: Job = one.problem.discretisation.open(one, stored, method)
+            for what, mine, theirs in (
+                ("input channels", base.channels, part.channels), ("parameters", base.parameters, part.parameters),
+                ("arrays", _names(self.base), _names(part)),
+            ):  # fmt: skip
+                if mine != theirs:
+                    message = f"gives the {what} {', '.join(theirs) or 'none'}, and the problem of the spec "
+                    path = ("splits", name, "problem")
+                    raise SpecError([Fault(path, f"{message}{', '.join(mine) or 'none'}: all splits have the same")])
+            self._parts[name] = part
+
+    def part(self, split: str) -> tuple[Job, str]:
+        return self._parts.get(split, self.base), split
+
+    @cached_property
+    def layout(self) -> StoreLayout:
+        base = self.base.layout
+        return replace(base, splits=self.spec.splits, attributes={**base.attributes, **self.told})
+
+    def of_store(self, attributes: Mapping[str, Any]) -> Self:
+        other = copy(self)
+        other.__dict__.pop("layout", None)
+        other.base = self.base.of_store(attributes)
+        other._parts = {name: part.of_store(attributes) for name, part in self._parts.items()}
+        return other
+
+    def using(self, method: Method) -> Self:
+        return type(self)(self.spec, self.base.using(method), self._stored)
+
+
+def _names(job: Job) -> tuple[str, ...]:
+    """The arrays of a job, in words."""
+    return tuple(f"{part.name} {list(part.shape)}" for part in job.layout.arrays)
+
+
+def _of_all(method: Method, spec: Spec, problems: Sequence[Problem]) -> Method:
+    """The method, where it solves all of the problems, else the first that one of them would be solved by and that
+    does. Raises SpecError."""
+    for one in (method, *(spec.solver.resolve(problem) for problem in problems)):
+        if all(one.objection(problem) is None for problem in problems):
+            return one
+    message = "finds no method that solves the problems of all splits: name one, such as direct"
+    raise SpecError([Fault(("solver", "method"), message)])
+
+
+def _designs(spec: Spec) -> dict[str, Any]:
+    told = told_of(spec)
+    return {"designs": told} if told else {}
 
 
 @cache

@@ -65,7 +65,7 @@ def require_longer(spec: Spec, attributes: Mapping[str, Any], shorter: str) -> N
 
 
 def _but_times(spec: Spec) -> dict[str, Any]:
-    found = spec.model_dump(mode="json", exclude={"splits": True})
+    found = spec.model_dump(mode="json", exclude={"each_split": True})
     time = found["problem"].pop("time")
     return {**found, "warmup": time.get("warmup", 0.0)}
 
@@ -91,6 +91,9 @@ def settle(job: Job, store: Store, root: Path) -> tuple[Job, str | None]:
     shorter = json.loads(store.disk.read(FILE))["store"]
     attributes = read_attributes(root / shorter)
     reason = obstacle(attributes, store.here)
+    for spec in (job.spec.model_dump(mode="json"), attributes["spec"]):
+        if reason is None and not all(isinstance(split, int) for split in spec["splits"].values()):
+            reason = "splits with problems or designs of their own are solved from the start"
     if reason is None and attributes["plan"] != job.layout.attributes["plan"]:
         reason = "over the longer span the trial takes another scheme, first step or goal"
     if reason is not None:

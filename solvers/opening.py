@@ -21,7 +21,6 @@ from pdemill.solvers.threads import one_thread
 from pdemill.spec.job import Spec
 from pdemill.spec.load import validate
 from pdemill.spec.method import Method, methods
-from pdemill.spec.parts import array_ids
 from pdemill.store.decode import UNREADABLE
 from pdemill.store.disk import Disk, LocalDisk
 from pdemill.store.layout import Shard
@@ -100,7 +99,7 @@ def _opened(root: Path, spec: Spec, mesh: dict[str, NDArray[Any]] | None, chosen
 
 def keep_arrays(job: Job, root: Path) -> None:
     """Copy the users' arrays of a job into its store."""
-    for id in array_ids(job.problem):
+    for id in job.spec.array_ids:
         arrays.keep(id, root)
 
 

@@ -20,7 +20,6 @@ from pdemill.solvers.verification.files import array_faults, metadata_faults, ro
 from pdemill.solvers.verification.manifests import file_faults, moment_faults, row_faults, summary_faults
 from pdemill.solvers.verification.origin import Origins, opened
 from pdemill.spec.audit import objection
-from pdemill.spec.parts import array_ids
 from pdemill.store import manifest as manifests
 from pdemill.store import runs
 from pdemill.store.certified import check_files
@@ -63,7 +62,7 @@ def verify(
     for shard in making.layout.shards():
         asked.check(shard)
     whole = len(asked.finished) == len(list(making.layout.shards()))
-    ids = array_ids(job.problem)
+    ids = job.spec.array_ids
     faults = [*metadata_faults(making), *stray_files(making, ids), *array_faults(root, ids), *asked.faults]
     faults += root_faults(making, attributes, asked.finished, whole)
     return Verification(
@@ -111,7 +110,7 @@ class _Asked:
         except OSError as error:
             self.faults.append(f"{error.filename} cannot be read: {error.strerror}")
         else:
-            self.job.here = self.origins.noted(shard, manifest)
+            self.job.part(shard.split)[0].here = self.origins.noted(shard, manifest)
             self._check_rows(shard, manifest, found)
 
     def _check_rows(self, shard: Shard, manifest: Manifest, found: ShardRows) -> None:

@@ -16,8 +16,8 @@ from pdemill.errors import IncompleteStore
 from pdemill.reader.dataset import Dataset, Sample
 from pdemill.reader.locations import files_at, located
 from pdemill.store import manifest as manifests
-from pdemill.store.layout import MEASURED, cut
-from pdemill.store.root import is_pointwise, read_root
+from pdemill.store.layout import MEASURED
+from pdemill.store.root import is_pointwise, read_root, shards_of, splits_of
 
 type Columns = dict[str, NDArray[Any]]
 
@@ -77,9 +77,9 @@ class Source:
         place, self.where = located(store), where
         files = files_at(place, api_key)
         self.attributes: dict[str, Any] = dict(read_root(files, shown(store))["attributes"])
-        splits = self.attributes["spec"]["splits"]
+        splits = splits_of(self.attributes)
         left_out: dict[str, list[Mapping[str, Any]]] = {name: [] for name in splits}
-        for shard, manifest in manifests.read_all(files, cut(splits, int(self.attributes["shard_samples"]))):
+        for shard, manifest in manifests.read_all(files, shards_of(self.attributes)):
             if manifest is None or not self.attributes["complete"]:
                 raise IncompleteStore(f"{shown(store)} is not finished: run generate again, or wait for its job")
             left_out[shard.split] += manifest.failures

@@ -23,7 +23,7 @@ from pdemill.reader.where import Where
 from pdemill.store import manifest as manifests
 from pdemill.store.flags import Flags, flags_of
 from pdemill.store.layout import Shard, cut
-from pdemill.store.root import is_pointwise, read_root
+from pdemill.store.root import is_pointwise, read_root, splits_of
 
 FIELDS = {"x": "input", "y": "solution"}
 AT_POINTS = {name: name for name in ("points", "stderr", "boundary_points", "gradient")} | {
@@ -56,10 +56,10 @@ class Dataset:
         self._files = files_at(self.store, api_key)
         root = read_root(self._files, shown(store))
         self.attributes: dict[str, Any] = root["attributes"]
-        splits = self.attributes["spec"]["splits"]
+        splits = splits_of(self.attributes)
         if split not in splits:
             raise StoreError(f"{shown(store)} has no split {split!r}; it has {', '.join(splits)}")
-        self._length = int(splits[split])
+        self._length = splits[split]
         samples = int(self.attributes["shard_samples"])
         self.shards: tuple[Shard, ...] = tuple(cut({split: self._length}, samples))
         self._shard = samples

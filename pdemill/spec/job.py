@@ -9,14 +9,16 @@ from functools import cached_property
 from hashlib import sha256
 from typing import Annotated, Any, Literal
 
-from pydantic import BeforeValidator, ConfigDict, Field, field_validator, model_validator
+from pydantic import BeforeValidator, ConfigDict, Field, ValidationError, field_validator, model_validator
 
 from pdemill.spec.audit import objection as audit_objection
 from pdemill.spec.certify import Certify
 from pdemill.spec.forms import AnyProblem, automatic
 from pdemill.spec.method import AnyMethod, methods
 from pdemill.spec.model import Model, refuse
-from pdemill.spec.parts import all_fields
+from pdemill.spec.parts import all_fields, array_ids
+from pdemill.spec.scalars import Placed, scalars_of, unplaced
+from pdemill.spec.split import AnySplit, Split, merged, moved, unlike
 
 MOST_SPLITS = 100
 RESERVED = ("x", "y", "z", "points", "cells", "facets", "facet_sides")
@@ -58,10 +60,10 @@ def _limit() -> int:
 class Spec(Model):
     """A dataset job: the problem, how many samples of each split, the seed, the solver, the store."""
 
-    model_config = ConfigDict(json_schema_extra=_or_samples)
+    model_config = ConfigDict(json_schema_extra=_or_samples, serialize_by_alias=True)
 
     problem: AnyProblem
-    splits: dict[str, Annotated[int, Field(ge=1)]]
+    each_split: dict[str, AnySplit] = Field(alias="splits")
     seed: Annotated[int, Field(ge=0, lt=2**63)] = 0
     solver: Annotated[AnyMethod, BeforeValidator(_method)] = Field(
         default_factory=lambda: methods["auto"].model_validate({})
@@ -79,16 +81,16 @@ class Spec(Model):
             raise refuse(("samples",), "give either samples or splits, not both", samples)
         return {key: v for key, v in value.items() if key != "samples"} | {"splits": {"train": samples}}
 
-    @field_validator("splits", mode="before")
+    @field_validator("each_split", mode="before")
     @classmethod
     def _splits_have_names(cls, splits: Any) -> Any:
         if not isinstance(splits, dict):
             raise refuse((), f"should be samples by split, such as {{train: 1000}}, not {splits!r:.60}", splits)
         return splits
 
-    @field_validator("splits")
+    @field_validator("each_split")
     @classmethod
-    def _split_names(cls, splits: dict[str, int]) -> dict[str, int]:
+    def _split_names(cls, splits: dict[str, Split]) -> dict[str, Split]:
         if not splits:
             raise refuse((), "needs at least one split, for example {train: 1000}", splits)
         if len(splits) > MOST_SPLITS:
@@ -121,8 +123,9 @@ class Spec(Model):
 
     @model_validator(mode="after")
     def _fields_fit(self) -> Spec:
+        own = {name: split.samples for name, split in self.each_split.items() if not split.problem}
         for path, value in all_fields(self.problem):
-            if complaint := value.misfit(self.problem, self.splits):
+            if complaint := value.misfit(self.problem, own):
                 key, message = complaint
                 raise refuse(("problem", *path, key), message, None)
         return self
@@ -166,6 +169,76 @@ class Spec(Model):
         if self.certify.error_rtol is not None and (complaint := self.problem.discretisation.unestimated(self.problem)):
             raise refuse(("certify", "error_rtol"), complaint, None)
         return self
+
+    @model_validator(mode="after")
+    def _splits_fit(self) -> Spec:
+        for name, split in self.each_split.items():
+            if not split.problem:
+                continue
+            path = ("splits", name, "problem")
+            try:
+                other = self.of_split(name)
+            except ValidationError as error:
+                raise moved(error, path) from None
+            if complaint := unlike(self.problem, other.problem):
+                below, message = complaint
+                raise refuse((*path, *below), message, None)
+        return self
+
+    @model_validator(mode="after")
+    def _designs_fit(self) -> Spec:
+        for name, split in self.each_split.items():
+            if split.design is None or split.problem:  # its own spec tells
+                continue
+            path = ("splits", name, "design")
+            scalars = self.placed_of(name)
+            if not scalars:
+                raise refuse(path, "has no numbers to place: nothing in params is drawn from one distribution", None)
+            if other := unplaced(self.problem):
+                raise refuse(path, f"cannot place problem.{other}, which is not drawn by one number", None)
+            if complaint := split.design.misfit({key: one.scalar for key, one in scalars.items()}, split.samples):
+                below, message = complaint
+                raise refuse((*path, *below), message, None)
+        return self
+
+    def placed_of(self, name: str) -> dict[str, Placed]:
+        """The numbers that samples of a split have in ``params``, by name: what a design of it places."""
+        return scalars_of(self.of_split(name).problem)
+
+    def of_split(self, name: str) -> Spec:
+        """The spec of one split alone, whose problem is what that split says; this spec where it says nothing."""
+        if not self.each_split[name].problem:
+            return self
+        if name not in self._of_splits:
+            data = self.model_dump(mode="json")
+            data["problem"] = merged(data["problem"], self.each_split[name].problem)
+            own = {key: value for key, value in data["splits"][name].items() if key != "problem"}
+            self._of_splits[name] = Spec.model_validate({**data, "splits": {name: own}})
+        return self._of_splits[name]
+
+    @cached_property
+    def _of_splits(self) -> dict[str, Spec]:
+        return {}
+
+    @cached_property
+    def alike(self) -> Spec:
+        """The spec of those splits that have its problem, or of all, with it, where none has; itself where all have."""
+        own = {name: split for name, split in self.each_split.items() if not split.problem}
+        if len(own) == len(self.each_split):
+            return self
+        data = {**self.model_dump(mode="json"), "splits": own or self.splits}
+        return Spec.model_validate(data)
+
+    @cached_property
+    def splits(self) -> dict[str, int]:
+        """Samples by split."""
+        return {name: split.samples for name, split in self.each_split.items()}
+
+    @cached_property
+    def array_ids(self) -> list[str]:
+        """The ids of the users' arrays that values are taken from."""
+        problems = [self.problem, *(self.of_split(name).problem for name in self.splits)]
+        return sorted({id for problem in problems for id in array_ids(problem)})
 
     @property
     def samples(self) -> int:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from pdemill.spec.condition import conditions
+from pdemill.spec.design import designs
 from pdemill.spec.field import fields, scalars
 from pdemill.spec.forms import forms
 from pdemill.spec.job import Spec
@@ -48,6 +49,7 @@ def _slots() -> dict[str, tuple[list[type[Any]], list[dict[str, Any]]]]:
         "Condition": (list(conditions.values()), []),
         "Problem": ([form for name in families for form in forms(name)], []),
         "Method": (list(methods.values()), []),
+        "Design": (list(designs.values()), []),
     }
 
 

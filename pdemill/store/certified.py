@@ -10,10 +10,10 @@ from typing import NamedTuple
 from pdemill.errors import CorruptStore
 from pdemill.store import manifest as manifests
 from pdemill.store.disk import Disk, LocalDisk
-from pdemill.store.layout import Shard, cut
+from pdemill.store.layout import Shard
 from pdemill.store.manifest import Manifest
 from pdemill.store.placing import make_folders, remove, sync_folder
-from pdemill.store.root import ROOT, read_attributes, read_root
+from pdemill.store.root import ROOT, read_attributes, read_root, shards_of
 
 
 def check_files(disk: Disk, shard: Shard, manifest: Manifest) -> None:
@@ -81,7 +81,7 @@ class Look(NamedTuple):
 def look(root: Path) -> Iterator[Look]:
     """Hash every shard of a store. One that is missing is a fault where the store says that it is complete."""
     disk, attributes = LocalDisk(root), read_attributes(root)
-    for shard in cut(attributes["spec"]["splits"], int(attributes["shard_samples"])):
+    for shard in shards_of(attributes):
         there = disk.exists(manifests.name_of(shard))
         fault = fault_of(disk, shard) if there or attributes["complete"] else ""
         yield Look(shard, _size(disk, shard) if there else 0, fault)

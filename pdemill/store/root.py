@@ -9,7 +9,7 @@ from typing import Any
 
 from pdemill.errors import StoreError
 from pdemill.store.disk import LocalDisk, Readable
-from pdemill.store.layout import SCHEMA
+from pdemill.store.layout import SCHEMA, Shard, cut
 from pdemill.store.origin import MACHINE
 
 ROOT = "zarr.json"
@@ -39,7 +39,7 @@ def _misshapen(document: Mapping[str, Any]) -> Iterator[str]:
     attributes = document["attributes"]
     spec = attributes.get("spec")
     splits = spec.get("splits") if isinstance(spec, dict) else None
-    if not isinstance(splits, dict) or not splits or not all(_is_count(samples) for samples in splits.values()):
+    if not isinstance(splits, dict) or not splits or not all(_is_count(_samples(split)) for split in splits.values()):
         yield "spec"
     if not isinstance(spec, dict) or not isinstance(spec.get("problem"), dict):
         yield "spec"
@@ -64,6 +64,21 @@ def _misshapen(document: Mapping[str, Any]) -> Iterator[str]:
     nodes = nodes.get("metadata") if isinstance(nodes, dict) else None
     if not isinstance(nodes, dict) or not all(isinstance(node, dict) for node in nodes.values()):
         yield "consolidated_metadata"
+
+
+def _samples(split: Any) -> Any:
+    """The samples of a split in a spec: the split itself, or what it says beside others."""
+    return split.get("samples") if isinstance(split, dict) else split
+
+
+def splits_of(attributes: Mapping[str, Any]) -> dict[str, int]:
+    """Samples by split."""
+    return {name: int(_samples(split)) for name, split in attributes["spec"]["splits"].items()}
+
+
+def shards_of(attributes: Mapping[str, Any]) -> Iterator[Shard]:
+    """All shards of a store, in order."""
+    return cut(splits_of(attributes), int(attributes["shard_samples"]))
 
 
 def _is_count(value: Any) -> bool:

@@ -44,9 +44,10 @@ def unpack(text: str) -> Spec:
 def small(spec: Spec) -> tuple[dict[str, Any], dict[str, bytes]]:
     """The first sample of a spec, on a grid or mesh, or at points, as coarse as a picture needs; and the arrays that it
     names, as NPY files by id."""
+    first, named = next(iter(spec.splits)), dict[str, bytes]()
+    spec = spec.of_split(first)
     data: dict[str, Any] = deepcopy(json.loads(spec.canonical()))
     spec.problem.discretisation.preview(spec.problem, data)
-    first, named = next(iter(spec.splits)), dict[str, bytes]()
     data["problem"] = with_one_row(data["problem"], first, named)
     return {**data, "splits": {first: 1}, "certify": {"refine": 0}, "store": {}}, named
 

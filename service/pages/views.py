@@ -19,7 +19,8 @@ from pdemill.service.pages.state import PagesState
 from pdemill.service.pages.statistics import Statistics
 from pdemill.service.pages.throughput import rates, written
 from pdemill.service.state import find_job, find_store
-from pdemill.store.layout import Shard, cut
+from pdemill.store import root
+from pdemill.store.layout import Shard
 from pdemill.store.root import read_attributes
 
 
@@ -74,7 +75,7 @@ def shards_of(store: Path) -> list[Shard]:
     if not (store / "zarr.json").exists():
         return []
     attributes = read_attributes(store)
-    return list(cut(attributes["spec"]["splits"], int(attributes["shard_samples"])))
+    return list(root.shards_of(attributes))
 
 
 def findings(pages: PagesState, owner: Owner, job: str) -> Findings:

@@ -21,7 +21,8 @@ from pdemill.service.results import results_view
 from pdemill.service.samples import sample_view
 from pdemill.service.state import TheOwner, TheState, base_url, find_job, find_store
 from pdemill.service.submission import check, dataset_of
-from pdemill.service.views import PREFIX, Estimate, Job, JobPage, Results, Sample, trial_view
+from pdemill.service.views import PREFIX, DesignView, Estimate, Job, JobPage, Results, Sample, trial_view
+from pdemill.solvers.designs.told import told_of
 
 EVENT_SECONDS = 0.5
 SPEC_BODY = {
@@ -82,6 +83,7 @@ def validate(owner: TheOwner, body: JsonObject, state: TheState) -> Estimate:
         memory_bytes=cost.memory,
         factor_bytes=cost.factor_bytes,
         alternatives=cost.alternatives,
+        designs={name: DesignView(**told) for name, told in told_of(spec).items()},
         trial=trial_view(state.settings.store(dataset)),
         dataset=dataset,
         known=known.status if known is not None else None,

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import math
 
+import numpy as np
 from pydantic import field_validator
+from scipy.special import ndtri
 
 from pdemill.draws import Draw
 from pdemill.spec.field import Function, Scalar
@@ -25,8 +27,13 @@ class Normal(Scalar):
 
     def realise(self, draw: Draw) -> Function:
         mean, std = self.normal
-        feature = draw.normal(1)
-        value = float(mean + std * feature[0])
+        place = draw.place(self)
+        if place is not None and place.value is not None:
+            value = place.value
+            feature = np.array([(value - mean) / std])
+        else:
+            feature = draw.normal(1) if place is None else ndtri(np.array([place.level]))
+            value = float(mean + std * feature[0])
         return Function(lambda points: value, True, lambda points: feature, {"": value})
 
     def bounds(self) -> tuple[float, float]:

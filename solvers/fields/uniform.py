@@ -24,8 +24,13 @@ class Uniform(Scalar):
 
     def realise(self, draw: Draw) -> Function:
         low, high = self.uniform
-        level = draw.uniform(1)[0]
-        value = float(low + (high - low) * level)
+        place = draw.place(self)
+        if place is not None and place.value is not None:
+            value = place.value
+            level = np.float64((value - low) / (high - low))
+        else:
+            level = draw.uniform(1)[0] if place is None else np.float64(place.level)
+            value = float(low + (high - low) * level)
         feature = np.array([np.sqrt(12.0) * (level - 0.5)])
         return Function(lambda points: value, True, lambda points: feature, {"": value})
 

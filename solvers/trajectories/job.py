@@ -303,7 +303,7 @@ class TrajectoryJob(Job):
 
     def instance(self, split: str, sample: int) -> Instance:
         """Sample number ``sample`` of a split."""
-        return Instance(self.problem, CompiledDraw(self.spec.seed, split, sample), self._fixed)
+        return Instance(self.problem, self.drawing(CompiledDraw, split, sample), self._fixed)
 
     def inputs(self, instance: Instance, state: States) -> Array:
         """The input channels of a sample, [C, *shape]: the initial fields as the grid keeps them, all else at the

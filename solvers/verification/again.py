@@ -23,10 +23,11 @@ def resolved_faults(job: Job, shard: Shard, manifest: Manifest, rows: Mapping[st
     if lacking := job.method.missing():
         raise lacking
     data, _ = job.solve(shard, lambda progress: None)
+    own, _ = job.part(shard.split)
     told = {failure["row"]: failure for failure in manifest.failures}
     made = {failure["row"]: dict(failure) for failure in data.failures}
     for row in sorted(told.keys() | made.keys()):
-        if (told.get(row) if job.here else row in told) != (made.get(row) if job.here else row in made):
+        if (told.get(row) if own.here else row in told) != (made.get(row) if own.here else row in made):
             reason = made[row]["reason"] if row in made else "it is solved"
             yield f"sample {shard.start + row} of {shard.split}: solving it again gives another end: {reason}"
     good = np.setdiff1d(np.arange(len(shard)), [*told, *made])
@@ -34,7 +35,7 @@ def resolved_faults(job: Job, shard: Shard, manifest: Manifest, rows: Mapping[st
         if part.name in MEASURED:
             continue
         for row in good.tolist():
-            if not _agree(job, part.name, rows, data.arrays, row):
+            if not _agree(own, part.name, rows, data.arrays, row):
                 yield f"sample {shard.start + row} of {shard.split}: its {part.name} is not what solving it again gives"
 
 

@@ -21,7 +21,6 @@ from pdemill.solvers.stopwatch import Stopwatch
 from pdemill.solvers.threads import one_thread
 from pdemill.solvers.walks.frames import read_frame
 from pdemill.spec.job import Spec
-from pdemill.spec.parts import array_ids
 from pdemill.store.layout import Shard
 
 type Sample = dict[str, Any]
@@ -75,7 +74,7 @@ def walk_labels(
     """
     if not spec.problem.pointwise:
         raise SpecError([Fault(("problem", "points"), "is missing: fresh labels are values at points")])
-    if array_ids(spec.problem):
+    if spec.array_ids:
         raise SpecError([Fault(("problem",), "takes no arrays here: worker processes do not know them")])
     if split not in spec.splits:
         raise SpecError([Fault(("splits",), f"has no split {split!r}; there are {', '.join(spec.splits)}")])

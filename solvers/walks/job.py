@@ -111,7 +111,7 @@ class PointJob(Job):
 
     def sample(self, split: str, number: int) -> PointSample:
         """Sample ``number`` of a split."""
-        return PointSample(self.problem, Draw(self.spec.seed, split, number), self._fixed)
+        return PointSample(self.problem, self.drawing(Draw, split, number), self._fixed)
 
     def geometry(self, sample: PointSample) -> Geometry:
         """The domain of a sample; raises InvalidSample where the drawn measures make none."""

@@ -256,3 +256,28 @@ def test_growth_that_ends_at_any_operation_is_finished_by_the_next_run(
         make(found, larger)
         assert found.files == whole.files, f"ended {how} operation {at}"
     assert json.loads(whole.files[ROOT])["attributes"]["complete"]
+
+
+DESIGNED: Json = {
+    "problem": {
+        "family": "helmholtz", "resolution": [12, 8], "wavenumber": {"uniform": [3, 9]},
+        "source": {"field": "expression", "formula": "a*x", "where": {"a": {"normal": [1, 0.1]}}},
+    },
+    "store": {"shard": 4}, "solver": {"method": "direct"},
+}  # fmt: skip
+
+
+def test_designs_grow_where_they_can_be_extended(tmp_path: Path) -> None:
+    def placed(samples: int, method: str) -> Json:
+        return {**DESIGNED, "splits": {"train": {"samples": samples, "design": {"method": method}}, "test": 2}}
+
+    pdemill.generate(placed(6, "sobol"), tmp_path / "s.zarr", workers=0)
+    grown = pdemill.generate(placed(14, "sobol"), tmp_path / "s.zarr", workers=0)
+    assert (grown.grown, grown.ok) == (True, True)
+    pdemill.generate(placed(14, "sobol"), tmp_path / "whole.zarr", workers=0)
+    assert pdemill.verify(tmp_path / "s.zarr").content == pdemill.verify(tmp_path / "whole.zarr", samples=0).content
+    with pytest.raises(StoreMismatch, match="train of the store has another problem or design"):
+        pdemill.generate(placed(20, "halton"), tmp_path / "s.zarr", workers=0)
+    pdemill.generate(placed(6, "latin_hypercube"), tmp_path / "l.zarr", workers=0)
+    with pytest.raises(StoreMismatch, match="placed by latin_hypercube, which cannot be extended"):
+        pdemill.generate(placed(14, "latin_hypercube"), tmp_path / "l.zarr", workers=0)

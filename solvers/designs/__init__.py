@@ -1,0 +1,1 @@
+"""Designs of the scalars of a split: one file each."""
