@@ -71,8 +71,8 @@ def content(store: Path) -> str:
     [
         (FIELDS, {"train": 17, "test": 6, "valid": 2}, 2, 5),
         pytest.param(TRAJECTORIES, {"train": 9}, 1, 2, marks=pytest.mark.slow),
-        (POINTS, {"train": 9, "test": 2}, 1, 2),
-        (ARRAYS, {"train": 9, "test": 2}, 1, 2),
+        pytest.param(POINTS, {"train": 9, "test": 2}, 1, 2, marks=pytest.mark.slow),
+        pytest.param(ARRAYS, {"train": 9, "test": 2}, 1, 2, marks=pytest.mark.slow),
     ],
     ids=["fields", "trajectories", "points", "arrays"],
 )
@@ -100,6 +100,7 @@ def test_a_grown_store_is_the_one_that_is_made_at_once(
     assert (nothing.ok, nothing.grown) == (True, False)
 
 
+@pytest.mark.slow
 def test_certificates_that_come_out_otherwise_are_made_again(tmp_path: Path) -> None:
     """More than 20 estimates have their algebraic errors by another way."""
     spec = {
@@ -114,6 +115,7 @@ def test_certificates_that_come_out_otherwise_are_made_again(tmp_path: Path) -> 
     assert content(grown) == content(whole)
 
 
+@pytest.mark.slow
 def test_an_unfinished_store_grows(tmp_path: Path) -> None:
     def end(tally: pdemill.Tally) -> None:
         if tally.done >= 4:
