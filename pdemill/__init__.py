@@ -6,6 +6,7 @@
 >>> pdemill.Client().submit(spec).wait().open("train")       # doctest: +SKIP
 """
 
+import sys
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from operator import index
 from os import environ
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
     from pdemill.exports import Exported
     from pdemill.planning import Plan
     from pdemill.progress import Merged
+    from pdemill.streaming import Stream
     from pdemill.verification import Verification
 
 former_names.install()
@@ -31,7 +33,7 @@ __version__ = "0.1.0"
 
 __all__ = [
     "Client", "Dataset", "Failure", "Job", "Summary", "Tally", "Windows", "errors", "export", "generate", "merge",
-    "mix", "open", "plan", "preset", "pull", "verify", "walk_labels",
+    "mix", "open", "plan", "preset", "pull", "stream", "verify", "walk_labels",
 ]  # fmt: skip
 
 
@@ -158,6 +160,36 @@ def pull(
     from pdemill.pulling import pull as pull_store
 
     return pull_store(store, out, listed("splits", splits, "names"), samples, api_key, watcher)
+
+
+def stream(
+    spec: str | Path | Mapping[str, Any],
+    workers: int = 1,
+    start: int = 0,
+    samples: int | None = None,
+    rank: int = 0,
+    world_size: int = 1,
+    settings: Sequence[str] = (),
+) -> "Stream":
+    """Fresh certified samples of a spec, without end and without a store: what none of its splits holds.
+
+    Iterating gives {"x", "y", "sample"}: what sample k holds depends on the spec, the method and k alone. ``workers``
+    processes stay ahead of who takes them, as far as there are places for their blocks in shared memory; 0 solves in
+    this process, -1 takes all cores. ``start``: the first sample; ``samples``: how many an iteration gives, an epoch;
+    the next one goes on. ``rank`` of ``world_size``: blocks are dealt out among ranks, and among the processes of a
+    DataLoader, for which it is an iterable data set where the program has loaded PyTorch. ``state_dict()`` and
+    ``load_state_dict()`` of the stream go on elsewhere; see ``pdemill.streaming.Stream``. Raises SpecError.
+    """
+    from pdemill.spec import load_spec
+
+    job, count = load_spec(spec, settings), worker_count(workers)
+    if "torch" in sys.modules:
+        from pdemill.streaming_torch import TorchStream
+
+        return TorchStream(job, count, start, samples, rank, world_size)
+    from pdemill.streaming import Stream
+
+    return Stream(job, count, start, samples, rank, world_size)
 
 
 def verify(
