@@ -80,7 +80,7 @@ def open_work(root: Path, spec: Spec | None = None, disk: Disk | None = None, an
     """The job and the writing side of a store; ``spec`` begins one that is not there yet. ``anew``: the mesh is made
     again, whatever the store holds."""
     spec = spec or stored_spec(root)
-    chosen = {}
+    chosen: dict[str, Method] = {}
     for name, one in {"": spec, **{name: spec.at(name) for name in spec.fidelities}}.items():
         if one.problem.discretisation.leaves_open(one):
             method = planned_method(root, name) or told_method(root, name)

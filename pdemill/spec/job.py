@@ -210,11 +210,13 @@ class Spec(Model):
             try:
                 other = self.at(name)
             except ValidationError as error:
-                raise moved(error, path, "solver", "certify", "problem") from None
+                raise moved(error, path, ("solver", "certify"), ("resolution", "order")) from None
             mine, theirs = self.problem.discretisation, other.problem.discretisation
             if mine is not theirs:
                 message = f"would be solved by {called(theirs)}, and the spec is by {called(mine)}"
                 raise refuse(path, message, None)
+            if self.problem.dimension != other.problem.dimension:
+                raise refuse((*path, "resolution"), f"is not in {self.problem.dimension} dimensions", None)
         return self
 
     @model_validator(mode="after")
