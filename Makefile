@@ -23,7 +23,7 @@ LIGHT_TESTS := $(addprefix tests/,solvers/test_superlu.py solvers/test_methods.p
 CONSUMERS := .venv-consumers
 CONSUMERS_LOCK := tests/consumers/requirements.lock
 
-.PHONY: help setup demo test test-light check-light consumers lint check docs bench soak openapi lock clean
+.PHONY: help setup demo test test-light check-light consumers lint check docs bench cluster soak openapi lock clean
 help:  ## list the targets
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## / \t/' | expand -t 14
 
@@ -98,6 +98,9 @@ bench: $(READY)  ## run the benchmarks and print their tables
 	$(BIN)/python benchmarks/reader.py
 	$(BIN)/python benchmarks/serving.py
 	$(BIN)/python benchmarks/coordinator.py
+
+cluster: $(READY)  ## fill stores under a real Slurm (root, Debian's slurm-wlm; two minutes)
+	$(BIN)/python -m pytest -n 0 -m "slow or not slow" tests/cluster
 
 soak: $(READY)  ## solve 20,000 random specs (SOAK_SPECS, SOAK_FROM), disturb a running server 200 times (two hours)
 	SOAK_SPECS=$${SOAK_SPECS:-20000} $(BIN)/python -m pytest -n 0 -v --timeout 0 -k many tests/solvers/test_random_specs.py

@@ -8,11 +8,13 @@
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from operator import index
+from os import environ
 from pathlib import Path
+from time import time
 from typing import TYPE_CHECKING, Any, SupportsIndex
 
 from pdemill import errors, former_names
-from pdemill.arguments import whole, worker_count
+from pdemill.arguments import listed, whole, worker_count
 from pdemill.progress import Failure, Summary, Tally, Watcher
 from pdemill.reader import Dataset, Paired, Windows, mix, open, paired
 
@@ -20,6 +22,7 @@ if TYPE_CHECKING:
     from pdemill.client import Client, Job
     from pdemill.exports import Exported
     from pdemill.planning import Plan
+    from pdemill.progress import Merged
     from pdemill.verification import Verification
 
 former_names.install()
@@ -28,7 +31,7 @@ __version__ = "0.1.0"
 
 __all__ = [
     "Client", "Dataset", "Failure", "Job", "Paired", "Summary", "Tally", "Windows", "errors", "export", "generate",
-    "mix", "open", "paired", "plan", "preset", "verify", "walk_labels",
+    "merge", "mix", "open", "paired", "plan", "preset", "pull", "verify", "walk_labels",
 ]  # fmt: skip
 
 
@@ -40,20 +43,28 @@ def generate(
     watcher: Watcher = lambda tally: None,
     other_versions: bool = False,
     lengthen: str | Path | None = None,
+    part: str | None = None,
+    until: str | None = None,
 ) -> Summary:
     """Solve every sample of a spec (a file or a dictionary) into the store ``out``.
 
-    A store that was begun is finished; with ``other_versions`` also one that other software versions or another kind of
-    machine began, where these draw the same inputs: its manifests then tell which shards they made. ``lengthen``: a
-    finished store of the first stored times, with ``store.states``, from which its trajectories go on. ``workers``
-    processes share the work: 0 does it in this process, -1 takes all cores. ``settings`` are overrides such as
-    ``"solver.rtol=1e-6"``; ``watcher`` is called with a Tally whenever something has changed. Raises SpecError,
-    StoreError, WorkerError.
+    A store that was begun is finished, and one that differs only in smaller splits, or fewer, grows; with
+    ``other_versions`` also one that other software versions or another kind of machine began, where these draw the same
+    inputs: its manifests then tell which shards they made. ``lengthen``: a finished store of the first stored times,
+    with ``store.states``, from which its trajectories go on. ``part``: "2/8", the second of eight runs that fill the
+    store together, or "slurm", where its variables tell which. ``until``: no shard is begun that would end later, a
+    time such as "2027-01-31T08:00" or a duration such as "3h30m". ``workers`` processes share the work: 0 does it in
+    this process, -1 takes all cores. ``settings`` are overrides such as ``"solver.rtol=1e-6"``; ``watcher`` is called
+    with a Tally whenever something has changed. Raises SpecError, StoreError, WorkerError, ValueError.
     """
+    from pdemill import sharing
     from pdemill.engine import engine
     from pdemill.spec import load_spec
 
-    return engine.generate(load_spec(spec, settings), out, worker_count(workers), watcher, other_versions, lengthen)
+    job, count = load_spec(spec, settings), worker_count(workers)
+    mine = None if part is None else sharing.part(part, environ)
+    ending = sharing.Ending(None if until is None else sharing.end_time(until, time()))
+    return engine.generate(job, out, count, watcher, other_versions, lengthen, mine, ending)
 
 
 def export(
@@ -71,6 +82,18 @@ def export(
     from pdemill.exports import export as export_store
 
     return export_store(store, out, to, api_key, where, fidelity)
+
+
+def merge(stores: Iterable[str | Path], out: str | Path, other_versions: bool = False) -> "Merged":
+    """Copy the finished shards of stores of one spec into the store ``out``; nothing is solved.
+
+    What several of them hold must be equal, but for measured times. With ``other_versions`` they may have been made by
+    other software versions or another kind of machine than the first one. Raises StoreMismatch, CorruptStore,
+    StoreError.
+    """
+    from pdemill.engine import engine
+
+    return engine.merge(listed("stores", stores, "stores"), out, other_versions)
 
 
 def plan(spec: str | Path | Mapping[str, Any], settings: Sequence[str] = ()) -> "Plan":
@@ -117,6 +140,25 @@ def walk_labels(
     count, ahead = worker_count(workers), whole("ahead", ahead, 1)
     epochs = [index(epoch)] if isinstance(epoch, SupportsIndex) else epoch
     return engine.walk_labels(load_spec(spec, settings), epochs, split, count, ahead, shuffle)
+
+
+def pull(
+    store: str | Path,
+    out: str | Path,
+    splits: Iterable[str] = (),
+    samples: tuple[int, int | None] = (0, None),
+    api_key: str | None = None,
+    watcher: Watcher = lambda tally: None,
+) -> Path:
+    """Copy a finished store into the folder ``out``: a folder, its address on a server, or s3://BUCKET/PREFIX.
+
+    ``splits``, ``samples``: of these splits alone the shards that hold the samples from ``samples[0]`` up to, not with,
+    ``samples[1]``; what is left out can be pulled later, or solved by ``generate``. A copy that broke off goes on. Each
+    file is checked against its manifest. Raises CorruptStore, IncompleteStore, StoreMismatch, StoreError, ServerError.
+    """
+    from pdemill.pulling import pull as pull_store
+
+    return pull_store(store, out, listed("splits", splits, "names"), samples, api_key, watcher)
 
 
 def verify(

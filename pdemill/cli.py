@@ -9,7 +9,7 @@ from typing import Any
 
 import click
 
-from pdemill import __version__, cli_bench, cli_export, cli_jobs, console
+from pdemill import __version__, cli_bench, cli_export, cli_generate, cli_jobs, console
 from pdemill.engine import engine
 from pdemill.errors import PdemillError, SpecError
 from pdemill.inspect import report, worst
@@ -24,41 +24,6 @@ SHOWN_FAULTS = 20
 @click.version_option(__version__, prog_name="pdemill")
 def commands() -> None:
     """Mill parametric PDEs into certified training data for neural operators."""
-
-
-@commands.command()
-@click.argument("spec", required=False)
-@click.option("--preset", metavar="NAME", help="A preset instead of a SPEC file; see 'pdemill presets'.")
-@click.option("--out", required=True, metavar="DIR.zarr", help="The store to make, or to finish.")
-@cli_jobs.workers("Worker processes; -1: as many as there are cores.")
-@click.option("--set", "settings", multiple=True, metavar="KEY=VALUE", help="Change a value, e.g. --set samples=10.")
-@click.option("--other-versions", is_flag=True, help="Finish a store that other versions or another CPU began.")
-@click.option("--lengthen", metavar="DIR.zarr", help="Go on with trajectories of a finished store of fewer times.")
-def generate(
-    spec: str | None,
-    preset: str | None,
-    out: str,
-    workers: int,
-    settings: tuple[str, ...],
-    other_versions: bool,
-    lengthen: str | None,
-) -> None:
-    """Solve every sample of a spec into a store. Run it again to finish what is missing.
-
-    A field is certified when, of its float64 solution u, ||b - A u|| / ||b|| (2-norm) is at most solver.rtol and the
-    error against the exact solution of the discrete system (L2, relative to u minus its mean) at most
-    certify.algebraic_rtol, and when that error of the stored bits, rounding included, is at most certify.stored_rtol.
-
-    The discretisation error is estimated on a subset, the first 4 samples of each split and a share certify.refine of
-    the others; it is limited where certify.error_rtol is given, and then estimated for every sample. Values at points
-    have standard errors, and no residual.
-    """
-    job = load_spec(cli_jobs.chosen(spec, preset), settings)
-    with console.Bar() as bar:
-        summary = engine.generate(job, out, workers, bar, other_versions, lengthen)
-    console.print_summary(summary, out, *report(summary.store))
-    if not summary.ok:
-        sys.exit(1)
 
 
 @commands.command()
@@ -205,7 +170,14 @@ def presets(name: str | None) -> None:
         console.out.print(f"{preset:<18} {preset_text(preset).splitlines()[0].removeprefix('# ')}")
 
 
-for _command in (cli_export.export, cli_bench.bench, *cli_jobs.COMMANDS):
+for _command in (
+    cli_generate.generate,
+    cli_generate.merge,
+    cli_export.export,
+    cli_export.pull,
+    cli_bench.bench,
+    *cli_jobs.COMMANDS,
+):
     commands.add_command(_command)
 
 

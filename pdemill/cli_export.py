@@ -1,4 +1,4 @@
-"""The command that copies a store into another library's format."""
+"""The commands that copy a store: as it is, or into another library's format."""
 
 from __future__ import annotations
 
@@ -7,8 +7,12 @@ from pathlib import Path
 import click
 
 from pdemill import console
+from pdemill.addresses import scheme_of
+from pdemill.cli_jobs import server_options
+from pdemill.client import Client
 from pdemill.exports import export as export_store
 from pdemill.exports.format import formats
+from pdemill.pulling import pull as pull_store
 
 
 class _Export(click.Command):
@@ -39,3 +43,39 @@ def export(store: str, out: str, to: str, api_key: str | None, where: str | None
         console.out.print(", ".join(told))
     for path in made.files:
         console.out.print(str(Path(out) / path.relative_to(made.out)))
+
+
+def _samples(context: click.Context, parameter: click.Parameter, value: str) -> tuple[int, int | None]:
+    first, colon, last = value.partition(":")
+    start, stop = int(first or 0) if (first or "0").isdecimal() else -1, int(last) if last.isdecimal() else None
+    if not colon or start < 0 or (last and stop is None) or (stop is not None and stop <= start):
+        raise click.BadParameter(f"should be FIRST:END, such as 0:1000 or 500:, not {value!r}")
+    return start, stop
+
+
+@click.command()
+@click.argument("source")
+@click.option("--out", required=True, metavar="DIR.zarr", help="The copy to make, or to go on with.")
+@click.option("--split", "splits", multiple=True, metavar="NAME", help="Only this split; may be repeated.")
+@click.option(
+    "--samples", default=":", callback=_samples, metavar="FIRST:END", help="Only shards with samples FIRST to END - 1."
+)
+@server_options
+def pull(
+    source: str, out: str, splits: tuple[str, ...], samples: tuple[int, int | None], server: str, api_key: str | None
+) -> None:
+    """Copy a finished store to this machine; run it again to go on with a copy that broke off.
+
+    SOURCE: a job on the server, or the address of a store, https://... or s3://BUCKET/PREFIX. Each file is checked
+    against its manifest.
+    """
+    with console.Bar() as bar:
+        if scheme_of(source) is not None:
+            pull_store(source, out, splits, samples, api_key, bar)
+        else:
+            with Client(server, api_key) as client:
+                client.job(source).download(out, splits, samples, bar)
+    console.out.print(f"store: {out}")
+
+
+COMMANDS = (export, pull)

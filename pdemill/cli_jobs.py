@@ -47,7 +47,7 @@ def chosen(spec: str | None, preset: str | None) -> dict[str, Any]:
     return read_spec(spec) if spec is not None else read_preset(str(preset))
 
 
-def _server[F: Callable[..., Any]](command: F) -> F:
+def server_options[F: Callable[..., Any]](command: F) -> F:
     """The options of every command that talks to a server."""
     command = click.option(
         "--api-key", envvar="PDEMILL_API_KEY", metavar="KEY", help="Where the server needs one (PDEMILL_API_KEY)."
@@ -93,21 +93,23 @@ def rebuild(data_dir: str, owner: str | None) -> None:
 @click.option("--set", "settings", multiple=True, metavar="KEY=VALUE", help="Change a value, e.g. --set samples=10.")
 @click.option("--name", default="", metavar="TEXT", help="What to call the job.")
 @click.option("--lengthen", default="", metavar="ID", help="Go on with trajectories of a finished job of fewer times.")
+@click.option("--grow", default="", metavar="ID", help="Take over the shards of a job with smaller splits, or fewer.")
 @click.option("--wait", is_flag=True, help="Show progress until the job is finished.")
-@_server
+@server_options
 def submit(
     spec: str | None,
     preset: str | None,
     settings: tuple[str, ...],
     name: str,
     lengthen: str,
+    grow: str,
     wait: bool,
     server: str,
     api_key: str | None,
 ) -> None:
     """Submit a spec to a server."""
     with Client(server, api_key) as client:
-        job = client.submit(chosen(spec, preset), settings, name, lengthen)
+        job = client.submit(chosen(spec, preset), settings, name, lengthen, grow)
         console.errors.print(f"job {job.id} ({job.status}), {console.estimated(job.state)}")
         if wait:
             try:
@@ -122,7 +124,7 @@ def submit(
 
 @click.command()
 @click.argument("job")
-@_server
+@server_options
 def status(job: str, server: str, api_key: str | None) -> None:
     """Show how a job is doing. Exit status 1 if it failed or was dismissed."""
     with Client(server, api_key) as client:
@@ -134,7 +136,7 @@ def status(job: str, server: str, api_key: str | None) -> None:
 
 @click.command()
 @click.argument("job")
-@_server
+@server_options
 def cancel(job: str, server: str, api_key: str | None) -> None:
     """Cancel a job; its finished shards stay."""
     with Client(server, api_key) as client:
@@ -148,7 +150,7 @@ def cancel(job: str, server: str, api_key: str | None) -> None:
 @click.option("--status", type=click.Choice(STATUSES), help="Only jobs of this status.")
 @click.option("--owner", metavar="NAME", help="The jobs of NAME, or of all with '*'; for admins.")
 @click.option("--limit", default=20, show_default=True, type=click.IntRange(min=1), help="At most so many.")
-@_server
+@server_options
 def list_jobs(status: str | None, owner: str | None, limit: int, server: str, api_key: str | None) -> None:
     """List your jobs, newest first."""
     with Client(server, api_key) as client:
@@ -158,7 +160,7 @@ def list_jobs(status: str | None, owner: str | None, limit: int, server: str, ap
 
 @click.command()
 @click.argument("action", required=False, type=click.Choice(list(ACTIONS)))
-@_server
+@server_options
 def server(action: str | None, server: str, api_key: str | None) -> None:
     """Show whether a server is paused (hands out no work) or drained (takes no new jobs); with ACTION, change it."""
     with Client(server, api_key) as client:

@@ -17,6 +17,7 @@ from pdemill.addresses import on_disk
 from pdemill.connection import Connection
 from pdemill.errors import JobError, ServerError
 from pdemill.progress import Tally, Watcher
+from pdemill.pulling import pull
 from pdemill.reader import Dataset, Following, open
 from pdemill.spec.array_file import ids_in
 from pdemill.spec.job import Spec
@@ -56,11 +57,12 @@ class Client:
         settings: Sequence[str] = (),
         name: str = "",
         lengthen: str = "",
+        grow: str = "",
     ) -> Job:
         """Submit a spec (a file, a dictionary or a Spec), with overrides such as ``"samples=10"``; ``name``: what to
-        call the job; ``lengthen``: a finished job whose trajectories go on. Arrays that the server lacks are
-        uploaded."""
-        given = {"name": name, "lengthen": lengthen}
+        call the job; ``lengthen``: a finished job whose trajectories go on; ``grow``: a job with smaller splits, or
+        fewer, whose whole shards are taken over. Arrays that the server lacks are uploaded."""
+        given = {"name": name, "lengthen": lengthen, "grow": grow}
         body, named = self._with_arrays(gather(spec, settings)), {key: value for key, value in given.items() if value}
         answer = self._ask("POST", "/v1/jobs", json=body, params=named, headers={"Idempotency-Key": uuid4().hex})
         return Job(self, answer.json())
@@ -210,13 +212,19 @@ class Job:
         address = f"{self._client.url}/v1/datasets/{self.state['dataset']}/store"
         return open(address, split, api_key=self._client.api_key, where=where, follow=True, patience=patience)
 
-    def download(self, folder: str | Path) -> Path:
-        """Copy the finished store to ``folder`` (which must not exist), each file checked against its manifest."""
-        from pdemill.download import download
-
+    def download(
+        self,
+        folder: str | Path,
+        splits: Sequence[str] = (),
+        samples: tuple[int, int | None] = (0, None),
+        watcher: Watcher = lambda tally: None,
+    ) -> Path:
+        """Copy the finished store to ``folder``, or of these ``splits`` the shards that hold the samples from
+        ``samples[0]`` up to, not with, ``samples[1]``; a copy that broke off goes on. Each file is checked against its
+        manifest."""
         target = on_disk(folder, "the copy")
-        results = self.results()
-        return download(lambda path: self._client._ask("GET", f"{results['store']['url']}/{path}").content, target)
+        address = self._client.url + self.results()["store"]["url"]
+        return pull(address, target, splits, samples, self._client.api_key, watcher)
 
 
 def _tally(state: Mapping[str, Any], first: int) -> Tally:

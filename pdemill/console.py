@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import codecs
 import sys
-from collections.abc import Callable, Iterator, Mapping
+from collections import Counter
+from collections.abc import Iterator, Mapping
 from io import TextIOWrapper
 from pathlib import Path
 from typing import Any
@@ -15,6 +16,7 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 from rich.table import Table
 
+from pdemill.console_rows import COUNTS, NOTHING, count_known, median_of, rows_of, worst_of
 from pdemill.inspect import SplitReport, Stated, how_made
 from pdemill.planning import Plan
 from pdemill.progress import Summary, Tally
@@ -77,7 +79,7 @@ class Bar:
             return
         if not task.started:
             self._progress.start_task(self._task)
-        tenth = 10 * tally.done // tally.total
+        tenth = 10 * tally.done // max(tally.total, 1)
         if tenth > self._told:
             self._told = tenth
             left = f", {(tally.total - tally.done) / per_second:.0f} s left" if per_second else ""
@@ -96,16 +98,15 @@ def print_summary(summary: Summary, store: str, attributes: dict[str, Any], repo
         out.print(f"{summary.lengthened} of {summary.total} trajectories lengthened, the others solved from the start")
     if summary.from_start:
         out.print(f"nothing lengthened, all solved from the start: {summary.from_start}")
+    if summary.grown:
+        kept, again = summary.shards_kept, summary.samples_again
+        out.print(f"the store has grown: {kept} shard{'' if kept == 1 else 's'} kept, {again} samples solved again")
     for line in _lines(attributes, reports):
         out.print(line)
     if flagged := sum(row.flagged for row in reports):
         out.print(f"flagged for a second look: {samples_flagged(flagged, _flag_texts(reports))}")
     print_failures([(f.split, f.sample, f.reason) for f in summary.failures])
     out.print(f"store: {store}")
-
-
-NOTHING = np.empty(0)
-"""A column that older stores do not have."""
 
 
 def _lines(attributes: dict[str, Any], reports: list[SplitReport]) -> Iterator[str]:
@@ -119,8 +120,8 @@ def _time_lines(attributes: dict[str, Any], reports: list[SplitReport]) -> Itera
         _column(reports, name) for name in ("time_error_estimate", "valid_until", "error_estimate")
     )
     tolerance, end = attributes["plan"]["time_rtol"], attributes["spec"]["problem"]["time"]
-    stored = _worst(_column(reports, "stored_error"))
-    spread = f"median {_median(errors_)}, worst {_worst(errors_)}"
+    stored = worst_of(_column(reports, "stored_error"))
+    spread = f"median {median_of(errors_)}, worst {worst_of(errors_)}"
     yield f"error in time: {spread}, tolerance {tolerance:.1e}; as stored {stored}"
     last = end["times"][-1] if end.get("times") else end["end"]
     short = int((until < last).sum())
@@ -134,38 +135,38 @@ def _time_lines(attributes: dict[str, Any], reports: list[SplitReport]) -> Itera
     for name, text in own.items():
         if all(name in report.columns for report in reports):
             found = _column(reports, name)
-            yield f"{text}: median {_median(found)}, worst {_worst(found)}"
-    known = int(np.isfinite(estimates).sum())
-    spread = f"median {_median(estimates)}, worst {_worst(estimates)}"
+            yield f"{text}: median {median_of(found)}, worst {worst_of(found)}"
+    known = count_known(estimates)
+    spread = f"median {median_of(estimates)}, worst {worst_of(estimates)}"
     yield f"error against the grid refined twice, on {known} samples" + (f": {spread}" if known else "")
 
 
 def _fields_lines(attributes: dict[str, Any], reports: list[SplitReport]) -> Iterator[str]:
     residuals, estimates = (_column(reports, name) for name in ("rel_residual", "error_estimate"))
     tolerance = attributes["plan"]["rtol"]
-    yield f"relative residual: median {_median(residuals)}, worst {_worst(residuals)}, tolerance {tolerance:.1e}"
+    yield f"relative residual: median {median_of(residuals)}, worst {worst_of(residuals)}, tolerance {tolerance:.1e}"
     if "stored_error" in reports[0].columns:
         solved, stored = (_column(reports, name) for name in ("algebraic_error", "stored_error"))
-        yield f"error of u against its discrete system: worst {_worst(solved)}, as it is stored {_worst(stored)}"
-    known = _known(estimates)
-    spread = f"median {_median(estimates)}, worst {_worst(estimates)}"
+        yield f"error of u against its discrete system: worst {worst_of(solved)}, as it is stored {worst_of(stored)}"
+    known = count_known(estimates)
+    spread = f"median {median_of(estimates)}, worst {worst_of(estimates)}"
     certified = sum(report.certified for report in reports)
     yield f"discretisation error, estimated on {known} of {certified} samples" + (f": {spread}" if known else "")
     orders = _column(reports, "error_order") if "error_order" in reports[0].columns else NOTHING
-    if observed := _known(orders):
-        yield f"order of convergence, observed on {observed} samples: median {_median(orders, '{:.2f}')}"
+    if observed := count_known(orders):
+        yield f"order of convergence, observed on {observed} samples: median {median_of(orders, '{:.2f}')}"
     if "audit_error" not in reports[0].columns:
         return
     audits, intervals = (_column(reports, name) for name in ("audit_error", "audit_interval"))
-    known = _known(audits)
-    walked = f"median {_median(audits)} ± {_median(intervals)}, worst {_worst(audits)}"
+    known = count_known(audits)
+    walked = f"median {median_of(audits)} ± {median_of(intervals)}, worst {worst_of(audits)}"
     audited = f"{known} sample{'' if known == 1 else 's'}"
     yield f"error against the continuous equation, audited on {audited}" + (f": {walked}" if known else "")
 
 
 def _points_lines(reports: list[SplitReport]) -> Iterator[str]:
     errors_, weights = (_column(reports, name) for name in ("error_estimate", "largest_weight"))
-    yield f"standard error relative to u: median {_median(errors_)}, worst {_worst(errors_)}"
+    yield f"standard error relative to u: median {median_of(errors_)}, worst {worst_of(errors_)}"
     if weights.size and weights.max() > 1:
         yield f"largest weight of a walk: {weights.max():.1f}"
 
@@ -213,14 +214,18 @@ def print_report(store: str | Path, attributes: dict[str, Any], reports: list[Sp
     table.add_column("split")
     for row in reports:
         table.add_column(row.split, justify="right")
-    rows = _rows(attributes, reports)
-    for name, value in (_COUNTS | rows).items():
+    rows = rows_of(attributes, reports)
+    for name, value in (COUNTS | rows).items():
         table.add_row(name, *map(value, reports))
     if any("flags" in row.columns for row in reports):
         table.add_row("flagged", *(str(row.flagged) for row in reports))
         for text in _flag_texts(reports):
             table.add_row(f"  {text}", *(str(_flag_texts([row]).get(text, 0)) for row in reports))
     out.print(table)
+    runs = sum((row.runs for row in reports), Counter[tuple[int, str]]())
+    if len(runs) > 1:
+        told = (f"run {number} ({began}) {shards}" for (number, began), shards in sorted(runs.items()))
+        out.print(f"shards made: {', '.join(told)}")
     print_failures([(f.split, f.sample, f.reason) for row in reports for f in row.failures])
     if not attributes["complete"]:
         out.print("not finished: run the generate command again")
@@ -232,15 +237,6 @@ def print_report(store: str | Path, attributes: dict[str, Any], reports: list[Sp
         if s["count"]:
             stats.add_row(channel, *(f"{s[key]:.4g}" for key in ("mean", "std", "min", "max")))
     out.print(stats)
-
-
-def _rows(attributes: dict[str, Any], reports: list[SplitReport]) -> dict[str, Callable[[SplitReport], str]]:
-    """What ``inspect`` tells of every split."""
-    if is_pointwise(attributes):
-        return _POINTS
-    if in_time(attributes):
-        return _TIMES
-    return _FIELDS | (_AUDITS if "audit_error" in reports[0].columns else {})
 
 
 def print_worst(found: list[Stated]) -> None:
@@ -278,66 +274,6 @@ def print_plan(plan: Plan) -> None:
 
 def _milliseconds(seconds: float) -> str:
     return f"{1e3 * seconds:.3g} ms"
-
-
-_COUNTS: dict[str, Callable[[SplitReport], str]] = {
-    "samples": lambda row: str(row.samples),
-    "certified": lambda row: str(row.certified),
-    "failed": lambda row: str(len(row.failures)),
-    "missing": lambda row: str(row.missing),
-}
-_POINTS: dict[str, Callable[[SplitReport], str]] = {
-    "standard error relative to u, median": lambda row: _median(row.columns["error_estimate"]),
-    "standard error relative to u, worst": lambda row: _worst(row.columns["error_estimate"]),
-    "largest weight of a walk": lambda row: _worst(row.columns["largest_weight"]),
-    "milliseconds per solve, median": lambda row: _median(1e3 * row.columns["solve_seconds"], "{:.3g}"),
-}
-_TIMES: dict[str, Callable[[SplitReport], str]] = {
-    "error in time, median": lambda row: _median(row.columns["time_error_estimate"]),
-    "error in time, worst": lambda row: _worst(row.columns["time_error_estimate"]),
-    "the same as stored, worst": lambda row: _worst(row.columns["stored_error"]),
-    "right until, least": lambda row: f"{row.columns['valid_until'].min():g}" if row.certified else "-",
-    "share of the smallest modes, worst": lambda row: _worst(row.columns.get("spectral_tail", NOTHING)),
-    "violation of invariants, worst": lambda row: _worst(row.columns.get("invariant_defect", NOTHING)),
-    "gaps in budgets, worst": lambda row: _worst(row.columns.get("budget_defect", NOTHING)),
-    "error of linear systems, worst": lambda row: _worst(row.columns.get("algebraic_error", NOTHING)),
-    "error against the refined grid, worst": lambda row: _worst(row.columns["error_estimate"]),
-    "steps, median": lambda row: _median(row.columns["steps"], "{:.0f}"),
-    "milliseconds per trajectory, median": lambda row: _median(1e3 * row.columns["solve_seconds"], "{:.3g}"),
-}
-_FIELDS: dict[str, Callable[[SplitReport], str]] = {
-    "relative residual, median": lambda row: _median(row.columns["rel_residual"]),
-    "relative residual, worst": lambda row: _worst(row.columns["rel_residual"]),
-    "error against the discrete system, worst": lambda row: _worst(row.columns.get("algebraic_error", NOTHING)),
-    "the same with rounding, worst": lambda row: _worst(row.columns.get("stored_error", NOTHING)),
-    "discretisation error, estimated on": lambda row: f"{_known(row.columns['error_estimate'])} of {row.certified}",
-    "discretisation error (estimated), median": lambda row: _median(row.columns["error_estimate"]),
-    "discretisation error (estimated), worst": lambda row: _worst(row.columns["error_estimate"]),
-    "order of convergence (observed), median": lambda row: _median(row.columns.get("error_order", NOTHING), "{:.2f}"),
-    "iterations, median": lambda row: _median(row.columns["iterations"], "{:.0f}"),
-    "milliseconds per solve, median": lambda row: _median(1e3 * row.columns["solve_seconds"], "{:.3g}"),
-}
-
-_AUDITS: dict[str, Callable[[SplitReport], str]] = {
-    "audited": lambda row: str(_known(row.columns["audit_error"])),
-    "error against the continuous equation, median": lambda row: _median(row.columns["audit_error"]),
-    "error against the continuous equation, worst": lambda row: _worst(row.columns["audit_error"]),
-    "half width of its 95 % interval, median": lambda row: _median(row.columns["audit_interval"]),
-}
-
-
-def _known(values: NDArray[Any]) -> int:
-    return int(np.isfinite(values).sum())
-
-
-def _median(values: NDArray[Any], form: str = "{:.1e}") -> str:
-    known = values[np.isfinite(values)]
-    return form.format(np.median(known)) if known.size else "-"
-
-
-def _worst(values: NDArray[Any]) -> str:
-    known = values[np.isfinite(values)]
-    return f"{known.max():.1e}" if known.size else "-"
 
 
 def print_job(state: Mapping[str, Any]) -> None:

@@ -12,7 +12,8 @@ from pdemill.errors import PdemillError
 
 if TYPE_CHECKING:
     from pdemill.planning import Plan
-    from pdemill.progress import Repair, Summary, Watcher
+    from pdemill.progress import Merged, Repair, Summary, Watcher
+    from pdemill.sharing import Ending, Part
     from pdemill.spec.job import Spec
     from pdemill.verification import Verification
 
@@ -28,6 +29,8 @@ class Engine(Protocol):
         watcher: Watcher,
         other_versions: bool,
         lengthen: str | Path | None,
+        part: Part | None,
+        ending: Ending | None,
     ) -> Summary: ...
 
     def verify(
@@ -35,6 +38,8 @@ class Engine(Protocol):
     ) -> Verification: ...
 
     def repair(self, store: str | Path, workers: int, watcher: Watcher, other_versions: bool) -> Repair: ...
+
+    def merge(self, stores: Sequence[str | Path], out: str | Path, other_versions: bool) -> Merged: ...
 
     def plan(self, spec: Spec) -> Plan: ...
 

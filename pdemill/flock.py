@@ -37,6 +37,7 @@ class FileLock:
         if fcntl is None:
             raise StoreError("stores are written on Linux and macOS only; on Windows, run pdemill in WSL")
         self.path = path
+        self._shared = shared
         self._kind = (fcntl.LOCK_SH if shared else fcntl.LOCK_EX) | fcntl.LOCK_NB
         self._stands_in = False
         self.handle = os.open(path, os.O_RDONLY | os.O_DIRECTORY if folder else os.O_RDWR | os.O_CREAT, 0o600)
@@ -65,9 +66,10 @@ class FileLock:
             raise StoreError(f"cannot lock {self.path}: {error.strerror}; use another file system") from error
         os.close(self.handle)
         self.handle, self._stands_in = handle, True
+        others = "start nowhere else what is no part of this run" if self._shared else "let no other machine write it"
         logging.getLogger(__name__).warning(
             "the file system of %s has no locks (%s): runs on this machine keep out of each other's way, "
-            "but let no other machine write it meanwhile", self.path, error.strerror,
+            "but %s meanwhile", self.path, error.strerror, others,
         )  # fmt: skip
 
 

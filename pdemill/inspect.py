@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -19,6 +20,7 @@ from pdemill.store.decode import UNREADABLE
 from pdemill.store.disk import LocalDisk
 from pdemill.store.flags import Flags
 from pdemill.store.root import read_attributes, shards_of, splits_of
+from pdemill.store.runs import RUN
 
 COLUMNS = (
     "rel_residual", "algebraic_error", "stored_error", "error_estimate", "error_order", "audit_error", "audit_interval",
@@ -41,6 +43,8 @@ class SplitReport:
     failures: list[Failure] = field(default_factory=list)
     columns: dict[str, NDArray[Any]] = field(default_factory=dict)
     flags: Flags = field(default_factory=Flags)
+    runs: Counter[tuple[int, str]] = field(default_factory=Counter)
+    """Shards by the number of the run that made them and when it began, as far as manifests tell."""
 
     @property
     def flagged(self) -> int:
@@ -67,6 +71,8 @@ def report(store: str | Path) -> tuple[dict[str, Any], list[SplitReport]]:
             continue
         row = reports[shard.split]
         row.certified += manifest.certified
+        if run := manifest.run.get(RUN):
+            row.runs[run["number"], run["began"]] += 1
         row.failures += [Failure(shard.split, f["sample"], f"{f['result']}: {f['reason']}") for f in manifest.failures]
     try:
         arrays = zarr.open_group(root, mode="r")

@@ -32,8 +32,11 @@ class Failure:
 
 @dataclass(frozen=True)
 class Summary:
-    """How a run ended. ``ok`` is what the exit status says: every sample is certified. ``lengthened``: samples that
-    were gone on with from another store; ``from_start``: why none was, where that was asked for."""
+    """How a run ended. ``ok`` is what the exit status says: every sample is certified, of those that were this run's
+    part. ``total``: these samples; ``left``: those of them in shards that were not begun, where the run ended early;
+    ``elsewhere``: samples of shards that other runs have not finished yet. ``lengthened``: samples that were gone on
+    with from another store; ``from_start``: why none was, where that was asked for. ``grown``: whether the store had
+    smaller splits, or fewer; then ``shards_kept`` of it stayed, and ``samples_again`` were solved again."""
 
     store: str
     total: int
@@ -42,10 +45,15 @@ class Summary:
     cpu_seconds: dict[str, float] = field(default_factory=dict)
     lengthened: int = 0
     from_start: str = ""
+    grown: bool = False
+    shards_kept: int = 0
+    samples_again: int = 0
+    left: int = 0
+    elsewhere: int = 0
 
     @property
     def ok(self) -> bool:
-        return not self.failures
+        return not self.failures and not self.left
 
 
 @dataclass(frozen=True)
@@ -61,3 +69,17 @@ class Repair:
         if not self.faults:
             return f"all {self.shards} shards are as they were certified"
         return f"damage in {len(self.faults)} place(s); {self.solved} of {self.shards} shards solved again"
+
+
+@dataclass(frozen=True)
+class Merged:
+    """How many shards were copied into a ``store``, of how many samples it is, and how many of these are missing."""
+
+    store: str
+    copied: int
+    total: int
+    missing: int
+
+    def __str__(self) -> str:
+        left = f"; {self.missing} of them are in none of these: 'pdemill generate' solves them" if self.missing else ""
+        return f"{self.copied} shards copied, {self.total} samples{left}"

@@ -258,7 +258,9 @@ class Coordinator:
         else:
             self._well_done(active, report, now)
         if issue is not None:
-            self._turns.settle(issue, sum(report.cpu_seconds.values()) or issue.seconds)
+            seconds = sum(report.cpu_seconds.values())
+            self._turns.settle(issue, seconds or issue.seconds)
+            self._metrics.worked_for(issue.owner, seconds)
         if report.dataset in self._active and not active.begun:
             self._begin(active)
 

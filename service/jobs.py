@@ -21,9 +21,9 @@ from pdemill.service.results import delete_store, is_damaged
 from pdemill.service.state import AppState, find_job, find_store
 from pdemill.service.submission import check, check_room, queued
 from pdemill.service.views import Job
-from pdemill.solvers import lengthening
-from pdemill.solvers.job import software
+from pdemill.solvers import growing, lengthening
 from pdemill.solvers.machine import machine
+from pdemill.solvers.software import software
 from pdemill.spec.job import Spec
 from pdemill.store.disk import LocalDisk
 from pdemill.store.origin import Origin
@@ -43,9 +43,10 @@ def submit(
     key: str | None = None,
     name: str = "",
     lengthen: str | None = None,
+    grow: str | None = None,
 ) -> Job:
     """Queue a spec for its owner; a request with a ``key`` that was used before gives the same job. ``lengthen``: a job
-    whose trajectories go on."""
+    whose trajectories go on. ``grow``: a job with smaller splits, or fewer, whose shards are taken over."""
     name = named(name)
     state.directory.require()
     spec, cost = check(state, body)
@@ -53,13 +54,19 @@ def submit(
     if key is None or not state.ledger.knows(owner.name, key):
         state.scrubber.asked_again(dataset.id)
     store, room = find_store(state, dataset.id), partial(check_room, state, owner, dataset)
+    if lengthen is not None and grow is not None:
+        raise Refusal(422, "a store either grows or is lengthened", [Detail(parameter="grow", detail="or lengthen")])
     if lengthen is not None:
         _lengthened(state, owner, spec, store, lengthen)
+    if grow is not None:
+        _grown(state, owner, spec, store, grow)
     try:
         job, new = state.ledger.submit(owner.name, dataset, key, room, gone=partial(is_damaged, store))
     except Refusal:
         if lengthen is not None:
             lengthening.end(LocalDisk(store))
+        if grow is not None:
+            growing.end(store)
         raise
     if not new and job.dataset != dataset.id:
         raise Refusal(
@@ -88,6 +95,22 @@ def _lengthened(state: AppState, owner: Owner, spec: Spec, store: Path, job: str
             lengthening.begin(store, spec, shorter)
     except StoreError as error:
         raise Refusal(422, str(error), [Detail(parameter="lengthen", detail=str(error))]) from None
+
+
+def _grown(state: AppState, owner: Owner, spec: Spec, store: Path, job: str) -> None:
+    """Note in a store that is not there yet that it takes over those of a job. Raises Refusal where it cannot."""
+    row, _ = find_job(state, owner, job)
+    smaller = find_store(state, row.dataset)
+    try:
+        attributes = read_attributes(smaller)
+        growing.require_larger(spec, attributes, f"the store of {job}")
+        if difference := Origin.of(attributes).difference(Origin(software(), machine())):
+            raise StoreMismatch(f"the store of {job} cannot grow: it was made with {difference}")
+        if not (store / ROOT).exists():
+            store.mkdir(exist_ok=True)
+            growing.begin(store, smaller)
+    except StoreError as error:
+        raise Refusal(422, str(error), [Detail(parameter="grow", detail=str(error))]) from None
 
 
 def named(name: str) -> str:

@@ -44,6 +44,10 @@ class Metrics:
         for step, seconds in report.cpu_seconds.items():
             totals.add("pdemill_cpu_seconds", seconds, step)
 
+    def worked_for(self, owner: str, seconds: float) -> None:
+        """CPU time went into a job of an owner."""
+        self.totals.add("pdemill_owner_cpu_seconds", seconds, owner)
+
     def lease_lost(self) -> None:
         self.totals.add("pdemill_leases_lost", 1)
 

@@ -14,7 +14,7 @@ from pdemill.service.limits import most_bytes
 from pdemill.service.problems import Refusal
 from pdemill.service.state import AppState
 from pdemill.solvers.estimate import Cost, estimate
-from pdemill.solvers.job import software
+from pdemill.solvers.software import software
 from pdemill.spec.job import Spec
 from pdemill.spec.load import validate
 from pdemill.store.room import free_bytes

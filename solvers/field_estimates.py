@@ -18,14 +18,12 @@ from pdemill.solvers.instance import Instance, InvalidSample
 from pdemill.solvers.operators.discretisation import Discretisation
 from pdemill.solvers.operators.norms import relative_norm
 from pdemill.solvers.stopwatch import Stopwatch
-from pdemill.solvers.subsets import refined_count
+from pdemill.solvers.subsets import many_refined
 from pdemill.spec.method import LinearMethod
 from pdemill.store.layout import Shard
 
 LARGEST = float(np.finfo(np.float32).max)
 """The largest estimate that is told: its column is float32."""
-FEW = 20
-"""Solves that the norm of an inverse takes: estimates for fewer samples have their algebraic errors by corrections."""
 NOISE = 10.0
 """Times their algebraic errors and rounding by which solutions must differ for an order to mean anything."""
 
@@ -102,8 +100,7 @@ class _Solver:
 
     def __init__(self, job: FieldJob, method: LinearMethod, grid: Discretisation) -> None:
         self._job, self._grid = job, grid
-        many = sum(refined_count(job.spec, split) for split in job.spec.splits) > FEW
-        self._sequence = job.sequence(method, grid, to_rounding=job.schema > 1, bounds=many)
+        self._sequence = job.sequence(method, grid, to_rounding=job.schema > 1, bounds=many_refined(job.spec))
 
     def solved(self, instance: Instance) -> Solved | None:
         """None where there is no certified solution."""

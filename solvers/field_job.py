@@ -26,7 +26,7 @@ from pdemill.solvers.place import WholeFieldPlace
 from pdemill.solvers.schemes.scheme import Scheme
 from pdemill.solvers.sequence import FALLBACK, Sequence
 from pdemill.solvers.subsets import SCHEME as SUBSETS
-from pdemill.solvers.subsets import ordered_count, refined_samples
+from pdemill.solvers.subsets import many_refined, ordered_count, refined_samples
 from pdemill.spec.field import Function
 from pdemill.spec.job import Spec
 from pdemill.spec.method import LinearMethod, Method
@@ -108,6 +108,10 @@ class FieldJob(Job):
 
     def estimated_already(self, shard: Shard) -> NDArray[np.intp]:
         return refined_samples(self.spec, shard.split, range(shard.start, shard.stop), self.schema) - shard.start
+
+    def keeps(self, shard: Shard, splits: Mapping[str, int]) -> bool:
+        smaller = self.spec.model_copy(update={"splits": splits})
+        return many_refined(smaller) == many_refined(self.spec) or not self.estimated_already(shard).size
 
     def ordered(self, split: str) -> int:
         """The first so many samples of a split have their order of convergence observed: a few of the first split."""

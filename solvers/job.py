@@ -2,27 +2,24 @@
 
 from __future__ import annotations
 
-import platform
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
 from copy import copy
 from dataclasses import replace
-from functools import cache, cached_property
-from importlib.metadata import PackageNotFoundError, version
+from functools import cached_property
 from typing import Any, Self
 
 import numpy as np
 import zarr
 from numpy.typing import NDArray
 
-from pdemill import __version__
 from pdemill.draws import Draw
 from pdemill.errors import Fault, SpecError
 from pdemill.planning import Plan
 from pdemill.solvers.designs.told import told_of
-from pdemill.solvers.installed import has_petsc
 from pdemill.solvers.machine import machine
 from pdemill.solvers.progress import Progress
+from pdemill.solvers.software import software
 from pdemill.solvers.stopwatch import Stopwatch
 from pdemill.spec.job import Spec
 from pdemill.spec.method import Method
@@ -31,13 +28,10 @@ from pdemill.spec.scalars import Placed
 from pdemill.store.fidelities import joined, shared_at
 from pdemill.store.layout import SCHEMA, Shard, StoreLayout
 from pdemill.store.origin import MACHINE
-from pdemill.store.root import SUPERLU, attributes_of
+from pdemill.store.root import attributes_of
 from pdemill.store.store import ShardData
 
 FAILED = "failed"
-RECORDED = (
-    "numpy", "scipy", "zarr", "scikit-fem", "netgen-mesher", "dolfinx-solver-real", "petsc", "numba", "llvmlite",
-)  # fmt: skip
 
 
 type Group = zarr.Group | Mapping[str, Any]
@@ -116,6 +110,10 @@ class Job(ABC):
     def estimated_already(self, shard: Shard) -> NDArray[np.intp]:
         """The rows of a shard whose discretisation error is estimated when it is solved."""
         return np.empty(0, dtype=np.intp)
+
+    def keeps(self, shard: Shard, splits: Mapping[str, int]) -> bool:
+        """Whether a whole shard of a store with these smaller splits is, to the bit, that of this job."""
+        return True
 
     def plan(self, always: bool = False) -> Plan:
         """Choose a method by trial. Raises SpecError where there is nothing to choose."""
@@ -271,6 +269,10 @@ class JobOfParts(Job):
         job, own = self._own(shard)
         return job.estimated_already(own)
 
+    def keeps(self, shard: Shard, splits: Mapping[str, int]) -> bool:
+        job, own = self._own(shard)
+        return job.keeps(own, {name: count for name, count in splits.items() if name in job.spec.splits})
+
     def plan(self, always: bool = False) -> Plan:
         return self.base.plan(always)
 
@@ -381,17 +383,3 @@ def _of_all(method: Method, spec: Spec, problems: Sequence[Problem]) -> Method:
 def _designs(spec: Spec) -> dict[str, Any]:
     told = told_of(spec)
     return {"designs": told} if told else {}
-
-
-@cache
-def software() -> dict[str, str]:
-    """Versions that the bits of a store depend on."""
-    found = {"pdemill": __version__, "python": platform.python_version()}
-    for name in RECORDED:
-        try:
-            found[name] = version(name)
-        except PackageNotFoundError:
-            continue
-    if not has_petsc():
-        found[SUPERLU] = found["scipy"]  # which holds it
-    return found

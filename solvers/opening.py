@@ -14,9 +14,10 @@ from numpy.typing import NDArray
 from pdemill import arrays
 from pdemill.errors import CorruptStore, SpecError, StoreError
 from pdemill.planning import file_of, parse_plan, read_plan
-from pdemill.solvers.job import Job, open_job, software
+from pdemill.solvers.job import Job, open_job
 from pdemill.solvers.lengthening import resumed
 from pdemill.solvers.progress import Progress
+from pdemill.solvers.software import software
 from pdemill.solvers.threads import one_thread
 from pdemill.spec.job import Spec
 from pdemill.spec.load import validate

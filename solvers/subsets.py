@@ -19,6 +19,8 @@ LEAST_REFINED = 4
 """Samples per split whose discretisation error is estimated, where the split has as many."""
 SCHEME = f"refined: i < {LEAST_REFINED} or uniform(seed, split, i, 'certify') < refine; audited: i < audit.samples"
 PURPOSE = "certify"
+FEW = 20
+"""Solves that the norm of an inverse takes: estimates for fewer samples have their algebraic errors by corrections."""
 
 ORDERED = {True: 4, False: 2}
 """Samples of the first split whose order of convergence is observed, by whether the third grid is the coarser one."""
@@ -31,6 +33,11 @@ def refined_count(spec: Spec, split: str) -> int:
     samples, share = spec.splits[split], spec.certify.refine
     always = min(samples, LEAST_REFINED)
     return always + round(share * (samples - always)) if share else 0
+
+
+def many_refined(spec: Spec) -> bool:
+    """Whether so many samples are estimated that the norm of an inverse pays."""
+    return sum(refined_count(spec, split) for split in spec.splits) > FEW
 
 
 def refined_samples(spec: Spec, split: str, within: range | None = None, schema: int = SCHEMA) -> Numbers:

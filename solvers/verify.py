@@ -21,6 +21,7 @@ from pdemill.solvers.verification.manifests import file_faults, moment_faults, r
 from pdemill.solvers.verification.origin import Origins, opened
 from pdemill.spec.audit import objection
 from pdemill.store import manifest as manifests
+from pdemill.store import runs
 from pdemill.store.certified import check_files
 from pdemill.store.decode import ShardRows, decode
 from pdemill.store.disk import Disk
@@ -187,7 +188,7 @@ def content_hash(disk: Disk) -> str:
     """A hash of everything in a store but measured times, and what later versions tell of it besides."""
     total = sha256()
     for name in disk.names():
-        if "/solve_seconds/c/" in f"/{name}" or planning.is_plan(name):
+        if "/solve_seconds/c/" in f"/{name}" or planning.is_plan(name) or name == runs.FILE:
             continue
         try:
             data = _lasting(name, disk.read(name))

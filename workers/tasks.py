@@ -18,7 +18,7 @@ from redis import RedisError
 
 from pdemill.errors import MissingExtra, SpecError, StoreError
 from pdemill.leases import FINISH, PREPARE, SHARD_TASK, TASKS, Leases, Report, Unit, UnitFailure, worker_of
-from pdemill.solvers import lengthening
+from pdemill.solvers import growing, lengthening
 from pdemill.solvers.job import Job
 from pdemill.solvers.opening import keep_arrays, open_work, plan_work, work_on
 from pdemill.solvers.progress import Counts, Progress
@@ -28,6 +28,7 @@ from pdemill.store.layout import Shard
 from pdemill.store.manifest import FOLDER, Manifest, read
 from pdemill.store.placing import make_folders, sweep
 from pdemill.store.room import check_room
+from pdemill.store.runs import begin_run
 from pdemill.store.store import ShardData, Store
 from pdemill.workers import identity
 from pdemill.workers.app import SOFT_SECONDS, app
@@ -61,14 +62,21 @@ def prepare(dataset: str, name: str, spec: str, data: str) -> None:
         root = settings.store(dataset)
         root.mkdir(exist_ok=True)
         with Lock(root, shared=True):
+            smaller = growing.begun(root)
             job, store = open_work(root, validate(json.loads(spec)))
             keep_arrays(job, root)
-            job, store = plan_work(job, store)
+            if smaller is not None and (fault := growing.take_over(job, store, root, smaller)):
+                log.warning("made from the start: %s", fault, extra={"dataset": dataset})
+                smaller = None
+            if smaller is None:
+                job, store = plan_work(job, store)
             _, reason = lengthening.settle(job, store, root)
             if reason:
                 log.warning("solved from the start: %s", reason, extra={"dataset": dataset})
             sweep(store.disk, alone=False)
+            begin_run(store.disk)
             store.create()
+            growing.end(root)
 
     _run(Unit(dataset, name), data, body)
 

@@ -112,9 +112,7 @@ def unlike(base: Problem, other: Problem) -> tuple[Path, str] | None:
     drawn, here = dict(_drawn(base)), dict(_drawn(other))
     for path in {**drawn, **here}:
         if drawn.get(path) != here.get(path):
-            told = (
-                "is drawn in the problem of the spec" if drawn.get(path) else "is not drawn in the problem of the spec"
-            )
+            told = "is drawn" if drawn.get(path) else "is not drawn"
             return path, f"{told} in the problem of the spec: all splits have the same channels"
     return None
 

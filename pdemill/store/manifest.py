@@ -104,6 +104,10 @@ def read(disk: Readable, shard: Shard) -> Manifest | None:
     except OSError as error:
         raise StoreError(f"{name} cannot be read: {error.strerror or error}") from None
     found = manifest.split, manifest.shard, manifest.start, manifest.stop
+    if found[:3] == (shard.split, shard.index, shard.start) and manifest.stop > shard.stop:
+        raise CorruptStore(
+            f"{name} is for more samples than {shard.start}..{shard.stop - 1}: the store has grown, open it again"
+        )
     if found != (shard.split, shard.index, shard.start, shard.stop):
         raise CorruptStore(f"{name} is for other samples than {shard.start}..{shard.stop - 1} of {shard.split}")
     return manifest

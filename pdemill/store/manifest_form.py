@@ -61,9 +61,16 @@ def _is_run(run: Mapping[str, Any]) -> bool:
     return (
         _are_files(run.get("files", {}))
         and _is_origin(run.get("made_with"))
+        and _is_numbered(run.get("run"))
         and _is_count(run.get("attempt", 1))
         and isinstance(seconds, Mapping)
         and all(isinstance(taken, int | float) for taken in (*seconds.values(), run.get("solve_wall_seconds", 0)))
+    )
+
+
+def _is_numbered(value: Any) -> bool:
+    return value is None or (
+        isinstance(value, Mapping) and _is_count(value.get("number")) and isinstance(value.get("began"), str)
     )
 
 

@@ -36,7 +36,10 @@ class Staged:
             raise _cannot_write(name, error) from error
 
     def place(self, name: str) -> bool:
-        """Give a file its name, durably; False where there is a file of that name, which is durable then."""
+        """Give a file its name, durably; False where there is a file of that name, which is durable then, the one that
+        it has replaced included."""
+        if name not in self._temporary:
+            return False
         try:
             try:
                 self._disk.link(self._temporary[name], name)

@@ -23,8 +23,9 @@ from pdemill.store.layout import MEASURED, SCHEMA, ArrayLayout, Shard, StoreLayo
 from pdemill.store.manifest import MADE_WITH, Manifest
 from pdemill.store.moments import Moments, merge
 from pdemill.store.origin import Origin
-from pdemill.store.placing import Staged, make_folders, remove, sync_folder, write_durably, write_once
+from pdemill.store.placing import Staged, make_folders, sync_folder, write_durably, write_once
 from pdemill.store.root import ROOT, as_written, read_root
+from pdemill.store.runs import RUN, last_run
 
 TRIES = 5
 ESTIMATED = "estimated"
@@ -49,14 +50,15 @@ class Store:
         self.here = Origin.of(layout.attributes)
         """What writes now."""
 
-    def as_begun(self) -> Self:
-        """The same store, whose root keeps telling what began it, where it is there already and of the same spec."""
+    def as_begun(self, smaller: str = "") -> Self:
+        """The same store, whose root keeps telling what began it, where it is there already and of the same spec, or of
+        the one with the hash ``smaller``."""
         try:
             stored = read_root(self.disk, "the folder")["attributes"]
         except StoreError:
             return self
         attributes = self.layout.attributes
-        if stored.get("spec_sha256") != attributes["spec_sha256"]:
+        if stored.get("spec_sha256") not in (attributes["spec_sha256"], smaller):
             return self
         other = copy(self)
         other.__dict__.pop("metadata", None)
@@ -182,14 +184,19 @@ class Store:
                         moments=moments,
                         summary=data.summary or {},
                         schema=self.layout.attributes["schema"],
-                        run={**run, **self.made_with, "files": {name: files[name] for name in measured}},
+                        run={**run, **self._told(), "files": {name: files[name] for name in measured}},
                     )
                     staged.add(manifests.name_of(shard), manifest.to_bytes())
                     if staged.place(manifests.name_of(shard)):
                         return manifest
                     continue
-                self._clear(shard, content)
+                self._clear(shard, staged, content)
         raise StoreError(f"shard {shard.name} is damaged again and again by another writer; stop it and run it again")
+
+    def _told(self) -> dict[str, Any]:
+        """For a manifest: which run made it, and by what, where that is not what began the store."""
+        run = last_run(self.disk)
+        return {**self.made_with, **({RUN: run} if run else {})}
 
     def _placed(self, shard: Shard, staged: Staged, content: Mapping[str, bytes]) -> dict[str, dict[str, Any]] | None:
         """Put the files of a shard in place; returns the fingerprints of those that are there now, or None where one of
@@ -218,15 +225,18 @@ class Store:
         parts = self.layout.arrays_of(shard.split)
         return {shard_file(part, shard): part for part in parts if part.name in MEASURED}
 
-    def _clear(self, shard: Shard, content: Mapping[str, bytes]) -> None:
-        """Take away what is there of a shard and cannot stay, its manifest first."""
+    def _clear(self, shard: Shard, staged: Staged, content: Mapping[str, bytes]) -> None:
+        """Replace what is there of a shard and cannot stay, and take its manifest away first.
+
+        Nobody places another file meanwhile: a name that is taken is given to none but by who is alone.
+        """
         with self.disk.alone(manifests.FOLDER):
             if not taken_out(self.disk, shard, self.files_of(shard)):
                 return
             for name, mine in content.items():
-                there = self._read(name)
-                if self.disk.exists(name) and (there is None or not self._fits(shard, name, there, mine)):
-                    remove(self.disk, name)
+                there = self._read(name) if self.disk.exists(name) else mine
+                if there is None or not self._fits(shard, name, there, mine):
+                    staged.replace(name)
 
     def fault_of(self, shard: Shard) -> str:
         """What is wrong with a shard, its manifest or a byte of its files; nothing if it is as it was certified."""

@@ -51,10 +51,13 @@ def submit(
     lengthen: Annotated[
         str | None, Query(max_length=64, description="a finished job of yours whose trajectories go on")
     ] = None,
+    grow: Annotated[
+        str | None, Query(max_length=64, description="a job of yours with smaller splits, whose shards are taken over")
+    ] = None,
 ) -> Job:
     """Queue a spec. The same spec is solved once, however often it is submitted; a request that is repeated with
     the same ``Idempotency-Key`` gives the same job."""
-    view = actions.submit(state, owner, body, idempotency_key, name, lengthen)
+    view = actions.submit(state, owner, body, idempotency_key, name, lengthen, grow)
     response.headers["Location"] = view.links.self
     response.headers["Retry-After"] = "1"
     return view

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from pathlib import Path
 from time import perf_counter
@@ -13,7 +13,9 @@ from pdemill.addresses import on_disk
 from pdemill.arrays import FOLDER as ARRAYS
 from pdemill.errors import StoreError, StoreMismatch
 from pdemill.progress import Failure, Summary, Tally, Watcher
-from pdemill.solvers import lengthening
+from pdemill.sharing import Ending, Part
+from pdemill.solvers import growing, lengthening
+from pdemill.solvers.job import Job
 from pdemill.solvers.local.pool import Event, Pool
 from pdemill.solvers.local.resuming import require_same_draws
 from pdemill.solvers.opening import keep_arrays, open_work, plan_work, work_on
@@ -21,9 +23,11 @@ from pdemill.solvers.progress import Counts
 from pdemill.solvers.trajectories.shard import LENGTHENED
 from pdemill.spec.job import Spec
 from pdemill.store.disk import TEMPORARY, Lock
-from pdemill.store.manifest import FOLDER, Manifest
+from pdemill.store.layout import Shard
+from pdemill.store.manifest import FOLDER, Manifest, read_all
 from pdemill.store.placing import sweep
 from pdemill.store.root import ROOT
+from pdemill.store.runs import begin_run
 from pdemill.store.store import Store
 
 
@@ -34,18 +38,27 @@ def generate(
     watcher: Watcher = lambda tally: None,
     other_versions: bool = False,
     lengthen: str | Path | None = None,
+    part: Part | None = None,
+    ending: Ending | None = None,
 ) -> Summary:
-    """Solve every sample of ``spec`` into the store ``out``; a store that was begun is finished.
+    """Solve every sample of ``spec`` into the store ``out``; a store that was begun is finished, one of a spec with
+    smaller splits, or fewer, grows.
 
     ``workers`` processes share the work; 0 does it in this process. The result does not depend on it.
     ``other_versions``: go on with a store that others began, where the same inputs are drawn. ``lengthen``: a finished
-    store of the first stored times, from which trajectories go on where that gives the same bits.
+    store of the first stored times, from which trajectories go on where that gives the same bits. ``part``: the part of
+    the shards that this run takes, beside others; whoever finishes the last one finishes the store. ``ending``: when no
+    further shard is begun.
     """
     begin = perf_counter()
     root = on_disk(out, "the store to write")
-    with _locked(root) as lock:
+    if part is not None and lengthen is not None:
+        raise StoreError("a store is lengthened by one run, not part by part: leave out one of part and lengthen")
+    ending = ending or Ending()
+    with locked(root, shared=part is not None) as lock:
         job, store = open_work(root, spec)
-        _check_folder(root, store)
+        require_empty_or_ours(root, store)
+        store, grown = growing.grow(job, store, other_versions, require_same_draws) if part is None else (store, None)
         if lengthen is not None:
             if store.disk.exists(ROOT):
                 store.check_same_job(other_versions=True)
@@ -55,36 +68,54 @@ def generate(
         job, reason = lengthening.settle(job, store, root)
         if other_versions and store.made_with:
             require_same_draws(job, store)
-        sweep(store.disk, alone=True)
+        sweep(store.disk, alone=part is None)
         store.create(other_versions)
-        missing = store.missing()
-        totals = _Totals(spec.samples, spec.samples - sum(map(len, missing)), watcher)
+        shards = (part or Part()).of(list(store.layout.shards()))
+        if missing := [shard for shard in shards if not store.finished(shard)]:
+            begin_run(store.disk)
+        total = sum(map(len, shards))
+        totals = _Totals(total, total - sum(map(len, missing)), watcher)
         if workers:
             with Pool(root, workers, lock.handle) as pool:
-                pool.run(missing, totals.add)
+                pool.run(missing, totals.add, ending)
         else:
-            for shard in missing:
-                counts = Counts()
-                manifest = work_on(job, store, shard, 1, counts)
-                totals.add(Event("finished", shard, {**counts.numbers, "run": manifest.run}))
-        sweep(store.disk, alone=True)
-        manifests = store.finish()
-        lengthening.end(store.disk)
-    seconds = perf_counter() - begin
-    failures = tuple(_failures(manifests))
-    return Summary(str(root), spec.samples, failures, seconds, totals.cpu_seconds, totals.lengthened, reason or "")
+            _work_here(job, store, missing, totals, ending)
+        sweep(store.disk, alone=part is None)
+        left = store.missing()
+        if not left:
+            store.finish()
+            lengthening.end(store.disk)
+        manifests = [found for _, found in read_all(store.disk, iter(shards)) if found is not None]
+    mine = sum(len(shard) for shard in left if shard in shards)
+    kept, again = (grown.shards_kept, grown.samples_again) if grown else (0, 0)
+    return Summary(
+        str(root), total, tuple(_failures(manifests)), perf_counter() - begin, totals.cpu_seconds, totals.lengthened,
+        reason or "", grown is not None, kept, again, left=mine, elsewhere=sum(map(len, left)) - mine,
+    )  # fmt: skip
 
 
-def _locked(root: Path) -> Lock:
-    """The lock of a store's folder, which is made where it is not there."""
+def _work_here(job: Job, store: Store, shards: Sequence[Shard], totals: _Totals, ending: Ending) -> None:
+    """Finish shards in this process."""
+    longest = 0.0
+    for shard in shards:
+        if ending.is_due(longest):
+            return
+        begin, counts = perf_counter(), Counts()
+        manifest = work_on(job, store, shard, 1, counts)
+        totals.add(Event("finished", shard, {**counts.numbers, "run": manifest.run}))
+        longest = max(longest, perf_counter() - begin)
+
+
+def locked(root: Path, shared: bool = False) -> Lock:
+    """The lock of a store's folder, which is made where it is not there; ``shared`` with other parts."""
     try:
         root.mkdir(parents=True, exist_ok=True)
-        return Lock(root)
+        return Lock(root, shared=shared)
     except OSError as error:
         raise StoreError(f"cannot make the folder {root}, or not write into it: {error.strerror}") from None
 
 
-def _check_folder(root: Path, store: Store) -> None:
+def require_empty_or_ours(root: Path, store: Store) -> None:
     """Refuse to write into a folder that holds something else."""
     if (root / "zarr.json").exists():
         return

@@ -11,11 +11,13 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from queue import Queue
 from threading import Thread
+from time import monotonic
 from typing import Any, Self
 
 from pdemill import errors
 from pdemill.errors import PdemillError, WorkerError
 from pdemill.process import child_environment, module_command, worker_status
+from pdemill.sharing import Ending
 from pdemill.store.layout import Shard
 
 ATTEMPTS = 3
@@ -41,6 +43,7 @@ class Event:
 class _Worker:
     def __init__(self, root: Path, handle: int, inbox: Queue[tuple[_Worker, dict[str, Any] | None]]) -> None:
         self.task: Task | None = None
+        self.begun = 0.0
         self.process = subprocess.Popen(
             module_command("pdemill.solvers.local.process", str(root), str(os.getpid())),
             stdin=subprocess.PIPE, stdout=subprocess.PIPE, encoding="utf-8",
@@ -59,7 +62,7 @@ class _Worker:
 
     def give(self, task: Task) -> None:
         """Hand out a shard; a worker that has just died is noticed by its silence."""
-        self.task = task
+        self.task, self.begun = task, monotonic()
         assert self.process.stdin is not None
         try:
             self.process.stdin.write(json.dumps({"shard": asdict(task.shard), "attempt": task.attempt}) + "\n")
@@ -89,13 +92,15 @@ class Pool:
         for worker in self._workers:
             worker.stop()
 
-    def run(self, shards: Sequence[Shard], report: Callable[[Event], None]) -> None:
-        """Finish the shards, or raise: the worker's own error, or WorkerError when a shard fails three times."""
+    def run(self, shards: Sequence[Shard], report: Callable[[Event], None], ending: Ending) -> None:
+        """Finish the shards, those that were begun where the run is ``ending``; or raise: the worker's own error, or
+        WorkerError when a shard fails three times."""
         waiting = deque(Task(shard) for shard in shards)
-        left = len(waiting)
-        for _ in range(min(self._size, left)):
+        longest, busy = 0.0, 0
+        while waiting and busy < self._size and not ending.is_due(longest):
             self._start(waiting)
-        while left:
+            busy += 1
+        while busy:
             worker, message = self._inbox.get()
             task = worker.task
             if message is None:
@@ -105,16 +110,17 @@ class Pool:
             elif task is not None and message["event"] in ("progress", "finished"):
                 report(Event(message["event"], task.shard, message))
                 if message["event"] == "finished":
-                    left -= 1
+                    longest = max(longest, monotonic() - worker.begun)
                     worker.task = None
-                    if waiting:
+                    if waiting and not ending.is_due(longest):
                         worker.give(waiting.popleft())
+                    else:
+                        busy -= 1
 
     def _start(self, waiting: deque[Task]) -> None:
         worker = _Worker(self._root, self._handle, self._inbox)
         self._workers.append(worker)
-        if waiting:
-            worker.give(waiting.popleft())
+        worker.give(waiting.popleft())
 
     def _replace(self, dead: _Worker, waiting: deque[Task], report: Callable[[Event], None]) -> None:
         self._workers.remove(dead)

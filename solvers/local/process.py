@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import signal
 import sys
 import traceback
 from pathlib import Path
@@ -14,6 +15,7 @@ import zarr
 
 from pdemill.errors import PdemillError
 from pdemill.process import die_with_parent
+from pdemill.sharing import SIGNALS
 from pdemill.solvers.opening import open_work, work_on
 from pdemill.solvers.progress import Counts, Progress
 from pdemill.store.layout import Shard
@@ -50,6 +52,8 @@ def main() -> None:
     """``python -m pdemill.solvers.local.process STORE PARENT_PID``."""
     root, parent = Path(sys.argv[1]), int(sys.argv[2])
     die_with_parent(parent)
+    for number in SIGNALS:  # Slurm sends them to all processes: the parent ends, once these are through
+        signal.signal(number, signal.SIG_IGN)
     events = _Events(os.fdopen(os.dup(1), "w", encoding="utf-8"))
     os.dup2(2, 1)
     zarr.config.set({"async.concurrency": 1, "threading.max_workers": 1})

@@ -9,8 +9,9 @@ from pathlib import Path
 from typing import Any
 
 from pdemill import arrays, planning
-from pdemill.solvers import lengthening
+from pdemill.solvers import growing, lengthening
 from pdemill.store import manifest as manifests
+from pdemill.store import runs
 from pdemill.store.disk import TEMPORARY, Readable
 from pdemill.store.manifest import Manifest
 from pdemill.store.root import ROOT
@@ -42,7 +43,8 @@ def array_faults(root: Path, ids: Collection[str]) -> Iterator[str]:
 def stray_files(store: Store, ids: Collection[str]) -> Iterator[str]:
     """Files that no pdemill writes into such a store, or that a writer left when it died; ``ids``: of users' arrays."""
     plans = map(planning.file_of, ["", *store.layout.attributes.get("fidelities", {})])
-    known = {*store.metadata, *plans, lengthening.FILE, *chain.from_iterable(map(arrays.files_of, ids))}
+    told = {*plans, lengthening.FILE, growing.FILE, runs.FILE}
+    known = {*store.metadata, *told, *chain.from_iterable(map(arrays.files_of, ids))}
     for shard in store.layout.shards():
         known.update([manifests.name_of(shard), *store.files_of(shard)])
     for name in store.disk.names():

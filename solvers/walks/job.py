@@ -28,7 +28,7 @@ from pdemill.solvers.walks.geometry import Geometry
 from pdemill.solvers.walks.philox import Key
 from pdemill.solvers.walks.place import GridPoints, PointPlace, RandomPoints
 from pdemill.solvers.walks.sample import PointSample
-from pdemill.solvers.walks.shared import Shared
+from pdemill.solvers.walks.shared import PILOTS, Shared
 from pdemill.spec.field import Function
 from pdemill.spec.job import Spec
 from pdemill.store.layout import ArrayLayout, Shard, StoreLayout, shard_samples
@@ -175,6 +175,12 @@ class PointJob(Job):
         one = self.sample(split, sample)
         geometry = self.geometry(one)
         return drawn_arrays(self, one, Data(one, geometry), self.points(one, geometry))
+
+    def keeps(self, shard: Shard, splits: Mapping[str, int]) -> bool:
+        if self.method.estimator != "shared":
+            return True
+        before, now = (min(PILOTS, next(iter(each.values()))) for each in (splits, self.spec.splits))
+        return before == now
 
     @property
     def resolved_only(self) -> tuple[str, ...]:

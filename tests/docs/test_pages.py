@@ -19,7 +19,8 @@ ROOT = Path(__file__).parents[2]
 PAGES = sorted([ROOT / "README.md", ROOT / "CONTRIBUTING.md", *(ROOT / "docs").rglob("*.md")])
 NAMES = [str(page.relative_to(ROOT)) for page in PAGES]
 FENCE = re.compile(r"^```(\w*)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
-LANGUAGES = {"yaml", "json", "python", "console", "text", "math"}
+LANGUAGES = {"yaml", "json", "python", "console", "text", "math", "bash"}
+"""Of these bash stands for scripts of a cluster, which tests/cluster runs."""
 NOT_RUN = ("make ", "source ")
 """Set-up commands: a test cannot run the target that runs it; CI and the closing checks do."""
 ADDRESS = "127.0.0.1:8000"

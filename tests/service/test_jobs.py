@@ -139,6 +139,27 @@ def test_the_trajectories_of_a_job_go_on(client: Client, server: Server, finishe
             client.submit({**longer, "seed": 5}, lengthen=other)
 
 
+def test_a_job_takes_over_the_shards_of_one_with_smaller_splits(
+    client: Client, server: Server, finished: Job, tmp_path: Path
+) -> None:
+    larger = {**SMALL, "splits": {"train": 29, "test": 5, "valid": 2}}
+    job = client.submit(larger, grow=finished.id).wait(180)
+    pdemill.generate(larger, tmp_path / "here.zarr", workers=0)
+    store = Path(job.results()["store"]["path"])
+    found = pdemill.verify(store)
+    assert found.ok, found.faults
+    assert found.content == pdemill.verify(tmp_path / "here.zarr").content
+    small = Path(finished.results()["store"]["path"])
+    shared = [path for path in small.glob("_manifest/*-*.json") if path.samefile(store / path.relative_to(small))]
+    assert shared
+    assert pdemill.verify(small).ok
+    for wrong in ({**larger, "seed": 5}, SMALL):
+        with pytest.raises(ServerError, match=r"same spec, or of one that differs in more"):
+            client.submit(wrong, grow=finished.id)
+    with pytest.raises(ServerError, match="splits can only grow"):
+        client.submit(SMALL, grow=job.id)
+
+
 def test_progress_grows_to_a_hundred(client: Client) -> None:
     tallies: list[Tally] = []
     client.submit({**SMALL, "seed": 2}).wait(180, tallies.append, every=0.01)

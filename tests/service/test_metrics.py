@@ -33,6 +33,7 @@ def test_counters_are_of_the_data_directory(ledger: Ledger) -> None:
     for _ in range(2):
         metrics = Metrics(Totals(ledger))
         metrics.shard(REPORT)
+        metrics.worked_for("ada", 1.5)
         metrics.lease_lost()
         metrics.totals.save()
         metrics.totals.save()
@@ -41,6 +42,7 @@ def test_counters_are_of_the_data_directory(ledger: Ledger) -> None:
     assert _value(shown, "pdemill_samples_total", result="failed") == 4
     assert _value(shown, "pdemill_iterations_total") == 100
     assert _value(shown, "pdemill_cpu_seconds_total", step="solve") == 3.0
+    assert _value(shown, "pdemill_owner_cpu_seconds_total", owner="ada") == 3.0
     assert _value(shown, "pdemill_leases_lost_total") == 2
     assert _value(shown, "pdemill_auth_failures_total") == 0
     assert _value(shown, "pdemill_shard_seconds_count") == 2

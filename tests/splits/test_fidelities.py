@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from shutil import copytree
 from typing import Any
 
 import numpy as np
@@ -94,6 +95,17 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
     root = tmp_path_factory.mktemp("fidelities") / "s"
     assert pdemill.generate(SPEC, root, workers=0).ok
     return root
+
+
+def test_it_grows_at_all_of_them(made: Path, tmp_path: Path) -> None:
+    train, ood = SPEC["splits"]["train"], SPEC["splits"]["ood"]
+    larger = {**SPEC, "splits": {"train": {**train, "samples": 9}, "ood": {**ood, "samples": 4}, "test": 1}}
+    copytree(made, tmp_path / "grown")
+    for name in ("grown", "at once"):
+        assert pdemill.generate(larger, tmp_path / name, workers=0).ok
+    found = [verify(tmp_path / name) for name in ("grown", "at once")]
+    assert all(one.ok for one in found), found
+    assert len({one.content for one in found}) == 1
 
 
 def test_workers_and_a_run_that_ended_early_change_nothing(made: Path, tmp_path: Path) -> None:

@@ -76,8 +76,8 @@ def test_the_first_split_may_have_one_too(tmp_path: Path) -> None:
 def test_one_method_solves_all_splits() -> None:
     darcy: dict[str, Any] = {"family": "darcy", "resolution": [16, 16]}
     numbers = {**darcy, "coefficient": {"uniform": [1, 2]}}
-    field: dict[str, Any] = {"field": "expression", "formula": "1 + a*x", "where": {"a": {"uniform": [1, 2]}}}
-    own: dict[str, Any] = {"coefficient": field}
+    sloped = {"field": "expression", "formula": "1 + a*x", "where": {"a": {"uniform": [1, 2]}}}
+    own: dict[str, Any] = {"coefficient": sloped}
     spec: dict[str, Any] = {"problem": numbers, "splits": {"train": 2, "ood": {"samples": 2, "problem": own}}}
     with pytest.raises(SpecError, match=r"splits\.ood\.problem: gives the parameters coefficient\.a, and the problem"):
         open_job(validate(spec))
