@@ -14,7 +14,7 @@ import zarr
 from numpy.typing import NDArray
 
 from pdemill.draws import Draw
-from pdemill.errors import Fault, SpecError
+from pdemill.errors import Fault, SolverError, SpecError
 from pdemill.planning import Plan
 from pdemill.solvers.designs.told import told_of
 from pdemill.solvers.machine import machine
@@ -76,6 +76,8 @@ class Job(ABC):
     def drawing[D: Draw](self, kind: type[D], split: str, sample: int) -> D:
         """What sample number ``sample`` of a split is drawn by."""
         told = self.spec.each_split.get(split)
+        if told is not None and told.problem:
+            raise SolverError(f"{split} has a problem of its own: ask the job that open_job gives for its part")
         if told is None or told.design is None:
             return kind(self.spec.seed, split, sample)
         key = "design", split

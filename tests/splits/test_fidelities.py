@@ -97,6 +97,7 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return root
 
 
+@pytest.mark.slow
 def test_it_grows_at_all_of_them(made: Path, tmp_path: Path) -> None:
     train, ood = SPEC["splits"]["train"], SPEC["splits"]["ood"]
     larger = {**SPEC, "splits": {"train": {**train, "samples": 9}, "ood": {**ood, "samples": 4}, "test": 1}}

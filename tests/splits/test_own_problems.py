@@ -10,8 +10,9 @@ import numpy as np
 import pytest
 
 import pdemill
-from pdemill.errors import SpecError
+from pdemill.errors import SolverError, SpecError
 from pdemill.inspect import report
+from pdemill.solvers.field_job import FieldJob
 from pdemill.solvers.job import open_job
 from pdemill.solvers.verify import verify
 from pdemill.spec.load import validate
@@ -86,6 +87,25 @@ def test_one_method_solves_all_splits() -> None:
     varied = {**numbers, "coefficient": field}
     job = open_job(validate({"problem": varied, "splits": {"train": 2, "ood": {"samples": 2, "problem": own}}}))
     assert job.part("train")[0].method == job.part("ood")[0].method
+
+
+def test_fresh_labels_and_audits_are_of_it_too() -> None:
+    walks: dict[str, Any] = {
+        "problem": {
+            "family": "poisson",
+            "points": {"random": 4},
+            "domain": {"shape": "ball"},
+            "source": {"uniform": [1, 2]},
+        },
+        "splits": {"train": 2, "ood": {"samples": 2, "problem": {"source": {"uniform": [5, 6]}}}},
+        "solver": {"method": "walks", "walks": 64},
+    }
+    alone = {**walks, "problem": {**walks["problem"], "source": {"uniform": [5, 6]}}, "splits": {"ood": 2}}
+    found, expected = (next(pdemill.walk_labels(s, 0, "ood", workers=0)) for s in (walks, alone))
+    assert np.array_equal(found["y"], expected["y"])
+    assert np.array_equal(found["x"], expected["x"])
+    with pytest.raises(SolverError, match="ood has a problem of its own"):
+        FieldJob(validate(SPEC)).instance("ood", 0)
 
 
 @pytest.mark.parametrize(
