@@ -493,6 +493,11 @@ def test_metrics_count_what_was_done(server: Server, finished: Job) -> None:
     assert grown["pdemill_shard_seconds_count"] == 4
     assert grown["pdemill_iterations_total"] > 25
     assert grown['pdemill_jobs{status="successful"}'] == 1
+    spent, owned = (
+        sum(value for name, value in grown.items() if name.startswith(f"pdemill_{kind}_seconds_total{{"))
+        for kind in ("cpu", "owner_cpu")
+    )
+    assert 0 < spent == pytest.approx(owned)
     until(lambda: _metrics(server)["pdemill_queue_depth"] == 0)
     assert "pdemill_leases_lost_total" in after
 
