@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any, SupportsIndex
 from pdemill import errors, former_names
 from pdemill.arguments import listed, whole, worker_count
 from pdemill.progress import Failure, Summary, Tally, Watcher
-from pdemill.reader import Dataset, Windows, mix, open
+from pdemill.reader import Dataset, Paired, Windows, mix, open, paired
 
 if TYPE_CHECKING:
     from pdemill.client import Client, Job
@@ -32,8 +32,8 @@ former_names.install()
 __version__ = "0.1.0"
 
 __all__ = [
-    "Client", "Dataset", "Failure", "Job", "Summary", "Tally", "Windows", "errors", "export", "generate", "merge",
-    "mix", "open", "plan", "preset", "pull", "stream", "verify", "walk_labels",
+    "Client", "Dataset", "Failure", "Job", "Paired", "Summary", "Tally", "Windows", "errors", "export", "generate",
+    "merge", "mix", "open", "paired", "plan", "preset", "pull", "stream", "verify", "walk_labels",
 ]  # fmt: skip
 
 
@@ -70,19 +70,20 @@ def generate(
 
 
 def export(
-    store: str | Path, out: str | Path, to: str, api_key: str | None = None, where: str | None = None
-) -> "Exported":
+    store: str | Path, out: str | Path, to: str, api_key: str | None = None, where: str | None = None,
+    fidelity: str = "",
+) -> "Exported":  # fmt: skip
     """Copy the certified samples of a finished store into the new folder ``out``, in another library's format.
 
     ``store``: a folder or an address, as for ``open``. ``to``: "pt" (neuraloperator's dictionaries of tensors),
     "pdebench" (its HDF5 files of 2D Darcy flow and of trajectories), "well" (The Well's HDF5 layout) or "netcdf"
-    (NetCDF files of trajectories as Poseidon's). ``where``: a condition on samples, as for ``open``. The folder is
-    there whole or not at all; memory holds one shard at a time. Raises ExportError, MissingExtra, StoreError,
-    IncompleteStore, WhereError.
+    (NetCDF files of trajectories as Poseidon's). ``where``: a condition on samples, as for ``open``.
+    ``fidelity``: of a store at several, the one to copy; by default the spec's own. The folder is there whole or not at
+    all; memory holds one shard at a time. Raises ExportError, MissingExtra, StoreError, IncompleteStore, WhereError.
     """
     from pdemill.exports import export as export_store
 
-    return export_store(store, out, to, api_key, where)
+    return export_store(store, out, to, api_key, where, fidelity)
 
 
 def merge(stores: Iterable[str | Path], out: str | Path, other_versions: bool = False) -> "Merged":

@@ -87,6 +87,6 @@ def own(spec: Spec, split: str) -> Spec:
         raise SpecError([Fault(("splits", split), "is the name of the stream, whose samples are no others: rename it")])
     if spec.array_ids:
         raise SpecError([Fault(("problem",), "takes no arrays in a stream, which never ends: they do")])
-    told = spec.model_dump(mode="json") | {"splits": {split: 1}}
+    told = spec.model_dump(mode="json", exclude={"fidelities"}) | {"splits": {split: 1}}
     size = open_job(validate(told), None).layout.shard_samples
     return validate(told | {"splits": {split: spec.store.shard or min(size, MOST)}})
