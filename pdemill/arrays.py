@@ -1,4 +1,4 @@
-"""Users' own arrays, known by their content: [rows, *space] in NPY, NPZ, Zarr or HDF5.
+"""Users' own arrays, known by their content: [rows, *space] in NPY, NPZ, Zarr, HDF5 or files of torch.save.
 
 An array's id is the SHA-256 of its type, its shape and its values, whatever file holds them. Stores keep a copy under
 ``_arrays``, so that they need no file but their own.
@@ -22,10 +22,12 @@ import zarr
 from numpy.typing import NDArray
 
 from pdemill.addresses import on_disk
+from pdemill.draws import Draw
 from pdemill.errors import ArrayError, StoreError
 from pdemill.extras import library
 from pdemill.store.disk import LocalDisk
 from pdemill.store.placing import make_folders, write_once
+from pdemill.torch_file import open_tensors, tensors
 
 FOLDER = "_arrays"
 MOST_AXES = 4
@@ -111,8 +113,9 @@ def packed(values: NDArray[Any]) -> tuple[str, bytes]:
 
 
 def register(file: str | Path, called: str = "") -> str:
-    """The id of the array in a file, ``k.npy``, ``k.npz#/name``, ``k.zarr#/name`` or ``k.h5#/name``; it can be found
-    from now on. Reads it once, however often it is asked for. ``called``: its name in errors. Raises ArrayError."""
+    """The id of the array in a file, ``k.npy``, ``k.npz#/name``, ``k.zarr#/name``, ``k.h5#/name`` or ``k.pt#/name``; it
+    can be found from now on. An axis of one channel behind the rows is left out. Reads it once, however often it is
+    asked for. ``called``: its name in errors. Raises ArrayError."""
     called = called or str(file)
     name, _, inside = str(file).partition("#")
     path = on_disk(name, "the array", ArrayError)
@@ -123,7 +126,7 @@ def register(file: str | Path, called: str = "") -> str:
     key = f"{path.absolute()}#{inside}", stat.st_mtime_ns, stat.st_size
     if key not in _files or path.is_dir():
         try:
-            rows = _opened(path, inside.strip("/"))
+            rows = _without_channel(_opened(path, inside.strip("/")))
             array = UserArray(_facts(rows, called), rows)
         except ArrayError:
             raise
@@ -228,7 +231,30 @@ def _opened(path: Path, inside: str) -> Any:
         return _in_zarr(path, inside)
     if path.suffix in (".h5", ".hdf5"):
         return _in_hdf5(path, inside)
-    raise ArrayError(f"cannot read {path.name}: give an array as .npy, .npz, .zarr or .h5")
+    if path.suffix in (".pt", ".pth"):
+        found = tensors(open_tensors(path))
+        return found[_chosen(list(found), inside, path)]
+    raise ArrayError(f"cannot read {path.name}: give an array as .npy, .npz, .zarr, .h5 or .pt")
+
+
+class _OneChannel:
+    """The rows of an array [rows, 1, *space], as [rows, *space]."""
+
+    def __init__(self, rows: Any) -> None:
+        self._rows, self.dtype, self.shape = rows, rows.dtype, (rows.shape[0], *rows.shape[2:])
+
+    def __getitem__(self, index: int | slice) -> NDArray[Any]:
+        found = np.asarray(self._rows[index])
+        return found[:, 0] if isinstance(index, slice) else found[0]
+
+
+def _without_channel(rows: Any) -> Any:
+    return _OneChannel(rows) if len(rows.shape) > 2 and rows.shape[1] == 1 else rows
+
+
+def order(rows: int, seed: int) -> NDArray[np.intp]:
+    """The numbers of some rows, shuffled: the same for the same seed, everywhere."""
+    return np.argsort(Draw(seed, "rows", 0, "shuffle").uniform(rows), kind="stable")
 
 
 def _in_npz(path: Path, inside: str) -> Any:

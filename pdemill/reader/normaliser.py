@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from importlib import import_module
 from typing import Any
 
 import numpy as np
 
-from pdemill.errors import StoreError
+from pdemill.errors import MissingExtra, StoreError
 
 
 @dataclass(frozen=True)
@@ -35,6 +36,18 @@ class Normaliser:
         mean, std = self._numbers(values)
         decoded: T = values * std + mean
         return decoded
+
+    def neuraloperator(self) -> Any:
+        """neuraloperator's ``UnitGaussianNormalizer`` of the same numbers, for batches [sample, C, *space]; it divides
+        by std as this does. Raises MissingExtra where the library is not there."""
+        try:
+            torch = import_module("torch")
+            kind = import_module("neuralop.data.transforms.normalizers").UnitGaussianNormalizer
+        except ImportError:
+            raise MissingExtra("a normaliser of neuraloperator needs it: pip install neuraloperator") from None
+        shape = (1, len(self.mean), *[1] * self.space)
+        mean, std = (torch.tensor(numbers, dtype=torch.float32).reshape(shape) for numbers in (self.mean, self.std))
+        return kind(mean=mean, std=std, eps=0.0)
 
     def _numbers(self, values: Any) -> tuple[Any, Any]:
         """Mean and standard deviation as [C, 1, ...] of the kind of ``values``."""

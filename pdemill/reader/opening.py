@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Literal, overload
+from typing import TYPE_CHECKING, Any, Literal, overload
 
 from pdemill.reader.dataset import Dataset
 from pdemill.reader.following import Following
 from pdemill.reader.windows import Windows
+
+if TYPE_CHECKING:
+    from pdemill.reader.sensors import Observed
 
 
 @overload
@@ -15,6 +19,11 @@ def open(
     store: str | Path, split: str = ..., *, api_key: str | None = ..., where: str | None = ...,
     follow: Literal[False] = ...,
 ) -> Dataset: ...  # fmt: skip
+@overload
+def open(
+    store: str | Path, split: str = ..., *, api_key: str | None = ..., where: str | None = ...,
+    sensors: Mapping[str, Any], noise: float = ...,
+) -> Observed: ...  # fmt: skip
 @overload
 def open(
     store: str | Path, split: str = ..., *, window: tuple[int, int], stride: int = ...,
@@ -34,7 +43,8 @@ def open(
     store: str | Path, split: str = "train", *, window: tuple[int, int] | None = None, stride: int = 1,
     pairs: Literal["next", "all"] | None = None, beyond_valid: bool = False, api_key: str | None = None,
     where: str | None = None, follow: bool = False, patience: float | None = None,
-) -> Dataset | Windows | Following:  # fmt: skip
+    sensors: Mapping[str, Any] | None = None, noise: float = 0.0,
+) -> Dataset | Windows | Following | Observed:  # fmt: skip
     """One split of a store: a folder, its address on a server, where ``api_key`` may be needed, or s3://BUCKET/PREFIX.
 
     Works as it is as a map-style data set of a PyTorch DataLoader. ``window``: windows of the trajectories of a store,
@@ -45,7 +55,13 @@ def open(
     ``where``: only the certified samples for which a condition on their columns holds, such as
     ``"error_estimate < 1e-3 and not flags.peclet"``: numbers, comparisons, ``and``, ``or``, ``not``; ``flags`` stands
     for any flag; a comparison with NaN does not hold. Raises WhereError for one that cannot be read.
+    ``sensors``: also values at points, ``{"points": [[0.5, 0.25]]}`` or ``{"random": 32}``, with ``noise`` relative to
+    the standard deviation of each channel; see Observed.
     """
+    if sensors is None and noise:
+        raise ValueError("noise is of what sensors see: give sensors")
+    if sensors is not None and (follow or window is not None or pairs is not None):
+        raise ValueError("sensors see whole samples of what is there: leave window, pairs and follow out")
     if window is None and pairs is None and (stride != 1 or beyond_valid):
         raise ValueError("stride and beyond_valid are of windows: give window, as in window=(1, 1), or pairs")
     windows = window is not None or pairs is not None
@@ -58,4 +74,8 @@ def open(
         return Windows(data, window or (1, 1), stride, pairs or "next", beyond_valid)
     if where is not None:
         _ = data.numbers  # what cannot be told yet is an error here
+    if sensors is not None:
+        from pdemill.reader.sensors import Observed  # late: who reads whole samples need not wait for it
+
+        return Observed(data, sensors, noise)
     return data

@@ -35,8 +35,11 @@ def with_one_row(value: Any, split: str, made: dict[str, bytes]) -> Any:
     if isinstance(value, dict):
         found = {key: with_one_row(below, split, made) for key, below in value.items()}
         if found.get("field") == "array":
-            begin = (found.pop("rows", None) or {}).get(split, (0, 0))[0]
-            row = arrays.find(found["array"]).rows[begin : begin + 1]
+            whole = arrays.find(found["array"]).rows
+            begin, end = (found.pop("rows", None) or {}).get(split, (0, whole.shape[0]))
+            if (seed := found.pop("shuffle", None)) is not None:
+                begin += int(arrays.order(end - begin, seed)[0])
+            row = whole[begin : begin + 1]
             found["array"], data = arrays.packed(row)
             made[found["array"]] = data
             found["interpolate"] = found.get("interpolate") or (

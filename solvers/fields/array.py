@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from functools import cached_property
 from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal
 
@@ -12,7 +12,7 @@ from pydantic import BeforeValidator, model_validator
 from pydantic import Field as Limits
 from scipy.interpolate import RegularGridInterpolator
 
-from pdemill.arrays import UserArray, find
+from pdemill.arrays import UserArray, find, order
 from pdemill.draws import Draw
 from pdemill.errors import ArrayError
 from pdemill.points import Array, Points, TensorPoints
@@ -40,6 +40,7 @@ class OwnArray(Field):
     take linear interpolation where nothing is said, spectral from periodic points; so the datum of the equation is that
     function. Beyond the outermost values the nearest one holds.
 
+    ``shuffle``: a seed, by which the rows of a split are taken in another order.
     A spec names the array by the id of its content, as ``array``; the command line and Python also take ``file``.
     """
 
@@ -48,6 +49,7 @@ class OwnArray(Field):
     rows: dict[str, Rows] | None = Limits(default=None, max_length=100)
     points: Literal["cells", "nodes", "periodic"] = "cells"
     interpolate: Literal["linear", "nearest", "spectral"] | None = None
+    shuffle: Annotated[int, Limits(ge=0, lt=2**63)] | None = Limits(default=None, exclude_if=lambda seed: seed is None)
     seeded: ClassVar[bool] = False
     smooth: ClassVar[bool] = False
 
@@ -117,8 +119,9 @@ class OwnArray(Field):
 
     def realise(self, draw: Draw) -> Function:
         begin, end = self._range(draw.split)
-        if (number := begin + draw.sample) >= end:
+        if draw.sample >= end - begin:
             raise ArrayError(f"sample {draw.sample} of {draw.split} has no row: there are {end - begin}")
+        number = begin + int(self._order(end - begin)[draw.sample])
 
         def evaluate(points: Points) -> Array:
             return self._on(points, self._array.row(number))
@@ -128,6 +131,18 @@ class OwnArray(Field):
             return np.asarray((_coarse(self._array.row(number)) - middle) / width)
 
         return Function(evaluate, True, features, {"row": float(number)})
+
+    def _order(self, rows: int) -> Sequence[int] | NDArray[np.intp]:
+        """The numbers of rows in the order in which samples take them."""
+        if self.shuffle is None:
+            return range(rows)
+        if rows not in self._orders:
+            self._orders[rows] = order(rows, self.shuffle)
+        return self._orders[rows]
+
+    @cached_property
+    def _orders(self) -> dict[int, NDArray[np.intp]]:
+        return {}
 
     @cached_property
     def _scale(self) -> tuple[Array, float]:

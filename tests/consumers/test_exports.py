@@ -90,6 +90,14 @@ def test_the_well_reads_inputs_as_constant_and_solutions_as_the_step_to_come(dar
     with pytest.raises(AssertionError, match="1 steps is not enough"):
         the_well.WellDataset(**options)  # its default: one step in, one step out
     assert found.to_xarray(backend="numpy")["u"].shape == (40, 1, 16, 12)
+    normal = pytest.importorskip("the_well.data.normalization").ZScoreNormalization
+    told = the_well.WellDataset(
+        n_steps_input=0, n_steps_output=1, **{**options, "use_normalization": True}, normalization_type=normal
+    )
+    own = truth.normaliser("y")
+    assert torch.allclose(
+        told[3]["output_fields"][0, ..., 0], torch.from_numpy(own.encode(truth[3]["y"])[0]), atol=1e-5
+    )
 
 
 def test_tensors_are_gathered_in_files_not_in_memory(tmp_path: Path) -> None:

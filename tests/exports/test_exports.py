@@ -102,7 +102,8 @@ def test_the_well_has_fields_scalars_and_boundaries(tmp_path: Path) -> None:
     pdemill.generate({"problem": PLATE, "splits": {"train": 5, "valid": 2}}, tmp_path / "store.zarr")
     made = pdemill.export(tmp_path / "store.zarr", tmp_path / "out", to="well")
     folder = tmp_path / "out" / "data"
-    assert made.files == (folder / "train" / "poisson.hdf5", folder / "valid" / "poisson.hdf5")
+    files = folder / "train" / "poisson.hdf5", folder / "valid" / "poisson.hdf5"
+    assert made.files == (*files, tmp_path / "out" / "stats.yaml")
     truth = arrays(tmp_path / "store.zarr", "train")
     channels = zarr.open_group(tmp_path / "store.zarr", mode="r").attrs["input_channels"]
     with h5py.File(made.files[0]) as file:

@@ -9,6 +9,7 @@ from typing import Any
 import h5py
 import numpy as np
 import pytest
+import yaml
 import zarr
 
 import pdemill
@@ -98,6 +99,23 @@ def test_the_well_has_all_steps_and_vectors_as_such(flow: Path, tmp_path: Path) 
         kinds = {name: file["boundary_conditions"][name].attrs["bc_type"] for name in file["boundary_conditions"]}
         assert kinds == {"x_periodic": "PERIODIC", "y_periodic": "PERIODIC"}
         check_record(file, flow)
+
+
+def test_the_well_has_statistics_of_states_and_of_their_differences(flow: Path, tmp_path: Path) -> None:
+    pdemill.export(flow, tmp_path / "out", to="well")
+    told = yaml.safe_load((tmp_path / "out" / "stats.yaml").read_text())
+    data = pdemill.open(flow)
+    states = data[np.flatnonzero(stored(flow)["method"][...])]["y"].astype(np.float64)
+    for values, suffix in ((states, ""), (np.diff(states, axis=2), "_delta")):
+        each = np.moveaxis(values, 1, 0).reshape(values.shape[1], -1)
+        wanted = {"mean": each.mean(axis=1), "std": each.std(axis=1), "rms": np.sqrt((each**2).mean(axis=1))}
+        for key, numbers in wanted.items():
+            found = told[f"{key}{suffix}"]
+            listed = dict(zip(data.solution_channels, numbers.tolist(), strict=True))
+            velocity = [listed.pop(f"velocity_{axis}") for axis in "xy"]
+            np.testing.assert_allclose(found["velocity"], velocity, rtol=1e-9, atol=1e-12)
+            for name, number in listed.items():
+                np.testing.assert_allclose(found[name], number, rtol=1e-9, atol=1e-12)
 
 
 def test_an_initial_state_that_is_not_among_the_times_comes_as_a_constant_field(tmp_path: Path) -> None:

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import json
+import os
+import pickle
 import zipfile
+from io import BytesIO
 from pathlib import Path
 from typing import Any
 
@@ -260,3 +263,142 @@ def test_fresh_walks_take_no_arrays(here: Path) -> None:
     }  # fmt: skip
     with pytest.raises(SpecError, match="takes no arrays here"):
         pdemill.walk_labels({"problem": problem, "samples": 4}, epoch=0)
+
+
+def test_rows_are_shuffled_by_a_seed_whatever_the_number_of_samples(here: Path) -> None:
+    shuffled = _with(shuffle=3)
+    assert pdemill.generate(shuffled, "a.zarr", workers=0).ok
+    rows = stored(here / "a.zarr")["params"][:, 0].astype(int)
+    assert sorted(rows) == list(range(12))
+    assert list(rows) != list(range(12))
+    np.testing.assert_array_equal(stored(here / "a.zarr")["input"][:, 0], K[rows])
+    assert pdemill.generate({**shuffled, "samples": 5}, "b.zarr", workers=0).ok
+    np.testing.assert_array_equal(stored(here / "b.zarr")["params"][:, 0], rows[:5])
+    assert validate(gather(_with())).sha256() != validate(gather(shuffled)).sha256()
+    assert pdemill.verify("a.zarr").ok
+
+
+def test_a_file_of_the_form_of_pdebench_is_read_as_it_is(here: Path) -> None:
+    """2D_DarcyFlow_beta*.hdf5: nu [N, x, y], tensor [N, 1, x, y] and coordinates."""
+    with h5py.File("2D_DarcyFlow_beta1.0_Train.hdf5", "w") as file:
+        file["nu"] = K.astype(np.float32)
+        file["tensor"] = K[:, None].astype(np.float32)
+        file["x-coordinate"], file["y-coordinate"] = (np.arange(16) + 0.5) / 16, (np.arange(12) + 0.5) / 12
+        file.attrs["beta"] = 1.0
+    nu, tensor = (arrays.register(f"2D_DarcyFlow_beta1.0_Train.hdf5#/{name}") for name in ("nu", "tensor"))
+    assert nu == tensor
+    assert pdemill.generate(_with(file="2D_DarcyFlow_beta1.0_Train.hdf5#/nu"), "a.zarr", workers=0).ok
+    np.testing.assert_array_equal(stored(here / "a.zarr")["input"][:, 0], K.astype(np.float32))
+
+
+def saved(path: str, told: bytes, *storages: bytes, packed: bool = False) -> None:
+    """A file as torch.save writes it, of a pickle and storages."""
+    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED if packed else zipfile.ZIP_STORED) as file:
+        file.writestr("k/data.pkl", told)
+        file.writestr("k/byteorder", b"little")
+        for number, data in enumerate(storages):
+            file.writestr(f"k/data/{number}", data)
+
+
+class _Storage:
+    """What torch.save hands to ``persistent_id``."""
+
+    def __init__(self, kind: str, count: int, key: str = "0") -> None:
+        self.told = ("storage", _Named("torch", kind), key, "cpu", count)
+
+
+class _Named:
+    def __init__(self, module: str, name: str) -> None:
+        self.module, self.name = module, name
+
+
+class _Tensor:
+    def __init__(self, *told: Any) -> None:
+        self.told = told
+
+
+class _Pickler(pickle._Pickler):  # type: ignore[misc]
+    """Writes what PyTorch writes, without it."""
+
+    def persistent_id(self, value: Any) -> Any:
+        return value.told if isinstance(value, _Storage) else None
+
+    def save(self, value: Any, save_persistent_id: bool = True) -> Any:
+        if isinstance(value, _Named):
+            self.write(f"c{value.module}\n{value.name}\n".encode())
+            return None
+        if isinstance(value, _Tensor):
+            return self.save_reduce(_Named("torch._utils", "_rebuild_tensor_v2"), value.told, obj=value)
+        return super().save(value, save_persistent_id)
+
+    def save_reduce(self, func: Any, args: Any, *rest: Any, obj: Any = None) -> None:  # type: ignore[override]
+        if not isinstance(func, _Named):
+            return super().save_reduce(func, args, *rest, obj=obj)
+        self.save(func)
+        self.save(args)
+        self.write(pickle.REDUCE)
+        return None
+
+
+def pickled(value: Any) -> bytes:
+    out = BytesIO()
+    _Pickler(out, 2).dump(value)
+    return out.getvalue()
+
+
+def tensor(
+    shape: tuple[int, ...], strides: tuple[int, ...], count: int, offset: int = 0, kind: str = "DoubleStorage"
+) -> _Tensor:
+    return _Tensor(_Storage(kind, count), offset, shape, strides, False, {})
+
+
+def test_tensors_of_torch_are_read_without_it(here: Path) -> None:
+    size = K.size
+    saved("c.pt", pickled({"x": tensor(K.shape, (192, 12, 1), size), "y": [tensor((2,), (1,), size)]}), K.tobytes())
+    saved("f.pt", pickled(tensor(K.shape, (1, 12, 192), size + 1, 1)), b"\0" * 8 + K.tobytes(order="F"))
+    assert arrays.register("c.pt#/x") == arrays.register("f.pt") == arrays.register("k.npy")
+    assert load_spec(_with(file="c.pt#/x")).samples == 12
+    with pytest.raises(SpecError, match=r"c\.pt holds x, y/0: name one, such as c\.pt#/x"):
+        load_spec(_with(file="c.pt"))
+
+
+class _Evil:
+    def __reduce__(self) -> Any:
+        return os.system, ("touch harmed",)
+
+
+@pytest.mark.parametrize(
+    "told",
+    [
+        pickle.dumps(_Evil(), 2),
+        b"\x80\x02cbuiltins\neval\n(X\x01\x00\x00\x001tR.",
+        b"\x80\x02ctorch.storage\n_load_from_bytes\n(X\x01\x00\x00\x001tR.",
+        b"\x80\x02ccollections\nOrderedDict\n)R}(X\x01\x00\x00\x00aK\x01ub.",
+        b"\x80\x02c", b"", b"\x80\x02(", b"\x80\x02r\xff\xff\xff\xff.", b"\x80\x04\x8d" + b"\xff" * 7 + b"\x00abc.",
+        pickled(tensor((12, 16, 12), (192, 12, 1), 10**9)),
+        pickled(tensor((10**12, 16, 12), (0, 12, 1), K.size)),
+        pickled(tensor((12, 16, 13), (192, 12, 1), K.size)),
+        pickled(tensor((12, 16, 12), (192, 12, 1), K.size, 1)),
+        pickled(tensor((12, 16, 12), (-192, 12, 1), K.size, 11 * 192)),
+        pickled(tensor((12, 16, 12), (192, 12), K.size)),
+        pickled(tensor((12, 16, 12), (192, 12, 1), K.size, kind="BFloat16Storage")),
+        pickled(_Tensor(_Storage("DoubleStorage", K.size, "../k/data.pkl"), 0, (2, 2), (1, 1), False, {})),
+    ],
+)  # fmt: skip
+def test_pickles_that_ask_for_more_than_tensors_are_refused(here: Path, told: bytes) -> None:
+    saved("evil.pt", told, K.tobytes())
+    with pytest.raises(SpecError, match=r"^problem\.coefficient\.file: "):
+        load_spec(_with(file="evil.pt"))
+    assert not Path("harmed").exists()
+
+
+def test_archives_that_are_packed_or_of_another_kind_are_refused(here: Path) -> None:
+    whole = pickled(tensor(K.shape, (192, 12, 1), K.size))
+    saved("packed.pt", whole, K.tobytes(), packed=True)
+    saved("long.pt", b"\0" * 2_000_000, K.tobytes())
+    Path("old.pt").write_bytes(pickle.dumps(119547037146038801333356, 2))
+    with zipfile.ZipFile("none.pt", "w") as file:
+        file.writestr("k/other", b"")
+    for name in ("packed.pt", "long.pt", "old.pt", "none.pt"):
+        with pytest.raises(SpecError, match=r"^problem\.coefficient\.file: "):
+            load_spec(_with(file=name))

@@ -1,4 +1,5 @@
-"""The Well's layout: one HDF5 file per split, OUT/data/SPLIT/FAMILY.hdf5, of fields, scalars and boundaries.
+"""The Well's layout: one HDF5 file per split, OUT/data/SPLIT/FAMILY.hdf5, of fields, scalars and boundaries, and
+OUT/stats.yaml, by which its loaders normalise.
 
 Source: PolymathicAI/the_well, docs/data_format.md and scripts/check_thewell_formatting.py. A static problem is a
 trajectory of one step. Inputs are fields that do not vary in time, the solution is one that does; channels that are the
@@ -15,6 +16,7 @@ from typing import Any
 import numpy as np
 
 from pdemill.exports.format import Format
+from pdemill.exports.formats.well_statistics import write_statistics
 from pdemill.exports.hdf5 import Record, new_array, new_file
 from pdemill.exports.source import Source, Split
 from pdemill.extras import library
@@ -38,6 +40,7 @@ class Well(Format):
             path = folder / "data" / split.name / f"{source.family}.hdf5"
             with new_file(path, source, split, "--to well") as file:
                 _write(file, source, split)
+        write_statistics(source, folder, *_sorted(source.splits[0].data.solution_channels, source.axes))
 
 
 def _write(file: Any, source: Source, split: Split) -> None:

@@ -1,0 +1,188 @@
+"""What sensors see of samples: values at points, with noise; the same for a sample in any order, batch or process."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from itertools import product
+from operator import index as as_index
+from typing import Any, SupportsIndex
+
+import numpy as np
+from numpy.typing import NDArray
+
+from pdemill.addresses import shown
+from pdemill.draws import Draw
+from pdemill.errors import IncompleteStore, StoreError
+from pdemill.reader.dataset import FIELDS, Dataset, Sample
+from pdemill.reader.indexing import Numbers, number_of, numbers_of
+from pdemill.spec.domain import BOX_SIDES
+from pdemill.store.root import is_pointwise
+
+KEYS = {"points", "random", "of", "interpolate", "seed"}
+MOST = 1_000_000
+"""Sensors of a sample."""
+
+
+@dataclass(frozen=True)
+class Sensors:
+    """Where values are seen: at ``points`` [P, d], the same for all samples, or at so many ``random`` ones of each
+    sample, uniform in the box; ``of``: x or y; ``interpolate``: linear or nearest."""
+
+    points: tuple[tuple[float, ...], ...] | None
+    random: int
+    of: str
+    interpolate: str
+    seed: int
+
+    @classmethod
+    def parse(cls, given: Mapping[str, Any]) -> Sensors:
+        """Raises ValueError."""
+        if strange := given.keys() - KEYS:
+            raise ValueError(f"sensors have no {min(strange)}: they have {', '.join(sorted(KEYS))}")
+        if ("points" in given) == ("random" in given):
+            raise ValueError("sensors are at given points, or at so many random ones: give one of points and random")
+        count, seed = (as_index(given.get(name, least)) for name, least in (("random", 1), ("seed", 0)))
+        points = np.asarray(given.get("points", [[0.0]]), float)
+        if points.ndim != 2 or not points.size or not np.isfinite(points).all():
+            raise ValueError("the points of sensors are a list of places, such as [[0.5, 0.25], [0.1, 0.9]]")
+        if not 1 <= max(count, len(points)) <= MOST or count < 1 or not 0 <= seed < 2**63:
+            raise ValueError(f"there are 1 to {MOST:,} sensors, and their seed is a number from 0 to 2^63 - 1")
+        of, how = given.get("of", "y"), given.get("interpolate", "linear")
+        if of not in FIELDS or how not in ("linear", "nearest"):
+            raise ValueError("sensors are of x or y, and interpolate is linear or nearest")
+        there = tuple(map(tuple, points.tolist())) if "points" in given else None
+        return cls(there, count, of, how, seed)
+
+
+class Observed:
+    """Samples with what sensors see of them: ``data[i]``, ``data[a:b]``, ``data[[3, 1, 7]]``.
+
+    An item has besides x and y ``sensors`` [P, d], where they are, and ``observed`` [C, P], or [C, t, P] of
+    trajectories: values of y, or of x, at these places, linear between the points of the grid (beyond the outermost
+    cell centres, to the walls, as between the last two), periodic where the box is, or the nearest one. ``noise``: a
+    multiple of the standard deviation of each channel over the first split, by which normal numbers are added. Places
+    and noise are drawn by (seed, split, number of the sample). Raises StoreError for a store without a grid that all
+    samples share, IncompleteStore for noise while there are no statistics, ValueError for places outside the box.
+    """
+
+    def __init__(self, data: Dataset, sensors: Mapping[str, Any], noise: float = 0.0) -> None:
+        self.data, self.sensors, self.noise = data, Sensors.parse(sensors), float(noise)
+        self._given = dict(sensors)
+        if not 0.0 <= self.noise < np.inf:
+            raise ValueError(f"noise is a number from 0, not {noise!r}")
+        problem = data.attributes["spec"]["problem"]
+        domain = problem.get("domain") or {}
+        whole = all(key in ("shape", "lengths") or not value for key, value in domain.items())
+        grid = {} if is_pointwise(data.attributes) else data.shared()
+        if not whole or "points" in grid or "x" not in grid or problem.get("stretch") is not None:
+            raise StoreError(f"{shown(data.store)} cannot be seen by sensors: its samples share no grid of a whole box")
+        self._nodes = [grid[axis] for axis in "xyz" if axis in grid]
+        self._lengths = np.array(domain.get("lengths") or [1.0] * len(self._nodes), float)
+        if data.reader("x" if self.sensors.of == "x" else "y").header.shape[-len(self._nodes) :] != tuple(
+            map(len, self._nodes)
+        ):
+            raise StoreError(f"{shown(data.store)} does not tell where the values of {self.sensors.of} are")
+        boundary = data.attributes["boundary"]
+        self._periodic = [
+            _is_periodic(nodes, length) or any("periodic" in str(boundary.get(side)) for side in sides)
+            for nodes, length, sides in zip(self._nodes, self._lengths, BOX_SIDES, strict=False)
+        ]
+        if self.sensors.points is not None:
+            self._check(np.array(self.sensors.points))
+        if self.noise:
+            _ = self._deviations
+
+    def _check(self, points: NDArray[np.float64]) -> None:
+        if points.shape[1] != len(self._lengths):
+            raise ValueError(f"the places of sensors have {points.shape[1]} coordinates, the box {len(self._lengths)}")
+        outside = ((points < 0.0) | (points > self._lengths)).any(axis=1)
+        if outside.any():
+            number = int(np.flatnonzero(outside)[0])
+            box = " x ".join(f"[0, {length:g}]" for length in self._lengths)
+            raise ValueError(f"sensor {number} at {points[number].tolist()} is outside the box {box}")
+
+    def __repr__(self) -> str:
+        seen = self.sensors.random if self.sensors.points is None else len(self.sensors.points)
+        return f"{self.data!r} with {seen} sensors of {self.sensors.of}, noise {self.noise:g}"
+
+    def __len__(self) -> int:
+        return len(self.data)
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return Observed, (self.data, self._given, self.noise)
+
+    def __getitem__(self, index: SupportsIndex | Numbers) -> Sample:
+        if isinstance(index, SupportsIndex) and not getattr(index, "ndim", 0):
+            place = number_of(as_index(index), len(self), "sample")
+            return self._seen(self.data[place], int(self.data.numbers[place]))
+        numbers = numbers_of(index, len(self), "sample")
+        return _stacked(self.__getitems__(numbers.tolist())) if len(numbers) else self.data[numbers]
+
+    def __getitems__(self, indices: Sequence[int]) -> list[Sample]:
+        places = numbers_of(indices, len(self), "sample")
+        numbers = self.data.numbers[places].tolist()
+        return [self._seen(one, n) for one, n in zip(self.data.__getitems__(places.tolist()), numbers, strict=True)]
+
+    def places(self, number: int) -> NDArray[np.float64]:
+        """Where the sensors of a sample of the split are, [P, d]."""
+        if self.sensors.points is not None:
+            return np.array(self.sensors.points)
+        count = self.sensors.random
+        levels = self._draw(number, "places").uniform(count * len(self._lengths))
+        return levels.reshape(count, -1) * self._lengths
+
+    def _draw(self, number: int, name: str) -> Draw:
+        return Draw(self.sensors.seed, self.data.split, number, f"sensors/{name}")
+
+    def _seen(self, sample: Sample, number: int) -> Sample:
+        places = self.places(number)
+        values = self._at(sample[self.sensors.of].astype(np.float64), places)
+        if self.noise:
+            drawn = self._draw(number, "noise").normal(values.size).reshape(values.shape)
+            values = values + self.noise * self._deviations.reshape(-1, *[1] * (values.ndim - 1)) * drawn
+        return {**sample, "sensors": places.astype(np.float32), "observed": values.astype(np.float32)}
+
+    @cached_property
+    def _deviations(self) -> NDArray[np.float64]:
+        """The standard deviation of each channel; 0 where it is constant."""
+        told, key = self.data.attributes, self.sensors.of
+        if not told["complete"]:
+            raise IncompleteStore(f"{shown(self.data.store)} has no statistics yet, by which noise is scaled")
+        channels = self.data.channels if key == "x" else self.data.solution_channels
+        found = [told["stats"][f"{FIELDS[key]}/{channel}"] for channel in channels]
+        if any(not channel["count"] for channel in found):
+            raise StoreError(f"{shown(self.data.store)} has no statistics: its first split has no certified sample")
+        return np.array([channel["std"] for channel in found])
+
+    def _at(self, values: NDArray[np.float64], places: NDArray[np.float64]) -> NDArray[np.float64]:
+        """Values [..., *space] at places [P, d]: [..., P]."""
+        ways = [self._way(axis, places[:, axis]) for axis in range(len(self._nodes))]
+        total = np.zeros((*values.shape[: -len(ways)], len(places)))
+        for corner in product((0, 1), repeat=len(ways)):
+            weight = np.prod([way[1][side] for way, side in zip(ways, corner, strict=True)], axis=0)
+            if weight.any():
+                total += weight * values[(..., *(way[0][side] for way, side in zip(ways, corner, strict=True)))]
+        return total
+
+    def _way(self, axis: int, at: NDArray[np.float64]) -> tuple[list[NDArray[np.intp]], list[NDArray[np.float64]]]:
+        """The two points of an axis by which a value is found, and their weights."""
+        nodes, n = self._nodes[axis], len(self._nodes[axis])
+        place = (at - nodes[0]) / (nodes[1] - nodes[0])
+        below = np.floor(place).astype(np.intp)
+        if not self._periodic[axis]:
+            below = np.clip(below, 0, n - 2)
+        upper = place - below
+        if self.sensors.interpolate == "nearest":
+            upper = (upper >= 0.5).astype(float)
+        return [below % n, (below + 1) % n], [1.0 - upper, upper]
+
+
+def _is_periodic(nodes: NDArray[Any], length: float) -> bool:
+    """Whether the points of an axis are those of a period, the first at 0 and none at its end."""
+    return bool(abs(nodes[0]) < 1e-12 * length and nodes[-1] + 0.5 * (nodes[1] - nodes[0]) < length)
+
+
+def _stacked(samples: Sequence[Sample]) -> Sample:
+    return {key: np.stack([sample[key] for sample in samples]) for key in samples[0]}
