@@ -6,6 +6,7 @@
 >>> pdemill.Client().submit(spec).wait().open("train")       # doctest: +SKIP
 """
 
+import sys
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from operator import index
 from os import environ
@@ -16,13 +17,14 @@ from typing import TYPE_CHECKING, Any, SupportsIndex
 from pdemill import errors, former_names
 from pdemill.arguments import listed, whole, worker_count
 from pdemill.progress import Failure, Summary, Tally, Watcher
-from pdemill.reader import Dataset, Windows, mix, open
+from pdemill.reader import Dataset, Paired, Windows, mix, open, paired
 
 if TYPE_CHECKING:
     from pdemill.client import Client, Job
     from pdemill.exports import Exported
     from pdemill.planning import Plan
     from pdemill.progress import Merged
+    from pdemill.streaming import Stream
     from pdemill.verification import Verification
 
 former_names.install()
@@ -30,8 +32,8 @@ former_names.install()
 __version__ = "0.1.0"
 
 __all__ = [
-    "Client", "Dataset", "Failure", "Job", "Summary", "Tally", "Windows", "errors", "export", "generate", "merge",
-    "mix", "open", "plan", "preset", "pull", "verify", "walk_labels",
+    "Client", "Dataset", "Failure", "Job", "Paired", "Summary", "Tally", "Windows", "errors", "export", "generate",
+    "merge", "mix", "open", "paired", "plan", "preset", "pull", "stream", "verify", "walk_labels",
 ]  # fmt: skip
 
 
@@ -68,19 +70,20 @@ def generate(
 
 
 def export(
-    store: str | Path, out: str | Path, to: str, api_key: str | None = None, where: str | None = None
-) -> "Exported":
+    store: str | Path, out: str | Path, to: str, api_key: str | None = None, where: str | None = None,
+    fidelity: str = "",
+) -> "Exported":  # fmt: skip
     """Copy the certified samples of a finished store into the new folder ``out``, in another library's format.
 
     ``store``: a folder or an address, as for ``open``. ``to``: "pt" (neuraloperator's dictionaries of tensors),
     "pdebench" (its HDF5 files of 2D Darcy flow and of trajectories), "well" (The Well's HDF5 layout) or "netcdf"
-    (NetCDF files of trajectories as Poseidon's). ``where``: a condition on samples, as for ``open``. The folder is
-    there whole or not at all; memory holds one shard at a time. Raises ExportError, MissingExtra, StoreError,
-    IncompleteStore, WhereError.
+    (NetCDF files of trajectories as Poseidon's). ``where``: a condition on samples, as for ``open``.
+    ``fidelity``: of a store at several, the one to copy; by default the spec's own. The folder is there whole or not at
+    all; memory holds one shard at a time. Raises ExportError, MissingExtra, StoreError, IncompleteStore, WhereError.
     """
     from pdemill.exports import export as export_store
 
-    return export_store(store, out, to, api_key, where)
+    return export_store(store, out, to, api_key, where, fidelity)
 
 
 def merge(stores: Iterable[str | Path], out: str | Path, other_versions: bool = False) -> "Merged":
@@ -158,6 +161,36 @@ def pull(
     from pdemill.pulling import pull as pull_store
 
     return pull_store(store, out, listed("splits", splits, "names"), samples, api_key, watcher)
+
+
+def stream(
+    spec: str | Path | Mapping[str, Any],
+    workers: int = 1,
+    start: int = 0,
+    samples: int | None = None,
+    rank: int = 0,
+    world_size: int = 1,
+    settings: Sequence[str] = (),
+) -> "Stream":
+    """Fresh certified samples of a spec, without end and without a store: what none of its splits holds.
+
+    Iterating gives {"x", "y", "sample"}: what sample k holds depends on the spec, the method and k alone. ``workers``
+    processes stay ahead of who takes them, as far as there are places for their blocks in shared memory; 0 solves in
+    this process, -1 takes all cores. ``start``: the first sample; ``samples``: how many an iteration gives, an epoch;
+    the next one goes on. ``rank`` of ``world_size``: blocks are dealt out among ranks, and among the processes of a
+    DataLoader, for which it is an iterable data set where the program has loaded PyTorch. ``state_dict()`` and
+    ``load_state_dict()`` of the stream go on elsewhere; see ``pdemill.streaming.Stream``. Raises SpecError.
+    """
+    from pdemill.spec import load_spec
+
+    job, count = load_spec(spec, settings), worker_count(workers)
+    if "torch" in sys.modules:
+        from pdemill.streaming_torch import TorchStream
+
+        return TorchStream(job, count, start, samples, rank, world_size)
+    from pdemill.streaming import Stream
+
+    return Stream(job, count, start, samples, rank, world_size)
 
 
 def verify(

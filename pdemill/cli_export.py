@@ -31,9 +31,10 @@ class _Export(click.Command):
     "--api-key", envvar="PDEMILL_API_KEY", metavar="KEY", help="Where the server needs one (PDEMILL_API_KEY)."
 )
 @click.option("--where", metavar="CONDITION", help="Only such samples, as in 'error_estimate < 1e-3 and not flags'.")
-def export(store: str, out: str, to: str, api_key: str | None, where: str | None) -> None:
+@click.option("--fidelity", default="", metavar="NAME", help="Of several fidelities, this one; default: the spec's.")
+def export(store: str, out: str, to: str, api_key: str | None, where: str | None, fidelity: str) -> None:
     """Copy the certified samples of a finished store, a folder or an address, into the new folder OUT."""
-    made = export_store(store, out, to, api_key, where)
+    made = export_store(store, out, to, api_key, where, fidelity)
     for split, samples in made.samples.items():
         left, other = made.left_out[split], made.deselected[split]
         told = [f"{split}: {samples} samples"]

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from pdemill.planning import Plan
     from pdemill.progress import Merged, Repair, Summary, Watcher
     from pdemill.sharing import Ending, Part
+    from pdemill.solvers.streaming.pool import Pool
     from pdemill.spec.job import Spec
     from pdemill.verification import Verification
 
@@ -46,6 +47,8 @@ class Engine(Protocol):
     def walk_labels(
         self, spec: Spec, epochs: Iterable[int], split: str, workers: int, ahead: int, shuffle: bool
     ) -> Iterator[dict[str, Any]]: ...
+
+    def stream(self, spec: Spec, split: str, method: Mapping[str, Any] | None, workers: int) -> Pool: ...
 
     def serve(
         self, data_dir: str | Path, host: str, port: int, workers: int, report: Callable[[str], None]

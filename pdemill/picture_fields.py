@@ -58,7 +58,8 @@ class Fields(Panels):
         colour_bar(figure, ax, shown)
 
     def _array(self, name: str) -> NDArray[Any]:
-        found: Any = self._root[name]
+        own = f"{name}@{self._group.basename.partition('@')[2]}"  # at another fidelity than the spec's
+        found: Any = self._root[own if own in self._root else name]
         return np.asarray(found[...])
 
     def caption(self, sample: int) -> str:

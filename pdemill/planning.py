@@ -15,6 +15,16 @@ FILE = "_manifest/plan.json"
 """Where the measurements of a plan lie in a store; the chosen method itself is in the store's attributes."""
 
 
+def file_of(fidelity: str = "") -> str:
+    """Where those lie of the plan for a fidelity; empty for the spec's own."""
+    return f"_manifest/plan@{fidelity}.json" if fidelity else FILE
+
+
+def is_plan(name: str) -> bool:
+    """Whether a file of a store is such a plan."""
+    return name == FILE or (name.startswith("_manifest/plan@") and name.endswith(".json"))
+
+
 @dataclass(frozen=True)
 class Candidate:
     """One method that could solve the job. Seconds are CPU seconds per sample, solve only.
@@ -52,9 +62,9 @@ class Plan:
         return (json.dumps(asdict(self), indent=1) + "\n").encode()
 
 
-def read_plan(store: str | Path) -> Plan | None:
+def read_plan(store: str | Path, fidelity: str = "") -> Plan | None:
     """The measurements in a store; None where the method was asked for, or chosen by formula."""
-    path = on_disk(store, "the store") / FILE
+    path = on_disk(store, "the store") / file_of(fidelity)
     return parse_plan(path.read_bytes(), str(path)) if path.exists() else None
 
 

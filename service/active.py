@@ -14,7 +14,7 @@ from pdemill.service.schedule import Track
 from pdemill.service.shards import Shards
 from pdemill.store.disk import LocalDisk
 from pdemill.store.manifest import FOLDER, finished
-from pdemill.store.root import ROOT, read_attributes, splits_of
+from pdemill.store.root import ROOT, read_attributes, shard_samples_of, splits_of
 
 RATE_SECONDS = 60.0
 RATE_POINTS = 30
@@ -75,7 +75,7 @@ class ActiveDataset:
             self.track.prepared(None)
             return
         attributes = read_attributes(root)
-        shards = Shards(splits_of(attributes), int(attributes["shard_samples"]))
+        shards = Shards(splits_of(attributes), shard_samples_of(attributes))
         for path in (root / FOLDER).glob("*.json"):
             number = shards.number(path.stem)
             if number is not None and shards.finish(number):

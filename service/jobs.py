@@ -22,8 +22,8 @@ from pdemill.service.state import AppState, find_job, find_store
 from pdemill.service.submission import check, check_room, queued
 from pdemill.service.views import Job
 from pdemill.solvers import growing, lengthening
-from pdemill.solvers.job import software
 from pdemill.solvers.machine import machine
+from pdemill.solvers.software import software
 from pdemill.spec.job import Spec
 from pdemill.store.disk import LocalDisk
 from pdemill.store.origin import Origin

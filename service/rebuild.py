@@ -17,6 +17,7 @@ from pdemill.flock import FileLock
 from pdemill.service.database import BACKUP, LEDGER, is_whole
 from pdemill.service.keys import ANYONE
 from pdemill.service.ledger import Ledger
+from pdemill.service.submission import work_of
 from pdemill.solvers.opening import stored_spec
 from pdemill.store.disk import LocalDisk
 from pdemill.store.root import ROOT, read_attributes
@@ -113,7 +114,7 @@ def _known(db: sqlite3.Connection, root: Path, owner: str, report: Callable[[str
     try:
         attributes = read_attributes(root)
         spec = stored_spec(root)
-        work = spec.samples * int(attributes["unknowns"])
+        work = work_of(spec, int(attributes["unknowns"]))
     except (PdemillError, KeyError, TypeError, ValueError) as error:
         report(f"left out: {error}")
         return False

@@ -14,12 +14,13 @@ WAITING, OUT, FINISHED = range(3)
 class Shards:
     """Shards by number, split by split as in the spec, one byte each, whatever becomes of them.
 
-    ``each``: samples of a shard, but for the last of its split.
+    ``each``: samples of a shard, but for the last of its split; of all splits, or by split.
     """
 
-    def __init__(self, splits: Mapping[str, int], each: int) -> None:
-        counts = [-(-samples // each) for samples in splits.values()]
-        self._names, self._samples, self._each = list(splits), list(splits.values()), each
+    def __init__(self, splits: Mapping[str, int], each: int | Mapping[str, int]) -> None:
+        self._names, self._samples = list(splits), list(splits.values())
+        self._each = [each if isinstance(each, int) else each[name] for name in splits]
+        counts = [-(-samples // size) for samples, size in zip(self._samples, self._each, strict=True)]
         self._firsts = [0, *accumulate(counts)]
         self._states = bytearray(self._firsts[-1])
         self._next = 0
@@ -31,8 +32,8 @@ class Shards:
     def __getitem__(self, number: int) -> Shard:
         split = bisect_right(self._firsts, number) - 1
         index = number - self._firsts[split]
-        start = index * self._each
-        return Shard(self._names[split], index, start, min(start + self._each, self._samples[split]))
+        start = index * self._each[split]
+        return Shard(self._names[split], index, start, min(start + self._each[split], self._samples[split]))
 
     def number(self, name: str) -> int | None:
         """The number of the shard of this name, if there is one."""

@@ -14,7 +14,7 @@ from pdemill.service.limits import most_bytes
 from pdemill.service.problems import Refusal
 from pdemill.service.state import AppState
 from pdemill.solvers.estimate import Cost, estimate
-from pdemill.solvers.job import software
+from pdemill.solvers.software import software
 from pdemill.spec.job import Spec
 from pdemill.spec.load import validate
 from pdemill.store.room import free_bytes
@@ -57,6 +57,12 @@ def dataset_of(spec_sha256: str) -> str:
     return sha256(key.encode()).hexdigest()[:24]
 
 
+def work_of(spec: Spec, unknowns: int) -> int:
+    """Samples x unknowns at all fidelities; ``unknowns``: of a sample at the spec's own."""
+    each = sum(spec.splits.values())
+    return each * (unknowns + sum(spec.at(name).problem.size for name in spec.fidelities))
+
+
 def queued(spec: Spec, cost: Cost) -> Dataset:
     """The data set of a spec as it is first written down."""
     meaning = spec.sha256()
@@ -65,7 +71,7 @@ def queued(spec: Spec, cost: Cost) -> Dataset:
         spec=spec.canonical(),
         spec_sha256=meaning,
         samples=spec.samples,
-        work=spec.samples * cost.unknowns,
+        work=work_of(spec, cost.unknowns),
         status="accepted",
         message="",
         done=0,

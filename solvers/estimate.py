@@ -44,9 +44,18 @@ class Cost:
 
 
 def estimate(spec: Spec) -> Cost:
-    """The cost of a job, as its discretiser knows it, with the copies of users' arrays in its store."""
-    cost: Cost = spec.problem.discretisation.cost(spec)
-    return replace(cost, bytes=cost.bytes + sum(map(npy_bytes, spec.array_ids)))
+    """The cost of a job, as its discretiser knows it, at all fidelities, with the copies of users' arrays in its store;
+    method, unknowns and alternatives are of the spec's own fidelity."""
+    every = [spec.alone, *map(spec.at, spec.fidelities)]
+    costs: list[Cost] = [one.problem.discretisation.cost(one) for one in every]
+    return replace(
+        costs[0],
+        bytes=sum(cost.bytes for cost in costs) + sum(map(npy_bytes, spec.array_ids)),
+        cpu_seconds=sum(cost.cpu_seconds for cost in costs),
+        shards=sum(cost.shards for cost in costs),
+        memory=max(cost.memory for cost in costs),
+        factor_bytes=max(cost.factor_bytes for cost in costs),
+    )
 
 
 def channels(problem: Problem, sides: bool) -> int:

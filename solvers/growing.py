@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import Any
 
 from pdemill.errors import StoreMismatch
-from pdemill.planning import FILE as PLAN
+from pdemill.planning import is_plan
 from pdemill.solvers.job import Job
 from pdemill.spec.job import Spec
 from pdemill.spec.load import validate
@@ -43,8 +43,9 @@ class Grown:
 
 
 def smaller_splits(spec: Spec, attributes: Mapping[str, Any]) -> dict[str, int] | None:
-    """The splits of a store, where the spec has the same ones larger, or more of them; None where the store is of this
-    spec, or of one that differs in something else. Raises StoreMismatch where splits differ in another way."""
+    """The splits of a store, at all fidelities, where the spec has the same ones larger, or more of them; None where
+    the store is of this spec, or of one that differs in something else. Raises StoreMismatch where splits differ in
+    another way."""
     if attributes["spec_sha256"] == spec.sha256():
         return None
     stored = validate(attributes["spec"])
@@ -71,7 +72,7 @@ def smaller_splits(spec: Spec, attributes: Mapping[str, Any]) -> dict[str, int] 
         )
     if attributes["schema"] != SCHEMA:
         raise StoreMismatch("the store was made by a version in whose stores splits cannot grow; make another")
-    return dict(stored.splits)
+    return dict(stored.groups)
 
 
 def require_larger(spec: Spec, attributes: Mapping[str, Any], called: str) -> None:
@@ -146,8 +147,9 @@ def begun(root: Path) -> Path | None:
     smaller: Path = root / json.loads(disk.read(FILE))["store"]
     if not (smaller / ROOT).exists():
         return None
-    if (smaller / PLAN).exists():
-        write_once(disk, PLAN, (smaller / PLAN).read_bytes())
+    for path in (smaller / FOLDER).glob("plan*.json"):
+        if is_plan(name := f"{FOLDER}/{path.name}"):
+            write_once(disk, name, path.read_bytes())
     return smaller
 
 
@@ -159,7 +161,7 @@ def take_over(job: Job, store: Store, root: Path, smaller: Path) -> str:
     there.disk = LocalDisk(smaller)
     if splits is None or store.here.difference(type(store.here).of(attributes)):
         return "the smaller store is another by now"
-    if attributes["plan"] != job.layout.attributes["plan"]:
+    if any(attributes.get(key) != job.layout.attributes.get(key) for key in ("plan", "fidelities")):
         return "the smaller store was solved by another plan"
     shared = {name: data for name, data in there.metadata.items() if "/c/" in name}
     if any((smaller / name).read_bytes() != data for name, data in shared.items()):

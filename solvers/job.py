@@ -2,41 +2,36 @@
 
 from __future__ import annotations
 
-import platform
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
 from copy import copy
 from dataclasses import replace
-from functools import cache, cached_property
-from importlib.metadata import PackageNotFoundError, version
+from functools import cached_property
 from typing import Any, Self
 
 import numpy as np
 import zarr
 from numpy.typing import NDArray
 
-from pdemill import __version__
 from pdemill.draws import Draw
-from pdemill.errors import Fault, SpecError
+from pdemill.errors import Fault, SolverError, SpecError
 from pdemill.planning import Plan
 from pdemill.solvers.designs.told import told_of
-from pdemill.solvers.installed import has_petsc
 from pdemill.solvers.machine import machine
 from pdemill.solvers.progress import Progress
+from pdemill.solvers.software import software
 from pdemill.solvers.stopwatch import Stopwatch
 from pdemill.spec.job import Spec
 from pdemill.spec.method import Method
 from pdemill.spec.problem import Problem
 from pdemill.spec.scalars import Placed
+from pdemill.store.fidelities import joined, shared_at
 from pdemill.store.layout import SCHEMA, Shard, StoreLayout
 from pdemill.store.origin import MACHINE
-from pdemill.store.root import SUPERLU
+from pdemill.store.root import attributes_of
 from pdemill.store.store import ShardData
 
 FAILED = "failed"
-RECORDED = (
-    "numpy", "scipy", "zarr", "scikit-fem", "netgen-mesher", "dolfinx-solver-real", "petsc", "numba", "llvmlite",
-)  # fmt: skip
 
 
 type Group = zarr.Group | Mapping[str, Any]
@@ -81,6 +76,8 @@ class Job(ABC):
     def drawing[D: Draw](self, kind: type[D], split: str, sample: int) -> D:
         """What sample number ``sample`` of a split is drawn by."""
         told = self.spec.each_split.get(split)
+        if told is not None and told.problem:
+            raise SolverError(f"{split} has a problem of its own: ask the job that open_job gives for its part")
         if told is None or told.design is None:
             return kind(self.spec.seed, split, sample)
         key = "design", split
@@ -147,12 +144,16 @@ class Job(ABC):
         """The same job for a store that has these attributes."""
         return self.of_schema(attributes["schema"])
 
-    def using(self, method: Method) -> Self:
-        """The same job, solved by another method."""
+    def using(self, method: Method, fidelity: str = "") -> Self:
+        """The same job, solved by another method; ``fidelity``: what is solved at that fidelity alone."""
         other = copy(self)
         other.__dict__.pop("layout", None)
         other.method = method
         return other
+
+    def fidelities(self) -> dict[str, Job]:
+        """The jobs of all fidelities; that of the spec's own has an empty name."""
+        return {"": self}
 
     def blank(self, split: str, ids: NDArray[Any]) -> dict[str, NDArray[Any]]:
         """The arrays of a shard before anything is known of its samples, whose numbers are ``ids``."""
@@ -203,11 +204,17 @@ class Job(ABC):
         return (("flag_values", tuple(range(len(names)))), ("flag_meanings", " ".join(names)))
 
 
-def open_job(spec: Spec, stored: Mapping[str, NDArray[Any]] | None = None, chosen: Method | None = None) -> Job:
-    """The job of a spec; ``stored``: the shared arrays of its store, if there is one; ``chosen``: as planned. Raises
-    SpecError where the problem of a split gives other arrays than that of the spec."""
-    job: Job = spec.problem.discretisation.open(spec.alike, stored, chosen)
-    return job if spec.alike is spec else JobOfSplits(spec, job, stored)
+def open_job(
+    spec: Spec, stored: Mapping[str, NDArray[Any]] | None = None, chosen: Mapping[str, Method] | None = None
+) -> Job:
+    """The job of a spec; ``stored``: the shared arrays of its store, if there is one; ``chosen``: the methods as
+    planned, by fidelity. Raises SpecError where the problem of a split gives other arrays than that of the spec."""
+    jobs = {}
+    for name, one in {"": spec.alone, **{name: spec.at(name) for name in spec.fidelities}}.items():
+        arrays = None if stored is None else shared_at(stored, name)
+        job: Job = one.problem.discretisation.open(one.alike, arrays, (chosen or {}).get(name))
+        jobs[name] = job if one.alike is one else JobOfSplits(one, job, arrays)
+    return JobOfFidelities(spec, jobs) if spec.fidelities else jobs[""]
 
 
 class JobOfParts(Job):
@@ -244,11 +251,17 @@ class JobOfParts(Job):
 
     def check(self, group: Group, shard: Shard, rows: NDArray[Any]) -> list[str]:
         job, own = self._own(shard)
-        return job.check({own.split: group[shard.split]}, own, rows)
+        return self._at(shard, job.check({own.split: group[shard.split]}, own, rows))
+
+    def _at(self, shard: Shard, faults: list[str]) -> list[str]:
+        """Faults with the fidelity of their shard."""
+        name = shard.split.partition("@")[2]
+        return [f"{fault} (at fidelity {name})" for fault in faults] if name else faults
 
     def audit(self, group: Group, shard: Shard, rows: NDArray[Any]) -> tuple[list[float], list[str]]:
         job, own = self._own(shard)
-        return job.audit({own.split: group[shard.split]}, own, rows)
+        errors, faults = job.audit({own.split: group[shard.split]}, own, rows)
+        return errors, self._at(shard, faults)
 
     def estimate(self, group: Group, shard: Shard, rows: NDArray[Any]) -> list[float]:
         job, own = self._own(shard)
@@ -257,6 +270,10 @@ class JobOfParts(Job):
     def estimated_already(self, shard: Shard) -> NDArray[np.intp]:
         job, own = self._own(shard)
         return job.estimated_already(own)
+
+    def keeps(self, shard: Shard, splits: Mapping[str, int]) -> bool:
+        job, own = self._own(shard)
+        return job.keeps(own, {name: count for name, count in splits.items() if name in job.spec.splits})
 
     def plan(self, always: bool = False) -> Plan:
         return self.base.plan(always)
@@ -318,8 +335,36 @@ class JobOfSplits(JobOfParts):
         other._parts = {name: part.of_store(attributes) for name, part in self._parts.items()}
         return other
 
-    def using(self, method: Method) -> Self:
+    def using(self, method: Method, fidelity: str = "") -> Self:
         return type(self)(self.spec, self.base.using(method), self._stored)
+
+
+class JobOfFidelities(JobOfParts):
+    """A job at several fidelities, each with a grid, a method and certificates of its own; the same samples in all."""
+
+    def __init__(self, spec: Spec, jobs: Mapping[str, Job]) -> None:
+        super().__init__(spec, jobs[""])
+        self._jobs = dict(jobs)
+
+    def part(self, split: str) -> tuple[Job, str]:
+        own, _, name = split.partition("@")
+        return self._jobs[name].part(own)
+
+    def fidelities(self) -> dict[str, Job]:
+        return dict(self._jobs)
+
+    @cached_property
+    def layout(self) -> StoreLayout:
+        others = {name: job.layout for name, job in self._jobs.items() if name}
+        found = joined(self.base.layout, others)
+        return replace(found, attributes={**found.attributes, **self.told})
+
+    def of_store(self, attributes: Mapping[str, Any]) -> Self:
+        jobs = {name: job.of_store(attributes_of(attributes, f"@{name}")) for name, job in self._jobs.items()}
+        return type(self)(self.spec, jobs)
+
+    def using(self, method: Method, fidelity: str = "") -> Self:
+        return type(self)(self.spec, {**self._jobs, fidelity: self._jobs[fidelity].using(method)})
 
 
 def _names(job: Job) -> tuple[str, ...]:
@@ -340,17 +385,3 @@ def _of_all(method: Method, spec: Spec, problems: Sequence[Problem]) -> Method:
 def _designs(spec: Spec) -> dict[str, Any]:
     told = told_of(spec)
     return {"designs": told} if told else {}
-
-
-@cache
-def software() -> dict[str, str]:
-    """Versions that the bits of a store depend on."""
-    found = {"pdemill": __version__, "python": platform.python_version()}
-    for name in RECORDED:
-        try:
-            found[name] = version(name)
-        except PackageNotFoundError:
-            continue
-    if not has_petsc():
-        found[SUPERLU] = found["scipy"]  # which holds it
-    return found

@@ -92,8 +92,10 @@ def settle(job: Job, store: Store, root: Path) -> tuple[Job, str | None]:
     attributes = read_attributes(root / shorter)
     reason = obstacle(attributes, store.here)
     for spec in (job.spec.model_dump(mode="json"), attributes["spec"]):
-        if reason is None and not all(isinstance(split, int) for split in spec["splits"].values()):
-            reason = "splits with problems or designs of their own are solved from the start"
+        if reason is None and (
+            "fidelities" in spec or not all(isinstance(split, int) for split in spec["splits"].values())
+        ):
+            reason = "several fidelities, and splits with problems or designs of their own, are solved from the start"
     if reason is None and attributes["plan"] != job.layout.attributes["plan"]:
         reason = "over the longer span the trial takes another scheme, first step or goal"
     if reason is not None:

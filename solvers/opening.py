@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from time import perf_counter
 from typing import Any
@@ -13,10 +13,11 @@ from numpy.typing import NDArray
 
 from pdemill import arrays
 from pdemill.errors import CorruptStore, SpecError, StoreError
-from pdemill.planning import FILE, parse_plan, read_plan
-from pdemill.solvers.job import Job, open_job, software
+from pdemill.planning import file_of, parse_plan, read_plan
+from pdemill.solvers.job import Job, open_job
 from pdemill.solvers.lengthening import resumed
 from pdemill.solvers.progress import Progress
+from pdemill.solvers.software import software
 from pdemill.solvers.threads import one_thread
 from pdemill.spec.job import Spec
 from pdemill.spec.load import validate
@@ -26,7 +27,7 @@ from pdemill.store.disk import Disk, LocalDisk
 from pdemill.store.layout import Shard
 from pdemill.store.manifest import FOLDER, Manifest
 from pdemill.store.placing import make_folders, write_once
-from pdemill.store.root import ROOT, other_factors, read_attributes
+from pdemill.store.root import ROOT, attributes_of, other_factors, read_attributes
 from pdemill.store.store import ShardData, Store
 
 SHARED = ("points", "cells", "facets", "facet_sides")
@@ -47,19 +48,19 @@ def shared_arrays(root: Path) -> dict[str, NDArray[Any]] | None:
         return None
     group = zarr.open_group(root, mode="r")
     try:
-        found = {name: group[name] for name in SHARED if name in group}
+        found = {name: group[name] for name in group.array_keys() if name.partition("@")[0] in SHARED}
         return {name: np.asarray(array[...]) for name, array in found.items() if isinstance(array, zarr.Array)} or None
     except UNREADABLE as error:
         raise CorruptStore(f"the mesh in {root} cannot be read: {error}") from None
 
 
-def planned_method(root: Path) -> Method | None:
-    """The method that a trial chose for a store on disk; None where there was no trial."""
-    plan = read_plan(root)
+def planned_method(root: Path, fidelity: str = "") -> Method | None:
+    """The method that a trial chose for a store on disk, at a fidelity; None where there was no trial."""
+    plan = read_plan(root, fidelity)
     return None if plan is None else methods[plan.method["method"]].model_validate(dict(plan.method))
 
 
-def told_method(root: Path) -> Method | None:
+def told_method(root: Path, fidelity: str = "") -> Method | None:
     """The method in the attributes of a store that was begun where another library factorises, so that estimates may
     choose another method here; else None."""
     if not (root / ROOT).exists():
@@ -67,7 +68,7 @@ def told_method(root: Path) -> Method | None:
     attributes = read_attributes(root)
     if not other_factors({"versions": software()}, attributes):
         return None
-    plan = attributes["plan"]
+    plan = attributes_of(attributes, f"@{fidelity}")["plan"]
     try:
         kind = methods[plan["method"]]
         return kind.model_validate({key: value for key, value in plan.items() if key in kind.model_fields})
@@ -80,7 +81,11 @@ def open_work(root: Path, spec: Spec | None = None, disk: Disk | None = None, an
     """The job and the writing side of a store; ``spec`` begins one that is not there yet. ``anew``: the mesh is made
     again, whatever the store holds."""
     spec = spec or stored_spec(root)
-    chosen = planned_method(root) or told_method(root) if spec.problem.discretisation.leaves_open(spec) else None
+    chosen: dict[str, Method] = {}
+    for name, one in {"": spec, **{name: spec.at(name) for name in spec.fidelities}}.items():
+        if one.problem.discretisation.leaves_open(one):
+            method = planned_method(root, name) or told_method(root, name)
+            chosen |= {} if method is None else {name: method}
     job = _opened(root, spec, None if anew else shared_arrays(root), chosen)
     if (root / ROOT).exists():
         job = job.of_store(read_attributes(root))
@@ -88,7 +93,7 @@ def open_work(root: Path, spec: Spec | None = None, disk: Disk | None = None, an
     return resumed(job, store.disk, root), store
 
 
-def _opened(root: Path, spec: Spec, mesh: dict[str, NDArray[Any]] | None, chosen: Method | None) -> Job:
+def _opened(root: Path, spec: Spec, mesh: dict[str, NDArray[Any]] | None, chosen: Mapping[str, Method]) -> Job:
     if mesh is None:
         return open_job(spec, None, chosen)
     try:
@@ -108,19 +113,28 @@ def plan_work(job: Job, store: Store) -> tuple[Job, Store]:
     """Choose the method of a store that is not there yet, where the spec leaves it open; its measurements are written
     before anything else, so that whoever goes on finds them. Of several who plan at once, the
     first chooses. Raises MissingExtra where the method cannot run here."""
-    if lacking := job.method.missing():
-        raise lacking
-    if not job.planned or store.disk.exists(ROOT):
+    for one in job.fidelities().values():
+        if lacking := one.method.missing():
+            raise lacking
+    if store.disk.exists(ROOT):
         return job, store
-    if not store.disk.exists(FILE):
+    other = job
+    for name, one in job.fidelities().items():
+        if one.planned and (method := _planned(one, store.disk, file_of(name))) is not None:
+            other = other.using(method, name)
+    return (job, store) if other is job else (other, Store(store.disk, other.layout))
+
+
+def _planned(job: Job, disk: Disk, file: str) -> Method | None:
+    """The method in a plan, which is made and written where there is none; None where it was not measured."""
+    if not disk.exists(file):
         plan = job.plan()
         if not plan.measured:
-            return job, store
-        make_folders(store.disk, FOLDER)
-        write_once(store.disk, FILE, plan.to_bytes())
-    chosen = parse_plan(store.disk.read(FILE), FILE).method
-    other = job.using(methods[chosen["method"]].model_validate(dict(chosen)))
-    return other, Store(store.disk, other.layout)
+            return None
+        make_folders(disk, FOLDER)
+        write_once(disk, file, plan.to_bytes())
+    chosen = parse_plan(disk.read(file), file).method
+    return methods[chosen["method"]].model_validate(dict(chosen))
 
 
 @one_thread()

@@ -135,7 +135,7 @@ class _Asked:
     def _estimate(self, shard: Shard, manifest: Manifest, found: ShardRows) -> None:
         """Estimate the discretisation errors of some rows of a shard for which the job did not."""
         rows = np.intersect1d(_certified(shard, manifest), self._others(shard.split) - shard.start)
-        limit = self.job.spec.certify.error_rtol
+        limit = self.job.part(shard.split)[0].spec.certify.error_rtol
         estimates = self.job.estimate(found.group, shard, rows) if rows.size else []
         for number, error in zip((shard.start + rows).tolist(), estimates, strict=True):
             if limit is not None and error > limit:
@@ -188,7 +188,7 @@ def content_hash(disk: Disk) -> str:
     """A hash of everything in a store but measured times, and what later versions tell of it besides."""
     total = sha256()
     for name in disk.names():
-        if "/solve_seconds/c/" in f"/{name}" or name in (planning.FILE, runs.FILE):
+        if "/solve_seconds/c/" in f"/{name}" or planning.is_plan(name) or name == runs.FILE:
             continue
         try:
             data = _lasting(name, disk.read(name))

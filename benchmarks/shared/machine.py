@@ -7,7 +7,7 @@ import platform
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
-from pdemill.solvers.job import software
+from pdemill.solvers.software import software
 
 CPUINFO = Path("/proc/cpuinfo")
 PEERS = ("pypardiso", "mkl", "pyamg", "exponax", "jax", "matplotlib")

@@ -27,13 +27,15 @@ class Exported:
 
 
 def export(
-    store: str | Path, out: str | Path, to: str, api_key: str | None = None, where: str | None = None
-) -> Exported:
-    """Write the certified samples of a finished store into the new folder ``out``, in another library's format."""
+    store: str | Path, out: str | Path, to: str, api_key: str | None = None, where: str | None = None,
+    fidelity: str = "",
+) -> Exported:  # fmt: skip
+    """Write the certified samples of a finished store into the new folder ``out``, in another library's format; of a
+    store at several fidelities those at one."""
     if to not in formats:
         raise ExportError(f"unknown format {to!r}; choose one of {', '.join(formats)}")
     chosen, target = formats[to](), on_disk(out, "the export", ExportError)
-    source = Source(store, api_key, where)
+    source = Source(store, api_key, where, fidelity)
     empty = [split.name for split in source.splits if not len(split)]
     asked = f" where {where}" if where is not None else ""
     objection = (

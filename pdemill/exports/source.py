@@ -12,12 +12,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pdemill.addresses import shown
-from pdemill.errors import IncompleteStore
+from pdemill.errors import IncompleteStore, StoreError
 from pdemill.reader.dataset import Dataset, Sample
 from pdemill.reader.locations import files_at, located
 from pdemill.store import manifest as manifests
 from pdemill.store.layout import MEASURED
-from pdemill.store.root import is_pointwise, read_root, shards_of, splits_of
+from pdemill.store.root import attributes_of, is_pointwise, read_root, shards_of, splits_of
 
 type Columns = dict[str, NDArray[Any]]
 
@@ -70,20 +70,30 @@ class Split:
 
 
 class Source:
-    """A finished store: a folder, or its address; ``where``: of samples for which a condition holds. Raises StoreError,
-    IncompleteStore, WhereError."""
+    """A finished store: a folder, or its address; ``where``: of samples for which a condition holds; ``fidelity``: of
+    those at one, by default the spec's own. Raises StoreError, IncompleteStore, WhereError."""
 
-    def __init__(self, store: str | Path, api_key: str | None = None, where: str | None = None) -> None:
-        place, self.where = located(store), where
+    def __init__(
+        self, store: str | Path, api_key: str | None = None, where: str | None = None, fidelity: str = ""
+    ) -> None:
+        place, self.where, self.fidelity = located(store), where, fidelity
         files = files_at(place, api_key)
-        self.attributes: dict[str, Any] = dict(read_root(files, shown(store))["attributes"])
-        splits = splits_of(self.attributes)
+        root = dict(read_root(files, shown(store))["attributes"])
+        if fidelity and fidelity not in root.get("fidelities", {}):
+            told = ", ".join(root.get("fidelities", {})) or "none but the spec's own"
+            raise StoreError(f"{shown(store)} has no fidelity {fidelity!r}; it has {told}")
+        self.attributes: dict[str, Any] = attributes_of(root, f"@{fidelity}")
+        splits = [name for name in splits_of(root) if name.partition("@")[2] == fidelity]
         left_out: dict[str, list[Mapping[str, Any]]] = {name: [] for name in splits}
-        for shard, manifest in manifests.read_all(files, shards_of(self.attributes)):
+        shards = (shard for shard in shards_of(root) if shard.split in left_out)
+        for shard, manifest in manifests.read_all(files, shards):
             if manifest is None or not self.attributes["complete"]:
                 raise IncompleteStore(f"{shown(store)} is not finished: run generate again, or wait for its job")
             left_out[shard.split] += manifest.failures
-        self.splits = tuple(Split(name, Dataset(place, name, api_key, where), tuple(left_out[name])) for name in splits)
+        self.splits = tuple(
+            Split(name.partition("@")[0], Dataset(place, name, api_key, where), tuple(left_out[name]))
+            for name in splits
+        )
         self.shared = self.splits[0].data.shared()
 
     @property
@@ -122,8 +132,9 @@ class Source:
     def record(self) -> str:
         """All attributes of the store as JSON: the spec with its hash, versions, plan, channels, statistics; and
         ``methods``, what the numbers in the column ``method`` stand for, ``flags``, the masks of the column ``flags``,
-        and ``where``, if samples were chosen by it."""
+        and ``where``, if samples were chosen by it, and ``fidelity``, if it is another one than the spec's."""
         first = self.splits[0].data
         told = {"methods": first.methods, "flags": dict(first.flags.masks)}
         chosen = {} if self.where is None else {"where": self.where}
+        chosen |= {"fidelity": self.fidelity} if self.fidelity else {}
         return json.dumps({**self.attributes, **told, **chosen}, sort_keys=True)

@@ -21,9 +21,10 @@ from pdemill.reader.normaliser import Normaliser, normaliser
 from pdemill.reader.threads import fill
 from pdemill.reader.where import Where
 from pdemill.store import manifest as manifests
+from pdemill.store.fidelities import shared_at
 from pdemill.store.flags import Flags, flags_of
 from pdemill.store.layout import Shard, cut
-from pdemill.store.root import is_pointwise, read_root, splits_of
+from pdemill.store.root import attributes_of, is_pointwise, read_root, splits_of
 
 FIELDS = {"x": "input", "y": "solution"}
 AT_POINTS = {name: name for name in ("points", "stderr", "boundary_points", "gradient")} | {
@@ -55,10 +56,10 @@ class Dataset:
         self.store, self.split, self._api_key, self.where = located(store), split, api_key, where
         self._files = files_at(self.store, api_key)
         root = read_root(self._files, shown(store))
-        self.attributes: dict[str, Any] = root["attributes"]
-        splits = splits_of(self.attributes)
+        splits = splits_of(root["attributes"])
         if split not in splits:
             raise StoreError(f"{shown(store)} has no split {split!r}; it has {', '.join(splits)}")
+        self.attributes: dict[str, Any] = attributes_of(root["attributes"], split)
         self._length = splits[split]
         samples = int(self.attributes["shard_samples"])
         self.shards: tuple[Shard, ...] = tuple(cut({split: self._length}, samples))
@@ -229,8 +230,9 @@ class Dataset:
 
     def shared(self) -> dict[str, NDArray[Any]]:
         """The arrays that all samples share: the coordinates x, y, z of a grid, or points and cells of a mesh."""
-        names = [name for name in self._nodes if "/" not in name and is_column(self._nodes[name])]
-        return {name: read_chunk(self._files, name, self._nodes[name]) for name in names}
+        names = {name: name for name in self._nodes if "/" not in name and is_column(self._nodes[name])}
+        own = shared_at(names, self.split.partition("@")[2])
+        return {name: read_chunk(self._files, stored, self._nodes[stored]) for name, stored in own.items()}
 
     def _numbers(self, index: Any) -> NDArray[np.intp]:
         places = numbers_of(index, len(self), "sample")

@@ -30,6 +30,11 @@ class Design(Model):
     def places(self, chosen: Sequence[str], samples: int, seed: int, split: str, number: int) -> tuple[Place, ...]:
         """Where it places the chosen scalars in sample ``number`` of a split of so many ``samples``."""
 
+    @property
+    def of_all(self) -> bool:
+        """Whether it is to place whatever is drawn by one number."""
+        return False
+
     def misfit(self, scalars: Mapping[str, Scalar], samples: int) -> tuple[tuple[str | int, ...], str] | None:
         """What does not fit the scalars or the number of samples: its path below the design, and why."""
         return None
@@ -65,8 +70,12 @@ class OfLevels(Design):
 
     scalars: Annotated[Literal["all"] | tuple[str, ...], BeforeValidator(_names)] = "all"
 
+    @property
+    def of_all(self) -> bool:
+        return self.scalars == "all"
+
     def chosen(self, scalars: Mapping[str, Scalar]) -> tuple[str, ...]:
-        return tuple(name for name in scalars if self.scalars == "all" or name in self.scalars)
+        return tuple(name for name in scalars if self.of_all or name in self.scalars)
 
     def misfit(self, scalars: Mapping[str, Scalar], samples: int) -> tuple[tuple[str | int, ...], str] | None:
         if self.scalars != "all":

@@ -13,12 +13,13 @@ from pydantic import BeforeValidator, ConfigDict, Field, ValidationError, field_
 
 from pdemill.spec.audit import objection as audit_objection
 from pdemill.spec.certify import Certify
+from pdemill.spec.fidelity import AT, MOST, Fidelity
 from pdemill.spec.forms import AnyProblem, automatic
 from pdemill.spec.method import AnyMethod, methods
 from pdemill.spec.model import Model, refuse
 from pdemill.spec.parts import all_fields, array_ids
 from pdemill.spec.scalars import Placed, scalars_of, unplaced
-from pdemill.spec.split import AnySplit, Split, merged, moved, unlike
+from pdemill.spec.split import AnySplit, Split, called, merged, moved, unlike
 
 MOST_SPLITS = 100
 RESERVED = ("x", "y", "z", "points", "cells", "facets", "facet_sides")
@@ -71,6 +72,10 @@ class Spec(Model):
     store: StoreOptions = StoreOptions()
     certify: Certify = Certify()
 
+    fidelities: dict[str, Fidelity] = Field(
+        default_factory=dict, max_length=MOST, exclude_if=lambda fidelities: not fidelities
+    )
+
     @model_validator(mode="before")
     @classmethod
     def _samples_is_train(cls, value: Any) -> Any:
@@ -106,19 +111,6 @@ class Spec(Model):
     def _times_have_their_name(self) -> Spec:
         if self.problem.evolves and "t" in self.splits:
             raise refuse(("splits", "t"), "is not a name for a split: the times are called so", "t")
-        return self
-
-    @model_validator(mode="after")
-    def _within_limits(self) -> Spec:
-        limit = _limit()
-        total = self.samples * self.problem.size
-        if total > limit:
-            raise refuse(
-                ("splits",),
-                f"{self.samples:,} samples x {self.problem.size:,} unknowns are more than the limit of "
-                f"{limit:,} (PDEMILL_MAX_UNKNOWNS)",
-                self.splits,
-            )
         return self
 
     @model_validator(mode="after")
@@ -194,12 +186,74 @@ class Spec(Model):
             scalars = self.placed_of(name)
             if not scalars:
                 raise refuse(path, "has no numbers to place: nothing in params is drawn from one distribution", None)
-            if other := unplaced(self.problem):
+            if split.design.of_all and (other := unplaced(self.problem)):
                 raise refuse(path, f"cannot place problem.{other}, which is not drawn by one number", None)
             if complaint := split.design.misfit({key: one.scalar for key, one in scalars.items()}, split.samples):
                 below, message = complaint
                 raise refuse((*path, *below), message, None)
         return self
+
+    @field_validator("fidelities")
+    @classmethod
+    def _fidelity_names(cls, fidelities: dict[str, Fidelity]) -> dict[str, Fidelity]:
+        for name in fidelities:
+            if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,31}", name):
+                raise refuse((name,), "is not a name for a fidelity: use letters, digits, ., - and _", name)
+        if len({name.lower() for name in fidelities}) < len(fidelities):
+            raise refuse((), "has two names that differ only in case", fidelities)
+        return dict(sorted(fidelities.items()))
+
+    @model_validator(mode="after")
+    def _fidelities_fit(self) -> Spec:
+        for name in self.fidelities:
+            path = ("fidelities", name)
+            try:
+                other = self.at(name)
+            except ValidationError as error:
+                raise moved(error, path, ("solver", "certify"), ("resolution", "order")) from None
+            mine, theirs = self.problem.discretisation, other.problem.discretisation
+            if mine is not theirs:
+                message = f"would be solved by {called(theirs)}, and the spec is by {called(mine)}"
+                raise refuse(path, message, None)
+            if self.problem.dimension != other.problem.dimension:
+                raise refuse((*path, "resolution"), f"is not in {self.problem.dimension} dimensions", None)
+        return self
+
+    @model_validator(mode="after")
+    def _within_limits(self) -> Spec:
+        limit = _limit()
+        total = sum(self.splits.values()) * sum(spec.problem.size for spec in (self, *map(self.at, self.fidelities)))
+        if total > limit:
+            raise refuse(
+                ("splits",),
+                f"{self.samples:,} samples x {self.problem.size:,} unknowns are more than the limit of "
+                f"{limit:,} (PDEMILL_MAX_UNKNOWNS)",
+                self.splits,
+            )
+        return self
+
+    @cached_property
+    def alone(self) -> Spec:
+        """The spec without its other fidelities; itself where there are none."""
+        if not self.fidelities:
+            return self
+        return Spec.model_validate({k: v for k, v in self.model_dump(mode="json").items() if k != "fidelities"})
+
+    def at(self, name: str) -> Spec:
+        """The spec at another fidelity, alone."""
+        if name not in self._at:
+            self._at[name] = Spec.model_validate(self.fidelities[name].applied(self.model_dump(mode="json")))
+        return self._at[name]
+
+    @cached_property
+    def _at(self) -> dict[str, Spec]:
+        return {}
+
+    @cached_property
+    def groups(self) -> dict[str, int]:
+        """Samples by group of the store: the splits, then the splits at every other fidelity."""
+        others = {f"{split}{AT}{name}": count for name in self.fidelities for split, count in self.splits.items()}
+        return {**self.splits, **others}
 
     def placed_of(self, name: str) -> dict[str, Placed]:
         """The numbers that samples of a split have in ``params``, by name: what a design of it places."""
@@ -210,7 +264,7 @@ class Spec(Model):
         if not self.each_split[name].problem:
             return self
         if name not in self._of_splits:
-            data = self.model_dump(mode="json")
+            data = self.alone.model_dump(mode="json")
             data["problem"] = merged(data["problem"], self.each_split[name].problem)
             own = {key: value for key, value in data["splits"][name].items() if key != "problem"}
             self._of_splits[name] = Spec.model_validate({**data, "splits": {name: own}})
@@ -242,8 +296,8 @@ class Spec(Model):
 
     @property
     def samples(self) -> int:
-        """Samples of all splits together."""
-        return sum(self.splits.values())
+        """Samples of all splits together, at every fidelity."""
+        return sum(self.groups.values())
 
     def canonical(self) -> str:
         """The one JSON text of this spec: all defaults written out, keys sorted."""

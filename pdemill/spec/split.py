@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from typing import Annotated, Any
 
 from pydantic import (
@@ -79,14 +79,15 @@ def _is_whole(base: Mapping[str, Any], other: Mapping[str, Any], path: Path) -> 
     return any(len(part) == 1 and next(iter(part)) in scalars for part in (base, other)) and bool(path)
 
 
-def moved(error: Invalid, path: Path, below: str = "problem") -> Invalid:
-    """An error of a spec that was made of another, at the ``path`` that made it: what is ``below`` has its place
-    there, all else is told of."""
+def moved(error: Invalid, path: Path, kept: Collection[str] = (), keys: Collection[str] | None = None) -> Invalid:
+    """An error of a spec that was made of another, at the ``path`` that made it: what is of its problem, or of these
+    ``keys`` of it, stands below that, what is of parts ``kept`` below their names there. All else is told of."""
     found = []
     for item in error.errors(include_url=False):
         loc = tuple(item["loc"])
-        inside = loc[:1] == (below,)
-        place = (*path, *loc[1:]) if inside else loc if loc[:2] == path[:2] else path
+        own = loc[:1] == ("problem",) and (keys is None or (len(loc) > 1 and loc[1] in keys))
+        inside, below = own or loc[0] in kept, loc[1:] if own else loc
+        place = (*path, *below) if inside else loc if loc[:2] == path[:2] else path
         message = item["msg"].removeprefix("Input ").removeprefix("Value error, ")
         told = message if place != path else f"{'.'.join(map(str, loc))}: {message}"
         known = place != path and item["type"] in ("missing", "extra_forbidden", "finite_number")
@@ -102,7 +103,7 @@ def unlike(base: Problem, other: Problem) -> tuple[Path, str] | None:
         return ("family",), "cannot be another one in a split"
     mine, theirs = base.discretisation, other.discretisation
     if mine is not theirs:
-        return (), f"would be solved by {_called(theirs)}, and the problem of the spec is by {_called(mine)}"
+        return (), f"would be solved by {called(theirs)}, and the problem of the spec is by {called(mine)}"
     for name in type(base).model_fields:
         if name == "boundary" or _holds_fields(getattr(base, name)) or _holds_fields(getattr(other, name)):
             continue
@@ -116,7 +117,7 @@ def unlike(base: Problem, other: Problem) -> tuple[Path, str] | None:
     return None
 
 
-def _called(by: Any) -> str:
+def called(by: Any) -> str:
     return f"{by.name} ({by.where})" if getattr(by, "where", "") else str(by.name)
 
 

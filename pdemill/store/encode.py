@@ -34,7 +34,7 @@ def metadata(layout: StoreLayout) -> dict[str, bytes]:
     for split, samples in layout.splits.items():
         group = root.create_group(split)
         for part in layout.arrays_of(split):
-            _create(group, part.name, part, samples, layout.shard_samples)
+            _create(group, part.name, part, samples, layout.shard_samples_of(split))
     with quiet(zarr.errors.ZarrUserWarning):
         zarr.consolidate_metadata(store)
     content = {name: buffer.to_bytes() for name, buffer in files.items()}

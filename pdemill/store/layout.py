@@ -88,6 +88,8 @@ class StoreLayout:
     shared: Mapping[str, tuple[tuple[str, ...], NDArray[Any]]]
     attributes: Mapping[str, Any]
     own: Mapping[str, tuple[ArrayLayout, ...]] = field(default_factory=dict)
+    each: Mapping[str, int] = field(default_factory=dict)
+    """Samples per shard of splits that do not have ``shard_samples``."""
 
     def arrays_of(self, split: str) -> tuple[ArrayLayout, ...]:
         """The arrays of one split."""
@@ -95,14 +97,19 @@ class StoreLayout:
 
     def shards(self) -> Iterator[Shard]:
         """Every shard, split by split."""
-        return cut(self.splits, self.shard_samples)
+        return cut(self.splits, self.shard_samples, self.each)
+
+    def shard_samples_of(self, split: str) -> int:
+        """Samples per shard of one split."""
+        return self.each.get(split, self.shard_samples)
 
 
-def cut(splits: Mapping[str, int], samples_per_shard: int) -> Iterator[Shard]:
-    """The shards of some splits, in order."""
+def cut(splits: Mapping[str, int], samples_per_shard: int, each: Mapping[str, int] | None = None) -> Iterator[Shard]:
+    """The shards of some splits, in order; ``each``: samples per shard of those that have others."""
     for split, samples in splits.items():
-        for index, start in enumerate(range(0, samples, samples_per_shard)):
-            yield Shard(split, index, start, min(start + samples_per_shard, samples))
+        size = (each or {}).get(split, samples_per_shard)
+        for index, start in enumerate(range(0, samples, size)):
+            yield Shard(split, index, start, min(start + size, samples))
 
 
 def times_per_chunk(sample_bytes: int, times: int) -> int | None:

@@ -49,6 +49,11 @@ def _misshapen(document: Mapping[str, Any]) -> Iterator[str]:
             yield name
     if not isinstance(attributes.get("plan"), dict):
         yield "plan"
+    others = spec.get("fidelities", {}) if isinstance(spec, dict) else {}
+    at, no = attributes.get("fidelities", {}), dict[str, Any]()
+    told = [at.get(name, no) for name in others] if isinstance(at, dict) and isinstance(others, dict) else [no]
+    if not all(isinstance(one, dict) and _is_count(one.get("shard_samples")) for one in told):
+        yield "fidelities"
     if not _is_count(attributes.get("shard_samples")):
         yield "shard_samples"
     if not isinstance(attributes.get("complete"), bool):
@@ -72,13 +77,25 @@ def _samples(split: Any) -> Any:
 
 
 def splits_of(attributes: Mapping[str, Any]) -> dict[str, int]:
-    """Samples by split."""
-    return {name: int(_samples(split)) for name, split in attributes["spec"]["splits"].items()}
+    """Samples by group: the splits, then the splits at every other fidelity, such as ``train@128``."""
+    own = {name: int(_samples(split)) for name, split in attributes["spec"]["splits"].items()}
+    return own | {f"{split}@{name}": n for name in attributes["spec"].get("fidelities", {}) for split, n in own.items()}
 
 
 def shards_of(attributes: Mapping[str, Any]) -> Iterator[Shard]:
     """All shards of a store, in order."""
-    return cut(splits_of(attributes), int(attributes["shard_samples"]))
+    splits = splits_of(attributes)
+    return cut(splits, int(attributes["shard_samples"]), shard_samples_of(attributes))
+
+
+def shard_samples_of(attributes: Mapping[str, Any]) -> dict[str, int]:
+    """Samples per shard by group."""
+    return {name: int(attributes_of(attributes, name)["shard_samples"]) for name in splits_of(attributes)}
+
+
+def attributes_of(attributes: Mapping[str, Any], group: str) -> dict[str, Any]:
+    """The attributes of a store as one of its groups has them: those of its fidelity instead of the root's."""
+    return {**attributes, **attributes.get("fidelities", {}).get(group.partition("@")[2], {})}
 
 
 def _is_count(value: Any) -> bool:

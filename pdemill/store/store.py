@@ -159,9 +159,9 @@ class Store:
         The manifest's ``run.cpu_seconds.write`` is the time of everything but putting files in place.
         """
         begin = process_time()
-        content = {}
+        content, samples = {}, self.layout.shard_samples_of(shard.split)
         for part in self.layout.arrays_of(shard.split):
-            content[shard_file(part, shard)] = encode(part, data.arrays[part.name], self.layout.shard_samples)
+            content[shard_file(part, shard)] = encode(part, data.arrays[part.name], samples)
         moments = self.moments(data.arrays, data.failures)
         with Staged(self.disk) as staged:
             for name, file in content.items():

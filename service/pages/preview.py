@@ -45,7 +45,7 @@ def small(spec: Spec) -> tuple[dict[str, Any], dict[str, bytes]]:
     """The first sample of a spec, on a grid or mesh, or at points, as coarse as a picture needs; and the arrays that it
     names, as NPY files by id."""
     first, named = next(iter(spec.splits)), dict[str, bytes]()
-    spec = spec.of_split(first)
+    spec = spec.alone.of_split(first)
     data: dict[str, Any] = deepcopy(json.loads(spec.canonical()))
     spec.problem.discretisation.preview(spec.problem, data)
     data["problem"] = with_one_row(data["problem"], first, named)

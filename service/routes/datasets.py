@@ -14,7 +14,7 @@ from starlette.types import Message, Receive, Scope, Send
 from pdemill.service.problems import Detail, Refusal, documented, respond
 from pdemill.service.state import TheOwner, TheState, find_store
 
-NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,254}")
+NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.@-]{0,254}")
 LONGEST_PATH = 1000
 KINDS: dict[str, Any] = {"application/json": {}, "application/octet-stream": {}}
 RANGE = {"name": "Range", "in": "header", "schema": {"type": "string"}, "description": "for example bytes=0-99"}

@@ -13,6 +13,7 @@ from pdemill.points import Array
 from pdemill.solvers.audit.auditor import Auditor
 from pdemill.solvers.audit.verdict import Verdict
 from pdemill.solvers.field_job import FieldJob
+from pdemill.solvers.job import open_job
 from pdemill.solvers.methods.direct import Direct
 from pdemill.solvers.solution import Solver
 from pdemill.spec.audit import Audit
@@ -37,7 +38,10 @@ def audit_labels(
     Returns a Verdict per label, None where walks cannot measure its error. Raises PdemillError where walks cannot audit
     the problem, SolverError for labels of another shape.
     """
-    job = job if isinstance(job, FieldJob) else FieldJob(job if isinstance(job, Spec) else validate(dict(job)))
+    if not isinstance(job, FieldJob):
+        part, split = open_job(job if isinstance(job, Spec) else validate(dict(job))).part(split)
+        assert isinstance(part, FieldJob)
+        job = part
     numbers, values = np.atleast_1d(np.asarray(samples, np.intp)), np.asarray(labels, np.float64)
     shape = (len(numbers), *job.discretisation.points.shape)
     if values.shape != shape:

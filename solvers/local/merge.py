@@ -8,7 +8,7 @@ from pathlib import Path
 
 from pdemill.addresses import on_disk
 from pdemill.errors import CorruptStore, StoreError, StoreMismatch
-from pdemill.planning import FILE
+from pdemill.planning import file_of
 from pdemill.progress import Merged
 from pdemill.solvers.local.generate import locked, require_empty_or_ours
 from pdemill.solvers.opening import keep_arrays, open_work, stored_spec
@@ -58,8 +58,9 @@ def merge(stores: Sequence[str | Path], out: str | Path, other_versions: bool = 
         require_empty_or_ours(root, target)
         sweep(target.disk, alone=True)
         make_folders(target.disk, FOLDER)
-        if first.store.disk.exists(FILE) and not target.disk.exists(FILE):
-            write_once(target.disk, FILE, first.store.disk.read(FILE))
+        for file in map(file_of, ["", *first.store.layout.attributes.get("fidelities", {})]):
+            if first.store.disk.exists(file) and not target.disk.exists(file):
+                write_once(target.disk, file, first.store.disk.read(file))
         keep_arrays(open_work(first.root)[0], root)
         target.create(other_versions)
         copied = 0
@@ -84,8 +85,11 @@ def _opened(root: Path) -> _Source:
 def _require_alike(first: _Source, other: _Source, other_versions: bool) -> None:
     """Raise StoreMismatch unless shards of one store fit into the other."""
     mine, theirs = first.store.layout.attributes, other.store.layout.attributes
-    for name, called in (("spec_sha256", "spec"), ("plan", "plan"), ("shard_samples", "number of samples per shard")):
-        if mine[name] != theirs[name]:
+    for name, called in (
+        ("spec_sha256", "spec"), ("plan", "plan"), ("shard_samples", "number of samples per shard"),
+        ("fidelities", "plan at other fidelities"),
+    ):  # fmt: skip
+        if mine.get(name) != theirs.get(name):
             raise StoreMismatch(f"{other.root} has another {called} than {first.root}")
     if (difference := Origin.of(theirs).difference(Origin.of(mine), "the first one")) and not other_versions:
         raise StoreMismatch(f"{other.root} was made with {difference}; --other-versions merges it, and records that")

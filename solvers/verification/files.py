@@ -42,7 +42,8 @@ def array_faults(root: Path, ids: Collection[str]) -> Iterator[str]:
 
 def stray_files(store: Store, ids: Collection[str]) -> Iterator[str]:
     """Files that no pdemill writes into such a store, or that a writer left when it died; ``ids``: of users' arrays."""
-    told = {planning.FILE, lengthening.FILE, growing.FILE, runs.FILE}
+    plans = map(planning.file_of, ["", *store.layout.attributes.get("fidelities", {})])
+    told = {*plans, lengthening.FILE, growing.FILE, runs.FILE}
     known = {*store.metadata, *told, *chain.from_iterable(map(arrays.files_of, ids))}
     for shard in store.layout.shards():
         known.update([manifests.name_of(shard), *store.files_of(shard)])

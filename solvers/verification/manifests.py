@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from math import ldexp
 from typing import Any
 
@@ -45,7 +46,8 @@ def row_faults(shard: Shard, manifest: Manifest, rows: Rows) -> Iterator[str]:
 
 def summary_faults(job: Job, shard: Shard, manifest: Manifest, rows: Rows, all_rows: bool) -> Iterator[str]:
     """The solver statistics against the columns; where rows are drawn anyway also what takes drawing all of them."""
-    made, told = job.summary(rows, shard if all_rows else None), dict(manifest.summary)
+    own, split = job.part(shard.split)
+    made, told = own.summary(rows, replace(shard, split=split) if all_rows else None), dict(manifest.summary)
     if not all_rows or manifest.failures:  # a failed sample may have been solved first
         made.pop("first", None)
         told.pop("first", None)

@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from pdemill.draws import Draw
 from pdemill.errors import Fault, SolverError, SpecError, WorkerError
 from pdemill.process import child_environment, module_command, worker_status
+from pdemill.solvers.job import open_job
 from pdemill.solvers.stopwatch import Stopwatch
 from pdemill.solvers.threads import one_thread
 from pdemill.solvers.walks.frames import read_frame
@@ -33,9 +34,7 @@ class Fresh:
 
     @one_thread()
     def __init__(self, spec: Spec) -> None:
-        from pdemill.solvers.walks.job import PointJob  # late: the parent of a pool need not load compiled walks
-
-        self.job = PointJob(spec)
+        self.job = open_job(spec)
         self._labellers: dict[tuple[str, int], Any] = {}
 
     @one_thread()
@@ -44,11 +43,13 @@ class Fresh:
         from pdemill.solvers.walks.shard import Rows, solve_samples
 
         key = (split, epoch)
+        job: Any
+        job, own = self.job.part(split)
         if key not in self._labellers:
             from pdemill.solvers.walks.labels import Labeller
 
-            self._labellers = {key: Labeller(self.job, split, epoch)}
-        rows = Rows(self.job, Shard(split, 0, number, number + 1))
+            self._labellers = {key: Labeller(job, own, epoch)}
+        rows = Rows(job, Shard(own, 0, number, number + 1))
         ((_, (result, reason)),) = solve_samples(self._labellers[key], rows, [number], Stopwatch())
         if not result.ok:
             raise SolverError(f"sample {number} of {split} has no label in epoch {epoch}: {reason}")
@@ -76,20 +77,20 @@ def walk_labels(
         raise SpecError([Fault(("problem", "points"), "is missing: fresh labels are values at points")])
     if spec.array_ids:
         raise SpecError([Fault(("problem",), "takes no arrays here: worker processes do not know them")])
-    if split not in spec.splits:
-        raise SpecError([Fault(("splits",), f"has no split {split!r}; there are {', '.join(spec.splits)}")])
+    if split not in spec.groups:
+        raise SpecError([Fault(("splits",), f"has no split {split!r}; there are {', '.join(spec.groups)}")])
     wanted = _wanted(spec, epochs, split, shuffle)
     if workers == 0:
         fresh = Fresh(spec)
         return (fresh.sample(split, epoch, number) for epoch, number in wanted)
-    return _from_pool(spec, wanted, split, min(workers, spec.splits[split]), max(ahead, workers))
+    return _from_pool(spec, wanted, split, min(workers, spec.groups[split]), max(ahead, workers))
 
 
 def _wanted(spec: Spec, epochs: Iterable[int], split: str, shuffle: bool) -> Iterator[tuple[int, int]]:
     for epoch in epochs:
         if isinstance(epoch, bool) or not hasattr(epoch, "__index__") or epoch < 0:
             raise ValueError(f"epoch should be a whole number from 0 on, not {epoch!r}")
-        numbers: NDArray[np.intp] = np.arange(spec.splits[split])
+        numbers: NDArray[np.intp] = np.arange(spec.groups[split])
         if shuffle:
             levels = Draw(spec.seed, split, epoch, "order of walk labels").uniform(len(numbers))
             numbers = np.argsort(levels, kind="stable")

@@ -19,8 +19,10 @@ from pdemill.solvers.designs.told import told_of
 from pdemill.solvers.job import open_job
 from pdemill.solvers.verify import verify
 from pdemill.spec.job import Spec
-from pdemill.spec.load import validate
+from pdemill.spec.load import load_preset, validate
+from pdemill.spec.scalars import scalars_of
 from pdemill.store.root import read_attributes
+from tests.service.api import serving, without_broker
 
 NAMES = ("source.a", "source.b", "left_dirichlet")
 PROBLEM: dict[str, Any] = {
@@ -147,6 +149,33 @@ def test_what_does_not_fit_is_told_where_it_stands(design: dict[str, Any], messa
     with pytest.raises(SpecError) as error:
         validate({**spec(4), "splits": {"ood": {"samples": 4, "problem": own, "design": design}}})
     assert f"splits.ood.{message}" in str(error.value)
+
+
+@pytest.mark.parametrize("name", ["helmholtz-indefinite", "prose-bistable", "heat-sequence", "lpsda-kdv"])
+def test_scalars_are_found_by_their_names_in_params(name: str) -> None:
+    made = load_preset(name, ["samples=1"])
+    assert list(scalars_of(made.problem)) == list(open_job(made).parameters)
+
+
+def test_measures_of_a_domain_are_placed() -> None:
+    ball = {"shape": "ball", "radius": {"uniform": [1, 2]}}
+    problem = {"family": "poisson", "points": {"random": 4}, "domain": ball, "source": {"uniform": [3, 4]}}
+    made = {"samples": 8, "design": {"method": "sobol"}}
+    job = open_job(validate({"problem": problem, "splits": {"train": made}, "solver": {"method": "walks"}}))
+    found = np.array([job.drawn("train", i)["params"] for i in range(8)])
+    assert set(job.parameters) == {"source", "domain.radius"}
+    for column in (found - np.floor(found)).T:
+        assert sorted(np.floor(8 * column).astype(int)) == list(range(8))
+
+
+def test_a_dry_run_tells_them(tmp_path: Path) -> None:
+    with serving(without_broker(tmp_path)) as api:
+        found = api.post("/v1/jobs/validate", spec(16, method="halton")).json
+        told = told_of(validate(spec(16, method="halton")))["train"]
+        assert found["designs"] == {"train": {"note": "", **told}}
+        bad = api.post("/v1/jobs/validate", spec(16, method="halton", scalars=["c"]))
+        assert bad.status == 422
+        assert "/splits/train/design/scalars/0" in bad.text
 
 
 def test_there_must_be_numbers_to_place() -> None:

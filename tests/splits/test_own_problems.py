@@ -10,8 +10,9 @@ import numpy as np
 import pytest
 
 import pdemill
-from pdemill.errors import SpecError
+from pdemill.errors import SolverError, SpecError
 from pdemill.inspect import report
+from pdemill.solvers.field_job import FieldJob
 from pdemill.solvers.job import open_job
 from pdemill.solvers.verify import verify
 from pdemill.spec.load import validate
@@ -46,13 +47,9 @@ def test_a_split_of_samples_alone_is_their_number() -> None:
 
 def test_it_is_what_a_job_of_that_problem_is_to_the_bit(tmp_path: Path) -> None:
     assert pdemill.generate(SPEC, tmp_path / "one", workers=0).ok
-    assert pdemill.generate(SPEC, tmp_path / "two", workers=2).ok
     source = {**POISSON["source"], "where": {"a": {"uniform": [3, 4]}}}
     alone = of({"ood": 5}, problem={**POISSON, "source": source})
     assert pdemill.generate(alone, tmp_path / "alone", workers=0).ok
-    for split in SPEC["splits"]:
-        one, two = (pdemill.open(tmp_path / name, split)[:] for name in ("one", "two"))
-        assert all(np.array_equal(one[key], two[key]) for key in "xy")
     ood, same = (pdemill.open(tmp_path / name, "ood") for name in ("one", "alone"))
     assert np.array_equal(ood[:]["y"], same[:]["y"])
     drawn = {split: _drawn(tmp_path / "one", split) for split in SPEC["splits"]}
@@ -85,10 +82,30 @@ def test_one_method_solves_all_splits() -> None:
     spec: dict[str, Any] = {"problem": numbers, "splits": {"train": 2, "ood": {"samples": 2, "problem": own}}}
     with pytest.raises(SpecError, match=r"splits\.ood\.problem: gives the parameters coefficient\.a, and the problem"):
         open_job(validate(spec))
-    own = {"coefficient": {"field": "lognormal", "alpha": 2}}
-    varied = {**numbers, "coefficient": {"field": "threshold", "of": {"field": "gaussian"}, "low": 1, "high": 2}}
+    own = {"coefficient": {"field": "lognormal"}}
+    field = {"field": "threshold", "of": {"field": "gaussian"}, "low": 1, "high": 2}
+    varied = {**numbers, "coefficient": field}
     job = open_job(validate({"problem": varied, "splits": {"train": 2, "ood": {"samples": 2, "problem": own}}}))
     assert job.part("train")[0].method == job.part("ood")[0].method
+
+
+def test_fresh_labels_and_audits_are_of_it_too() -> None:
+    walks: dict[str, Any] = {
+        "problem": {
+            "family": "poisson",
+            "points": {"random": 4},
+            "domain": {"shape": "ball"},
+            "source": {"uniform": [1, 2]},
+        },
+        "splits": {"train": 2, "ood": {"samples": 2, "problem": {"source": {"uniform": [5, 6]}}}},
+        "solver": {"method": "walks", "walks": 64},
+    }
+    alone = {**walks, "problem": {**walks["problem"], "source": {"uniform": [5, 6]}}, "splits": {"ood": 2}}
+    found, expected = (next(pdemill.walk_labels(s, 0, "ood", workers=0)) for s in (walks, alone))
+    assert np.array_equal(found["y"], expected["y"])
+    assert np.array_equal(found["x"], expected["x"])
+    with pytest.raises(SolverError, match="ood has a problem of its own"):
+        FieldJob(validate(SPEC)).instance("ood", 0)
 
 
 @pytest.mark.parametrize(

@@ -12,7 +12,7 @@ from pdemill.service.pages.form.schema import Schema
 from pdemill.service.pages.form.values import NOTHING, read, write
 from pdemill.spec.schema import spec_schema
 
-PARTS = ("problem", "splits", "seed", "solver", "certify", "store")
+PARTS = ("problem", "splits", "seed", "solver", "certify", "store", "fidelities")
 WANTED = ("problem", "splits")
 
 

@@ -1,0 +1,92 @@
+"""The blocks of a stream: runs of consecutive samples of a split of its own, each solved as a shard of a store is."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from pdemill.errors import Fault, SpecError
+from pdemill.solvers.job import Job, open_job
+from pdemill.solvers.progress import Counts
+from pdemill.solvers.threads import one_thread
+from pdemill.spec.job import Spec
+from pdemill.spec.load import validate
+from pdemill.spec.method import methods
+from pdemill.store.layout import Shard
+
+MOST = 64
+"""Samples of a block, unless ``store.shard`` says otherwise: what is waited for before the first one comes."""
+ARRAYS = {"x": "input", "y": "solution"}
+
+
+@dataclass(frozen=True)
+class Shape:
+    """What a block holds: its samples, and shape and type of the arrays of a sample."""
+
+    samples: int
+    arrays: Mapping[str, tuple[tuple[int, ...], np.dtype[Any]]]
+
+    @property
+    def bytes(self) -> int:
+        """Of one block."""
+        return sum(self.samples * int(np.prod(shape)) * kind.itemsize for shape, kind in self.arrays.values())
+
+    def views(self, memory: memoryview) -> dict[str, NDArray[Any]]:
+        """The arrays of a block that lies in some memory."""
+        found, begin = {}, 0
+        for name, (shape, kind) in self.arrays.items():
+            length = self.samples * int(np.prod(shape)) * kind.itemsize
+            found[name] = np.frombuffer(memory[begin : begin + length], kind).reshape(self.samples, *shape)
+            begin += length
+        return found
+
+
+class Blocks:
+    """Solves the blocks of a stream. Block k holds the samples from k times their number on; what is in it depends on
+    the spec, the name of its split and k alone."""
+
+    @one_thread()
+    def __init__(self, spec: Spec, split: str, method: Mapping[str, Any] | None = None) -> None:
+        job = open_job(own(spec, split), None)
+        if method is not None:
+            job = job.using(methods[method["method"]].model_validate(dict(method)))
+        elif job.planned and (plan := job.plan(always=True)).measured:
+            job = job.using(methods[plan.method["method"]].model_validate(dict(plan.method)))
+        self.job: Job = job
+        self._split = split
+        parts = {part.name: part for part in job.layout.arrays_of(split)}
+        arrays = {key: (parts[name].shape, np.dtype(parts[name].dtype)) for key, name in ARRAYS.items()}
+        self.shape = Shape(job.spec.splits[split], arrays)
+
+    @property
+    def method(self) -> dict[str, Any]:
+        """How samples are solved."""
+        found: dict[str, Any] = self.job.method.model_dump(mode="json")
+        return found
+
+    @one_thread()
+    def solve(self, number: int, out: Mapping[str, NDArray[Any]]) -> list[int]:
+        """Solve a block into arrays; returns the rows that hold no certified sample."""
+        count = self.shape.samples
+        shard = Shard(self._split, number, number * count, (number + 1) * count)
+        data, _ = self.job.solve(shard, Counts())
+        for key, name in ARRAYS.items():
+            out[key][:] = data.arrays[name]
+        return [int(failure["row"]) for failure in data.failures]
+
+
+def own(spec: Spec, split: str) -> Spec:
+    """The spec of a stream: its problem, with one split that has the samples of a block. Raises SpecError."""
+    if spec.problem.pointwise:
+        raise SpecError([Fault(("problem", "points"), "are not streamed so: take pdemill.walk_labels")])
+    if split in spec.splits:
+        raise SpecError([Fault(("splits", split), "is the name of the stream, whose samples are no others: rename it")])
+    if spec.array_ids:
+        raise SpecError([Fault(("problem",), "takes no arrays in a stream, which never ends: they do")])
+    told = spec.model_dump(mode="json", exclude={"fidelities"}) | {"splits": {split: 1}}
+    size = open_job(validate(told), None).layout.shard_samples
+    return validate(told | {"splits": {split: spec.store.shard or min(size, MOST)}})
