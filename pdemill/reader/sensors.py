@@ -131,7 +131,8 @@ class Observed:
             return np.array(self.sensors.points)
         count = self.sensors.random
         levels = self._draw(number, "places").uniform(count * len(self._lengths))
-        return levels.reshape(count, -1) * self._lengths
+        places: NDArray[np.float64] = levels.reshape(count, -1) * self._lengths
+        return places
 
     def _draw(self, number: int, name: str) -> Draw:
         return Draw(self.sensors.seed, self.data.split, number, f"sensors/{name}")
@@ -163,7 +164,8 @@ class Observed:
         for corner in product((0, 1), repeat=len(ways)):
             weight = np.prod([way[1][side] for way, side in zip(ways, corner, strict=True)], axis=0)
             if weight.any():
-                total += weight * values[(..., *(way[0][side] for way, side in zip(ways, corner, strict=True)))]
+                chosen: tuple[Any, ...] = (..., *(way[0][side] for way, side in zip(ways, corner, strict=True)))
+                total += weight * values[chosen]
         return total
 
     def _way(self, axis: int, at: NDArray[np.float64]) -> tuple[list[NDArray[np.intp]], list[NDArray[np.float64]]]:

@@ -317,7 +317,10 @@ class _Tensor:
         self.told = told
 
 
-class _Pickler(pickle._Pickler):  # type: ignore[misc]
+_PurePython: Any = pickle._Pickler
+
+
+class _Pickler(_PurePython):  # type: ignore[misc]
     """Writes what PyTorch writes, without it."""
 
     def persistent_id(self, value: Any) -> Any:
@@ -331,7 +334,7 @@ class _Pickler(pickle._Pickler):  # type: ignore[misc]
             return self.save_reduce(_Named("torch._utils", "_rebuild_tensor_v2"), value.told, obj=value)
         return super().save(value, save_persistent_id)
 
-    def save_reduce(self, func: Any, args: Any, *rest: Any, obj: Any = None) -> None:  # type: ignore[override]
+    def save_reduce(self, func: Any, args: Any, *rest: Any, obj: Any = None) -> Any:
         if not isinstance(func, _Named):
             return super().save_reduce(func, args, *rest, obj=obj)
         self.save(func)
