@@ -99,7 +99,7 @@ def test_sensors_that_cannot_be_are_refused(given: Mapping[str, Any], words: str
 
 def test_what_has_no_grid_and_what_goes_with_nothing_is_refused(plane: Path, tmp_path: Path) -> None:
     with pytest.raises(ValueError, match="noise is of what sensors see"):
-        pdemill.open(plane, noise=0.1)
+        pdemill.open(plane, noise=0.1)  # type: ignore[call-overload]
     with pytest.raises(ValueError, match="leave window, pairs and follow out"):
         pdemill.open(plane, sensors={"random": 1}, window=(1, 1))  # type: ignore[call-overload]
     points = {
