@@ -131,8 +131,7 @@ class Observed:
             return np.array(self.sensors.points)
         count = self.sensors.random
         levels = self._draw(number, "places").uniform(count * len(self._lengths))
-        places: NDArray[np.float64] = levels.reshape(count, -1) * self._lengths
-        return places
+        return np.asarray(levels.reshape(count, -1) * self._lengths)
 
     def _draw(self, number: int, name: str) -> Draw:
         return Draw(self.sensors.seed, self.data.split, number, f"sensors/{name}")
@@ -163,9 +162,9 @@ class Observed:
         total = np.zeros((*values.shape[: -len(ways)], len(places)))
         for corner in product((0, 1), repeat=len(ways)):
             weight = np.prod([way[1][side] for way, side in zip(ways, corner, strict=True)], axis=0)
+            at: tuple[Any, ...] = (..., *(way[0][side] for way, side in zip(ways, corner, strict=True)))
             if weight.any():
-                chosen: tuple[Any, ...] = (..., *(way[0][side] for way, side in zip(ways, corner, strict=True)))
-                total += weight * values[chosen]
+                total += weight * values[at]
         return total
 
     def _way(self, axis: int, at: NDArray[np.float64]) -> tuple[list[NDArray[np.intp]], list[NDArray[np.float64]]]:

@@ -317,10 +317,10 @@ class _Tensor:
         self.told = told
 
 
-_PurePython: Any = pickle._Pickler
+_InPython: Any = pickle._Pickler
 
 
-class _Pickler(_PurePython):  # type: ignore[misc]
+class _Pickler(_InPython):  # type: ignore[misc]
     """Writes what PyTorch writes, without it."""
 
     def persistent_id(self, value: Any) -> Any:
@@ -331,16 +331,17 @@ class _Pickler(_PurePython):  # type: ignore[misc]
             self.write(f"c{value.module}\n{value.name}\n".encode())
             return None
         if isinstance(value, _Tensor):
-            return self.save_reduce(_Named("torch._utils", "_rebuild_tensor_v2"), value.told, obj=value)
+            self.save_reduce(_Named("torch._utils", "_rebuild_tensor_v2"), value.told, obj=value)
+            return None
         return super().save(value, save_persistent_id)
 
-    def save_reduce(self, func: Any, args: Any, *rest: Any, obj: Any = None) -> Any:
+    def save_reduce(self, func: Any, args: Any, *rest: Any, obj: Any = None) -> None:
         if not isinstance(func, _Named):
-            return super().save_reduce(func, args, *rest, obj=obj)
+            super().save_reduce(func, args, *rest, obj=obj)
+            return
         self.save(func)
         self.save(args)
         self.write(pickle.REDUCE)
-        return None
 
 
 def pickled(value: Any) -> bytes:
