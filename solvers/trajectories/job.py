@@ -123,6 +123,11 @@ class TrajectoryJob(Job):
         return False
 
     @property
+    def held_against_finer(self) -> bool:
+        """Whether the run that is kept is held against that with half its steps, instead of that with twice."""
+        return False
+
+    @property
     def assumed_order(self) -> float:
         """The order of errors where a sample tells none: as the trial measured, else what is left of the scheme's."""
         return self.method.observed_order or self.order - self.lost

@@ -3,8 +3,10 @@
 The error of the finer run of a pair is the difference of both over 2^p - 1 (Richardson), p the order of the scheme
 less what stiff terms cost, at every stored time: that of whole trajectories, with all growth of errors in it. Where it
 is too large, or the step longer than suits a sample, the finer run becomes the coarser one of the next pair; where
-errors are regular, p is then measured, as log2 of the differences of both pairs. Which pair a sample ends with depends
-on it alone, so that its bits do not depend on what shares its batch.
+errors are regular, p is then measured, as log2 of the differences of both pairs. Where they are so irregular that the
+coarser run says little of the finer one, it is the coarser one that is kept, at once: its error is the difference over
+1 - 2^-p, whatever p is, nearly. Which pair a sample ends with depends on it alone, so that its bits do not depend on
+what shares its batch.
 """
 
 from __future__ import annotations
@@ -29,7 +31,7 @@ LEAST_ORDER = 1.0
 class Trajectory:
     """One sample, marched. ``frames``: its states at the stored times [T, numbers]; ``left``: algebraic errors until
     then [T, C]; ``fields``: its channels [C, T, *shape]; ``errors``: the estimated relative error in time at each
-    stored time [T]; ``run``: that of the last pair of runs, ``steps`` in it; ``reached``: whether it is right up to the
+    stored time [T]; ``run``: that which it is, ``steps`` in it; ``reached``: whether it is right up to the
     time required; ``steady_at``: the stored time from which on it is steady, NaN where none is found; ``before``: the
     states of the first run of the pair, where the store keeps them; ``apart``: how far the two runs are apart at each
     stored time [T]."""
@@ -131,34 +133,37 @@ def trajectories(
     """The trajectories of samples, those that need the fewest halvings first; ``stop`` tells whether one of them, which
     has not reached what is required, is to be halved no further. ``known``: of all samples, by one run; no earlier run
     is marched then."""
-    begin = known[0].run if known else 1
-    first = marched(job, starts, begin - 1, [one.before for one in known])
-    before = dict(zip((one.number for one in starts), first.frames, strict=True))
-    coarse = {number: fields_of(job, frames) for number, frames in before.items()}
-    left, last = list(starts), dict[int, Array]()
+    begin, ahead = known[0].run if known else 1, 1 if job.held_against_finer else 0
+    last = marched(job, starts, begin - 1 + ahead, [one.before for one in known])
+    before = {one.number: a for one, *a in zip(starts, last.frames, last.left, last.rests, strict=True)}
+    coarse = {number: fields_of(job, frames) for number, (frames, *_) in before.items()}
+    going, known_apart = list(starts), dict[int, Array]()
     for run in range(begin, 2 + job.levels):
-        found = marched(job, left, run, [one.after for one in known] if run == begin else ())
+        found = marched(job, going, run + ahead, [one.after for one in known] if run == begin else ())
         longest = job.longest_of(run)
         again = []
-        for one, frames, off, rest in zip(left, found.frames, found.left, found.rests, strict=True):
-            fields = fields_of(job, frames)
-            apart = differences(coarse.pop(one.number), fields)
-            orders = measured(job, last.get(one.number), apart)
-            errors = apart / (2.0**orders - 1.0)
+        for one, *finer in zip(going, found.frames, found.left, found.rests, strict=True):
+            coarser, fields = before.pop(one.number), fields_of(job, finer[0])
+            former = coarse.pop(one.number)
+            apart = differences(former, fields)
+            frames, off, rest = coarser if ahead else finer
+            falls = 2.0 ** measured(job, known_apart.get(one.number), apart)
+            errors = apart * falls / (falls - 1.0) if ahead else apart / (falls - 1.0)
             errors = errors if rest is None else rest.drifted(errors, job.times)
             steady_at = nan if rest is None else job.times[rest.frame]
             small = bool((errors[np.array(job.times) <= job.required] <= job.method.time_rtol).all())
             reached = small and job.suits(one, longest)
-            steps = found.steps if rest is None else job.steps_until(run, steady_at)
-            kept = before.pop(one.number) if job.spec.store.states else None
-            made = Trajectory(one.number, frames, off, fields, errors, apart, run, steps, reached, steady_at, kept)
+            steps = sum(job.steps(run)) if rest is None else job.steps_until(run, steady_at)
+            told = former if ahead else fields
+            kept = coarser[0] if job.spec.store.states else None
+            made = Trajectory(one.number, frames, off, told, errors, apart, run, steps, reached, steady_at, kept)
             if reached or run == 1 + job.levels or stop(made):
                 yield made
             else:
-                coarse[one.number], before[one.number], last[one.number] = fields, frames, apart
+                coarse[one.number], before[one.number], known_apart[one.number] = fields, finer, apart
                 again.append(one)
-        left = again
-        if not left:
+        going = again
+        if not going:
             return
 
 

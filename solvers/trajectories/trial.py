@@ -183,7 +183,9 @@ def _trial(job: TrajectoryJob, method: TimeMethod, longest: float) -> Trajectory
 
 
 def _cost(job: TrajectoryJob, begin: int, end: int) -> float:
-    """Evaluations of the runs from one to another."""
+    """Evaluations of the runs from one to another, of the next instead of the first where errors are told by it."""
+    ahead = 1 if job.held_against_finer else 0
+    begin, end = begin + ahead, end + ahead
     return float(sum(sum(job.steps(run)) for run in range(begin, end + 1)) * job.evaluations)
 
 

@@ -12,11 +12,12 @@ import pytest
 from pdemill.solvers.job import open_job
 from pdemill.solvers.stepping.advection import Advection
 from pdemill.solvers.stepping.job import SteppingJob
-from pdemill.solvers.trajectories.ladder import marched
+from pdemill.solvers.trajectories.differences import differences
+from pdemill.solvers.trajectories.ladder import fields_of, marched, trajectories
 from pdemill.spec import validate
 from tests.evolving import assert_certified, assert_same_bits, assert_slopes_agree, between_discretisers, formula
-from tests.spectral.test_trajectories import changed, true_over_estimated
-from tests.stepping.test_advection import assert_nearly_honest, first, trajectory
+from tests.spectral.test_trajectories import assert_honest, changed, true_over_estimated
+from tests.stepping.test_advection import first, trajectory
 
 FRONTS: dict[str, Any] = {
     "problem": {
@@ -135,5 +136,25 @@ def test_the_discretiser_is_chosen_by_sides_and_coefficients() -> None:
 
 @pytest.mark.slow
 def test_estimates_of_the_error_in_time_are_honest() -> None:
-    """Against a run with an eighth of the step."""
-    assert_nearly_honest(true_over_estimated(changed(FRONTS, samples=50, certify__algebraic_rtol=1e-9), finer=3))
+    """Against a run with a quarter of the step."""
+    ratios = true_over_estimated(changed(FRONTS, samples=50, certify__algebraic_rtol=1e-9), finer=2)
+    assert_honest(ratios)
+    assert 0.6 < min(ratios) < max(ratios) < 1.6, sorted(ratios)
+
+
+def test_the_coarser_run_of_a_pair_is_kept() -> None:
+    """Its steps are as long as monotone ones may be, or its error as large as asked."""
+    job = open_job(validate(FRONTS))
+    assert isinstance(job, SteppingJob)
+    starts = [job.start_of(job.instance("train", n), n) for n in range(2)]
+    for found in trajectories(job, starts, stop=lambda _: False):
+        start = starts[found.number]
+        kept, finer, twice = (fields_of(job, marched(job, [start], found.run + more).frames[0]) for more in (0, 1, -1))
+        np.testing.assert_array_equal(found.fields, kept)
+        falls = 2.0**job.assumed_order
+        np.testing.assert_allclose(found.errors, falls / (falls - 1.0) * differences(kept, finer), rtol=1e-12)
+        assert found.reached
+        assert found.errors.max() <= job.method.time_rtol
+        assert job.longest_of(found.run) <= start.longest
+        assert job.longest_of(found.run - 1) > start.longest or differences(twice, kept).max() > 1e-5
+        assert found.steps == sum(job.steps(found.run))
