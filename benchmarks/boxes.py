@@ -1,18 +1,22 @@
 """Trajectories on boxes with sides and varying coefficients at equal measured error: pdemill and other integrators.
 
 They integrate the same cells (benchmarks/shared/steppers.py), each by the loosest of its settings that comes as near to
-a run with a quarter of our step as pdemill's stored trajectory does. pdemill's figure is that of both runs of the pair,
-which give the error; the others do not know theirs.
+a run with a quarter of our step as pdemill's stored trajectory does. DOLFINx has its own equations for the nodes of
+these cells, and is held against its own run with a quarter of its step. pdemill's figure is that of both runs of the
+pair, which give the error; the others do not know theirs. Assembly is in no figure.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
+from math import ceil
 from statistics import median
 from time import process_time
 from typing import Any
 
+from benchmarks.shared import elements, elements_in_time
 from benchmarks.shared.report import Report, arguments
 from benchmarks.shared.steppers import PEERS, Peer
 from pdemill.points import Array
@@ -35,6 +39,10 @@ STATE = {"field": "gaussian", "alpha": 2.5, "tau": 7}
 SAMPLES = 8
 COMPARED = 2
 """Of these samples the others solve so many."""
+QUARTER = 16.0 / 15.0
+"""The error of a scheme of second order in units of the difference to a quarter of the step."""
+FEW, MANY = 20, 20_000
+"""Steps that DOLFINx is tried with first, and at most."""
 TOO_LONG = 60.0
 """CPU seconds after which no tighter setting is tried."""
 
@@ -85,8 +93,8 @@ def opened(case: Case) -> SteppingJob:
     return chosen
 
 
-def measure(case: Case, rounds: int, report: Report, table: Any) -> None:
-    """The rows of a case."""
+def measure(case: Case, rounds: int, report: Report, table: Any, wanted: Callable[[str], bool]) -> None:
+    """The rows of a case, those of contestants that are wanted by name."""
     job = opened(case)
     starts = [job.start_of(job.instance("train", n), n) for n in range(SAMPLES)]
 
@@ -96,44 +104,91 @@ def measure(case: Case, rounds: int, report: Report, table: Any) -> None:
     made = {one.number: one for one in certified()}
     exact = {n: fields_of(job, marched(job, [starts[n]], made[n].run + 2).frames[0]) for n in range(COMPARED)}
     ours = max(float(differences(made[n].fields, exact[n]).max()) for n in range(COMPARED))
-    found = [fitting(peer, job, starts, exact, ours) for peer in PEERS if peer.takes(job, starts[0])]
+    found = [
+        fitting(peer, job, starts, exact, ours) for peer in PEERS if wanted(peer.name) and peer.takes(job, starts[0])
+    ]
+    found.append(by_elements(job, ours) if wanted("DOLFINx") and elements.has_dolfinx() else None)
     chosen = [one for one in found if one]
-    spent: dict[str, list[float]] = {name: [] for name in ("pdemill", *(peer.name for peer, _, _ in chosen))}
+    spent: dict[str, list[float]] = {name: [] for name in ("pdemill", *(other.name for other in chosen))}
     for _ in range(rounds):
         begin = process_time()
         certified()
         spent["pdemill"].append((process_time() - begin) / SAMPLES)
-        for peer, setting, _ in chosen:
-            begin = process_time()
-            for n in range(COMPARED):
-                peer.run(job, starts[n], setting)
-            spent[peer.name].append((process_time() - begin) / COMPARED)
+        for other in chosen:
+            spent[other.name].append(timed(other.run))
     own = 1e3 * median(spent["pdemill"])
     rows = [("pdemill", f"{job.method.method}, both runs of the pair", ours)]
-    rows += [(peer.name, f"{peer.name}, {peer.shown(setting)}", error) for peer, setting, error in chosen]
+    rows += [(other.name, f"{other.name}, {other.shown}", other.error) for other in chosen]
     for number, (name, what, error) in enumerate(rows):
         milliseconds = 1e3 * median(spent[name])
         table.add("" if number else case.name, what, f"{error:.1e}", milliseconds, milliseconds / own)
         report.records.append({"case": case.name, "contestant": what, "error": error, "milliseconds": milliseconds})
 
 
-def fitting(
-    peer: Peer, job: SteppingJob, starts: list[Start], exact: dict[int, Array], error: float
-) -> tuple[Peer, float, float] | None:
-    """A peer with the loosest of its settings whose error is no larger, and that error; None where there is none, or it
-    takes far too long."""
+def timed(run: Callable[[int], object]) -> float:
+    """CPU seconds per sample."""
+    begin = process_time()
+    for n in range(COMPARED):
+        run(n)
+    return (process_time() - begin) / COMPARED
+
+
+@dataclass(frozen=True)
+class Other:
+    """Another way at the loosest of its settings that suffices, its largest error, and how it integrates a sample."""
+
+    name: str
+    shown: str
+    error: float
+    run: Callable[[int], object]
+
+
+def fitting(peer: Peer, job: SteppingJob, starts: list[Start], exact: dict[int, Array], error: float) -> Other | None:
+    """A peer with the loosest of its settings whose error is no larger; None where there is none, or it takes far too
+    long."""
+
+    def run(n: int, setting: float) -> Array:
+        return peer.run(job, starts[n], setting)
+
     for setting in peer.settings:
         begin = process_time()
-        theirs = max(float(differences(peer.run(job, starts[n], setting), exact[n]).max()) for n in range(COMPARED))
+        theirs = max(float(differences(run(n, setting), exact[n]).max()) for n in range(COMPARED))
         if theirs <= error:
-            return peer, setting, theirs
+            return Other(peer.name, peer.shown(setting), theirs, partial(run, setting=setting))
         if process_time() - begin > TOO_LONG:
             return None
     return None
 
 
+def by_elements(job: SteppingJob, error: float) -> Other | None:
+    """DOLFINx with about the fewest steps whose error is no larger, and the solver of systems that is fastest then;
+    None where too many would be needed."""
+    samples = [elements_in_time.Elements(job, n) for n in range(COMPARED)]
+
+    def run(n: int, steps: int, systems: str) -> Array:
+        return samples[n].frames(steps, systems)
+
+    steps, intervals = FEW, len(job.lengths)
+    while steps <= MANY:
+        pairs = [(run(n, steps, "MUMPS"), run(n, 4 * steps, "MUMPS")) for n in range(COMPARED)]
+        theirs = QUARTER * max(float(differences(*pair).max()) for pair in pairs)
+        if theirs <= error:
+            spent = {systems: timed(partial(run, steps=steps, systems=systems)) for systems in elements_in_time.SYSTEMS}
+            systems = min(spent, key=lambda name: spent[name])
+            return Other("DOLFINx", f"{steps} steps, {systems}", theirs, partial(run, steps=steps, systems=systems))
+        steps = intervals * ceil(steps / intervals * max((theirs / error) ** 0.5, 1.05))
+    return None
+
+
 def main(given: Sequence[str] | None = None) -> None:
-    options = arguments(__doc__, rounds=3).parse_args(given)
+    parser = arguments(__doc__, rounds=3)
+    parser.add_argument("--only", action="append", metavar="TEXT", help="only cases with this in their names")
+    parser.add_argument("--against", action="append", metavar="TEXT", help="only contestants with this in their names")
+    options = parser.parse_args(given)
+
+    def wanted(name: str) -> bool:
+        return not options.against or any(text in name for text in options.against)
+
     with one_thread(), Report("boxes", {"rounds": options.rounds}, options.out, RULE) as report:
         table = report.table(
             "CPU ms per trajectory on boxes at equal measured error",
@@ -144,7 +199,9 @@ def main(given: Sequence[str] | None = None) -> None:
             "this / pdemill",
         )
         for case in QUICK if options.quick else CASES:
-            measure(case, options.rounds, report, table)
+            if options.only and not any(text in case.name for text in options.only):
+                continue
+            measure(case, options.rounds, report, table, wanted)
 
 
 if __name__ == "__main__":
