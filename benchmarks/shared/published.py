@@ -1,7 +1,7 @@
 """Discretisations of Darcy's equation by other public generators, written anew from their formulas.
 
 -∇·(k ∇u) = f on the unit square, u = 0 on its boundary. Only what departs from the equation is taken over: grids,
-iterations and formats are ours. Sources: wanghong1700/NO-DataGen-SKR (exp_generate_mpi_102_sort.py, the matrix),
+iterations and formats are ours. Sources: wanghong1700/NO-DataGen-SKR (build_darcy of exp_generate_mpi_82_sort.py),
 NVIDIA/physicsnemo (datapipes/benchmarks/kernels/finite_difference.py), pdebench/PDEBench
 (reaction_diffusion_2D_multi_solution_Hydra.py).
 """
@@ -12,7 +12,7 @@ from functools import cache
 from typing import Any
 
 import numpy as np
-from scipy.sparse import csc_matrix, diags_array, eye_array, kronsum
+from scipy.sparse import csc_matrix, csr_array, diags_array, eye_array, kronsum
 from scipy.sparse.linalg import splu
 
 from pdemill.points import Array
@@ -22,7 +22,8 @@ POLES = 16
 
 
 def moved_inside(k: Array, f: Array) -> Array:
-    """SKR: the matrix L diag(k), L the five-point -∇², so that -∇²(k u) = f is what is solved.
+    """SKR without its error of an index (``skr_matrix``): L diag(k), L the five-point -∇², so that -∇²(k u) = f is what
+    is solved.
 
     ``k``, ``f``: values at cell centres, shape (n, n); likewise the result.
     """
@@ -93,3 +94,28 @@ def _conservative(k: Array) -> Any:
     east, north = upper_x.ravel()[:-n], inner_y.ravel()[:-1]
     diagonal = (lower_x + upper_x + lower_y + upper_y).ravel()
     return diags_array([diagonal, -east, -east, -north, -north], offsets=[0, n, -n, 1, -1])
+
+
+def skr_matrix(w: Array, kappa: float = 0.0, off: int = 2) -> csr_array:
+    """SKR's matrix of Darcy's equation and, with ``kappa``, of Helmholtz's, as its script makes it of k at s + 2 by
+    s + 2 points, for the inner ones: h² (L diag(k) - kappa² I), h = 1 / (s - 1), but for one index.
+
+    Cell i takes part in the row of the cell s later with -k of the cell ``off`` before it: 2 as published, since a
+    slice begins at s - 2 where s is meant; 0 gives L diag(k). For the first two cells that is k of points outside.
+    """
+    s = len(w) - 2
+    inner = w[1:-1, 1:-1].ravel()
+    rows_above = w[:-1, 1:-1].ravel()
+    before = rows_above[s - off : s - off + s * (s - 1)]
+    left, right = inner[:-1].copy(), inner[1:].copy()
+    left[s - 1 :: s] = 0.0
+    right[s - 1 :: s] = 0.0
+    diagonal = 4.0 * inner - (kappa / (s - 1)) ** 2
+    return csr_array(diags_array([diagonal, -left, -right, -before, -inner[s:]], offsets=[0, -1, 1, -s, s]))
+
+
+def skr_as_published(k: Array) -> Array:
+    """u of f = 1 by that matrix; ``k``, and u: values at cell centres, shape (n, n), which are its inner points."""
+    n = len(k)
+    matrix = skr_matrix(np.pad(k, 1, mode="edge"))
+    return np.asarray(splu(csc_matrix(matrix)).solve(np.full(n * n, (n - 1.0) ** -2)).reshape(n, n))

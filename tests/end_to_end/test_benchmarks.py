@@ -14,7 +14,7 @@ from benchmarks import beside, boxes, generators, newton, peers, planner, scalin
 from benchmarks.shared import drawn, published_steps
 from benchmarks.shared.evolving import CrankNicolsonEuler
 from benchmarks.shared.planned import choice
-from benchmarks.shared.published import expanded, moved_inside, snapshot
+from benchmarks.shared.published import expanded, moved_inside, skr_as_published, skr_matrix, snapshot
 from benchmarks.shared.race import RULE, Answer, race
 from benchmarks.shared.report import Report, Table
 from benchmarks.shared.sequences import FIELDS, Drawn, darcy
@@ -251,12 +251,28 @@ def test_only_the_right_equation_converges() -> None:
         errors["4h²"].append(sample.error(expanded(sample.nodes, 1.0, "4h²"), on_nodes=True))
         errors["2h"].append(sample.error(expanded(sample.nodes, 1.0, "2h"), on_nodes=True))
         errors["L diag(k)"].append(sample.error(moved_inside(k, np.ones_like(k))))
+        assert sample.error(skr_as_published(k)) > 0.5
         errors["steady"].append(sample.error(snapshot(k, 1.0, 5.0, np.inf)))
         errors["snapshot"].append(sample.error(snapshot(k, 1.0, 5.0, 0.1)))
     for name, (coarse, fine) in errors.items():
         right = name in ("ours", "4h²", "steady")
         assert (fine < 0.6 * coarse) == right, (name, coarse, fine)
         assert right or fine > 0.1, (name, fine)
+
+
+def test_the_matrix_of_skr_is_wrong_by_one_index() -> None:
+    """With the index mended it is the five-point Laplacian times diag(k)."""
+    k = np.exp(np.random.default_rng(0).standard_normal((12, 12)))
+    line = 2.0 * np.eye(10) - np.eye(10, k=1) - np.eye(10, k=-1)
+    laplacian = np.kron(line, np.eye(10)) + np.kron(np.eye(10), line)
+    mended = skr_matrix(k, off=0).toarray()
+    np.testing.assert_array_equal(mended, laplacian * k[1:-1, 1:-1].ravel())
+    published = skr_matrix(k).toarray()
+    rows, columns = np.nonzero(published != mended)
+    np.testing.assert_array_equal(rows, columns + 10)
+    np.testing.assert_array_equal(published[rows[2:], columns[2:]], -k[1:-1, 1:-1].ravel()[columns[2:] - 2])
+    shifted = skr_matrix(k, kappa=3.0)
+    np.testing.assert_allclose((skr_matrix(k) - shifted).toarray(), np.eye(100) / 9.0, atol=1e-14)
 
 
 def test_a_snapshot_is_the_exponential() -> None:
