@@ -10,7 +10,11 @@ from matplotlib.tri import Triangulation
 from numpy.typing import NDArray
 
 from pdemill.inspect import SplitReport
+from pdemill.kept import MASK, SIDE
 from pdemill.picture_panels import INPUT, MAX_CHANNELS, SOLUTION, Distribution, Panels, colour_bar, number
+
+CUT = "0.65"
+"""The grey of what is cut out of a domain."""
 
 
 class Fields(Panels):
@@ -23,13 +27,21 @@ class Fields(Panels):
 
     def draw(self, figure: Any, axes: Any, sample: int) -> None:
         inputs = np.asarray(self._group["input"][sample])[:MAX_CHANNELS]
-        for ax, values in zip(axes, inputs, strict=False):
-            self._field(figure, ax, values, INPUT)
+        kept = self._kept(sample)
+        for name, ax, values in zip(self._attributes["input_channels"], axes, inputs, strict=False):
+            self._field(figure, ax, values if name == MASK else _within(values, kept), INPUT)
         solution = np.asarray(self._group["solution"][sample])
         if solution.ndim > inputs.ndim:  # of other axes than space: the last entries
             solution = solution.reshape(len(solution), -1, *solution.shape[1 - inputs.ndim :])[:, -1]
         for ax, values in zip(axes[-len(self.results) :], solution, strict=False):
-            self._field(figure, ax, values, SOLUTION)
+            self._field(figure, ax, _within(values, kept), SOLUTION)
+
+    def _kept(self, sample: int) -> NDArray[np.bool_] | None:
+        """The cells of a sample that are in no obstacle; None where the domain has none."""
+        if SIDE not in self._attributes.get("sides", ()):
+            return None
+        mask = np.asarray(self._group["input"][sample])[self._attributes["input_channels"].index(MASK)]
+        return np.asarray(mask > 0.0)
 
     def _field(
         self, figure: Any, ax: Any, values: NDArray[Any], colours: str, limits: tuple[float, float] | None = None
@@ -39,7 +51,7 @@ class Fields(Panels):
         ax.set_xticks([])
         ax.set_yticks([])
         if np.ptp(values) == 0:
-            number(ax, values.flat[0])
+            number(ax, float(low))
             return
         if "cells" in self._root:
             points, corners = self._array("points"), self._array("cells")[:, :3]
@@ -54,6 +66,7 @@ class Fields(Panels):
             plane = values[:, :, values.shape[2] // 2] if values.ndim == 3 else values
             x, y = self._array("x"), self._array("y")
             scale = {"cmap": colours, "vmin": low, "vmax": high}
+            ax.set_facecolor(CUT)
             shown = ax.imshow(plane.T, origin="lower", extent=(0, x[0] + x[-1], 0, y[0] + y[-1]), **scale)
         colour_bar(figure, ax, shown)
 
@@ -76,3 +89,8 @@ class Fields(Panels):
             Distribution(together["error_estimate"], "discretisation error (estimated)", "samples"),
             Distribution(together[cost[0]], cost[1], "samples"),
         ]
+
+
+def _within(values: NDArray[Any], kept: NDArray[np.bool_] | None) -> NDArray[Any]:
+    """Values of the cells that are kept; the others are masked."""
+    return values if kept is None else np.ma.masked_where(~kept, values)

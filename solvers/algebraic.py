@@ -116,7 +116,7 @@ class Corrector:
         for again until a tenth of the correction, at most, was missed; None where that does not come."""
         for _ in range(LEVELS):
             level = _level(load, d)
-            d = d + level
+            d = d + level * load.matrix.constants if load.matrix.kept is not None else d + level
             if abs(level) * sqrt(len(d)) <= REDUCTION * two_norm(d):
                 return d
             rest = load.precise_residual(d)
@@ -161,12 +161,14 @@ class Corrector:
 def _reduction(matrix: Matrix) -> float:
     """The part of a residual that an iterative correction may leave. A region of large couplings that small ones cut
     off, be it a layer of a stretched box, has an error whose residual is smaller than that of others by their ratio, so
-    that much more is asked; in powers of ten. 0 asks for factors."""
+    that much more is asked; in powers of ten. So it is with rooms behind doors, which obstacles may leave: there as
+    much is asked as of any iteration. 0 asks for factors."""
     if not matrix.made:
         return REDUCTION
     least, most = matrix.smallest, matrix.largest
     apart = most / least if 0.0 < least <= most < inf else inf
-    return REDUCTION * 10.0 ** -max(0, ceil(log10(apart / PLAIN))) if apart < inf else 0.0
+    asked = REDUCTION * 10.0 ** -max(0, ceil(log10(apart / PLAIN))) if apart < inf else 0.0
+    return asked if matrix.kept is None else min(asked, LEAST_REDUCTION)
 
 
 def _may_hide_a_level(matrix: Matrix) -> bool:
@@ -181,7 +183,7 @@ def _may_hide_a_level(matrix: Matrix) -> bool:
 
 def _level(system: System, d: Array) -> float:
     """The constant that a correction misses: 1ᵀ(r - A d) / 1ᵀA1, both in doubled precision."""
-    one = np.ones_like(d)
+    one = system.matrix.constants
     weight = -fsum(replace(system, rhs=np.zeros_like(d)).precise_residual(one))
     return fsum(system.precise_residual(d)) / weight if weight else float("inf")
 

@@ -1,4 +1,4 @@
-"""Brings in every field, family, discretiser, method and design here; the entry point ``pdemill.catalogue``."""
+"""Brings in every field, obstacle, family, discretiser, method and design: the entry point ``pdemill.catalogue``."""
 
 from importlib import import_module
 from pkgutil import iter_modules
@@ -8,9 +8,11 @@ import pdemill.solvers.discretisers
 import pdemill.solvers.families
 import pdemill.solvers.fields
 import pdemill.solvers.methods
+import pdemill.solvers.obstacles
 
 for package in (
     pdemill.solvers.fields,
+    pdemill.solvers.obstacles,
     pdemill.solvers.families,
     pdemill.solvers.methods,
     pdemill.solvers.discretisers,

@@ -21,6 +21,12 @@ def rounding_residual(equation: DiscreteEquation, unknowns: Array, dtype: str) -
     return equation.amplified(unknowns, spacing * np.abs(unknowns) + smallest)
 
 
+def common(*fields: Array) -> tuple[Array, ...]:
+    """Fields that are 0 wherever one of them is NaN: cut out of the domain on its grid."""
+    missing = np.isnan(sum(fields))
+    return tuple(np.where(missing, 0.0, field) for field in fields) if missing.any() else fields
+
+
 def discretisation_error(coarse: Array, fine: Array, order: int) -> float:
     """Relative L2 error of ``coarse`` by Richardson: ||u_h - R u_h/2|| 2^p / (2^p - 1) / ||R u_h/2||.
 

@@ -16,6 +16,7 @@ import scipy.sparse
 import scipy.sparse.linalg
 
 from pdemill.arrays import npy_bytes
+from pdemill.kept import SIDE
 from pdemill.spec.job import Spec
 from pdemill.spec.problem import Problem
 
@@ -59,8 +60,10 @@ def estimate(spec: Spec) -> Cost:
 
 
 def channels(problem: Problem, sides: bool) -> int:
-    """Input channels: every field that is drawn, those on sides if they count, or the source."""
-    drawn = sum(field.is_random and field.has_channel for _, field in problem.slots())
+    """Input channels: every field that is drawn, those on sides if they count, or the source; and the mask of what
+    obstacles leave."""
+    own = [field for path, field in problem.slots() if path[0] != "domain"]
+    drawn = sum(field.is_random and field.has_channel for field in own) + (SIDE in problem.conditions)
     drawn += sum(field.is_random and field.has_channel for _, _, field in problem.side_slots()) if sides else 0
     return max(drawn, 1)
 

@@ -11,7 +11,7 @@ import zarr
 from numpy.typing import NDArray
 
 from pdemill.points import Array
-from pdemill.solvers.certify import discretisation_error
+from pdemill.solvers.certify import common, discretisation_error
 from pdemill.solvers.field_job import FieldJob
 from pdemill.solvers.field_rows import NONE, Estimate
 from pdemill.solvers.instance import Instance, InvalidSample
@@ -51,15 +51,16 @@ class Refiner:
         if fine is None:
             return NONE
         grid = self._job.discretisation
-        restricted = grid.restrict_fields(fine.fields)
-        error = min(discretisation_error(fields, restricted, grid.order_of(instance)), LARGEST)
+        fields = grid.marked(fields, instance)
+        label, restricted = common(fields, grid.restrict_fields(fine.fields))
+        error = min(discretisation_error(label, restricted, grid.order_of(instance)), LARGEST)
         return Estimate(error, self._order(instance, fields, algebraic_error, fine) if ordered else nan)
 
     def _order(self, instance: Instance, fields: Array, algebraic_error: float, fine: Solved) -> float:
         job, third = self._job, self._job.third
         with np.errstate(over="ignore"):
             stored = fields.astype(job.spec.store.dtype).astype(np.float64)
-        if third is None or not np.isfinite(stored).all():
+        if third is None or np.isinf(stored).any():
             return nan
         if self._third is None:
             self._third = _Solver(job, third.method, third.grid)
@@ -81,6 +82,7 @@ def observed_order(grids: tuple[Discretisation, Discretisation], fields: tuple[A
     coarse, middle = grids
     one, two = fields[0], coarse.restrict_fields(fields[1])
     three = coarse.restrict_fields(middle.restrict_fields(fields[2]))
+    one, two, three = common(one, two, three)
     before, after = relative_norm(one - two, three), relative_norm(two - three, three)
     return log2(before / after) if min(before, after) > NOISE * noise else nan
 
@@ -112,4 +114,5 @@ class _Solver:
         (label,) = self._job.scheme.labels([equation], self._sequence, Stopwatch())
         if label.unknowns is None:
             return None
-        return Solved(grid.to_fields(grid.centred(label.unknowns), instance), label.algebraic_error)
+        fields = grid.to_fields(grid.centred(label.unknowns, instance), instance)
+        return Solved(grid.marked(fields, instance), label.algebraic_error)

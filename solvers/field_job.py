@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pdemill.draws import SCHEME
+from pdemill.kept import SIDE
 from pdemill.points import Array
 from pdemill.solvers import flags
 from pdemill.solvers.algebraic import Measure
@@ -195,7 +196,7 @@ class FieldJob(Job):
             ArrayLayout("error_estimate", "float32"),
             *(ArrayLayout(name, "float32") for name in ORDERS if self.schema > 1),
             *(ArrayLayout(name, "float32") for name in AUDITED if self.spec.certify.audit),
-            *((flags.column(),) if self.schema > 1 else ()),
+            *((flags.column(SIDE in self.problem.conditions),) if self.schema > 1 else ()),
             ArrayLayout("iterations", "int32", fill=-1),
             ArrayLayout("solve_seconds", "float32"),
             ArrayLayout("method", "int8", fill=-1, attributes=self.method_codes()),

@@ -116,7 +116,7 @@ def _labelled(job: FieldJob, rows: Rows, sample: Prepared, label: Label) -> Row:
     grid, solution = job.discretisation, None
     rows.note_first(sample.number, label)
     if label.unknowns is not None:
-        solution = grid.to_fields(grid.centred(label.unknowns), sample.instance)
+        solution = grid.to_fields(grid.centred(label.unknowns, sample.instance), sample.instance)
     parameters = tuple(sample.instance.parameters().values()) if job.parameters else ()
     return Row(sample.number, label, sample.inputs, parameters, solution)
 

@@ -67,10 +67,10 @@ def _residual(found: Evidence) -> float:
     if found.field is None:
         return nan
     equation, u = found.field.equation, found.field.unknowns
-    few = u.size // FEW
+    few = equation.counted(u).size // FEW
     if not few:
         return nan
-    residual = equation.residual(u)
+    residual = equation.counted(equation.residual(u))
     largest = max(float(residual.max()), -float(residual.min()))
     if not 0.0 < largest < inf:
         return nan
@@ -87,7 +87,7 @@ def _residual(found: Evidence) -> float:
 def _level(found: Evidence) -> float:
     if found.field is None:
         return nan
-    grid, u = found.field.grid, found.field.unknowns
+    grid, u = found.field.grid, found.field.equation.counted(found.field.unknowns)
     if _varies(found.field):  # as a rule that is enough, and costs next to nothing
         most = grid.largest_norm(u) / found.field.variation / LEVEL
         if most <= 1.0:
@@ -101,7 +101,7 @@ def _level(found: Evidence) -> float:
 
 def _varies(field: StoredField) -> bool:
     """Whether it is known how much u varies, and two of its values show that it does."""
-    u = field.unknowns
+    u = field.equation.counted(field.unknowns)
     first, other = float(u[0]), float(u[len(u) // 2])
     return field.variation > 0.0 and len(field.grid.channels) == 1 and abs(first - other) > SHOWN * abs(other)
 
@@ -119,15 +119,20 @@ def _horizon(found: Evidence) -> float:
     return largest / counted if counted > 0.0 else inf if largest > counted else nan
 
 
+def _thin(found: Evidence) -> float:
+    return inf if found.field is not None and found.field.grid.is_thin(found.field.instance) else nan
+
+
 @dataclass(frozen=True)
 class Flag:
     """A bit of the column, its name, what it says, and how to tell it: ``excess`` in units of its limit, so that what
-    is above 1 is flagged and NaN is not."""
+    is above 1 is flagged and NaN is not. ``of_obstacles``: stores without obstacles do not have it."""
 
     name: str
     mask: int
     text: str
     excess: Callable[[Evidence], float]
+    of_obstacles: bool = False
 
 
 FLAGS = (
@@ -137,17 +142,19 @@ FLAGS = (
     Flag("level", 8, "level above 100 times the variation", _level),
     Flag("order", 16, "observed order below 1", _order),
     Flag("horizon", 32, "trajectory not right until its end", _horizon),
+    Flag("thin", 64, "obstacle or gap thinner than 3 cells", _thin, of_obstacles=True),
 )
 
 
-def column() -> ArrayLayout:
-    """The column of a store: no bit is set where a sample has no solution."""
+def column(obstacles: bool = False) -> ArrayLayout:
+    """The column of a store, of domains with obstacles or without: no bit is set where a sample has no solution."""
+    known = [flag for flag in FLAGS if obstacles or not flag.of_obstacles]
     return ArrayLayout(
         "flags", "int32", fill=0,
         attributes=(
-            ("flag_masks", tuple(flag.mask for flag in FLAGS)),
-            ("flag_meanings", " ".join(flag.name for flag in FLAGS)),
-            ("flag_descriptions", tuple(flag.text for flag in FLAGS)),
+            ("flag_masks", tuple(flag.mask for flag in known)),
+            ("flag_meanings", " ".join(flag.name for flag in known)),
+            ("flag_descriptions", tuple(flag.text for flag in known)),
         ),
     )  # fmt: skip
 

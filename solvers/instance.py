@@ -11,6 +11,7 @@ import numpy as np
 
 from pdemill.draws import Draw
 from pdemill.errors import FamilyError
+from pdemill.kept import MASK
 from pdemill.points import Array, Points
 from pdemill.spec.condition import Condition
 from pdemill.spec.field import Field, Function
@@ -61,6 +62,8 @@ class Instance:
         for side, path, value in problem.side_slots():
             sign = AT_LEAST_ZERO if path[-1] in problem.conditions[side].in_operator else FINITE
             self.sides[side][path[-1]] = self._realise(value, ("boundary", side, *path), sign)
+        self.mask = self._mask()
+        """1 where the domain is kept, 0 in its obstacles; None where nothing is cut out of it."""
 
     def drawn(self, name: str) -> tuple[Function, ...]:
         """The functions of the field called ``name``: one, or one per axis."""
@@ -89,6 +92,28 @@ class Instance:
         if not value.is_random:
             self._fixed[name] = function
         return function
+
+    def _mask(self) -> Function | None:
+        if MASK in self._fixed:
+            return self._fixed[MASK]
+        levels = [_checked(level, name, FINITE) for name, level in self.problem.obstacle_levels(self.draw).items()]
+        if not levels:
+            return None
+
+        def evaluate(points: Points) -> Array:
+            kept = np.ones(points.shape)
+            for level in levels:
+                kept[np.broadcast_to(level(points) < 0.0, points.shape)] = 0.0
+            return kept
+
+        def features(points: Points) -> Array:
+            return np.concatenate([np.empty(0), *(level.features(points) for level in levels)])
+
+        numbers = {f"{n}.{name}": value for n, level in enumerate(levels) for name, value in level.parameters.items()}
+        mask = Function(evaluate, any(level.random for level in levels), features, numbers)
+        if not mask.random:
+            self._fixed[MASK] = mask
+        return mask
 
     @cached_property
     def terms(self) -> Terms:
@@ -134,7 +159,7 @@ class Instance:
         return self.problem.conditions[side], self.sides[side]
 
     def named(self) -> Iterator[tuple[str, Function]]:
-        """Every drawn function that is random, with the name of its channel."""
+        """Every drawn function that is random, and the mask where there are obstacles, with the name of its channel."""
         _ = self.terms
         for name, functions in self.fields.items():
             for axis, function in enumerate(functions):
@@ -144,6 +169,8 @@ class Instance:
             for name, function in functions_of_side.items():
                 if function.random:
                     yield f"{side}_{name}", function
+        if self.mask is not None:
+            yield MASK, self.mask
 
     def evaluate(self, points: Points, side_points: dict[str, Points]) -> None:
         """Draw what is random where a grid needs it; functions remember their values. Raises InvalidSample."""

@@ -143,7 +143,7 @@ class Sequence:
     ) -> tuple[Label, Array | None]:
         """The label of a solution as far as its residual tells, and that residual where it does not tell enough. Exact
         solvers may miss ``rtol`` by rounding, which a correction mends."""
-        iterations, u = solution.stats.iterations, solution.value
+        iterations, u = solution.stats.iterations, system.matrix.within(solution.value)
         if not solution.result.ok:
             return Label(None, np.nan, iterations, FAILED, solution.result, solution.result.value), None
         rest = system.residual(u)
@@ -158,7 +158,7 @@ class Sequence:
             if self._bounds and not bound < np.inf:
                 bound = corrector.bound(system, left)
             if bound < np.inf:
-                bound, size = self.measure.stretch * bound, self.measure.variation(u)
+                bound, size = self.measure.stretch * bound, self.measure.variation(system.matrix.counted(u))
                 if bound <= self.algebraic_rtol * size:
                     return replace(label, algebraic_error=bound / size if bound else 0.0, variation=size), None
         return label, corrector.residual(system, u, rest)
@@ -176,12 +176,14 @@ class Sequence:
         for _ in range(1 + ROUNDS):
             if correction is None:
                 return _without(label, residual, Result.UNKNOWN_ERROR)
-            before, error = error, relative_error(self.measure, correction, u)
+            before, error = error, relative_error(self.measure, correction, system.matrix.counted(u))
             if error <= self.algebraic_rtol and self._is_small(system, u, residual):
-                return replace(label, unknowns=u, residual=residual, algebraic_error=error)
+                cut = system.matrix.kept is not None
+                varies = self.measure.variation(system.matrix.counted(u)) if cut else label.variation
+                return replace(label, unknowns=u, residual=residual, algebraic_error=error, variation=varies)
             if not error <= PROGRESS * before:
                 break
-            u = u + correction
+            u = system.matrix.within(u + correction)
             residual = relative_residual(system, u)
             (correction,) = corrector.corrections([system], [system.precise_residual(u)])
         if self._is_small(system, u, residual):

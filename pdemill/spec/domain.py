@@ -28,6 +28,14 @@ class Box(Model):
     shape: Literal["box"] = "box"
     lengths: Annotated[tuple[Positive, ...], Field(max_length=MOST_AXES), BeforeValidator(as_tuple)] | None = None
 
+    @model_validator(mode="before")
+    @classmethod
+    def _is_whole(cls, value: Any) -> Any:
+        if isinstance(value, dict) and "without" in value and "without" not in cls.model_fields:
+            message = "is for steady linear equations on box grids: nothing can be cut out of this box"
+            raise refuse(("without",), message, value["without"])
+        return value
+
     def side_names(self, dimension: int) -> tuple[str, ...]:
         return tuple(name for pair in box_sides(dimension) for name in pair)
 
@@ -185,8 +193,10 @@ def _inside(point: Any, loop: Any) -> bool:
 
 def choose_domain(value: Any, *shapes: type[Model]) -> Any:
     """The domain that ``value['shape']`` names, out of the shapes that are possible where it stands."""
-    if isinstance(value, shapes):
+    if type(value) in shapes:
         return value
+    if isinstance(value, Box):  # of another place
+        value = value.model_dump(mode="json", exclude_unset=True)
     names = {str(shape.model_fields["shape"].default): shape for shape in shapes}
     if not isinstance(value, dict):
         example = value if isinstance(value, str) and value in names else next(iter(names))

@@ -143,6 +143,15 @@ class Field(Model):
         """The id of the user's array that it takes its values from; empty where there is none."""
         return ""
 
+    @property
+    def cells(self) -> tuple[int, ...] | None:
+        """The cells along each axis that it has one value each for, where it is given by such values."""
+        return None
+
+    def nearest(self) -> Field:
+        """The same field without values of its own between those that it is given by, as masks need it."""
+        return self
+
     def extreme(self) -> str:
         """Where the lower bound is reached, in words, where that is known."""
         return ""

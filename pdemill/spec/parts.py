@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from pdemill.errors import Path
 from pdemill.spec.field import Field
+from pdemill.spec.model import refuse
 
 if TYPE_CHECKING:
     from pdemill.spec.problem import Problem
@@ -30,3 +31,10 @@ def with_parts(path: Path, value: Field) -> Iterator[tuple[Path, Field]]:
     yield path, value
     for below, part in value.parts():
         yield from with_parts((*path, *below), part)
+
+
+def check_field(path: Path, value: Field, dimension: int, axes: tuple[str, ...]) -> None:
+    """Refuse a field, or a part of it, that cannot be drawn on so many free axes of a domain with ``axes``."""
+    for below, part in with_parts(path, value):
+        if complaint := part.objection(dimension, axes):
+            raise refuse(below, complaint, part)

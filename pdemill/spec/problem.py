@@ -13,6 +13,7 @@ import numpy as np
 from pydantic import Field as Option
 from pydantic import model_validator
 
+from pdemill.draws import Draw
 from pdemill.errors import FamilyError, Path
 from pdemill.points import axis_names
 from pdemill.spec.boundary import Boundary
@@ -21,13 +22,17 @@ from pdemill.spec.discretiser import Discretiser
 from pdemill.spec.domain import Box, Polygon
 from pdemill.spec.field import Field, Function, Scalar
 from pdemill.spec.model import Model, refuse
-from pdemill.spec.parts import with_parts
+from pdemill.spec.parts import check_field
 from pdemill.spec.properties import Properties
 from pdemill.spec.registry import Registry
 from pdemill.spec.taken import refuse_untaken
 from pdemill.spec.terms import NOWHERE, Coefficient, Diagonal, Terms, Vector, placeholder
 from pdemill.spec.unknowns import ScalarUnknown, Unknown
 
+OF_ONE_PLACE = (
+    "derives from the place of one discretiser, which will not be possible in the next release: derive it from "
+    "pdemill.spec.problem.Problem"
+)
 __all__ = ["Coefficient", "Diagonal", "Problem", "Properties", "Terms", "Vector", "families"]
 
 
@@ -93,10 +98,18 @@ class Problem(Model):
         """Whether the unknowns form a grid."""
         return bool(self.cells)
 
+    def obstacle_levels(self, draw: Draw) -> dict[str, Function]:
+        """One draw of what is cut out of its domain, by path: functions that are negative inside."""
+        return {}
+
     @property
     def flat_sides(self) -> bool:
         """Whether data on a side is a function of the other axes alone."""
         return self.structured
+
+    def side_axes(self, side: str) -> int:
+        """Number of axes that data on a side is a function of."""
+        return self.dimension - 1 if self.flat_sides else self.dimension
 
     @property
     @abstractmethod
@@ -302,17 +315,19 @@ class Problem(Model):
     @model_validator(mode="after")
     def _dimensions_fit(self) -> Problem:
         axes = axis_names(self.dimension)
-        free = self.dimension - 1 if self.flat_sides else self.dimension
         for path, value in self.slots():
-            _check_field(path, value, self.dimension, axes)
+            check_field(path, value, self.dimension, axes)
             if len(path) > 1 and not self._complete(path[0]):
                 of = "unknown" if path[0] in self.per_unknown else "axis"
                 raise refuse(path[:-1], f"needs {len(self.entry_names(str(path[0])))} entries, one per {of}", None)
         for side, path, value in self.side_slots():
-            _check_field((*self.side_path(side), *path), value, free, axes)
+            check_field((*self.side_path(side), *path), value, self.side_axes(side), axes)
         return self
 
     def _complete(self, name: str | int) -> bool:
+        """Whether a list of fields has all its entries; what else fields are part of counts as complete."""
+        if not isinstance(getattr(self, str(name)), Diagonal | tuple):
+            return True
         return len(self.values(str(name))) == len(self.entry_names(str(name)))
 
     @model_validator(mode="after")
@@ -369,7 +384,7 @@ class Problem(Model):
             return
         name = cls.family_name()
         if cls.discretised_by is not None:
-            _warn_of_bound(cls)
+            warnings.warn(f"{cls.__name__} {OF_ONE_PLACE}", FutureWarning, stacklevel=4)
             bound[name, cls.discretised_by.name] = cls
         if cls.discretised_by is None or name not in families:
             families.add(name, cls)
@@ -378,20 +393,6 @@ class Problem(Model):
     def family_name(cls) -> str:
         """The name of the family in a spec."""
         return str(get_args(cls.model_fields["family"].annotation)[0])
-
-
-def _check_field(path: Path, value: Field, dimension: int, axes: tuple[str, ...]) -> None:
-    for below, part in with_parts(path, value):
-        if complaint := part.objection(dimension, axes):
-            raise refuse(below, complaint, part)
-
-
-def _warn_of_bound(family: type[Problem]) -> None:
-    message = (
-        f"{family.__name__} derives from the place of one discretiser, which will not be possible in the next release: "
-        "derive it from pdemill.spec.problem.Problem"
-    )
-    warnings.warn(message, FutureWarning, stacklevel=5)
 
 
 families: Registry[Problem] = Registry("family", "family")

@@ -11,6 +11,7 @@ from pdemill.spec.forms import forms
 from pdemill.spec.job import Spec
 from pdemill.spec.method import methods
 from pdemill.spec.model import Model
+from pdemill.spec.obstacle import obstacles
 from pdemill.spec.problem import Diagonal, families
 
 
@@ -47,6 +48,7 @@ def _slots() -> dict[str, tuple[list[type[Any]], list[dict[str, Any]]]]:
         "Value": (simple + list(fields.values()), number),
         "Coefficient": ([Diagonal], [{"$ref": "#/$defs/Value"}]),
         "Condition": (list(conditions.values()), []),
+        "Obstacle": (list(obstacles.values()), []),
         "Problem": ([form for name in families for form in forms(name)], []),
         "Method": (list(methods.values()), []),
         "Design": (list(designs.values()), []),

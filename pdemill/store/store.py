@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pdemill.errors import CorruptStore, StoreError, StoreMismatch
+from pdemill.kept import MASK, SIDE
 from pdemill.store import manifest as manifests
 from pdemill.store.certified import certified, fault_of, take_out, taken_out
 from pdemill.store.decode import is_readable
@@ -249,15 +250,27 @@ class Store:
     def moments(
         self, arrays: Mapping[str, NDArray[Any]], failures: Sequence[Mapping[str, Any]]
     ) -> dict[str, dict[str, Any]]:
-        """The running statistics of the certified rows of a shard, per channel."""
+        """The running statistics of the certified rows of a shard, per channel; of solutions around obstacles, those of
+        the cells that are kept."""
+        kept = self._kept(arrays)
         good = np.setdiff1d(np.arange(len(arrays["sample_id"])), [f["row"] for f in failures])
         found = {}
         for name in ("input", "solution"):
             channels = self.layout.attributes[f"{name}_channels"]
             values = arrays[name].reshape(len(arrays[name]), len(channels), -1)
             for number, channel in enumerate(channels):
-                found[f"{name}/{channel}"] = Moments.of(values[row, number] for row in good).to_json()
+                rows = (values[row, number] for row in good)
+                if kept is not None and name == "solution":
+                    rows = (values[row, number][kept[row]] for row in good)
+                found[f"{name}/{channel}"] = Moments.of(rows).to_json()
         return found
+
+    def _kept(self, arrays: Mapping[str, NDArray[Any]]) -> NDArray[np.bool_] | None:
+        """Which cells of every row are no part of an obstacle; None where there are none."""
+        if SIDE not in self.layout.attributes.get("sides", ()):
+            return None
+        mask = arrays["input"][:, self.layout.attributes["input_channels"].index(MASK)]
+        return np.asarray(mask.reshape(len(mask), -1) > 0.0)
 
     def finish(self) -> list[Manifest]:
         """Write the statistics of the whole store into its root, once no shard is missing."""

@@ -2,24 +2,34 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from dataclasses import replace
+from functools import cached_property
 from math import prod
-from typing import Annotated, Any, ClassVar
+from typing import Annotated, Any, ClassVar, cast
 
 from numpy.typing import NDArray
 from pydantic import BeforeValidator, Field
 
+from pdemill.draws import Draw
+from pdemill.kept import SIDE
 from pdemill.solvers.box_shaped import BoxShaped
 from pdemill.solvers.discretisers.whole_fields import WholeFields
 from pdemill.solvers.operators.box import BoxGrid
 from pdemill.solvers.operators.convection import WEIGHTS
+from pdemill.solvers.operators.cut_box import CutBoxGrid
 from pdemill.solvers.place import WholeFieldPlace
-from pdemill.spec.boundary import opposite_paired
+from pdemill.spec.boundary import Neumann, opposite_paired
+from pdemill.spec.condition import Condition
 from pdemill.spec.discretiser import Takes
 from pdemill.spec.domain import BOX_SIDES, Box, Polygon, choose_domain
 from pdemill.spec.evolution import is_in_time
+from pdemill.spec.field import Field as SomeField
+from pdemill.spec.field import Function
 from pdemill.spec.model import as_tuple, refusal, refuse
+from pdemill.spec.obstacle import BoxWithout, objection_on
 from pdemill.spec.problem import Problem
+from pdemill.spec.properties import Properties
 
 MAX_UNKNOWNS = 50_000_000
 PREVIEW_CELLS = {1: 512, 2: 64, 3: 16}
@@ -40,7 +50,7 @@ def _cells(value: Any) -> Any:
     return as_tuple(value)
 
 
-class BoxPlace(BoxShaped, WholeFieldPlace):
+class WholeBoxPlace(BoxShaped, WholeFieldPlace):
     """A box of 1, 2 or 3 axes, divided into equal cells."""
 
     resolution: Annotated[
@@ -57,7 +67,7 @@ class BoxPlace(BoxShaped, WholeFieldPlace):
         return self.symmetric and len(self.channels) == 1
 
     @property
-    def walkable(self) -> Box:
+    def walkable(self) -> Box | None:
         return self.domain
 
     @property
@@ -75,13 +85,86 @@ class BoxPlace(BoxShaped, WholeFieldPlace):
         opposite_paired(self.conditions, BOX_SIDES[: self.dimension])
 
 
+class BoxPlace(WholeBoxPlace):
+    """A box of 1, 2 or 3 axes, divided into equal cells, with or without obstacles. These make one more side, on which
+    nothing flows where the spec does not say otherwise; ``default`` stands for the sides of the box alone."""
+
+    domain: Annotated[BoxWithout, BeforeValidator(lambda value: choose_domain(value, BoxWithout))] = BoxWithout()
+
+    @property
+    def sides(self) -> tuple[str, ...]:
+        return (*super().sides, SIDE) if self.domain.without else super().sides
+
+    @cached_property
+    def conditions(self) -> dict[str, Condition]:
+        found = self.boundary.resolved(super().sides)
+        own = self.boundary.root.get(SIDE) or Neumann.model_validate({"neumann": 0.0})
+        return {**found, SIDE: own} if self.domain.without else found
+
+    def side_axes(self, side: str) -> int:
+        return self.dimension if side == SIDE else super().side_axes(side)
+
+    @cached_property
+    def properties(self) -> Properties:
+        found = super().properties
+        if not self.domain.without:
+            return found
+        moving = any(obstacle.is_random for obstacle in self.domain.without)
+        return replace(found, separable=False, constant=found.constant and not moving)
+
+    @property
+    def walkable(self) -> Box | None:
+        return None if self.domain.without else self.domain
+
+    def slots(self) -> Iterator[tuple[tuple[str | int, ...], SomeField]]:
+        yield from super().slots()
+        for number, obstacle in enumerate(self.domain.without):
+            for path, value in obstacle.slots():
+                yield ("domain", "without", number, *path), value
+
+    def obstacle_levels(self, draw: Draw) -> dict[str, Function]:
+        found = {}
+        for number, obstacle in enumerate(self.domain.without):
+            draws = draw.at("domain/without").at(number)
+            found[f"domain.without.{number}"] = obstacle.realise(draws, self.lengths)
+        return found
+
+    def resolved(self) -> dict[str, Any]:
+        found = super().resolved()
+        if self.domain.without:
+            found["domain"]["without"] = self.domain.model_dump(mode="json")["without"]
+        return found
+
+    def discretise(self, stored: Mapping[str, NDArray[Any]] | None = None) -> BoxGrid:
+        if not self.domain.without:
+            return super().discretise(stored)
+        grid = self.resolution, self.lengths, self.joined, self.properties, self.singular
+        return CutBoxGrid(*grid, self.convective_flux, obstacles=self.domain.without)
+
+    def check_domain(self) -> None:
+        super().check_domain()
+        if not self.domain.without:
+            return
+        if type(self).discretise is not BoxPlace.discretise:
+            raise refuse(("domain", "without"), f"{self.family} has a grid of its own, which knows no obstacles", None)
+        for number, obstacle in enumerate(self.domain.without):
+            if complaint := obstacle.objection(self.dimension):
+                raise refuse(("domain", "without", number, *complaint[0]), complaint[1], None)
+        if misfit := objection_on(self.conditions[SIDE]):
+            raise refuse(("boundary", SIDE), misfit, None)
+
+    def _integrates_to_zero(self) -> bool:
+        """What a source integrates to over the cells that are kept is not known."""
+        return not self.domain.without and super()._integrates_to_zero()
+
+
 class OnBox(WholeFields):
     """Second-order finite volumes on box grids; see ``pdemill.solvers.operators.box``."""
 
     name: ClassVar[str] = "box"
     points: ClassVar[str] = "cells"
     where: ClassVar[str] = "on box grids"
-    place = BoxPlace
+    place = cast(type[WholeBoxPlace], BoxPlace)
     takes: ClassVar[Takes] = Takes(
         terms=frozenset({"diffusion", "convection", "reaction", "source"}),
         conditions=frozenset({"dirichlet", "neumann", "robin", "periodic"}),

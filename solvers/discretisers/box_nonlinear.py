@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from numpy.typing import NDArray
 
 from pdemill.errors import Fault, SpecError
-from pdemill.solvers.discretisers.box import BoxPlace, OnBox
+from pdemill.solvers.discretisers.box import OnBox, WholeBoxPlace
 from pdemill.solvers.methods.direct import Direct
 from pdemill.solvers.methods.multigrid import Multigrid
 from pdemill.spec.discretiser import Takes
@@ -29,7 +29,7 @@ LEAST_CELLS = 256
 """Cells from which on multigrid takes less time than factors."""
 
 
-class NonlinearBoxPlace(BoxPlace):
+class NonlinearBoxPlace(WholeBoxPlace):
     """A box of 1, 2 or 3 axes, divided into equal cells."""
 
     systems: ClassVar[float] = 6.0

@@ -83,6 +83,14 @@ class OwnArray(Field):
     def array_id(self) -> str:
         return self.array
 
+    @property
+    def cells(self) -> tuple[int, ...] | None:
+        own = self.points == "cells" and self.interpolate in (None, "nearest")
+        return self._array.facts.shape[1:] if own else None
+
+    def nearest(self) -> OwnArray:
+        return self.model_copy(update={"interpolate": "nearest"}) if self.interpolate is None else self
+
     def bounds(self) -> tuple[float, float] | None:
         """Those of the array; a trigonometric polynomial goes beyond them."""
         return None if self._spectral else (self._array.facts.low, self._array.facts.high)

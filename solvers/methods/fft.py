@@ -9,6 +9,7 @@ from typing import Any, Literal
 import numpy as np
 
 from pdemill.errors import Fault
+from pdemill.kept import SIDE
 from pdemill.points import Array
 from pdemill.solvers.operators.separable import Separable
 from pdemill.solvers.operators.system import Matrix, System
@@ -57,6 +58,8 @@ def _reason(problem: Problem) -> str | None:
         return f"a box grid, and {problem.family} has a mesh"
     if not problem.symmetric:
         return f"a symmetric operator, and {problem.family} has convection"
+    if SIDE in problem.conditions:
+        return "a whole box, and this one has obstacles"
     for name in problem.operator_fields:
         if not all(isinstance(value, Scalar) for value in problem.values(name)):
             return f"coefficients that are constant in space, and {name} is a field"

@@ -107,7 +107,7 @@ class GridSolver:
 
     def solve(self, systems: list[System], rtol: float, limit: int) -> list[Solution[None]]:
         """Solve at most ``lanes`` systems; a solution depends on its own system alone."""
-        values = [np.ascontiguousarray(system.matrix.values, dtype=np.float64) for system in systems]
+        values = [np.ascontiguousarray(system.matrix.couplings, dtype=np.float64) for system in systems]
         loads = [np.ascontiguousarray(system.rhs, dtype=np.float64) for system in systems]
         self._loaded = None
         kinds = [self._read(slot, *parts) for slot, parts in enumerate(zip(systems, values, loads, strict=True))]

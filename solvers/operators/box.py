@@ -124,8 +124,10 @@ class BoxGrid(Discretisation):
             if not self.periodic[axis]:
                 for high in (False, True):
                     self._close(instance, axis, high, k[axis], b, weights, diagonal, rhs)
+            self._close_within(instance, axis, k[axis], b, weights, diagonal, rhs)
         if terms.reaction is not None:
             diagonal += terms.reaction(self.points)
+        self._complete(diagonal, rhs)
         return self.balanced(self._matrix(np.take(stencil.reshape(-1), self._take, mode="clip")), rhs.reshape(-1))
 
     def load(self, instance: Instance) -> Array:
@@ -200,8 +202,17 @@ class BoxGrid(Discretisation):
         diagonal: Array | None, rhs: Array,
     ) -> None:  # fmt: skip
         """Fluxes through a side, into ``rhs`` and, where there is one, ``diagonal``."""
-        cells, h = _cut(axis, -1 if high else 0), self.spacing[axis]
-        alpha, beta = self.face_value(instance, BOX_SIDES[axis][high], k[cells], h)
+        cells = _cut(axis, -1 if high else 0)
+        value = self.face_value(instance, BOX_SIDES[axis][high], k[cells], self.spacing[axis])
+        self._through(axis, high, cells, value, k, b, weights, diagonal, rhs)
+
+    def _through(
+        self, axis: int, high: bool, cells: Any, value: tuple[Array | float, Array | float], k: Array, b: Array | None,
+        weights: Weights | None, diagonal: Array | None, rhs: Array,
+    ) -> None:  # fmt: skip
+        """Fluxes through the faces before or after some cells, where u is ``value``: alpha times that of the cell, and
+        beta."""
+        (alpha, beta), h = value, self.spacing[axis]
         conductance = 2.0 * k[cells] / h**2
         if b is not None and weights is not None:
             conductance = conductance * weights((b[cells] if high else -b[cells]) * h / k[cells])
@@ -213,6 +224,15 @@ class BoxGrid(Discretisation):
             rhs[cells] -= speed * beta
             if diagonal is not None:
                 diagonal[cells] += speed * alpha
+
+    def _close_within(
+        self, instance: Instance, axis: int, k: Array, b: Array | None, weights: Weights | None, diagonal: Array,
+        rhs: Array,
+    ) -> None:  # fmt: skip
+        """Fluxes through faces inside the box that are sides of the domain; a whole box has none."""
+
+    def _complete(self, diagonal: Array, rhs: Array) -> None:
+        """Equations of cells that are no part of the domain; a whole box has none."""
 
     def face_value(self, instance: Instance, side: str, k: Array, h: float) -> tuple[Array | float, Array | float]:
         """alpha and beta on a side of cells with the coefficient k, h across."""
@@ -278,7 +298,7 @@ class BoxGrid(Discretisation):
 
     def restrict(self, fine: Array) -> Array:
         for axis in range(self.dimension):
-            fine = _halve(fine, axis, self.periodic[axis])
+            fine = halve(fine, axis, self.periodic[axis])
         return fine
 
     def arrays(self) -> Mapping[str, tuple[tuple[str, ...], NDArray[np.float64] | NDArray[np.int32]]]:
@@ -290,7 +310,7 @@ def halved(cells: tuple[int, ...]) -> tuple[int, ...] | None:
     return None if any(n % 2 or n < 2 * LEAST_CELLS for n in cells) else tuple(n // 2 for n in cells)
 
 
-def _halve(fine: Array, axis: int, periodic: bool) -> Array:
+def halve(fine: Array, axis: int, periodic: bool) -> Array:
     """Values midway between cells 2i and 2i + 1 along an axis, by the cubic through the four nearest cells."""
     u = np.moveaxis(fine, axis, 0)
     even, odd = u[0::2], u[1::2]

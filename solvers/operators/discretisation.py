@@ -118,8 +118,17 @@ class Discretisation(Euclidean, ABC):
         shift = float(rhs.sum() / self.weights.sum())
         return System(matrix, rhs - shift * self.weights, shift)
 
-    def centred(self, unknowns: Array) -> Array:
-        """The solution with zero mean, where constants are free."""
+    def marked(self, fields: Array, instance: Instance) -> Array:
+        """The channels of a solution, NaN where the domain is cut out."""
+        return fields
+
+    def is_thin(self, instance: Instance) -> bool:
+        """Whether obstacles or gaps of a sample are thinner than its cells resolve."""
+        return False
+
+    def centred(self, unknowns: Array, instance: Instance | None = None) -> Array:
+        """The solution with zero mean, where constants are free. ``instance``: its sample, where the domain differs
+        from sample to sample."""
         if not self.null_space:
             return unknowns
         return np.asarray(unknowns - (self.weights @ unknowns) / self.weights.sum())

@@ -47,6 +47,10 @@ class DiscreteEquation(ABC):
         """J d = -R(u), whose solution d is how far u is from the solution of the equation, nearly."""
         return self.linearised(u)
 
+    def counted(self, u: Array) -> Array:
+        """The unknowns that are part of the domain: all of them, where nothing is cut out of it."""
+        return u
+
     def amplified(self, u: Array, change: Array) -> float:
         """‖ |J(u)| change ‖ in units of ``size``, the most that changes of the unknowns by up to ``change`` add to the
         residual; equations whose matrix is not to be made have another way."""
@@ -82,6 +86,9 @@ class LinearEquation(DiscreteEquation):
 
     def correction(self, u: Array) -> System:
         return replace(self.system, rhs=self.precise_residual(u))
+
+    def counted(self, u: Array) -> Array:
+        return self.system.matrix.counted(u)
 
     def _varying(self, u: Array) -> Array:
         return u - self.level if self.level else u

@@ -63,7 +63,8 @@ class Matrix:
     """Values on a pattern. Two systems have the same matrix exactly when they hold the same object.
 
     ``null_space`` is a basis of the vectors v with A v = 0, where it is known to have any. ``layouts`` may hold the
-    same operator as a solver likes it, by the type of that layout.
+    same operator as a solver likes it, by the type of that layout. ``kept``: which unknowns are part of the domain,
+    where not all are; the others are coupled with none, and 0.
     """
 
     pattern: Pattern
@@ -71,6 +72,7 @@ class Matrix:
     properties: Properties
     null_space: tuple[Array, ...] = ()
     layouts: Mapping[type, Any] = field(default_factory=dict)
+    kept: NDArray[np.bool_] | None = None
 
     @property
     def made(self) -> bool:
@@ -84,14 +86,40 @@ class Matrix:
 
     @cached_property
     def smallest(self) -> float:
-        """The smallest entry, by absolute value; in parts, which stay in the cache."""
+        """The smallest entry, by absolute value, where unknowns were cut out the smallest that is not 0; in parts,
+        which stay in the cache."""
+        if self.kept is not None:
+            sizes = np.abs(self.values)
+            return float(sizes.min(where=sizes > 0.0, initial=self.largest))
         parts = range(0, len(self.values), PART)
         return float(min(np.abs(self.values[begin : begin + PART]).min() for begin in parts))
 
     @cached_property
     def total(self) -> float:
-        """The sum of its entries, 1ᵀA1."""
-        return float(self.values.sum())
+        """The sum of its entries, 1ᵀA1, over the unknowns that are kept."""
+        return float(self.couplings.sum())
+
+    @cached_property
+    def couplings(self) -> Array:
+        """Its values without the diagonal entries of unknowns that are cut out."""
+        if self.kept is None:
+            return self.values
+        values = self.values.copy()
+        values[self.pattern.diagonals[~self.kept]] = 0.0
+        return values
+
+    def counted(self, unknowns: Array) -> Array:
+        """The unknowns that are kept."""
+        return unknowns if self.kept is None else unknowns[self.kept]
+
+    def within(self, unknowns: Array) -> Array:
+        """The unknowns, 0 where they are cut out: iterations may leave rounding there."""
+        return unknowns if self.kept is None else np.where(self.kept, unknowns, 0.0)
+
+    @property
+    def constants(self) -> Array:
+        """1 at the unknowns that are kept, else 0."""
+        return np.ones(self.pattern.size) if self.kept is None else self.kept.astype(float)
 
     @property
     def singular(self) -> bool:

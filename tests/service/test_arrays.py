@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import signal
 from collections.abc import Iterator
 from pathlib import Path
+from threading import Event, Thread
 from typing import Any
 
 import httpx
@@ -194,3 +196,67 @@ def test_a_deleted_array_stays_in_its_stores(server: Server, client: Client) -> 
     assert _ask(server, "DELETE", f"/uploads/{upload['id']}").status_code == 204
     assert _ask(server, "GET", f"/{known}").status_code == 404
     assert pdemill.verify(job.results()["store"]["path"]).ok
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(900)
+def test_two_gigabytes_arrive_though_the_upload_is_killed_twice(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The client and the server are killed on the way; memory stays that of a few parts."""
+    monkeypatch.chdir(tmp_path)
+    values = np.lib.format.open_memmap("two.npy", "w+", "<f4", (512, 1024, 1024))  # sparse
+    values[7, 3, 5] = 1.0
+    values.flush()
+
+    class Killed(Exception):
+        pass
+
+    most, done = 0, Event()
+    with Server(tmp_path / "data", workers=1, PDEMILL_MAX_ARRAY_BYTES="3e9") as server:
+
+        def look() -> None:
+            nonlocal most
+            while not done.wait(0.2):
+                most = max(most, _memory(server))
+
+        before = _memory(server)
+        watcher = Thread(target=look)
+        watcher.start()
+        sent: list[int] = []
+
+        def watch(there: int, size: int) -> None:
+            sent.append(there)
+            if len(sent) in (300, 900):
+                raise Killed
+
+        try:
+            with server.client() as client:
+                for again in (False, True):
+                    with pytest.raises(Killed):
+                        client.upload("two.npy", watch)
+                    if not again:
+                        server.stop(signal.SIGKILL)
+                        server.start()
+                known = client.upload("two.npy", watch)
+            assert _ask(server, "GET", f"/{known}").json()["high"] == 1.0
+        finally:
+            done.set()
+            watcher.join()
+        assert len(sent) == len(set(sent)) == 2148
+    assert before > 10_000_000
+    assert most - before < 300_000_000
+
+
+def _memory(server: Server) -> int:
+    """Bytes of memory of all its processes."""
+    return sum(_anonymous(process) for processes in server.family().values() for process in processes)
+
+
+def _anonymous(process: int) -> int:
+    """Bytes of memory of a process that are no file's."""
+    try:
+        told = Path(f"/proc/{process}/status").read_text(encoding="utf-8")
+    except OSError:
+        return 0
+    return next((1024 * int(line.split()[1]) for line in told.splitlines() if line.startswith("RssAnon")), 0)

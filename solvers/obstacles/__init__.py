@@ -1,0 +1,1 @@
+"""What is cut out of boxes: one file per kind of obstacle."""
