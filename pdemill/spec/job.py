@@ -184,10 +184,10 @@ class Spec(Model):
                 continue
             path = ("splits", name, "design")
             scalars = self.placed_of(name)
-            if not scalars:
-                raise refuse(path, "has no numbers to place: nothing in params is drawn from one distribution", None)
             if split.design.of_all and (other := unplaced(self.problem)):
                 raise refuse(path, f"cannot place problem.{other}, which is not drawn by one number", None)
+            if not scalars:
+                raise refuse(path, "has no numbers to place: nothing in params is drawn from one distribution", None)
             if complaint := split.design.misfit({key: one.scalar for key, one in scalars.items()}, split.samples):
                 below, message = complaint
                 raise refuse((*path, *below), message, None)

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import Self
 
 from pdemill.draws import Draw, Place
+from pdemill.kept import MASK
 from pdemill.spec.field import Field, Function, Scalar
 from pdemill.spec.parts import all_fields
 from pdemill.spec.problem import Problem
@@ -51,7 +52,19 @@ def scalars_of(problem: Problem) -> dict[str, Placed]:
             key = next((key for key in (".".join(rest), ".".join(rest[-1:])) if key in function.parameters), None)
             if key is not None:
                 found[f"{channel}.{key}" if key else channel] = Placed(scalar, name)
-    return found
+    return found | dict(_of_obstacles(problem))
+
+
+def _of_obstacles(problem: Problem) -> Iterator[tuple[str, Placed]]:
+    """The random measures of obstacles, but for those of scattered ones."""
+    draw = _Noting(0, "", 0).at(ROOT)
+    levels = problem.obstacle_levels(draw)
+    for number, (path, level) in enumerate(levels.items()):
+        begin = f"{draw.at(path.replace('.', '/')).name}/"
+        for name, scalar in draw.noted:
+            key = name.removeprefix(begin).replace("/", "_")
+            if name.startswith(begin) and key in level.parameters:
+                yield f"{MASK}.{number}.{key}", Placed(scalar, name)
 
 
 def unplaced(problem: Problem) -> str | None:

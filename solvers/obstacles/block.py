@@ -31,7 +31,7 @@ class BlockObstacle(Shape):
         return super().objection(dimension)
 
     def outline(self, draw: Draw) -> Outline:
-        sizes = [drawn_number(length, draw.at("lengths").at(axis)) for axis, length in enumerate(self.lengths)]
+        sizes = [drawn_number(length, draw.at("length").at(axis)) for axis, length in enumerate(self.lengths)]
         named = zip(self.lengths, sizes, strict=True)
         drawn = {f"length_{axis}": size for axis, (length, size) in enumerate(named) if length.is_random}
 

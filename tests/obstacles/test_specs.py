@@ -125,3 +125,19 @@ def test_shapes_cut_what_they_enclose() -> None:
     (star,) = masks([STAR | {"harmonics": [{"order": 4, "cosine": 0.3}]}], samples=1)
     r, t = np.hypot(x - 0.5, y - 0.5), np.arctan2(y - 0.5, x - 0.5)
     assert np.array_equal(~star, r < 0.2 * (1 + 0.3 * np.cos(4 * t)))
+
+
+def test_designs_place_the_measures_of_obstacles() -> None:
+    def placed(**obstacle: Any) -> Any:
+        splits = {"train": 2, "sobol": {"samples": 8, "design": {"method": "sobol"}}}
+        problem = {"family": "poisson", "resolution": [16, 16], "domain": {"without": [obstacle]}}
+        return validate({"problem": problem, "splits": splits})
+
+    boxes = placed(shape="box", lengths=[{"uniform": [0.1, 0.3]}, 0.2], centre=[{"uniform": [0.3, 0.7]}, 0.5])
+    job = FieldJob(boxes)
+    drawn = [job.drawn("sobol", number)["params"] for number in range(8)]
+    assert job.parameters == ("mask.0.centre_0", "mask.0.length_0") == tuple(boxes.placed_of("sobol"))
+    for values, low, width in zip(np.array(drawn).T, (0.3, 0.1), (0.4, 0.2), strict=True):
+        assert sorted((8 * (values - low) / width).astype(int)) == list(range(8))
+    with pytest.raises(SpecError, match=r"cannot place problem\.domain\.without\.0\.of\.radius"):
+        placed(shape="scattered", of={"shape": "disk", "radius": {"uniform": [0.1, 0.2]}}, count=2)
