@@ -23,6 +23,7 @@ from pdemill.solvers.software import software
 from pdemill.solvers.stopwatch import Stopwatch
 from pdemill.spec.job import Spec
 from pdemill.spec.method import Method
+from pdemill.spec.parts import all_fields
 from pdemill.spec.problem import Problem
 from pdemill.spec.scalars import Placed
 from pdemill.store.fidelities import joined, shared_at
@@ -65,8 +66,17 @@ class Job(ABC):
 
     def solve(self, shard: Shard, report: Callable[[Progress], None]) -> tuple[ShardData, Stopwatch]:
         """The rows of a shard; a sample that cannot be certified is a failure in them, never an exception."""
-        found: tuple[ShardData, Stopwatch] = self.problem.discretisation.solve(self, shard, report)
-        return found
+        data, watch = self.problem.discretisation.solve(self, shard, report)
+        return replace(data, failures=tuple(self._with_rows(shard.split, one) for one in data.failures)), watch
+
+    def _with_rows(self, split: str, failure: Mapping[str, Any]) -> Mapping[str, Any]:
+        """A failure that tells which rows of users' arrays its sample takes."""
+        taken = [
+            f"row {value.row_of(split, failure['sample'])} of problem.{'.'.join(map(str, path))}"
+            for path, value in all_fields(self.problem)
+            if value.array_id
+        ]
+        return {**failure, "reason": f"{failure['reason']} ({', '.join(taken)})"} if taken else failure
 
     @property
     def resolved_only(self) -> tuple[str, ...]:

@@ -143,6 +143,10 @@ class Field(Model):
         """The id of the user's array that it takes its values from; empty where there is none."""
         return ""
 
+    def row_of(self, split: str, sample: int) -> int:
+        """The row of that array that a sample of a split takes."""
+        raise LookupError("it takes its values from no array")
+
     @property
     def cells(self) -> tuple[int, ...] | None:
         """The cells along each axis that it has one value each for, where it is given by such values."""

@@ -126,10 +126,7 @@ class OwnArray(Field):
         return (0, self._array.facts.shape[0]) if self.rows is None else self.rows[split]
 
     def realise(self, draw: Draw) -> Function:
-        begin, end = self._range(draw.split)
-        if draw.sample >= end - begin:
-            raise ArrayError(f"sample {draw.sample} of {draw.split} has no row: there are {end - begin}")
-        number = begin + int(self._order(end - begin)[draw.sample])
+        number = self.row_of(draw.split, draw.sample)
 
         def evaluate(points: Points) -> Array:
             return self._on(points, self._array.row(number))
@@ -139,6 +136,13 @@ class OwnArray(Field):
             return np.asarray((_coarse(self._array.row(number)) - middle) / width)
 
         return Function(evaluate, True, features, {"row": float(number)})
+
+    def row_of(self, split: str, sample: int) -> int:
+        """The row that a sample of a split takes."""
+        begin, end = self._range(split)
+        if sample >= end - begin:
+            raise ArrayError(f"sample {sample} of {split} has no row: there are {end - begin}")
+        return begin + int(self._order(end - begin)[sample])
 
     def _order(self, rows: int) -> Sequence[int] | NDArray[np.intp]:
         """The numbers of rows in the order in which samples take them."""

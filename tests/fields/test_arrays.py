@@ -278,6 +278,14 @@ def test_rows_are_shuffled_by_a_seed_whatever_the_number_of_samples(here: Path) 
     assert pdemill.verify("a.zarr").ok
 
 
+def test_failed_samples_are_told_by_their_rows(here: Path) -> None:
+    failed = pdemill.generate({**_with(shuffle=3), "certify": {"error_rtol": 1e-12}}, "a.zarr", workers=0).failures
+    rows = stored(here / "a.zarr")["params"][:, 0].astype(int)
+    assert len(failed) == 12
+    for failure in failed:
+        assert failure.reason.endswith(f" (row {rows[failure.sample]} of problem.coefficient)")
+
+
 def test_a_file_of_the_form_of_pdebench_is_read_as_it_is(here: Path) -> None:
     """2D_DarcyFlow_beta*.hdf5: nu [N, x, y], tensor [N, 1, x, y] and coordinates."""
     with h5py.File("2D_DarcyFlow_beta1.0_Train.hdf5", "w") as file:
