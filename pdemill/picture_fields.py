@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 import zarr
+from matplotlib import colormaps
 from matplotlib.tri import Triangulation
 from numpy.typing import NDArray
 
@@ -65,8 +66,7 @@ class Fields(Panels):
         else:
             plane = values[:, :, values.shape[2] // 2] if values.ndim == 3 else values
             x, y = self._array("x"), self._array("y")
-            scale = {"cmap": colours, "vmin": low, "vmax": high}
-            ax.set_facecolor(CUT)
+            scale: dict[str, Any] = {"cmap": colormaps[colours].with_extremes(bad=CUT), "vmin": low, "vmax": high}
             shown = ax.imshow(plane.T, origin="lower", extent=(0, x[0] + x[-1], 0, y[0] + y[-1]), **scale)
         colour_bar(figure, ax, shown)
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from itertools import product
 from operator import index as as_index
-from typing import Any, SupportsIndex
+from typing import Any, Literal, SupportsFloat, SupportsIndex
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,6 +17,7 @@ from pdemill.draws import Draw
 from pdemill.errors import IncompleteStore, StoreError
 from pdemill.reader.dataset import FIELDS, Dataset, Sample
 from pdemill.reader.indexing import Numbers, number_of, numbers_of
+from pdemill.reader.normaliser import Normaliser
 from pdemill.spec.domain import BOX_SIDES
 from pdemill.store.root import is_pointwise
 
@@ -39,14 +40,22 @@ class Sensors:
     @classmethod
     def parse(cls, given: Mapping[str, Any]) -> Sensors:
         """Raises ValueError."""
+        if not isinstance(given, Mapping):
+            raise ValueError(f'sensors are told by keys, such as {{"random": 32}}, not {given!r:.60}')
         if strange := given.keys() - KEYS:
             raise ValueError(f"sensors have no {min(strange)}: they have {', '.join(sorted(KEYS))}")
         if ("points" in given) == ("random" in given):
             raise ValueError("sensors are at given points, or at so many random ones: give one of points and random")
-        count, seed = (as_index(given.get(name, least)) for name, least in (("random", 1), ("seed", 0)))
-        points = np.asarray(given.get("points", [[0.0]]), float)
+        try:
+            points = np.asarray(given.get("points", [[0.0]]), float)
+        except (TypeError, ValueError):
+            points = np.empty(0)
         if points.ndim != 2 or not points.size or not np.isfinite(points).all():
             raise ValueError("the points of sensors are a list of places, such as [[0.5, 0.25], [0.1, 0.9]]")
+        try:
+            count, seed = (as_index(given.get(name, least)) for name, least in (("random", 1), ("seed", 0)))
+        except TypeError:
+            raise ValueError("random, so many sensors, and their seed are integers") from None
         if not 1 <= max(count, len(points)) <= MOST or count < 1 or not 0 <= seed < 2**63:
             raise ValueError(f"there are 1 to {MOST:,} sensors, and their seed is a number from 0 to 2^63 - 1")
         of, how = given.get("of", "y"), given.get("interpolate", "linear")
@@ -68,8 +77,9 @@ class Observed:
     """
 
     def __init__(self, data: Dataset, sensors: Mapping[str, Any], noise: float = 0.0) -> None:
-        self.data, self.sensors, self.noise = data, Sensors.parse(sensors), float(noise)
+        self.data, self.sensors = data, Sensors.parse(sensors)
         self._given = dict(sensors)
+        self.noise = float(noise) if isinstance(noise, SupportsFloat) else np.nan
         if not 0.0 <= self.noise < np.inf:
             raise ValueError(f"noise is a number from 0, not {noise!r}")
         problem = data.attributes["spec"]["problem"]
@@ -124,6 +134,25 @@ class Observed:
         places = numbers_of(indices, len(self), "sample")
         numbers = self.data.numbers[places].tolist()
         return [self._seen(one, n) for one, n in zip(self.data.__getitems__(places.tolist()), numbers, strict=True)]
+
+    @property
+    def numbers(self) -> NDArray[np.intp]:
+        """The numbers of its samples in the split."""
+        return self.data.numbers
+
+    @property
+    def channels(self) -> tuple[str, ...]:
+        """Names along the channel axis of x."""
+        return self.data.channels
+
+    @property
+    def solution_channels(self) -> tuple[str, ...]:
+        """Names along the channel axis of y, and of what is seen of it."""
+        return self.data.solution_channels
+
+    def normaliser(self, key: Literal["x", "y"]) -> Normaliser:
+        """The normaliser of the store."""
+        return self.data.normaliser(key)
 
     def places(self, number: int) -> NDArray[np.float64]:
         """Where the sensors of a sample of the split are, [P, d]."""

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from pydantic import BeforeValidator, Field
 
 from pdemill.draws import Draw
+from pdemill.errors import Path
 from pdemill.kept import SIDE
 from pdemill.solvers.box_shaped import BoxShaped
 from pdemill.solvers.discretisers.whole_fields import WholeFields
@@ -100,6 +101,9 @@ class BoxPlace(WholeBoxPlace):
         found = self.boundary.resolved(super().sides)
         own = self.boundary.root.get(SIDE) or Neumann.model_validate({"neumann": 0.0})
         return {**found, SIDE: own} if self.domain.without else found
+
+    def side_path(self, side: str) -> Path:
+        return ("boundary", SIDE) if side == SIDE else super().side_path(side)
 
     def side_axes(self, side: str) -> int:
         return self.dimension if side == SIDE else super().side_axes(side)

@@ -141,3 +141,10 @@ def test_designs_place_the_measures_of_obstacles() -> None:
         assert sorted((8 * (values - low) / width).astype(int)) == list(range(8))
     with pytest.raises(SpecError, match=r"cannot place problem\.domain\.without\.0\.of\.radius"):
         placed(shape="scattered", of={"shape": "disk", "radius": {"uniform": [0.1, 0.2]}}, count=2)
+
+
+def test_another_condition_on_obstacles_in_a_split_is_told_by_its_path() -> None:
+    problem = {"family": "poisson", "resolution": [16, 16], "domain": {"without": [DISK]}}
+    splits = {"train": 2, "test": {"samples": 2, "problem": {"boundary": {"obstacles": {"dirichlet": 1}}}}}
+    with pytest.raises(SpecError, match=r"^splits\.test\.problem\.boundary\.obstacles"):
+        validate({"problem": problem, "splits": splits})

@@ -103,3 +103,24 @@ def test_a_mask_of_ones_own_cuts_its_cells_on_every_grid(tmp_path: Path) -> None
     assert np.array_equal(fine.kept(instance), np.kron(solid[1], np.ones((2, 2, 2))) == 0.0)
     assert grid.order_of(instance) == 2
     assert grid.coarsened() is None
+
+
+def test_statistics_beside_exports_and_pictures_are_of_what_is_kept(tmp_path: Path) -> None:
+    from io import BytesIO
+
+    import yaml
+    from matplotlib.image import imread
+
+    from pdemill.service.pages.pictures import paint
+
+    store = tmp_path / "store"
+    pdemill.generate(CASES["constant"] | {"certify": {"refine": 0}}, store, workers=0)
+    pdemill.export(store, tmp_path / "out", to="well")
+    told = yaml.safe_load((tmp_path / "out" / "stats.yaml").read_text())
+    of_store = pdemill.open(store).attributes["stats"]
+    for channel in ("source", "mask", "u"):
+        name = f"solution/{channel}" if channel == "u" else f"input/{channel}"
+        assert told["mean"][channel] == pytest.approx(of_store[name]["mean"], rel=1e-6, abs=1e-9)
+        assert told["std"][channel] == pytest.approx(of_store[name]["std"], rel=1e-6)
+    picture = imread(BytesIO(paint(store, "train", 0, "light")))
+    assert (np.abs(picture - [0.65, 0.65, 0.65, 1.0]) < 0.01).all(axis=2).mean() > 0.01  # cut cells, on any page

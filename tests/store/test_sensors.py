@@ -52,6 +52,9 @@ def test_places_and_noise_are_those_of_the_sample_however_it_is_asked_for(plane:
             np.testing.assert_array_equal(again[key][5 - number], one[number][key])
     chosen = pdemill.open(plane, where="sample_id >= 3", sensors=told, noise=0.1)
     np.testing.assert_array_equal(chosen[0]["observed"], one[3]["observed"])
+    assert chosen.numbers.tolist() == [3, 4, 5]
+    assert chosen.solution_channels == ("u",)
+    assert abs(data.normaliser("y").encode(data[:]["y"]).mean()) < 1e-4
     assert (one[0]["sensors"] != one[1]["sensors"]).all()
     assert (one[0]["sensors"] != pdemill.open(plane, sensors={**told, "seed": 5})[0]["sensors"]).all()
     assert (one[0]["sensors"] != pdemill.open(plane, "test", sensors=told)[0]["sensors"]).all()
@@ -87,6 +90,9 @@ def test_trajectories_are_seen_at_all_times_across_the_seam(tmp_path: Path) -> N
         ({"random": 3, "grid": 2}, "sensors have no grid"),
         ({"random": 3, "of": "z"}, "of x or y"),
         ({"random": 3, "interpolate": "cubic"}, "linear or nearest"),
+        (5, "sensors are told by keys"),
+        ({"random": 1.5}, "are integers"),
+        ({"points": [["a", "b"]]}, "a list of places"),
         ({"points": [0.1, 0.2]}, "a list of places"),
         ({"points": [[0.1]]}, "have 1 coordinates, the box 2"),
         ({"points": [[0.1, 0.1], [2.1, 0.2]]}, r"sensor 1 at \[2.1, 0.2\] is outside the box \[0, 2\] x \[0, 1\]"),
@@ -100,6 +106,8 @@ def test_sensors_that_cannot_be_are_refused(given: Mapping[str, Any], words: str
 def test_what_has_no_grid_and_what_goes_with_nothing_is_refused(plane: Path, tmp_path: Path) -> None:
     with pytest.raises(ValueError, match="noise is of what sensors see"):
         pdemill.open(plane, noise=0.1)  # type: ignore[call-overload]
+    with pytest.raises(ValueError, match="noise is a number from 0, not 'a'"):
+        pdemill.open(plane, sensors={"random": 1}, noise="a")  # type: ignore[call-overload]
     with pytest.raises(ValueError, match="leave window, pairs and follow out"):
         pdemill.open(plane, sensors={"random": 1}, window=(1, 1))  # type: ignore[call-overload]
     points = {

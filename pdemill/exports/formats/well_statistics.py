@@ -6,7 +6,7 @@ every field, a number or, for vectors, one per component.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from math import hypot
 from operator import add
 from pathlib import Path
@@ -17,6 +17,7 @@ import yaml
 from numpy.typing import NDArray
 
 from pdemill.exports.source import Part, Source
+from pdemill.kept import MASK, SIDE
 from pdemill.store.moments import Moments
 
 FILE = "stats.yaml"
@@ -28,7 +29,8 @@ def write_statistics(
     """Write those of the certified samples of the first split, that to train on.
 
     ``mean``, ``std`` and ``rms`` of all values; ``mean_delta``, ``std_delta`` and ``rms_delta`` of the differences from
-    one state to the next of what varies in time, 0 where there is one state alone.
+    one state to the next of what varies in time, 0 where there is one state alone. Solutions around obstacles count
+    where the domain is kept, as in the store's own statistics.
     """
     values: dict[str, list[Moments]] = {}
     steps: dict[str, list[Moments]] = {}
@@ -38,7 +40,7 @@ def write_statistics(
             _add(values, name, [part.fields["x"][:, number]])
         for name, numbers in channels.items():
             states = [_states(source, part, number) for number in numbers]
-            _add(values, name, states)
+            _add(values, name, [_within(source, part, state) for state in states])
             _add(steps, name, [np.diff(state, axis=1) for state in states])
     found = {
         key: {name: told if name in vectors else told[0] for name, told in numbers.items()}
@@ -54,8 +56,16 @@ def _states(source: Source, part: Part, number: int) -> NDArray[Any]:
     return channel.astype(np.float64) if source.in_time else channel[:, None].astype(np.float64)
 
 
-def _add(total: dict[str, list[Moments]], name: str, components: Sequence[NDArray[Any]]) -> None:
-    found = [Moments.of(rows) if rows.size else Moments() for rows in components]
+def _within(source: Source, part: Part, states: NDArray[Any]) -> Iterable[NDArray[Any]]:
+    """The values of the cells that are in no obstacle, sample by sample."""
+    if SIDE not in source.attributes.get("sides", ()):
+        return states
+    kept = part.fields["x"][:, source.attributes["input_channels"].index(MASK)] > 0.0
+    return [state[:, cells] for state, cells in zip(states, kept, strict=True)]
+
+
+def _add(total: dict[str, list[Moments]], name: str, components: Sequence[Iterable[NDArray[Any]]]) -> None:
+    found = [Moments.of(rows for rows in component if rows.size) for component in components]
     total[name] = list(map(add, total[name], found)) if name in total else found
 
 
