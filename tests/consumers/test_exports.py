@@ -92,8 +92,9 @@ def test_the_well_reads_inputs_as_constant_and_solutions_as_the_step_to_come(dar
     assert found.to_xarray(backend="numpy")["u"].shape == (40, 1, 16, 12)
     normal = pytest.importorskip("the_well.data.normalization").ZScoreNormalization
     told = the_well.WellDataset(
-        n_steps_input=0, n_steps_output=1, **{**options, "use_normalization": True}, normalization_type=normal
-    )
+        n_steps_input=0, n_steps_output=1, **{**options, "use_normalization": True},
+        normalization_path="stats.yaml", normalization_type=normal,
+    )  # fmt: skip
     own = truth.normaliser("y")
     assert torch.allclose(
         told[3]["output_fields"][0, ..., 0], torch.from_numpy(own.encode(truth[3]["y"])[0]), atol=1e-5
