@@ -7,6 +7,8 @@ An array's id is the SHA-256 of its type, its shape and its values, whatever fil
 from __future__ import annotations
 
 import json
+import struct
+import zlib
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from hashlib import sha256
@@ -36,6 +38,7 @@ MOST_PACKED = 1 << 32
 """Bytes of an array in an NPZ file, which is unpacked in memory."""
 UNREADABLE = (
     ArrayError, OSError, ValueError, KeyError, TypeError, EOFError, MemoryError, SyntaxError, BadZipFile, TokenError,
+    RuntimeError, struct.error, zlib.error,
 )  # fmt: skip
 """What reading files that are no arrays raises."""
 _BLOCK = 1 << 24

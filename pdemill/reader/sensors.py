@@ -128,7 +128,7 @@ class Observed:
             place = number_of(as_index(index), len(self), "sample")
             return self._seen(self.data[place], int(self.data.numbers[place]))
         numbers = numbers_of(index, len(self), "sample")
-        return _stacked(self.__getitems__(numbers.tolist())) if len(numbers) else self.data[numbers]
+        return _stacked(self.__getitems__(numbers.tolist())) if len(numbers) else self._none()
 
     def __getitems__(self, indices: Sequence[int]) -> list[Sample]:
         places = numbers_of(indices, len(self), "sample")
@@ -153,6 +153,13 @@ class Observed:
     def normaliser(self, key: Literal["x", "y"]) -> Normaliser:
         """The normaliser of the store."""
         return self.data.normaliser(key)
+
+    def _none(self) -> Sample:
+        """A batch of no samples."""
+        batch, (count, axes) = self.data[[]], self.places(0).shape
+        channels = batch[self.sensors.of].shape[1:-axes]
+        return {**batch, "sensors": np.empty((0, count, axes), np.float32),
+                "observed": np.empty((0, *channels, count), np.float32)}  # fmt: skip
 
     def places(self, number: int) -> NDArray[np.float64]:
         """Where the sensors of a sample of the split are, [P, d]."""

@@ -387,6 +387,7 @@ class _Evil:
         b"\x80\x02ctorch.storage\n_load_from_bytes\n(X\x01\x00\x00\x001tR.",
         b"\x80\x02ccollections\nOrderedDict\n)R}(X\x01\x00\x00\x00aK\x01ub.",
         b"\x80\x02c", b"", b"\x80\x02(", b"\x80\x02r\xff\xff\xff\xff.", b"\x80\x04\x8d" + b"\xff" * 7 + b"\x00abc.",
+        b"\x80\x02X\x01", b"\x80\x02G\x00",
         pickled(tensor((12, 16, 12), (192, 12, 1), 10**9)),
         pickled(tensor((10**12, 16, 12), (0, 12, 1), K.size)),
         pickled(tensor((12, 16, 13), (192, 12, 1), K.size)),
@@ -411,6 +412,13 @@ def test_archives_that_are_packed_or_of_another_kind_are_refused(here: Path) -> 
     Path("old.pt").write_bytes(pickle.dumps(119547037146038801333356, 2))
     with zipfile.ZipFile("none.pt", "w") as file:
         file.writestr("k/other", b"")
-    for name in ("packed.pt", "long.pt", "old.pt", "none.pt"):
+    np.savez_compressed("damaged.npz", k=K)
+    damaged = bytearray(Path("damaged.npz").read_bytes())
+    damaged[200:210] = bytes(10)
+    Path("damaged.npz").write_bytes(damaged)
+    saved("locked.pt", whole, K.tobytes())
+    locked = Path("locked.pt").read_bytes()
+    Path("locked.pt").write_bytes(locked.replace(b"PK\x01\x02\x14\x03\x14\x00\x00", b"PK\x01\x02\x14\x03\x14\x00\x01"))
+    for name in ("packed.pt", "long.pt", "old.pt", "none.pt", "damaged.npz#/k", "locked.pt"):
         with pytest.raises(SpecError, match=r"^problem\.coefficient\.file: "):
             load_spec(_with(file=name))

@@ -53,6 +53,7 @@ def test_places_and_noise_are_those_of_the_sample_however_it_is_asked_for(plane:
     chosen = pdemill.open(plane, where="sample_id >= 3", sensors=told, noise=0.1)
     np.testing.assert_array_equal(chosen[0]["observed"], one[3]["observed"])
     assert chosen.numbers.tolist() == [3, 4, 5]
+    assert {key: values.shape[1:] for key, values in data[[]].items()} == {k: v.shape for k, v in one[0].items()}
     assert chosen.solution_channels == ("u",)
     assert abs(data.normaliser("y").encode(data[:]["y"]).mean()) < 1e-4
     assert (one[0]["sensors"] != one[1]["sensors"]).all()
