@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pdemill.addresses import shown
+from pdemill.arguments import listed
 from pdemill.errors import StoreError
 from pdemill.reader.dataset import Dataset, Sample
 from pdemill.reader.indexing import Numbers, number_of, numbers_of
@@ -68,7 +69,7 @@ def paired(
     """
     own = Dataset(store, split, api_key)
     known = list(own.attributes.get("fidelities", {}))
-    wanted = ["", *known] if fidelities is None else list(fidelities)
+    wanted = ["", *known] if fidelities is None else list(listed("fidelities", fidelities, "names"))
     if strange := [name for name in wanted if name not in ("", *known)]:
         there = f"it has {', '.join(known)}" if known else "it has one alone"
         raise StoreError(f"{shown(own.store)} has no fidelity {strange[0]!r}; {there}")

@@ -170,7 +170,8 @@ class Observed:
         return np.asarray(levels.reshape(count, -1) * self._lengths)
 
     def _draw(self, number: int, name: str) -> Draw:
-        return Draw(self.sensors.seed, self.data.split, number, f"sensors/{name}")
+        split = self.data.split.partition("@")[0]  # at all fidelities a sample is seen at the same places
+        return Draw(self.sensors.seed, split, number, f"sensors/{name}")
 
     def _seen(self, sample: Sample, number: int) -> Sample:
         places = self.places(number)

@@ -111,8 +111,13 @@ def unlike(base: Problem, other: Problem) -> tuple[Path, str] | None:
             return (name,), "cannot be another one in a split: fields of the equation and data of sides can"
     drawn, here = dict(_drawn(base)), dict(_drawn(other))
     for path in {**drawn, **here}:
-        if drawn.get(path) != here.get(path):
-            told = "is drawn" if drawn.get(path) else "is not drawn"
+        if path not in drawn or path not in here:
+            return (
+                path,
+                "is not alike in the problem of the spec: of sides the data can be other ones, not the conditions",
+            )
+        if drawn[path] != here[path]:
+            told = "is drawn" if drawn[path] else "is not drawn"
             return path, f"{told} in the problem of the spec: all splits have the same channels"
     return None
 

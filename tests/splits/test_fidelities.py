@@ -136,6 +136,10 @@ def test_pairs_are_read_together(made: Path) -> None:
     assert [data.split for data in pdemill.paired(root, "ood").datasets] == ["ood", "ood@16", "ood@loose"]
     params = [np.concatenate([d.column(s, "params") for s in d.shards]) for d in pairs.datasets]
     assert np.array_equal(params[0], params[1])
+    here, there = (pdemill.open(root, split, sensors={"random": 4})[2] for split in ("train@16", "train"))
+    assert np.array_equal(here["sensors"], there["sensors"])
+    with pytest.raises(ValueError, match="fidelities should be a list of names"):
+        pdemill.paired(root, fidelities="16")
     with pytest.raises(StoreError, match="has no fidelity '32'; it has 16, loose"):
         pdemill.paired(root, fidelities=["32", ""])
 
