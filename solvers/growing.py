@@ -27,7 +27,7 @@ from pdemill.store.disk import NO_LINKS, LocalDisk
 from pdemill.store.layout import MEASURED, SCHEMA, Shard
 from pdemill.store.manifest import FOLDER, name_of
 from pdemill.store.placing import make_folders, remove, sync_folder, write_durably, write_once
-from pdemill.store.root import ROOT, read_attributes
+from pdemill.store.root import ROOT, attributes_of, read_attributes
 from pdemill.store.store import Store
 
 FILE = f"{FOLDER}/grows.json"
@@ -103,6 +103,7 @@ def grow(
     here = as_smaller(store, splits, attributes)
     here.check_same_job(other_versions)
     store = store.as_begun(attributes["spec_sha256"])
+    _require_same_plan(job, store, attributes)
     if other_versions and store.made_with:
         compare(job, here)
     make_folders(store.disk, FOLDER)
@@ -120,6 +121,22 @@ def grow(
                     sync_folder(store.disk, name.rpartition("/")[0])
         write_durably(store.disk, ROOT, store.metadata[ROOT])
     return store, Grown(kept, sum(map(len, again)))
+
+
+def _require_same_plan(job: Job, store: Store, attributes: Mapping[str, Any]) -> None:
+    """Raise StoreMismatch where new splits have problems that the method of the store does not solve."""
+    for name in job.fidelities():
+        now, then = (attributes_of(of, f"@{name}")["plan"] for of in (store.layout.attributes, attributes))
+        if now != then:
+            at = f" at fidelity {name}" if name else ""
+            raise StoreMismatch(
+                f"the samples of the store are solved by {_plan(then)}{at}, and with the new splits by {_plan(now)}: "
+                f"make another store"
+            )
+
+
+def _plan(plan: Mapping[str, Any]) -> str:
+    return f"{plan['method']} (refined by {plan['refined']})" if "refined" in plan else str(plan["method"])
 
 
 def _sorted(job: Job, store: Store, smaller: Store, splits: Mapping[str, int]) -> tuple[list[Shard], list[Shard]]:

@@ -283,3 +283,15 @@ def test_designs_grow_where_they_can_be_extended(tmp_path: Path) -> None:
     pdemill.generate(placed(6, "latin_hypercube"), tmp_path / "l.zarr", workers=0)
     with pytest.raises(StoreMismatch, match="placed by latin_hypercube, which cannot be extended"):
         pdemill.generate(placed(14, "latin_hypercube"), tmp_path / "l.zarr", workers=0)
+
+
+def test_a_split_that_needs_another_method_is_refused(tmp_path: Path) -> None:
+    small = {"problem": {"family": "darcy", "resolution": [64, 64]}, "splits": {"train": 2}}
+    varies = {"coefficient": {"field": "expression", "formula": "1+x"}}
+    pdemill.generate(small, tmp_path / "s.zarr", workers=0)
+    before = pdemill.verify(tmp_path / "s.zarr", samples=0).content
+    with pytest.raises(StoreMismatch, match=r"are solved by fft .* and with the new splits by direct"):
+        pdemill.generate(
+            {**small, "splits": {"train": 2, "ood": {"samples": 2, "problem": varies}}}, tmp_path / "s.zarr", workers=0
+        )
+    assert pdemill.verify(tmp_path / "s.zarr", samples=0).content == before
