@@ -81,6 +81,17 @@ def require_larger(spec: Spec, attributes: Mapping[str, Any], called: str) -> No
         raise StoreMismatch(f"{called} is of the same spec, or of one that differs in more than its splits")
 
 
+def require_grown(job: Job, store: Store) -> None:
+    """Raise StoreMismatch for a store that would have to grow first."""
+    if store.disk.exists(ROOT):
+        attributes = json.loads(store.disk.read(ROOT)).get("attributes", {})
+        if "spec_sha256" in attributes and smaller_splits(job.spec, attributes) is not None:
+            raise StoreMismatch(
+                "the store has smaller splits, and grows by one run: begin that without a part (--until 0s ends it at "
+                "once), then start the parts"
+            )
+
+
 def as_smaller(store: Store, splits: Mapping[str, int], attributes: Mapping[str, Any]) -> Store:
     """The store as it was before it grew."""
     told = {**store.layout.attributes, "spec": attributes["spec"], "spec_sha256": attributes["spec_sha256"]}

@@ -193,6 +193,14 @@ class Spec(Model):
                 raise refuse((*path, *below), message, None)
         return self
 
+    @field_validator("fidelities", mode="before")
+    @classmethod
+    def _fidelities_have_names(cls, fidelities: Any) -> Any:
+        """YAML reads a name such as 128 as a number."""
+        if not isinstance(fidelities, dict):
+            return fidelities
+        return {str(k) if isinstance(k, int) and not isinstance(k, bool) else k: v for k, v in fidelities.items()}
+
     @field_validator("fidelities")
     @classmethod
     def _fidelity_names(cls, fidelities: dict[str, Fidelity]) -> dict[str, Fidelity]:

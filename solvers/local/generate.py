@@ -58,7 +58,11 @@ def generate(
     with locked(root, shared=part is not None) as lock:
         job, store = open_work(root, spec)
         require_empty_or_ours(root, store)
-        store, grown = growing.grow(job, store, other_versions, require_same_draws) if part is None else (store, None)
+        grown = None
+        if part is None:
+            store, grown = growing.grow(job, store, other_versions, require_same_draws)
+        else:
+            growing.require_grown(job, store)
         if lengthen is not None:
             if store.disk.exists(ROOT):
                 store.check_same_job(other_versions=True)

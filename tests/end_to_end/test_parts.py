@@ -74,6 +74,15 @@ def test_a_store_is_lengthened_by_one_run(tmp_path: Path) -> None:
         pdemill.generate(SPEC, tmp_path / "store.zarr", part="1/2", lengthen=tmp_path)
 
 
+def test_a_store_grows_by_one_run(tmp_path: Path) -> None:
+    out, larger = tmp_path / "store.zarr", {**SPEC, "splits": {"train": 60, "test": 5}}
+    pdemill.generate(SPEC, out, workers=0, until="0s")
+    with pytest.raises(StoreError, match="begin that without a part"):
+        pdemill.generate(larger, out, workers=0, part="1/2")
+    pdemill.generate(larger, out, workers=0, until="0s")
+    assert [pdemill.generate(larger, out, workers=0, part=f"{k}/2").elsewhere for k in (1, 2)] == [28, 0]
+
+
 @pytest.mark.slow
 def test_parts_at_once(alone: str, tmp_path: Path) -> None:
     runs = [_begin(tmp_path, "--part", f"{number}/3") for number in (1, 2, 3)]

@@ -216,3 +216,8 @@ def test_what_cannot_be_is_told_where_it_stands(fidelities: Any, message: str) -
     with pytest.raises(SpecError) as error:
         validate({**SPEC, "fidelities": fidelities})
     assert message in str(error.value)
+
+
+def test_names_may_be_read_as_numbers() -> None:
+    spec = {**SPEC, "fidelities": {16: {"resolution": [16, 16]}}}
+    assert list(validate(spec).fidelities) == ["16"]
