@@ -10,7 +10,7 @@ from pdemill.store.disk import Disk, Readable
 from pdemill.store.manifest import FOLDER
 from pdemill.store.placing import make_folders, write_durably
 
-FILE = f"{FOLDER}/run.json"
+FILE = f"{FOLDER}/run"
 """The last run of a store; nothing in the store depends on it."""
 RUN = "run"
 """The key of a manifest's ``run`` that tells it."""

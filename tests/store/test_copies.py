@@ -16,6 +16,7 @@ import pytest
 import pdemill
 from pdemill.errors import IncompleteStore, PdemillError
 from pdemill.inspect import report
+from pdemill.store import runs
 from pdemill.verification import Verification
 from tests.sampling import sample
 
@@ -78,6 +79,8 @@ def to_folder(file: Path) -> None:
 @pytest.mark.parametrize("how", sample([Path.unlink, emptied, halved, to_folder], halved))
 def test_a_file_that_was_not_copied_or_not_in_full(store: Path, tmp_path: Path, how: Callable[[Path], Any]) -> None:
     for name in sorted(p.relative_to(store) for p in store.rglob("*") if p.is_file()):
+        if str(name) == runs.FILE:  # nothing depends on it
+            continue
         copied = Path(shutil.copytree(store, tmp_path / "copy.zarr"))
         how(copied / name)
         everything(copied, tmp_path)

@@ -163,7 +163,7 @@ FORGERIES: list[tuple[str, str, Forge, str]] = [
     ("box", "stated", array("stored_error", set_to(1e-3)), "is above certify.stored_rtol"),
     ("box", "flags", array("flags", set_to(1)), "its flags are not what the stored numbers give: peclet"),
     ("mesh", "flags", array("flags", set_to(8)), "its flags are not what the stored numbers give: level"),
-    ("exact", "unknown flag", array("flags", set_to(64)), "the stored numbers give: an unknown bit"),
+    ("exact", "unknown flag", array("flags", set_to(128)), "the stored numbers give: an unknown bit"),
     ("box", "flags told", manifest("summary", "flagged", to=3), "its summary does not follow from the rows: flagged"),
     ("points", "flags", array("flags", set_to(2)), "its flags are not what the stored numbers give: estimate"),
     ("points", "points", array("points", times(0.99)), "sample 1 of train: its points are not those of the spec"),
