@@ -5,7 +5,8 @@ from __future__ import annotations
 import asyncio
 import logging
 from base64 import urlsafe_b64decode, urlsafe_b64encode
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
+from contextlib import contextmanager
 from functools import partial
 from hashlib import sha256
 from pathlib import Path
@@ -83,34 +84,36 @@ def submit(
 
 def _lengthened(state: AppState, owner: Owner, spec: Spec, store: Path, job: str) -> None:
     """Note in a store that is not there yet that it goes on from that of a job. Raises Refusal where it cannot."""
-    row, _ = find_job(state, owner, job)
-    shorter = find_store(state, row.dataset)
-    try:
-        attributes = read_attributes(shorter)
-        lengthening.require_longer(spec, attributes, f"the store of {job}")
+    with _of_another(state, owner, job, "lengthen") as (shorter, attributes, called):
+        lengthening.require_longer(spec, attributes, called)
         if reason := lengthening.obstacle(attributes, Origin(software(), machine())):
-            raise StoreMismatch(f"the store of {job} cannot be lengthened: {reason}")
+            raise StoreMismatch(f"{called} cannot be lengthened: {reason}")
         if not (store / ROOT).exists():
             store.mkdir(exist_ok=True)
             lengthening.begin(store, spec, shorter)
-    except StoreError as error:
-        raise Refusal(422, str(error), [Detail(parameter="lengthen", detail=str(error))]) from None
 
 
 def _grown(state: AppState, owner: Owner, spec: Spec, store: Path, job: str) -> None:
     """Note in a store that is not there yet that it takes over those of a job. Raises Refusal where it cannot."""
-    row, _ = find_job(state, owner, job)
-    smaller = find_store(state, row.dataset)
-    try:
-        attributes = read_attributes(smaller)
-        growing.require_larger(spec, attributes, f"the store of {job}")
+    with _of_another(state, owner, job, "grow") as (smaller, attributes, called):
+        growing.require_larger(spec, attributes, called)
         if difference := Origin.of(attributes).difference(Origin(software(), machine())):
-            raise StoreMismatch(f"the store of {job} cannot grow: it was made with {difference}")
+            raise StoreMismatch(f"{called} cannot grow: it was made with {difference}")
         if not (store / ROOT).exists():
             store.mkdir(exist_ok=True)
             growing.begin(store, smaller)
+
+
+@contextmanager
+def _of_another(state: AppState, owner: Owner, job: str, parameter: str) -> Iterator[tuple[Path, dict[str, Any], str]]:
+    """The store of a job that a ``parameter`` names, its attributes, and what it is called; what is wrong with it is
+    told of the parameter."""
+    row, _ = find_job(state, owner, job)
+    store = find_store(state, row.dataset)
+    try:
+        yield store, read_attributes(store), f"the store of {job}"
     except StoreError as error:
-        raise Refusal(422, str(error), [Detail(parameter="grow", detail=str(error))]) from None
+        raise Refusal(422, str(error), [Detail(parameter=parameter, detail=str(error))]) from None
 
 
 def named(name: str) -> str:

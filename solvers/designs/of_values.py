@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import abstractmethod
 from collections.abc import Mapping, Sequence
 from typing import Annotated
 
@@ -36,9 +37,9 @@ class OfValues(Design):
                     return ("values", name, number), told
         return self.miscounted(samples)
 
+    @abstractmethod
     def miscounted(self, samples: int) -> tuple[tuple[str | int, ...], str] | None:
         """The fault of so many samples; None where they are right."""
-        raise NotImplementedError
 
     def lists(self, chosen: Sequence[str]) -> list[tuple[float, ...]]:
         """The values of the chosen scalars, in their order."""

@@ -108,7 +108,7 @@ def test_parts_on_machines_that_share_a_disk_without_locks(alone: str, tmp_path:
 
 @pytest.mark.parametrize("workers", ["1", pytest.param("2", marks=pytest.mark.slow)])
 @pytest.mark.parametrize("number", [signal.SIGTERM, pytest.param(signal.SIGUSR1, marks=pytest.mark.slow)])
-def test_a_run_that_is_asked_to_end(alone: str, tmp_path: Path, number: signal.Signals, workers: str) -> None:
+def test_a_run_that_is_asked_to_end(tmp_path: Path, number: signal.Signals, workers: str) -> None:
     run = _begin(tmp_path, "--workers", workers, spec={**SPEC, "splits": {"train": 4000, "test": 5}})
     until(lambda: _manifests(tmp_path) > 0 or run.poll() is not None, 120, "a shard")
     os.kill(run.pid, number)
