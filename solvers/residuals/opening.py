@@ -13,11 +13,13 @@ from pdemill.reader.dataset import Dataset
 from pdemill.solvers.box_shaped import BoxShaped
 from pdemill.solvers.residuals.residual import OnBox, Residual
 from pdemill.solvers.residuals.steps import Steps
+from pdemill.solvers.residuals.stored import Pattern, Stored
 from pdemill.solvers.residuals.taken import objection
 from pdemill.solvers.residuals.terms import Grid
 from pdemill.spec.evolution import Evolution
 from pdemill.spec.job import Spec
 from pdemill.spec.load import load_spec, validate
+from pdemill.store.kept_operator import INDICES, INDPTR, UNKNOWNS
 
 
 def residual(
@@ -43,11 +45,18 @@ def of_store(data: Dataset, theta: float) -> Residual:
         raise StoreError(f"the spec in {shown(data.store)} is refused: {error}") from None
     split, _, fidelity = data.split.partition("@")
     spec = spec.at(fidelity) if fidelity else spec
+    if spec.store.operator:
+        shared = data.shared()
+        pattern = Pattern(shared[INDPTR], shared[INDICES], shared[UNKNOWNS])
+        shape = data.reader("y").header.shape[1:]
+        return Stored(pattern, shape, spec.of_split(split).problem.properties.symmetric)
     return of_spec(spec.of_split(split), theta, data.channels)
 
 
 def of_spec(spec: Spec, theta: float, channels: Sequence[str] | None = None) -> Residual:
     """The residual of the problem of a spec. Raises SpecError where there is none that is made of inputs alone."""
+    if spec.store.operator:
+        raise SpecError([Fault(("store", "operator"), "keeps operators in stores: give the store")])
     if complaint := objection(spec.problem):
         raise SpecError([Fault(*complaint)])
     assert isinstance(spec.problem, BoxShaped)

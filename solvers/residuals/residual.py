@@ -23,15 +23,16 @@ def is_tensor(values: Any) -> bool:
 
 class Residual(ABC):
     """What u leaves over in its discrete equation, for arrays of numpy and for tensors of PyTorch alike. Tensors stay
-    on their device, in their type, and on the way of gradients."""
+    on their device, in their type, and on the way of gradients. What is called with depends on the kind: inputs and u
+    on boxes, with times where it is in time; the operator, its right-hand side and u where a store keeps these."""
 
     @abstractmethod
-    def __call__(self, inputs: Any, u: Any) -> Any:
+    def __call__(self, *batch: Any) -> Any:
         """b - A u, shaped as u."""
 
     @abstractmethod
-    def energy(self, inputs: Any, u: Any) -> Any:
-        """(u'A u / 2 - b'u) times the volume of a cell, per sample [n], of symmetric problems."""
+    def energy(self, *batch: Any) -> Any:
+        """u'A u / 2 - b'u, in units of an integral, per sample [n], of symmetric problems."""
 
 
 class OfBoxes(Residual):
@@ -55,10 +56,10 @@ class OfBoxes(Residual):
         check_kinds(inputs, u)
         wanted = (len(self.channels), *self.shape)
         if len(inputs.shape) != len(wanted) + 1 or tuple(inputs.shape[1:]) != wanted:
-            raise ValueError(f"inputs should have the shape [n, {', '.join(map(str, wanted))}], not {_told(inputs)}")
+            raise ValueError(f"inputs should have the shape [n, {', '.join(map(str, wanted))}], not {told(inputs)}")
         last = (*behind, *self.shape)
         if tuple(u.shape) not in ((len(inputs), *last), (len(inputs), 1, *last)):
-            raise ValueError(f"u should have the shape {[len(inputs), *last]}, not {_told(u)}")
+            raise ValueError(f"u should have the shape {[len(inputs), *last]}, not {told(u)}")
 
 
 class OnBox(OfBoxes):
@@ -105,22 +106,22 @@ def applied(stencil: Stencil, u: Any) -> Any:
     return stencil.applied(u, NumpyOps(u.dtype))
 
 
-def check_kinds(inputs: Any, u: Any) -> None:
+def check_kinds(inputs: Any, u: Any, name_of_inputs: str = "inputs") -> None:
     """Raise ValueError unless both are arrays of numbers of one type, of one library and on one device."""
-    for name, value in (("inputs", inputs), ("u", u)):
+    for name, value in ((name_of_inputs, inputs), ("u", u)):
         if not is_tensor(value) and not isinstance(value, np.ndarray):
             raise ValueError(f"{name} should be an array of numpy or a tensor of PyTorch, not {type(value).__name__}")
     if is_tensor(inputs) != is_tensor(u) or inputs.dtype != u.dtype:
-        raise ValueError(f"inputs and u should be of one type, not {_kind(inputs)} and {_kind(u)}")
+        raise ValueError(f"{name_of_inputs} and u should be of one type, not {_kind(inputs)} and {_kind(u)}")
     if not str(u.dtype).endswith(("float32", "float64")):
         raise ValueError(f"u should be of float32 or float64, not {_kind(u)}")
     if is_tensor(u) and inputs.device != u.device:
-        raise ValueError(f"inputs and u should be on one device, not {inputs.device} and {u.device}")
+        raise ValueError(f"{name_of_inputs} and u should be on one device, not {inputs.device} and {u.device}")
 
 
 def _kind(values: Any) -> str:
     return f"{type(values).__name__} of {str(values.dtype).removeprefix('torch.')}"
 
 
-def _told(values: Any) -> list[int]:
+def told(values: Any) -> list[int]:
     return list(values.shape)

@@ -16,11 +16,13 @@ from pdemill.solvers.threads import one_thread
 from pdemill.spec.job import Spec
 from pdemill.spec.load import validate
 from pdemill.spec.method import methods
+from pdemill.store.kept_operator import OPERATOR, RHS
 from pdemill.store.layout import Shard
 
 MOST = 64
 """Samples of a block, unless ``store.shard`` says otherwise: what is waited for before the first one comes."""
-ARRAYS = {"x": "input", "y": "solution"}
+ARRAYS = {"x": "input", "y": "solution", OPERATOR: OPERATOR, RHS: RHS}
+"""By what samples call them; the last ones are where the spec keeps operators."""
 
 
 @dataclass(frozen=True)
@@ -59,7 +61,8 @@ class Blocks:
         self.job: Job = job
         self._split = split
         parts = {part.name: part for part in job.layout.arrays_of(split)}
-        arrays = {key: (parts[name].shape, np.dtype(parts[name].dtype)) for key, name in ARRAYS.items()}
+        there = {key: parts[name] for key, name in ARRAYS.items() if name in parts}
+        arrays = {key: (part.shape, np.dtype(part.dtype)) for key, part in there.items()}
         self.shape = Shape(job.spec.splits[split], arrays)
 
     @property
@@ -74,8 +77,8 @@ class Blocks:
         count = self.shape.samples
         shard = Shard(self._split, number, number * count, (number + 1) * count)
         data, _ = self.job.solve(shard, Counts())
-        for key, name in ARRAYS.items():
-            out[key][:] = data.arrays[name]
+        for key in self.shape.arrays:
+            out[key][:] = data.arrays[ARRAYS[key]]
         return [int(failure["row"]) for failure in data.failures]
 
 
