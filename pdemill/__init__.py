@@ -6,7 +6,6 @@
 >>> pdemill.Client().submit(spec).wait().open("train")       # doctest: +SKIP
 """
 
-import sys
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from operator import index
 from os import environ
@@ -194,6 +193,7 @@ def stream(
     samples: int | None = None,
     rank: int = 0,
     world_size: int = 1,
+    buffer: Mapping[str, Any] | None = None,
     settings: Sequence[str] = (),
 ) -> "Stream":
     """Fresh certified samples of a spec, without end and without a store: what none of its splits holds.
@@ -202,19 +202,16 @@ def stream(
     processes stay ahead of who takes them, as far as there are places for their blocks in shared memory; 0 solves in
     this process, -1 takes all cores. ``start``: the first sample; ``samples``: how many an iteration gives, an epoch;
     the next one goes on. ``rank`` of ``world_size``: blocks are dealt out among ranks, and among the processes of a
-    DataLoader, for which it is an iterable data set where the program has loaded PyTorch. ``state_dict()`` and
+    DataLoader, for which it is an iterable data set where the program has loaded PyTorch. ``buffer``: ``{"policy":
+    "fifo", "size": 512}``, how many samples to be ahead, or ``{"policy": "reservoir", "size": 1000, "watermark": 250,
+    "repeats": 4}``, which gives samples again; see ``pdemill.streaming.buffer.Buffer``. ``state_dict()`` and
     ``load_state_dict()`` of the stream go on elsewhere; see ``pdemill.streaming.Stream``. Raises SpecError.
     """
     from pdemill.spec import load_spec
+    from pdemill.streaming.opening import Local, streamed
 
     job, count = load_spec(spec, settings), worker_count(workers)
-    if "torch" in sys.modules:
-        from pdemill.streaming_torch import TorchStream
-
-        return TorchStream(job, count, start, samples, rank, world_size)
-    from pdemill.streaming import Stream
-
-    return Stream(job, count, start, samples, rank, world_size)
+    return streamed(job, Local(count), start, samples, rank, world_size, buffer)
 
 
 def verify(

@@ -16,8 +16,8 @@ if TYPE_CHECKING:
     from pdemill.reader.dataset import Dataset
     from pdemill.sharing import Ending, Part
     from pdemill.solvers.residuals.residual import Residual
-    from pdemill.solvers.streaming.pool import Pool
     from pdemill.spec.job import Spec
+    from pdemill.streaming.blocks import Source
     from pdemill.verification import Verification
 
 
@@ -50,7 +50,7 @@ class Engine(Protocol):
         self, spec: Spec, epochs: Iterable[int], split: str, workers: int, ahead: int, shuffle: bool
     ) -> Iterator[dict[str, Any]]: ...
 
-    def stream(self, spec: Spec, split: str, method: Mapping[str, Any] | None, workers: int) -> Pool: ...
+    def stream(self, spec: Spec, split: str, method: Mapping[str, Any] | None, workers: int, ahead: int) -> Source: ...
 
     def residual(
         self,
