@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 import pytest
 from celery import Celery
-from kombu import Queue
+from kombu import Message, Queue
 from kombu.asynchronous import Hub, get_event_loop, set_event_loop
 from redis import Redis
 
@@ -36,7 +36,7 @@ def test_the_broker_is_told_when_it_is_back(hub: Hub, rejected: bool) -> None:
             pass
 
         task.apply_async(queue="work")
-        messages = []
+        messages: list[Message] = []
         with app.connection_for_read() as connection, connection.Consumer(Queue("work"), on_message=messages.append):
             connection.drain_events(timeout=10)
             (message,) = messages
