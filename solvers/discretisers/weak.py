@@ -35,6 +35,8 @@ if TYPE_CHECKING:
 MOST = 4
 """Unknowns of one form."""
 MAX_VALUES = 2_000_000
+COARSE = 3
+"""Cells along each axis of a box where a form is looked at."""
 PREVIEW_NODES = 3000
 Cells = Annotated[tuple[Annotated[int, Field(ge=1)], ...], Field(min_length=2, max_length=3)]
 
@@ -161,6 +163,19 @@ class FormPlace(WholeFieldPlace):
             mesh = SimplexMesh(points, cells, stored["facets"], stored["facet_sides"], self.sides)
         return WeakElements(self._form, mesh, self._given, self.properties)
 
+    def coarse(self) -> WeakElements:
+        """The same problem on a mesh of few cells."""
+        from pdemill.solvers.operators.meshing import triangulate  # late: as above
+        from pdemill.solvers.weak.elements import WeakElements
+        from pdemill.solvers.weak.mesh import SimplexMesh, box_mesh
+
+        if isinstance(self.domain, Box):
+            mesh = box_mesh((COARSE,) * self.dimension, self._lengths)
+        else:
+            made = triangulate(self.domain, max(self.domain.bounding_box()[1]))
+            mesh = SimplexMesh(made.points, made.cells, made.facets, made.sides, self.sides)
+        return WeakElements(self._form, mesh, self._given, self.properties)
+
     @property
     def _given(self) -> dict[str, tuple[tuple[int, str], ...]]:
         """By side: the numbers of the channels that are given there, and the names of their data."""
@@ -221,6 +236,23 @@ class WeakForms(WholeFields):
     @classmethod
     def leaves_open(cls, spec: Spec) -> bool:
         return False
+
+    @classmethod
+    def open(cls, spec: Spec, stored: Mapping[str, NDArray[Any]] | None, chosen: Method | None) -> FieldJob:
+        """The job; raises SpecError where the form does not compile, or leaves something open."""
+        from pdemill.solvers.weak.compiling import FormError  # late: as above
+        from pdemill.solvers.weak.rank import Undetermined, check_rank
+
+        assert isinstance(spec.problem, FormPlace)
+        try:
+            job = super().open(spec, stored, chosen)
+            first = job.instance(next(iter(spec.splits)), 0)
+            check_rank(spec.problem.coarse(), first, spec.problem.channels)
+        except FormError as fault:
+            raise SpecError([Fault(("problem", "form"), str(fault))]) from None
+        except Undetermined as fault:
+            raise SpecError([Fault(("problem", "boundary"), str(fault))]) from None
+        return job
 
     @classmethod
     def automatic(cls, problem: Problem, options: LinearMethod) -> Method:
