@@ -6,8 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from math import inf
 
-from pdemill.solvers.weak.language import PLAIN, SHAPED
 from pdemill.solvers.weak.kinds import NONLINEAR, Kind, Shape, function, plus, times
+from pdemill.solvers.weak.language import PLAIN, SHAPED
 from pdemill.solvers.weak.reading import Node, Refused
 
 MAX_SIZE, MAX_POWER, MOST_DEGREE = 10_000, 64, 20
@@ -122,10 +122,13 @@ class Checker:
             if left.shape != right.shape:
                 raise Refused(f"adds {_told(left.shape)} and {_told(right.shape)}", node.at)
             if left.number is not None and right.number is not None:
-                return Kind(number=left.number + (-right.number if minus else right.number), size=left.size + right.size)
+                return Kind(
+                    number=left.number + (-right.number if minus else right.number), size=left.size + right.size
+                )
             return plus(left, right)
         signed = self._signed(right, minus)
-        assert isinstance(left, tuple) and isinstance(signed, tuple)
+        assert isinstance(left, tuple)
+        assert isinstance(signed, tuple)
         return left + signed
 
     def _product(self, node: Node) -> Kind | tuple[Integral, ...]:

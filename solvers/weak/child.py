@@ -133,11 +133,11 @@ class Builder:
 
 
 def _element(cell: str, order: int, size: int) -> Any:
-    return basix.ufl.element("Lagrange", cell, order, **({"shape": (size,)} if size else {}))
+    return basix.ufl.element("Lagrange", cell, order, shape=(size,) if size else None)
 
 
 def _cells(cell: str, size: int) -> Any:
-    return basix.ufl.element("DG", cell, 0, **({"shape": (size,)} if size else {}))
+    return basix.ufl.element("DG", cell, 0, shape=(size,) if size else None)
 
 
 def _limit(seconds: int, memory: int) -> None:
@@ -150,7 +150,7 @@ def _limit(seconds: int, memory: int) -> None:
 def main(folder: Path, compiler: str) -> None:
     """Compile what stands on standard input."""
     built = Builder(json.loads(sys.stdin.read()))
-    options = {**{name: value[1] for name, value in ffcx.options.FFCX_DEFAULT_OPTIONS.items()}}
+    options: dict[str, Any] = {name: value[1] for name, value in ffcx.options.FFCX_DEFAULT_OPTIONS.items()}
     forms = [built.residual, built.jacobian]
     (_, code), _ = ffcx.compiler.compile_ufl_objects(forms, options, namespace="pdemill")
     told = [
@@ -162,7 +162,7 @@ def main(folder: Path, compiler: str) -> None:
     ]
     source = folder / "form.c"
     source.write_text(code.replace('#include "pdemill.h"', "") + LOOPS, encoding="utf-8")
-    include = ffcx.codegeneration.get_include_path()
+    include = Path(ffcx.codegeneration.__file__).parent
     made = folder / "form.so"
     command = [compiler, *FLAGS, f"-I{include}", str(source), "-o", str(made), "-lm"]
     found = subprocess.run(command, capture_output=True, text=True, check=False)

@@ -56,9 +56,9 @@ def _loaded(description: str) -> CompiledForm:
     key = sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()
     place = _place()
     if place is None:
-        with tempfile.TemporaryDirectory(prefix="pdemill-form-") as folder:
-            _compile(description, Path(folder), compiler)
-            return CompiledForm(Path(folder))
+        with tempfile.TemporaryDirectory(prefix="pdemill-form-") as made:
+            _compile(description, Path(made), compiler)
+            return CompiledForm(Path(made))
     folder = place / key[:2] / key
     if not (folder / "form.json").is_file():
         _make(description, folder, compiler)
@@ -121,7 +121,7 @@ def _compiler() -> str:
         if find_spec(module) is None:
             raise MissingExtra(NO_DOLFINX)
     given = os.environ.get("CC", "")
-    for name in ((given,) if given else COMPILERS):
+    for name in (given,) if given else COMPILERS:
         if found := shutil.which(name):
             return found
     raise MissingExtra(NO_COMPILER)
@@ -163,7 +163,11 @@ class CompiledForm:
         pointers = [ctypes.c_void_p] * 2 + [ctypes.c_void_p, ctypes.c_int] * 2
         for name in ("pdemill_vector", "pdemill_matrix"):
             getattr(self._library, name).argtypes = (
-                [ctypes.c_int] * 3 + [ctypes.c_long] + pointers + [ctypes.c_void_p] * 2 + [ctypes.c_int, ctypes.c_void_p]
+                [ctypes.c_int] * 3
+                + [ctypes.c_long]
+                + pointers
+                + [ctypes.c_void_p] * 2
+                + [ctypes.c_int, ctypes.c_void_p]
             )
             getattr(self._library, name).restype = None
 

@@ -99,5 +99,3 @@ class NonlinearForm(NonlinearEquation):
 
     def residual_otherwise(self, u: Array) -> Array:
         return self.residual(u)
-
-

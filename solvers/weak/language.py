@@ -99,12 +99,12 @@ def _numbers(node: Node, kinds: list[Kind]) -> None:
 
 def _extreme(node: Node, d: int, kinds: list[Kind]) -> Kind:
     _numbers(node, kinds)
-    return function(times(*kinds, ()), max(kind.degree for kind in kinds) + 2)
+    return function(times(kinds[0], kinds[1], ()), max(kind.degree for kind in kinds) + 2)
 
 
 def _compared(node: Node, d: int, kinds: list[Kind]) -> Kind:
     _numbers(node, kinds)
-    return replace(function(times(*kinds, ()), max(kind.degree for kind in kinds)), truth=True)
+    return replace(function(times(kinds[0], kinds[1], ()), max(kind.degree for kind in kinds)), truth=True)
 
 
 def _conditional(node: Node, d: int, kinds: list[Kind]) -> Kind:
@@ -143,4 +143,3 @@ SHAPED: dict[str, Rule] = {
     "Identity": _identity,
 }
 """By name: the rule for its value."""
-

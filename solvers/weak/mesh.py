@@ -112,7 +112,7 @@ class SimplexMesh:
         if self.dimension == 2:
             a, b, c = corner
             ab, bc, ac = middle[0, 1], middle[1, 2], middle[0, 2]
-            parts = [(a, ab, ac), (ab, b, bc), (ac, bc, c), (ab, bc, ac)]
+            parts: list[tuple[Ints, ...]] = [(a, ab, ac), (ab, b, bc), (ac, bc, c), (ab, bc, ac)]
         else:
             a, b, c, d = corner
             ab, ac, ad, bc, bd, cd = (middle[pair] for pair in ((0, 1), (0, 2), (0, 3), (1, 2), (1, 3), (2, 3)))
@@ -130,7 +130,7 @@ class SimplexMesh:
             return size + self.edge_between(f[i], f[j])
 
         if self.dimension == 2:
-            parts: list[tuple[Any, ...]] = [(f[0], middle(0, 1)), (middle(0, 1), f[1])]
+            parts: list[tuple[Ints, ...]] = [(f[0], middle(0, 1)), (middle(0, 1), f[1])]
         else:
             ab, bc, ac = middle(0, 1), middle(1, 2), middle(0, 2)
             parts = [(f[0], ab, ac), (ab, f[1], bc), (ac, bc, f[2]), (ab, bc, ac)]

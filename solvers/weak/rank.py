@@ -1,4 +1,4 @@
-"""Whether a form and its sides determine all unknowns: the derivative on a coarse mesh, looked at by its singular values.
+"""Whether a form and its sides determine all unknowns: the singular values of its derivative on a coarse mesh.
 
 What is left open, such as a constant, the motions of a rigid body, or a pressure that nothing fixes, is so on every
 mesh: it is told before a sample is solved.
@@ -90,6 +90,6 @@ def _told(left: int, among: list[str], constant: str) -> str:
     many = "one solution" if left == 1 else f"{left} independent solutions"
     what = f"a constant added to {constant} changes nothing" if constant else f"in {', '.join(among)}"
     return (
-        f"the form and its sides leave something open ({what}): without loads it has {many} besides 0; give a value on a "
-        "side, or add the term that fixes it"
+        f"the form and its sides leave something open ({what}): without loads it has {many} besides 0; give a value "
+        "on a side, or add the term that fixes it"
     )

@@ -105,7 +105,8 @@ class FormSides(RootModel[dict[str, GivenValues]]):
         if isinstance(value, cls):
             return value.root
         if not isinstance(value, Mapping):
-            raise refusal(f"should say what holds where, such as {{left: {{u: {{dirichlet: 0.0}}}}, default: {NATURAL}}}")
+            example = f"{{left: {{u: {{dirichlet: 0.0}}}}, default: {NATURAL}}}"
+            raise refusal(f"should say what holds where, such as {example}")
         return {side: _side(str(side), given) for side, given in value.items()}
 
     def on(self, side: str) -> GivenValues | None:
@@ -135,8 +136,8 @@ def _side(side: str, value: Any) -> GivenValues:
         if stated == NATURAL:
             continue
         if not isinstance(stated, Mapping) or set(stated) != {"dirichlet"}:
-            message = f"should be {{dirichlet: g}} or {NATURAL}; fluxes and exchange are terms of the form on ds('{side}')"
-            raise refuse(path, message, stated)
+            instead = f"fluxes and exchange are terms of the form on ds('{side}')"
+            raise refuse(path, f"should be {{dirichlet: g}} or {NATURAL}; {instead}", stated)
         data = stated["dirichlet"]
         if isinstance(data, list | tuple):
             vectors.add(str(name))
