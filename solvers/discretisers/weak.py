@@ -215,7 +215,6 @@ class WeakForms(WholeFields):
 
     name: ClassVar[str] = "weak"
     where: ClassVar[str] = "on meshes of triangles or tetrahedra"
-    suffix: ClassVar[str] = "OnSimplices"
     place = FormPlace
     takes: ClassVar[Takes] = Takes(
         terms=frozenset({"form", "diffusion", "source"}),  # the latter are 0 in a weak form

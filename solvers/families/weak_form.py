@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator
 from functools import cached_property
 from typing import Annotated, Any, ClassVar, Literal
 
-from pydantic import BeforeValidator, field_validator, model_validator
+from pydantic import BeforeValidator, WithJsonSchema, field_validator, model_validator
 from pydantic import Field as Limits
 
 from pdemill.points import axis_names
@@ -42,19 +42,25 @@ def _listed(value: Any) -> Any:
     return as_tuple(value) if isinstance(value, list) else (choose_field(value),)
 
 
-Values = Annotated[tuple[AnyField, ...], Limits(min_length=1, max_length=3), BeforeValidator(_listed)]
+VALUE: Any = {"x-slot": "Value"}
+Values = Annotated[
+    tuple[AnyField, ...],
+    Limits(min_length=1, max_length=3),
+    BeforeValidator(_listed),
+    WithJsonSchema({"anyOf": [VALUE, {"type": "array", "items": VALUE, "minItems": 1, "maxItems": 3}]}),
+]
 
 
 class WeakFormProblem(Problem):
-    """Your own steady equation, R(u; v) = 0 for all v, such as ``k*inner(grad(u), grad(v))*dx - f*v*dx``.
+    """R(u; v) = 0 for all v: your own steady equation as a weak form.
 
-    ``form`` is a text in the notation of UFL: the unknowns, their test functions, the coefficients, x, y, z, the vector
-    X, the outward normal n, numbers and functions of them; every term holds a test function once and ends with a
-    measure, ``dx`` for the domain, ``ds`` for its boundary, ``ds('left')`` for a side. ``definitions`` are names for
-    parts of it. A coefficient is a field, or a list of one per component of a vector; those in ``cellwise`` have one
-    value in each cell. Fluxes and exchange through sides are terms of the form; ``boundary`` says where unknowns are
-    given. ``degree`` of the quadrature is estimated where it is not set. Whether the form is linear is found from it;
-    Newton's iteration solves what is not.
+    ``form`` is a text in the notation of UFL, such as ``k*inner(grad(u), grad(v))*dx - f*v*dx``: the unknowns, their
+    test functions, the coefficients, x, y, z, the vector X, the outward normal n, numbers and functions of them; every
+    term holds a test function once and ends with a measure, ``dx`` for the domain, ``ds`` for its boundary,
+    ``ds('left')`` for a side. ``definitions`` are names for parts of it. A coefficient is a field, or a list of one per
+    component of a vector; those in ``cellwise`` have one value in each cell. Fluxes and exchange through sides are
+    terms of the form; ``boundary`` says where unknowns are given. ``degree`` of the quadrature is estimated where it is
+    not set. Whether the form is linear is found from it; Newton's iteration solves what is not.
     Input: the coefficients and data on sides, those that are random. Output: one channel for each component of each
     unknown. Order 2 of P1 elements, 3 of P2, for smooth solutions.
     """

@@ -13,6 +13,7 @@ from pdemill.points import Array, CloudPoints
 from pdemill.solvers.instance import Instance
 from pdemill.solvers.operators.discretisation import Discretisation
 from pdemill.solvers.operators.equation import DiscreteEquation
+from pdemill.solvers.operators.norms import two_norm, varying
 from pdemill.solvers.operators.system import Pattern
 from pdemill.solvers.weak.assembly import Assembler, Packed
 from pdemill.solvers.weak.compiling import compiled_form
@@ -61,10 +62,8 @@ class WeakElements(Discretisation):
         self.assembler = Assembler(form, compiled, mesh, self._free)
         pattern, _ = self.assembler.inner
         self.pattern = Pattern(pattern.indptr, pattern.indices)
-        self.channels = tuple(
-            part for whole in self.numbering.channels
-            if (part := slice(*np.searchsorted(self._free, [whole.start, whole.stop]).tolist())).stop > part.start
-        )  # fmt: skip
+        places = [np.searchsorted(self._free, [c.start, c.stop]).tolist() for c in self.numbering.channels]
+        self.channels = tuple(slice(*place) for place in places if place[1] > place[0])
         self.kept: dict[Any, Any] = {}
         """What samples share: the matrix of a form whose derivative is that of all."""
 
@@ -85,6 +84,19 @@ class WeakElements(Discretisation):
         for corner in nodes.T:
             np.add.at(share, corner, self.mesh.volumes / nodes.shape[1])
         return np.concatenate([share[: c.stop - c.start] for c in self.numbering.channels])[self._free]
+
+    def variation(self, unknowns: Array) -> float:
+        """The 2-norm of what varies in the unknowns: of that one, vectors as a whole, in which it is least."""
+        parts, found = iter(self.numbering.channels), []
+        for one in self.form.unknowns:
+            channels = [next(parts) for _ in range(max(1, one.components))]
+            begin, end = np.searchsorted(self._free, [channels[0].start, channels[-1].stop])
+            places = [np.searchsorted(self._free[begin:end], [c.start, c.stop]) for c in channels]
+            whole = unknowns[begin:end]
+            entries = [whole[a:b] for a, b in places if b > a]
+            varies = float(np.linalg.norm([two_norm(entry - entry.mean()) for entry in entries])) if entries else 0.0
+            found.append(varying(varies, two_norm(whole)))
+        return min((size for size in found if size > 0.0), default=0.0)
 
     def equation(self, instance: Instance) -> DiscreteEquation:
         packed, given = self.packed(instance), self.given(instance)

@@ -55,19 +55,28 @@ class NonlinearForm(NonlinearEquation):
         return self._start
 
     @cached_property
+    def _reaction(self) -> Array:
+        """What the given values bring into the form, linearised at 0, of the free unknowns."""
+        grid = self._grid
+        if not self._given.any():
+            return np.zeros(len(grid.assembler.free))
+        with np.errstate(all="ignore"):
+            whole = grid.assembler.whole_derivative(self._packed, np.zeros_like(self._given)) @ self._given
+        return np.asarray(whole[grid.assembler.free])
+
+    @cached_property
     def _start(self) -> Array:
         """0 where nothing but 0 is given; else what the form, linearised at 0 and without loads, makes of the given
         values; 0 too where that cannot be found."""
-        nothing = np.zeros(len(self._grid.assembler.free))
-        if not self._given.any():
+        grid, nothing = self._grid, np.zeros(len(self._grid.assembler.free))
+        if not self._reaction.any():
             return nothing
-        grid, zero = self._grid, np.zeros_like(self._given)
-        coupling = grid.assembler.whole_derivative(self._packed, zero) @ self._given
+        zero = np.zeros_like(self._given)
         matrix = Matrix(grid.pattern, grid.assembler.derivative(self._packed, zero), grid.properties)
-        if not (np.isfinite(matrix.values).all() and np.isfinite(coupling).all()):
+        if not (np.isfinite(matrix.values).all() and np.isfinite(self._reaction).all()):
             return nothing
         solver = grid.kept.setdefault("solver", Direct(method="direct").solver())
-        found = solver.solve(System(matrix, -coupling[grid.assembler.free]), None)
+        found = solver.solve(System(matrix, -self._reaction), None)
         usable = found.result.ok and np.isfinite(found.value).all()
         return np.asarray(found.value) if usable else nothing
 
@@ -76,8 +85,9 @@ class NonlinearForm(NonlinearEquation):
 
     @cached_property
     def _size(self) -> float:
-        """‖R‖ at the start."""
-        return two_norm(self.residual(self.start()))
+        """‖R‖ at the start, or the norm of what given values bring in: the start may be the solution."""
+        reaction = two_norm(self._reaction)
+        return max(two_norm(self.residual(self.start())), reaction if np.isfinite(reaction) else 0.0)
 
     def residual(self, u: Array, t: float = 0.0) -> Array:
         grid = self._grid
