@@ -143,6 +143,11 @@ class WeakElements(Discretisation):
             return values
         return np.concatenate([values, values[self.mesh.edges].mean(axis=1)])
 
+    def settle(self, stored: NDArray[Any]) -> None:
+        for field, channel in zip(stored, self.numbering.channels, strict=True):
+            if (count := channel.stop - channel.start) < len(self._nodes):
+                field[count:] = field[self.mesh.edges].astype(np.float64).mean(axis=1)
+
     def from_fields(self, fields: Array) -> Array:
         parts = [field[: c.stop - c.start] for field, c in zip(fields, self.numbering.channels, strict=True)]
         return np.asarray(np.concatenate(parts)[self._free])
