@@ -254,6 +254,10 @@ class WeakForms(WholeFields):
         return job
 
     @classmethod
+    def no_operator(cls, problem: Problem) -> str | None:
+        return f"is not kept of weak forms, such as {problem.family}"
+
+    @classmethod
     def automatic(cls, problem: Problem, options: LinearMethod) -> Method:
         given = {"rtol": options.rtol, "sort": options.sort, "guess": options.guess}
         return Direct.model_validate({"method": "direct", **given})
