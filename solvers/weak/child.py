@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import json
 import math
+import os
 import resource
 import subprocess
 import sys
@@ -26,7 +27,7 @@ import ufl
 from pdemill.solvers.weak.loops import LOOPS
 
 FLAGS = (
-    "-std=gnu17", "-O2", "-march=native", "-fPIC", "-shared", "-Wall", "-Wextra", "-Werror",
+    "-std=gnu17", "-O2", "-fPIC", "-shared", "-Wall", "-Wextra", "-Werror",
     "-Wno-unused-parameter", "-Wno-unused-variable", "-Wno-unused-but-set-variable", "-Wno-unused-const-variable",
     "-Wno-missing-field-initializers", "-Wno-misleading-indentation",
 )  # fmt: skip
@@ -164,7 +165,8 @@ def main(folder: Path, compiler: str) -> None:
     source.write_text(code.replace('#include "pdemill.h"', "") + LOOPS, encoding="utf-8")
     include = Path(ffcx.codegeneration.__file__).parent
     made = folder / "form.so"
-    command = [compiler, *FLAGS, f"-I{include}", str(source), "-o", str(made), "-lm"]
+    processor = os.environ.get("NUMBA_CPU_NAME", "native")  # as kernels are: images name one for all machines
+    command = [compiler, *FLAGS, f"-march={processor}", f"-I{include}", str(source), "-o", str(made), "-lm"]
     found = subprocess.run(command, capture_output=True, text=True, check=False)
     if found.returncode:
         raise SystemExit("the C compiler refuses it: " + " ".join(found.stderr.split())[:600])
