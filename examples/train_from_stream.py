@@ -13,7 +13,7 @@ from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from time import monotonic
+from time import monotonic, process_time
 from typing import Any
 
 import numpy as np
@@ -50,13 +50,16 @@ def streamed(stream: Any) -> Iterator[Pair]:
 def trained(
     training: Training, pairs: Iterator[Pair], test: Any, seconds: float
 ) -> tuple[list[tuple[float, float]], int]:
-    """Seconds of training and test errors along it, and the number of its steps."""
+    """Seconds of training and test errors along it, and the number of its steps. Seconds are those of this process's
+    processor time, so that what else runs on the machine does not count, and those for which it waits for samples."""
     next(pairs)  # processes start
     done, steps, history = 0.0, 0, []
     while done < seconds:
-        begin = monotonic()
-        training.step(*next(pairs))
-        done, steps = done + monotonic() - begin, steps + 1
+        begin, worked = monotonic(), process_time()
+        batch = next(pairs)
+        waited = monotonic() - begin - (process_time() - worked)
+        training.step(*batch)
+        done, steps = done + process_time() - worked + waited, steps + 1
         while training.schedule.last_epoch < min(done / seconds, 1.0) * STEPS:
             training.schedule.step()
         if done >= seconds * (len(history) + 1) / LOOKS:
