@@ -13,7 +13,7 @@ from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from time import monotonic, process_time
+from time import process_time
 from typing import Any
 
 import numpy as np
@@ -50,16 +50,14 @@ def streamed(stream: Any) -> Iterator[Pair]:
 def trained(
     training: Training, pairs: Iterator[Pair], test: Any, seconds: float
 ) -> tuple[list[tuple[float, float]], int]:
-    """Seconds of training and test errors along it, and the number of its steps. Seconds are those of this process's
-    processor time, so that what else runs on the machine does not count, and those for which it waits for samples."""
+    """Seconds of training and test errors along it, and the number of its steps. Seconds are processor time of this
+    process, so that what else runs on the machine does not count; for how long it waits is told beside it."""
     next(pairs)  # processes start
     done, steps, history = 0.0, 0, []
     while done < seconds:
-        begin, worked = monotonic(), process_time()
-        batch = next(pairs)
-        waited = monotonic() - begin - (process_time() - worked)
-        training.step(*batch)
-        done, steps = done + process_time() - worked + waited, steps + 1
+        begin = process_time()
+        training.step(*next(pairs))
+        done, steps = done + process_time() - begin, steps + 1
         while training.schedule.last_epoch < min(done / seconds, 1.0) * STEPS:
             training.schedule.step()
         if done >= seconds * (len(history) + 1) / LOOKS:
