@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from pdemill.exports import Exported
     from pdemill.planning import Plan
     from pdemill.progress import Merged
+    from pdemill.solvers.residuals.residual import Residual
     from pdemill.streaming import Stream
     from pdemill.verification import Verification
 
@@ -32,7 +33,7 @@ __version__ = "0.1.0"
 
 __all__ = [
     "Client", "Dataset", "Failure", "Job", "Paired", "Summary", "Tally", "Windows", "errors", "export", "generate",
-    "merge", "mix", "open", "paired", "plan", "preset", "pull", "stream", "verify", "walk_labels",
+    "merge", "mix", "open", "paired", "plan", "preset", "pull", "residual", "stream", "verify", "walk_labels",
 ]  # fmt: skip
 
 
@@ -167,6 +168,29 @@ def pull(
     from pdemill.pulling import pull as pull_store
 
     return pull_store(store, out, listed("splits", splits, "names"), samples, api_key, watcher)
+
+
+def residual(
+    source: str | Path | Mapping[str, Any] | Dataset,
+    split: str = "train",
+    theta: float = 0.5,
+    settings: Sequence[str] = (),
+    api_key: str | None = None,
+) -> "Residual":
+    """The discrete equation of a spec (a file or a dictionary) or of a store as a function of batches.
+
+    ``residual(spec)(inputs, u)`` is what u leaves over in the equation of every cell, b - A u, for arrays of numpy or
+    tensors of PyTorch as the reader gives them: x, and y or what a model makes of x. Tensors stay on their device and
+    on the way of gradients: the mean of its square is a loss without labels. ``.energy(inputs, u)`` is what a solution
+    makes least. Of equations in time it is of steps between stored states, by a scheme with the given ``theta``; of
+    stores that keep operators (``store.operator``), ``residual(store)(operator, rhs, u)``. See docs/residuals.md.
+    ``split``: where splits have problems of their own. Raises SpecError where there is none.
+    """
+    from pdemill.engine import engine
+
+    if not 0.0 <= theta <= 1.0:
+        raise ValueError(f"theta should be from 0 to 1, not {theta!r}")
+    return engine.residual(source, split, theta, settings, api_key)
 
 
 def stream(

@@ -15,12 +15,14 @@ from pdemill.solvers.threads import one_thread
 from pdemill.spec.job import Spec
 from pdemill.spec.load import validate
 from pdemill.spec.method import methods
+from pdemill.store.kept_operator import OPERATOR, RHS
 from pdemill.store.layout import Shard
 from pdemill.streaming.blocks import Shape
 
 MOST = 64
 """Samples of a block, unless ``store.shard`` says otherwise: what is waited for before the first one comes."""
-ARRAYS = {"x": "input", "y": "solution"}
+ARRAYS = {"x": "input", "y": "solution", OPERATOR: OPERATOR, RHS: RHS}
+"""By what samples call them; the last ones are where the spec keeps operators."""
 AT_POINTS = {"points": "points", "stderr": "stderr", "boundary_points": "boundary_points", "gradient": "gradient",
              "boundary": "boundary_input"}  # fmt: skip
 
