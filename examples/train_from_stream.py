@@ -83,9 +83,9 @@ def main() -> None:
     parser.add_argument("--quick", action="store_true", help="a few samples and steps: only shows that it runs")
     parser.add_argument("--seconds", type=float, help="of each training")
     parser.add_argument("--seeds", type=int, help="how many trainings of each kind")
-    parser.add_argument("--resolution", type=int, default=32)
+    parser.add_argument("--resolution", type=int, default=16)
     options = parser.parse_args()
-    seconds, seeds = options.seconds or (3 if options.quick else 90), options.seeds or (1 if options.quick else 3)
+    seconds, seeds = options.seconds or (3 if options.quick else 40), options.seeds or (1 if options.quick else 3)
     samples, grid = (64 if options.quick else 1000), options.resolution
     splits = f"splits={{train: {samples}, test: {16 if options.quick else 200}}}"
     spec = pdemill.preset("fno-darcy", [f"problem.resolution=[{grid}, {grid}]", splits, "solver={method: direct}",
