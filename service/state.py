@@ -56,7 +56,7 @@ class AppState:
         directory = DataDirectory.made(settings.data_dir, settings.data_id)
         path = settings.data_dir / LEDGER
         arrays.look_in(settings.arrays / arrays.FOLDER)
-        ledger, leases = Ledger(path, directory.require), Leases.at(settings.redis_url, directory.id)
+        ledger, leases = Ledger(path, directory.require), Leases.at(settings, directory.id)
         metrics, keys = Metrics(Totals(ledger)), KeyRing(settings.api_keys)
         coordinator = Coordinator(
             settings, directory, ledger, leases, Queue(leases), metrics, partial(most_slots, settings, keys)
@@ -67,7 +67,7 @@ class AppState:
             scrubber=Scrubber(settings, directory, ledger, metrics, coordinator.wake),
             backups=Backups(path, ledger),
             expiry=Expiry(settings, ledger, lambda: coordinator.leads),
-            readiness=Readiness(ledger, directory, leases),
+            readiness=Readiness(settings, ledger, directory, leases),
             guesses=Guesses(settings.max_wrong_keys),
         )  # fmt: skip
 

@@ -4,11 +4,17 @@ from __future__ import annotations
 
 import argparse
 import os
+import sys
 from logging import getLogger
 
+from redis import RedisError
+
+from pdemill.broker import advice, connect, refusal
 from pdemill.data_directory import DataDirectory
+from pdemill.errors import PdemillError
 from pdemill.process import ONE_THREAD, die_with_parent
 from pdemill.settings import Settings
+from pdemill.workers.probe import listen
 
 
 def main() -> None:
@@ -16,14 +22,26 @@ def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m pdemill.workers", description="Solve shards from the queue.")
     parser.add_argument("--concurrency", type=int, default=1, help="shards solved at a time")
     parser.add_argument("--nice", type=int, default=0, help="give way to the API and the broker on the same machine")
+    parser.add_argument("--health-port", type=int, help="answer /healthz and /readyz there, to any address")
     options = parser.parse_args()
     os.nice(options.nice)
     if parent := os.environ.get("PDEMILL_PARENT"):
         die_with_parent(int(parent))
     os.environ.update(ONE_THREAD)
     os.environ.setdefault("REMAP_SIGTERM", "SIGQUIT")
-    settings = Settings.read()
-    DataDirectory(settings.data_dir, settings.data_id).wait(getLogger("pdemill.worker"))
+    try:
+        settings = Settings.read()
+        directory = DataDirectory(settings.data_dir, settings.data_id)
+        if options.health_port is not None:
+            listen(options.health_port, directory.trouble)
+    except PdemillError as error:
+        sys.exit(f"error: {error}")
+    directory.wait(getLogger("pdemill.worker"))
+    try:
+        connect(settings).ping()
+    except RedisError as error:
+        if advice(error):  # others are waited out
+            sys.exit(f"error: {refusal(error, settings)}")
     import pdemill.workers.tasks  # noqa: F401 - Celery would look for it in the current folder first
     from pdemill.workers.app import app  # late: Celery reads REMAP_SIGTERM when it is imported
 

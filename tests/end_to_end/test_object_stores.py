@@ -77,7 +77,7 @@ def test_runs_at_once_fill_a_bucket_which_grows_is_mended_and_merged(contents: t
     obstore.put(opened(store), solution, b"damaged")
     assert solution in str(pdemill.verify(store).faults)
     mended = repair(store, workers=0)
-    assert len(mended.faults) == 1
+    assert (mended.solved, len(mended.faults)) == (1, 1)
     assert _content(store) == contents[1]
 
     pdemill.merge([store], "s3://mill/sets/b.zarr")
