@@ -62,7 +62,7 @@ def _content(store: str) -> str:
 def test_runs_at_once_fill_a_bucket_which_grows_is_mended_and_merged(contents: tuple[str, str], tmp_path: Path) -> None:
     store = "s3://mill/sets/a.zarr"
     (tmp_path / "spec.json").write_text(str(SPEC).replace("'", '"'))
-    runs = [_command("generate", tmp_path / "spec.json", "--out", store, "--workers", 1) for _ in range(3)]
+    runs = [_command("generate", tmp_path / "spec.json", "--out", store, "--workers", "1") for _ in range(3)]
     for run in runs:
         told = run.communicate(timeout=240)[0]
         assert run.returncode == 0, told
