@@ -1,5 +1,5 @@
 """The data directory of a server: known by a marker file with an id, so that an empty folder in its place, where a disk
-is not mounted, is not taken for it."""
+is not mounted, is not taken for it. Its state, the ledger above all, may lie in a folder of its own."""
 
 from __future__ import annotations
 
@@ -13,30 +13,33 @@ from pdemill.store.disk import LocalDisk
 from pdemill.store.placing import write_once
 
 MARKER = "pdemill-id"
+LEDGER = "jobs.sqlite"
 LOOK_SECONDS = 1.0
 
 
 class DataDirectory:
     """A data directory as this process knows it: its id is the one given, or the first one seen.
 
-    ``pinned``: it must stay the very same folder, for this process has files in it open; one that was copied or
-    restored in its place has the same id, but is another.
+    ``state``: the folder of the ledger, where that is another one; it has the same id. ``pinned``: it must stay the
+    very same folder, for this process has files in it open; one that was copied or restored in its place has the same
+    id, but is another.
     """
 
-    def __init__(self, root: Path, known: str = "", pinned: bool = False) -> None:
-        self.root, self.id, self._pinned = root, known, pinned
-        self._place: tuple[int, int] | None = None
+    def __init__(self, root: Path, known: str = "", pinned: bool = False, state: Path | None = None) -> None:
+        self.root, self.id, self.state, self._pinned = root, known, state, pinned
+        self._places: dict[Path, tuple[int, int]] = {}
 
     @classmethod
-    def made(cls, root: Path, known: str = "") -> DataDirectory:
+    def made(cls, root: Path, known: str = "", state: Path | None = None) -> DataDirectory:
         """The directory for a server to begin with, pinned. It is made where it is not there, unless its id is
         ``known``: then it has to be there. Raises PdemillError."""
+        state = None if state in (None, root) else state
         try:
             if not known:
-                root.mkdir(parents=True, exist_ok=True)
-                if not (root / MARKER).exists():
-                    write_once(LocalDisk(root), MARKER, f"{token_hex(16)}\n".encode())
-            found = cls(root, known, pinned=True)
+                _mark(root, f"{token_hex(16)}\n".encode())
+                if state is not None:
+                    _begin_state(root, state)
+            found = cls(root, known, pinned=True, state=state)
             found.require()
             (root / "datasets").mkdir(exist_ok=True)
         except (OSError, PdemillError) as error:
@@ -47,25 +50,32 @@ class DataDirectory:
 
     @property
     def home(self) -> str:
-        """Where it was when it was last looked at; another folder with the same id is a copy."""
-        return ":".join(map(str, self._place or ()))
+        """Where the ledger's folder was when it was last looked at; another folder with the same id is a copy."""
+        return ":".join(map(str, self._places.get(self.state or self.root, ())))
 
     def trouble(self) -> str:
         """Why it cannot be used now; nothing if it can."""
+        return self._trouble(self.root, "data directory") or (
+            self._trouble(self.state, "state directory") if self.state is not None else ""
+        )
+
+    def _trouble(self, folder: Path, called: str) -> str:
         try:
-            found = (self.root / MARKER).read_text(encoding="utf-8").strip()
-            status = self.root.stat()
+            found = (folder / MARKER).read_text(encoding="utf-8").strip()
+            status = folder.stat()
         except FileNotFoundError:
-            return f"the data directory is not there, for it has no file {MARKER}; is its disk mounted?"
+            return f"the {called} is not there, for it has no file {MARKER}; is its disk mounted?"
         except OSError as error:
-            return f"the data directory cannot be read: {error.strerror}"
+            return f"the {called} cannot be read: {error.strerror}"
         place = (status.st_dev, status.st_ino)
         self.id = self.id or found
         if found != self.id:
+            if folder == self.state:
+                return "the state directory (PDEMILL_STATE_DIR) is that of another data directory"
             return "another data directory is in its place; is the right disk mounted?"
-        if self._pinned and place != (self._place or place):
-            return "the data directory was replaced by a copy; start the server again"
-        self._place = place
+        if self._pinned and place != self._places.get(folder, place):
+            return f"the {called} was replaced by a copy; start the server again"
+        self._places[folder] = place
         return ""
 
     def wait(self, log: Logger) -> None:
@@ -80,3 +90,17 @@ class DataDirectory:
         """Raise DirectoryAway if it cannot be used now."""
         if trouble := self.trouble():
             raise DirectoryAway(trouble)
+
+
+def _mark(folder: Path, text: bytes) -> None:
+    """Make a folder with a marker, unless there is one."""
+    folder.mkdir(parents=True, exist_ok=True)
+    if not (folder / MARKER).exists():
+        write_once(LocalDisk(folder), MARKER, text)
+
+
+def _begin_state(root: Path, state: Path) -> None:
+    """Make the state directory of a data directory. Raises PdemillError where the ledger is still in the latter."""
+    if (root / LEDGER).exists() and not (state / LEDGER).exists():
+        raise PdemillError(f"it holds {LEDGER}, the list of jobs: stop its server, and move {LEDGER}* to {state} first")
+    _mark(state, (root / MARKER).read_bytes())

@@ -26,7 +26,9 @@ class Settings:
     """Settings of the API and of workers; ``read`` takes them from the environment."""
 
     data_dir: Path = Path("pdemill-data")
-    """PDEMILL_DATA_DIR: jobs, stores and the embedded broker's state. All workers must see the same folder."""
+    """PDEMILL_DATA_DIR: the stores, users' arrays, and what is in ``state_dir`` by default. All workers must see it."""
+    state_dir: Path | None = None
+    """PDEMILL_STATE_DIR: the folder of what only the API and ``pdemill serve`` need, jobs above all; see ``state``."""
     data_id: str = ""
     """PDEMILL_DATA_ID: the id that the data directory must have; ``pdemill serve`` sets it."""
     redis_url: str = field(default="redis://127.0.0.1:6379/0", repr=False)
@@ -74,6 +76,7 @@ class Settings:
         source = _Source(environment)
         return cls(
             data_dir=source.path("DATA_DIR") or cls.data_dir.absolute(),
+            state_dir=source.path("STATE_DIR"),
             data_id=source.text("DATA_ID"),
             redis_url=source.url("REDIS_URL") or cls().redis_url,
             api_keys=source.path("API_KEYS"),
@@ -120,6 +123,12 @@ class Settings:
         return text
 
     @property
+    def state(self) -> Path:
+        """The folder of ledger, locks, unfinished uploads, secrets, logs and the embedded broker's state: by default
+        the data directory."""
+        return self.state_dir or self.data_dir
+
+    @property
     def datasets(self) -> Path:
         """The folder of all stores."""
         return self.data_dir / "datasets"
@@ -127,7 +136,7 @@ class Settings:
     @property
     def uploads(self) -> Path:
         """The folder of arrays on their way in."""
-        return self.data_dir / "uploads"
+        return self.state / "uploads"
 
     @property
     def arrays(self) -> Path:

@@ -124,7 +124,7 @@ class Coordinator:
                 self._stop.wait(TICK_SECONDS)  # told of by the other thread, which talks to the same broker
 
     def _coordinate(self) -> None:
-        with alone(self._settings.data_dir / "coordinator.lock", self._stop, self._stand_by) as held:
+        with alone(self._settings.state / "coordinator.lock", self._stop, self._stand_by) as held:
             if not held:
                 return
             self.live = {}

@@ -12,9 +12,10 @@ from secrets import token_hex
 from typing import Any
 
 from pdemill.addresses import on_disk
+from pdemill.data_directory import LEDGER, DataDirectory
 from pdemill.errors import PdemillError
 from pdemill.flock import FileLock
-from pdemill.service.database import BACKUP, LEDGER, is_whole
+from pdemill.service.database import BACKUP, is_whole
 from pdemill.service.keys import ANYONE
 from pdemill.service.ledger import Ledger
 from pdemill.service.submission import work_of
@@ -31,14 +32,18 @@ KNOWN = (
 )  # fmt: skip
 
 
-def rebuild(data_dir: str | Path, owner: str | None, report: Callable[[str], None]) -> None:
+def rebuild(
+    data_dir: str | Path, state_dir: str | Path | None, owner: str | None, report: Callable[[str], None]
+) -> None:
     """Make the ledger of a data directory anew while no server runs on it; the file that was there is kept.
 
     Jobs on data sets that are known from their stores alone are given to ``owner``.
     """
-    folder = on_disk(data_dir, "the data directory", PdemillError)
-    if not (folder / "datasets").is_dir():
-        raise PdemillError(f"{folder} is no data directory: it has no folder datasets")
+    home = on_disk(data_dir, "the data directory", PdemillError)
+    folder = on_disk(state_dir, "the state directory", PdemillError) if state_dir else home
+    if not (home / "datasets").is_dir():
+        raise PdemillError(f"{home} is no data directory: it has no folder datasets")
+    DataDirectory.made(home, state=folder)
     with _nobody_serves(folder):
         for name in (NEW, *(f"{NEW}{side}" for side in SIDES)):
             (folder / name).unlink(missing_ok=True)
@@ -47,7 +52,7 @@ def rebuild(data_dir: str | Path, owner: str | None, report: Callable[[str], Non
             for name in (LEDGER, BACKUP) if is_whole(folder / LEDGER) else (BACKUP, LEDGER):
                 if (folder / name).exists():
                     report(f"from {name}: {_copied(folder / name, db)} jobs")
-            found = sum(_known(db, root, owner or ANYONE.name, report) for root in sorted(_stores(folder)))
+            found = sum(_known(db, root, owner or ANYONE.name, report) for root in sorted(_stores(home)))
             report(f"from stores alone: {found} data sets, which belong to {owner or ANYONE.name} now")
             db.execute("PRAGMA wal_checkpoint(TRUNCATE)")
         aside = f"jobs.before-{time.strftime('%Y%m%dT%H%M%S', time.gmtime())}.sqlite"

@@ -60,7 +60,7 @@ class Scrubber(Background):
             self._known[dataset] = stamp, time.monotonic()
 
     def _live(self) -> None:
-        with alone(self._settings.data_dir / "scrubber.lock", self._stop):
+        with alone(self._settings.state / "scrubber.lock", self._stop):
             while not self._stop.is_set():
                 try:
                     self._directory.require()

@@ -10,17 +10,18 @@ from typing import Annotated
 from fastapi import Depends, Request
 
 from pdemill import arrays
-from pdemill.data_directory import DataDirectory
+from pdemill.data_directory import LEDGER, DataDirectory
 from pdemill.leases import Leases
 from pdemill.service.coordinator import Coordinator
 from pdemill.service.counts import Counts
-from pdemill.service.database import LEDGER, Backups
+from pdemill.service.database import Backups
 from pdemill.service.expiry import Expiry
 from pdemill.service.graves import clear
 from pdemill.service.guesses import Guesses
 from pdemill.service.keys import KeyRing, Owner, bearer
 from pdemill.service.ledger import UNFINISHED, Dataset, JobRecord, Ledger
 from pdemill.service.limits import most_slots
+from pdemill.service.links import Links
 from pdemill.service.metrics import Metrics
 from pdemill.service.pools import Pools
 from pdemill.service.problems import Refusal
@@ -48,13 +49,14 @@ class AppState:
     expiry: Expiry
     readiness: Readiness
     guesses: Guesses
+    links: Links
     pools: Pools = field(default_factory=Pools)
     counts: Counts = field(default_factory=Counts)
 
     @classmethod
     def of(cls, settings: Settings) -> AppState:
-        directory = DataDirectory.made(settings.data_dir, settings.data_id)
-        path = settings.data_dir / LEDGER
+        directory = DataDirectory.made(settings.data_dir, settings.data_id, settings.state_dir)
+        path = settings.state / LEDGER
         arrays.look_in(settings.arrays / arrays.FOLDER)
         ledger, leases = Ledger(path, directory.require), Leases.at(settings.redis_url, directory.id)
         metrics, keys = Metrics(Totals(ledger)), KeyRing(settings.api_keys)
@@ -69,6 +71,7 @@ class AppState:
             expiry=Expiry(settings, ledger, lambda: coordinator.leads),
             readiness=Readiness(ledger, directory, leases),
             guesses=Guesses(settings.max_wrong_keys),
+            links=Links(keys, settings.state),
         )  # fmt: skip
 
     def start(self) -> None:
@@ -113,7 +116,7 @@ async def _state(request: Request) -> AppState:
     return state
 
 
-def _holder(request: Request) -> Owner:
+def holder(request: Request) -> Owner:
     """Whoever sent a known key, of whatever role."""
     state: AppState = request.app.state.service
     headers = request.headers.getlist("authorization")
@@ -128,7 +131,12 @@ def _holder(request: Request) -> Owner:
     return owner
 
 
-def _owner(holder: Annotated[Owner, Depends(_holder)]) -> Owner:
+def _owner(holder: Annotated[Owner, Depends(holder)]) -> Owner:
+    return checked(holder)
+
+
+def checked(holder: Owner) -> Owner:
+    """Whoever has more than a key for metrics."""
     if holder.role == "metrics":
         raise Refusal(403, "this key opens /metrics only")
     return holder
@@ -152,7 +160,7 @@ def base_url(request: Request) -> str:
 
 
 TheState = Annotated[AppState, Depends(_state)]
-TheHolder = Annotated[Owner, Depends(_holder)]
+TheHolder = Annotated[Owner, Depends(holder)]
 TheOwner = Annotated[Owner, Depends(_owner)]
 TheAdmin = Annotated[Owner, Depends(_admin)]
 

@@ -64,7 +64,7 @@ def begin(state: AppState, owner: Owner, size: int, said: str | None = None) -> 
     most, wanted = most_bytes(settings, owner), size + sum(one.bytes for one in own)
     if most is not None and wanted > most:
         raise Refusal(403, f"the arrays of {owner.name} would have {wanted:,} bytes, of {most:,}; delete some first")
-    if 2 * size > (free := free_bytes(settings.data_dir)):
+    if 2 * size > (free := free_bytes(settings.state)):
         raise Refusal(507, f"the disk of the data directory has {free:,} bytes left, and {2 * size:,} are needed")
     made = Upload(uuid4().hex, owner.name, size, said)
     settings.uploads.mkdir(exist_ok=True)

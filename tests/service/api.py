@@ -166,7 +166,7 @@ def without_broker(folder: Path, **changes: Any) -> Settings:
     return replace(Settings(data_dir=folder, redis_url=f"unix://{folder}/no.sock"), **changes)
 
 
-def keys_file(path: Path, **owners: Mapping[str, int]) -> Path:
+def keys_file(path: Path, **owners: Mapping[str, Any]) -> Path:
     """A file of keys; the key of an owner is ``key-of-OWNER``."""
     entries = [{"name": name, "sha256": sha256(key_of(name).encode()).hexdigest()} | dict(limits)
                for name, limits in owners.items()]  # fmt: skip

@@ -39,6 +39,7 @@ OPERATIONS: dict[str, set[int]] = {
     "POST /v1/arrays/uploads/{upload}": {200, 409} | KNOWN | ONE,
     "DELETE /v1/arrays/uploads/{upload}": {204} | KNOWN | ONE,
     "GET /v1/datasets/{dataset}/store/{path}": {200, 206, 304, 400, 416} | KNOWN | ONE,
+    "POST /v1/datasets/{dataset}/links": {201, 400, 413} | KNOWN | ONE,
     "GET /v1/problems": {200} | KNOWN,
     "GET /v1/problems/{family}/schema": {200} | KNOWN | ONE,
     "GET /v1/presets": {200} | KNOWN,
