@@ -111,7 +111,7 @@ openapi: $(READY)  ## write docs/openapi.json anew
 
 lock: $(READY)  ## write the locks anew from pyproject.toml
 	$(COMPILE) --group dev pyproject.toml --output-file requirements.lock
-	$(COMPILE) --constraint requirements.lock pyproject.toml --output-file docker/run.lock
+	$(COMPILE) --constraint requirements.lock --extra objects pyproject.toml --output-file docker/run.lock
 	$(filter-out --generate-hashes,$(COMPILE)) --constraint requirements.lock --group consumers pyproject.toml \
 		--output-file $(CONSUMERS_LOCK)
 	echo hatchling | $(COMPILE) --constraint requirements.lock - --output-file docker/build.lock
