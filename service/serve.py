@@ -19,7 +19,7 @@ from types import FrameType
 
 from redis import RedisError
 
-from pdemill.addresses import on_disk
+from pdemill.addresses import Place, home, on_disk
 from pdemill.data_directory import DataDirectory
 from pdemill.errors import PdemillError
 from pdemill.extras import missing
@@ -27,7 +27,7 @@ from pdemill.flock import FileLock
 from pdemill.leases import Leases
 from pdemill.passwords import without_password
 from pdemill.process import child_environment, module_command
-from pdemill.settings import Settings
+from pdemill.settings import Settings, state_of
 
 LONGEST_SOCKET = 100
 """Bytes of a socket's path; the system allows little more."""
@@ -105,11 +105,10 @@ class Supervisor:
     """The processes of one server, on one data directory."""
 
     def __init__(
-        self, data_dir: Path, state_dir: Path | None, host: str, port: int, workers: int, report: Callable[[str], None]
+        self, data_dir: Place, state_dir: Path | None, host: str, port: int, workers: int, report: Callable[[str], None]
     ) -> None:
         self._host, self._port, self._report = host, port, report
-        self._data = data_dir.absolute()
-        self._state = self._data if state_dir is None else state_dir.absolute()
+        self._data, self._state = data_dir, state_of(data_dir, state_dir)
         self._embedded = not os.environ.get("PDEMILL_REDIS_URL", "").strip()
         self._directory = DataDirectory.made(self._data, state=self._state)
         try:
@@ -300,7 +299,7 @@ def serve(
     report: Callable[[str], None],
 ) -> None:  # fmt: skip
     """Serve until SIGINT or SIGTERM. Raises PdemillError if that cannot be."""
-    folder = on_disk(data_dir, "the data directory", PdemillError)
+    folder = home(data_dir, "the data directory", PdemillError)
     state = None if not state_dir else on_disk(state_dir, "the state directory", PdemillError)
     Settings.read().check_host(host)
     os.environ.setdefault("PDEMILL_STOP_SECONDS", "3")

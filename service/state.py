@@ -10,13 +10,14 @@ from typing import Annotated
 from fastapi import Depends, Request
 
 from pdemill import arrays
+from pdemill.addresses import Place
 from pdemill.data_directory import LEDGER, DataDirectory
 from pdemill.leases import Leases
 from pdemill.service.coordinator import Coordinator
 from pdemill.service.counts import Counts
 from pdemill.service.database import Backups
 from pdemill.service.expiry import Expiry
-from pdemill.service.graves import clear
+from pdemill.service.graves import Graves
 from pdemill.service.guesses import Guesses
 from pdemill.service.keys import KeyRing, Owner, bearer
 from pdemill.service.ledger import UNFINISHED, Dataset, JobRecord, Ledger
@@ -47,6 +48,7 @@ class AppState:
     scrubber: Scrubber
     backups: Backups
     expiry: Expiry
+    graves: Graves
     readiness: Readiness
     guesses: Guesses
     links: Links
@@ -57,8 +59,8 @@ class AppState:
     def of(cls, settings: Settings) -> AppState:
         directory = DataDirectory.made(settings.data_dir, settings.data_id, settings.state_dir)
         path = settings.state / LEDGER
-        arrays.look_in(settings.arrays / arrays.FOLDER)
-        ledger, leases = Ledger(path, directory.require), Leases.at(settings.redis_url, directory.id)
+        arrays.look_in_store(settings.arrays)
+        ledger, leases = Ledger(path, directory.require_state), Leases.at(settings.redis_url, directory.id)
         metrics, keys = Metrics(Totals(ledger)), KeyRing(settings.api_keys)
         coordinator = Coordinator(
             settings, directory, ledger, leases, Queue(leases), metrics, partial(most_slots, settings, keys)
@@ -69,13 +71,14 @@ class AppState:
             scrubber=Scrubber(settings, directory, ledger, metrics, coordinator.wake),
             backups=Backups(path, ledger),
             expiry=Expiry(settings, ledger, lambda: coordinator.leads),
+            graves=Graves(settings, ledger),
             readiness=Readiness(ledger, directory, leases),
             guesses=Guesses(settings.max_wrong_keys),
             links=Links(keys, settings.state),
         )  # fmt: skip
 
     def start(self) -> None:
-        clear(self.settings.datasets)
+        self.graves.start()
         self.coordinator.start()
         self.expiry.start()
         self.scrubber.start()
@@ -84,6 +87,7 @@ class AppState:
 
     def stop(self) -> None:
         self.readiness.stop()
+        self.graves.stop()
         self.backups.stop()
         self.scrubber.stop()
         self.expiry.stop()
@@ -173,12 +177,16 @@ def find_job(state: AppState, owner: Owner, job: str) -> tuple[JobRecord, Datase
     return found
 
 
-def find_store(state: AppState, dataset: str) -> Path:
+def find_store(state: AppState, dataset: str) -> Place:
     """Where a data set's store is or will be, or 404 if that is not in the data directory, but behind a link, or the
     name is none of ours."""
     if not dataset.isalnum() or len(dataset) > 64:
         raise Refusal(404, "there is no such data set")
     home, store = state.settings.data_dir, state.settings.store(dataset)
-    if store.resolve() != home.resolve() / store.relative_to(home):
+    if (
+        isinstance(home, Path)
+        and isinstance(store, Path)
+        and store.resolve() != home.resolve() / store.relative_to(home)
+    ):
         raise Refusal(404, "the store is not in the data directory")
     return store

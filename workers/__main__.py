@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import argparse
 import os
+import subprocess
 from logging import getLogger
+from pathlib import Path
 
 from pdemill.data_directory import DataDirectory
-from pdemill.process import ONE_THREAD, die_with_parent
+from pdemill.process import ONE_THREAD, die_with_parent, module_command
 from pdemill.settings import Settings
 
 
@@ -23,7 +25,11 @@ def main() -> None:
     os.environ.update(ONE_THREAD)
     os.environ.setdefault("REMAP_SIGTERM", "SIGQUIT")
     settings = Settings.read()
-    DataDirectory(settings.data_dir, settings.data_id).wait(getLogger("pdemill.worker"))
+    if isinstance(settings.data_dir, Path):
+        DataDirectory(settings.data_dir, settings.data_id).wait(getLogger("pdemill.worker"))
+    else:
+        told = subprocess.run(module_command("pdemill.workers.marker"), stdout=subprocess.PIPE, check=True, text=True)
+        os.environ["PDEMILL_DATA_ID"] = told.stdout.strip()
     import pdemill.workers.tasks  # noqa: F401 - Celery would look for it in the current folder first
     from pdemill.workers.app import app  # late: Celery reads REMAP_SIGTERM when it is imported
 

@@ -11,7 +11,7 @@ from pdemill.leases import QUEUE, VISIBILITY_SECONDS, celery_url, transport
 from pdemill.logs import set_up_logs
 from pdemill.workers.child import start_process
 from pdemill.workers.heartbeat import Heartbeat
-from pdemill.workers.here import directory, settings
+from pdemill.workers.here import directory, look, settings
 
 HARD_SECONDS, SOFT_SECONDS = 2700, 2400
 """A task is ended after so long; the broker's visibility timeout is longer, or it would be delivered twice."""
@@ -51,3 +51,4 @@ def _logs(**_: Any) -> None:
 def _child(**_: Any) -> None:
     """Set up a process of the pool, before anything loads PETSc: no fork may follow its MPI_Init."""
     start_process()
+    look()

@@ -118,15 +118,26 @@ def link(dataset: str, body: NewLink, state: TheState, owner: TheOwner, request:
     responses={
         200: {"description": "The file", "content": KINDS},
         206: {"description": "A part of the file, or several", "content": KINDS | {"multipart/byteranges": {}}},
+        307: {"description": "A part of the data is in a bucket: where, by a link that lasts for 15 minutes"},
         304: {"description": "If-None-Match has the file's ETag"},
         **documented(400, 404, 416, 422),
     },
     summary="A file of a store", openapi_extra={"parameters": [RANGE, IF_RANGE, IF_NONE_MATCH]},
 )  # fmt: skip
-def file(dataset: str, path: str, state: TheState, owner: Annotated[Owner, Depends(_reader)]) -> Response:
+def file(
+    request: Request, dataset: str, path: str, state: TheState, owner: Annotated[Owner, Depends(_reader)]
+) -> Response:
     """A file of a store, or the range of it that is asked for, for whoever has a key or a link."""
-    place = (owner.is_admin or state.ledger.may_read(owner.name, dataset)) and _file(find_store(state, dataset), path)
-    if not place:
+    store = find_store(state, dataset) if owner.is_admin or state.ledger.may_read(owner.name, dataset) else None
+    if isinstance(store, str) and _is_name(path):
+        from pdemill.service import objects  # late: needs an extra
+
+        if (
+            found := objects.answer(store, path, request.method, request.headers, state.settings.bucket_links)
+        ) is not None:
+            return found
+    place = _file(store, path) if isinstance(store, Path) else None
+    if place is None:
         raise Refusal(404, "there is no such file")
     kind = "application/json" if place.suffix == ".json" else "application/octet-stream"
     return StoreFile(place, media_type=kind, headers={"Cache-Control": "no-cache"})
@@ -134,9 +145,14 @@ def file(dataset: str, path: str, state: TheState, owner: Annotated[Owner, Depen
 
 def _file(store: Path, path: str) -> Path | None:
     """The file at ``path`` below a store, if it is one: no way out of it, through dots or links, is followed."""
-    names = path.split("/")
-    if len(path) > LONGEST_PATH or not all(NAME.fullmatch(name) for name in names):
+    if not _is_name(path):
         return None
+    names = path.split("/")
     place = store.joinpath(*names)
     real = store.resolve().joinpath(*names)
     return place if place.is_file() and place.resolve() == real else None
+
+
+def _is_name(path: str) -> bool:
+    """Whether a path may be that of a file in a store."""
+    return len(path) <= LONGEST_PATH and all(NAME.fullmatch(name) for name in path.split("/"))

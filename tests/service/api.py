@@ -121,6 +121,10 @@ class Api:
         lines += [f"{name}: {value}" for name, value in headers]
         return self.send("\r\n".join([*lines, "", ""]), [body] if body else [])
 
+    def store(self, dataset: str) -> Path:
+        """The folder of a store."""
+        return Path(self.settings.store(dataset))
+
     def get(self, target: str, headers: Headers = ()) -> Answer:
         return self.ask("GET", target, headers)
 
@@ -139,7 +143,8 @@ class Api:
             "id": token_hex(12),
         }
         dataset = replace(made, **(ended | changes))
-        copytree(store, self.settings.store(dataset.id))
+        if isinstance(folder := self.settings.store(dataset.id), Path):
+            copytree(store, folder)
         job, _ = self.state.ledger.submit(owner, dataset, None)
         return job.id, dataset.id
 
