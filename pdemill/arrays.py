@@ -7,6 +7,7 @@ An array's id is the SHA-256 of its type, its shape and its values, whatever fil
 from __future__ import annotations
 
 import json
+import os
 import struct
 import zlib
 from collections.abc import Iterator
@@ -15,6 +16,8 @@ from hashlib import sha256
 from io import BytesIO
 from math import prod
 from pathlib import Path
+from tempfile import TemporaryDirectory
+from threading import get_ident
 from tokenize import TokenError
 from typing import Any
 from zipfile import BadZipFile, ZipFile
@@ -23,11 +26,12 @@ import numpy as np
 import zarr
 from numpy.typing import NDArray
 
-from pdemill.addresses import on_disk
+from pdemill.addresses import Place, on_disk
 from pdemill.draws import Draw
 from pdemill.errors import ArrayError, StoreError
 from pdemill.extras import library
-from pdemill.store.disk import LocalDisk
+from pdemill.store.disk import Readable
+from pdemill.store.places import below, disk_at
 from pdemill.store.placing import make_folders, write_once
 from pdemill.torch_file import open_tensors, tensors
 
@@ -81,11 +85,22 @@ class UserArray:
 _known: dict[str, UserArray] = {}
 _files: dict[tuple[str, int, int], str] = {}
 _folders: dict[Path, None] = {}
+_buckets: dict[str, Readable] = {}
+_fetched: list[TemporaryDirectory[str]] = []
+"""A folder for what is fetched from buckets, once there is such a thing."""
 
 
 def look_in(folder: Path) -> None:
     """Find arrays in this folder from now on."""
     _folders.setdefault(folder.absolute())
+
+
+def look_in_store(root: Place) -> None:
+    """Find the arrays of a store from now on."""
+    if isinstance(root, Path):
+        look_in(root / FOLDER)
+    elif root not in _buckets:
+        _buckets[root] = disk_at(root)
 
 
 def find(id: str) -> UserArray:
@@ -96,6 +111,9 @@ def find(id: str) -> UserArray:
                 _known[id] = _kept(id, folder)
                 break
         else:
+            for disk in list(_buckets.values()):
+                if disk.exists(name_of(id)):
+                    return _known.setdefault(id, _kept(id, _fetch(id, disk)))
             raise ArrayError(
                 f"no array {id[:12]}... is known here: upload it, or give the command line or Python its file, as file"
             )
@@ -172,11 +190,12 @@ def forget(id: str) -> None:
     _known.pop(id, None)
 
 
-def keep(id: str, root: Path) -> None:
+def keep(id: str, root: Place) -> None:
     """Copy an array into a store, unless it is there, and take its rows from there from now on. Raises StoreError where
     the copy is not the array: its file has changed since it was read, or something has happened to the copy."""
-    root.mkdir(exist_ok=True)
-    disk = LocalDisk(root)
+    if isinstance(root, Path):
+        root.mkdir(exist_ok=True)
+    disk = disk_at(root)
     if not disk.exists(name_of(id)):
         array = find(id)
         make_folders(disk, FOLDER)
@@ -184,8 +203,28 @@ def keep(id: str, root: Path) -> None:
         write_once(disk, facts, array.facts.to_text().encode())
         write_once(disk, values, _as_npy(array))
     if not is_kept(id, root):
-        raise StoreError(f"{root / name_of(id)} is not the array that the spec names: remove it and run this again")
-    _known[id] = _kept(id, root / FOLDER)
+        raise StoreError(
+            f"{below(root, name_of(id))} is not the array that the spec names: remove it and run this again"
+        )
+    _known[id] = _kept(id, _folder_of(id, root))
+
+
+def _folder_of(id: str, root: Place) -> Path:
+    """The folder of this machine that has an array of a store: where it is in a bucket, a copy is made."""
+    return root / FOLDER if isinstance(root, Path) else _fetch(id, disk_at(root))
+
+
+def _fetch(id: str, disk: Readable) -> Path:
+    """Copy an array from a bucket into a folder of this machine, which lasts as long as this process."""
+    if not _fetched:
+        _fetched.append(TemporaryDirectory(prefix="pdemill-arrays-"))
+    folder = Path(_fetched[0].name)
+    for name in files_of(id):
+        target = folder / name.removeprefix(f"{FOLDER}/")
+        partial = target.with_suffix(f".{os.getpid()}.{get_ident()}")
+        partial.write_bytes(disk.read(name))
+        partial.replace(target)
+    return folder
 
 
 def _kept(id: str, folder: Path) -> UserArray:
@@ -203,10 +242,10 @@ def files_of(id: str) -> tuple[str, str]:
     return f"{FOLDER}/{id}.json", name_of(id)
 
 
-def is_kept(id: str, root: Path) -> bool:
+def is_kept(id: str, root: Place) -> bool:
     """Whether a store holds an array as it was given; all of it is read."""
     try:
-        kept = _kept(id, root / FOLDER)
+        kept = _kept(id, _folder_of(id, root))
         return kept.facts.id == id and _facts(kept.rows, id) == kept.facts
     except UNREADABLE:
         return False

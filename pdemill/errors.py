@@ -6,6 +6,7 @@ PdemillError
 │   ├── StoreMismatch    the folder holds another job
 │   ├── StoreBusy        another run is writing the store
 │   ├── DirectoryAway    the data directory of a server is not there
+│   ├── StoreAway        the object store that holds a store does not answer
 │   ├── CorruptStore     bytes on disk are not the bytes that were written
 │   └── IncompleteStore  samples asked for that no finished shard holds
 ├── WhereError           a condition on samples that cannot be read, or on columns that a store does not have
@@ -76,6 +77,10 @@ class StoreBusy(StoreError):
 
 class DirectoryAway(StoreError):
     """The data directory of a server is not there, or another one is in its place."""
+
+
+class StoreAway(StoreError):
+    """The object store that holds a store does not answer."""
 
 
 class CorruptStore(StoreError):

@@ -9,16 +9,16 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import zarr
 from numpy.typing import NDArray
 
-from pdemill.addresses import on_disk
+from pdemill.addresses import home
 from pdemill.errors import CorruptStore
 from pdemill.progress import Failure
 from pdemill.store import manifest as manifests
 from pdemill.store.decode import UNREADABLE
-from pdemill.store.disk import LocalDisk
 from pdemill.store.flags import Flags
+from pdemill.store.groups import group_at
+from pdemill.store.places import disk_at
 from pdemill.store.root import read_attributes, shards_of, splits_of
 from pdemill.store.runs import RUN
 
@@ -63,10 +63,11 @@ class SplitReport:
 
 def report(store: str | Path) -> tuple[dict[str, Any], list[SplitReport]]:
     """The attributes of a store and a report per split."""
-    root = on_disk(store, "the store to inspect")
+    root = home(store, "the store to inspect")
     attributes = read_attributes(root)
     reports = {split: SplitReport(split, samples) for split, samples in splits_of(attributes).items()}
-    for shard, manifest in manifests.read_all(LocalDisk(root), shards_of(attributes)):
+    disk = disk_at(root)
+    for shard, manifest in manifests.read_all(disk, shards_of(attributes), disk.each):
         if manifest is None:
             continue
         row = reports[shard.split]
@@ -75,7 +76,7 @@ def report(store: str | Path) -> tuple[dict[str, Any], list[SplitReport]]:
             row.runs[run["number"], run["began"]] += 1
         row.failures += [Failure(shard.split, f["sample"], f"{f['result']}: {f['reason']}") for f in manifest.failures]
     try:
-        arrays = zarr.open_group(root, mode="r")
+        arrays = group_at(root)
         for split, row in reports.items():
             group: Any = arrays[split]
             row.columns = _certified(group)

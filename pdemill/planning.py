@@ -5,11 +5,11 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
-from pathlib import Path
 from typing import Any
 
-from pdemill.addresses import on_disk
+from pdemill.addresses import Place
 from pdemill.errors import CorruptStore
+from pdemill.store.places import below, disk_at
 
 FILE = "_manifest/plan.json"
 """Where the measurements of a plan lie in a store; the chosen method itself is in the store's attributes."""
@@ -62,10 +62,13 @@ class Plan:
         return (json.dumps(asdict(self), indent=1) + "\n").encode()
 
 
-def read_plan(store: str | Path, fidelity: str = "") -> Plan | None:
+def read_plan(store: Place, fidelity: str = "") -> Plan | None:
     """The measurements in a store; None where the method was asked for, or chosen by formula."""
-    path = on_disk(store, "the store") / file_of(fidelity)
-    return parse_plan(path.read_bytes(), str(path)) if path.exists() else None
+    try:
+        data = disk_at(store).read(file_of(fidelity))
+    except FileNotFoundError:
+        return None
+    return parse_plan(data, str(below(store, file_of(fidelity))))
 
 
 def parse_plan(data: bytes, where: str) -> Plan:

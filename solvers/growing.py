@@ -18,7 +18,7 @@ from os.path import relpath
 from pathlib import Path
 from typing import Any
 
-from pdemill.errors import StoreMismatch
+from pdemill.errors import StoreBusy, StoreMismatch
 from pdemill.planning import is_plan
 from pdemill.solvers.job import Job
 from pdemill.spec.job import Spec
@@ -108,7 +108,8 @@ def grow(
     """
     if not store.disk.exists(ROOT):
         return store, None
-    attributes = json.loads(store.disk.read(ROOT)).get("attributes", {})
+    root = store.disk.read(ROOT)
+    attributes = json.loads(root).get("attributes", {})
     if "spec_sha256" not in attributes or (splits := smaller_splits(job.spec, attributes)) is None:
         return store, None
     here = as_smaller(store, splits, attributes)
@@ -122,14 +123,20 @@ def grow(
         stays, goes = _sorted(job, store, here, splits)
         again = [shard for shard in goes if here.finished(shard)]
         kept = sum(map(here.finished, stays))
+        measured = [  # of fewer samples, they would be taken for all
+            name
+            for shard in goes
+            for part, name in zip(store.layout.arrays_of(shard.split), here.files_of(shard), strict=True)
+            if part.name in MEASURED and store.disk.exists(name)
+        ]
+        if store.disk.read(ROOT) != root:  # without locks; from here on, what was seen is removed and nothing else
+            raise StoreBusy("the store is made to grow by another pdemill just now; run it again")
         for shard in goes:
             remove(store.disk, name_of(shard))
         sync_folder(store.disk, FOLDER)
-        for shard in goes:
-            for part, name in zip(store.layout.arrays_of(shard.split), here.files_of(shard), strict=True):
-                if part.name in MEASURED and store.disk.exists(name):  # of fewer samples, it would be taken for all
-                    remove(store.disk, name)
-                    sync_folder(store.disk, name.rpartition("/")[0])
+        for name in measured:
+            remove(store.disk, name)
+            sync_folder(store.disk, name.rpartition("/")[0])
         write_durably(store.disk, ROOT, store.metadata[ROOT])
     return store, Grown(kept, sum(map(len, again)))
 

@@ -16,6 +16,7 @@ from typing import Any
 import numpy as np
 import zarr
 
+from pdemill.addresses import Place, home, in_bucket
 from pdemill.errors import StoreMismatch
 from pdemill.solvers.job import Job
 from pdemill.solvers.trajectories.job import TrajectoryJob
@@ -23,9 +24,11 @@ from pdemill.solvers.trajectories.ladder import Known
 from pdemill.spec.evolution import Evolution
 from pdemill.spec.job import Spec
 from pdemill.spec.load import validate
-from pdemill.store.disk import Disk, LocalDisk
+from pdemill.store.disk import Disk
+from pdemill.store.groups import group_at
 from pdemill.store.manifest import FOLDER
 from pdemill.store.origin import Origin
+from pdemill.store.places import disk_at
 from pdemill.store.placing import make_folders, remove, write_durably
 from pdemill.store.root import read_attributes
 from pdemill.store.store import Store
@@ -36,13 +39,21 @@ MOST_RUN = 2
 """The last run of a sample that is gone on with: before a later one the whole of an earlier run is judged."""
 
 
-def begin(root: Path, spec: Spec, shorter: Path) -> None:
+def begin(root: Place, spec: Spec, shorter: Place) -> None:
     """Note in a store that is to be made that it goes on from another one. Raises StoreMismatch where that is one of
     another spec."""
     require_longer(spec, read_attributes(shorter), str(shorter))
-    disk = LocalDisk(root)
+    disk = disk_at(root)
     make_folders(disk, FOLDER)
-    _note(disk, relpath(shorter.resolve(), root.resolve()), settled=False)
+    if isinstance(root, Path) and isinstance(shorter, Path):
+        _note(disk, relpath(shorter.resolve(), root.resolve()), settled=False)
+    else:
+        _note(disk, str(shorter), settled=False)
+
+
+def _place(root: Place, told: str) -> Place:
+    """The place of the shorter store, as the longer one tells it."""
+    return root / told if isinstance(root, Path) and not in_bucket(told) else home(told, "the store to lengthen")
 
 
 def _note(disk: Disk, shorter: str, settled: bool) -> None:
@@ -83,13 +94,13 @@ def obstacle(attributes: Mapping[str, Any], here: Origin) -> str | None:
     return None
 
 
-def settle(job: Job, store: Store, root: Path) -> tuple[Job, str | None]:
+def settle(job: Job, store: Store, root: Place) -> tuple[Job, str | None]:
     """The job, once its method is chosen, with what it may take from the store that it is to go on from; and why that
     is nothing, in words."""
     if not store.disk.exists(FILE):
         return job, None
     shorter = json.loads(store.disk.read(FILE))["store"]
-    attributes = read_attributes(root / shorter)
+    attributes = read_attributes(_place(root, shorter))
     reason = obstacle(attributes, store.here)
     for spec in (job.spec.model_dump(mode="json"), attributes["spec"]):
         if reason is None and (
@@ -105,11 +116,11 @@ def settle(job: Job, store: Store, root: Path) -> tuple[Job, str | None]:
     return resumed(job, store.disk, root), None
 
 
-def resumed(job: Job, disk: Disk, root: Path) -> Job:
+def resumed(job: Job, disk: Disk, root: Place) -> Job:
     """The job with what it may take from the store that its own goes on from, once that is settled."""
     if isinstance(job, TrajectoryJob) and disk.exists(FILE):
         told = json.loads(disk.read(FILE))
-        job.known = Shorter(job, root / told["store"]) if told["settled"] else None
+        job.known = Shorter(job, _place(root, told["store"])) if told["settled"] else None
     return job
 
 
@@ -122,7 +133,7 @@ def end(disk: Disk) -> None:
 class Shorter:
     """A finished store of the first stored times of a job, by split and sample."""
 
-    def __init__(self, job: TrajectoryJob, root: Path) -> None:
+    def __init__(self, job: TrajectoryJob, root: Place) -> None:
         self.job, self.root = job, root
         spec = validate(read_attributes(root)["spec"])
         assert isinstance(spec.problem, Evolution)
@@ -132,7 +143,7 @@ class Shorter:
 
     @cached_property
     def _group(self) -> zarr.Group:
-        return zarr.open_group(self.root, mode="r")
+        return group_at(self.root)
 
     def __call__(self, split: str, sample: int) -> Known | None:
         """What it knows of a sample: where it is certified there, by one of the first runs, with finite states."""

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from pathlib import Path
 from time import perf_counter
 from typing import Any
 
@@ -12,58 +11,61 @@ import zarr
 from numpy.typing import NDArray
 
 from pdemill import arrays
+from pdemill.addresses import Place
 from pdemill.errors import CorruptStore, SpecError, StoreError
 from pdemill.planning import file_of, parse_plan, read_plan
 from pdemill.solvers.job import Job, open_job
 from pdemill.solvers.lengthening import resumed
-from pdemill.solvers.progress import Progress
+from pdemill.solvers.progress import Counts, Progress
 from pdemill.solvers.software import software
 from pdemill.solvers.threads import one_thread
 from pdemill.spec.job import Spec
 from pdemill.spec.load import validate
 from pdemill.spec.method import Method, methods
 from pdemill.store.decode import UNREADABLE
-from pdemill.store.disk import Disk, LocalDisk
+from pdemill.store.disk import Disk
+from pdemill.store.groups import group_at
 from pdemill.store.layout import Shard
-from pdemill.store.manifest import FOLDER, Manifest
+from pdemill.store.manifest import FOLDER, Manifest, finished
+from pdemill.store.places import below, disk_at
 from pdemill.store.placing import make_folders, write_once
-from pdemill.store.root import ROOT, attributes_of, other_factors, read_attributes
+from pdemill.store.root import ROOT, attributes_of, other_factors, read_attributes, read_root
 from pdemill.store.store import ShardData, Store
 
 SHARED = ("points", "cells", "facets", "facet_sides")
 
 
-def stored_spec(root: Path) -> Spec:
+def stored_spec(root: Place) -> Spec:
     """The spec of a store on disk. Raises StoreError."""
-    arrays.look_in(root / arrays.FOLDER)
+    arrays.look_in_store(root)
     try:
         return validate(read_attributes(root)["spec"])
     except SpecError as error:
-        raise StoreError(f"the spec in {root / ROOT} is refused: {error}") from None
+        raise StoreError(f"the spec in {below(root, ROOT)} is refused: {error}") from None
 
 
-def shared_arrays(root: Path) -> dict[str, NDArray[Any]] | None:
+def shared_arrays(root: Place) -> dict[str, NDArray[Any]] | None:
     """The mesh of a store on disk, or None where there is none."""
-    if not (root / "zarr.json").exists():
+    if not disk_at(root).exists(ROOT):
         return None
-    group = zarr.open_group(root, mode="r")
     try:
+        group = group_at(root)
         found = {name: group[name] for name in group.array_keys() if name.partition("@")[0] in SHARED}
         return {name: np.asarray(array[...]) for name, array in found.items() if isinstance(array, zarr.Array)} or None
     except UNREADABLE as error:
         raise CorruptStore(f"the mesh in {root} cannot be read: {error}") from None
 
 
-def planned_method(root: Path, fidelity: str = "") -> Method | None:
+def planned_method(root: Place, fidelity: str = "") -> Method | None:
     """The method that a trial chose for a store on disk, at a fidelity; None where there was no trial."""
     plan = read_plan(root, fidelity)
     return None if plan is None else methods[plan.method["method"]].model_validate(dict(plan.method))
 
 
-def told_method(root: Path, fidelity: str = "") -> Method | None:
+def told_method(root: Place, fidelity: str = "") -> Method | None:
     """The method in the attributes of a store that was begun where another library factorises, so that estimates may
     choose another method here; else None."""
-    if not (root / ROOT).exists():
+    if not disk_at(root).exists(ROOT):
         return None
     attributes = read_attributes(root)
     if not other_factors({"versions": software()}, attributes):
@@ -77,7 +79,7 @@ def told_method(root: Path, fidelity: str = "") -> Method | None:
 
 
 @one_thread()
-def open_work(root: Path, spec: Spec | None = None, disk: Disk | None = None, anew: bool = False) -> tuple[Job, Store]:
+def open_work(root: Place, spec: Spec | None = None, disk: Disk | None = None, anew: bool = False) -> tuple[Job, Store]:
     """The job and the writing side of a store; ``spec`` begins one that is not there yet. ``anew``: the mesh is made
     again, whatever the store holds."""
     spec = spec or stored_spec(root)
@@ -87,13 +89,14 @@ def open_work(root: Path, spec: Spec | None = None, disk: Disk | None = None, an
             method = planned_method(root, name) or told_method(root, name)
             chosen |= {} if method is None else {name: method}
     job = _opened(root, spec, None if anew else shared_arrays(root), chosen)
-    if (root / ROOT).exists():
-        job = job.of_store(read_attributes(root))
-    store = Store(disk or LocalDisk(root), job.layout).as_begun()
+    disk = disk or disk_at(root)
+    if disk.exists(ROOT):
+        job = job.of_store(dict(read_root(disk, root)["attributes"]))
+    store = Store(disk, job.layout).as_begun()
     return resumed(job, store.disk, root), store
 
 
-def _opened(root: Path, spec: Spec, mesh: dict[str, NDArray[Any]] | None, chosen: Mapping[str, Method]) -> Job:
+def _opened(root: Place, spec: Spec, mesh: dict[str, NDArray[Any]] | None, chosen: Mapping[str, Method]) -> Job:
     if mesh is None:
         return open_job(spec, None, chosen)
     try:
@@ -102,7 +105,7 @@ def _opened(root: Path, spec: Spec, mesh: dict[str, NDArray[Any]] | None, chosen
         raise CorruptStore(f"the mesh in {root} is none ({error}); delete the store and make it again") from None
 
 
-def keep_arrays(job: Job, root: Path) -> None:
+def keep_arrays(job: Job, root: Place) -> None:
     """Copy the users' arrays of a job into its store."""
     for id in job.spec.array_ids:
         arrays.keep(id, root)
@@ -152,3 +155,11 @@ def work_on(
     seconds = {name: round(value, 6) for name, value in watch.seconds.items()}
     run = {"attempt": attempt, "cpu_seconds": seconds, "solve_wall_seconds": perf_counter() - begin, **(data.run or {})}
     return commit(store, shard, ShardData(data.arrays, data.failures, data.summary, run))
+
+
+def worked_on(job: Job, store: Store, shard: Shard, attempt: int, counts: Counts) -> dict[str, Any]:
+    """Work on one shard; what there is to tell of it then. Without locks, another run may have finished it before."""
+    there = None if store.disk.locks else finished(store.disk, shard)
+    if there is not None:
+        return {**counts.numbers, "done": len(shard), "failed": len(there.failures), "run": {"cpu_seconds": {}}}
+    return {**counts.numbers, "run": dict(work_on(job, store, shard, attempt, counts).run)}

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pdemill import planning
-from pdemill.addresses import on_disk
+from pdemill.addresses import home
 from pdemill.errors import PdemillError, StoreError
 from pdemill.solvers.job import Job
 from pdemill.solvers.threads import one_thread
@@ -51,7 +51,7 @@ def verify(
     ``certify.error_rtol`` is a fault. Raises PdemillError where that is not possible.
     ``resolve``: the shards of these samples are solved again, every array must come out as it is stored.
     """
-    root = on_disk(store, "the store to verify")
+    root = home(store, "the store to verify")
     attributes = read_attributes(root)
     job, making, unchecked = opened(root, attributes)
     if audit and (complaint := objection(job.problem)):
@@ -103,7 +103,8 @@ class _Asked:
             self.faults += [f"sample {f['sample']} of {shard.split} failed: {f['reason']}" for f in manifest.failures]
             self.faults += file_faults(self.store, shard, manifest)
             check_files(self.store.disk, shard, manifest)
-            files = {name: self.store.disk.read(name) for name in self.store.files_of(shard)}
+            names = self.store.files_of(shard)
+            files = dict(zip(names, self.store.disk.each(self.store.disk.read, names), strict=True))
             found = decode(self.store.layout, self.store.metadata, shard, files)
         except StoreError as error:
             self.faults.append(str(error))
@@ -186,16 +187,23 @@ def _spread(of: int, wanted: int) -> NDArray[np.intp]:
 
 def content_hash(disk: Disk) -> str:
     """A hash of everything in a store but measured times, and what later versions tell of it besides."""
-    total = sha256()
-    for name in disk.names():
-        if "/solve_seconds/c/" in f"/{name}" or planning.is_plan(name) or name == runs.FILE:
-            continue
+
+    def hashes(name: str) -> bytes:
         try:
             data = _lasting(name, disk.read(name))
         except OSError:
-            continue
-        total.update(sha256(name.encode()).digest() + sha256(data).digest())
+            return b""
+        return sha256(name.encode()).digest() + sha256(data).digest()
+
+    total = sha256()
+    for found in disk.each(hashes, filter(_lasts, disk.names())):
+        total.update(found)
     return total.hexdigest()
+
+
+def _lasts(name: str) -> bool:
+    """Whether a file, or a part of it, is the same in every run."""
+    return not ("/solve_seconds/c/" in f"/{name}" or planning.is_plan(name) or name == runs.FILE)
 
 
 def _lasting(name: str, data: bytes) -> bytes:

@@ -1,4 +1,4 @@
-"""A real S3 server, SeaweedFS, for tests of stores in buckets."""
+"""A SeaweedFS server: an S3 server that runs here."""
 
 from __future__ import annotations
 
@@ -9,26 +9,24 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
 
+import httpx
 import pytest
 
 from pdemill.service.testing import free_port, until
 
-obstore: Any = pytest.importorskip("obstore")
+KEYS = {"accessKey": "reader", "secretKey": "secret-of-reader"}
 WEED = shutil.which("weed", path=str(Path(sys.executable).parent))
-BUCKET = "mill"
-KEYS = {"AWS_ACCESS_KEY_ID": "tester", "AWS_SECRET_ACCESS_KEY": "secret-of-tester", "AWS_REGION": "us-east-1"}
 
 
 @contextmanager
-def seaweed(folder: Path) -> Iterator[dict[str, str]]:
-    """A server that takes the tester's key only, with a bucket; the environment of those who use it."""
-    assert WEED is not None
-    (folder / "data" / "buckets").mkdir(parents=True)
-    keys = {"accessKey": KEYS["AWS_ACCESS_KEY_ID"], "secretKey": KEYS["AWS_SECRET_ACCESS_KEY"]}
-    tester = {"name": "tester", "credentials": [keys], "actions": ["Admin", "Read", "Write", "List"]}
-    (folder / "keys.json").write_text(json.dumps({"identities": [tester]}))
+def seaweed(folder: Path, *buckets: str) -> Iterator[str]:
+    """The address of a server that takes the keys of KEYS only, and has some buckets."""
+    if WEED is None:
+        pytest.skip("SeaweedFS is not installed here")
+    (folder / "data").mkdir()
+    reader = {"name": "reader", "credentials": [KEYS], "actions": ["Admin", "Read", "Write", "List"]}
+    (folder / "keys.json").write_text(json.dumps({"identities": [reader]}))
     ports = {
         f"{part}.port{kind}": free_port() for part in ("master", "volume", "filer", "s3") for kind in ("", ".grpc")
     }
@@ -36,26 +34,30 @@ def seaweed(folder: Path) -> Iterator[dict[str, str]]:
     options = {"dir": folder / "data", "ip": "127.0.0.1", "ip.bind": "127.0.0.1", "s3.config": folder / "keys.json"}
     small = {"master.volumeSizeLimitMB": 64, "volume.max": 8}
     words = [f"-{name}={value}" for name, value in (ports | off | options | small).items()]
-    environment = {**KEYS, "AWS_ENDPOINT_URL": f"http://127.0.0.1:{ports['s3.port']}"}
     with (folder / "log").open("wb") as log:
-        process = subprocess.Popen([WEED, "server", "-filer", "-s3", *words], stdout=log, stderr=log)
+        process = subprocess.Popen([str(WEED), "server", "-filer", "-s3", *words], stdout=log, stderr=log)
         try:
-            until(lambda: _made(environment), 60, "the S3 server")
-            yield environment
+            for bucket in buckets:
+                until(lambda bucket=bucket: _made(ports["filer.port"], bucket), 60)  # type: ignore[misc]
+            yield f"http://127.0.0.1:{ports['s3.port']}"
         finally:
             process.kill()
             process.wait()
 
 
-def _made(environment: dict[str, str]) -> bool:
-    """Whether the bucket is there, which the server makes when something is put into it."""
-    options = {"client_options": {"allow_http": True}, "retry_config": {"max_retries": 0}}
-    store = obstore.store.S3Store(
-        BUCKET, endpoint=environment["AWS_ENDPOINT_URL"], access_key_id=environment["AWS_ACCESS_KEY_ID"],
-        secret_access_key=environment["AWS_SECRET_ACCESS_KEY"], region=environment["AWS_REGION"], **options,
-    )  # fmt: skip
+def _made(port: int, bucket: str) -> bool:
+    """Whether a folder that the S3 server shows as a bucket is there, and takes files."""
     try:
-        obstore.put(store, "begun", b"")
-    except obstore.exceptions.BaseError:
+        answer = httpx.post(f"http://127.0.0.1:{port}/buckets/{bucket}/ready", files={"file": b"1"})
+        if not answer.is_success:
+            return False
+        return httpx.delete(f"http://127.0.0.1:{port}/buckets/{bucket}/ready").is_success
+    except httpx.HTTPError:
         return False
-    return True
+
+
+def environment(server: str) -> dict[str, str]:
+    """What a client of the server needs."""
+    return {
+        "AWS_ACCESS_KEY_ID": KEYS["accessKey"], "AWS_SECRET_ACCESS_KEY": KEYS["secretKey"], "AWS_ENDPOINT_URL": server,
+    }  # fmt: skip

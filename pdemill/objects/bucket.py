@@ -5,12 +5,14 @@ from __future__ import annotations
 import errno
 import os
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from time import sleep
 from typing import Any, NamedTuple
 
 from pdemill.addresses import shown
-from pdemill.errors import StoreError
+from pdemill.errors import StoreAway, StoreError
+from pdemill.objects import Changed
+from pdemill.objects.helper import ask
 from pdemill.objects.opening import opened, parts_of
 
 TRIES = 4
@@ -20,8 +22,8 @@ PAUSE = 0.2
 NO_STORE = {"Cache-Control": "no-store"}
 
 
-class Changed(Exception):
-    """An object, or a file, is not the one that it was."""
+_asking = 0
+"""The first process that has asked for objects, of this one and those that it was forked from."""
 
 
 class Tag(NamedTuple):
@@ -45,7 +47,7 @@ class Found(NamedTuple):
 class Bucket:
     """The objects below an address; names are relative to it.
 
-    All methods raise FileNotFoundError for an object that is not there, OSError where the server does not answer, and
+    All methods raise FileNotFoundError for an object that is not there, StoreAway where the server does not answer, and
     StoreError where it refuses. Many threads may call them. ``store``: what obstore works with, if it is open already.
     """
 
@@ -61,6 +63,8 @@ class Bucket:
     ) -> tuple[bytes, Found, int]:
         """Bytes of an object, what is known of it, and where the bytes begin: all, those of a ``span`` (first, length)
         or the ``last`` so many. Raises Changed where it has another ``tag``."""
+        if self._is_forked():
+            return ask(self.address, "get", (name, span, last, tag))  # type: ignore[no-any-return]
         options: dict[str, Any] = {} if tag is None or tag.e_tag is None else {"if_match": tag.e_tag}
         if span is not None:
             options["range"] = span[0], span[0] + span[1]
@@ -75,12 +79,16 @@ class Bucket:
 
     def head(self, name: str) -> Found:
         """What is known of an object."""
+        if self._is_forked():
+            return ask(self.address, "head", (name,))  # type: ignore[no-any-return]
         return self._asked(name, lambda: _found(self._obstore.head(self._store, name)))
 
     def put(self, name: str, data: bytes, expected: Tag | None, kept: bool = True) -> Tag:
         """Put an object where there is none (``expected`` is None: raises FileExistsError), or in the place of one with
-        this tag (raises Changed); once: raises OSError where no answer comes, and then it may be there or not.
+        this tag (raises Changed); once: where StoreAway is raised, it may be there or not.
         ``kept``: caches on the way may keep it."""
+        if self._is_forked():
+            return ask(self.address, "put", (name, data, expected, kept))  # type: ignore[no-any-return]
         mode = "create" if expected is None else expected.to_mode()
         attributes = None if kept else NO_STORE
 
@@ -93,17 +101,36 @@ class Bucket:
         except FileNotFoundError:
             raise Changed(name) from None  # S3's answer where there is none any more in whose place it would be
 
-    def names(self) -> Iterator[tuple[str, Found]]:
-        """All objects, sorted by name."""
+    def names(self) -> list[tuple[str, Found]]:
+        """All objects."""
+        if self._is_forked():
+            return ask(self.address, "names", ())  # type: ignore[no-any-return]
         listed = self._asked("", lambda: [entry for page in self._obstore.list(self._store) for entry in page])
-        yield from sorted((entry["path"], _found(entry)) for entry in listed)
+        return [(entry["path"], _found(entry)) for entry in listed]
+
+    def top(self) -> set[str]:
+        """The first parts of the names of all objects."""
+        if self._is_forked():
+            return ask(self.address, "top", ())  # type: ignore[no-any-return]
+        listed = self._asked("", lambda: self._obstore.list_with_delimiter(self._store))
+        names = [*listed["common_prefixes"], *(entry["path"] for entry in listed["objects"])]
+        return {name for name in names if name}  # some servers list the place itself
 
     def delete(self, name: str) -> None:
         """Remove an object, whatever it is; nothing where there is none."""
+        if self._is_forked():
+            ask(self.address, "delete", (name,))
+            return
         try:
             self._asked(name, lambda: self._obstore.delete(self._store, name))
         except FileNotFoundError:
             return
+
+    def _is_forked(self) -> bool:
+        """Whether this process was forked from one that has asked for objects."""
+        global _asking
+        _asking = _asking or os.getpid()
+        return _asking != os.getpid()
 
     def _asked[T](self, name: str, ask: Callable[[], T], tries: int = TRIES) -> T:
         errors = self._obstore.exceptions
@@ -124,7 +151,7 @@ class Bucket:
                 if "NoSuchBucket" in str(error):
                     raise self._no_bucket() from None
                 if number + 1 == tries:
-                    raise OSError(errno.EIO, _said(error), self._at(name)) from None
+                    raise StoreAway(f"{self._at(name)}: no answer ({_said(error)}); run it again") from None
             sleep(PAUSE * 2**number)
         raise AssertionError
 

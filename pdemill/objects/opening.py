@@ -23,7 +23,6 @@ from pdemill.addresses import scheme_of, shown
 from pdemill.errors import StoreError
 from pdemill.extras import library
 
-SCHEMES = ("s3", "gs", "az")
 ADDRESS = re.compile(r"(s3|gs|az)://([^/]+)/*(.*?)/*", re.IGNORECASE)
 ENDPOINTS = ("AWS_ENDPOINT_URL_S3", "AWS_ENDPOINT_URL", "AWS_ENDPOINT")
 ELSEWHERE = (
@@ -32,11 +31,6 @@ ELSEWHERE = (
 """Variables that tell where keys are to be had."""
 ROLE_URL = "http://169.254.169.254/latest/api/token"
 """Where a machine of Amazon's asks for the keys of its role."""
-
-
-def is_object_store(place: str | os.PathLike[str]) -> bool:
-    """Whether a place is the address of an object store."""
-    return scheme_of(place) in SCHEMES
 
 
 def parts_of(address: str) -> tuple[str, str, str]:

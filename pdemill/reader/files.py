@@ -9,15 +9,12 @@ from pathlib import Path
 from threading import Lock
 from typing import Protocol
 
+from pdemill.objects import Changed as Changed
 from pdemill.process import cores
 from pdemill.store.disk import LocalDisk
 
 OPEN_FILES = 128
 """Files that one data set keeps open."""
-
-
-class Changed(Exception):
-    """A file is not the one that it was."""
 
 
 class Files(Protocol):

@@ -5,11 +5,11 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
-from pdemill.addresses import on_disk, scheme_of, shown
+from pdemill.addresses import OBJECT_STORES, in_bucket, on_disk, scheme_of, shown
 from pdemill.errors import StoreError
 from pdemill.reader.files import Files, LocalFiles
 
-SCHEMES = ("http", "https", "s3")
+SCHEMES = ("http", "https", *OBJECT_STORES)
 
 
 def located(store: str | os.PathLike[str]) -> str | Path:
@@ -23,7 +23,8 @@ def located(store: str | os.PathLike[str]) -> str | Path:
         raise StoreError(f"{shown(address)} has lost a slash: give the address as text, not as a Path")
     if scheme not in SCHEMES:
         raise StoreError(
-            f"{shown(address)} is no place for a store: give a folder, or an address with http://, https:// or s3://"
+            f"{shown(address)} is no place for a store: give a folder, or an address with "
+            "http://, https://, s3://, gs:// or az://"
         )
     return scheme + rest
 
@@ -33,10 +34,12 @@ def files_at(store: str | os.PathLike[str], api_key: str | None = None) -> Files
     match place := located(store):
         case Path():
             return LocalFiles(place)
-        case str() if place.startswith("s3:"):
-            from pdemill.reader.s3 import S3Files  # late: who reads local stores need not wait for other libraries
+        case str() if in_bucket(place):
+            from pdemill.reader.objects import (
+                ObjectFiles,
+            )  # late: who reads local stores need not wait for other libraries
 
-            return S3Files(place)
+            return ObjectFiles(place)
         case _:
             from pdemill.reader.http import HttpFiles
 

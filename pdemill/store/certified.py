@@ -4,25 +4,30 @@ from __future__ import annotations
 
 import json
 from collections.abc import Collection, Iterator
-from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
+from pdemill.addresses import Place
 from pdemill.errors import CorruptStore
 from pdemill.store import manifest as manifests
-from pdemill.store.disk import Disk, LocalDisk
+from pdemill.store.disk import Disk
 from pdemill.store.layout import Shard
 from pdemill.store.manifest import Manifest
+from pdemill.store.places import disk_at
 from pdemill.store.placing import make_folders, remove, sync_folder
 from pdemill.store.root import ROOT, read_attributes, read_root, shards_of
 
 
 def check_files(disk: Disk, shard: Shard, manifest: Manifest) -> None:
     """Raise CorruptStore unless every file of a shard is the one that its manifest describes."""
-    for name, expected in manifest.all_files().items():
+
+    def found_of(name: str) -> dict[str, Any]:
         try:
-            found = manifests.fingerprint(disk.read(name))
+            return manifests.fingerprint(disk.read(name))
         except OSError as error:
             raise CorruptStore(f"{name} of shard {shard.name} cannot be read: {error.strerror}") from None
+
+    wanted = manifest.all_files()
+    for (name, expected), found in zip(wanted.items(), disk.each(found_of, wanted), strict=True):
         if found != expected:
             what = "bytes" if found["bytes"] != expected["bytes"] else "sha256"
             raise CorruptStore(
@@ -78,9 +83,9 @@ class Look(NamedTuple):
     fault: str
 
 
-def look(root: Path) -> Iterator[Look]:
+def look(root: Place) -> Iterator[Look]:
     """Hash every shard of a store. One that is missing is a fault where the store says that it is complete."""
-    disk, attributes = LocalDisk(root), read_attributes(root)
+    disk, attributes = disk_at(root), read_attributes(root)
     for shard in shards_of(attributes):
         there = disk.exists(manifests.name_of(shard))
         fault = fault_of(disk, shard) if there or attributes["complete"] else ""
@@ -95,9 +100,9 @@ def _size(disk: Disk, shard: Shard) -> int:
     return 0 if manifest is None else sum(int(known["bytes"]) for known in manifest.all_files().values())
 
 
-def metadata_fault(root: Path) -> str:
+def metadata_fault(root: Place) -> str:
     """The first metadata file of a store that does not say what its root says of it; nothing if there is none."""
-    disk = LocalDisk(root)
+    disk = disk_at(root)
     for name, node in read_root(disk, root)["consolidated_metadata"]["metadata"].items():
         try:
             found = json.loads(disk.read(f"{name}/{ROOT}"))

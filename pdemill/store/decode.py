@@ -35,13 +35,15 @@ def decode(layout: StoreLayout, metadata: Mapping[str, bytes], shard: Shard, fil
     return ShardRows(group, {part.name: _rows(part, group, shard) for part in layout.arrays_of(shard.split)})
 
 
-def is_readable(metadata: Mapping[str, bytes], part: ArrayLayout, shard: Shard, data: bytes) -> bool:
-    """Whether the file of one array of a shard is encoded as the layout has it."""
+def is_alike(metadata: Mapping[str, bytes], part: ArrayLayout, shard: Shard, data: bytes, other: bytes) -> bool:
+    """Whether the file of a measured array of a shard is encoded as the layout has it, and has numbers where the
+    ``other`` one has some."""
+    name = shard_file(part, shard)
     try:
-        _rows(part, _group({**metadata, shard_file(part, shard): data}), shard)
+        rows, wanted = (_rows(part, _group({**metadata, name: content}), shard) for content in (data, other))
     except CorruptStore:
         return False
-    return True
+    return np.array_equal(np.isfinite(rows), np.isfinite(wanted))
 
 
 def _group(files: Mapping[str, bytes]) -> zarr.Group:

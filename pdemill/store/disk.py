@@ -5,7 +5,7 @@ from __future__ import annotations
 import errno
 import logging
 import os
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import AbstractContextManager
 from pathlib import Path
 from time import monotonic, sleep
@@ -28,10 +28,16 @@ class Readable(Protocol):
 
 
 class Disk(Readable, Protocol):
-    """A folder that can be written. Nothing is durable before it has been synced."""
+    """A folder that can be written. Nothing is durable before it has been synced.
+
+    ``locks``: whether writers can be kept apart by locks.
+    """
+
+    locks: bool = True
 
     def size(self, name: str) -> int: ...
     def names(self) -> Iterator[str]: ...
+    def top(self) -> set[str]: ...
     def make_folder(self, name: str) -> None: ...
     def write(self, name: str, data: bytes | Iterable[bytes]) -> None: ...
     def sync(self, name: str) -> None: ...
@@ -42,8 +48,20 @@ class Disk(Readable, Protocol):
     def sync_folder(self, name: str) -> None: ...
     def remove(self, name: str) -> None: ...
 
+    def has_folder(self, name: str) -> bool:
+        """Whether files can be written in a folder."""
+        return self.exists(name)
 
-class LocalDisk:
+    def each[T, R](self, work: Callable[[T], R], items: Iterable[T]) -> Iterator[R]:
+        """What work on several files gives, in their order; some of it is done at once where that is faster."""
+        return map(work, items)
+
+    def overview(self) -> Disk:
+        """The same folder for a look at all of it: what it tells of a file may be what was there a while ago."""
+        return self
+
+
+class LocalDisk(Disk):
     """A folder of the local file system."""
 
     def __init__(self, root: str | Path) -> None:
@@ -68,6 +86,10 @@ class LocalDisk:
             folders.sort()
             for file in sorted(files):
                 yield (Path(folder) / file).relative_to(self.root).as_posix()
+
+    def top(self) -> set[str]:
+        """The files and folders of the folder itself."""
+        return {entry.name for entry in self.root.iterdir()}
 
     def make_folder(self, name: str) -> None:
         (self.root / name).mkdir()

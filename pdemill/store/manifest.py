@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import MISSING, asdict, dataclass, field, fields
 from hashlib import sha256
 from typing import Any
@@ -17,6 +17,8 @@ from pdemill.store.origin import Origin
 FOLDER = "_manifest"
 MADE_WITH = "made_with"
 """The key of ``run`` that tells what made a shard of a store that other versions began."""
+
+type Each = Callable[[Callable[[Shard], Any], Iterable[Shard]], Iterator[Any]]
 
 
 @dataclass(frozen=True)
@@ -95,10 +97,10 @@ def fingerprint(data: bytes) -> dict[str, Any]:
 def read(disk: Readable, shard: Shard) -> Manifest | None:
     """The manifest of a shard, or None while it is not finished."""
     name = name_of(shard)
-    if not disk.exists(name):
-        return None
     try:
         manifest = Manifest.parse(disk.read(name))
+    except FileNotFoundError:
+        return None
     except ValueError as error:
         raise CorruptStore(f"{name} is not a manifest ({error}); run generate again to make the shard anew") from None
     except OSError as error:
@@ -129,7 +131,6 @@ def is_finished(disk: Disk, shard: Shard) -> bool:
     return finished(disk, shard) is not None
 
 
-def read_all(disk: Readable, shards: Iterator[Shard]) -> Iterator[tuple[Shard, Manifest | None]]:
-    """Every shard with its manifest, where there is one."""
-    for shard in shards:
-        yield shard, read(disk, shard)
+def read_all(disk: Readable, shards: Iterable[Shard], each: Each = map) -> Iterator[tuple[Shard, Manifest | None]]:
+    """Every shard with its manifest, where there is one; ``each``: the disk's own, where it has one."""
+    return each(lambda shard: (shard, read(disk, shard)), shards)

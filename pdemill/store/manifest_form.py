@@ -63,6 +63,7 @@ def _is_run(run: Mapping[str, Any]) -> bool:
         and _is_origin(run.get("made_with"))
         and _is_numbered(run.get("run"))
         and _is_count(run.get("attempt", 1))
+        and isinstance(run.get("writer", ""), str)
         and isinstance(seconds, Mapping)
         and all(isinstance(taken, int | float) for taken in (*seconds.values(), run.get("solve_wall_seconds", 0)))
     )

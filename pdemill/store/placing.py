@@ -94,7 +94,7 @@ def write_once(disk: Disk, name: str, data: bytes | Iterable[bytes]) -> bool:
 
 def make_folders(disk: Disk, name: str) -> None:
     """Make a folder and those above it, durably."""
-    if not name or disk.exists(name):
+    if not name or disk.has_folder(name):
         return
     parent = _folder(name)
     make_folders(disk, parent)

@@ -4,18 +4,19 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Mapping
-from pathlib import Path
 from typing import Any
 
+from pdemill.addresses import Place
 from pdemill.errors import StoreError
-from pdemill.store.disk import LocalDisk, Readable
+from pdemill.store.disk import Readable
 from pdemill.store.layout import SCHEMA, Shard, cut
 from pdemill.store.origin import MACHINE
+from pdemill.store.places import disk_at
 
 ROOT = "zarr.json"
 
 
-def read_root(files: Readable, where: str | Path) -> dict[str, Any]:
+def read_root(files: Readable, where: Place) -> dict[str, Any]:
     """The root metadata of the store ``where``, whose files are at hand. Raises StoreError."""
     try:
         document = json.loads(files.read(ROOT))
@@ -102,9 +103,9 @@ def _is_count(value: Any) -> bool:
     return isinstance(value, int) and not isinstance(value, bool) and value > 0
 
 
-def read_attributes(root: str | Path) -> dict[str, Any]:
-    """The root attributes of a store on disk."""
-    return dict(read_root(LocalDisk(root), root)["attributes"])
+def read_attributes(root: Place) -> dict[str, Any]:
+    """The root attributes of a store."""
+    return dict(read_root(disk_at(root), root)["attributes"])
 
 
 def in_time(attributes: Mapping[str, Any]) -> bool:

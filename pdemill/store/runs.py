@@ -6,6 +6,7 @@ import json
 from datetime import UTC, datetime
 from typing import Any
 
+from pdemill.errors import StoreBusy
 from pdemill.store.disk import Disk, Readable
 from pdemill.store.manifest import FOLDER
 from pdemill.store.placing import make_folders, write_durably
@@ -20,17 +21,20 @@ def begin_run(disk: Disk) -> None:
     """Number a run that is to make shards: one more than the last."""
     make_folders(disk, FOLDER)
     began = datetime.now(UTC).isoformat(timespec="seconds")
-    told = {"number": last_run(disk).get("number", 0) + 1, "began": began}
-    write_durably(disk, FILE, (json.dumps(told) + "\n").encode())
+    while True:
+        told = {"number": last_run(disk).get("number", 0) + 1, "began": began}
+        try:
+            write_durably(disk, FILE, (json.dumps(told) + "\n").encode())
+        except StoreBusy:
+            continue  # another run that begins now has the number
+        return
 
 
 def last_run(disk: Readable) -> dict[str, Any]:
     """``number`` and ``began`` of the last run; nothing where none is told, or not in this form."""
-    if not disk.exists(FILE):
-        return {}
     try:
         told = json.loads(disk.read(FILE))
-    except ValueError:
+    except (FileNotFoundError, ValueError):
         return {}
     return told if is_run(told) else {}
 

@@ -3,21 +3,22 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from copy import copy
 from dataclasses import dataclass, replace
 from functools import cached_property
+from secrets import token_hex
 from time import process_time
 from typing import Any, Self
 
 import numpy as np
 from numpy.typing import NDArray
 
-from pdemill.errors import CorruptStore, StoreError, StoreMismatch
+from pdemill.errors import CorruptStore, StoreBusy, StoreError, StoreMismatch
 from pdemill.kept import MASK, SIDE
 from pdemill.store import manifest as manifests
 from pdemill.store.certified import certified, fault_of, take_out, taken_out
-from pdemill.store.decode import is_readable
+from pdemill.store.decode import is_alike
 from pdemill.store.disk import Disk
 from pdemill.store.encode import encode, metadata, shard_file, with_attributes
 from pdemill.store.layout import MEASURED, SCHEMA, ArrayLayout, Shard, StoreLayout
@@ -29,6 +30,8 @@ from pdemill.store.root import ROOT, as_written, read_root
 from pdemill.store.runs import RUN, last_run
 
 TRIES = 5
+WRITER = "writer"
+"""The key of a manifest's ``run`` that is never twice the same, where there are no locks."""
 ESTIMATED = "estimated"
 """The key of a summary that counts the samples whose discretisation error is estimated."""
 
@@ -129,9 +132,14 @@ class Store:
         )
         return bool(mine != stored)
 
-    def missing(self) -> list[Shard]:
-        """The shards that are not finished: no readable manifest, or a file gone or cut short since."""
-        return [shard for shard in self.layout.shards() if not self.finished(shard)]
+    def missing(self, shards: Iterable[Shard] | None = None) -> list[Shard]:
+        """Of some shards, or of all, those that are not finished: no readable manifest, or a file gone or cut short."""
+        seen = copy(self)
+        seen.disk = self.disk.overview()
+        wanted = list(self.layout.shards() if shards is None else shards)
+        looks = [seen] if seen.disk is self.disk else [seen, self]
+        done = self.disk.each(lambda shard: any(store.finished(shard) for store in looks), wanted)
+        return [shard for shard, is_done in zip(wanted, done, strict=True) if not is_done]
 
     def finished(self, shard: Shard) -> bool:
         """Whether a shard has a readable manifest of all its files, and these in full length."""
@@ -195,16 +203,18 @@ class Store:
         raise StoreError(f"shard {shard.name} is damaged again and again by another writer; stop it and run it again")
 
     def _told(self) -> dict[str, Any]:
-        """For a manifest: which run made it, and by what, where that is not what began the store."""
+        """For a manifest: which run made it, and by what, where that is not what began the store; without locks, a
+        word that makes it unlike all others."""
         run = last_run(self.disk)
-        return {**self.made_with, **({RUN: run} if run else {})}
+        token = {} if self.disk.locks else {WRITER: token_hex(16)}
+        return {**self.made_with, **({RUN: run} if run else {}), **token}
 
     def _placed(self, shard: Shard, staged: Staged, content: Mapping[str, bytes]) -> dict[str, dict[str, Any]] | None:
         """Put the files of a shard in place; returns the fingerprints of those that are there now, or None where one of
         them is not what it should be."""
         files = {}
-        for name, mine in content.items():
-            there = mine if staged.place(name) else self._read(name)
+        placed = self.disk.each(lambda name: content[name] if staged.place(name) else self._read(name), content)
+        for (name, mine), there in zip(content.items(), placed, strict=True):
             if there is None or not self._fits(shard, name, there, mine):
                 return None
             files[name] = manifests.fingerprint(there)
@@ -213,7 +223,7 @@ class Store:
     def _fits(self, shard: Shard, name: str, there: bytes, mine: bytes) -> bool:
         """Whether a file that is there can stand for the one that would be written."""
         part = self._measured(shard).get(name)
-        return there == mine or (part is not None and is_readable(self.metadata, part, shard, there))
+        return there == mine or (part is not None and is_alike(self.metadata, part, shard, there, mine))
 
     def _read(self, name: str) -> bytes | None:
         """A file, or None where it cannot be read."""
@@ -231,13 +241,16 @@ class Store:
 
         Nobody places another file meanwhile: a name that is taken is given to none but by who is alone.
         """
-        with self.disk.alone(manifests.FOLDER):
-            if not taken_out(self.disk, shard, self.files_of(shard)):
-                return
-            for name, mine in content.items():
-                there = self._read(name) if self.disk.exists(name) else mine
-                if there is None or not self._fits(shard, name, there, mine):
-                    staged.replace(name)
+        try:
+            with self.disk.alone(manifests.FOLDER):
+                if not taken_out(self.disk, shard, self.files_of(shard)):
+                    return
+                for name, mine in content.items():
+                    there = self._read(name) if self.disk.exists(name) else mine
+                    if there is None or not self._fits(shard, name, there, mine):
+                        staged.replace(name)
+        except StoreBusy:
+            return  # somebody else replaces it
 
     def fault_of(self, shard: Shard) -> str:
         """What is wrong with a shard, its manifest or a byte of its files; nothing if it is as it was certified."""
@@ -274,15 +287,20 @@ class Store:
 
     def finish(self) -> list[Manifest]:
         """Write the statistics of the whole store into its root, once no shard is missing."""
-        found = [manifest for _, manifest in manifests.read_all(self.disk, self.layout.shards())]
+        found = [manifest for _, manifest in manifests.read_all(self.disk, self.layout.shards(), self.disk.each)]
         done = [manifest for manifest in found if manifest is not None]
         if len(done) < len(found):
             raise StoreError(f"{len(found) - len(done)} shards are missing; run generate again")
         root = self.finished_root(done)
-        if self.disk.read(ROOT) != root:
+        if (there := self.disk.read(ROOT)) != root:
+            if not self.disk.locks and not self._is_of_this_spec(there):
+                raise StoreBusy("the store has grown meanwhile; run it again")
             sync_folder(self.disk, manifests.FOLDER)  # whoever placed the last manifest may not have done so yet
             write_durably(self.disk, ROOT, root)
         return done
+
+    def _is_of_this_spec(self, root: bytes) -> bool:
+        return bool(json.loads(root)["attributes"]["spec_sha256"] == self.layout.attributes["spec_sha256"])
 
     def finished_root(self, done: list[Manifest]) -> bytes:
         """The root metadata of the finished store, with the statistics of its first split."""

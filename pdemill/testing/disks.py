@@ -6,12 +6,14 @@ import errno
 from collections.abc import Iterable, Iterator
 from contextlib import AbstractContextManager, nullcontext
 
+from pdemill.store.disk import Disk
+
 
 class Crash(BaseException):
     """The machine stopped; nothing may catch it."""
 
 
-class MemoryDisk:
+class MemoryDisk(Disk):
     """Files in memory, in two states: as a running process sees them, and as they survive a crash.
 
     Content survives once its file was synced, a new name or a replacement once its folder was synced. What
@@ -27,6 +29,8 @@ class MemoryDisk:
         self.held: set[str] = set()
 
     def read(self, name: str) -> bytes:
+        if name not in self.files:
+            raise FileNotFoundError(name)
         return self.files[name]
 
     def exists(self, name: str) -> bool:
@@ -37,6 +41,9 @@ class MemoryDisk:
 
     def names(self) -> Iterator[str]:
         return iter(sorted(self.files))
+
+    def top(self) -> set[str]:
+        return {name.partition("/")[0] for name in (*self.files, *self.folders) if name}
 
     def make_folder(self, name: str) -> None:
         if name in self.folders:

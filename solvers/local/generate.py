@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
+from random import shuffle
 from time import perf_counter
 from typing import Any
 
-from pdemill.addresses import on_disk
+from pdemill.addresses import Place, home
 from pdemill.arrays import FOLDER as ARRAYS
 from pdemill.errors import StoreError, StoreMismatch
 from pdemill.progress import Failure, Summary, Tally, Watcher
@@ -18,7 +20,7 @@ from pdemill.solvers import growing, lengthening
 from pdemill.solvers.job import Job
 from pdemill.solvers.local.pool import Event, Pool
 from pdemill.solvers.local.resuming import require_same_draws
-from pdemill.solvers.opening import keep_arrays, open_work, plan_work, work_on
+from pdemill.solvers.opening import keep_arrays, open_work, plan_work, worked_on
 from pdemill.solvers.progress import Counts
 from pdemill.solvers.trajectories.shard import LENGTHENED
 from pdemill.spec.job import Spec
@@ -51,11 +53,11 @@ def generate(
     further shard is begun.
     """
     begin = perf_counter()
-    root = on_disk(out, "the store to write")
+    root = home(out, "the store to write")
     if part is not None and lengthen is not None:
         raise StoreError("a store is lengthened by one run, not part by part: leave out one of part and lengthen")
     ending = ending or Ending()
-    with locked(root, shared=part is not None) as lock:
+    with locked(root, shared=part is not None) as handles:
         job, store = open_work(root, spec)
         require_empty_or_ours(root, store)
         grown = None
@@ -66,7 +68,7 @@ def generate(
         if lengthen is not None:
             if store.disk.exists(ROOT):
                 store.check_same_job(other_versions=True)
-            lengthening.begin(root, spec, on_disk(lengthen, "the store to lengthen"))
+            lengthening.begin(root, spec, home(lengthen, "the store to lengthen"))
         keep_arrays(job, root)
         job, store = plan_work(job, store)
         job, reason = lengthening.settle(job, store, root)
@@ -75,12 +77,14 @@ def generate(
         sweep(store.disk, alone=part is None)
         store.create(other_versions)
         shards = (part or Part()).of(list(store.layout.shards()))
-        if missing := [shard for shard in shards if not store.finished(shard)]:
+        if missing := store.missing(shards):
             begin_run(store.disk)
+        if not store.disk.locks:
+            shuffle(missing)  # runs that do not know of each other seldom meet at a shard
         total = sum(map(len, shards))
         totals = _Totals(total, total - sum(map(len, missing)), watcher)
         if workers:
-            with Pool(root, workers, lock.handle) as pool:
+            with Pool(root, workers, handles) as pool:
                 pool.run(missing, totals.add, ending)
         else:
             _work_here(job, store, missing, totals, ending)
@@ -89,7 +93,7 @@ def generate(
         if not left:
             store.finish()
             lengthening.end(store.disk)
-        manifests = [found for _, found in read_all(store.disk, iter(shards)) if found is not None]
+        manifests = [found for _, found in read_all(store.disk, shards, store.disk.each) if found is not None]
     mine = sum(len(shard) for shard in left if shard in shards)
     kept, again = (grown.shards_kept, grown.samples_again) if grown else (0, 0)
     return Summary(
@@ -105,28 +109,34 @@ def _work_here(job: Job, store: Store, shards: Sequence[Shard], totals: _Totals,
         if ending.is_due(longest):
             return
         begin, counts = perf_counter(), Counts()
-        manifest = work_on(job, store, shard, 1, counts)
-        totals.add(Event("finished", shard, {**counts.numbers, "run": manifest.run}))
+        totals.add(Event("finished", shard, worked_on(job, store, shard, 1, counts)))
         longest = max(longest, perf_counter() - begin)
 
 
-def locked(root: Path, shared: bool = False) -> Lock:
-    """The lock of a store's folder, which is made where it is not there; ``shared`` with other parts."""
+@contextmanager
+def locked(root: Place, shared: bool = False) -> Iterator[tuple[int, ...]]:
+    """Hold the lock of a store's folder, which is made where it is not there; ``shared`` with other parts. Gives the
+    handles that processes inherit which hold it too. In buckets there are no locks."""
+    if not isinstance(root, Path):
+        yield ()
+        return
     try:
         root.mkdir(parents=True, exist_ok=True)
-        return Lock(root, shared=shared)
+        lock = Lock(root, shared=shared)
     except OSError as error:
         raise StoreError(f"cannot make the folder {root}, or not write into it: {error.strerror}") from None
+    with lock:
+        yield (lock.handle,)
 
 
-def require_empty_or_ours(root: Path, store: Store) -> None:
+def require_empty_or_ours(root: Place, store: Store) -> None:
     """Refuse to write into a folder that holds something else."""
-    if (root / "zarr.json").exists():
+    if store.disk.exists(ROOT):
         return
-    ours = {Path(name).parts[0] for name in store.metadata} | {FOLDER, ARRAYS}
-    for entry in root.iterdir():
-        if entry.name not in ours and not entry.name.endswith(TEMPORARY):
-            raise StoreMismatch(f"{root} is not empty and holds no store (found {entry.name}); choose another folder")
+    ours = {name.partition("/")[0] for name in store.metadata} | {FOLDER, ARRAYS}
+    for name in sorted(store.disk.top()):
+        if name not in ours and not name.endswith(TEMPORARY):
+            raise StoreMismatch(f"{root} is not empty and holds no store (found {name}); choose another folder")
 
 
 def _failures(manifests: Iterable[Manifest]) -> Iterable[Failure]:

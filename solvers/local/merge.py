@@ -6,16 +6,16 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from pdemill.addresses import on_disk
+from pdemill.addresses import Place, home
 from pdemill.errors import CorruptStore, StoreError, StoreMismatch
 from pdemill.planning import file_of
 from pdemill.progress import Merged
 from pdemill.solvers.local.generate import locked, require_empty_or_ours
 from pdemill.solvers.opening import keep_arrays, open_work, stored_spec
-from pdemill.store.disk import LocalDisk
 from pdemill.store.layout import Shard
 from pdemill.store.manifest import FOLDER, MADE_WITH, Manifest, fingerprint, finished, name_of
 from pdemill.store.origin import Origin
+from pdemill.store.places import below, disk_at
 from pdemill.store.placing import make_folders, sweep, write_durably, write_once
 from pdemill.store.store import Store
 
@@ -24,7 +24,7 @@ from pdemill.store.store import Store
 class _Source:
     """A store that is read."""
 
-    root: Path
+    root: Place
     store: Store
 
     def manifest(self, shard: Shard) -> Manifest | None:
@@ -34,7 +34,9 @@ class _Source:
         """A file of a shard, byte for byte as its manifest says."""
         data = self.store.disk.read(name)
         if fingerprint(data) != manifest.all_files()[name]:
-            raise CorruptStore(f"{self.root / name} is not what its manifest says; run 'pdemill repair {self.root}'")
+            raise CorruptStore(
+                f"{below(self.root, name)} is not what its manifest says; run 'pdemill repair {self.root}'"
+            )
         return data
 
 
@@ -48,13 +50,13 @@ def merge(stores: Sequence[str | Path], out: str | Path, other_versions: bool = 
     """
     if not stores:
         raise StoreError("there is no store to merge")
-    root = on_disk(out, "the store to write")
-    sources = [_opened(on_disk(store, "a store to merge")) for store in stores]
+    root = home(out, "the store to write")
+    sources = [_opened(home(store, "a store to merge")) for store in stores]
     first = sources[0]
     for other in sources[1:]:
         _require_alike(first, other, other_versions)
-    with locked(root) as _lock:
-        target = Store(LocalDisk(root), first.store.layout)
+    with locked(root):
+        target = Store(disk_at(root), first.store.layout)
         require_empty_or_ours(root, target)
         sweep(target.disk, alone=True)
         make_folders(target.disk, FOLDER)
@@ -77,7 +79,7 @@ def merge(stores: Sequence[str | Path], out: str | Path, other_versions: bool = 
     return Merged(str(root), copied, total, sum(map(len, missing)))
 
 
-def _opened(root: Path) -> _Source:
+def _opened(root: Place) -> _Source:
     stored_spec(root)
     return _Source(root, open_work(root)[1])
 
@@ -108,9 +110,13 @@ def _require_equal(shard: Shard, held: Sequence[tuple[_Source, Manifest]]) -> No
 
 def _copy(shard: Shard, source: _Source, manifest: Manifest, target: Store) -> None:
     """Copy the files of a shard, its manifest last."""
-    for name in manifest.all_files():
+
+    def copy(name: str) -> None:
         make_folders(target.disk, name.rpartition("/")[0])
         write_durably(target.disk, name, source.content(name, manifest))
+
+    for _ in target.disk.each(copy, manifest.all_files()):
+        pass
     origin = Origin.of(source.store.layout.attributes)
     if MADE_WITH not in manifest.run and origin.difference(target.here):
         manifest = replace(manifest, run={**manifest.run, MADE_WITH: origin.to_json()})

@@ -8,13 +8,13 @@ import subprocess
 from collections import deque
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
-from pathlib import Path
 from queue import Queue
 from threading import Thread
 from time import monotonic
 from typing import Any, Self
 
 from pdemill import errors
+from pdemill.addresses import Place
 from pdemill.errors import PdemillError, WorkerError
 from pdemill.process import child_environment, module_command, worker_status
 from pdemill.sharing import Ending
@@ -41,13 +41,15 @@ class Event:
 
 
 class _Worker:
-    def __init__(self, root: Path, handle: int, inbox: Queue[tuple[_Worker, dict[str, Any] | None]]) -> None:
+    def __init__(
+        self, root: Place, handles: tuple[int, ...], inbox: Queue[tuple[_Worker, dict[str, Any] | None]]
+    ) -> None:
         self.task: Task | None = None
         self.begun = 0.0
         self.process = subprocess.Popen(
             module_command("pdemill.solvers.local.process", str(root), str(os.getpid())),
             stdin=subprocess.PIPE, stdout=subprocess.PIPE, encoding="utf-8",
-            env=child_environment(), pass_fds=(handle,), start_new_session=True,
+            env=child_environment(), pass_fds=handles, start_new_session=True,
         )  # fmt: skip
         self._inbox = inbox
         Thread(target=self._read_events, daemon=True).start()
@@ -78,10 +80,10 @@ class _Worker:
 
 
 class Pool:
-    """Up to ``workers`` processes that work on one store. ``handle`` is the store's lock, which they share."""
+    """Up to ``workers`` processes that work on one store. ``handles``: of the store's lock, which they share."""
 
-    def __init__(self, root: Path, workers: int, handle: int) -> None:
-        self._root, self._size, self._handle = root, workers, handle
+    def __init__(self, root: Place, workers: int, handles: tuple[int, ...]) -> None:
+        self._root, self._size, self._handles = root, workers, handles
         self._inbox: Queue[tuple[_Worker, dict[str, Any] | None]] = Queue()
         self._workers: list[_Worker] = []
 
@@ -118,7 +120,7 @@ class Pool:
                         busy -= 1
 
     def _start(self, waiting: deque[Task]) -> None:
-        worker = _Worker(self._root, self._handle, self._inbox)
+        worker = _Worker(self._root, self._handles, self._inbox)
         self._workers.append(worker)
         worker.give(waiting.popleft())
 

@@ -7,16 +7,16 @@ import os
 import signal
 import sys
 import traceback
-from pathlib import Path
 from time import monotonic
 from typing import Any, TextIO
 
 import zarr
 
+from pdemill.addresses import home
 from pdemill.errors import PdemillError
 from pdemill.process import die_with_parent
 from pdemill.sharing import SIGNALS
-from pdemill.solvers.opening import open_work, work_on
+from pdemill.solvers.opening import open_work, worked_on
 from pdemill.solvers.progress import Counts, Progress
 from pdemill.store.layout import Shard
 
@@ -50,7 +50,7 @@ class _Reporter(Counts):
 
 def main() -> None:
     """``python -m pdemill.solvers.local.process STORE PARENT_PID``."""
-    root, parent = Path(sys.argv[1]), int(sys.argv[2])
+    root, parent = home(sys.argv[1], "the store"), int(sys.argv[2])
     die_with_parent(parent)
     for number in SIGNALS:  # Slurm sends them to all processes: the parent ends, once these are through
         signal.signal(number, signal.SIG_IGN)
@@ -64,8 +64,7 @@ def main() -> None:
             task = json.loads(line)
             shard = Shard(**task["shard"])
             reporter = _Reporter(events)
-            manifest = work_on(job, store, shard, task["attempt"], reporter)
-            events.send("finished", **reporter.numbers, run=dict(manifest.run))
+            events.send("finished", **worked_on(job, store, shard, task["attempt"], reporter))
     except PdemillError as error:
         events.send("refused", message=str(error), kind=type(error).__name__)
     except Exception as error:

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from pdemill.addresses import on_disk
+from pdemill.addresses import Place, home
 from pdemill.errors import CorruptStore
 from pdemill.progress import Repair, Watcher
 from pdemill.solvers.job import Job
-from pdemill.solvers.local.generate import generate
+from pdemill.solvers.local.generate import generate, locked
 from pdemill.solvers.opening import open_work, stored_spec
 from pdemill.solvers.verification.files import metadata_faults
-from pdemill.store.disk import Lock
 from pdemill.store.store import Store
 
 
@@ -19,9 +18,9 @@ def repair(
     store: str | Path, workers: int = 1, watcher: Watcher = lambda tally: None, other_versions: bool = False
 ) -> Repair:
     """Hash every file of a store, and solve again the shards of those that are damaged or missing."""
-    root = on_disk(store, "the store to repair")
+    root = home(store, "the store to repair")
     spec = stored_spec(root)
-    with Lock(root):
+    with locked(root):
         _job, writing = _opened(root)
         faults, shards = list(metadata_faults(writing)), list(writing.layout.shards())
         damaged = {shard: fault for shard in shards if (fault := writing.fault_of(shard))}
@@ -34,7 +33,7 @@ def repair(
     return Repair((*faults, *damaged.values()), len(damaged), len(shards), summary)
 
 
-def _opened(root: Path) -> tuple[Job, Store]:
+def _opened(root: Place) -> tuple[Job, Store]:
     try:
         return open_work(root)
     except CorruptStore:  # the mesh

@@ -5,10 +5,10 @@ from __future__ import annotations
 import json
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from itertools import chain
-from pathlib import Path
 from typing import Any
 
 from pdemill import arrays, planning
+from pdemill.addresses import Place
 from pdemill.solvers import growing, lengthening
 from pdemill.store import manifest as manifests
 from pdemill.store import runs
@@ -33,7 +33,7 @@ def metadata_faults(store: Store) -> Iterator[str]:
             yield f"{name} is not as it was written"
 
 
-def array_faults(root: Path, ids: Collection[str]) -> Iterator[str]:
+def array_faults(root: Place, ids: Collection[str]) -> Iterator[str]:
     """Users' arrays, by their ids, that are not kept in a store as they were given."""
     for id in ids:
         if not arrays.is_kept(id, root):

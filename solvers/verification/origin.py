@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from pathlib import Path
 from typing import Any
 
+from pdemill.addresses import Place
 from pdemill.errors import MissingExtra
 from pdemill.solvers.agreement import agrees, same_bits
 from pdemill.solvers.job import Job
@@ -48,7 +48,7 @@ class Origins:
         return (*others, *(f"compared to rounding, not to the bit: {doubt}" for doubt in self._doubts))
 
 
-def opened(root: Path, attributes: Mapping[str, Any]) -> tuple[Job, Store, tuple[str, ...]]:
+def opened(root: Place, attributes: Mapping[str, Any]) -> tuple[Job, Store, tuple[str, ...]]:
     """The job and the store, and what of it cannot be checked. A mesh is made anew and must be the stored one; where
     other versions made it and this mesher makes another, or there is no mesher, the stored one is taken as it is."""
     try:

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import json
 import pickle
-import shutil
-import subprocess
-import sys
 from collections.abc import Iterator
+from concurrent.futures import ProcessPoolExecutor
+from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
 
@@ -16,66 +14,36 @@ import pytest
 
 import pdemill
 from pdemill.errors import CorruptStore, StoreError
-from pdemill.reader.files import Changed
-from pdemill.reader.s3 import S3Files
-from pdemill.service.testing import free_port, until
+from pdemill.objects import Changed
+from pdemill.objects.bucket import Bucket
+from pdemill.objects.opening import opened
+from pdemill.reader.objects import ObjectFiles
+from tests.seaweed import KEYS, environment, seaweed
 
-boto3: Any = pytest.importorskip("boto3", reason="boto3 is not in the development environment: make consumers")
-WEED = shutil.which("weed", path=str(Path(sys.executable).parent))
-if WEED is None:
-    pytest.skip("SeaweedFS is not in the development environment: make consumers", allow_module_level=True)
+pytest.importorskip("obstore", reason="obstore is not installed here: make consumers")
 
-pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning")
+pytestmark = [pytest.mark.slow, pytest.mark.filterwarnings("ignore::DeprecationWarning")]
 
-KEYS = {"accessKey": "reader", "secretKey": "secret-of-reader"}
 BUCKET = "mill"
 
 
 @pytest.fixture(scope="module")
-def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """The address of an S3 server that takes the reader's key only."""
-    folder = tmp_path_factory.mktemp("s3")
-    (folder / "data").mkdir()
-    reader = {"name": "reader", "credentials": [KEYS], "actions": ["Admin", "Read", "Write", "List"]}
-    (folder / "keys.json").write_text(json.dumps({"identities": [reader]}))
-    ports = {
-        f"{part}.port{kind}": free_port() for part in ("master", "volume", "filer", "s3") for kind in ("", ".grpc")
-    }
-    off = {"s3.port.iceberg": 0, "s3.port.lance": 0, "master.telemetry": "false"}
-    options = {"dir": folder / "data", "ip": "127.0.0.1", "ip.bind": "127.0.0.1", "s3.config": folder / "keys.json"}
-    small = {"master.volumeSizeLimitMB": 64, "volume.max": 8}
-    words = [f"-{name}={value}" for name, value in (ports | off | options | small).items()]
-    with (folder / "log").open("wb") as log:
-        process = subprocess.Popen([str(WEED), "server", "-filer", "-s3", *words], stdout=log, stderr=log)
-        try:
-            yield f"http://127.0.0.1:{ports['s3.port']}"
-        finally:
-            process.kill()
-            process.wait()
-
-
-@pytest.fixture(scope="module")
-def bucket(server: str, darcy_store: Path) -> Iterator[Any]:
-    """A client of a bucket with the store below ``sets/darcy.zarr``; the environment is a reader's."""
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("AWS_ACCESS_KEY_ID", KEYS["accessKey"])
-        patch.setenv("AWS_SECRET_ACCESS_KEY", KEYS["secretKey"])
-        patch.setenv("AWS_ENDPOINT_URL_S3", server)
-        client = boto3.client("s3", region_name="us-east-1")
-
-        def ready() -> bool:
-            try:
-                client.create_bucket(Bucket=BUCKET)
-            except Exception:
-                return False
-            return True
-
-        until(ready, 60)
+def bucket(tmp_path_factory: pytest.TempPathFactory, darcy_store: Path) -> Iterator[Any]:
+    """What obstore works with for a bucket with the store below ``sets/darcy.zarr``; the environment is a reader's."""
+    with seaweed(tmp_path_factory.mktemp("s3"), BUCKET) as server, pytest.MonkeyPatch.context() as patch:
+        for name, value in environment(server).items():
+            patch.setenv(name, value)
+        client = opened(f"s3://{BUCKET}")
         for path in sorted(darcy_store.rglob("*")):
             if path.is_file():
-                key = f"sets/darcy.zarr/{path.relative_to(darcy_store).as_posix()}"
-                client.put_object(Bucket=BUCKET, Key=key, Body=path.read_bytes())
+                _put(client, f"sets/darcy.zarr/{path.relative_to(darcy_store).as_posix()}", path.read_bytes())
         yield client
+
+
+def _put(client: Any, key: str, data: bytes) -> None:
+    import obstore
+
+    obstore.put(client, key, data)
 
 
 ADDRESS = f"s3://{BUCKET}/sets/darcy.zarr"
@@ -89,6 +57,15 @@ def test_samples_and_batches_are_those_of_the_files(bucket: Any, darcy_store: Pa
         assert all(np.array_equal(found[key], expected[key]) for key in expected)
     assert np.array_equal(pickle.loads(pickle.dumps(there))[5]["x"], here[5]["x"])
     assert there.normaliser("y") == here.normaliser("y")
+
+
+def test_a_process_forked_from_one_that_has_read_reads_too(bucket: Any, darcy_store: Path) -> None:
+    data = pdemill.open(ADDRESS)
+    assert data[0]["x"].shape == (1, 16, 12)
+    with ProcessPoolExecutor(1, get_context("fork")) as pool:
+        assert np.array_equal(
+            pool.submit(data.__getitem__, slice(0, 40)).result(60)["y"], pdemill.open(darcy_store)[:]["y"]
+        )
 
 
 @pytest.mark.parametrize("start", ["fork", "spawn"])
@@ -114,37 +91,37 @@ def test_an_export_reads_from_a_bucket(bucket: Any, darcy_store: Path, tmp_path:
 
 def test_an_object_that_was_written_anew_is_not_mixed_with_the_old_one(bucket: Any, darcy_store: Path) -> None:
     key = "sets/darcy.zarr/train/solution/c/1/0/0/0"
-    files, name = S3Files(ADDRESS), "train/solution/c/1/0/0/0"
+    files, name = ObjectFiles(ADDRESS), "train/solution/c/1/0/0/0"
     data, size, tag = files.tail(name, 20)
     whole = (darcy_store / name).read_bytes()
     assert (data, size) == (whole[-20:], len(whole))
     assert files.part(name, 5, 10, tag) == whole[5:15]
-    bucket.put_object(Bucket=BUCKET, Key=key, Body=whole + b" ")
+    _put(bucket, key, whole + b" ")
     try:
         with pytest.raises(Changed):
             files.part(name, 5, 10, tag)
     finally:
-        bucket.put_object(Bucket=BUCKET, Key=key, Body=whole)
+        _put(bucket, key, whole)
 
 
 def test_damage_in_a_bucket_never_comes_out_as_data(bucket: Any, darcy_store: Path) -> None:
     name = "test/solution/c/0/0/0/0"
     whole = (darcy_store / name).read_bytes()
-    bucket.put_object(Bucket=BUCKET, Key=f"sets/darcy.zarr/{name}", Body=whole[:40] + b"?" + whole[41:])
+    _put(bucket, f"sets/darcy.zarr/{name}", whole[:40] + b"?" + whole[41:])
     try:
         with pytest.raises(CorruptStore, match=r"sample 0 of test, shard 0, .*: its chunk"):
             pdemill.open(ADDRESS, "test")[0]
-        bucket.delete_object(Bucket=BUCKET, Key=f"sets/darcy.zarr/{name}")
+        Bucket(ADDRESS).delete(name)
         with pytest.raises(CorruptStore, match=r"samples 0..6 of test, shard 0, .*: the file is gone"):
             pdemill.open(ADDRESS, "test")[0]
     finally:
-        bucket.put_object(Bucket=BUCKET, Key=f"sets/darcy.zarr/{name}", Body=whole)
+        _put(bucket, f"sets/darcy.zarr/{name}", whole)
 
 
 @pytest.mark.parametrize(("address", "secret", "words"), [
     (f"s3://{BUCKET}/elsewhere", KEYS["secretKey"], "is not a pdemill store: it has no zarr.json"),
-    ("s3://no-such-bucket/darcy.zarr", KEYS["secretKey"], "cannot be read: .*NoSuchBucket"),
-    (ADDRESS, "wrong", "cannot be read: .*SignatureDoesNotMatch"),
+    ("s3://no-such-bucket/darcy.zarr", KEYS["secretKey"], "there is no bucket no-such-bucket"),
+    (ADDRESS, "wrong", "the server refuses access .SignatureDoesNotMatch"),
     ("s3://", KEYS["secretKey"], "give s3://BUCKET/PREFIX"),
 ])  # fmt: skip
 def test_what_cannot_be_read_is_one_clear_error(
@@ -156,7 +133,7 @@ def test_what_cannot_be_read_is_one_clear_error(
 
 
 def test_without_keys_requests_are_not_signed(bucket: Any, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    """This bucket is not public, so its server refuses; boto3 alone would not have asked it."""
+    """This bucket is not public, so its server refuses."""
     for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
         monkeypatch.delenv(name)
     monkeypatch.setenv("AWS_EC2_METADATA_DISABLED", "true")

@@ -28,13 +28,12 @@ from pdemill.settings import Settings
 from pdemill.store.places import disk_at
 from pdemill.store.placing import write_once
 from tests.command import pdemill as command
-from tests.seaweed import BUCKET, WEED, seaweed
+from tests.seaweed import environment, seaweed
 from tests.service.api import Api, serving
 
-pytestmark = [
-    pytest.mark.slow, pytest.mark.skipif(WEED is None, reason="SeaweedFS has no wheels for this machine")
-]  # fmt: skip
+pytestmark = pytest.mark.slow
 
+BUCKET = "mill"
 SPEC: dict[str, Any] = {
     "problem": {"family": "darcy", "resolution": [16, 16], "coefficient": {"field": "lognormal", "std": 0.3}},
     "splits": {"train": 60, "test": 10}, "store": {"shard": 4}, "solver": {"method": "direct"},
@@ -44,8 +43,8 @@ SPEC: dict[str, Any] = {
 @pytest.fixture(scope="module", autouse=True)
 def s3(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
     """The environment of those who use the bucket, this process among them."""
-    with seaweed(tmp_path_factory.mktemp("s3")) as environment, pytest.MonkeyPatch.context() as patch:
-        for name, value in environment.items():
+    with seaweed(tmp_path_factory.mktemp("s3"), BUCKET) as address, pytest.MonkeyPatch.context() as patch:
+        for name, value in environment(address).items():
             patch.setenv(name, value)
         yield
 

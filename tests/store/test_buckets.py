@@ -7,10 +7,11 @@ from typing import Any
 
 import pytest
 
-from pdemill.errors import StoreError
-from pdemill.objects import opening
-from pdemill.objects.bucket import Bucket, Changed
-from pdemill.objects.opening import is_object_store, opened, parts_of, s3_options
+from pdemill.addresses import OBJECT_STORES, home, in_bucket
+from pdemill.errors import StoreAway, StoreError
+from pdemill.objects import Changed
+from pdemill.objects.bucket import Bucket
+from pdemill.objects.opening import opened, parts_of, s3_options
 
 obstore: Any = pytest.importorskip("obstore")
 
@@ -22,15 +23,17 @@ obstore: Any = pytest.importorskip("obstore")
     ("az://mill/x.zarr", ("az", "mill", "x.zarr")),
 ])  # fmt: skip
 def test_addresses_of_buckets(address: str, parts: tuple[str, str, str]) -> None:
-    assert is_object_store(address)
+    assert in_bucket(address)
     assert parts_of(address) == parts
 
 
 def test_what_is_no_address_of_a_bucket() -> None:
-    assert not is_object_store("https://host/s3://x")
-    assert not is_object_store("folder/x.zarr")
+    assert not in_bucket("https://host/s3://x")
+    assert not in_bucket("folder/x.zarr")
     with pytest.raises(StoreError, match="gs://BUCKET/PREFIX"):
         parts_of("gs://")
+    with pytest.raises(StoreError, match="lost a slash"):
+        home(Path("s3://mill/x.zarr"), "the store")
 
 
 def test_every_kind_of_bucket_opens(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -40,7 +43,7 @@ def test_every_kind_of_bucket_opens(monkeypatch: pytest.MonkeyPatch) -> None:
         ("AZURE_STORAGE_ACCOUNT_KEY", "c2VjcmV0"),
     ):  # fmt: skip
         monkeypatch.setenv(name, value)
-    kinds = [type(opened(f"{scheme}://mill/x.zarr")).__name__ for scheme in opening.SCHEMES]
+    kinds = [type(opened(f"{scheme}://mill/x.zarr")).__name__ for scheme in OBJECT_STORES]
     assert kinds == ["S3Store", "GCSStore", "AzureStore"]
 
 
@@ -80,9 +83,9 @@ def test_puts_on_a_condition() -> None:
             ask("a")
 
 
-def test_a_server_that_is_not_there_is_an_error_of_files(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_server_that_is_not_there_is_one_clear_error(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("pdemill.objects.bucket.PAUSE", 0.0)
     for name, value in (("ACCESS_KEY_ID", "A"), ("SECRET_ACCESS_KEY", "B"), ("ENDPOINT_URL", "http://127.0.0.1:9")):
         monkeypatch.setenv(f"AWS_{name}", value)
-    with pytest.raises(OSError, match="error sending request"):
+    with pytest.raises(StoreAway, match=r"no answer .*error sending request.*run it again"):
         Bucket("s3://mill/x").get("a")

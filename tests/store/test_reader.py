@@ -225,6 +225,6 @@ def test_reading_loads_no_zarr_library_and_nothing_heavier(darcy_store: Path) ->
 
 
 def test_a_bucket_needs_the_extra_that_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setitem(sys.modules, "boto3", None)
-    with pytest.raises(MissingExtra, match=r"reading s3://mill/a.zarr needs boto3: pip install 'pdemill\[s3\]'"):
+    monkeypatch.setitem(sys.modules, "obstore", None)
+    with pytest.raises(MissingExtra, match=r"^s3://mill/a.zarr needs obstore: pip install 'pdemill\[objects\]'"):
         pdemill.open("s3://mill/a.zarr")
