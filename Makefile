@@ -99,7 +99,7 @@ bench: $(READY)  ## run the benchmarks and print their tables
 	$(BIN)/python benchmarks/serving.py
 	$(BIN)/python benchmarks/coordinator.py
 
-cluster: $(READY)  ## fill stores under a real Slurm (root, Debian's slurm-wlm; two minutes)
+cluster: $(READY)  ## fill stores under a real Slurm and on hosts of network namespaces (root; ten minutes)
 	$(BIN)/python -m pytest -n 0 -m "slow or not slow" tests/cluster
 
 soak: $(READY)  ## solve 20,000 random specs (SOAK_SPECS, SOAK_FROM), disturb a running server 200 times (two hours)

@@ -45,7 +45,7 @@ class Crowd:
 
     def __init__(self, settings: Settings, workers: int, hold: float) -> None:
         self._settings, self._hold = settings, hold
-        self._leases = Leases.at(settings.redis_url, DataDirectory.made(settings.data_dir).id)
+        self._leases = Leases.at(settings, DataDirectory.made(settings.data_dir).id)
         self._redis: Any = self._leases.redis
         self._workers = [Presence(f"host.{number}", "host", number, 1, "simulated") for number in range(workers)]
         self._free = [worker.id for worker in self._workers]
@@ -155,7 +155,7 @@ def submit(ledger: Ledger, owner: str, number: int, shards: int, seconds: float)
 def coordinator(settings: Settings) -> tuple[Coordinator, Ledger]:
     """A coordinator on a ledger of its own."""
     directory = DataDirectory.made(settings.data_dir)
-    ledger, leases = Ledger(settings.state / "jobs.sqlite"), Leases.at(settings.redis_url, directory.id)
+    ledger, leases = Ledger(settings.state / "jobs.sqlite"), Leases.at(settings, directory.id)
     return Coordinator(settings, directory, ledger, leases, Queue(leases), Metrics(Totals(ledger))), ledger
 
 

@@ -4,11 +4,14 @@ First the ratio of GMRES(40) to GCRO-DR(40, 20), time / iterations, for the four
 three tolerances of the paper, with its figures beside. Then for each data set at 1e-8: recycling with sorting, without,
 and forgotten after every system; CG, MINRES, GAMG, MUMPS; and what `auto` takes. Then `auto` against GMRES(40) + ilu
 where all samples have one matrix.
+
+``--published`` measures the paper's own Darcy and Helmholtz matrices instead, as its scripts make them (about an hour).
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 from matplotlib.figure import Figure
@@ -19,6 +22,7 @@ from benchmarks.shared.race import Contestant, Measured, race
 from benchmarks.shared.report import Cell, Report, Table, arguments
 from benchmarks.shared.sequences import Drawn
 from benchmarks.shared.skr_paper import PRECONDITIONERS, SIZES, SORTING, ratios, tolerances
+from benchmarks.skr_published import PRESETS, published
 from pdemill.solvers.threads import one_thread
 from pdemill.spec import Spec, load_preset
 
@@ -116,6 +120,16 @@ def through_auto(report: Report, specs: Mapping[str, Spec], samples: int, rounds
                                **{key: value.facts() for key, value in found.items()}})  # fmt: skip
 
 
+def as_published(out: Path | None, samples: int, quick: bool) -> None:
+    """The published matrices, in a report of their own."""
+    specs = {preset: load_preset(preset, SETTINGS.get(preset, [])) for preset in PRESETS}
+    with one_thread(), Report("skr-published", {"systems": samples}, out) as report:
+        if quick:
+            published(report, {preset: spec for preset, spec in specs.items() if preset in SETTINGS}, 2, ("ilu",))
+        else:
+            published(report, specs, samples)
+
+
 def drawing(records: Sequence[dict[str, Any]], presets: Sequence[str]) -> Figure:
     """Time ratios at the tightest tolerance, here and in the paper."""
     figure = Figure(figsize=(3.2 * len(presets), 3.2), layout="constrained")
@@ -140,7 +154,11 @@ def main(given: Sequence[str] | None = None) -> None:
     parser.add_argument("--systems", type=int, default=12, help="of every cell of the first table (12)")
     parser.add_argument("--sorted", type=int, default=24, help="of the tables about sorting (24)")
     parser.add_argument("--presets", nargs="*", default=list(SIZES), choices=list(SIZES))
+    parser.add_argument("--published", action="store_true", help="the matrices of the paper's scripts, all 42 cells")
     options = parser.parse_args(given)
+    if options.published:
+        as_published(options.out, options.systems, options.quick)
+        return
     names: Sequence[str] = PRECONDITIONERS
     settings, presets, counts = SETTINGS, options.presets, (options.systems, options.sorted)
     if options.quick:

@@ -6,7 +6,6 @@
 >>> pdemill.Client().submit(spec).wait().open("train")       # doctest: +SKIP
 """
 
-import sys
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from operator import index
 from os import environ
@@ -24,6 +23,7 @@ if TYPE_CHECKING:
     from pdemill.exports import Exported
     from pdemill.planning import Plan
     from pdemill.progress import Merged
+    from pdemill.solvers.residuals.residual import Residual
     from pdemill.streaming import Stream
     from pdemill.verification import Verification
 
@@ -33,7 +33,7 @@ __version__ = "0.1.0"
 
 __all__ = [
     "Client", "Dataset", "Failure", "Job", "Paired", "Summary", "Tally", "Windows", "errors", "export", "generate",
-    "merge", "mix", "open", "paired", "plan", "preset", "pull", "stream", "verify", "walk_labels",
+    "merge", "mix", "open", "paired", "plan", "preset", "pull", "residual", "stream", "verify", "walk_labels",
 ]  # fmt: skip
 
 
@@ -163,6 +163,29 @@ def pull(
     return pull_store(store, out, listed("splits", splits, "names"), samples, api_key, watcher)
 
 
+def residual(
+    source: str | Path | Mapping[str, Any] | Dataset,
+    split: str = "train",
+    theta: float = 0.5,
+    settings: Sequence[str] = (),
+    api_key: str | None = None,
+) -> "Residual":
+    """The discrete equation of a spec (a file or a dictionary) or of a store as a function of batches.
+
+    ``residual(spec)(inputs, u)`` is what u leaves over in the equation of every cell, b - A u, for arrays of numpy or
+    tensors of PyTorch as the reader gives them: x, and y or what a model makes of x. Tensors stay on their device and
+    on the way of gradients: the mean of its square is a loss without labels. ``.energy(inputs, u)`` is what a solution
+    makes least. Of equations in time it is of steps between stored states, by a scheme with the given ``theta``; of
+    stores that keep operators (``store.operator``), ``residual(store)(operator, rhs, u)``. See docs/residuals.md.
+    ``split``: where splits have problems of their own. Raises SpecError where there is none.
+    """
+    from pdemill.engine import engine
+
+    if not 0.0 <= theta <= 1.0:
+        raise ValueError(f"theta should be from 0 to 1, not {theta!r}")
+    return engine.residual(source, split, theta, settings, api_key)
+
+
 def stream(
     spec: str | Path | Mapping[str, Any],
     workers: int = 1,
@@ -170,6 +193,7 @@ def stream(
     samples: int | None = None,
     rank: int = 0,
     world_size: int = 1,
+    buffer: Mapping[str, Any] | None = None,
     settings: Sequence[str] = (),
 ) -> "Stream":
     """Fresh certified samples of a spec, without end and without a store: what none of its splits holds.
@@ -178,19 +202,16 @@ def stream(
     processes stay ahead of who takes them, as far as there are places for their blocks in shared memory; 0 solves in
     this process, -1 takes all cores. ``start``: the first sample; ``samples``: how many an iteration gives, an epoch;
     the next one goes on. ``rank`` of ``world_size``: blocks are dealt out among ranks, and among the processes of a
-    DataLoader, for which it is an iterable data set where the program has loaded PyTorch. ``state_dict()`` and
+    DataLoader, for which it is an iterable data set where the program has loaded PyTorch. ``buffer``: ``{"policy":
+    "fifo", "size": 512}``, how many samples to be ahead, or ``{"policy": "reservoir", "size": 1000, "watermark": 250,
+    "repeats": 4}``, which gives samples again; see ``pdemill.streaming.buffer.Buffer``. ``state_dict()`` and
     ``load_state_dict()`` of the stream go on elsewhere; see ``pdemill.streaming.Stream``. Raises SpecError.
     """
     from pdemill.spec import load_spec
+    from pdemill.streaming.opening import Local, streamed
 
     job, count = load_spec(spec, settings), worker_count(workers)
-    if "torch" in sys.modules:
-        from pdemill.streaming_torch import TorchStream
-
-        return TorchStream(job, count, start, samples, rank, world_size)
-    from pdemill.streaming import Stream
-
-    return Stream(job, count, start, samples, rank, world_size)
+    return streamed(job, Local(count), start, samples, rank, world_size, buffer)
 
 
 def verify(

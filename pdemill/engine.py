@@ -13,9 +13,11 @@ from pdemill.errors import PdemillError
 if TYPE_CHECKING:
     from pdemill.planning import Plan
     from pdemill.progress import Merged, Repair, Summary, Watcher
+    from pdemill.reader.dataset import Dataset
     from pdemill.sharing import Ending, Part
-    from pdemill.solvers.streaming.pool import Pool
+    from pdemill.solvers.residuals.residual import Residual
     from pdemill.spec.job import Spec
+    from pdemill.streaming.blocks import Source
     from pdemill.verification import Verification
 
 
@@ -48,7 +50,16 @@ class Engine(Protocol):
         self, spec: Spec, epochs: Iterable[int], split: str, workers: int, ahead: int, shuffle: bool
     ) -> Iterator[dict[str, Any]]: ...
 
-    def stream(self, spec: Spec, split: str, method: Mapping[str, Any] | None, workers: int) -> Pool: ...
+    def stream(self, spec: Spec, split: str, method: Mapping[str, Any] | None, workers: int, ahead: int) -> Source: ...
+
+    def residual(
+        self,
+        source: str | Path | Mapping[str, Any] | Dataset,
+        split: str,
+        theta: float,
+        settings: Sequence[str],
+        api_key: str | None,
+    ) -> Residual: ...
 
     def serve(
         self,

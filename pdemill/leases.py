@@ -13,6 +13,9 @@ from dataclasses import asdict, dataclass, field, replace
 from typing import Any, NamedTuple
 from uuid import uuid4
 
+from pdemill.broker import connect
+from pdemill.settings import Settings
+
 PREFIX = "pdemill:"
 QUEUE = "work"
 LEASE_SECONDS = 30.0
@@ -122,11 +125,6 @@ def unit_of(task: str) -> Unit:
     return Unit(dataset, name)
 
 
-def celery_url(url: str) -> str:
-    """The URL as Celery spells it."""
-    return url.replace("unix://", "redis+socket://", 1)
-
-
 def prefix_of(data: str) -> str:
     """How all keys of the data directory with this id begin, so that several may share a Redis."""
     return f"{PREFIX}{data}:"
@@ -154,11 +152,9 @@ class Leases:
         self._renew, self._release, self._steal = map(redis.register_script, (_RENEW, _RELEASE, _STEAL))
 
     @classmethod
-    def at(cls, url: str, data: str) -> Leases:
-        """The leases of a data directory, by its id, in the Redis at ``url``; connects when it is first used."""
-        from redis import Redis  # late: the light library reads stores without it
-
-        return cls(Redis.from_url(url, decode_responses=True, socket_timeout=5, socket_connect_timeout=5), data)
+    def at(cls, settings: Settings, data: str) -> Leases:
+        """The leases of a data directory, by its id, at the broker of these settings; connects when first used."""
+        return cls(connect(settings), data)
 
     # Leases
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import ssl
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from ipaddress import ip_network
@@ -36,6 +37,9 @@ class Settings:
     """PDEMILL_DATA_ID: the id that the data directory must have; ``pdemill serve`` sets it."""
     redis_url: str = field(default="redis://127.0.0.1:6379/0", repr=False)
     """PDEMILL_REDIS_URL: ``redis://``, ``rediss://`` or ``unix://``."""
+    redis_ca: Path | None = None
+    """PDEMILL_REDIS_CA: a file of the certificates (PEM) that sign the broker's, for ``rediss://``; those that the
+    system trusts, if not set."""
     api_keys: Path | None = None
     """PDEMILL_API_KEYS: a YAML file of hashed keys and their limits; without it, only loopback is served."""
     allowed_hosts: tuple[str, ...] = ("localhost", "127.0.0.1", "[::1]")
@@ -84,6 +88,7 @@ class Settings:
             state_dir=source.path("STATE_DIR"),
             data_id=source.text("DATA_ID"),
             redis_url=source.url("REDIS_URL") or cls().redis_url,
+            redis_ca=source.certificates("REDIS_CA", "REDIS_URL"),
             api_keys=source.path("API_KEYS"),
             allowed_hosts=tuple(source.text("ALLOWED_HOSTS").replace(",", " ").split()) or cls.allowed_hosts,
             public_url=source.public_url(),
@@ -218,6 +223,24 @@ class _Source:
         except ValueError:
             raise PdemillError(f"PDEMILL_{name} is no address; in a password, write / # ? @ : % as %XX") from None
         return url
+
+    def certificates(self, name: str, url: str) -> Path | None:
+        """A file of certificates to check those at a rediss:// address by."""
+        path = self.path(name)
+        if path is None:
+            return None
+        if not self.url(url).startswith("rediss://"):
+            raise PdemillError(f"PDEMILL_{name} is for TLS only: write rediss:// in PDEMILL_{url}, or leave it out")
+        try:
+            ssl.create_default_context(cafile=path)
+        except OSError as error:  # ssl.SSLError is one
+            why = (
+                "holds no certificates in PEM"
+                if isinstance(error, ssl.SSLError)
+                else f"cannot be read: {error.strerror}"
+            )
+            raise PdemillError(f"PDEMILL_{name}: {path} {why}") from None
+        return path
 
     def public_url(self) -> str:
         url = self.text("PUBLIC_URL").rstrip("/")

@@ -346,8 +346,9 @@ class Coordinator:
         with self._tolerant(active, now):
             if active.take_manifest(root, name):
                 return
+            if active.track.issued[name].begun:  # else a worker took it, and came to no lease yet
+                self._metrics.lease_lost()
             active.track.take_back(name)
-            self._metrics.lease_lost()
             log.warning("lost, handed out again", extra={"dataset": active.id, "unit": name})
             if active.is_another(root):
                 active.open(root)

@@ -15,9 +15,11 @@ from threading import Event, Thread
 
 from redis import RedisError
 
+from pdemill.broker import explain
 from pdemill.data_directory import DataDirectory
 from pdemill.leases import Leases
 from pdemill.service.ledger import Ledger
+from pdemill.settings import Settings
 from pdemill.store.room import LEAST_FREE, free_bytes
 
 LOOK_SECONDS, SOON_SECONDS = 1.0, 0.1
@@ -55,12 +57,12 @@ class Probe:
 class Readiness:
     """The parts that may hang, each watched in a thread."""
 
-    def __init__(self, ledger: Ledger, directory: DataDirectory, leases: Leases) -> None:
+    def __init__(self, settings: Settings, ledger: Ledger, directory: DataDirectory, leases: Leases) -> None:
         self._stop = Event()
         self._probes = [
             Probe("ledger", lambda: _ledger(ledger)),
             Probe("data directory", lambda: _disk(directory)),
-            Probe("broker", lambda: _broker(leases)),
+            Probe("broker", lambda: _broker(settings, leases)),
             Probe("workers", lambda: _workers(leases)),
         ]
 
@@ -102,11 +104,11 @@ def _disk(directory: DataDirectory) -> str:
     return OK if left >= LEAST_FREE else f"nearly full: {left:,} bytes are free"
 
 
-def _broker(leases: Leases) -> str:
+def _broker(settings: Settings, leases: Leases) -> str:
     try:
         leases.redis.ping()
     except RedisError as error:
-        return str(error)
+        return explain(error, settings)
     return OK
 
 

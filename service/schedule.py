@@ -20,12 +20,14 @@ LEAST_SECONDS = 0.01
 @dataclass
 class Issue:
     """A unit that was handed out: for whom it is, what it was estimated to cost, whether it went out of turn, whether
-    it is leased now, and since when it has been seen to be neither leased nor waiting in the queue."""
+    it is leased now, whether it ever was, and since when it has been seen to be neither leased nor waiting in the
+    queue."""
 
     owner: str = ""
     seconds: float = 0.0
     quick: bool = False
     leased: bool = False
+    begun: bool = False
     missing: float | None = None
 
 
@@ -123,6 +125,7 @@ class Track:
         for name, issue in self.issued.items():
             unit = Unit(self.dataset, name)
             issue.leased = unit in leased
+            issue.begun |= issue.leased
             if issue.leased or unit in waiting:
                 issue.missing = None
             elif issue.missing is None:

@@ -20,12 +20,12 @@ from types import FrameType
 from redis import RedisError
 
 from pdemill.addresses import Place, home, on_disk
+from pdemill.broker import refusal
 from pdemill.data_directory import DataDirectory
 from pdemill.errors import PdemillError
 from pdemill.extras import missing
 from pdemill.flock import FileLock
 from pdemill.leases import Leases
-from pdemill.passwords import without_password
 from pdemill.process import child_environment, module_command
 from pdemill.settings import Settings, state_of
 
@@ -129,7 +129,7 @@ class Supervisor:
             settings["PDEMILL_REDIS_URL"] = f"unix://{self._socket}"
         environment = {**child_environment(), **settings}
         self.settings = Settings.read(environment)
-        self._leases = Leases.at(self.settings.redis_url, self._directory.id)
+        self._leases = Leases.at(self.settings, self._directory.id)
         self._missing = self._trouble = ""
 
         def child(name: str, *command: str, after: Callable[[int], None] = lambda pid: None) -> _Child:
@@ -226,8 +226,7 @@ class Supervisor:
         try:
             self._leases.redis.ping()
         except RedisError as error:
-            shown, why = without_password(self.settings.redis_url), self.settings.hide(str(error))
-            raise PdemillError(f"PDEMILL_REDIS_URL: {shown} does not answer: {why}") from None
+            raise PdemillError(refusal(error, self.settings)) from None
 
     def _empty_board(self) -> bool:
         """Sign off the workers of the server that was here before: this broker is ours, so none can be alive."""

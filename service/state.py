@@ -60,7 +60,7 @@ class AppState:
         directory = DataDirectory.made(settings.data_dir, settings.data_id, settings.state_dir)
         path = settings.state / LEDGER
         arrays.look_in_store(settings.arrays)
-        ledger, leases = Ledger(path, directory.require_state), Leases.at(settings.redis_url, directory.id)
+        ledger, leases = Ledger(path, directory.require_state), Leases.at(settings, directory.id)
         metrics, keys = Metrics(Totals(ledger)), KeyRing(settings.api_keys)
         coordinator = Coordinator(
             settings, directory, ledger, leases, Queue(leases), metrics, partial(most_slots, settings, keys)
@@ -72,7 +72,7 @@ class AppState:
             backups=Backups(path, ledger),
             expiry=Expiry(settings, ledger, lambda: coordinator.leads),
             graves=Graves(settings, ledger),
-            readiness=Readiness(ledger, directory, leases),
+            readiness=Readiness(settings, ledger, directory, leases),
             guesses=Guesses(settings.max_wrong_keys),
             links=Links(keys, settings.state),
         )  # fmt: skip

@@ -17,7 +17,7 @@ COUNTERS = {
     "pdemill_iterations": ("Iterations of all solvers", None, ("",)),
     "pdemill_cpu_seconds": ("CPU time of finished shards", "step", ()),
     "pdemill_owner_cpu_seconds": ("CPU time by the owner of the job that it was spent for", "owner", ()),
-    "pdemill_leases_lost": ("Units whose worker vanished", None, ("",)),
+    "pdemill_leases_lost": ("Units that were begun, and whose worker vanished", None, ("",)),
     "pdemill_scrubbed_bytes": ("Bytes of finished stores that were hashed", None, ("",)),
     "pdemill_damaged_shards": ("Finished shards that were found damaged", None, ("",)),
     "pdemill_auth_failures": ("Requests without a key that is known", None, ("",)),

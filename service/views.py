@@ -158,6 +158,7 @@ class Estimate(BaseModel):
     """What a spec would cost. ``bytes`` is before compression; ``cpu_seconds`` is of one core of this kind.
 
     ``memory_bytes`` is what a worker's process needs, ``factor_bytes`` the part of it that is the factors of a matrix.
+    ``operator_bytes`` is the part of ``bytes`` that ``store.operator`` asks for.
     ``alternatives`` has the CPU seconds of every method that could solve the job, by their formulas; for values at
     points those of walks, and of solving for whole fields to a like error. ``trial`` has what was measured, where the
     data set exists.
@@ -171,6 +172,7 @@ class Estimate(BaseModel):
     cpu_seconds: float
     memory_bytes: int
     factor_bytes: int
+    operator_bytes: int
     alternatives: dict[str, float]
     designs: Annotated[dict[str, DesignView], Field(description="the designs of splits that have one")]
     trial: Trial | None

@@ -5,13 +5,15 @@ that it was made from: those of its module and of the modules that define the na
 operations of a shape stand beside its tuple), each with all that it imports (``pdemill.solvers.sources``). They are
 hashed by content, when a kernel is first called; beside that stand, as numba has it, the types, the processor's name
 and its features. The place is NUMBA_CACHE_DIR, ``__pycache__`` beside the module, or the user's cache folder; where
-none of them can be written to, every process compiles for itself.
+none of them can be written to, every process compiles for itself. What is in ``__pycache__`` beside the module, where
+``pdemill.solvers.kernels`` has put it when an image was built, is read in any case.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from functools import wraps
+from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
@@ -110,10 +112,16 @@ class _Cache(FunctionCache):  # type: ignore[misc]
 
     def __init__(self, function: Callable[..., Any]) -> None:
         super().__init__(function)
-        self._cache_file = _File(self._cache_path, self._impl.filename_base, None)
+        name, beside = self._impl.filename_base, Path(function.__code__.co_filename).parent / "__pycache__"
+        self._cache_file, self._shipped = _File(self._cache_path, name, None), _File(str(beside), name, None)
 
     def _load_overload(self, signature: Any, target: Any) -> Any:
-        return super()._load_overload(signature, target) if self._fresh(signature) else None
+        if not self._fresh(signature):
+            return None
+        if (found := super()._load_overload(signature, target)) is not None:
+            return found
+        data = self._shipped.load(self._index_key(signature, target.codegen()))
+        return None if data is None else self._impl.rebuild(target, data)
 
     def _save_overload(self, signature: Any, result: Any) -> None:
         if self._fresh(signature):
@@ -124,7 +132,8 @@ class _Cache(FunctionCache):  # type: ignore[misc]
 
     def _fresh(self, signature: Any) -> bool:
         """Whether the sources are known; where they are, what was kept of others is not looked at."""
-        self._cache_file._source_stamp = digest(frozenset([self._py_func.__module__]))
+        stamp = digest(frozenset([self._py_func.__module__]))
+        self._cache_file._source_stamp = self._shipped._source_stamp = stamp
         return self._cache_file._source_stamp is not None and digest(_modules(signature)) is not None
 
 

@@ -42,6 +42,8 @@ class Cost:
     factor_bytes: int = 0
     alternatives: dict[str, float] = field(default_factory=dict)
     """CPU seconds of other ways to about the same error, by name."""
+    operator_bytes: int = 0
+    """Of ``bytes``, those of the operators that the store is asked to keep."""
 
 
 def estimate(spec: Spec) -> Cost:
@@ -52,6 +54,7 @@ def estimate(spec: Spec) -> Cost:
     return replace(
         costs[0],
         bytes=sum(cost.bytes for cost in costs) + sum(map(npy_bytes, spec.array_ids)),
+        operator_bytes=sum(cost.operator_bytes for cost in costs),
         cpu_seconds=sum(cost.cpu_seconds for cost in costs),
         shards=sum(cost.shards for cost in costs),
         memory=max(cost.memory for cost in costs),

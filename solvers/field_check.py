@@ -16,6 +16,7 @@ from pdemill.solvers.field_job import FieldJob
 from pdemill.solvers.field_recomputed import RECOMPUTED, Checked, Estimates
 from pdemill.solvers.instance import InvalidSample
 from pdemill.solvers.methods.direct import Direct
+from pdemill.store.kept_operator import RHS
 from pdemill.store.layout import Shard
 
 
@@ -38,7 +39,7 @@ def check_certificates(job: FieldJob, group: zarr.Group, shard: Shard, rows: NDA
 
 
 def _names(job: FieldJob, split: str) -> list[str]:
-    wanted = {"input", "solution", "params", "sample_id", "method", "algebraic_error", *RECOMPUTED}
+    wanted = {"input", "solution", "params", "sample_id", "method", "algebraic_error", RHS, *RECOMPUTED}
     return [part.name for part in job.layout.arrays_of(split) if part.name in wanted]
 
 

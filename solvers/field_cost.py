@@ -21,6 +21,8 @@ SYSTEM_BYTES = 200.0
 """A system, its equation and what was drawn for it, per unknown."""
 AHEAD_UNKNOWNS = 500_000
 """Unknowns of the systems that are assembled ahead, together."""
+MESH_ENTRIES = {1: 7.0, 2: 11.5}
+"""Entries per row of a matrix of elements of that order on triangles, without those at sides."""
 SHARD_COPIES = 2
 """The rows of a shard are held, and encoded."""
 
@@ -50,9 +52,10 @@ def cost(spec: Spec) -> Cost:
     seconds += _audit_seconds(spec)
     inputs, outputs = channels(problem, sides=True), len(problem.channels)
     size = unknowns // outputs * np.dtype(spec.store.dtype).itemsize
-    shard = spec.store.shard or shard_samples(max(inputs, outputs) * size)
+    kept = _operator_bytes(spec)
+    shard = spec.store.shard or shard_samples(max(max(inputs, outputs) * size, kept))
     shards = sum(ceil(samples / shard) for samples in spec.splits.values())
-    bytes_ = spec.samples * (inputs + outputs) * size
+    bytes_ = spec.samples * ((inputs + outputs) * size + kept)
     memory += PROCESS_BYTES + SYSTEM_BYTES * max(unknowns, AHEAD_UNKNOWNS)
     memory += SHARD_COPIES * shard * bytes_ / spec.samples
 
@@ -69,7 +72,17 @@ def cost(spec: Spec) -> Cost:
         for other in candidates(problem, unknowns, method.rtol, method.sort, method.guess)
     }
     here = round(slowness() * seconds, 3)
-    return Cost(unknowns, bytes_, here, method.method, shards, int(memory), int(factors), others)
+    known = unknowns, bytes_, here, method.method, shards, int(memory), int(factors)
+    return Cost(*known, others, spec.samples * kept)
+
+
+def _operator_bytes(spec: Spec) -> int:
+    """Of the operator of one sample, about, where the store keeps it: the entries of its rows, and b."""
+    if not spec.store.operator:
+        return 0
+    problem = spec.problem
+    entries = 2.0 * problem.dimension + 1.0 if problem.structured else MESH_ENTRIES[getattr(problem, "order", 1)]
+    return int(problem.size * (entries + 1.0) * np.dtype(spec.store.dtype).itemsize)
 
 
 def _audit_seconds(spec: Spec) -> float:

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from pdemill.draws import SCHEME
 from pdemill.kept import SIDE
 from pdemill.points import Array
-from pdemill.solvers import flags
+from pdemill.solvers import field_operator, flags
 from pdemill.solvers.algebraic import Measure
 from pdemill.solvers.draws import CompiledDraw
 from pdemill.solvers.field_rows import summary
@@ -183,7 +183,7 @@ class FieldJob(Job):
     @cached_property
     def layout(self) -> StoreLayout:
         grid, dtype, names = self.discretisation, self.spec.store.dtype, self.problem.channels
-        fields = (
+        fields: tuple[ArrayLayout, ...] = (
             ArrayLayout("input", dtype, (len(self.channels), *grid.points.shape), ("channel", *grid.axes)),
             ArrayLayout(
                 "solution", dtype, (len(names), *grid.solution_shape), ("solution_channel", *grid.solution_axes)
@@ -202,12 +202,15 @@ class FieldJob(Job):
             ArrayLayout("method", "int8", fill=-1, attributes=self.method_codes()),
             ArrayLayout("sample_id", "int64", fill=-1),
         )
+        kept = field_operator.arrays(grid, dtype) if self.spec.store.operator else ()
+        fields += kept
         arrays = fields + tuple(c for c in columns if c.name != "params" or self.parameters)
         samples = self.spec.store.shard or shard_samples(max(part.sample_bytes for part in fields))
         attributes = self.attributes(samples, self.discretisation.pattern.size)
         if self.schema > 1:
             attributes["subset_scheme"] = SUBSETS
-        return StoreLayout(self.spec.splits, samples, arrays, grid.arrays(), attributes)
+        shared = {**grid.arrays(), **(field_operator.shared(grid) if kept else {})}
+        return StoreLayout(self.spec.splits, samples, arrays, shared, attributes)
 
     @property
     def seed_scheme(self) -> str:

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pdemill.points import Array
-from pdemill.solvers import flags
+from pdemill.solvers import field_operator, flags
 from pdemill.solvers.agreement import agrees
 from pdemill.solvers.algebraic import Corrector, relative_error
 from pdemill.solvers.certify import estimate_rounding, rounding_residual
@@ -20,6 +20,7 @@ from pdemill.solvers.field_rows import NONE, Estimate
 from pdemill.solvers.instance import Instance
 from pdemill.solvers.operators.equation import DiscreteEquation, LinearEquation, NonlinearEquation
 from pdemill.solvers.operators.norms import EPSILON, two_norm
+from pdemill.store.kept_operator import OPERATOR
 from pdemill.store.layout import Shard
 
 ASSEMBLED = 8.0
@@ -191,9 +192,15 @@ def _flags(checked: Checked) -> Iterator[str]:
         yield f"its flags are not what the stored numbers give: {name}"
 
 
+def _operator(checked: Checked) -> Iterator[str]:
+    for name, made in field_operator.rows(checked.equation).items():
+        if not agrees(checked.stored[name], made, checked.job.here):
+            yield f"its {name} is not that of its equation"
+
+
 type Recompute = Callable[[Checked], Iterator[str]]
 RECOMPUTED: dict[str, Recompute] = {
     "rel_residual": _residual, "stored_error": _stored_error, "error_estimate": _estimate, "error_order": _order,
-    "flags": _flags,
+    "flags": _flags, OPERATOR: _operator,
 }  # fmt: skip
 """By the name of the column: its faults in one sample."""

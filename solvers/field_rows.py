@@ -10,13 +10,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pdemill.points import Array
-from pdemill.solvers import flags
+from pdemill.solvers import field_operator, flags
 from pdemill.solvers.algebraic import ratio
 from pdemill.solvers.instance import Instance
 from pdemill.solvers.job import FAILED
 from pdemill.solvers.operators.equation import DiscreteEquation
 from pdemill.solvers.sequence import Label
 from pdemill.solvers.solution import Result
+from pdemill.store.kept_operator import OPERATOR
 from pdemill.store.store import ESTIMATED, ShardData
 
 if TYPE_CHECKING:
@@ -105,6 +106,12 @@ class Rows:
                 {"row": number, "sample": sample, "result": label.result.name, "reason": label.reason}
             )
         return row
+
+    def keep(self, row: Row, equation: DiscreteEquation) -> None:
+        """Keep the operator of a certified sample, where the store does."""
+        if row.solution is not None and OPERATOR in self.arrays:
+            for name, values in field_operator.rows(equation).items():
+                self.arrays[name][row.number] = values
 
     def flag(self, row: Row, instance: Instance, equation: DiscreteEquation) -> None:
         """Keep what deserves a second look at a sample, told from what is stored of it."""

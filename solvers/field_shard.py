@@ -60,6 +60,8 @@ def solve_shard(job: FieldJob, shard: Shard, report: Callable[[Progress], None])
             with watch.step("store"):
                 finished = rows.write(measured)
             if sample.equation is not None:
+                with watch.step("store"):
+                    rows.keep(finished, sample.equation)
                 with watch.step("flag"):
                     rows.flag(finished, sample.instance, sample.equation)
             done += 1

@@ -7,17 +7,22 @@ from typing import Any
 from celery import Celery
 from celery.signals import setup_logging, worker_process_init
 
-from pdemill.leases import QUEUE, VISIBILITY_SECONDS, celery_url, transport
+from pdemill.broker import celery_address
+from pdemill.leases import QUEUE, VISIBILITY_SECONDS, transport
 from pdemill.logs import set_up_logs
 from pdemill.workers.child import start_process
 from pdemill.workers.heartbeat import Heartbeat
 from pdemill.workers.here import directory, look, settings
 
+START_SECONDS = 60.0
+"""A process of the pool is killed that has not come up by then; on a busy machine, Celery's 4 s are too few."""
 HARD_SECONDS, SOFT_SECONDS = 2700, 2400
 """A task is ended after so long; the broker's visibility timeout is longer, or it would be delivered twice."""
 
-app = Celery("pdemill", broker=celery_url(settings.redis_url), include=["pdemill.workers.tasks"])
+_address, _tls = celery_address(settings)
+app = Celery("pdemill", broker=_address, include=["pdemill.workers.tasks"])
 app.conf.update(
+    broker_use_ssl=_tls,
     accept_content=["json"],
     task_serializer="json",
     task_default_queue=QUEUE,
@@ -35,6 +40,7 @@ app.conf.update(
     worker_prefetch_multiplier=1,
     worker_disable_prefetch=True,
     worker_max_tasks_per_child=50,
+    worker_proc_alive_timeout=START_SECONDS,
     worker_enable_remote_control=False,
     worker_send_task_events=False,
     worker_soft_shutdown_timeout=settings.stop_seconds,

@@ -8,6 +8,7 @@ import sys
 
 from redis import RedisError
 
+from pdemill.broker import explain
 from pdemill.data_directory import DataDirectory
 from pdemill.errors import DirectoryAway, PdemillError
 from pdemill.leases import Leases
@@ -23,9 +24,11 @@ def main() -> None:
     try:
         directory = DataDirectory(settings.data_dir, settings.data_id)
         directory.require()
-        workers = Leases.at(settings.redis_url, directory.id).workers()
-    except (DirectoryAway, RedisError) as error:
-        sys.exit(f"error: {settings.hide(str(error))}")
+        workers = Leases.at(settings, directory.id).workers()
+    except DirectoryAway as error:
+        sys.exit(f"error: {error}")
+    except RedisError as error:
+        sys.exit(f"error: {explain(error, settings)}")
     if not any(worker.host == socket.gethostname() and _runs(worker.pid) for worker in workers):
         sys.exit("error: no worker of this host is alive")
 

@@ -16,6 +16,7 @@ from redis import RedisError
 from pdemill.leases import BEAT_SECONDS, Leases, Unit
 from pdemill.workers import identity
 from pdemill.workers.here import directory, settings
+from pdemill.workers.probe import pulse
 
 log = logging.getLogger("pdemill.worker")
 
@@ -26,7 +27,7 @@ class Heartbeat(bootsteps.StartStopStep):  # type: ignore[misc]
     def __init__(self, consumer: Any, **options: Any) -> None:
         super().__init__(consumer, **options)
         self._me = identity.presence(consumer.pool.limit)
-        self._leases = Leases.at(settings.redis_url, directory.id)
+        self._leases = Leases.at(settings, directory.id)
         self._end = Event()
         self._thread: Thread | None = None
         self._beat()  # before any task can take a lease
@@ -55,7 +56,9 @@ class Heartbeat(bootsteps.StartStopStep):  # type: ignore[misc]
             lost = self._leases.beat(self._me, _held())
         except RedisError as error:
             log.warning("no pulse, the broker does not answer: %s", error)
+            pulse.beat(f"the broker does not answer: {settings.hide(str(error))}")
             return
+        pulse.beat()
         for unit in lost:
             log.info("the lease is not ours", extra={"dataset": unit.dataset, "unit": unit.name})
 

@@ -39,12 +39,14 @@ from pdemill.workers.memory import shortage
 
 ATTEMPTS = 3
 """A unit that has failed so often by its own fault ends the job."""
-REPORT_SECONDS = 0.5
+REPORT_SECONDS, LATER_SECONDS = 0.5, 10.0
+"""Between two reports of a process; after one that did not get through, which takes seconds of waiting."""
 REDIS_PATIENCE = 120.0
 KEPT_JOBS = 4
+REQUEST = "pdemill.workers.requests:PatientRequest"
 
 log = logging.getLogger("pdemill.worker")
-leases = Leases.at(settings.redis_url, directory.id)
+leases = Leases.at(settings, directory.id)
 _jobs: OrderedDict[str, tuple[Job, Store]] = OrderedDict()
 
 
@@ -56,7 +58,7 @@ class Cancelled(Exception):
     """Nobody wants this data set any more."""
 
 
-@app.task(name=TASKS[PREPARE])  # type: ignore[untyped-decorator]
+@app.task(name=TASKS[PREPARE], Request=REQUEST)  # type: ignore[untyped-decorator]
 def prepare(dataset: str, name: str, spec: str, data: str) -> None:
     """Create the store of a data set, or make sure that it can be gone on with."""
 
@@ -89,7 +91,7 @@ def prepare(dataset: str, name: str, spec: str, data: str) -> None:
     _run(Unit(dataset, name), data, body)
 
 
-@app.task(name=SHARD_TASK)  # type: ignore[untyped-decorator]
+@app.task(name=SHARD_TASK, Request=REQUEST)  # type: ignore[untyped-decorator]
 def shard(dataset: str, name: str, split: str, index: int, start: int, stop: int, data: str) -> None:
     """Solve one shard, unless it is finished."""
     part, unit = Shard(split, index, start, stop), Unit(dataset, name)
@@ -109,7 +111,7 @@ def shard(dataset: str, name: str, split: str, index: int, start: int, stop: int
     _run(unit, data, body)
 
 
-@app.task(name=TASKS[FINISH])  # type: ignore[untyped-decorator]
+@app.task(name=TASKS[FINISH], Request=REQUEST)  # type: ignore[untyped-decorator]
 def finish(dataset: str, name: str, data: str) -> None:
     """Write the statistics of a store whose shards are all there; those that are not are told of."""
 
@@ -202,13 +204,18 @@ def _reported(unit: Unit, outcome: Outcome) -> Report:
 def _lease(unit: Unit) -> Iterator[bool]:
     """Hold the lease of a unit if nobody alive has it and the data set is wanted."""
     me = identity.holder(os.getpid())
-    other = _patiently(lambda: leases.take(unit, me))
-    held = other in (None, me) or (_is_dead(other) and leases.take_from(unit, other, me))
+    held = _patiently(lambda: _take(unit, me))
     try:
-        yield held and not leases.cancelled(unit.dataset)
+        yield held and not _patiently(lambda: leases.cancelled(unit.dataset))
     finally:
         if held:
             _patiently(lambda: leases.release(unit, me))
+
+
+def _take(unit: Unit, me: str) -> bool:
+    """Take the lease of a unit, also one that is ours already, or that of a holder who is gone; whether it is ours."""
+    other = leases.take(unit, me)
+    return other is None or other == me or (_is_dead(other) and leases.take_from(unit, other, me))
 
 
 def _is_dead(holder: str) -> bool:
@@ -266,11 +273,12 @@ class _Reporter(Counts):
         super().__call__(progress)
         if monotonic() < self._next:
             return
+        pause = REPORT_SECONDS
         try:
             cancelled = leases.report(self._unit, self.numbers)
         except RedisError as error:
             log.warning("could not report: %s", error, extra={"dataset": self._unit.dataset, "unit": self._unit.name})
-            cancelled = False
-        self._next = monotonic() + REPORT_SECONDS
+            cancelled, pause = False, LATER_SECONDS
+        self._next = monotonic() + pause
         if cancelled:
             raise Cancelled

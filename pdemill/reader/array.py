@@ -107,6 +107,13 @@ class ArrayReader:
         self.fill(shard, list(self._chunks(place, out)))
         return out
 
+    def exact_row(self, number: int) -> NDArray[Any]:
+        """One sample in the type that it is stored in."""
+        out = np.empty(self.header.shape, self.header.dtype)
+        shard, place = divmod(number, self.header.shard)
+        self.fill(shard, list(self._chunks(place, out)))
+        return out
+
     def _chunks(self, place: int, row: NDArray[Any]) -> Iterator[tuple[int, NDArray[Any]]]:
         """The chunks of a sample, and the parts of its row that they fill."""
         blocks = self.header.blocks

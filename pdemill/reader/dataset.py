@@ -6,7 +6,7 @@ from collections.abc import Collection, Sequence
 from functools import cached_property
 from operator import index as as_index
 from pathlib import Path
-from typing import Any, Literal, SupportsIndex
+from typing import TYPE_CHECKING, Any, Literal, SupportsIndex
 
 import numpy as np
 from numpy.typing import NDArray
@@ -23,13 +23,18 @@ from pdemill.reader.where import Where
 from pdemill.store import manifest as manifests
 from pdemill.store.fidelities import shared_at
 from pdemill.store.flags import Flags, flags_of
+from pdemill.store.kept_operator import INDICES, INDPTR, OPERATOR, RHS
 from pdemill.store.layout import Shard, cut
 from pdemill.store.root import attributes_of, is_pointwise, read_root, splits_of
+
+if TYPE_CHECKING:
+    from scipy.sparse import csr_array
 
 FIELDS = {"x": "input", "y": "solution"}
 AT_POINTS = {name: name for name in ("points", "stderr", "boundary_points", "gradient")} | {
     "boundary": "boundary_input"
 }
+KEPT = {OPERATOR: OPERATOR, RHS: RHS}
 type Sample = dict[str, NDArray[np.float32]]
 
 
@@ -39,7 +44,7 @@ class Dataset:
     ``data[i]`` is ``{"x": [Cin, ...], "y": [Cout, ...]}`` in float32; a slice or a list of numbers gives a batch, with
     the sample on axis 0, in the order asked for. A pointwise store adds ``points`` [P, d], ``stderr`` [P], and where
     there are any ``boundary_points`` [B, d], ``boundary`` [K, B] and ``gradient`` [P, d]; its x and y are [Cin, P] and
-    [1, P].
+    [1, P]. A store that keeps operators adds ``operator`` [entries] and ``rhs`` [rows].
     ``store`` is a folder, the address of a store on a server, or s3://BUCKET/PREFIX; the attribute is where that was
     when it was opened: an absolute path, or the address. Threads may share a data set; processes inherit it by fork or
     get it pickled, its key included.
@@ -68,7 +73,7 @@ class Dataset:
         nodes = self._nodes
         if absent := [name for name in FIELDS.values() if f"{split}/{name}" not in nodes]:
             raise StoreError(f"{store} cannot be read: its zarr.json tells of no {split}/{absent[0]}")
-        names = FIELDS | (AT_POINTS if is_pointwise(self.attributes) else {})
+        names = FIELDS | (AT_POINTS if is_pointwise(self.attributes) else KEPT)
         self._arrays = {
             key: ArrayReader(self._files, path, Header.parse(path, nodes[path]))
             for key, name in names.items()
@@ -227,6 +232,19 @@ class Dataset:
         row = self.column(shard, "prefix")[number - shard.start]
         words = self._nodes[f"{self.split}/prefix"]["attributes"]["words"]
         return tuple(words[place] for place in row.tolist())
+
+    def operator(self, index: SupportsIndex) -> tuple[csr_array, NDArray[Any]]:
+        """A and b of a sample, A u = b for the unknowns u of its discrete equation, as they are stored
+        (``store.operator``). u are the values ``shared()["operator_unknowns"]`` of its solution, flattened."""
+        if OPERATOR not in self._arrays:
+            raise StoreError(f"{shown(self.store)} keeps no operators: its spec has no store.operator")
+        from scipy.sparse import csr_array  # late: who trains need not wait for it
+
+        number = int(self._numbers([as_index(index)])[0])
+        self._require(number // self._shard, (number,))
+        values, rhs = (self._arrays[key].exact_row(number) for key in KEPT)
+        pattern = self.shared()
+        return csr_array((values, pattern[INDICES], pattern[INDPTR]), shape=(len(rhs), len(rhs))), rhs
 
     def shared(self) -> dict[str, NDArray[Any]]:
         """The arrays that all samples share: the coordinates x, y, z of a grid, or points and cells of a mesh."""

@@ -96,6 +96,11 @@ class Discretiser(ABC):
         return None
 
     @classmethod
+    def no_operator(cls, problem: Problem) -> str | None:
+        """Why ``store.operator`` is refused; None where a sample has one sparse operator that is worth keeping."""
+        return f"is kept of steady linear equations on grids and meshes: {problem.family} has no one operator here"
+
+    @classmethod
     def state_numbers(cls, spec: Any) -> int:
         """Numbers of a state from which marching goes on with the same bits, in float64; 0 where there is none."""
         return 0

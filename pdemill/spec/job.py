@@ -20,9 +20,10 @@ from pdemill.spec.model import Model, refuse
 from pdemill.spec.parts import all_fields, array_ids
 from pdemill.spec.scalars import Placed, scalars_of, unplaced
 from pdemill.spec.split import AnySplit, Split, called, merged, moved, unlike
+from pdemill.store.kept_operator import INDICES, INDPTR, UNKNOWNS
 
 MOST_SPLITS = 100
-RESERVED = ("x", "y", "z", "points", "cells", "facets", "facet_sides")
+RESERVED = ("x", "y", "z", "points", "cells", "facets", "facet_sides", INDPTR, INDICES, UNKNOWNS)
 DEFAULT_LIMIT = 10**11
 """samples x unknowns of one job, unless PDEMILL_MAX_UNKNOWNS says otherwise."""
 
@@ -32,12 +33,15 @@ class StoreOptions(Model):
 
     ``states``: also what trajectories are marched by at the stored times, in both runs, so that they can be lengthened.
     ``prefix``: also the equation of each sample in prefix notation, in the words of PROSE (family spectral).
+    ``operator``: also A and b of each sample, A u = b, for losses without labels, where pdemill.residual cannot make
+    them of the spec and the inputs.
     """
 
     dtype: Literal["float32", "float64"] = "float32"
     shard: Annotated[int, Field(ge=1, le=1024)] | None = None
     states: bool = Field(default=False, exclude_if=lambda states: not states)
     prefix: bool = Field(default=False, exclude_if=lambda prefix: not prefix)
+    operator: bool = Field(default=False, exclude_if=lambda operator: not operator)
 
 
 def _method(value: Any) -> Any:
@@ -148,6 +152,12 @@ class Spec(Model):
     def _prefix_fits(self) -> Spec:
         if self.store.prefix and not self.problem.written:
             raise refuse(("store", "prefix"), "is for equations that are written as texts: the family spectral", True)
+        return self
+
+    @model_validator(mode="after")
+    def _operator_fits(self) -> Spec:
+        if self.store.operator and (complaint := self.problem.discretisation.no_operator(self.problem)):
+            raise refuse(("store", "operator"), complaint, True)
         return self
 
     @model_validator(mode="after")

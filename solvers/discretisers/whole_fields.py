@@ -11,6 +11,7 @@ from pdemill.errors import Fault, SpecError
 from pdemill.solvers.methods.auto import Auto
 from pdemill.solvers.methods.candidates import candidates, for_few
 from pdemill.solvers.methods.direct import Direct
+from pdemill.solvers.residuals.taken import objection
 from pdemill.spec.discretiser import Discretiser
 from pdemill.spec.method import LinearMethod, Method
 from pdemill.spec.problem import Problem
@@ -88,6 +89,14 @@ class WholeFields(Discretiser):
         from pdemill.solvers.field_estimates import estimate_stored  # late: as above
 
         return estimate_stored(job, group, shard, rows)
+
+    @classmethod
+    def no_operator(cls, problem: Problem) -> str | None:
+        if not problem.linear:
+            return f"is of linear equations, and the operator of {problem.family} depends on u"
+        if objection(problem) is None:
+            return "is not kept where pdemill.residual makes it of the spec and the inputs, as it does here"
+        return None
 
     @classmethod
     def plan(cls, job: FieldJob, always: bool) -> Plan:

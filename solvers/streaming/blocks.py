@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -16,33 +15,16 @@ from pdemill.solvers.threads import one_thread
 from pdemill.spec.job import Spec
 from pdemill.spec.load import validate
 from pdemill.spec.method import methods
+from pdemill.store.kept_operator import OPERATOR, RHS
 from pdemill.store.layout import Shard
+from pdemill.streaming.blocks import Shape
 
 MOST = 64
 """Samples of a block, unless ``store.shard`` says otherwise: what is waited for before the first one comes."""
-ARRAYS = {"x": "input", "y": "solution"}
-
-
-@dataclass(frozen=True)
-class Shape:
-    """What a block holds: its samples, and shape and type of the arrays of a sample."""
-
-    samples: int
-    arrays: Mapping[str, tuple[tuple[int, ...], np.dtype[Any]]]
-
-    @property
-    def bytes(self) -> int:
-        """Of one block."""
-        return sum(self.samples * int(np.prod(shape)) * kind.itemsize for shape, kind in self.arrays.values())
-
-    def views(self, memory: memoryview) -> dict[str, NDArray[Any]]:
-        """The arrays of a block that lies in some memory."""
-        found, begin = {}, 0
-        for name, (shape, kind) in self.arrays.items():
-            length = self.samples * int(np.prod(shape)) * kind.itemsize
-            found[name] = np.frombuffer(memory[begin : begin + length], kind).reshape(self.samples, *shape)
-            begin += length
-        return found
+ARRAYS = {"x": "input", "y": "solution", OPERATOR: OPERATOR, RHS: RHS}
+"""By what samples call them; the last ones are where the spec keeps operators."""
+AT_POINTS = {"points": "points", "stderr": "stderr", "boundary_points": "boundary_points", "gradient": "gradient",
+             "boundary": "boundary_input"}  # fmt: skip
 
 
 class Blocks:
@@ -59,7 +41,12 @@ class Blocks:
         self.job: Job = job
         self._split = split
         parts = {part.name: part for part in job.layout.arrays_of(split)}
-        arrays = {key: (parts[name].shape, np.dtype(parts[name].dtype)) for key, name in ARRAYS.items()}
+        wanted = ARRAYS | (AT_POINTS if job.problem.pointwise else {})
+        self._names = {key: name for key, name in wanted.items() if name in parts}
+        arrays = {key: (parts[name].shape, np.dtype(parts[name].dtype)) for key, name in self._names.items()}
+        if job.problem.pointwise:
+            arrays |= {key: (arrays[key][0], np.dtype(np.float32)) for key in AT_POINTS if key in arrays}
+            arrays["y"] = (1, *arrays["y"][0]), arrays["y"][1]
         self.shape = Shape(job.spec.splits[split], arrays)
 
     @property
@@ -74,15 +61,13 @@ class Blocks:
         count = self.shape.samples
         shard = Shard(self._split, number, number * count, (number + 1) * count)
         data, _ = self.job.solve(shard, Counts())
-        for key, name in ARRAYS.items():
-            out[key][:] = data.arrays[name]
+        for key, name in self._names.items():
+            out[key][:] = data.arrays[name].reshape(out[key].shape)
         return [int(failure["row"]) for failure in data.failures]
 
 
 def own(spec: Spec, split: str) -> Spec:
     """The spec of a stream: its problem, with one split that has the samples of a block. Raises SpecError."""
-    if spec.problem.pointwise:
-        raise SpecError([Fault(("problem", "points"), "are not streamed so: take pdemill.walk_labels")])
     if split in spec.splits:
         raise SpecError([Fault(("splits", split), "is the name of the stream, whose samples are no others: rename it")])
     if spec.array_ids:

@@ -6,10 +6,10 @@ import json
 import mmap
 import os
 import sys
+from importlib import import_module
 
 from pdemill.errors import PdemillError
 from pdemill.process import die_with_parent
-from pdemill.solvers.streaming.blocks import Blocks
 from pdemill.spec.load import validate
 
 
@@ -21,7 +21,8 @@ def main() -> None:
     os.dup2(2, 1)
     try:
         told = json.loads(sys.stdin.readline())
-        blocks = Blocks(validate(told["spec"]), told["split"], told["method"])
+        module, name = told["kind"]
+        blocks = getattr(import_module(module), name)(validate(told["spec"]), told["split"], told["method"])
         for line in sys.stdin:
             asked = json.loads(line)
             failed = blocks.solve(asked["block"], blocks.shape.views(memory[asked["place"] :]))

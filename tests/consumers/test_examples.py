@@ -47,6 +47,13 @@ def test_a_network_is_trained_while_its_samples_are_solved(tmp_path: Path) -> No
         assert history[-1][2] < 0.5  # of the solutions' norm; an untrained network has about 1
 
 
+def test_a_network_is_trained_from_a_stream(tmp_path: Path) -> None:
+    found = ran("train_from_stream", tmp_path)
+    for name, (run,) in found.items():
+        assert run["history"][-1][1] < 0.8, name  # of the solutions' norm; an untrained network has about 1
+    assert found["stream"][0]["samples"] >= 16 * found["stream"][0]["steps"]
+
+
 def test_weak_labels_train(tmp_path: Path) -> None:
     found = ran("weak_supervision", tmp_path)
     assert 0.3 < found["noise"] < 3

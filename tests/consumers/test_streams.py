@@ -43,6 +43,16 @@ def test_ranks_processes_and_epochs_get_every_sample_once(start: str, persistent
     assert [sorted(epoch) for epoch in found] == [list(range(38 * k, 38 * (k + 1))) for k in range(3)]
 
 
+def test_every_process_of_a_loader_has_a_reservoir_of_its_own() -> None:
+    buffer = {"policy": "reservoir", "size": 8, "watermark": 4, "repeats": 3}
+    stream = pdemill.stream(SPEC, workers=0, samples=60, buffer=buffer)
+    loader = torch.utils.data.DataLoader(stream, batch_size=5, num_workers=2, persistent_workers=True)
+    found = [numbers(loader) for _ in range(2)]
+    assert [len(epoch) for epoch in found] == [60, 60]
+    assert {number // 4 % 2 for number in found[0]} == {0, 1}
+    assert max(found[1]) > max(found[0])
+
+
 def test_a_loader_of_one_process_goes_on() -> None:
     stream = pdemill.stream(SPEC, workers=1, samples=10)
     loader = torch.utils.data.DataLoader(stream, batch_size=4)

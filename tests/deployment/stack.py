@@ -10,13 +10,15 @@ import os
 import signal
 import subprocess
 import sys
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from pdemill.data_directory import DataDirectory
 from pdemill.leases import Leases
 from pdemill.service.testing import free_port, until
-from tests.deployment.images import read_services
+from pdemill.settings import Settings
+from tests.deployment.images import Service, read_services
 from tests.deployment.redis_package import Programs
 
 PROGRAMS = {"valkey-server": "redis-server", "valkey-cli": "redis-cli"}
@@ -50,23 +52,31 @@ class Container:
 
 
 class Stack:
-    """Starts containers' commands on a folder of the test, and asks for their health."""
+    """Starts containers' commands on a folder of the test, and asks for their health.
 
-    def __init__(self, folder: Path, redis: Programs, keys: Path) -> None:
+    ``services``: those of another file; ``here``: what their words and values are on this machine.
+    """
+
+    def __init__(
+        self, folder: Path, redis: Programs, keys: Path, services: Mapping[str, Service] | None = None,
+        here: Mapping[str, str] | None = None,
+    ) -> None:  # fmt: skip
         self._folder, self._redis = folder, redis
-        self._services = read_services()
+        self._services = read_services() if services is None else services
         self._redis_port, self._api_port = str(free_port()), str(free_port())
         self.broker = f"redis://127.0.0.1:{self._redis_port}/0"
-        self.url = f"http://127.0.0.1:{self._api_port}"
+        self.url = f"http://localhost:{self._api_port}"
         self._started: list[tuple[str, Container]] = []
         for name in ("data", "broker", "logs"):
             (folder / name).mkdir()
-        self._here = {
+        self.here = {
             "/data": str(folder / "data"),
             "/run/secrets/api_keys": str(keys),
             "redis://redis:6379/0": self.broker,
+            "redis://:PASSWORD@redis:6379/0": self.broker.replace("//", "//:PASSWORD@"),
             "8000": self._api_port,
             "python": sys.executable,
+            **(here or {}),
         }
 
     def start(self, service: str) -> Container:
@@ -113,7 +123,7 @@ class Stack:
         """What the API and its workers share through the broker."""
         directory = DataDirectory(self._folder / "data")
         directory.require()
-        return Leases.at(self.broker, directory.id)
+        return Leases.at(Settings(redis_url=self.broker), directory.id)
 
     def stop(self) -> None:
         """End whatever still runs, the broker last."""
@@ -123,12 +133,13 @@ class Stack:
 
     def _command(self, words: tuple[str, ...]) -> list[str]:
         program = PROGRAMS.get(words[0])
-        first = str(self._redis.folder / program) if program else self._here[words[0]]
-        return [first, *(self._here.get(word, word) for word in words[1:])]
+        first = str(self._redis.folder / program) if program else self.here[words[0]]
+        return [first, *(self.here.get(word, word) for word in words[1:])]
 
     def _environment(self, service: str) -> dict[str, str]:
         """Nothing but what the container has. No process outlives the test's, even if that is killed."""
         if service == "redis":
             return self._redis.environment
-        said = {name: self._here.get(value, value) for name, value in self._services[service].environment.items()}
+        said = {name: self.here.get(value, value) for name, value in self._services[service].environment.items()}
+        said = {name: value for name, value in said.items() if not name.startswith("NUMBA_CPU")}  # see test_kernels.py
         return said | SHORTER | {"PATH": os.environ["PATH"], "PDEMILL_PARENT": str(os.getpid())}

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from redis import Redis, RedisError
 
 from pdemill.service.testing import until
+from pdemill.settings import Settings
 
 
 @dataclass(frozen=True)
@@ -22,6 +23,10 @@ class Broker:
     url: str
     redis: Redis
     process: subprocess.Popen[bytes]
+
+    @property
+    def settings(self) -> Settings:
+        return Settings(redis_url=self.url)
 
 
 @contextmanager

@@ -15,7 +15,7 @@ import pytest
 
 from benchmarks.coordinator import Crowd, broker, coordinator, submit
 from pdemill.data_directory import DataDirectory
-from pdemill.leases import Leases
+from pdemill.leases import Leases, Presence
 from pdemill.service.coordinator import Coordinator
 from pdemill.service.ledger import Ledger
 from pdemill.service.testing import until
@@ -73,7 +73,7 @@ def coordinating(settings: Settings) -> Iterator[tuple[Coordinator, Ledger]]:
 
 
 def leases_of(settings: Settings) -> Leases:
-    return Leases.at(settings.redis_url, DataDirectory.made(settings.data_dir).id)
+    return Leases.at(settings, DataDirectory.made(settings.data_dir).id)
 
 
 def _status(ledger: Ledger, dataset: str) -> str:
@@ -125,6 +125,31 @@ def test_what_a_worker_could_not_report_is_found(settings: Settings, monkeypatch
         leases.redis.delete(f"{leases.prefix}work", f"{leases.prefix}reports")
         _await_end(ledger, name)
         assert made.trouble == ""
+
+
+def _leases_lost(made: Coordinator) -> float:
+    (found,) = (metric for metric in made._metrics.totals.collect() if metric.name == "pdemill_leases_lost")
+    return float(found.samples[0].value)
+
+
+def test_only_what_was_leased_counts_as_a_lost_lease(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A unit that a worker took from the queue and never began, as when its process died first, is handed out again."""
+    monkeypatch.setattr("pdemill.service.schedule.GRACE_SECONDS", 0.1)
+    with coordinating(settings) as (made, ledger):
+        submit(ledger, "ann", 1, 4, 100.0)
+        leases = leases_of(settings)
+        for _ in range(3):
+            until(leases.waiting, what="the unit")
+            leases.redis.delete(f"{leases.prefix}work")
+        assert _leases_lost(made) == 0
+        (unit,) = until(leases.waiting, what="the unit")
+        leases.beat(Presence("worker", "host", 1, 1, "0"), [])
+        leases.take(unit, "worker/1")
+        leases.redis.delete(f"{leases.prefix}work")
+        until(lambda: made._active[unit.dataset].track.issued[unit.name].begun, what="the lease's notice")
+        leases.gone("worker")
+        until(leases.waiting, what="the unit")
+        assert _leases_lost(made) == 1
 
 
 def test_a_second_coordinator_stands_by_shows_the_same_and_takes_over(settings: Settings) -> None:

@@ -30,7 +30,7 @@ def test_nothing_of_one_is_seen_by_another() -> None:
     """Leases, attempts, progress, reports, cancellations, workers, leaders, the queue."""
     unit = Unit("0" * 24, "train-00000")
     with valkey() as broker:
-        one, two = (Leases.at(broker.url, data) for data in ("one", "two"))
+        one, two = (Leases.at(broker.settings, data) for data in ("one", "two"))
         assert one.take(unit, "worker/1") is None
         one.begin(unit, "worker", "first")
         one.report(unit, {"done": 1})
@@ -58,7 +58,7 @@ def test_what_is_said_again_after_a_lost_answer_counts_once() -> None:
     """A broker that paused has heard what nobody saw it answer: no run is begun twice, and no failure counts twice."""
     unit = Unit("0" * 24, "train-00000")
     with valkey() as broker:
-        leases = Leases.at(broker.url, "one")
+        leases = Leases.at(broker.settings, "one")
         leases.beat(Presence("worker", "host", 1, 1, "0"), [])
         for _ in range(2):
             begun = leases.begin(unit, "worker", "first")
@@ -117,7 +117,7 @@ def test_two_servers_work_side_by_side(tmp_path: Path) -> None:
             assert all(one.ok for one in found)
             assert found[0].content == found[1].content
             ids = [DataDirectory.made(tmp_path / name).id for name in ("one", "two")]
-            keys = Leases.at(broker.url, "").redis.keys("*")
+            keys = Leases.at(broker.settings, "").redis.keys("*")
             assert all(key.startswith(tuple(map(prefix_of, ids))) for key in keys), keys
             stray(broker.redis, ids[0], ids[1])
             until(lambda: "left alone: it is meant for another" in one.log("worker"), what="the refusal")
@@ -132,7 +132,7 @@ def stray(redis: Redis, to: str, meant_for: str) -> None:
 
 def test_a_message_says_for_which_directory_it_is() -> None:
     with valkey() as broker:
-        Queue(leases := Leases.at(broker.url, "this one")).put([Task(Unit("0" * 24, FINISH))])
+        Queue(leases := Leases.at(broker.settings, "this one")).put([Task(Unit("0" * 24, FINISH))])
         (text,) = leases.redis.lrange(f"{leases.prefix}{QUEUE}", 0, -1)
         arguments, named, _ = json.loads(b64decode(json.loads(text)["body"]))
         assert (arguments, named) == (["0" * 24, FINISH], {"data": "this one"})

@@ -184,5 +184,6 @@ def test_the_library_is_light() -> None:
 def test_the_public_names_are_these() -> None:
     assert pdemill.__all__ == [
         "Client", "Dataset", "Failure", "Job", "Paired", "Summary", "Tally", "Windows", "errors", "export", "generate",
-        "merge", "mix", "open", "paired", "plan", "preset", "pull", "stream", "verify", "walk_labels",
+        "merge", "mix", "open", "paired", "plan", "preset", "pull", "residual", "stream", "verify",
+        "walk_labels",
     ]  # fmt: skip

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from torch.utils.data import IterableDataset
 
-from pdemill.streaming import Stream
+from pdemill.streaming.stream import Stream
 
 
 class TorchStream(Stream, IterableDataset):  # type: ignore[misc]

@@ -1,0 +1,36 @@
+"""``python -m pdemill.solvers.kernels``: compile kernels ahead of time, for an image or a shared installation.
+
+It solves two samples of each of the specs in ``kernels.yaml``. What is compiled meanwhile is kept beside the modules,
+unless NUMBA_CACHE_DIR says otherwise, and found there by every process for the same processor (NUMBA_CPU_NAME names one
+for all machines), also where nothing can be written.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+
+import yaml
+
+from pdemill.solvers.compiled import compile_seconds
+from pdemill.solvers.local.generate import generate
+from pdemill.spec.load import validate
+
+
+def specs() -> list[dict[str, Any]]:
+    """Specs that together take every way through compiled code that ordinary work takes."""
+    found = yaml.safe_load(Path(__file__).with_suffix(".yaml").read_text(encoding="utf-8"))
+    return [{"samples": 2, **spec} for spec in found]
+
+
+def main() -> None:
+    """Compile; tell how long that took."""
+    with TemporaryDirectory() as folder:
+        for number, spec in enumerate(specs()):
+            generate(validate(spec), Path(folder) / f"{number}.zarr", workers=0)
+    print(f"compiled for {compile_seconds():.0f} s")  # noqa: T201
+
+
+if __name__ == "__main__":
+    main()
