@@ -5,7 +5,8 @@ with status 1 if anything was lost, doubled or different, or if anybody waited f
 have a job each. Processes of the worker's pool, the worker, the API, the
 broker are killed; the broker pauses for 30 s, the worker with its pool for 60 s; locks on the manifests are held, the
 data folder is moved away and back, the disk is full, for 10 s each. The full disk needs a mount of its own (Linux, user
-namespaces).
+namespaces). A second worker reaches the broker over a network of its own, as from another host: that is cut for 60 s,
+its connections are left half open, all its processes are killed at once, or stand still for 45 s.
 """
 
 from __future__ import annotations
@@ -23,9 +24,10 @@ from collections import Counter
 from contextlib import ExitStack, suppress
 from hashlib import sha256
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 import pdemill
+from benchmarks.shared.relay import Relay
 from benchmarks.shares import Cut, Happening, Verdict, Work, judge, watching, work_of
 from pdemill.client import Client, Job
 from pdemill.errors import JobError
@@ -36,8 +38,10 @@ from pdemill.store.manifest import FOLDER
 
 WEIGHTS = {
     "pool": 8, "worker": 4, "api": 4, "broker": 4, "pause": 0.25, "stop": 0.5, "lock": 1, "moved": 1, "full": 1,
+    "cut": 0.5, "half open": 1, "vanished": 1, "frozen": 0.5,
 }  # fmt: skip
 PAUSE_SECONDS, STOP_SECONDS, SHORT_SECONDS = 30.0, 60.0, 10.0
+CUT_SECONDS, FROZEN_SECONDS = 60.0, 45.0
 OWN_DISK = 'mount -t tmpfs -o size=512m soak "$1" && exec "$2" "$3" --inside "$1" "$4" "$5" "$6"'
 GAP_SECONDS = 5.0
 JOBS = 8
@@ -61,11 +65,64 @@ def spec(number: int) -> dict[str, Any]:
     return {"problem": problems[number % 4], "splits": splits, "store": {"shard": 4}, "solver": method, "seed": number}
 
 
-def disturb(server: Server, dice: random.Random, own_disk: bool) -> str:
+class Host:
+    """A worker that is as on another host: all of its connections to the broker go over a network of its own."""
+
+    def __init__(self, server: Server) -> None:
+        known = server.environment()
+        del known["PDEMILL_PARENT"]
+        self._log = server.data_dir / "logs" / "host.log"
+        self._relay = Relay(known["PDEMILL_REDIS_URL"].removeprefix("unix://"))
+        self._environment = {**known, "PDEMILL_REDIS_URL": self._relay.url}
+        self._process: subprocess.Popen[bytes] | None = None
+
+    def __enter__(self) -> Self:
+        self._relay.__enter__()
+        self.revive()
+        return self
+
+    def __exit__(self, *reason: object) -> None:
+        self._signal(signal.SIGKILL)
+        self._relay.__exit__(*reason)
+
+    def revive(self) -> None:
+        """Start its worker where there is none."""
+        if self._process is None or self._process.poll() is not None:
+            command = [sys.executable, "-P", "-m", "pdemill.workers", "--concurrency", "1", "--nice", "5"]
+            with self._log.open("ab") as log:
+                self._process = subprocess.Popen(
+                    command, env=self._environment, stdout=log, stderr=log, start_new_session=True
+                )
+
+    def disturb(self, fault: str) -> None:
+        if fault == "cut":
+            with self._relay.cut():
+                time.sleep(CUT_SECONDS)
+        elif fault == "half open":
+            self._relay.forget()
+        elif fault == "vanished":
+            self._signal(signal.SIGKILL)
+            assert self._process is not None
+            self._process.wait()
+        else:
+            self._signal(signal.SIGSTOP)
+            time.sleep(FROZEN_SECONDS)
+            self._signal(signal.SIGCONT)
+
+    def _signal(self, number: signal.Signals) -> None:
+        """Send a signal to the worker and its pool."""
+        assert self._process is not None
+        with suppress(ProcessLookupError):
+            os.killpg(self._process.pid, number)
+
+
+def disturb(server: Server, host: Host, dice: random.Random, own_disk: bool) -> str:
     """Kill something, or hold it up."""
     weights = {name: weight for name, weight in WEIGHTS.items() if own_disk or name != "full"}
     fault = dice.choices(list(weights), list(weights.values()))[0]
-    if fault == "pause":
+    if fault in ("cut", "half open", "vanished", "frozen"):
+        host.disturb(fault)
+    elif fault == "pause":
         _stopped(server.pids("broker"), PAUSE_SECONDS)
     elif fault == "stop":
         _stopped([*server.pids("worker"), *server.pids("pool")], STOP_SECONDS)
@@ -130,12 +187,13 @@ class Soak:
             )
             told = server.environment()
             self._happened = held.enter_context(watching(told["PDEMILL_REDIS_URL"], prefix_of(told["PDEMILL_DATA_ID"])))
+            host = held.enter_context(Host(server))
             clients = [held.enter_context(server.client(key_of(number))) for number in range(JOBS)]
             under_way = {number: self._submit(clients[number], number) for number in range(JOBS)}
             while under_way:
                 more = self.faults.total() < faults and time.monotonic() < limit
                 if more:
-                    self._disturb(server)
+                    self._disturb(server, host)
                 for number, job in list(under_way.items()):
                     if job.refresh().finished:
                         self._check(job, number)
@@ -162,10 +220,11 @@ class Soak:
         self._works[job.state["dataset"]] = work_of(job.state["owner"], job.state["estimated_cpu_seconds"], shards)
         return job
 
-    def _disturb(self, server: Server) -> None:
+    def _disturb(self, server: Server, host: Host) -> None:
         """One fault, and what comes after it until work goes on."""
         begin = len(self._happened)
-        fault = disturb(server, self._dice, self._own_disk)
+        host.revive()
+        fault = disturb(server, host, self._dice, self._own_disk)
         self.faults[fault] += 1
         self._settle(server)
         if fault in BEGINS_ANEW:

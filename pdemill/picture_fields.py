@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from pdemill.inspect import SplitReport
 from pdemill.kept import MASK, SIDE
 from pdemill.picture_panels import INPUT, MAX_CHANNELS, SOLUTION, Distribution, Panels, colour_bar, number
+from pdemill.section import middle_section
 
 CUT = "0.65"
 """The grey of what is cut out of a domain."""
@@ -56,6 +57,8 @@ class Fields(Panels):
             return
         if "cells" in self._root:
             points, corners = self._array("points"), self._array("cells")[:, :3]
+            if points.shape[1] > 2:
+                points, corners, values = middle_section(points, self._array("cells"), values)
             triangles = Triangulation(points[:, 0], points[:, 1], corners)
             shown = ax.tripcolor(triangles, values, shading="gouraud", cmap=colours, vmin=low, vmax=high)
             ax.set_aspect("equal")

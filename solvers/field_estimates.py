@@ -59,7 +59,9 @@ class Refiner:
     def _order(self, instance: Instance, fields: Array, algebraic_error: float, fine: Solved) -> float:
         job, third = self._job, self._job.third
         with np.errstate(over="ignore"):
-            stored = fields.astype(job.spec.store.dtype).astype(np.float64)
+            kept = fields.astype(job.spec.store.dtype)
+        job.discretisation.settle(kept)
+        stored = kept.astype(np.float64)
         if third is None or np.isinf(stored).any():
             return nan
         if self._third is None:

@@ -74,6 +74,7 @@ class Rows:
                 arrays["input"][number] = row.inputs
             if row.solution is not None:
                 arrays["solution"][number] = row.solution
+                self._job.discretisation.settle(arrays["solution"][number])
         stored = row.label.algebraic_error + row.label.rounding
         if row.solution is not None:
             if self._fits(number):

@@ -9,19 +9,14 @@ from __future__ import annotations
 import os
 import pickle
 import subprocess
-import sys
-from collections.abc import Callable
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import Future
 from functools import cache
 from itertools import count
 from threading import Lock, Thread
-from typing import Any, BinaryIO
+from typing import Any
 
 from pdemill.errors import StoreAway
 from pdemill.process import child_environment, module_command
-
-THREADS = 32
-"""Requests at once."""
 
 
 class Helper:
@@ -29,7 +24,7 @@ class Helper:
 
     def __init__(self) -> None:
         self._process = subprocess.Popen(
-            module_command("pdemill.objects.helper"), stdin=subprocess.PIPE, stdout=subprocess.PIPE,
+            module_command("pdemill.objects.answering"), stdin=subprocess.PIPE, stdout=subprocess.PIPE,
             env=child_environment(),
         )  # fmt: skip
         self._numbers = count()
@@ -73,33 +68,3 @@ def ask(address: str, method: str, arguments: tuple[Any, ...]) -> Any:
     with _starting.setdefault(os.getpid(), Lock()):
         helper = _helper(os.getpid())
     return helper.ask(address, method, arguments)
-
-
-def serve(questions: BinaryIO, answers: BinaryIO, open_bucket: Callable[[str], Any]) -> None:
-    """Answer until nobody asks any more."""
-    lock = Lock()
-    buckets = cache(open_bucket)
-
-    def work(number: int, address: str, method: str, arguments: tuple[Any, ...]) -> None:
-        value, failure = None, None
-        try:
-            value = getattr(buckets(address), method)(*arguments)
-        except Exception as error:
-            failure = error
-        with lock:
-            pickle.dump((number, value, failure), answers)
-            answers.flush()
-
-    with ThreadPoolExecutor(THREADS) as pool:
-        while True:
-            try:
-                question = pickle.load(questions)
-            except EOFError:
-                return
-            pool.submit(work, *question)
-
-
-if __name__ == "__main__":
-    from pdemill.objects.bucket import Bucket
-
-    serve(sys.stdin.buffer, sys.stdout.buffer, Bucket)

@@ -21,6 +21,8 @@ class Condition(Model):
     """Whether u itself is given on the side."""
     paired: ClassVar[bool] = False
     """Whether the side is joined to the opposite one."""
+    registered: ClassVar[bool] = True
+    """Whether it may stand on the sides of any family."""
     in_operator: ClassVar[tuple[str, ...]] = ()
     """Names of the data that enter the matrix; such data are not negative."""
 
@@ -51,7 +53,8 @@ class Condition(Model):
     @classmethod
     def __pydantic_init_subclass__(cls, **kwargs: Any) -> None:
         super().__pydantic_init_subclass__(**kwargs)
-        conditions.add(cls.kind(), cls)
+        if cls.registered:
+            conditions.add(cls.kind(), cls)
 
 
 def _fields_in(part: Model) -> Iterator[tuple[tuple[str, ...], Field]]:

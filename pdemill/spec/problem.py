@@ -49,7 +49,8 @@ class Problem(Model):
     boundary: Boundary = Boundary({})
     compatibility: Literal["refuse", "project"] = "refuse"
     discretiser: str = Option(default="auto", exclude_if=lambda name: name == "auto")
-    unknowns: ClassVar[tuple[Unknown, ...]] = (ScalarUnknown("u"),)
+    unknowns: ClassVar[tuple[Unknown, ...]]
+    """The scalar u, where a family does not say otherwise."""
     per_unknown: ClassVar[tuple[str, ...]] = ()
     """The fields that may be lists of one for each unknown; all other lists have one for each axis."""
     symmetric: ClassVar[bool] = True
@@ -64,6 +65,8 @@ class Problem(Model):
     """Whether it is an equation in time."""
     written: ClassVar[bool] = False
     """Whether its equations are texts of the spec."""
+    weak: ClassVar[bool] = False
+    """Whether it is a weak form, which has no terms: only discretisers of weak forms take it."""
     pointwise: ClassVar[bool] = False
     """Whether u is wanted at points, not on a grid or mesh."""
     solved_by: ClassVar[Literal["systems", "walks", "steps"]] = "systems"
@@ -143,8 +146,8 @@ class Problem(Model):
 
     @property
     def solved_for(self) -> tuple[Unknown, ...]:
-        """``unknowns``, where a spec does not say otherwise."""
-        return self.unknowns
+        """``unknowns`` of the family, where a spec does not say otherwise."""
+        return getattr(type(self), "unknowns", (ScalarUnknown("u"),))
 
     @cached_property
     def channels(self) -> tuple[str, ...]:

@@ -62,8 +62,9 @@ class Terms:
     ``oscillation``, of two unknowns u and v, is c and the law g in u_t = v, v_t = c^2 Lap u - g(u) + ..; ``layered``,
     of two unknowns, the potential vorticities of two layers, is the radius of deformation, the ratio of depths, beta,
     both mean flows and the drag at the bottom; ``storage`` is s in (u + s(u))_t, which stands for u_t then;
-    ``equations`` is more of u_t, as a user wrote it; ``initial`` is u at the start. Of several unknowns, these are the
-    terms of the first, and ``others`` those of the others: ``law`` and ``equations`` are those of all, and stand here;
+    ``equations`` is more of u_t, as a user wrote it; ``form`` stands for a weak form, which its problem knows;
+    ``initial`` is u at the start. Of several unknowns, these are the terms of the first, and ``others`` those of the
+    others: ``law`` and ``equations`` are those of all, and stand here;
     ``velocity_advection`` too, for the unknowns as a velocity v: that many times (v . grad) v + grad p, with the p that
     keeps v, and f and the initial state, free of divergence. Of second order in time, u_tt + d u_t - c^2 div(k grad u)
     = f, with ``damping`` d, ``speed`` c, and ``rate``: u_t at the start. What is absent is zero. Every field of this
@@ -91,6 +92,7 @@ class Terms:
     oscillation: tuple[Function, ...] = ()
     storage: Function | None = None
     equations: Function | None = None
+    form: Function | None = None
     initial: Function | None = None
     rate: Function | None = None
     speed: Function | None = None

@@ -68,7 +68,7 @@ class OnBoxNonlinear(OnBox):
 
     @classmethod
     def may_take(cls, family: type[Problem]) -> bool:
-        return not (family.linear or family.evolves)
+        return not (family.linear or family.evolves or family.weak)
 
     @classmethod
     def leaves_open(cls, spec: Spec) -> bool:

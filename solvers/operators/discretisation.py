@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -76,6 +77,9 @@ class Discretisation(Euclidean, ABC):
     def to_fields(self, unknowns: Array, instance: Instance) -> Array:
         """The channels of the solution [C, ...] from the unknowns of a solved equation."""
         return self.to_field(unknowns, instance)[None]
+
+    def settle(self, stored: NDArray[Any]) -> None:
+        """Make the values of a solution that follow from others [C, ...], in place, from those as they are stored."""
 
     def from_fields(self, fields: Array) -> Array:
         """The unknowns among the channels of a solution."""

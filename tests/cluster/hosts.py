@@ -7,18 +7,21 @@ import shutil
 import signal
 import subprocess
 from collections.abc import Mapping, Sequence
+from functools import cache
 from pathlib import Path
 
 PROGRAMS = ("ip", "unshare", "mount", "hostname")
 ENTER = 'hostname "$1" && mount --bind "$2" "$3" && shift 3 && exec "$@"'
 
 
+@cache
 def able() -> str:
     """Why hosts cannot be made here; nothing if they can."""
     if os.geteuid() != 0 or (lacking := [name for name in PROGRAMS if not shutil.which(name)]):
         return "needs to be root" if os.geteuid() != 0 else f"needs {', '.join(lacking)}"
-    made = subprocess.run(["ip", "netns", "add", "pdemill-try"], check=False, capture_output=True)
-    subprocess.run(["ip", "netns", "delete", "pdemill-try"], check=False, capture_output=True)
+    name = f"pdemill-{os.getpid()}"
+    made = subprocess.run(["ip", "netns", "add", name], check=False, capture_output=True)
+    subprocess.run(["ip", "netns", "delete", name], check=False, capture_output=True)
     return "network namespaces cannot be made here" if made.returncode else ""
 
 

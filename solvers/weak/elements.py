@@ -1,0 +1,165 @@
+"""Weak forms on meshes of simplices: P1 and P2 elements, as discretisations of a job."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from pdemill.points import Array, CloudPoints
+from pdemill.solvers.instance import Instance
+from pdemill.solvers.operators.discretisation import Discretisation
+from pdemill.solvers.operators.equation import DiscreteEquation
+from pdemill.solvers.operators.norms import two_norm, varying
+from pdemill.solvers.operators.system import Pattern
+from pdemill.solvers.weak.assembly import Assembler, Packed
+from pdemill.solvers.weak.compiling import compiled_form
+from pdemill.solvers.weak.equation import LinearForm, NonlinearForm
+from pdemill.solvers.weak.form import WeakForm
+from pdemill.solvers.weak.mesh import SimplexMesh
+from pdemill.spec.field import Function
+from pdemill.spec.properties import Properties
+
+type Given = Mapping[str, tuple[tuple[int, str], ...]]
+"""By side: the channels that are given there, and the names of their data."""
+
+
+class WeakElements(Discretisation):
+    """R(u; v) = 0 for all v that vanish where u is given, in Lagrange elements on simplices.
+
+    Unknowns are the nodal values, channel after channel, of those that are not given; where two sides that give the
+    same component meet, the data of the first one hold. Coefficients are interpolated at the nodes of the elements, or
+    have one value per cell, that at its centre. A solution is stored at the nodes of the highest order; what has a
+    lower one is interpolated there, exactly. L2 error O(h^2) of P1, O(h^3) of P2, for smooth solutions.
+    """
+
+    axes = ("node",)
+
+    def __init__(self, form: WeakForm, mesh: SimplexMesh, given: Given, properties: Properties) -> None:
+        self.form, self.mesh, self._given_by, self.properties = form, mesh, given, properties
+        self.degree = max(one.order for one in form.unknowns)
+        self.order = min(one.order for one in form.unknowns) + 1
+        self._nodes = mesh.nodes(self.degree)
+        lower, upper = mesh.points.min(axis=0), mesh.points.max(axis=0)
+        self._box = tuple(lower.tolist()), tuple((upper - lower).tolist())
+        self.points = self._cloud(self._nodes)
+        self._centres = self._cloud(mesh.points[mesh.cells].mean(axis=1))
+        self.side_points, self._side_nodes = {}, {}
+        for number, side in enumerate(mesh.side_names):
+            self._side_nodes[side] = mesh.side_nodes(number, self.degree)
+            self.side_points[side] = self._cloud(self._nodes[self._side_nodes[side]])
+        compiled = compiled_form(form.described())
+        assembler = Assembler(form, compiled, mesh, np.empty(0, dtype=np.intp))
+        self.numbering = assembler.numbering
+        held = np.zeros(self.numbering.size, dtype=bool)
+        for side, parts in given.items():
+            for channel, _ in parts:
+                held[self._on_side(side, channel)[0]] = True
+        self._free = np.flatnonzero(~held)
+        self.assembler = Assembler(form, compiled, mesh, self._free)
+        pattern, _ = self.assembler.inner
+        self.pattern = Pattern(pattern.indptr, pattern.indices)
+        places = [np.searchsorted(self._free, [c.start, c.stop]).tolist() for c in self.numbering.channels]
+        self.channels = tuple(slice(*place) for place in places if place[1] > place[0])
+        self.kept: dict[Any, Any] = {}
+        """What samples share: the matrix of a form whose derivative is that of all."""
+
+    def _cloud(self, points: Array) -> CloudPoints:
+        return CloudPoints(np.ascontiguousarray(points.T), *self._box)
+
+    def _on_side(self, side: str, channel: int) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
+        """The numbers of a channel's values on a side, and their places among the points of that side."""
+        whole, nodes = self.numbering.channels[channel], self._side_nodes[side]
+        inside = np.flatnonzero(nodes < whole.stop - whole.start)
+        return nodes[inside] + whole.start, inside
+
+    @cached_property
+    def weights(self) -> Array:  # type: ignore[override]
+        """Shares of the volume around the nodes, of the free unknowns."""
+        share = np.zeros(len(self._nodes))
+        nodes = self.mesh.cell_nodes(1)
+        for corner in nodes.T:
+            np.add.at(share, corner, self.mesh.volumes / nodes.shape[1])
+        return np.concatenate([share[: c.stop - c.start] for c in self.numbering.channels])[self._free]
+
+    def variation(self, unknowns: Array) -> float:
+        """The 2-norm of what varies in the unknowns: of that one, vectors as a whole, in which it is least."""
+        parts, found = iter(self.numbering.channels), []
+        for one in self.form.unknowns:
+            channels = [next(parts) for _ in range(max(1, one.components))]
+            begin, end = np.searchsorted(self._free, [channels[0].start, channels[-1].stop])
+            places = [np.searchsorted(self._free[begin:end], [c.start, c.stop]) for c in channels]
+            whole = unknowns[begin:end]
+            entries = [whole[a:b] for a, b in places if b > a]
+            varies = float(np.linalg.norm([two_norm(entry - entry.mean()) for entry in entries])) if entries else 0.0
+            found.append(varying(varies, two_norm(whole)))
+        return min((size for size in found if size > 0.0), default=0.0)
+
+    def equation(self, instance: Instance) -> DiscreteEquation:
+        packed, given = self.packed(instance), self.given(instance)
+        if self.form.linear:
+            return LinearForm.of(self, packed, given)
+        return NonlinearForm(self, packed, given)
+
+    def packed(self, instance: Instance) -> Packed:
+        """The coefficients of a sample."""
+        values: dict[str, Array] = {}
+        for one in self.form.coefficients:
+            points = self._centres if one.where == "cells" else self.points
+            parts = [function(points) for function in instance.drawn(one.name)]
+            if one.where == "constant":
+                values[one.name] = np.array([float(part) for part in parts])
+                continue
+            whole = [np.broadcast_to(part, points.shape) for part in parts]
+            values[one.name] = np.stack(whole, axis=1)
+        return Packed(values)
+
+    def given(self, instance: Instance) -> Array:
+        """All values of a sample, 0 where they are not given."""
+        whole = np.zeros(self.numbering.size)
+        for side in reversed(self.mesh.side_names):
+            data = instance.sides[side]
+            for channel, name in self._given_by.get(side, ()):
+                places, inside = self._on_side(side, channel)
+                found = np.broadcast_to(data[name](self.side_points[side]), self.side_points[side].shape)
+                whole[places] = found[inside]
+        return whole
+
+    def completed(self, unknowns: Array, given: Array) -> Array:
+        """All values, from the unknowns and the given ones."""
+        whole = given.copy()
+        whole[self._free] = unknowns
+        return whole
+
+    def to_fields(self, unknowns: Array, instance: Instance) -> Array:
+        whole = self.completed(unknowns, self.given(instance))
+        return np.stack([self._at_nodes(whole[channel]) for channel in self.numbering.channels])
+
+    def _at_nodes(self, values: Array) -> Array:
+        if len(values) == len(self._nodes):
+            return values
+        return np.concatenate([values, values[self.mesh.edges].mean(axis=1)])
+
+    def settle(self, stored: NDArray[Any]) -> None:
+        for field, channel in zip(stored, self.numbering.channels, strict=True):
+            if (count := channel.stop - channel.start) < len(self._nodes):
+                field[count:] = field[self.mesh.edges].astype(np.float64).mean(axis=1)
+
+    def from_fields(self, fields: Array) -> Array:
+        parts = [field[: c.stop - c.start] for field, c in zip(fields, self.numbering.channels, strict=True)]
+        return np.asarray(np.concatenate(parts)[self._free])
+
+    def spread(self, side: str, data: Function) -> Array:
+        return np.broadcast_to(data(self.points), self.points.shape)
+
+    def refined(self) -> WeakElements:
+        return WeakElements(self.form, self.mesh.refined(), self._given_by, self.properties)
+
+    def restrict(self, fine: Array) -> Array:
+        return fine[: len(self._nodes)]
+
+    def arrays(self) -> Mapping[str, tuple[tuple[str, ...], NDArray[np.float64] | NDArray[np.int32]]]:
+        return self.mesh.arrays(self.degree)

@@ -1,0 +1,111 @@
+"""One sample of a weak form: a linear system, or R(u) = 0."""
+
+from __future__ import annotations
+
+from functools import cached_property
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from pdemill.errors import SolverError
+from pdemill.points import Array
+from pdemill.solvers.methods.direct import Direct
+from pdemill.solvers.operators.equation import Frozen, LinearEquation, NonlinearEquation
+from pdemill.solvers.operators.norms import two_norm
+from pdemill.solvers.operators.system import Matrix, System
+from pdemill.solvers.weak.assembly import Packed
+
+if TYPE_CHECKING:
+    from pdemill.solvers.weak.elements import WeakElements
+
+MATRIX = "matrix"
+
+
+class LinearForm(LinearEquation):
+    """A u = b of the free unknowns: A from the derivative, b = -R at the given values with 0 elsewhere."""
+
+    def __init__(self, system: System, grid: WeakElements, packed: Packed, given: Array) -> None:
+        super().__init__(system)
+        self._grid, self._packed, self._given = grid, packed, given
+
+    @classmethod
+    def of(cls, grid: WeakElements, packed: Packed, given: Array) -> LinearForm:
+        """That of a sample."""
+        matrix = grid.kept.get(MATRIX)
+        if matrix is None:
+            matrix = Matrix(grid.pattern, grid.assembler.derivative(packed, given), grid.properties)
+            if grid.properties.constant:
+                grid.kept[MATRIX] = matrix
+        rhs = -grid.assembler.residual(packed, given)[grid.assembler.free]
+        return cls(System(matrix, rhs), grid, packed, given)
+
+    def residual_otherwise(self, u: Array) -> Array:
+        """-R(u) by assembly of the form at u, without the matrix."""
+        whole = self._grid.completed(u, self._given)
+        return np.asarray(-self._grid.assembler.residual(self._packed, whole)[self._grid.assembler.free])
+
+
+class NonlinearForm(NonlinearEquation):
+    """R(u) = 0 of the free unknowns, with the exact derivative of the form."""
+
+    def __init__(self, grid: WeakElements, packed: Packed, given: Array) -> None:
+        self._grid, self._packed, self._given = grid, packed, given
+
+    def start(self) -> Array:
+        return self._start
+
+    @cached_property
+    def _reaction(self) -> Array:
+        """What the given values bring into the form, linearised at 0, of the free unknowns."""
+        grid = self._grid
+        if not self._given.any():
+            return np.zeros(len(grid.assembler.free))
+        with np.errstate(all="ignore"):
+            whole = grid.assembler.whole_derivative(self._packed, np.zeros_like(self._given)) @ self._given
+        return np.asarray(whole[grid.assembler.free])
+
+    @cached_property
+    def _start(self) -> Array:
+        """0 where nothing but 0 is given; else what the form, linearised at 0 and without loads, makes of the given
+        values; 0 too where that cannot be found."""
+        grid, nothing = self._grid, np.zeros(len(self._grid.assembler.free))
+        if not self._reaction.any():
+            return nothing
+        zero = np.zeros_like(self._given)
+        matrix = Matrix(grid.pattern, grid.assembler.derivative(self._packed, zero), grid.properties)
+        if not (np.isfinite(matrix.values).all() and np.isfinite(self._reaction).all()):
+            return nothing
+        solver = grid.kept.setdefault("solver", Direct(method="direct").solver())
+        found = solver.solve(System(matrix, -self._reaction), None)
+        usable = found.result.ok and np.isfinite(found.value).all()
+        return np.asarray(found.value) if usable else nothing
+
+    def size(self) -> float:
+        return self._size
+
+    @cached_property
+    def _size(self) -> float:
+        """‖R‖ at the start, or the norm of what given values bring in: the start may be the solution."""
+        reaction = two_norm(self._reaction)
+        return max(two_norm(self.residual(self.start())), reaction if np.isfinite(reaction) else 0.0)
+
+    def residual(self, u: Array, t: float = 0.0) -> Array:
+        grid = self._grid
+        whole = grid.completed(u, self._given)
+        return np.asarray(-grid.assembler.residual(self._packed, whole)[grid.assembler.free])
+
+    def jacobian(self, u: Array, shift: float = 0.0) -> Matrix:
+        grid = self._grid
+        values = grid.assembler.derivative(self._packed, grid.completed(u, self._given))
+        if shift:
+            values[grid.pattern.diagonals] += shift
+        return Matrix(grid.pattern, values, grid.properties)
+
+    def frozen(self, u: Array, shift: float = 0.0) -> Frozen:
+        raise SolverError("multigrid knows no matrix that is near the derivative of a weak form: use direct or gmres")
+
+    def objection(self, u: Array) -> str:
+        return "" if np.isfinite(u).all() else "it is not finite"
+
+    def residual_otherwise(self, u: Array) -> Array:
+        return self.residual(u)

@@ -1,0 +1,180 @@
+"""A weak form as a spec holds it: read, checked, and described for whoever compiles it."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+from pdemill.errors import Path
+from pdemill.solvers.weak.checking import MOST_DEGREE, OWN, Checker, Integral, Names
+from pdemill.solvers.weak.kinds import NONLINEAR, Kind
+from pdemill.solvers.weak.language import PLAIN
+from pdemill.solvers.weak.reading import Node, Refused, read
+
+LANGUAGE = 1
+"""Raised when the same description comes to mean something else."""
+
+
+class Misread(ValueError):
+    """What is wrong with a form, and where in a spec."""
+
+    def __init__(self, path: Path, message: str) -> None:
+        super().__init__(message)
+        self.path, self.message = path, message
+
+
+@dataclass(frozen=True)
+class Unknown:
+    """``order`` 1 or 2 of its elements, ``components`` of a vector, 0 for a scalar, and its ``test`` function."""
+
+    name: str
+    order: int
+    components: int
+    test: str
+
+
+@dataclass(frozen=True)
+class Coefficient:
+    """``where`` its values are: ``constant``, one per sample; ``nodes``, of elements of the order ``order``; or
+    ``cells``, one in each. ``components`` of a vector, 0 for a scalar."""
+
+    name: str
+    where: str
+    order: int
+    components: int
+
+
+@dataclass(frozen=True)
+class WeakForm:
+    """R(u; v) = 0 for all v, of unknowns on simplices of a dimension: ``text``, and what it is made of. ``degree`` of
+    the quadrature, where the spec says it. Raises Misread."""
+
+    dimension: int
+    sides: tuple[str, ...]
+    unknowns: tuple[Unknown, ...]
+    coefficients: tuple[Coefficient, ...]
+    definitions: Mapping[str, str]
+    text: str
+    degree: int | None = None
+
+    @cached_property
+    def names(self) -> Names:
+        kinds: dict[str, Kind] = {}
+        for one in self.unknowns:
+            shape = (one.components,) if one.components else ()
+            self._free(kinds, one.name, ("unknowns", one.name))
+            kinds[one.name] = Kind(shape, trial=1, degree=one.order, used=frozenset({one.name}))
+        for one in self.unknowns:
+            shape = (one.components,) if one.components else ()
+            self._free(kinds, one.test, ("unknowns", one.name, "test"))
+            kinds[one.test] = Kind(shape, test=1, degree=one.order, tests=frozenset({one.test}))
+        for known in self.coefficients:
+            shape = (known.components,) if known.components else ()
+            self._free(kinds, known.name, ("coefficients", known.name))
+            degree = known.order if known.where == "nodes" else 0
+            kinds[known.name] = Kind(shape, degree=degree, free=frozenset({known.name}))
+        return Names(self.dimension, self.sides, kinds, {one.test: one.name for one in self.unknowns})
+
+    @staticmethod
+    def _free(kinds: Mapping[str, Kind], name: str, path: Path) -> None:
+        if name in OWN or name in PLAIN or name in kinds:
+            raise Misread(path, f"the name {name} stands for something else already: call it otherwise")
+
+    @cached_property
+    def _read(self) -> tuple[dict[str, Node], tuple[Integral, ...]]:
+        checker, nodes = Checker(self.names), dict[str, Node]()
+        for name, text in self.definitions.items():
+            self._free({**self.names.kinds, **self.names.defined}, name, ("definitions", name))  # type: ignore[dict-item]
+            try:
+                nodes[name] = read(text)
+                self.names.defined[name] = checker.any(nodes[name])
+            except Refused as fault:
+                raise Misread(("definitions", name), str(fault)) from None
+        try:
+            tree = read(self.text)
+            found = checker.any(tree)
+            if isinstance(found, Kind):
+                raise Refused("has no integral: every term needs its measure, *dx or *ds('side')", tree.at)
+            for one in found:
+                self._check(one)
+        except Refused as fault:
+            raise Misread(("form",), str(fault)) from None
+        return nodes, found
+
+    def _check(self, one: Integral) -> None:
+        at = one.integrand.at
+        if one.kind.test != 1:
+            tests = " or ".join(unknown.test for unknown in self.unknowns)
+            what = "a term without a test function" if one.kind.test == 0 else "what is not linear in the tests"
+            raise Refused(f"integrates {what}: every term holds one of them ({tests}), once", at)
+        if self.degree is None and one.kind.degree > MOST_DEGREE:
+            told = f"{one.kind.degree:,}" if one.kind.degree < 10**6 else "more than 1,000,000"
+            raise Refused(
+                f"has an integrand whose quadrature needs degree {told} by estimate, and {MOST_DEGREE} is the most: "
+                "lower its powers, or set 'degree' to integrate it less exactly",
+                at,
+            )
+
+    @cached_property
+    def integrals(self) -> tuple[Integral, ...]:
+        return self._read[1]
+
+    def check(self) -> None:
+        """Raise Misread where it is no form of its unknowns."""
+        used = frozenset[str]().union(*(one.kind.used for one in self.integrals))
+        tests = frozenset[str]().union(*(one.kind.tests for one in self.integrals))
+        for one in self.unknowns:
+            for name, there in ((one.name, used), (one.test, tests)):
+                if name not in there:
+                    raise Misread(("form",), f"does not hold {name}: the unknown {one.name} is not determined by it")
+        known = frozenset[str]().union(*(one.kind.free | one.kind.bound for one in self.integrals))
+        for coefficient in self.coefficients:
+            if coefficient.name not in known:
+                raise Misread(("coefficients", coefficient.name), f"the form does not hold {coefficient.name}")
+
+    @cached_property
+    def linear(self) -> bool:
+        """Whether its derivative with respect to the unknowns does not depend on them."""
+        return all(one.kind.trial <= 1 for one in self.integrals)
+
+    @cached_property
+    def in_operator(self) -> frozenset[str]:
+        """The coefficients that its derivative may depend on."""
+        parts = [one.kind for one in self.integrals if one.kind.trial]
+        found = frozenset[str]().union(*(kind.bound for kind in parts))
+        of_derivatives = [one.kind for one in self.integrals if one.along or one.kind.trial >= NONLINEAR]
+        return found.union(*(kind.free | kind.bound for kind in of_derivatives))
+
+    def described(self) -> str:
+        """All that compiled code depends on, as one JSON text."""
+        nodes, integrals = self._read
+        return json.dumps(
+            {
+                "language": LANGUAGE,
+                "dimension": self.dimension,
+                "unknowns": [[one.name, one.order, one.components, one.test] for one in self.unknowns],
+                "coefficients": [[one.name, one.where, one.order, one.components] for one in self.coefficients],
+                "definitions": [
+                    [name, _plain(node)] for name, node in nodes.items()
+                    if isinstance(self.names.defined[name], Kind)
+                ],
+                "integrals": [
+                    [
+                        one.measure, self.sides.index(one.side) if one.side else -1,
+                        min(one.kind.degree, MOST_DEGREE) if self.degree is None else self.degree,
+                        _plain(one.integrand), one.along, one.negative,
+                    ]
+                    for one in integrals
+                ],
+            },
+            separators=(",", ":"),
+        )  # fmt: skip
+
+
+def _plain(node: Node) -> list[Any]:
+    """A part as lists: its kind, its word or number, its parts."""
+    word: str | float = float(node.value) if node.kind == "number" else node.word
+    return [node.kind, word, [_plain(part) for part in node.parts]]

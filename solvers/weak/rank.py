@@ -1,0 +1,95 @@
+"""Whether a form and its sides determine all unknowns: the singular values of its derivative on a coarse mesh.
+
+What is left open, such as a constant, the motions of a rigid body, or a pressure that nothing fixes, is so on every
+mesh: it is told before a sample is solved.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from pdemill.errors import SolverError
+from pdemill.points import Array
+from pdemill.solvers.instance import Instance, InvalidSample
+from pdemill.solvers.weak.elements import WeakElements
+
+MOST = 1500
+"""Unknowns up to which singular values are computed."""
+OPEN = 1e-11
+"""Singular values in units of the largest that count as 0."""
+STIR = 1e-3
+"""How far from its start a form that is not linear is looked at, so that a symmetric start hides nothing."""
+
+
+class Undetermined(SolverError):
+    """A form and its sides leave something open."""
+
+
+def check_rank(grid: WeakElements, instance: Instance, names: tuple[str, ...]) -> None:
+    """Raise Undetermined where the form of a sample has more than one solution near its start; ``names``: of the
+    channels."""
+    free = grid.assembler.free
+    if not 0 < len(free) <= MOST:
+        return
+    try:
+        packed, given = grid.packed(instance), grid.given(instance)
+    except InvalidSample:
+        return
+    state = grid.completed(_stirred(grid), given)
+    matrix = np.zeros((len(free), len(free)))
+    pattern, _ = grid.assembler.inner
+    values = grid.assembler.derivative(packed, state)
+    if not np.isfinite(values).all():
+        return
+    rows = np.repeat(np.arange(len(free)), np.diff(pattern.indptr))
+    matrix[rows, pattern.indices] = values
+    scale = np.abs(matrix).max(axis=1)
+    if not scale.all():
+        place = int(np.flatnonzero(scale == 0.0)[0])
+        raise Undetermined(_told(1, [names[_channel(grid, place)]], ""))
+    matrix /= np.sqrt(scale)[:, None] * np.sqrt(scale)[None, :]
+    _, found, basis = np.linalg.svd(matrix)
+    left = int(np.count_nonzero(found <= OPEN * found[0]))
+    if left:
+        vectors = basis[len(found) - left :] / np.sqrt(scale)
+        raise Undetermined(_told(left, _shares(grid, vectors, names), _constant(grid, vectors, names)))
+
+
+def _stirred(grid: WeakElements) -> Array:
+    free = len(grid.assembler.free)
+    if grid.form.linear:
+        return np.zeros(free)
+    return STIR * np.random.Generator(np.random.Philox(key=1)).standard_normal(free)
+
+
+def _channel(grid: WeakElements, place: int) -> int:
+    number = grid.assembler.free[place]
+    return next(i for i, channel in enumerate(grid.numbering.channels) if channel.start <= number < channel.stop)
+
+
+def _shares(grid: WeakElements, vectors: Array, names: tuple[str, ...]) -> list[str]:
+    """The channels that vectors are in."""
+    sizes = np.zeros(len(names))
+    for place, size in enumerate(np.linalg.norm(vectors, axis=0)):
+        sizes[_channel(grid, place)] += size
+    return [name for name, size in zip(names, sizes, strict=True) if size > 1e-6 * sizes.sum()]
+
+
+def _constant(grid: WeakElements, vectors: Array, names: tuple[str, ...]) -> str:
+    """The channel whose constants are left open; empty where there is none."""
+    base, _ = np.linalg.qr(vectors.T)
+    owners = np.array([_channel(grid, place) for place in range(vectors.shape[1])])
+    for number, name in enumerate(names):
+        one = (owners == number).astype(float)
+        if one.any() and np.linalg.norm(one - base @ (base.T @ one)) <= 1e-6 * np.linalg.norm(one):
+            return name
+    return ""
+
+
+def _told(left: int, among: list[str], constant: str) -> str:
+    many = "one solution" if left == 1 else f"{left} independent solutions"
+    what = f"a constant added to {constant} changes nothing" if constant else f"in {', '.join(among)}"
+    return (
+        f"the form and its sides leave something open ({what}): without loads it has {many} besides 0; give a value "
+        "on a side, or add the term that fixes it"
+    )

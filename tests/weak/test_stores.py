@@ -1,0 +1,77 @@
+"""Stores of weak forms: the same bits by any number of workers, verified, read and shown."""
+
+from __future__ import annotations
+
+import threading
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+import pdemill
+from pdemill.solvers.weak.compiling import compiled_form
+from tests.weak.problems import POISSON, formula
+
+pytestmark = pytest.mark.needs("ffcx", "netgen")
+SPEC: dict[str, Any] = {
+    "problem": POISSON | {
+        "resolution": [4, 4],
+        "unknowns": {"u": {"element": "P2", "shape": "vector", "test": "v"}, "p": {"element": "P1", "test": "q"}},
+        "coefficients": {"nu": {"uniform": [0.5, 1]}, "f": [{"field": "gaussian", "modes": 3}, 0.0]},
+        "form": (
+            "nu*inner(grad(u), grad(v))*dx + inner(dot(grad(u), u) - f, v)*dx - p*div(v)*dx - q*div(u)*dx"
+        ),
+        "boundary": {
+            "left": {"u": {"dirichlet": [formula("4*y*(1-y)"), 0.0]}}, "right": "natural",
+            "default": {"u": {"dirichlet": [0.0, 0.0]}},
+        },
+    },
+    "samples": 6,
+    "store": {"shard": 2},
+    "certify": {"refine": 0.5},
+}  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def store(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    path = tmp_path_factory.mktemp("weak") / "one.zarr"
+    pdemill.generate(SPEC, out=path)
+    return path
+
+
+def test_two_workers_write_the_bits_of_one(store: Path, tmp_path: Path) -> None:
+    other = pdemill.generate(SPEC, out=tmp_path / "two.zarr", workers=2)
+    assert other.ok
+    one, two = (pdemill.verify(path) for path in (store, tmp_path / "two.zarr"))
+    assert one.faults + two.faults == ()
+    assert one.content == two.content
+
+
+def test_it_is_read_with_its_mesh_and_channels(store: Path) -> None:
+    data = pdemill.open(store)
+    assert data.solution_channels == ("u_x", "u_y", "p")
+    assert data.channels == ("nu", "f_x")
+    x, points = data[0]["y"], data.shared()["points"]
+    assert x.shape == (3, 81)
+    assert points.shape == (81, 2)
+    inflow = np.isclose(points[:, 0], 0.0)
+    y = points[inflow, 1]
+    np.testing.assert_allclose(x[0][inflow], 4 * y * (1 - y), atol=1e-6)
+
+
+def test_many_threads_and_processes_compile_a_form_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    from pdemill.solvers.weak import compiling
+    from pdemill.spec import validate
+
+    monkeypatch.setenv("NUMBA_CACHE_DIR", str(tmp_path))
+    compiling._loaded.cache_clear()
+    form = validate({"problem": POISSON, "samples": 1}).problem.weak_form.described()  # type: ignore[attr-defined]
+    threads = [threading.Thread(target=compiled_form, args=(form,)) for _ in range(3)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert len(list(tmp_path.glob("forms/*/*/form.so"))) == 1
+    assert not list(tmp_path.glob("forms/*/new-*"))
+    compiling._loaded.cache_clear()
