@@ -62,10 +62,17 @@ def generate(
     from pdemill import sharing
     from pdemill.engine import engine
     from pdemill.spec import load_spec
+    from pdemill.spec.mixture import load_mixture
 
-    job, count = load_spec(spec, settings), worker_count(workers)
-    mine = None if part is None else sharing.part(part, environ)
+    count, mine = worker_count(workers), None if part is None else sharing.part(part, environ)
     ending = sharing.Ending(None if until is None else sharing.end_time(until, time()))
+    if (mixture := load_mixture(spec, settings)) is not None:
+        from pdemill import mixtures
+
+        if lengthen is not None:
+            raise ValueError("lengthen is of one store: lengthen a member of the mixture")
+        return mixtures.generate(mixture, out, count, watcher, other_versions, mine, ending)
+    job = load_spec(spec, settings)
     return engine.generate(job, out, count, watcher, other_versions, lengthen, mine, ending)
 
 
@@ -225,10 +232,10 @@ def verify(
     ``resolve``: solve the shards of these samples again; every array must come out as it is stored. Raises StoreError
     for what is no store.
     """
-    from pdemill.engine import engine
+    from pdemill import mixtures
 
     samples = None if samples is None else whole("samples", samples)
-    return engine.verify(store, samples, whole("audit", audit), resolve, whole("refine", refine))
+    return mixtures.verify(store, samples, whole("audit", audit), resolve, whole("refine", refine))
 
 
 def __getattr__(name: str) -> Any:

@@ -9,7 +9,7 @@ from typing import Any
 
 import click
 
-from pdemill import __version__, cli_bench, cli_export, cli_generate, cli_jobs, console
+from pdemill import __version__, cli_bench, cli_export, cli_generate, cli_jobs, console, mixtures
 from pdemill.engine import engine
 from pdemill.errors import PdemillError, SpecError
 from pdemill.inspect import report, worst
@@ -45,6 +45,11 @@ def plan(spec: str | None, preset: str | None, settings: tuple[str, ...]) -> Non
 def inspect(store: str, picture: str | None, movie: str | None, count: int | None) -> None:
     """Show what is in a store: how many samples are certified, residuals (of float64 solutions), errors (also of the
     stored bits), discretisation errors where they were estimated, standard errors at points, flags."""
+    if (members := mixtures.members(store)) is not None:
+        if picture or movie:
+            raise PdemillError("pictures are of one store: inspect a member of the mixture")
+        _inspect_members(members, count)
+        return
     attributes, reports = report(store)
     console.print_report(store, attributes, reports)
     chosen = worst(reports, count) if count else []
@@ -68,6 +73,16 @@ def inspect(store: str, picture: str | None, movie: str | None, count: int | Non
             raise PdemillError(f"cannot draw into {movie}: {error}") from None
 
 
+def _inspect_members(members: Sequence[mixtures.Found], count: int | None) -> None:
+    """What is in a mixture, member by member."""
+    for member in members:
+        console.out.print(f"{member.name}: weight {member.weight:g}, {member.equation}")
+        attributes, reports = report(member.store)
+        console.print_report(str(member.store), attributes, reports)
+        if count:
+            console.print_worst(worst(reports, count))
+
+
 @commands.command()
 @click.argument("store")
 @click.option("--samples", type=click.IntRange(min=0), help="Recompute certificates of this many samples per split.")
@@ -84,7 +99,7 @@ def verify(store: str, samples: int | None, audit: int, refine: int, resolve: bo
     discrete system to twice what is stated, its estimate of the discretisation error where there is one, its flags. Of
     values at points: the walks of two points per sample.
     """
-    found = engine.verify(store, samples, audit, resolve, refine)
+    found = mixtures.verify(store, samples, audit, resolve, refine)
     _print_faults(found.faults)
     console.out.print(str(found))
     if not found.ok:

@@ -8,12 +8,13 @@ from time import time
 
 import click
 
-from pdemill import cli_jobs, console
+from pdemill import cli_jobs, console, mixtures
 from pdemill.engine import engine
 from pdemill.inspect import report
 from pdemill.progress import Summary
 from pdemill.sharing import Ending, Part, end_time, part
 from pdemill.spec.load import load_spec
+from pdemill.spec.mixture import load_mixture
 
 ENDED_EARLY = 75
 """Exit status of a run that was asked to end, or came to its time, with samples left: run it again."""
@@ -68,14 +69,37 @@ def generate(
     the others; it is limited where certify.error_rtol is given, and then estimated for every sample. Values at points
     have standard errors, and no residual.
     """
-    job = load_spec(cli_jobs.chosen(spec, preset), settings)
-    ending = Ending(until)
+    chosen, ending = cli_jobs.chosen(spec, preset), Ending(until)
+    if (mixture := load_mixture(chosen, settings)) is not None:
+        if lengthen is not None:
+            raise click.UsageError("--lengthen is of one store: lengthen a member of the mixture")
+        with console.Bar() as bar, ending.on_signals():
+            summary = mixtures.generate(mixture, out, workers, bar, other_versions, part, ending)
+        _end(summary)
+        return
+    job = load_spec(chosen, settings)
     with console.Bar() as bar, ending.on_signals():
         summary = engine.generate(job, out, workers, bar, other_versions, lengthen, part, ending)
     if summary.left or summary.elsewhere:
         _print_unfinished(summary)
     else:
         console.print_summary(summary, out, *report(summary.store))
+    _exit(summary)
+
+
+def _end(summary: Summary) -> None:
+    """Tell how the members of a mixture ended."""
+    if summary.left or summary.elsewhere:
+        _print_unfinished(summary)
+    else:
+        solved = summary.total - len(summary.failures)
+        console.out.print(f"{solved} of {summary.total} samples certified in {summary.seconds:.1f} s")
+        console.print_failures([(f.split, f.sample, f.reason) for f in summary.failures])
+        console.out.print(f"mixture: {summary.store}")
+    _exit(summary)
+
+
+def _exit(summary: Summary) -> None:
     if summary.left:
         sys.exit(ENDED_EARLY)
     if not summary.ok:

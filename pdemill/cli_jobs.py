@@ -18,7 +18,8 @@ from pdemill.arguments import worker_count
 from pdemill.client import Client, Job
 from pdemill.engine import engine
 from pdemill.errors import JobError
-from pdemill.spec.load import read_preset, read_spec
+from pdemill.spec.load import override, read_preset, read_spec
+from pdemill.spec.mixture import is_mixture
 
 ROLES = ("user", "admin", "metrics")
 ACTIONS = {
@@ -114,8 +115,14 @@ def submit(
     api_key: str | None,
 ) -> None:
     """Submit a spec to a server."""
+    told = chosen(spec, preset)
     with Client(server, api_key) as client:
-        job = client.submit(chosen(spec, preset), settings, name, lengthen, grow)
+        if is_mixture(told):
+            if lengthen or grow:
+                raise click.UsageError("--lengthen and --grow are of one store: submit a member of the mixture")
+            _submit_mixture(client, override(told, settings), name, wait)
+            return
+        job = client.submit(told, settings, name, lengthen, grow)
         console.errors.print(f"job {job.id} ({job.status}), {console.estimated(job.state)}")
         if wait:
             try:
@@ -126,6 +133,15 @@ def submit(
             console.print_results(job.results())
         else:
             console.out.print(job.id)
+
+
+def _submit_mixture(client: Client, spec: dict[str, Any], name: str, wait: bool) -> None:
+    """Submit a mixture; a line for each member tells its job."""
+    found = client.submit_mixture(spec, name=name)
+    for member, job in found.jobs.items():
+        console.out.print(f"{member} {job.id}")
+    if wait:
+        found.wait()
 
 
 @click.command()

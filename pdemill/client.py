@@ -18,10 +18,15 @@ from pdemill.connection import Connection
 from pdemill.errors import JobError, ServerError
 from pdemill.progress import Tally, Watcher
 from pdemill.pulling import pull
-from pdemill.reader import Dataset, Following, open
+from pdemill.reader import Dataset, Following, Mixed, open
 from pdemill.spec.array_file import ids_in
 from pdemill.spec.job import Spec
 from pdemill.spec.load import gather
+from pdemill.spec.mixture import Mixture
+from pdemill.store.disk import LocalDisk
+from pdemill.store.group import document
+from pdemill.store.placing import write_durably
+from pdemill.store.root import ROOT
 
 PART_BYTES = 1_000_000
 """Of an array, sent at a time."""
@@ -66,6 +71,17 @@ class Client:
         body, named = self._with_arrays(gather(spec, settings)), {key: value for key, value in given.items() if value}
         answer = self._ask("POST", "/v1/jobs", json=body, params=named, headers={"Idempotency-Key": uuid4().hex})
         return Job(self, answer.json())
+
+    def submit_mixture(
+        self, spec: str | Path | Mapping[str, Any] | Mixture, settings: Sequence[str] = (), name: str = ""
+    ) -> MixtureJob:
+        """Submit a mixture: every member is a job of its own, all of them or none."""
+        told = spec.canonical() if isinstance(spec, Mixture) else gather(spec, settings)
+        answer = self._ask(
+            "POST", "/v1/mixtures", json=self._with_arrays(told), params={"name": name} if name else {},
+            headers={"Idempotency-Key": uuid4().hex},
+        )  # fmt: skip
+        return MixtureJob(self, answer.json())
 
     def validate(self, spec: str | Path | Mapping[str, Any] | Spec, settings: Sequence[str] = ()) -> dict[str, Any]:
         """The cost of a spec: samples, unknowns, bytes, method, cpu_seconds."""
@@ -230,6 +246,50 @@ class Job:
         target = on_disk(folder, "the copy")
         address = self._client.url + self.results()["store"]["url"]
         return pull(address, target, splits, samples, self._client.api_key, watcher)
+
+
+class MixtureJob:
+    """The jobs of a mixture's members on a server, by their names."""
+
+    def __init__(self, client: Client, state: Mapping[str, Any]) -> None:
+        self._sha256 = str(state["sha256"])
+        self._told = [{key: value for key, value in member.items() if key != "job"} for member in state["members"]]
+        self.jobs = {member["name"]: Job(client, member["job"]) for member in state["members"]}
+
+    def __repr__(self) -> str:
+        return f"MixtureJob({', '.join(f'{name}: {job!r}' for name, job in self.jobs.items())})"
+
+    def wait(self, timeout: float | None = None) -> MixtureJob:
+        """Wait until all jobs are finished. Raises JobError, TimeoutError."""
+        limit = None if timeout is None else time.monotonic() + timeout
+        for job in self.jobs.values():
+            job.wait(None if limit is None else max(limit - time.monotonic(), 0.0))
+        return self
+
+    def cancel(self) -> MixtureJob:
+        """Cancel the jobs that are not finished; shards that are finished stay."""
+        for job in self.jobs.values():
+            if not job.refresh().finished:
+                job.cancel()
+        return self
+
+    def open(self, split: str = "train", where: str | None = None) -> Mixed:
+        """The members that have a split, as one data set."""
+        found = {n: job.open(split, where) for n, job in self.jobs.items() if split in _splits(job)}
+        return Mixed(found, [member for member in self._told if member["name"] in found])
+
+    def download(self, folder: str | Path) -> Path:
+        """Copy the finished mixture to ``folder``, a store in it for each member."""
+        target = on_disk(folder, "the copy")
+        for name, job in self.jobs.items():
+            job.download(target / name)
+        write_durably(LocalDisk(target), ROOT, document(self._told, self._sha256))
+        return target
+
+
+def _splits(job: Job) -> set[str]:
+    """The splits of the store of a job."""
+    return {split["split"] for split in job.results()["splits"]}
 
 
 def _tally(state: Mapping[str, Any], first: int) -> Tally:

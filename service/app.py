@@ -13,7 +13,7 @@ from pdemill.service import problems
 from pdemill.service.access import AccessLog
 from pdemill.service.middleware import Clock, Guard
 from pdemill.service.pages.install import install as install_pages
-from pdemill.service.routes import arrays, catalogue, datasets, jobs, operations, server
+from pdemill.service.routes import arrays, catalogue, datasets, jobs, mixtures, operations, server
 from pdemill.service.state import AppState
 from pdemill.service.views import PREFIX
 from pdemill.settings import Settings
@@ -46,7 +46,7 @@ def create(settings: Settings) -> FastAPI:
         redirect_slashes=False,
     )
     app.state.service = state
-    for router in (jobs.router, arrays.router, datasets.router, catalogue.router, server.router):
+    for router in (jobs.router, mixtures.router, arrays.router, datasets.router, catalogue.router, server.router):
         app.include_router(router, prefix=PREFIX)
     install_pages(app, state)
     app.include_router(operations.router)

@@ -55,6 +55,25 @@ class Job(BaseModel):
     links: Links
 
 
+class MixtureMember(BaseModel):
+    """One equation of a mixture, as text and in prefix notation, and its job. Numbers that are drawn for each sample
+    stand as {name} in the prefix; equations that are texts have none, their stores keep it with every sample."""
+
+    name: str
+    weight: float
+    spec_sha256: str
+    equation: str
+    prefix: list[str]
+    job: Job
+
+
+class MixtureView(BaseModel):
+    """A mixture that was submitted: its members, each with a job of its own."""
+
+    sha256: str
+    members: list[MixtureMember]
+
+
 class JobPage(BaseModel):
     """Some jobs, newest first; ``next`` is the cursor of the page after this one."""
 

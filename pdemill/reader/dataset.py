@@ -230,8 +230,13 @@ class Dataset:
         number = int(self._numbers([as_index(index)])[0])
         shard = self.shards[number // self._shard]
         row = self.column(shard, "prefix")[number - shard.start]
-        words = self._nodes[f"{self.split}/prefix"]["attributes"]["words"]
-        return tuple(words[place] for place in row.tolist())
+        return tuple(self.prefix_words[place] for place in row.tolist())
+
+    @property
+    def prefix_words(self) -> tuple[str, ...]:
+        """The words that equations in prefix notation are made of; none where the store keeps no such equations."""
+        node = self._nodes.get(f"{self.split}/prefix")
+        return () if node is None else tuple(node["attributes"]["words"])
 
     def operator(self, index: SupportsIndex) -> tuple[csr_array, NDArray[Any]]:
         """A and b of a sample, A u = b for the unknowns u of its discrete equation, as they are stored

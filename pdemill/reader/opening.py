@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, overload
 
+from pdemill.addresses import shown
+from pdemill.errors import StoreError
 from pdemill.reader.dataset import Dataset
 from pdemill.reader.following import Following
+from pdemill.reader.locations import files_at, located
+from pdemill.reader.mixed import Mixed
 from pdemill.reader.windows import Windows
+from pdemill.store.group import members_of
+from pdemill.store.root import read_root, splits_of
 
 if TYPE_CHECKING:
     from pdemill.reader.sensors import Observed
@@ -44,7 +50,7 @@ def open(
     pairs: Literal["next", "all"] | None = None, beyond_valid: bool = False, api_key: str | None = None,
     where: str | None = None, follow: bool = False, patience: float | None = None,
     sensors: Mapping[str, Any] | None = None, noise: float = 0.0,
-) -> Dataset | Windows | Following | Observed:  # fmt: skip
+) -> Dataset | Windows | Following | Observed | Mixed:  # fmt: skip
     """One split of a store: a folder, its address on a server, where ``api_key`` may be needed, or s3://BUCKET/PREFIX.
 
     Works as it is as a map-style data set of a PyTorch DataLoader. ``window``: windows of the trajectories of a store,
@@ -57,6 +63,7 @@ def open(
     for any flag; a comparison with NaN does not hold. Raises WhereError for one that cannot be read.
     ``sensors``: also values at points, ``{"points": [[0.5, 0.25]]}`` or ``{"random": 32}``, with ``noise`` relative to
     the standard deviation of each channel; see Observed.
+    A mixture gives a Mixed, a data set over all members that have this split; ``NAME.zarr/MEMBER`` is one of them.
     """
     if sensors is None and noise:
         raise ValueError("noise is of what sensors see: give sensors")
@@ -69,7 +76,14 @@ def open(
         raise ValueError("follow gives whole trajectories as they are solved: leave window and pairs out")
     if follow:
         return Following(store, split, api_key, patience, where)
-    data = Dataset(store, split, api_key, where)
+    try:
+        data = Dataset(store, split, api_key, where)
+    except StoreError:
+        if (told := members_of(files_at(store, api_key), shown(store))) is None:
+            raise
+        if windows or sensors is not None:
+            raise ValueError("windows and sensors are of one store: open a member of the mixture") from None
+        return mixed(store, told, split, api_key, where)
     if windows:
         return Windows(data, window or (1, 1), stride, pairs or "next", beyond_valid)
     if where is not None:
@@ -79,3 +93,18 @@ def open(
 
         return Observed(data, sensors, noise)
     return data
+
+
+def mixed(
+    store: str | Path, told: Sequence[Mapping[str, Any]], split: str, api_key: str | None, where: str | None
+) -> Mixed:
+    """The members of a mixture that have a split, as one data set. Raises StoreError where none has it."""
+    place, found = located(store), dict[str, Dataset]()
+    for member in told:
+        path = place / member["name"] if isinstance(place, Path) else f"{place.rstrip('/')}/{member['name']}"
+        attributes = read_root(files_at(path, api_key), shown(path))["attributes"]
+        if split in splits_of(attributes):
+            found[member["name"]] = Dataset(path, split, api_key, where)
+    if not found:
+        raise StoreError(f"no member of {shown(store)} has a split {split!r}")
+    return Mixed(found, [member for member in told if member["name"] in found])

@@ -66,6 +66,8 @@ def validate(data: Mapping[str, Any]) -> Spec:
     """The spec in a dictionary, or a SpecError that lists every fault."""
     if not isinstance(data, Mapping):
         raise SpecError([Fault((), "should be an object with the keys problem and splits or samples")])
+    if "mixture" in data and "problem" not in data:
+        raise SpecError([Fault(("mixture",), "is of several equations, and one is wanted here: take a member's spec")])
     try:
         return Spec.model_validate(_plain(data))
     except ValidationError as error:
@@ -166,6 +168,10 @@ def gather(source: str | Path | Mapping[str, Any] | Spec, settings: Sequence[str
 
 def with_files(data: Mapping[str, Any], folder: Path) -> dict[str, Any]:
     """A spec that refers to no file: its mesh is in it, its arrays are named by their content."""
+    members = data.get("mixture")
+    if isinstance(members, list):
+        found = [with_mesh(member, folder) if isinstance(member, Mapping) else member for member in members]
+        data = {**data, "mixture": found}
     return with_arrays(with_mesh(data, folder), folder)
 
 

@@ -79,6 +79,11 @@ class WholeBoxPlace(BoxShaped, WholeFieldPlace):
         grid = self.resolution, self.lengths, self.joined, self.properties, self.singular
         return BoxGrid(*grid, self.convective_flux)
 
+    @property
+    def own_grid(self) -> bool:
+        """Whether a family brought a grid of its own."""
+        return type(self).discretise not in (WholeBoxPlace.discretise, BoxPlace.discretise)
+
     def check_domain(self) -> None:
         if self.size > MAX_UNKNOWNS:
             raise refuse(("resolution",), f"{self.size:,} cells are more than {MAX_UNKNOWNS:,}", self.resolution)

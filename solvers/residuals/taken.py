@@ -20,8 +20,8 @@ def objection(problem: Problem) -> tuple[Path, str] | None:
         return ("problem", "family"), "has no residual: it is not one linear equation for one unknown"
     if getattr(problem.domain, "without", ()):
         return ("problem", "domain", "without"), "has no residual that is made of inputs alone: obstacles cut cells out"
-    if not problem.evolves and (grid := _own_grid(problem)):
-        return ("problem", "family"), f"has no residual that is made of inputs alone: {grid}"
+    if not problem.evolves and getattr(problem, "own_grid", True):
+        return ("problem", "family"), f"has no residual that is made of inputs alone: {problem.family} has its own grid"
     known = IN_TIME if problem.evolves else STEADY
     for term, functions, path in problem.asked():
         if term not in known:
@@ -34,11 +34,3 @@ def objection(problem: Problem) -> tuple[Path, str] | None:
         if any(value.in_time for _, value in condition.data()):
             return ("problem", *problem.side_path(side)), "has no residual where it depends on t"
     return None
-
-
-def _own_grid(problem: Problem) -> str:
-    from pdemill.solvers.discretisers.box import BoxPlace, WholeBoxPlace  # late: these ask what is taken
-
-    known = BoxPlace.discretise, WholeBoxPlace.discretise
-    own = getattr(type(problem), "discretise", None) not in known
-    return f"{problem.family} has a grid of its own" if own else ""

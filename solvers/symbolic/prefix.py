@@ -15,14 +15,13 @@ from functools import cached_property
 import numpy as np
 from numpy.typing import NDArray
 
+from pdemill.numbers_as_words import NUMBERS
+from pdemill.numbers_as_words import number_words as words_of
 from pdemill.points import AXES
 from pdemill.solvers.formulas import CONSTANTS
 from pdemill.solvers.instance import InvalidSample
 from pdemill.solvers.symbolic.equations import EquationsFunction, evaluated
 
-EXPONENT = 10
-"""The largest of a number, beside its three digits, and the smallest is its negative; what is smaller still is 0."""
-NUMBERS = ("+", "-", *(f"N{n:03d}" for n in range(1000)), *(f"E{e}" for e in range(-EXPONENT, EXPONENT + 1)))
 BINARY = {ast.Add: "add", ast.Sub: "sub", ast.Mult: "mul", ast.Div: "div"}
 POWERS = {2: "pow2", 3: "pow3"}
 ZERO = ast.Constant(0)
@@ -32,12 +31,10 @@ type Words = list[str]
 
 def number_words(value: float) -> Words:
     """A number as three words. Raises InvalidSample where it is too large for them."""
-    digits, exponent = f"{abs(value):.2e}".split("e")
-    power = int(exponent) - 2
-    if power > EXPONENT or not np.isfinite(value):
-        raise InvalidSample(f"{value:g} is too large to be written as prefix words")
-    sign = "+" if value >= 0 else "-"
-    return [sign, "N000", "E0"] if power < -EXPONENT else [sign, f"N{digits.replace('.', '')}", f"E{power}"]
+    try:
+        return words_of(value)
+    except ValueError as error:
+        raise InvalidSample(str(error)) from None
 
 
 class Prefix:

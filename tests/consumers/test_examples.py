@@ -59,3 +59,10 @@ def test_weak_labels_train(tmp_path: Path) -> None:
     assert 0.3 < found["noise"] < 3
     assert {len(errors) for errors in found["errors"].values()} == {3}
     assert len({errors[-1] for errors in found["errors"].values()}) == 3
+
+
+def test_a_network_learns_without_labels(tmp_path: Path) -> None:
+    errors = ran("without_labels", tmp_path)
+    assert list(errors) == ["square of the residual", "energy"]
+    for found in errors.values():
+        assert found[-1] < 0.05

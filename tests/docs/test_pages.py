@@ -14,6 +14,7 @@ import pytest
 
 from pdemill.service.testing import free_port
 from pdemill.spec.load import load_spec, parse
+from pdemill.spec.mixture import load_mixture
 
 ROOT = Path(__file__).parents[2]
 PAGES = sorted([ROOT / "README.md", ROOT / "CONTRIBUTING.md", *(ROOT / "docs").rglob("*.md")])
@@ -116,7 +117,7 @@ def _run_blocks(page: Path, shell: Shell) -> None:
         assert language in LANGUAGES, f"a block of {page.name} has the language {language!r}"
         if language in ("yaml", "json"):
             latest_spec = block
-            load_spec(parse(block))
+            load_mixture(parse(block)) or load_spec(parse(block))
         elif language == "python":
             exec(compile(shell.here(block), page.name, "exec", dont_inherit=True), namespace)
         elif language == "console":

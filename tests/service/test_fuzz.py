@@ -47,7 +47,8 @@ CASES: dict[str, tuple[int, int]] = {
     "DELETE /v1/server/{switch}": (4, 30), "POST /v1/arrays": (60, 60), "GET /v1/arrays": (1, 0),
     "GET /v1/arrays/{array}": (30, 30), "GET /v1/arrays/uploads/{upload}": (30, 30),
     "PUT /v1/arrays/uploads/{upload}": (60, 60), "POST /v1/arrays/uploads/{upload}": (30, 30),
-    "DELETE /v1/arrays/uploads/{upload}": (30, 30), "POST /v1/datasets/{dataset}/links": (30, 30),
+    "DELETE /v1/arrays/uploads/{upload}": (30, 30), "POST /v1/mixtures": (60, 60),
+    "POST /v1/datasets/{dataset}/links": (30, 30),
 }  # fmt: skip
 """Requests to draw for each operation: some that fit its description, some that do not (where all text fits, there
 are none). Those that schemathesis derives from every part of the description come on top."""
@@ -55,8 +56,8 @@ DERIVED: dict[str, tuple[int | None, int]] = {"POST /v1/jobs": (None, 25), "POST
 """Of the 30,000 requests derived from the description of specs: up to which, and every how-manieth. The quick tests
 leave them out: a minute and more passes before schemathesis has derived the first of them."""
 SUCCESS = {
-    "GET /readyz": 503, "POST /v1/jobs": 202, "POST /v1/arrays": 201, "DELETE /v1/arrays/uploads/{upload}": 204,
-    "POST /v1/datasets/{dataset}/links": 201,
+    "GET /readyz": 503, "POST /v1/jobs": 202, "POST /v1/mixtures": 202, "POST /v1/arrays": 201,
+    "DELETE /v1/arrays/uploads/{upload}": 204, "POST /v1/datasets/{dataset}/links": 201,
 }  # fmt: skip
 FEW, MOST = 10, 100
 """The quick tests draw one request in FEW, and take those derived up to MOST."""
@@ -141,7 +142,9 @@ def drawn(api: Api, store: Path, operation: Any, mode: GenerationMode) -> st.Sea
     if operation.path_parameters:
         choices.append(st.builds(_led, made_up, known(api, store, operation.label)))
     if operation.body:
-        choices.append(st.builds(_told, made_up, specs()))
+        mixed = operation.label == "POST /v1/mixtures"
+        bodies = specs().map(lambda spec: {"mixture": [spec, {**spec, "name": "other"}]}) if mixed else specs()
+        choices.append(st.builds(_told, made_up, bodies))
     return st.one_of(choices)
 
 

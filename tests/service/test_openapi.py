@@ -24,6 +24,7 @@ RENEW = "the API's description has changed: if that is meant, run 'make openapi'
 KNOWN, SPEC_BODY, ONE = {401, 403, 421, 429, 503}, {400, 413, 415, 422}, {404, 422}
 OPERATIONS: dict[str, set[int]] = {
     "POST /v1/jobs": {202, 404, 409, 507} | KNOWN | SPEC_BODY,
+    "POST /v1/mixtures": {202, 404, 409, 507} | KNOWN | SPEC_BODY,
     "GET /v1/jobs": {200, 422} | KNOWN,
     "POST /v1/jobs/validate": {200} | KNOWN | SPEC_BODY,
     "GET /v1/jobs/{job}": {200, 304} | KNOWN | ONE,
