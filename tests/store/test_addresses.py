@@ -92,7 +92,7 @@ def test_what_was_written_is_told_by_its_whole_path(
     assert len(pdemill.open(summary.store)) == 1
 
 
-ADDRESSES = ("s3://bucket/y.zarr", "gs://bucket/y.zarr", "http://host/y.zarr?sig=secret", "FILE:///y.zarr")
+ADDRESSES = ("ftp://bucket/y.zarr", "webdav://bucket/y.zarr", "http://host/y.zarr?sig=secret", "FILE:///y.zarr")
 PLACES: dict[str, Callable[[str, Path], Any]] = {
     "generate": lambda to, store: pdemill.generate(OTHER, to, workers=0),
     "generate with a spec at": lambda to, store: pdemill.generate(to, "y.zarr"),
@@ -119,8 +119,8 @@ def test_an_address_is_no_folder(
 
 
 @pytest.mark.parametrize("words", [
-    ("generate", "--preset", "fno-darcy", "--out", "s3://bucket/y.zarr"), ("generate", "s3://b/s.yaml", "--out", "y"),
-    ("inspect", "s3://bucket/y.zarr"), ("inspect", "STORE", "--picture", "s3://bucket/y.png"),
+    ("generate", "--preset", "fno-darcy", "--out", "ftp://bucket/y.zarr"), ("generate", "s3://b/s.yaml", "--out", "y"),
+    ("inspect", "ftp://bucket/y.zarr"), ("inspect", "STORE", "--picture", "s3://bucket/y.png"),
     ("verify", "http://host/y.zarr"), ("export", "STORE", "s3://bucket/y", "--to", "pt"), ("plan", "https://h/s.yaml"),
     ("serve", "--state-dir", "s3://bucket/data"), ("submit", "s3://b/s.yaml"),
 ])  # fmt: skip
@@ -132,7 +132,7 @@ def test_commands_refuse_addresses_in_one_line(words: tuple[str, ...], darcy_sto
     assert not any(tmp_path.iterdir())
 
 
-@pytest.mark.parametrize("store", ["ftp://host/y.zarr", "file:///y.zarr", "gs://bucket/y.zarr"])
+@pytest.mark.parametrize("store", ["ftp://host/y.zarr", "file:///y.zarr", "webdav://bucket/y.zarr"])
 def test_stores_are_read_from_known_kinds_of_addresses(store: str, tmp_path: Path) -> None:
     with pytest.raises(StoreError, match=r"is no place for a store: give a folder, or .* s3://"):
         pdemill.open(store)
