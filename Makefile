@@ -102,9 +102,9 @@ bench: $(READY)  ## run the benchmarks and print their tables
 cluster: $(READY)  ## fill stores under a real Slurm and on hosts of network namespaces (root; ten minutes)
 	$(BIN)/python -m pytest -n 0 -m "slow or not slow" tests/cluster
 
-soak: $(READY)  ## solve 20,000 random specs (SOAK_SPECS, SOAK_FROM), disturb a running server 200 times (two hours)
+soak: $(READY)  ## solve 20,000 random specs (SOAK_SPECS, SOAK_FROM), disturb a running server 200 times (SOAK=--bucket: its stores in a bucket; two hours)
 	SOAK_SPECS=$${SOAK_SPECS:-20000} $(BIN)/python -m pytest -n 0 -v --timeout 0 -k many tests/solvers/test_random_specs.py
-	$(BIN)/python benchmarks/soak.py
+	$(BIN)/python benchmarks/soak.py $(SOAK)
 
 openapi: $(READY)  ## write docs/openapi.json anew
 	$(BIN)/python -m pdemill.service.openapi > docs/openapi.json
