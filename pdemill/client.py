@@ -14,23 +14,31 @@ import httpx
 
 from pdemill import arrays
 from pdemill.addresses import on_disk
+from pdemill.arguments import whole
 from pdemill.connection import Connection
+from pdemill.engine import engine
 from pdemill.errors import JobError, ServerError
 from pdemill.progress import Tally, Watcher
 from pdemill.pulling import pull
 from pdemill.reader import Dataset, Following, Mixed, open
 from pdemill.spec.array_file import ids_in
 from pdemill.spec.job import Spec
-from pdemill.spec.load import gather
+from pdemill.spec.load import gather, load_spec
 from pdemill.spec.mixture import Mixture
 from pdemill.store.disk import LocalDisk
 from pdemill.store.group import document
 from pdemill.store.placing import write_durably
 from pdemill.store.root import ROOT
+from pdemill.streaming.growing import BUSY, jobs_called, name_of
+from pdemill.streaming.opening import SPLIT, streamed
+from pdemill.streaming.served import Served
+from pdemill.streaming.stream import Stream
 
 PART_BYTES = 1_000_000
 """Of an array, sent at a time."""
 UNFINISHED = ("accepted", "running")
+LEAVING = 60.0
+"""Seconds that workers may take to leave the store of a job that was cancelled."""
 
 
 class Client:
@@ -82,6 +90,36 @@ class Client:
             headers={"Idempotency-Key": uuid4().hex},
         )  # fmt: skip
         return MixtureJob(self, answer.json())
+
+    def stream(
+        self,
+        spec: str | Path | Mapping[str, Any] | Spec,
+        start: int = 0,
+        samples: int | None = None,
+        rank: int = 0,
+        world_size: int = 1,
+        buffer: Mapping[str, Any] | None = None,
+        settings: Sequence[str] = (),
+        ahead: int = 4,
+    ) -> Stream:
+        """Fresh certified samples of a spec without end, as ``pdemill.stream`` gives them, solved by the server.
+
+        The server is ``ahead`` blocks ahead of what is taken at least, and goes no further than twice that, or an
+        eighth of what was taken. It keeps the samples in a store, which grows: see ``delete_stream``. Raises SpecError,
+        ServerError, JobError, also while samples are taken; ValueError."""
+        served = Served(self.url, self.api_key, whole("ahead", ahead, 1))
+        return streamed(load_spec(spec, settings), served, start, samples, rank, world_size, buffer)
+
+    def delete_stream(self, spec: str | Path | Mapping[str, Any] | Spec, settings: Sequence[str] = ()) -> int:
+        """End the jobs of a stream, and delete what the server has kept of its samples; returns how many jobs."""
+        name = name_of(engine.stream_spec(load_spec(spec, settings), SPLIT))
+        found = [Job(self, state) for state in jobs_called(self._connection, name)]
+        for job in found:
+            if not job.finished:
+                job.cancel()
+        for job in found:
+            _delete_once_left(job)
+        return len(found)
 
     def validate(self, spec: str | Path | Mapping[str, Any] | Spec, settings: Sequence[str] = ()) -> dict[str, Any]:
         """The cost of a spec: samples, unknowns, bytes, method, cpu_seconds."""
@@ -285,6 +323,20 @@ class MixtureJob:
             job.download(target / name)
         write_durably(LocalDisk(target), ROOT, document(self._told, self._sha256))
         return target
+
+
+def _delete_once_left(job: Job) -> None:
+    """Delete the store of a job, once workers have stopped writing it."""
+    limit = time.monotonic() + LEAVING
+    while True:
+        try:
+            job.delete_store()
+        except ServerError as error:
+            if error.status != BUSY or time.monotonic() > limit:
+                raise
+            time.sleep(0.2)
+        else:
+            return
 
 
 def _splits(job: Job) -> set[str]:

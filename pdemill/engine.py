@@ -52,6 +52,8 @@ class Engine(Protocol):
 
     def stream(self, spec: Spec, split: str, method: Mapping[str, Any] | None, workers: int, ahead: int) -> Source: ...
 
+    def stream_spec(self, spec: Spec, split: str) -> Spec: ...
+
     def residual(
         self,
         source: str | Path | Mapping[str, Any] | Dataset,

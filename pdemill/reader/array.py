@@ -124,9 +124,10 @@ class ArrayReader:
         for block in range(blocks):
             yield place * blocks + block, row[:, block * times : (block + 1) * times]
 
-    def plan(self, numbers: NDArray[np.intp]) -> tuple[NDArray[np.float32], list[Piece]]:
-        """Room for samples in float32, in the order asked for, and the reads that fill it, shard by shard."""
-        out = np.empty((len(numbers), *self.header.shape), np.float32)
+    def plan(self, numbers: NDArray[np.intp], exact: bool = False) -> tuple[NDArray[Any], list[Piece]]:
+        """Room for samples in float32, or ``exact``ly in the type that they are stored in, in the order asked for, and
+        the reads that fill it, shard by shard."""
+        out = np.empty((len(numbers), *self.header.shape), self.header.dtype if exact else np.float32)
         places = numbers.tolist()
         pieces: list[Piece] = []
         order = np.argsort(numbers, kind="stable").tolist()

@@ -267,11 +267,23 @@ class Dataset:
         self._require(number // self._shard, (number,))
         return self._shaped({key: array.row(number) for key, array in self._arrays.items()})
 
-    def batch(self, numbers: NDArray[np.intp]) -> Sample:
-        """Samples by their numbers in the split, whether ``where`` holds for them or not."""
+    @property
+    def stored(self) -> dict[str, tuple[tuple[int, ...], np.dtype[Any]]]:
+        """Shape and type of the arrays of a sample as they are stored; of values at points in float32."""
+        found = {key: (array.header.shape, array.header.dtype) for key, array in self._arrays.items()}
+        if not is_pointwise(self.attributes):
+            return found
+        shapes = {key: shape for key, (shape, _) in found.items()}
+        shapes["y"] = (1, *shapes["y"])
+        return {key: (shape, np.dtype(np.float32)) for key, shape in shapes.items()}
+
+    def batch(self, numbers: NDArray[np.intp], exact: bool = False) -> Sample:
+        """Samples by their numbers in the split, whether ``where`` holds for them or not; ``exact``: in the types of
+        ``stored``."""
         for shard in np.unique(numbers // self._shard).tolist():
             self._require(shard, numbers)
-        plans = {key: array.plan(numbers) for key, array in self._arrays.items()}
+        exact = exact and not is_pointwise(self.attributes)
+        plans = {key: array.plan(numbers, exact) for key, array in self._arrays.items()}
         fill([piece for _, pieces in plans.values() for piece in pieces], self.threads)
         return self._shaped({key: values for key, (values, _) in plans.items()})
 

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 import pdemill
+from pdemill.service.testing import Server
 
 torch: Any = pytest.importorskip(
     "torch", reason="PyTorch is not in the development environment: make consumers runs this"
@@ -60,3 +62,13 @@ def test_a_loader_of_one_process_goes_on() -> None:
     (batch, *_) = iter(torch.utils.data.DataLoader(pdemill.stream(SPEC, workers=0, samples=4), batch_size=4))
     assert tuple(batch["x"].shape) == (4, 1, 12, 10)
     assert batch["y"].dtype == torch.float32
+
+
+def test_the_processes_of_a_loader_share_a_stream_from_a_server(tmp_path: Path) -> None:
+    with Server(tmp_path / "server", workers=1) as server, server.client() as client:
+        stream = client.stream(SPEC, samples=22, ahead=2)
+        assert isinstance(stream, torch.utils.data.IterableDataset)
+        for start in ("fork", "spawn"):
+            loader = torch.utils.data.DataLoader(stream, batch_size=5, num_workers=2, multiprocessing_context=start)
+            stream.set_epoch(0)
+            assert sorted(numbers(loader)) == list(range(22))

@@ -160,6 +160,15 @@ def test_a_job_takes_over_the_shards_of_one_with_smaller_splits(
         client.submit(SMALL, grow=job.id)
 
 
+def test_a_stream_is_that_of_this_machine(client: Client) -> None:
+    spec = {**SMALL, "solver": {"method": "direct"}, "certify": {"refine": 0}}
+    with client.stream(spec, samples=6, ahead=1) as stream:
+        for there, here in zip(stream, pdemill.stream(spec, workers=0, samples=6), strict=True):
+            assert there.keys() == here.keys()
+            assert all(np.array_equal(there[key], here[key]) for key in here)
+    assert client.delete_stream(spec)
+
+
 def test_progress_grows_to_a_hundred(client: Client) -> None:
     tallies: list[Tally] = []
     client.submit({**SMALL, "seed": 2}).wait(180, tallies.append, every=0.01)
