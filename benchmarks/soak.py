@@ -47,7 +47,7 @@ GAP_SECONDS = 5.0
 PATIENCE_SECONDS, LOOK_SECONDS, PAUSE_SECONDS = 120.0, 5.0, 0.02
 """How long nothing may be finished after a fault; when it is looked whether all jobs have ended; between two looks."""
 JOBS = 8
-BUCKET = "soak"
+BUCKET, VOLUMES = "soak", 100
 
 
 class Stalled(Exception):
@@ -229,7 +229,7 @@ def main() -> None:
         folder, place = (held.enter_context(tempfile.TemporaryDirectory(prefix="soak-")) for _ in range(2))
         words = sys.argv[1:]
         if options.bucket:
-            served = held.enter_context(seaweed(Path(place), BUCKET))
+            served = held.enter_context(seaweed(Path(place), BUCKET, volumes=VOLUMES))
             os.environ.update(environment(served.address))
             options.objects = served.process
             words += ["--objects", str(served.process)]

@@ -27,8 +27,9 @@ class Seaweed(NamedTuple):
 
 
 @contextmanager
-def seaweed(folder: Path, *buckets: str) -> Iterator[Seaweed]:
-    """A server that takes the keys of KEYS only, and has some buckets. Raises FileNotFoundError where there is none."""
+def seaweed(folder: Path, *buckets: str, volumes: int = 8) -> Iterator[Seaweed]:
+    """A server that takes the keys of KEYS only, and has some buckets, with room for ``volumes`` of 64 MB. Raises
+    FileNotFoundError where there is none."""
     if WEED is None:
         raise FileNotFoundError("SeaweedFS (the program 'weed') is not installed here")
     (folder / "data").mkdir()
@@ -39,7 +40,7 @@ def seaweed(folder: Path, *buckets: str) -> Iterator[Seaweed]:
     }
     off = {"s3.port.iceberg": 0, "s3.port.lance": 0, "master.telemetry": "false"}
     options = {"dir": folder / "data", "ip": "127.0.0.1", "ip.bind": "127.0.0.1", "s3.config": folder / "keys.json"}
-    small = {"master.volumeSizeLimitMB": 64, "volume.max": 8}
+    small = {"master.volumeSizeLimitMB": 64, "volume.max": volumes}
     words = [f"-{name}={value}" for name, value in (ports | off | options | small).items()]
     with (folder / "log").open("wb") as log:
         process = subprocess.Popen([str(WEED), "server", "-filer", "-s3", *words], stdout=log, stderr=log)
