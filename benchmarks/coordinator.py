@@ -108,7 +108,7 @@ class Crowd:
         """Begin a store, or finish it."""
         if unit.name not in (PREPARE, FINISH):
             return
-        root = self._settings.store(unit.dataset)
+        root = Path(self._settings.store(unit.dataset))
         (root / "_manifest").mkdir(parents=True, exist_ok=True)
         shards = int(unit.dataset.partition("x")[2])
         attributes = {
@@ -155,7 +155,7 @@ def submit(ledger: Ledger, owner: str, number: int, shards: int, seconds: float)
 def coordinator(settings: Settings) -> tuple[Coordinator, Ledger]:
     """A coordinator on a ledger of its own."""
     directory = DataDirectory.made(settings.data_dir)
-    ledger, leases = Ledger(settings.data_dir / "jobs.sqlite"), Leases.at(settings, directory.id)
+    ledger, leases = Ledger(settings.state / "jobs.sqlite"), Leases.at(settings, directory.id)
     return Coordinator(settings, directory, ledger, leases, Queue(leases), Metrics(Totals(ledger))), ledger
 
 

@@ -1,12 +1,16 @@
 """A server is disturbed while jobs run, for as long as it takes; every store must come out as in peace.
 
-``python benchmarks/soak.py [--faults 200] [--minutes 60] [--seed 0]`` prints faults, jobs, samples and losses, and ends
-with status 1 if anything was lost, doubled or different, or if anybody waited for more than their share. Eight owners
-have a job each. Processes of the worker's pool, the worker, the API, the
+``python benchmarks/soak.py [--faults 200] [--minutes 60] [--seed 0] [--only FAULT ...] [--bucket]`` prints faults,
+jobs, samples and losses, and ends with status 1 if anything was lost, doubled or different, if anybody waited for more
+than their share, or if nothing was finished for two minutes after a fault; then it tells what was seen, and where logs
+and ledger are kept. Eight owners have a job each. Processes of the worker's pool, the worker, the API, the
 broker are killed; the broker pauses for 30 s, the worker with its pool for 60 s; locks on the manifests are held, the
 data folder is moved away and back, the disk is full, for 10 s each. The full disk needs a mount of its own (Linux, user
 namespaces). A second worker reaches the broker over a network of its own, as from another host: that is cut for 60 s,
 its connections are left half open, all its processes are killed at once, or stand still for 45 s.
+
+With ``--bucket`` the data directory is in a bucket of a SeaweedFS, which stands still for 10 s now and then; what is
+said above of the data folder is done to the state directory, and there are no locks.
 """
 
 from __future__ import annotations
@@ -15,38 +19,39 @@ import argparse
 import json
 import os
 import random
-import signal
+import shutil
 import subprocess
 import sys
 import tempfile
 import time
 from collections import Counter
-from contextlib import ExitStack, suppress
+from contextlib import ExitStack
 from hashlib import sha256
 from pathlib import Path
-from typing import Any, Self
+from typing import Any
 
 import pdemill
-from benchmarks.shared.relay import Relay
+from benchmarks.shared.faults import BEGINS_ANEW, WEIGHTS, Host, disturb, possible
+from benchmarks.shared.scene import scene
+from benchmarks.shared.seaweed import environment, seaweed
 from benchmarks.shares import Cut, Happening, Verdict, Work, judge, watching, work_of
 from pdemill.client import Client, Job
 from pdemill.errors import JobError
 from pdemill.leases import Report, prefix_of
-from pdemill.service.testing import Server, until
-from pdemill.store.disk import Lock
-from pdemill.store.manifest import FOLDER
+from pdemill.service.stores import manifest_names
+from pdemill.service.testing import Server
+from pdemill.store.places import below
 
-WEIGHTS = {
-    "pool": 8, "worker": 4, "api": 4, "broker": 4, "pause": 0.25, "stop": 0.5, "lock": 1, "moved": 1, "full": 1,
-    "cut": 0.5, "half open": 1, "vanished": 1, "frozen": 0.5,
-}  # fmt: skip
-PAUSE_SECONDS, STOP_SECONDS, SHORT_SECONDS = 30.0, 60.0, 10.0
-CUT_SECONDS, FROZEN_SECONDS = 60.0, 45.0
-OWN_DISK = 'mount -t tmpfs -o size=512m soak "$1" && exec "$2" "$3" --inside "$1" "$4" "$5" "$6"'
+OWN_DISK = 'mount -t tmpfs -o size=512m soak "$1" && shift && exec "$@"'
 GAP_SECONDS = 5.0
+PATIENCE_SECONDS, LOOK_SECONDS, PAUSE_SECONDS = 120.0, 5.0, 0.02
+"""How long nothing may be finished after a fault; when it is looked whether all jobs have ended; between two looks."""
 JOBS = 8
-BEGINS_ANEW = ("api", "broker", "moved", "full")
-"""Faults after which the coordinator has forgotten who had what, or jobs wait for what they cannot do for a while."""
+BUCKET = "soak"
+
+
+class Stalled(Exception):
+    """Nothing goes on any more."""
 
 
 def spec(number: int) -> dict[str, Any]:
@@ -65,114 +70,31 @@ def spec(number: int) -> dict[str, Any]:
     return {"problem": problems[number % 4], "splits": splits, "store": {"shard": 4}, "solver": method, "seed": number}
 
 
-class Host:
-    """A worker that is as on another host: all of its connections to the broker go over a network of its own."""
-
-    def __init__(self, server: Server) -> None:
-        known = server.environment()
-        del known["PDEMILL_PARENT"]
-        self._log = server.data_dir / "logs" / "host.log"
-        self._relay = Relay(known["PDEMILL_REDIS_URL"].removeprefix("unix://"))
-        self._environment = {**known, "PDEMILL_REDIS_URL": self._relay.url}
-        self._process: subprocess.Popen[bytes] | None = None
-
-    def __enter__(self) -> Self:
-        self._relay.__enter__()
-        self.revive()
-        return self
-
-    def __exit__(self, *reason: object) -> None:
-        self._signal(signal.SIGKILL)
-        self._relay.__exit__(*reason)
-
-    def revive(self) -> None:
-        """Start its worker where there is none."""
-        if self._process is None or self._process.poll() is not None:
-            command = [sys.executable, "-P", "-m", "pdemill.workers", "--concurrency", "1", "--nice", "5"]
-            with self._log.open("ab") as log:
-                self._process = subprocess.Popen(
-                    command, env=self._environment, stdout=log, stderr=log, start_new_session=True
-                )
-
-    def disturb(self, fault: str) -> None:
-        if fault == "cut":
-            with self._relay.cut():
-                time.sleep(CUT_SECONDS)
-        elif fault == "half open":
-            self._relay.forget()
-        elif fault == "vanished":
-            self._signal(signal.SIGKILL)
-            assert self._process is not None
-            self._process.wait()
-        else:
-            self._signal(signal.SIGSTOP)
-            time.sleep(FROZEN_SECONDS)
-            self._signal(signal.SIGCONT)
-
-    def _signal(self, number: signal.Signals) -> None:
-        """Send a signal to the worker and its pool."""
-        assert self._process is not None
-        with suppress(ProcessLookupError):
-            os.killpg(self._process.pid, number)
-
-
-def disturb(server: Server, host: Host, dice: random.Random, own_disk: bool) -> str:
-    """Kill something, or hold it up."""
-    weights = {name: weight for name, weight in WEIGHTS.items() if own_disk or name != "full"}
-    fault = dice.choices(list(weights), list(weights.values()))[0]
-    if fault in ("cut", "half open", "vanished", "frozen"):
-        host.disturb(fault)
-    elif fault == "pause":
-        _stopped(server.pids("broker"), PAUSE_SECONDS)
-    elif fault == "stop":
-        _stopped([*server.pids("worker"), *server.pids("pool")], STOP_SECONDS)
-    elif fault == "lock":
-        with ExitStack() as held:
-            for folder in (server.data_dir / "datasets").glob(f"*.zarr/{FOLDER}"):
-                held.enter_context(Lock(folder))
-            time.sleep(SHORT_SECONDS)
-    elif fault == "moved":
-        moved = server.data_dir.rename(server.data_dir.with_name("moved"))
-        time.sleep(SHORT_SECONDS)
-        moved.rename(server.data_dir)
-    elif fault == "full":
-        filler = server.data_dir.with_name("filler")
-        with suppress(OSError), filler.open("wb", buffering=0) as file:
-            while True:
-                file.write(bytes(2**16))
-        time.sleep(SHORT_SECONDS)
-        filler.unlink()
-    else:
-        server.kill(fault, dice.randrange(8))
-    return fault
-
-
-def _stopped(pids: list[int], seconds: float) -> None:
-    for pid in pids:
-        os.kill(pid, signal.SIGSTOP)
-    time.sleep(seconds)
-    for pid in pids:
-        os.kill(pid, signal.SIGCONT)
-
-
 def key_of(number: int) -> str:
     """The key of the owner of a job."""
     return f"key-of-owner-{number}"
 
 
 class Soak:
-    """A server under attack, and the stores that its jobs should give."""
+    """A server under attack, and the stores that its jobs should give. ``faults``: which, and how often each is;
+    ``objects``: the process that serves the bucket, where the data directory is in one."""
 
-    def __init__(self, folder: Path, seed: int, own_disk: bool) -> None:
-        self._folder, self._dice, self._own_disk = folder, random.Random(seed), own_disk
+    def __init__(self, folder: Path, seed: int, faults: dict[str, float], objects: int | None) -> None:
+        self._folder, self._dice, self._weights, self._objects = folder, random.Random(seed), faults, objects
+        home = None if objects is None else f"s3://{BUCKET}/home"
+        self._server = Server(folder / "data", workers=2, home=home, PDEMILL_API_KEYS=str(self._keys_file()))
+        self._home = self._server.data_dir if home is None else home
         self.faults: Counter[str] = Counter()
-        self.jobs, self.samples = 0, 0
+        self.jobs, self.samples, self.idle = 0, 0, 0
+        """Jobs that ended, samples in their stores, faults after which all jobs had ended."""
         self.wrong = dict.fromkeys(("lost", "doubled", "different"), 0)
         """Samples that are not there or were counted twice, and jobs with another store than in peace."""
+        self.failure = ""
         self._peace: dict[int, str] = {}
         self.slowest = 0.0
         self._works: dict[str, Work] = {}
         self._happened: list[Happening] = []
+        self._under_way: dict[int, Job] = {}
 
     def run(self, faults: int, minutes: float) -> None:
         """Disturb until it is enough or time is up; finish the jobs that are under way."""
@@ -182,28 +104,35 @@ class Soak:
             self._peace[number] = pdemill.verify(out, samples=0).content
         limit = time.monotonic() + 60 * minutes
         with ExitStack() as held:
-            server = held.enter_context(
-                Server(self._folder / "data", workers=2, PDEMILL_API_KEYS=str(self._keys_file()))
-            )
-            told = server.environment()
+            held.enter_context(self._server)
+            told = self._server.environment()
             self._happened = held.enter_context(watching(told["PDEMILL_REDIS_URL"], prefix_of(told["PDEMILL_DATA_ID"])))
-            host = held.enter_context(Host(server))
-            clients = [held.enter_context(server.client(key_of(number))) for number in range(JOBS)]
-            under_way = {number: self._submit(clients[number], number) for number in range(JOBS)}
-            while under_way:
-                more = self.faults.total() < faults and time.monotonic() < limit
+            host = held.enter_context(Host(self._server))
+            clients = [held.enter_context(self._server.client(key_of(number))) for number in range(JOBS)]
+            try:
+                self._under_way = {number: self._submit(clients[number], number) for number in range(JOBS)}
+                while self._under_way:
+                    more = self.faults.total() < faults and time.monotonic() < limit
+                    if more:
+                        self._disturb(host)
+                    else:
+                        self._settle("the last fault")
+                    self._renew(clients, more)
+            except Exception as error:
+                seen = scene(self._server, told, self._under_way.values())
+                self.failure = f"{type(error).__name__}: {error}\n{seen}\n"
+
+    def _renew(self, clients: list[Client], more: bool) -> None:
+        """Look at the jobs that have ended, and submit them again."""
+        for number, job in list(self._under_way.items()):
+            if job.refresh().finished:
+                self._check(job, number)
+                del self._under_way[number]
                 if more:
-                    self._disturb(server, host)
-                for number, job in list(under_way.items()):
-                    if job.refresh().finished:
-                        self._check(job, number)
-                        del under_way[number]
-                        if more:
-                            job.delete_store()
-                            under_way[number] = self._submit(clients[number], number)
-                if not more:
-                    time.sleep(0.2)
-                self._tell(more)
+                    job.delete_store()
+                    self._under_way[number] = self._submit(clients[number], number)
+        if more:
+            print(f"\r{self.faults.total()} faults, {self.jobs} jobs, wrong: {self.wrong}", end="", flush=True)
 
     def _keys_file(self) -> Path:
         owners = [
@@ -220,13 +149,14 @@ class Soak:
         self._works[job.state["dataset"]] = work_of(job.state["owner"], job.state["estimated_cpu_seconds"], shards)
         return job
 
-    def _disturb(self, server: Server, host: Host) -> None:
+    def _disturb(self, host: Host) -> None:
         """One fault, and what comes after it until work goes on."""
         begin = len(self._happened)
         host.revive()
-        fault = disturb(server, host, self._dice, self._own_disk)
+        fault = self._dice.choices(list(self._weights), list(self._weights.values()))[0]
         self.faults[fault] += 1
-        self._settle(server)
+        disturb(self._server, host, fault, self._dice, self._objects)
+        self._settle(f"fault {self.faults.total()}, {fault}")
         if fault in BEGINS_ANEW:
             reports = [one for one in self._happened[begin:] if isinstance(one, Report)]
             self._happened[begin:] = [Cut(), *reports, Cut()]
@@ -235,15 +165,26 @@ class Soak:
         """Whether anybody waited for more than their share."""
         return judge(self._happened, self._works)
 
-    def _settle(self, server: Server) -> None:
-        """Wait for new work to be finished, and a little."""
-        before, then = self._shards(server), time.monotonic()
-        until(lambda: self._shards(server) != before, 120, "progress after a fault")
+    def _settle(self, after: str) -> None:
+        """Wait for a shard to be finished, unless all jobs ended meanwhile, and a little. Raises Stalled."""
+        before, then = self._shards(), time.monotonic()
+        look = then + LOOK_SECONDS
+        while self._shards() == before:
+            now = time.monotonic()
+            if now > then + PATIENCE_SECONDS:
+                raise Stalled(f"no shard was finished within {PATIENCE_SECONDS:g} s after {after}")
+            if now > look:
+                if all(job.refresh().finished for job in self._under_way.values()):
+                    self.idle += 1
+                    return
+                look = now + LOOK_SECONDS
+            time.sleep(PAUSE_SECONDS)
         self.slowest = max(self.slowest, time.monotonic() - then)
         time.sleep(self._dice.uniform(0, GAP_SECONDS))
 
-    def _shards(self, server: Server) -> int:
-        return sum(1 for _ in (server.data_dir / "datasets").glob("*.zarr/_manifest/*.json"))
+    def _shards(self) -> int:
+        stores = (below(self._home, f"datasets/{dataset}.zarr") for dataset in self._works)
+        return sum(len(manifest_names(store)) for store in stores)
 
     def _check(self, job: Job, number: int) -> None:
         self.jobs += 1
@@ -262,9 +203,14 @@ class Soak:
             print(f"job {job.id}: {found}; in peace {self._peace[number]}")
             self.wrong["different"] += 1
 
-    def _tell(self, more: bool) -> None:
-        if more:
-            print(f"\r{self.faults.total()} faults, {self.jobs} jobs, wrong: {self.wrong}", end="", flush=True)
+    def keep(self) -> Path:
+        """Copy logs and ledger, and what was seen, to where they last."""
+        kept = Path(tempfile.mkdtemp(prefix="soak-failed-"))
+        shutil.copytree(self._server.data_dir / "logs", kept / "logs")
+        for path in self._server.data_dir.glob("jobs.sqlite*"):
+            shutil.copy(path, kept)
+        (kept / "seen.txt").write_text(self.failure, encoding="utf-8")
+        return kept
 
 
 def main() -> None:
@@ -272,35 +218,49 @@ def main() -> None:
     parser.add_argument("--faults", type=int, default=200)
     parser.add_argument("--minutes", type=float, default=60.0)
     parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--inside", help=argparse.SUPPRESS)
+    parser.add_argument("--only", nargs="+", choices=list(WEIGHTS), default=[], metavar="FAULT", help="only these")
+    parser.add_argument("--bucket", action="store_true", help="with the data directory in a bucket of a SeaweedFS")
+    parser.add_argument("--inside", type=Path, help=argparse.SUPPRESS)
+    parser.add_argument("--objects", type=int, help=argparse.SUPPRESS)
     options = parser.parse_args()
-    if options.inside is None:
-        with tempfile.TemporaryDirectory(prefix="soak-") as folder:
-            words = [f"--{name}={getattr(options, name)}" for name in ("faults", "minutes", "seed")]
-            enter = ["unshare", "--user", "--map-root-user", "--mount", "sh", "-c"]
-            able = not subprocess.run([*enter, 'mount -t tmpfs soak "$1"', "sh", folder], check=False).returncode
-            if able:
-                command = [*enter, OWN_DISK, "sh", folder, sys.executable, __file__, *words]
-                sys.exit(subprocess.run(command, check=False).returncode)
-            print("no disk of its own can be mounted here, so that none can be full")
-            _soak(Path(folder), options, own_disk=False)
-    else:
-        _soak(Path(options.inside), options, own_disk=True)
+    if options.inside is not None:
+        _soak(options.inside, options, own_disk=True)
+    with ExitStack() as held:
+        folder, place = (held.enter_context(tempfile.TemporaryDirectory(prefix="soak-")) for _ in range(2))
+        words = sys.argv[1:]
+        if options.bucket:
+            served = held.enter_context(seaweed(Path(place), BUCKET))
+            os.environ.update(environment(served.address))
+            options.objects = served.process
+            words += ["--objects", str(served.process)]
+        enter = ["unshare", "--user", "--map-root-user", "--mount", "sh", "-c"]
+        able = not subprocess.run([*enter, 'mount -t tmpfs soak "$1"', "sh", folder], check=False).returncode
+        if able:
+            command = [*enter, OWN_DISK, "sh", folder, sys.executable, __file__, *words, "--inside", folder]
+            sys.exit(subprocess.run(command, check=False).returncode)
+        print("no disk of its own can be mounted here, so that none can be full")
+        _soak(Path(folder), options, own_disk=False)
 
 
 def _soak(folder: Path, options: argparse.Namespace, own_disk: bool) -> None:
     begin = time.monotonic()
-    soak = Soak(folder, options.seed, own_disk)
+    faults = possible(own_disk, options.objects is not None, options.only)
+    if not faults:
+        sys.exit(f"error: {', '.join(options.only)}: no such fault can be made here")
+    soak = Soak(folder, options.seed, faults, options.objects)
     soak.run(options.faults, options.minutes)
     print(f"\r{soak.faults.total()} faults in {(time.monotonic() - begin) / 60:.1f} minutes: {dict(soak.faults)}")
     counts = ", ".join(f"{count} {name}" for name, count in soak.wrong.items())
     print(f"{soak.jobs} jobs, {soak.samples} samples: {counts}")
-    print(f"longest wait for the next shard after a fault: {soak.slowest:.1f} s")
+    print(f"longest wait for the next shard after a fault: {soak.slowest:.1f} s; all jobs had ended after {soak.idle}")
     shares = soak.shares()
     print(f"{shares.waits} waits between two units of an owner, {shares.most} units of another in one at most; "
           f"{len(shares.beyond)} beyond its share")  # fmt: skip
     print(*shares.beyond[:20], sep="\n")
-    sys.exit(1 if any(soak.wrong.values()) or shares.beyond or not shares.waits else 0)
+    failed = bool(soak.failure or any(soak.wrong.values()) or shares.beyond or not shares.waits)
+    if failed:
+        print(f"{soak.failure}logs and ledger are kept in {soak.keep()}")
+    sys.exit(failed)
 
 
 if __name__ == "__main__":

@@ -63,6 +63,10 @@ _data_dir = click.option(
     "--data-dir", envvar="PDEMILL_DATA_DIR", default="pdemill-data", show_default=True, metavar="DIR",
     help="Where jobs and stores are kept (PDEMILL_DATA_DIR).",
 )  # fmt: skip
+_state_dir = click.option(
+    "--state-dir", envvar="PDEMILL_STATE_DIR", metavar="DIR",
+    help="Where all is kept but the stores, if elsewhere (PDEMILL_STATE_DIR).",
+)  # fmt: skip
 
 
 @click.command()
@@ -70,9 +74,10 @@ _data_dir = click.option(
 @click.option("--port", default=8000, show_default=True, type=click.IntRange(1, 65535), help="Port to listen on.")
 @workers("Shards solved at a time; -1: as many as there are cores.")
 @_data_dir
-def serve(host: str, port: int, workers: int, data_dir: str) -> None:
+@_state_dir
+def serve(host: str, port: int, workers: int, data_dir: str, state_dir: str | None) -> None:
     """Start the service: broker, workers and API, watched over, until Ctrl-C."""
-    engine.serve(data_dir, host, port, workers, console.errors.print)
+    engine.serve(data_dir, state_dir, host, port, workers, console.errors.print)
 
 
 @click.group()
@@ -82,10 +87,11 @@ def ledger() -> None:
 
 @ledger.command()
 @_data_dir
+@_state_dir
 @click.option("--owner", metavar="NAME", help="Whose jobs those are that only their stores tell of.")
-def rebuild(data_dir: str, owner: str | None) -> None:
+def rebuild(data_dir: str, state_dir: str | None, owner: str | None) -> None:
     """Make a damaged ledger anew from its backup and the stores; the server must be stopped."""
-    engine.rebuild_ledger(data_dir, owner, console.out.print)
+    engine.rebuild_ledger(data_dir, state_dir, owner, console.out.print)
 
 
 @click.command()
@@ -162,6 +168,18 @@ def cancel(job: str, server: str, api_key: str | None) -> None:
         console.print_job(found.cancel().state)
 
 
+@click.command()
+@click.argument("job")
+@click.option(
+    "--hours", default=24.0, show_default=True, type=click.FloatRange(0, 168, min_open=True), help="How long it lasts."
+)
+@server_options
+def link(job: str, hours: float, server: str, api_key: str | None) -> None:
+    """Make a link to the store of a job, which others can read without a key ('pdemill pull LINK')."""
+    with Client(server, api_key) as client:
+        console.out.print(client.job(job).link(max(1, round(3600 * hours))), soft_wrap=True)
+
+
 @click.command(name="list")
 @click.option("--status", type=click.Choice(STATUSES), help="Only jobs of this status.")
 @click.option("--owner", metavar="NAME", help="The jobs of NAME, or of all with '*'; for admins.")
@@ -212,4 +230,4 @@ def key(name: str, role: str, expires: date | None) -> None:
     console.out.print(f"- {{name: {name}, sha256: {sha256(secret.encode()).hexdigest()}{more}}}", soft_wrap=True)
 
 
-COMMANDS = (serve, ledger, submit, status, cancel, list_jobs, server, key)
+COMMANDS = (serve, ledger, submit, status, cancel, link, list_jobs, server, key)

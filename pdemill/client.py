@@ -253,6 +253,11 @@ class Job:
         found: dict[str, Any] = self._client._ask("GET", f"/v1/jobs/{self.id}/results").json()
         return found
 
+    def link(self, seconds: int = 86_400) -> str:
+        """The address of the job's store, which can be read without a key for so long, a week at most."""
+        path = f"/v1/datasets/{self.state['dataset']}/links"
+        return str(self._client._ask("POST", path, json={"seconds": seconds}).json()["url"])
+
     def open(self, split: str = "train", where: str | None = None) -> Dataset:
         """A split of the finished store: its files where this machine sees them, else over HTTP; ``where`` as in
         ``pdemill.open``."""

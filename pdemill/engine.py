@@ -64,10 +64,18 @@ class Engine(Protocol):
     ) -> Residual: ...
 
     def serve(
-        self, data_dir: str | Path, host: str, port: int, workers: int, report: Callable[[str], None]
+        self,
+        data_dir: str | Path,
+        state_dir: str | Path | None,
+        host: str,
+        port: int,
+        workers: int,
+        report: Callable[[str], None],
     ) -> None: ...
 
-    def rebuild_ledger(self, data_dir: str | Path, owner: str | None, report: Callable[[str], None]) -> None: ...
+    def rebuild_ledger(
+        self, data_dir: str | Path, state_dir: str | Path | None, owner: str | None, report: Callable[[str], None]
+    ) -> None: ...
 
     def check_family(
         self, name: str, places: Mapping[str, Sequence[Mapping[str, Any]]], keys: Mapping[str, Any]

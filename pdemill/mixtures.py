@@ -8,7 +8,7 @@ from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
-from pdemill.addresses import on_disk
+from pdemill.addresses import in_bucket, on_disk
 from pdemill.engine import engine
 from pdemill.errors import StoreMismatch
 from pdemill.progress import Summary, Tally, Watcher
@@ -96,7 +96,10 @@ class Found:
 
 
 def members(store: str | Path) -> list[Found] | None:
-    """The members of a mixture on disk; None where it is a single store, or none. Raises StoreError."""
+    """The members of a mixture on disk; None where it is a single store, or none; there are none in buckets. Raises
+    StoreError."""
+    if in_bucket(store):
+        return None
     root = on_disk(store, "the store")
     told = members_of(LocalDisk(root), str(root))
     return None if told is None else [Found(m["name"], m["weight"], m["equation"], root / m["name"]) for m in told]
@@ -106,6 +109,8 @@ def verify(
     store: str | Path, samples: int | None = None, audit: int = 0, resolve: bool = False, refine: int = 0
 ) -> Verification:
     """Check a store, or every member of a mixture as any store, and its root against the members' specs."""
+    if in_bucket(store):
+        return engine.verify(store, samples, audit, resolve, refine)
     root = on_disk(store, "the store to verify")
     told = members_of(LocalDisk(root), str(root))
     if told is None:

@@ -12,9 +12,11 @@ from pathlib import Path
 from typing import Literal
 from urllib.parse import urlsplit
 
-from pdemill.addresses import on_disk
+from pdemill.addresses import Place, home, on_disk
 from pdemill.errors import PdemillError
 from pdemill.passwords import HIDDEN, passwords
+from pdemill.store.places import below
+from pdemill.store.room import free_bytes
 
 PUBLIC_URL = re.compile(r"https?://([A-Za-z0-9._-]+|\[[0-9A-Fa-f:]+\])(:\d{1,5})?")
 LOOPBACK = ("127.0.0.1", "::1", "localhost")
@@ -26,8 +28,11 @@ type LogFormat = Literal["text", "json"]
 class Settings:
     """Settings of the API and of workers; ``read`` takes them from the environment."""
 
-    data_dir: Path = Path("pdemill-data")
-    """PDEMILL_DATA_DIR: jobs, stores and the embedded broker's state. All workers must see the same folder."""
+    data_dir: Place = Path("pdemill-data")
+    """PDEMILL_DATA_DIR: the stores, users' arrays, and what is in ``state_dir`` by default: a folder that all workers
+    see, or the address of a bucket's objects."""
+    state_dir: Path | None = None
+    """PDEMILL_STATE_DIR: the folder of what only the API and ``pdemill serve`` need, jobs above all; see ``state``."""
     data_id: str = ""
     """PDEMILL_DATA_ID: the id that the data directory must have; ``pdemill serve`` sets it."""
     redis_url: str = field(default="redis://127.0.0.1:6379/0", repr=False)
@@ -69,6 +74,8 @@ class Settings:
     """PDEMILL_SCRUB_HOURS: how long a store that was read in full is then left alone."""
     stop_seconds: float = 60.0
     """PDEMILL_STOP_SECONDS: how long a worker that is told to stop may go on with its shard."""
+    bucket_links: bool = True
+    """PDEMILL_BUCKET_LINKS: whether the API sends those who read data in a bucket to the bucket itself."""
     log: LogFormat = "text"
     """PDEMILL_LOG: ``text`` or ``json``."""
 
@@ -77,7 +84,8 @@ class Settings:
         """The settings of this process. Raises PdemillError naming the variable that is wrong."""
         source = _Source(environment)
         return cls(
-            data_dir=source.path("DATA_DIR") or cls.data_dir.absolute(),
+            data_dir=source.place("DATA_DIR") or Path(cls.data_dir).absolute(),
+            state_dir=source.path("STATE_DIR"),
             data_id=source.text("DATA_ID"),
             redis_url=source.url("REDIS_URL") or cls().redis_url,
             redis_ca=source.certificates("REDIS_CA", "REDIS_URL"),
@@ -100,6 +108,7 @@ class Settings:
             scrub_rate=source.number("SCRUB_RATE", cls.scrub_rate),
             scrub_hours=source.number("SCRUB_HOURS", cls.scrub_hours),
             stop_seconds=source.number("STOP_SECONDS", cls.stop_seconds),
+            bucket_links=source.switch("BUCKET_LINKS"),
             log=source.log_format(),
         )
 
@@ -125,23 +134,47 @@ class Settings:
         return text
 
     @property
-    def datasets(self) -> Path:
-        """The folder of all stores."""
-        return self.data_dir / "datasets"
+    def state(self) -> Path:
+        """The folder of ledger, locks, unfinished uploads, secrets, logs and the embedded broker's state: by default
+        the data directory. Raises PdemillError where that is in a bucket."""
+        return state_of(self.data_dir, self.state_dir)
+
+    def free_bytes(self) -> int | None:
+        """Bytes that may still be written to the data directory; None where it is in a bucket."""
+        return free_bytes(self.data_dir) if isinstance(self.data_dir, Path) else None
+
+    @property
+    def datasets(self) -> Place:
+        """Where all stores are."""
+        return below(self.data_dir, "datasets")
 
     @property
     def uploads(self) -> Path:
         """The folder of arrays on their way in."""
-        return self.data_dir / "uploads"
+        return self.state / "uploads"
 
     @property
-    def arrays(self) -> Path:
-        """The folder that keeps uploaded arrays."""
-        return self.data_dir / "arrays"
+    def graves(self) -> Path:
+        """The folder with a file for every store in a bucket that is being deleted."""
+        return self.state / "graves"
 
-    def store(self, dataset: str) -> Path:
+    @property
+    def arrays(self) -> Place:
+        """Where uploaded arrays are kept."""
+        return below(self.data_dir, "arrays")
+
+    def store(self, dataset: str) -> Place:
         """The store of a dataset."""
-        return self.datasets / f"{dataset}.zarr"
+        return below(self.datasets, f"{dataset}.zarr")
+
+
+def state_of(data_dir: Place, state_dir: Path | None) -> Path:
+    """The state directory: by default the data directory. Raises PdemillError where that is in a bucket."""
+    if state_dir is not None:
+        return state_dir
+    if not isinstance(data_dir, Path):
+        raise PdemillError("with PDEMILL_DATA_DIR in a bucket, set PDEMILL_STATE_DIR: a folder for the list of jobs")
+    return data_dir
 
 
 def without_port(host: str) -> str:
@@ -161,6 +194,10 @@ class _Source:
         text = self.text(name)
         return on_disk(text, f"PDEMILL_{name}", PdemillError) if text else None
 
+    def place(self, name: str) -> Place | None:
+        text = self.text(name)
+        return home(text, f"PDEMILL_{name}", PdemillError) if text else None
+
     def number(self, name: str, default: float) -> float:
         text = self.text(name)
         try:
@@ -170,6 +207,12 @@ class _Source:
         if not 0 <= value < float("inf"):
             raise PdemillError(f"PDEMILL_{name} should be a number that is not negative, not {text!r}")
         return value
+
+    def switch(self, name: str) -> bool:
+        text = self.text(name) or "1"
+        if text not in ("0", "1"):
+            raise PdemillError(f"PDEMILL_{name} should be 0 or 1, not {text!r}")
+        return text == "1"
 
     def url(self, name: str) -> str:
         url = self.text(name)

@@ -4,17 +4,18 @@ from __future__ import annotations
 
 import json
 from collections import deque
-from collections.abc import Iterator, Mapping
+from collections.abc import Hashable, Iterator, Mapping
 from dataclasses import asdict, dataclass, field
-from pathlib import Path
+from functools import partial
 from typing import Any
 
+from pdemill.addresses import Place
 from pdemill.leases import Report
 from pdemill.service.schedule import Track
 from pdemill.service.shards import Shards
-from pdemill.store.disk import LocalDisk
-from pdemill.store.manifest import FOLDER, finished
-from pdemill.store.root import ROOT, read_attributes, shard_samples_of, splits_of
+from pdemill.service.stores import counted, identity, manifest_names
+from pdemill.store.places import disk_at
+from pdemill.store.root import read_attributes, shard_samples_of, splits_of
 
 RATE_SECONDS = 60.0
 RATE_POINTS = 30
@@ -58,26 +59,26 @@ class ActiveDataset:
     complete: bool = False
     progress: Mapping[str, Mapping[str, int]] = field(default_factory=dict)
     _unread: deque[int] = field(default_factory=deque)
-    _root: tuple[int, int] | None = None
+    _root: Hashable = None
     _history: deque[tuple[float, int]] = field(default_factory=deque)
 
     @property
     def id(self) -> str:
         return self.track.dataset
 
-    def open(self, root: Path) -> None:
+    def open(self, root: Place) -> None:
         """Look which shards have manifests; what is in these is read later, bit by bit. Raises StoreError, OSError."""
         self.done = self.failed = self.iterations = self.bytes = 0
         self.complete = False
         self._unread.clear()
-        self._root = _identity(root)
+        self._root = identity(root)
         if self._root is None:
             self.track.prepared(None)
             return
         attributes = read_attributes(root)
         shards = Shards(splits_of(attributes), shard_samples_of(attributes))
-        for path in (root / FOLDER).glob("*.json"):
-            number = shards.number(path.stem)
+        for name in manifest_names(root):
+            number = shards.number(name)
             if number is not None and shards.finish(number):
                 self.done += len(shards[number])
                 self._unread.append(number)
@@ -85,16 +86,18 @@ class ActiveDataset:
         self.track.prepared(shards)
         self.message = ""
 
-    def is_another(self, root: Path) -> bool:
+    def is_another(self, root: Place) -> bool:
         """Whether the store is not the one that was opened: it was deleted, made again, or finished."""
-        return _identity(root) != self._root
+        return identity(root) != self._root
 
-    def read_some(self, root: Path) -> Iterator[None]:
+    def read_some(self, root: Place) -> Iterator[None]:
         """Read the manifests of shards that were finished before, one at each step."""
-        disk, shards = LocalDisk(root), self.track.shards
-        while self._unread and shards is not None:
+        disk, shards = disk_at(root), self.track.shards
+        if shards is None or not self._unread:
+            return
+        unread = [shards[number] for number in self._unread]
+        for manifest in disk.each(partial(counted, disk), unread):
             number = self._unread.popleft()
-            manifest = finished(disk, shards[number])
             if manifest is None:  # it is damaged
                 shards.give_back(number)
                 self.done -= len(shards[number])
@@ -108,13 +111,13 @@ class ActiveDataset:
     def all_read(self) -> bool:
         return not self._unread
 
-    def take_manifest(self, root: Path, name: str) -> bool:
+    def take_manifest(self, root: Place, name: str) -> bool:
         """Whether a unit that nobody has is a finished shard; if so it is counted."""
         shards = self.track.shards
         number = None if shards is None else shards.number(name)
         if shards is None or number is None:
             return False
-        manifest = finished(LocalDisk(root), shards[number])
+        manifest = counted(disk_at(root), shards[number])
         if manifest is None:
             return False
         self.take_report(
@@ -166,16 +169,7 @@ class ActiveDataset:
         return (done - before) / (now - then) if done > before and now > then else None
 
 
-def _identity(root: Path) -> tuple[int, int] | None:
-    """What tells one root of a store from another; None where there is none."""
-    try:
-        stat = (root / ROOT).stat()
-    except FileNotFoundError:
-        return None
-    return stat.st_ino, stat.st_mtime_ns
-
-
-def is_finished(root: Path) -> tuple[bool, int]:
+def is_finished(root: Place) -> tuple[bool, int]:
     """Whether a store's root says that it is finished, and how many of its samples have no solution."""
     attributes: Mapping[str, Any] = read_attributes(root)
     return bool(attributes["complete"]), int(attributes.get("failed_samples", 0))

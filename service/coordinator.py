@@ -24,6 +24,7 @@ from pdemill.leases import FINISH, PREPARE, Leases, Presence, Report, Unit
 from pdemill.service.active import ActiveDataset, Live, is_finished
 from pdemill.service.alone import alone
 from pdemill.service.backlog import MENDING, Backlog
+from pdemill.service.graves import is_buried
 from pdemill.service.ledger import Ledger, Status
 from pdemill.service.metrics import Metrics
 from pdemill.service.queue import Queue, Task
@@ -124,7 +125,7 @@ class Coordinator:
                 self._stop.wait(TICK_SECONDS)  # told of by the other thread, which talks to the same broker
 
     def _coordinate(self) -> None:
-        with alone(self._settings.data_dir / "coordinator.lock", self._stop, self._stand_by) as held:
+        with alone(self._settings.state / "coordinator.lock", self._stop, self._stand_by) as held:
             if not held:
                 return
             self.live = {}
@@ -208,7 +209,7 @@ class Coordinator:
 
     def _take_up(self, dataset: str, owners: tuple[str, ...], now: float) -> None:
         row = self._ledger.dataset(dataset)
-        if row is None:
+        if row is None or is_buried(self._settings, dataset):
             return
         if row.status == "accepted":
             self._leases.open_dataset(dataset)

@@ -8,11 +8,12 @@ from contextlib import closing
 from pathlib import Path
 from typing import Protocol
 
+from pdemill.data_directory import LEDGER
 from pdemill.errors import PdemillError
 from pdemill.service.background import Background
 from pdemill.store.disk import LocalDisk
 
-LEDGER, BACKUP = "jobs.sqlite", "jobs.backup.sqlite"
+BACKUP = "jobs.backup.sqlite"
 BACKUP_SECONDS = 3600.0
 PAGES = 256
 """Pages that a backup copies at a time, so that writers get in between."""

@@ -46,7 +46,7 @@ class Expiry(Background):
         message = f"its store expired after {self._settings.expire_days:g} days (PDEMILL_EXPIRE_DAYS)"
         for dataset in self._ledger.expired(before, AT_ONCE):
             try:
-                bury(self._settings.store(dataset), partial(self._ledger.expire, dataset, before, message))
+                bury(self._settings, dataset, partial(self._ledger.expire, dataset, before, message))
                 log.info("expired", extra={"dataset": dataset})
             except StoreError as error:
                 log.info("kept: %s", error, extra={"dataset": dataset})

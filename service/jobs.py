@@ -14,21 +14,23 @@ from typing import Any, NamedTuple
 
 from starlette.concurrency import run_in_threadpool
 
+from pdemill.addresses import Place
 from pdemill.errors import StoreError, StoreMismatch
 from pdemill.service.keys import Owner
 from pdemill.service.ledger import UNFINISHED, Status
 from pdemill.service.problems import Detail, Refusal
 from pdemill.service.results import delete_store, is_damaged
 from pdemill.service.state import AppState, find_job, find_store
+from pdemill.service.stores import is_begun
 from pdemill.service.submission import check, check_room, queued
 from pdemill.service.views import Job
 from pdemill.solvers import growing, lengthening
 from pdemill.solvers.machine import machine
 from pdemill.solvers.software import software
 from pdemill.spec.job import Spec
-from pdemill.store.disk import LocalDisk
 from pdemill.store.origin import Origin
-from pdemill.store.root import ROOT, read_attributes
+from pdemill.store.places import disk_at
+from pdemill.store.root import read_attributes
 
 EVENT_SECONDS = 0.5
 EVERYBODY = "*"
@@ -65,8 +67,8 @@ def submit(
         job, new = state.ledger.submit(owner.name, dataset, key, room, gone=partial(is_damaged, store))
     except Refusal:
         if lengthen is not None:
-            lengthening.end(LocalDisk(store))
-        if grow is not None:
+            lengthening.end(disk_at(store))
+        if grow is not None and isinstance(store, Path):
             growing.end(store)
         raise
     if not new and job.dataset != dataset.id:
@@ -82,30 +84,33 @@ def submit(
     return state.view(*find_job(state, owner, job.id))
 
 
-def _lengthened(state: AppState, owner: Owner, spec: Spec, store: Path, job: str) -> None:
+def _lengthened(state: AppState, owner: Owner, spec: Spec, store: Place, job: str) -> None:
     """Note in a store that is not there yet that it goes on from that of a job. Raises Refusal where it cannot."""
     with _of_another(state, owner, job, "lengthen") as (shorter, attributes, called):
         lengthening.require_longer(spec, attributes, called)
         if reason := lengthening.obstacle(attributes, Origin(software(), machine())):
             raise StoreMismatch(f"{called} cannot be lengthened: {reason}")
-        if not (store / ROOT).exists():
-            store.mkdir(exist_ok=True)
+        if not is_begun(store):
+            if isinstance(store, Path):
+                store.mkdir(exist_ok=True)
             lengthening.begin(store, spec, shorter)
 
 
-def _grown(state: AppState, owner: Owner, spec: Spec, store: Path, job: str) -> None:
+def _grown(state: AppState, owner: Owner, spec: Spec, store: Place, job: str) -> None:
     """Note in a store that is not there yet that it takes over those of a job. Raises Refusal where it cannot."""
     with _of_another(state, owner, job, "grow") as (smaller, attributes, called):
+        if not isinstance(store, Path) or not isinstance(smaller, Path):
+            raise StoreMismatch("a store in a bucket cannot take over the shards of another: submit the spec by itself")
         growing.require_larger(spec, attributes, called)
         if difference := Origin.of(attributes).difference(Origin(software(), machine())):
             raise StoreMismatch(f"{called} cannot grow: it was made with {difference}")
-        if not (store / ROOT).exists():
+        if not is_begun(store):
             store.mkdir(exist_ok=True)
             growing.begin(store, smaller)
 
 
 @contextmanager
-def _of_another(state: AppState, owner: Owner, job: str, parameter: str) -> Iterator[tuple[Path, dict[str, Any], str]]:
+def _of_another(state: AppState, owner: Owner, job: str, parameter: str) -> Iterator[tuple[Place, dict[str, Any], str]]:
     """The store of a job that a ``parameter`` names, its attributes, and what it is called; what is wrong with it is
     told of the parameter."""
     row, _ = find_job(state, owner, job)

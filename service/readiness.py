@@ -9,6 +9,7 @@ import sqlite3
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from pathlib import Path
 from tempfile import TemporaryFile
 from threading import Event, Thread
 
@@ -91,11 +92,13 @@ def _ledger(ledger: Ledger) -> str:
 def _disk(directory: DataDirectory) -> str:
     if trouble := directory.trouble():
         return trouble
+    folders = [folder for folder in (directory.root, directory.state) if isinstance(folder, Path)]
     try:
-        with TemporaryFile(dir=directory.root) as file:
-            file.write(b"ready?")
-            file.flush()
-        left = free_bytes(directory.root)
+        for folder in folders:
+            with TemporaryFile(dir=folder) as file:
+                file.write(b"ready?")
+                file.flush()
+        left = min(map(free_bytes, folders))
     except OSError as error:
         return f"cannot be written: {error.strerror}"
     return OK if left >= LEAST_FREE else f"nearly full: {left:,} bytes are free"

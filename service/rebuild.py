@@ -11,15 +11,20 @@ from pathlib import Path
 from secrets import token_hex
 from typing import Any
 
-from pdemill.addresses import on_disk
+from pdemill.addresses import Place, on_disk
+from pdemill.addresses import home as place
+from pdemill.data_directory import LEDGER, MARKER, DataDirectory
 from pdemill.errors import PdemillError
 from pdemill.flock import FileLock
-from pdemill.service.database import BACKUP, LEDGER, is_whole
+from pdemill.service.database import BACKUP, is_whole
 from pdemill.service.keys import ANYONE
 from pdemill.service.ledger import Ledger
+from pdemill.service.stores import is_begun
 from pdemill.service.submission import work_of
+from pdemill.settings import state_of
 from pdemill.solvers.opening import stored_spec
 from pdemill.store.disk import LocalDisk
+from pdemill.store.places import below, disk_at
 from pdemill.store.root import ROOT, read_attributes
 
 TABLES = ("totals", "switches", "datasets", "jobs")
@@ -31,14 +36,20 @@ KNOWN = (
 )  # fmt: skip
 
 
-def rebuild(data_dir: str | Path, owner: str | None, report: Callable[[str], None]) -> None:
+def rebuild(
+    data_dir: str | Path, state_dir: str | Path | None, owner: str | None, report: Callable[[str], None]
+) -> None:
     """Make the ledger of a data directory anew while no server runs on it; the file that was there is kept.
 
     Jobs on data sets that are known from their stores alone are given to ``owner``.
     """
-    folder = on_disk(data_dir, "the data directory", PdemillError)
-    if not (folder / "datasets").is_dir():
-        raise PdemillError(f"{folder} is no data directory: it has no folder datasets")
+    home = place(data_dir, "the data directory", PdemillError)
+    folder = state_of(home, on_disk(state_dir, "the state directory", PdemillError) if state_dir else None)
+    if isinstance(home, Path) and not (home / "datasets").is_dir():
+        raise PdemillError(f"{home} is no data directory: it has no folder datasets")
+    if not isinstance(home, Path) and not disk_at(home).exists(MARKER):
+        raise PdemillError(f"{home} is no data directory: it has no object {MARKER}")
+    DataDirectory.made(home, state=folder)
     with _nobody_serves(folder):
         for name in (NEW, *(f"{NEW}{side}" for side in SIDES)):
             (folder / name).unlink(missing_ok=True)
@@ -47,7 +58,7 @@ def rebuild(data_dir: str | Path, owner: str | None, report: Callable[[str], Non
             for name in (LEDGER, BACKUP) if is_whole(folder / LEDGER) else (BACKUP, LEDGER):
                 if (folder / name).exists():
                     report(f"from {name}: {_copied(folder / name, db)} jobs")
-            found = sum(_known(db, root, owner or ANYONE.name, report) for root in sorted(_stores(folder)))
+            found = sum(_known(db, home, id, owner or ANYONE.name, report) for id in sorted(_stores(home)))
             report(f"from stores alone: {found} data sets, which belong to {owner or ANYONE.name} now")
             db.execute("PRAGMA wal_checkpoint(TRUNCATE)")
         aside = f"jobs.before-{time.strftime('%Y%m%dT%H%M%S', time.gmtime())}.sqlite"
@@ -78,8 +89,11 @@ def _nobody_serves(folder: Path) -> Iterator[None]:
             lock.release()
 
 
-def _stores(folder: Path) -> Iterator[Path]:
-    return (root for root in (folder / "datasets").glob("*.zarr") if (root / ROOT).exists())
+def _stores(home: Place) -> Iterator[str]:
+    """The ids of the data sets that have a store."""
+    datasets = below(home, "datasets")
+    names = [name for name in disk_at(datasets).top() if name.endswith(".zarr")]
+    return (name.removesuffix(".zarr") for name in names if is_begun(below(datasets, name)))
 
 
 def _copied(path: Path, db: sqlite3.Connection) -> int:
@@ -107,9 +121,10 @@ def _rows(path: Path, table: str) -> Iterator[dict[str, Any]]:
         return
 
 
-def _known(db: sqlite3.Connection, root: Path, owner: str, report: Callable[[str], None]) -> bool:
+def _known(db: sqlite3.Connection, home: Place, id: str, owner: str, report: Callable[[str], None]) -> bool:
     """Make a data set and a job of a store that no ledger knew; whether it was so."""
-    if db.execute("SELECT 1 FROM jobs WHERE dataset = ?", (root.stem,)).fetchone():
+    root = below(below(home, "datasets"), f"{id}.zarr")
+    if db.execute("SELECT 1 FROM jobs WHERE dataset = ?", (id,)).fetchone():
         return False
     try:
         attributes = read_attributes(root)
@@ -120,17 +135,20 @@ def _known(db: sqlite3.Connection, root: Path, owner: str, report: Callable[[str
         return False
     failed = int(attributes.get("failed_samples", 0))
     status = ("failed" if failed else "successful") if attributes["complete"] else "dismissed"
-    done, then = spec.samples if attributes["complete"] else 0, (root / ROOT).stat().st_mtime
+    done, then = (
+        spec.samples if attributes["complete"] else 0,
+        (root / ROOT).stat().st_mtime if isinstance(root, Path) else time.time(),
+    )
     db.execute(
         f"INSERT OR IGNORE INTO datasets ({', '.join(KNOWN)}) VALUES ({', '.join('?' * len(KNOWN))})",  # noqa: S608
         (
-            root.stem, spec.canonical(), spec.sha256(), spec.samples, work, 8 * work, status, done, failed, then, then,
+            id, spec.canonical(), spec.sha256(), spec.samples, work, 8 * work, status, done, failed, then, then,
             then,
         ),
     )  # fmt: skip
     db.execute(
         "INSERT INTO jobs (id, owner, dataset, status, message, created, started, finished) "
         "VALUES (?, ?, ?, ?, 'known from its store', ?, ?, ?)",
-        (token_hex(8), owner, root.stem, status, then, then, then),
+        (token_hex(8), owner, id, status, then, then, then),
     )
     return True

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from functools import partial
-from pathlib import Path
 
+from pdemill.addresses import Place
 from pdemill.errors import StoreBusy, StoreError
 from pdemill.service.graves import bury
 from pdemill.service.ledger import UNFINISHED, Dataset, JobRecord
 from pdemill.service.problems import Refusal
 from pdemill.service.snippets import snippets
 from pdemill.service.state import AppState, find_store
+from pdemill.service.stores import is_begun
 from pdemill.service.views import (
     FlagCount,
     Results,
@@ -21,9 +22,9 @@ from pdemill.service.views import (
     store_url,
     trial_view,
 )  # fmt: skip
-from pdemill.store.disk import LocalDisk
 from pdemill.store.flags import flags_of
 from pdemill.store.manifest import Manifest, is_finished, name_of, read_all
+from pdemill.store.places import disk_at
 from pdemill.store.root import read_attributes, read_root, shards_of, splits_of
 from pdemill.store.store import ESTIMATED
 
@@ -36,13 +37,13 @@ def results_view(state: AppState, job: JobRecord, dataset: Dataset, base: str) -
         words = mend_words(state.ledger.mended(dataset.id)) or "its store is being worked on"
         raise Refusal(409, words, headers={"Retry-After": "1"})
     root = find_store(state, dataset.id)
-    if not (root / "zarr.json").exists():
+    if not is_begun(root):
         raise Refusal(404, "the job has no store; it was deleted, or never begun")
     attributes = read_attributes(root)
     if not attributes["complete"]:
         raise Refusal(409, "the store is not finished; submit the spec again to finish it")
-    splits, shards = splits_of(attributes), shards_of(attributes)
-    found = [(shard, manifest) for shard, manifest in read_all(LocalDisk(root), shards) if manifest is not None]
+    splits, shards, disk = splits_of(attributes), shards_of(attributes), disk_at(root)
+    found = [(shard, manifest) for shard, manifest in read_all(disk, shards, disk.each) if manifest is not None]
     manifests = [manifest for _, manifest in found]
     url = store_url(dataset.id)
     return Results(
@@ -75,9 +76,9 @@ def results_view(state: AppState, job: JobRecord, dataset: Dataset, base: str) -
     )  # fmt: skip
 
 
-def _flags(root: Path, split: str, manifests: list[Manifest]) -> list[FlagCount]:
+def _flags(root: Place, split: str, manifests: list[Manifest]) -> list[FlagCount]:
     """The flags of all shards together, as the store names them."""
-    names = flags_of(read_root(LocalDisk(root), root)["consolidated_metadata"]["metadata"], split)
+    names = flags_of(read_root(disk_at(root), root)["consolidated_metadata"]["metadata"], split)
     counts = {name: sum(int(m.summary.get("flags", {}).get(name, 0)) for m in manifests) for name in names.masks}
     return [FlagCount(flag=name, meaning=names.texts[name], samples=n) for name, n in counts.items() if n]
 
@@ -96,14 +97,13 @@ def _worst(manifests: list[Manifest], name: str) -> float | None:
     return max((m.summary[name] for m in manifests if m.summary.get(name) is not None), default=None)
 
 
-def is_damaged(root: Path) -> bool:
+def is_damaged(root: Place) -> bool:
     """Whether a finished store, or one of its shards, is gone, cut short, or not what pdemill writes."""
-    if not (root / "zarr.json").exists():
+    if not is_begun(root):
         return True
     try:
-        attributes, disk = read_attributes(root), LocalDisk(root)
-        shards = shards_of(attributes)
-        return not all(is_finished(disk, shard) for shard in shards)
+        attributes, disk = read_attributes(root), disk_at(root).overview()
+        return not all(disk.each(partial(is_finished, disk), shards_of(attributes)))
     except (StoreError, ValueError, TypeError, KeyError, AttributeError, IsADirectoryError):
         return True
 
@@ -114,6 +114,7 @@ def delete_store(state: AppState, job: JobRecord, dataset: Dataset) -> None:
     Raises Refusal while somebody writes it.
     """
     try:
-        bury(find_store(state, dataset.id), partial(state.ledger.give_up, job.owner, job.id))
+        find_store(state, dataset.id)
+        bury(state.settings, dataset.id, partial(state.ledger.give_up, job.owner, job.id))
     except StoreBusy:
         raise Refusal(409, "the store is being written", headers={"Retry-After": "5"}) from None

@@ -3,26 +3,27 @@
 from __future__ import annotations
 
 from math import ceil, isfinite, nan
-from pathlib import Path
 from typing import Any
 
 import numpy as np
-import zarr
 from numpy.typing import NDArray
 
+from pdemill.addresses import Place
 from pdemill.errors import CorruptStore, IncompleteStore, TooLarge
 from pdemill.reader import Dataset
 from pdemill.service.problems import Detail, Refusal
+from pdemill.service.stores import is_begun
 from pdemill.service.views import Sample
+from pdemill.store.groups import group_at
 from pdemill.store.root import is_pointwise, read_attributes, splits_of
 
 SHOWN = 64
 """Values along each axis, at most."""
 
 
-def sample_view(store: Path, split: str | None, number: int) -> Sample:
+def sample_view(store: Place, split: str | None, number: int) -> Sample:
     """Sample ``number`` of a split (the first one by default)."""
-    if not (store / "zarr.json").exists():
+    if not is_begun(store):
         raise Refusal(409, "the store has not been begun", headers={"Retry-After": "1"})
     names = list(splits_of(read_attributes(store)))
     chosen = split if split is not None else names[0]
@@ -40,7 +41,7 @@ def sample_view(store: Path, split: str | None, number: int) -> Sample:
         raise Refusal(409, f"{error}; pdemill verify tells more") from None
     except TooLarge as error:
         raise Refusal(409, str(error)) from None
-    group: Any = zarr.open_group(store, mode="r")[chosen]
+    group: Any = group_at(store)[chosen]
     codes = group["method"].attrs["flag_meanings"].split()
     pointwise = is_pointwise(data.attributes)
     stride = max(1, ceil(max(values["x"].shape[1:]) / SHOWN))

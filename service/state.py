@@ -10,17 +10,19 @@ from typing import Annotated
 from fastapi import Depends, Request
 
 from pdemill import arrays
-from pdemill.data_directory import DataDirectory
+from pdemill.addresses import Place
+from pdemill.data_directory import LEDGER, DataDirectory
 from pdemill.leases import Leases
 from pdemill.service.coordinator import Coordinator
 from pdemill.service.counts import Counts
-from pdemill.service.database import LEDGER, Backups
+from pdemill.service.database import Backups
 from pdemill.service.expiry import Expiry
-from pdemill.service.graves import clear
+from pdemill.service.graves import Graves
 from pdemill.service.guesses import Guesses
 from pdemill.service.keys import KeyRing, Owner, bearer
 from pdemill.service.ledger import UNFINISHED, Dataset, JobRecord, Ledger
 from pdemill.service.limits import most_slots
+from pdemill.service.links import Links
 from pdemill.service.metrics import Metrics
 from pdemill.service.pools import Pools
 from pdemill.service.problems import Refusal
@@ -46,17 +48,19 @@ class AppState:
     scrubber: Scrubber
     backups: Backups
     expiry: Expiry
+    graves: Graves
     readiness: Readiness
     guesses: Guesses
+    links: Links
     pools: Pools = field(default_factory=Pools)
     counts: Counts = field(default_factory=Counts)
 
     @classmethod
     def of(cls, settings: Settings) -> AppState:
-        directory = DataDirectory.made(settings.data_dir, settings.data_id)
-        path = settings.data_dir / LEDGER
-        arrays.look_in(settings.arrays / arrays.FOLDER)
-        ledger, leases = Ledger(path, directory.require), Leases.at(settings, directory.id)
+        directory = DataDirectory.made(settings.data_dir, settings.data_id, settings.state_dir)
+        path = settings.state / LEDGER
+        arrays.look_in_store(settings.arrays)
+        ledger, leases = Ledger(path, directory.require_state), Leases.at(settings, directory.id)
         metrics, keys = Metrics(Totals(ledger)), KeyRing(settings.api_keys)
         coordinator = Coordinator(
             settings, directory, ledger, leases, Queue(leases), metrics, partial(most_slots, settings, keys)
@@ -67,12 +71,14 @@ class AppState:
             scrubber=Scrubber(settings, directory, ledger, metrics, coordinator.wake),
             backups=Backups(path, ledger),
             expiry=Expiry(settings, ledger, lambda: coordinator.leads),
+            graves=Graves(settings, ledger),
             readiness=Readiness(settings, ledger, directory, leases),
             guesses=Guesses(settings.max_wrong_keys),
+            links=Links(keys, settings.state),
         )  # fmt: skip
 
     def start(self) -> None:
-        clear(self.settings.datasets)
+        self.graves.start()
         self.coordinator.start()
         self.expiry.start()
         self.scrubber.start()
@@ -81,6 +87,7 @@ class AppState:
 
     def stop(self) -> None:
         self.readiness.stop()
+        self.graves.stop()
         self.backups.stop()
         self.scrubber.stop()
         self.expiry.stop()
@@ -113,7 +120,7 @@ async def _state(request: Request) -> AppState:
     return state
 
 
-def _holder(request: Request) -> Owner:
+def holder(request: Request) -> Owner:
     """Whoever sent a known key, of whatever role."""
     state: AppState = request.app.state.service
     headers = request.headers.getlist("authorization")
@@ -128,7 +135,12 @@ def _holder(request: Request) -> Owner:
     return owner
 
 
-def _owner(holder: Annotated[Owner, Depends(_holder)]) -> Owner:
+def _owner(holder: Annotated[Owner, Depends(holder)]) -> Owner:
+    return checked(holder)
+
+
+def checked(holder: Owner) -> Owner:
+    """Whoever has more than a key for metrics."""
     if holder.role == "metrics":
         raise Refusal(403, "this key opens /metrics only")
     return holder
@@ -152,7 +164,7 @@ def base_url(request: Request) -> str:
 
 
 TheState = Annotated[AppState, Depends(_state)]
-TheHolder = Annotated[Owner, Depends(_holder)]
+TheHolder = Annotated[Owner, Depends(holder)]
 TheOwner = Annotated[Owner, Depends(_owner)]
 TheAdmin = Annotated[Owner, Depends(_admin)]
 
@@ -165,12 +177,16 @@ def find_job(state: AppState, owner: Owner, job: str) -> tuple[JobRecord, Datase
     return found
 
 
-def find_store(state: AppState, dataset: str) -> Path:
+def find_store(state: AppState, dataset: str) -> Place:
     """Where a data set's store is or will be, or 404 if that is not in the data directory, but behind a link, or the
     name is none of ours."""
     if not dataset.isalnum() or len(dataset) > 64:
         raise Refusal(404, "there is no such data set")
     home, store = state.settings.data_dir, state.settings.store(dataset)
-    if store.resolve() != home.resolve() / store.relative_to(home):
+    if (
+        isinstance(home, Path)
+        and isinstance(store, Path)
+        and store.resolve() != home.resolve() / store.relative_to(home)
+    ):
         raise Refusal(404, "the store is not in the data directory")
     return store

@@ -17,7 +17,6 @@ from pdemill.solvers.estimate import Cost, estimate
 from pdemill.solvers.software import software
 from pdemill.spec.job import Spec
 from pdemill.spec.load import validate
-from pdemill.store.room import free_bytes
 
 MOST_SHARDS = 100_000
 """The coordinator knows every shard of the data sets under way."""
@@ -92,8 +91,8 @@ def check_room(state: AppState, owner: Owner, dataset: Dataset) -> None:
         raise Refusal(503, "the server takes no new jobs for now; try again later", headers={"Retry-After": "60"})
     if state.ledger.load().jobs >= state.settings.max_queue:
         raise Refusal(429, "the queue is full; try again later", headers={"Retry-After": "60"})
-    free = free_bytes(state.settings.data_dir)
-    if dataset.bytes > free:
+    free = state.settings.free_bytes()
+    if free is not None and dataset.bytes > free:
         raise Refusal(
             507, f"its store may have {dataset.bytes:,} bytes, and the disk of the data directory has {free:,} left"
         )  # fmt: skip

@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any, Self
 
 from pdemill.client import Client
+from pdemill.store.places import below, disk_at
 
 PARTS = {"broker": "valkey-server", "worker": "-m pdemill.workers --", "api": "-m pdemill.service --"}
 """A word in the command line of each process."""
@@ -42,11 +43,14 @@ def until[T](condition: Callable[[], T], seconds: float = 120.0, what: str = "")
 class Server:
     """A server in processes of its own, on a free port; a context manager that starts and stops it.
 
-    ``folder``: where it is started, if not in the current folder.
+    ``folder``: where it is started, if not in the current folder. ``home``: the address of its data directory, if that
+    is in a bucket; then ``data_dir`` is its state directory.
     """
 
-    def __init__(self, data_dir: Path, workers: int = 2, folder: Path | None = None, **environment: str) -> None:
-        self.data_dir, self._workers, self._folder = data_dir, workers, folder
+    def __init__(
+        self, data_dir: Path, workers: int = 2, folder: Path | None = None, home: str | None = None, **environment: str
+    ) -> None:
+        self.data_dir, self._workers, self._folder, self._home = data_dir, workers, folder, home
         self._environment = {**os.environ, **environment}
         self.url = f"http://127.0.0.1:{free_port()}"
         self.process: subprocess.Popen[bytes] | None = None
@@ -61,8 +65,11 @@ class Server:
     def start(self) -> None:
         """Start it, and wait until it is ready."""
         run = "from pdemill.cli import main; main()"
+        places = ["--data-dir", str(self.data_dir)]
+        if self._home is not None:
+            places = ["--data-dir", self._home, "--state-dir", str(self.data_dir)]
         self.process = subprocess.Popen(
-            [sys.executable, "-P", "-c", run, "serve", "--data-dir", str(self.data_dir),
+            [sys.executable, "-P", "-c", run, "serve", *places,
              "--workers", str(self._workers), "--port", self.url.rpartition(":")[2]],
             cwd=self._folder, env=self._environment, stderr=subprocess.DEVNULL,
         )  # fmt: skip
@@ -108,7 +115,7 @@ class Server:
         try:
             words = (process / "cmdline").read_bytes().replace(b"\0", b" ").decode(errors="replace")
             environment = (process / "environ").read_bytes()
-            if f"PDEMILL_DATA_DIR={self.data_dir.absolute()}\0".encode() not in environment:
+            if f"PDEMILL_DATA_DIR={self._home or self.data_dir.absolute()}\0".encode() not in environment:
                 return None
             parent = int((process / "stat").read_text(encoding="utf-8", errors="replace").rpartition(")")[2].split()[1])
         except (FileNotFoundError, ProcessLookupError, PermissionError):
@@ -152,5 +159,9 @@ class Server:
 
     def manifests(self, dataset: str) -> dict[str, dict[str, Any]]:
         """The manifests of a data set by shard."""
-        folder = self.data_dir / "datasets" / f"{dataset}.zarr" / "_manifest"
-        return {path.stem: json.loads(path.read_bytes()) for path in folder.glob("*.json")} if folder.exists() else {}
+        root = below(self.data_dir if self._home is None else self._home, f"datasets/{dataset}.zarr/_manifest")
+        if isinstance(root, Path) and not root.exists():
+            return {}
+        disk = disk_at(root)
+        names = [name for name in disk.names() if name.endswith(".json")]
+        return {name.removesuffix(".json"): json.loads(disk.read(name)) for name in names}

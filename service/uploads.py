@@ -25,6 +25,7 @@ from pdemill.service.problems import Refusal
 from pdemill.service.state import AppState
 from pdemill.settings import Settings
 from pdemill.store.disk import LocalDisk
+from pdemill.store.places import disk_at
 from pdemill.store.placing import write_durably
 from pdemill.store.room import free_bytes
 
@@ -64,7 +65,8 @@ def begin(state: AppState, owner: Owner, size: int, said: str | None = None) -> 
     most, wanted = most_bytes(settings, owner), size + sum(one.bytes for one in own)
     if most is not None and wanted > most:
         raise Refusal(403, f"the arrays of {owner.name} would have {wanted:,} bytes, of {most:,}; delete some first")
-    if 2 * size > (free := free_bytes(settings.data_dir)):
+    free = min(left for left in (free_bytes(settings.state), settings.free_bytes()) if left is not None)
+    if 2 * size > free:
         raise Refusal(507, f"the disk of the data directory has {free:,} bytes left, and {2 * size:,} are needed")
     made = Upload(uuid4().hex, owner.name, size, said)
     settings.uploads.mkdir(exist_ok=True)
@@ -136,8 +138,10 @@ def remove(state: AppState, upload: Upload) -> None:
     for path in (_facts_of(state.settings, upload.id), _bytes_of(state.settings, upload)):
         path.unlink(missing_ok=True)
     if upload.array is not None and all(one.array != upload.array for one in _all(state.settings)):
+        disk = disk_at(state.settings.arrays)
         for name in arrays.files_of(upload.array):
-            (state.settings.arrays / name).unlink(missing_ok=True)
+            if disk.exists(name):
+                disk.remove(name)
         arrays.forget(upload.array)
 
 

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from dataclasses import asdict
 from datetime import UTC, datetime
-from pathlib import Path
 from typing import Annotated, Any
 
 from pydantic import BaseModel, Field
 
+from pdemill.addresses import Place
 from pdemill.planning import read_plan
 from pdemill.service.active import Live
 from pdemill.service.ledger import Dataset, JobRecord, Mend, Status
@@ -315,7 +315,7 @@ def _time(seconds: float) -> datetime:
     return datetime.fromtimestamp(round(seconds, 3), UTC)
 
 
-def trial_view(store: Path) -> Trial | None:
+def trial_view(store: Place) -> Trial | None:
     """The planner's measurements in a store, if there are any."""
     plan = read_plan(store)
     return None if plan is None else Trial.model_validate(asdict(plan))

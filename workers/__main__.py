@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import argparse
 import os
+import subprocess
 import sys
 from logging import getLogger
+from pathlib import Path
 
 from redis import RedisError
 
 from pdemill.broker import advice, connect, refusal
 from pdemill.data_directory import DataDirectory
 from pdemill.errors import PdemillError
-from pdemill.process import ONE_THREAD, die_with_parent
+from pdemill.process import ONE_THREAD, die_with_parent, module_command
 from pdemill.settings import Settings
 from pdemill.workers.probe import listen
 
@@ -32,11 +34,16 @@ def main() -> None:
     try:
         settings = Settings.read()
         directory = DataDirectory(settings.data_dir, settings.data_id)
+        here = isinstance(settings.data_dir, Path)
         if options.health_port is not None:
-            listen(options.health_port, directory.trouble)
+            listen(options.health_port, directory.trouble if here else lambda: "")
     except PdemillError as error:
         sys.exit(f"error: {error}")
-    directory.wait(getLogger("pdemill.worker"))
+    if here:
+        directory.wait(getLogger("pdemill.worker"))
+    else:  # this process must not ask for objects itself: those that it forks could not do so any more
+        told = subprocess.run(module_command("pdemill.workers.marker"), stdout=subprocess.PIPE, check=True, text=True)
+        os.environ["PDEMILL_DATA_ID"] = told.stdout.strip()
     try:
         connect(settings).ping()
     except RedisError as error:

@@ -12,7 +12,7 @@ from pdemill.leases import QUEUE, VISIBILITY_SECONDS, transport
 from pdemill.logs import set_up_logs
 from pdemill.workers.child import start_process
 from pdemill.workers.heartbeat import Heartbeat
-from pdemill.workers.here import directory, settings
+from pdemill.workers.here import directory, look, settings
 
 START_SECONDS = 60.0
 """A process of the pool is killed that has not come up by then; on a busy machine, Celery's 4 s are too few."""
@@ -57,3 +57,4 @@ def _logs(**_: Any) -> None:
 def _child(**_: Any) -> None:
     """Set up a process of the pool, before anything loads PETSc: no fork may follow its MPI_Init."""
     start_process()
+    look()

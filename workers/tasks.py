@@ -7,8 +7,9 @@ import logging
 import os
 from collections import OrderedDict
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import replace
+from pathlib import Path
 from time import monotonic, sleep
 from typing import Any
 from uuid import uuid4
@@ -16,6 +17,7 @@ from uuid import uuid4
 from celery.exceptions import SoftTimeLimitExceeded
 from redis import RedisError
 
+from pdemill.addresses import Place
 from pdemill.errors import MissingExtra, SpecError, StoreError
 from pdemill.leases import FINISH, PREPARE, SHARD_TASK, TASKS, Leases, Report, Unit, UnitFailure, worker_of
 from pdemill.solvers import growing, lengthening
@@ -62,12 +64,17 @@ def prepare(dataset: str, name: str, spec: str, data: str) -> None:
 
     def body(attempt: int) -> None:
         root = settings.store(dataset)
-        root.mkdir(exist_ok=True)
-        with Lock(root, shared=True):
-            smaller = growing.begun(root)
+        if isinstance(root, Path):
+            root.mkdir(exist_ok=True)
+        with _shared(root):
+            smaller = growing.begun(root) if isinstance(root, Path) else None
             job, store = open_work(root, validate(json.loads(spec)))
             keep_arrays(job, root)
-            if smaller is not None and (fault := growing.take_over(job, store, root, smaller)):
+            if (
+                isinstance(root, Path)
+                and smaller is not None
+                and (fault := growing.take_over(job, store, root, smaller))
+            ):
                 log.warning("made from the start: %s", fault, extra={"dataset": dataset})
                 smaller = None
             if smaller is None:
@@ -78,7 +85,8 @@ def prepare(dataset: str, name: str, spec: str, data: str) -> None:
             sweep(store.disk, alone=False)
             begin_run(store.disk)
             store.create()
-            growing.end(root)
+            if isinstance(root, Path):
+                growing.end(root)
 
     _run(Unit(dataset, name), data, body)
 
@@ -90,13 +98,14 @@ def shard(dataset: str, name: str, split: str, index: int, start: int, stop: int
 
     def body(attempt: int) -> Outcome:
         root = settings.store(dataset)
-        with Lock(root, shared=True):
+        with _shared(root):
             job, store = _open(dataset)
             store.check_same_job()
             make_folders(store.disk, FOLDER)
             if store.finished(part):
                 return read(store.disk, part)
-            check_room(root, store.layout, part)
+            if isinstance(root, Path):
+                check_room(root, store.layout, part)
             return work_on(job, store, part, attempt, _Reporter(unit), _commit)
 
     _run(unit, data, body)
@@ -108,7 +117,7 @@ def finish(dataset: str, name: str, data: str) -> None:
 
     def body(attempt: int) -> Outcome:
         root = settings.store(dataset)
-        with Lock(root, shared=True):
+        with _shared(root):
             _job, store = _open(dataset)
             sweep(store.disk, alone=False)
             store.create()
@@ -214,13 +223,18 @@ def _is_dead(holder: str) -> bool:
     return identity.is_dead(holder) or not leases.is_alive(worker_of(holder))
 
 
+def _shared(root: Place) -> AbstractContextManager[object]:
+    """The right to write a store together with other workers; a bucket has no locks, and needs none."""
+    return Lock(root, shared=True) if isinstance(root, Path) else nullcontext()
+
+
 def _commit(store: Store, part: Shard, data: ShardData) -> Manifest:
     """Write a shard; what was solved is kept while the data directory is away."""
     while True:
         try:
             return store.commit(part, data)
         except (StoreError, OSError):
-            if not directory.trouble():
+            if not directory.trouble(anew=True):
                 raise
             directory.wait(log)
 

@@ -10,6 +10,7 @@ from pdemill.service.keys import Owner
 from pdemill.service.ledger import UNFINISHED, Dataset, JobRecord
 from pdemill.service.pages.state import PagesState
 from pdemill.service.state import find_store
+from pdemill.service.stores import is_begun
 
 SPENT = (
     "Every sample was tried, and those that failed would fail again. Change the solver, the tolerances or the problem "
@@ -31,7 +32,7 @@ class Choices:
 def choices(pages: PagesState, owner: Owner, job: JobRecord, dataset: Dataset) -> Choices:
     """What this owner can do with a job now."""
     store = find_store(pages.state, dataset.id)
-    begun, unfinished, mine = (store / "zarr.json").exists(), job.status in UNFINISHED, job.owner == owner.name
+    begun, unfinished, mine = is_begun(store), job.status in UNFINISHED, job.owner == owner.name
     try:
         complete, failed = is_finished(store) if begun and not unfinished else (False, 0)
     except (StoreError, KeyError):  # it is damaged, so that there is something to do

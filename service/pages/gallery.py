@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Annotated
 
 import numpy as np
 from fastapi import APIRouter, Query, Request, Response
 from numpy.typing import NDArray
 
+from pdemill.addresses import Place
 from pdemill.service.ledger import UNFINISHED
 from pdemill.service.pages.formats import figure
 from pdemill.service.pages.jobs import job_row_of
@@ -25,10 +25,11 @@ from pdemill.service.problems import Refusal
 from pdemill.service.samples import sample_view
 from pdemill.service.snippets import snippets
 from pdemill.service.state import base_url, find_job, find_store
+from pdemill.service.stores import is_begun
 from pdemill.service.views import store_url
-from pdemill.store.disk import LocalDisk
 from pdemill.store.flags import flags_of
 from pdemill.store.layout import Shard
+from pdemill.store.places import disk_at
 from pdemill.store.root import read_root
 
 PER_PAGE = 12
@@ -73,8 +74,8 @@ def gallery(
     )  # fmt: skip
 
 
-def _flag_texts(store: Path, split: str) -> Mapping[str, str]:
-    return flags_of(read_root(LocalDisk(store), store)["consolidated_metadata"]["metadata"], split).texts
+def _flag_texts(store: Place, split: str) -> Mapping[str, str]:
+    return flags_of(read_root(disk_at(store), store)["consolidated_metadata"]["metadata"], split).texts
 
 
 def _window(ready: list[Shard], skip: int, number: int) -> list[int]:
@@ -92,7 +93,12 @@ def _window(ready: list[Shard], skip: int, number: int) -> list[int]:
 
 
 def _picture(
-    store: Path, split: str, number: int, texts: Mapping[str, str], times: NDArray[np.float64] | None, frame: int | None
+    store: Place,
+    split: str,
+    number: int,
+    texts: Mapping[str, str],
+    times: NDArray[np.float64] | None,
+    frame: int | None,
 ) -> Picture:
     try:
         sample = sample_view(store, split, number)
@@ -127,7 +133,7 @@ def picture(
         raise Refusal(403, "pictures are for these pages")
     _, dataset = find_job(pages.state, owner, job)
     store = find_store(pages.state, dataset.id)
-    if not (store / "zarr.json").exists():
+    if not is_begun(store):
         raise Refusal(404, "the job has no store: it was not begun yet, or has been deleted")
     sample_view(store, split, number)  # refuses what is not there
     if frame is not None:

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections import OrderedDict
 from io import BytesIO
-from pathlib import Path
 from threading import Lock
 from typing import Any, Literal, NamedTuple
 
-import zarr
-
+from pdemill.addresses import Place
+from pdemill.service.stores import identity
+from pdemill.store.groups import group_at
 from pdemill.store.root import read_attributes
 
 type Theme = Literal["light", "dark"]
@@ -33,14 +33,14 @@ class Plan(NamedTuple):
         return int(DPI * sum(self.widths)), int(DPI * TALL)
 
 
-def plan(store: Path, split: str, sample: int, frame: int | None = None) -> Plan:
+def plan(store: Place, split: str, sample: int, frame: int | None = None) -> Plan:
     """How a certified sample is drawn; ``frame``: a trajectory at this stored time."""
     import numpy as np
 
     from pdemill.picture_kinds import panels_of  # late: the API loads matplotlib only once somebody looks
     from pdemill.picture_panels import MAX_CHANNELS
 
-    attributes, root = read_attributes(store), zarr.open_group(store, mode="r")
+    attributes, root = read_attributes(store), group_at(store)
     group: Any = root[split]
     panels = panels_of(attributes, root, group, np.array([sample]), [], frame)
     inputs = np.asarray(group["input"][sample])[:MAX_CHANNELS]
@@ -48,7 +48,7 @@ def plan(store: Path, split: str, sample: int, frame: int | None = None) -> Plan
     return Plan(panels, [*attributes["input_channels"][:MAX_CHANNELS], *panels.results], widths)
 
 
-def paint(store: Path, split: str, sample: int, theme: Theme, frame: int | None = None) -> bytes:
+def paint(store: Place, split: str, sample: int, theme: Theme, frame: int | None = None) -> bytes:
     """A transparent PNG of a certified sample, with writing for a light or a dark page."""
     from matplotlib.figure import Figure
     from matplotlib.text import Text
@@ -78,9 +78,9 @@ class Painter:
         self._known: OrderedDict[tuple[Any, ...], bytes] = OrderedDict()
         self._lock = Lock()
 
-    def picture(self, store: Path, split: str, sample: int, theme: Theme, frame: int | None = None) -> bytes:
+    def picture(self, store: Place, split: str, sample: int, theme: Theme, frame: int | None = None) -> bytes:
         """The PNG of a sample, of a trajectory perhaps at one stored time."""
-        key = (store, (store / "zarr.json").stat().st_ino, split, sample, theme, frame)
+        key = (store, identity(store), split, sample, theme, frame)
         with self._lock:
             if key not in self._known:
                 self._known[key] = paint(store, split, sample, theme, frame)

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
+from pdemill.addresses import Place
 from pdemill.errors import CorruptStore
 from pdemill.planning import Candidate, Plan, read_plan
 
@@ -20,7 +20,7 @@ class PlanRow:
     bar: float
 
 
-def plan_of(store: Path) -> Plan | None:
+def plan_of(store: Place) -> Plan | None:
     """The plan of a store; None where its method was asked for, or the file is damaged, which harms nothing else."""
     try:
         return read_plan(store)

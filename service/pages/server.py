@@ -12,7 +12,6 @@ from pdemill.service.pages.state import TheOperator, ThePages
 from pdemill.service.pools import pooled
 from pdemill.service.readiness import OK
 from pdemill.service.routes.server import Switch
-from pdemill.store.room import free_bytes
 
 MOST_OWNERS = 100
 
@@ -29,7 +28,7 @@ def server(request: Request, pages: ThePages, admin: TheOperator) -> Response:
     return show(
         request, "server.html", switches=state.ledger.switches(), workers=coordinator.workers, owners=owners,
         shards=coordinator.unfinished_shards(), oldest=coordinator.oldest_wait(), load=state.ledger.load(),
-        free=free_bytes(state.settings.data_dir), most=MOST_OWNERS,
+        free=state.settings.free_bytes(), most=MOST_OWNERS,
         troubles={name: state.settings.hide(text) for name, text in parts.items() if text != OK},
     )  # fmt: skip
 

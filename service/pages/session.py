@@ -6,14 +6,12 @@ make, so that it ends when the key does.
 
 from __future__ import annotations
 
-import os
 import time
-from hashlib import sha256
-from hmac import compare_digest, new
+from hmac import compare_digest
 from pathlib import Path
-from secrets import token_bytes, token_hex
 
 from pdemill.service.keys import KeyRing, Owner
+from pdemill.service.secret import Secret
 
 COOKIE = "pdemill"
 LASTS_SECONDS = 30 * 86400
@@ -24,8 +22,7 @@ class Sessions:
     """Makes cookies for the owners of keys, and knows them again."""
 
     def __init__(self, keys: KeyRing, folder: Path) -> None:
-        self._keys, self._path = keys, folder / SECRET
-        self._known: bytes | None = None
+        self._keys, self._secret = keys, Secret(folder / SECRET)
 
     def begin(self, owner: Owner) -> str:
         """The cookie of an owner, for as long as the key lasts."""
@@ -48,20 +45,4 @@ class Sessions:
         return known[0] if known else None
 
     def _code(self, owner: Owner, until: int) -> str:
-        return new(self._secret(), f"{owner.name}:{until}:{owner.sha256}".encode(), sha256).hexdigest()
-
-    def _secret(self) -> bytes:
-        """The data directory's secret, made when it is first needed; of several processes that make it, one wins."""
-        if self._known is None:
-            if not self._path.exists():
-                draft = self._path.with_name(f".{SECRET}-{token_hex(8)}")
-                with os.fdopen(os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as file:
-                    file.write(token_bytes(32))
-                try:
-                    os.link(draft, self._path)
-                except FileExistsError:
-                    pass
-                finally:
-                    draft.unlink()
-            self._known = self._path.read_bytes()
-        return self._known
+        return self._secret.code(f"{owner.name}:{until}:{owner.sha256}")

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Literal
 
+from pdemill.addresses import Place
+from pdemill.service.stores import manifest_names
 from pdemill.store.layout import Shard
-from pdemill.store.manifest import FOLDER
 
 MOST_CELLS = 512
 """Of a split; where there are more shards, a cell stands for several."""
@@ -36,9 +36,9 @@ class SplitGrid:
     cells: tuple[Cell, ...]
 
 
-def finished_names(store: Path) -> frozenset[str]:
+def finished_names(store: Place) -> frozenset[str]:
     """The shards that have a manifest."""
-    return frozenset(path.stem for path in (store / FOLDER).glob("*-*.json"))
+    return frozenset(name for name in manifest_names(store) if "-" in name)
 
 
 def grids(shards: Iterable[Shard], finished: Collection[str], running: Collection[str]) -> list[SplitGrid]:

@@ -28,7 +28,7 @@ class PagesState:
 
     @classmethod
     def of(cls, state: AppState) -> PagesState:
-        sessions = Sessions(state.keys, state.settings.data_dir)
+        sessions = Sessions(state.keys, state.settings.state)
         return cls(state, sessions, Statisticians(), Painter(), Previewer())
 
 

@@ -9,24 +9,24 @@ from __future__ import annotations
 from collections import OrderedDict
 from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from threading import Lock
 from typing import Any
 from zlib import crc32
 
 import numpy as np
-import zarr
 from numpy.typing import NDArray
 
+from pdemill.addresses import Place
 from pdemill.inspect import COLUMNS
 from pdemill.planning import Plan
 from pdemill.service.pages.charts import Histogram, histogram
 from pdemill.service.pages.plan import cold_iterations
 from pdemill.service.pages.shards import finished_names
-from pdemill.store.disk import LocalDisk
 from pdemill.store.flags import Flags
+from pdemill.store.groups import group_at
 from pdemill.store.layout import Shard
 from pdemill.store.manifest import read
+from pdemill.store.places import disk_at
 from pdemill.store.root import read_attributes
 
 REMEMBERED = 32
@@ -119,10 +119,10 @@ class Statisticians:
     """Remembers the shards of the stores that were looked at last."""
 
     def __init__(self) -> None:
-        self._known: OrderedDict[Path, dict[str, ShardColumns]] = OrderedDict()
+        self._known: OrderedDict[Place, dict[str, ShardColumns]] = OrderedDict()
         self._lock = Lock()
 
-    def look(self, store: Path, shards: Sequence[Shard], plan: Plan | None) -> Statistics | None:
+    def look(self, store: Place, shards: Sequence[Shard], plan: Plan | None) -> Statistics | None:
         """The statistics of a store; None while no shard is finished."""
         finished = finished_names(store)
         if not finished:
@@ -139,14 +139,14 @@ class Statisticians:
         return statistics(list(parts.values()), len(finished), rtol, plan)
 
 
-def columns_of(store: Path, shard: Shard) -> ShardColumns:
+def columns_of(store: Place, shard: Shard) -> ShardColumns:
     """Read the columns and the manifest of a finished shard."""
-    group: Any = zarr.open_group(store, mode="r")[shard.split]
+    group: Any = group_at(store)[shard.split]
     columns = {name: np.asarray(group[name][shard.start : shard.stop]) for name in COLUMNS if name in group}
     names = group["method"].attrs["flag_meanings"].split()
     good = columns["method"] > 0
     numbers = np.bincount(columns["method"][good], minlength=len(names)).tolist()
-    manifest = read(LocalDisk(store), shard)
+    manifest = read(disk_at(store), shard)
     failures = manifest.failures if manifest is not None else ()
     first = manifest.summary.get("first", -1) if manifest is not None else -1
     return ShardColumns(

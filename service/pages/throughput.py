@@ -3,22 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from pathlib import Path
 
+from pdemill.addresses import Place
+from pdemill.service.stores import manifest_times
 from pdemill.store.layout import Shard
-from pdemill.store.manifest import FOLDER, name_of
 
 INTERVALS = 60
 SHARDS = 3
 """Shards to an interval, at least: fewer would show when shards end, not how fast samples are solved."""
 
 
-def written(store: Path, shards: Iterable[Shard]) -> dict[float, int]:
+def written(store: Place, shards: Iterable[Shard]) -> dict[float, int]:
     """Samples by the time (seconds since 1970) at which their shard was finished."""
-    times = {path.name: path.stat().st_mtime for path in (store / FOLDER).glob("*-*.json")}
+    times = manifest_times(store)
     found: dict[float, int] = {}
     for shard in shards:
-        time = times.get(name_of(shard).rpartition("/")[2])
+        time = times.get(shard.name)
         if time is not None:
             found[time] = found.get(time, 0) + shard.stop - shard.start
     return found

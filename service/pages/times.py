@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import numpy as np
-import zarr
 from numpy.typing import NDArray
 
+from pdemill.addresses import Place
 from pdemill.service.problems import Refusal
+from pdemill.store.groups import group_at
 from pdemill.store.root import in_time, read_attributes
 
 
@@ -35,19 +35,19 @@ class Film:
         return round(100 * max(0, self.last) / max(1, len(self.times) - 1), 2)
 
 
-def stored_times(store: Path) -> NDArray[np.float64] | None:
+def stored_times(store: Place) -> NDArray[np.float64] | None:
     """The times at which all trajectories of a store are known; None for what has no time."""
     if not in_time(read_attributes(store)):
         return None
-    found: Any = zarr.open_group(store, mode="r")["t"]
+    found: Any = group_at(store)["t"]
     return np.asarray(found[...], dtype=np.float64)
 
 
-def film(store: Path, split: str, sample: int, times: NDArray[np.float64], frame: int | None = None) -> Film:
+def film(store: Place, split: str, sample: int, times: NDArray[np.float64], frame: int | None = None) -> Film:
     """A certified trajectory at a stored time, by default the last one that is valid. Raises Refusal."""
     if frame is not None and frame >= len(times):
         raise Refusal(404, f"there are the stored times 0 to {len(times) - 1}")
-    group: Any = zarr.open_group(store, mode="r")[split]
+    group: Any = group_at(store)[split]
     until = float(group["valid_until"][sample])
     last = int(np.flatnonzero(times <= until).max(initial=-1))
     shown = max(0, last) if frame is None else frame

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import yaml
 
+from pdemill.addresses import Place
 from pdemill.planning import Plan
 from pdemill.service.keys import Owner
 from pdemill.service.ledger import Dataset
@@ -19,6 +19,7 @@ from pdemill.service.pages.state import PagesState
 from pdemill.service.pages.statistics import Statistics
 from pdemill.service.pages.throughput import rates, written
 from pdemill.service.state import find_job, find_store
+from pdemill.service.stores import is_begun
 from pdemill.store import root
 from pdemill.store.layout import Shard
 from pdemill.store.root import read_attributes
@@ -70,9 +71,9 @@ def progress(pages: PagesState, owner: Owner, job: str) -> Progress:
     )
 
 
-def shards_of(store: Path) -> list[Shard]:
+def shards_of(store: Place) -> list[Shard]:
     """The shards of a store; none while it has not been begun."""
-    if not (store / "zarr.json").exists():
+    if not is_begun(store):
         return []
     attributes = read_attributes(store)
     return list(root.shards_of(attributes))

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 from fastapi import APIRouter, Response
 from starlette.responses import PlainTextResponse
 
@@ -43,5 +45,6 @@ def metrics(state: TheState, holder: TheHolder) -> Response:
     coordinator = state.coordinator
     rate = sum(live.samples_per_second or 0.0 for live in list(coordinator.live.values()))
     backlog, oldest = coordinator.unfinished_shards(), coordinator.oldest_wait()
-    text = state.metrics.text(state.ledger.counts(), rate, backlog, oldest, state.settings.data_dir)
+    home = state.settings.data_dir if isinstance(state.settings.data_dir, Path) else state.settings.state
+    text = state.metrics.text(state.ledger.counts(), rate, backlog, oldest, home)
     return PlainTextResponse(text, media_type="text/plain; version=0.0.4")

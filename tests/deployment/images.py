@@ -14,6 +14,7 @@ import yaml
 ROOT = Path(__file__).parents[2]
 DOCKERFILE = ROOT / "docker" / "Dockerfile"
 COMPOSE = ROOT / "docker-compose.yml"
+PACKAGES = re.compile(r"apt-get install ([^&]*)")
 VARIABLE = re.compile(r"\$\{(\w+):-([^}]*)\}")
 
 
@@ -30,6 +31,8 @@ class Image:
     command: tuple[str, ...] = ()
     health: tuple[str, ...] = ()
     copied: tuple[str, ...] = ()
+    packages: tuple[str, ...] = ()
+    """What apt-get installs."""
 
 
 @dataclass(frozen=True)
@@ -75,6 +78,9 @@ def _step(image: Image, word: str, rest: str) -> Image:
             return replace(image, health=_words(rest.partition(" CMD ")[2]))
         case "COPY" if not rest.startswith("--from"):
             return replace(image, copied=(*image.copied, *rest.split()[:-1]))
+        case "RUN" if found := PACKAGES.search(rest):
+            words = [word for word in found[1].split() if not word.startswith("-")]
+            return replace(image, packages=(*image.packages, *words))
         case "COPY" | "RUN" | "EXPOSE":
             return image
     raise AssertionError(f"these tests do not know {word}")

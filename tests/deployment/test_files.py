@@ -59,6 +59,9 @@ def test_containers_may_do_little(compose: dict[str, Any], name: str) -> None:
     assert service["restart"] == "unless-stopped"
     assert "privileged" not in service
     assert read_services()[name].health
+    limits = service["deploy"]["resources"]["limits"]
+    assert re.fullmatch(r"\d+g", limits["memory"])
+    assert limits["pids"] <= 2048
 
 
 def test_workers_can_be_scaled(compose: dict[str, Any]) -> None:
@@ -100,6 +103,14 @@ def test_images_run_as_an_ordinary_user_with_one_thread(name: str) -> None:
     assert image.environment.items() >= ONE_THREAD.items()
     assert {image.environment[name].split("/")[1] for name in ("HOME", "MPLCONFIGDIR", "NUMBA_CACHE_DIR")} == {"tmp"}
     assert image.entrypoint
+
+
+def test_workers_can_compile_weak_forms_and_load_them(compose: dict[str, Any]) -> None:
+    images = read_images()
+    assert {"gcc", "libc6-dev"} <= set(images["worker"].packages)
+    assert not images["api"].packages
+    folder = Path(images["worker"].environment["NUMBA_CACHE_DIR"]).parent
+    assert compose["services"]["worker"]["tmpfs"] == [f"{folder}:exec"]
 
 
 def test_every_package_of_ours_is_copied() -> None:

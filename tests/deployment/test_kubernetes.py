@@ -42,7 +42,7 @@ def _faults(found: list[dict[str, Any]]) -> list[str]:
     return faults
 
 
-@pytest.mark.parametrize("folder", ["base", "autoscaling"])
+@pytest.mark.parametrize("folder", ["base", "autoscaling", "bucket"])
 def test_objects_follow_the_schemas(folder: str) -> None:
     found = objects(folder)
     assert found
@@ -66,6 +66,29 @@ def test_an_overlay_is_built_and_follows_them() -> None:
         values = {one["name"]: one.get("value") for one in container(made[name])["env"]}
         mounts = {one["mountPath"] for one in container(made[name])["volumeMounts"]}
         assert str(Path(str(values["PDEMILL_REDIS_CA"])).parent) in mounts
+
+
+def test_an_overlay_has_its_stores_in_a_bucket() -> None:
+    found = built(KUBERNETES / "overlay-bucket")
+    assert _faults(found) == []
+    claims = {one["metadata"]["name"]: one["spec"] for one in found if one["kind"] == "PersistentVolumeClaim"}
+    assert {name: claim["accessModes"] for name, claim in claims.items()} == {"state": ["ReadWriteOnce"]}
+    (settings,) = (one for one in found if one["kind"] == "ConfigMap")
+    made = workloads(found)
+    for name in OURS:
+        said, pod = container(made[name]), made[name]["spec"]["template"]["spec"]
+        assert said["envFrom"] == [
+            {"configMapRef": {"name": settings["metadata"]["name"]}}, {"secretRef": {"name": "pdemill-bucket"}},
+        ]  # fmt: skip
+        claimed = [one["persistentVolumeClaim"] for one in pod["volumes"] if "persistentVolumeClaim" in one]
+        used = {one["claimName"] for one in claimed}
+        assert used == ({"state"} if name == "api" else set())
+        assert {mount["name"] for mount in said["volumeMounts"]} == {volume["name"] for volume in pod["volumes"]}
+        own = {one["name"]: one["value"] for one in said["env"] if "value" in one and one["name"] != "PDEMILL_API_KEYS"}
+        read = Settings.read({**settings["data"], **own, "PDEMILL_REDIS_CA": "", "PDEMILL_REDIS_URL": ""})
+        assert str(read.data_dir).startswith("s3://")
+        mounts = {mount["name"]: mount["mountPath"] for mount in said["volumeMounts"]}
+        assert (None if read.state_dir is None else str(read.state_dir)) == mounts.get("state")
 
 
 @pytest.mark.parametrize("name", ["api", "worker", "redis"])

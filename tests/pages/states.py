@@ -30,7 +30,7 @@ def job_in(state: str, api: Api, darcy: Path, spoiled: Path) -> str:
         return api.finished(spoiled, status="failed", failed=6, bytes=9000, message=words)[0]
     if state in ("running", "cancelled"):
         job, dataset = api.finished(darcy, status="accepted", done=0, finished=None, bytes=70_000)
-        (api.settings.store(dataset) / "_manifest" / "train-00001.json").unlink()
+        (api.store(dataset) / "_manifest" / "train-00001.json").unlink()
         ledger.begun(dataset)
         if state == "cancelled":
             api.ask("DELETE", f"/v1/jobs/{job}")
@@ -40,5 +40,5 @@ def job_in(state: str, api: Api, darcy: Path, spoiled: Path) -> str:
         api.ask("DELETE", f"/v1/jobs/{job}?delete_store=true")
     elif state == "expired":
         later = time.time() + 1
-        bury(api.settings.store(dataset), partial(ledger.expire, dataset, later, "its store expired after 3 days"))
+        bury(api.settings, dataset, partial(ledger.expire, dataset, later, "its store expired after 3 days"))
     return job

@@ -86,7 +86,7 @@ def test_an_admin_ends_the_jobs_of_all(api: Api, cookies: dict[str, Headers], da
     assert post(api, f"/jobs/{job}/cancel", (*OURS, *cookies["root"])).status == 303
     assert post(api, f"/jobs/{finished}/delete", (*OURS, *cookies["root"])).status == 303
     assert api.get(f"/v1/jobs/{job}", bearer("ann")).json["status"] == "dismissed"
-    assert not api.settings.store(dataset).exists()
+    assert not api.store(dataset).exists()
     assert post(api, f"/jobs/{job}/retry", (*OURS, *cookies["root"])).status == 409
 
 
@@ -166,7 +166,7 @@ def test_other_sites_change_nothing_with_the_cookie_of_an_admin(
     for place in (*SWITCHED, f"/jobs/{job}/delete", f"/jobs/{job}/name", f"/jobs/{job}/cancel"):
         assert post(api, place, (*headers, *cookies["root"]), on="yes", name="x").status == 403
     assert switches(api) == {"paused": False, "drained": False}
-    assert api.settings.store(dataset).exists()
+    assert api.store(dataset).exists()
     assert api.get(f"/v1/jobs/{job}", bearer("ann")).json["name"] == ""
 
 

@@ -118,7 +118,7 @@ def test_pictures_have_their_place_before_they_are_there(
 def test_figures_that_change_move_nothing(browser: Any, api: Api, darcy_store: Path, complaints: list[str]) -> None:
     """A job's page and the list, while samples are counted and a job ends."""
     job, dataset = api.finished(darcy_store, status="accepted", done=0, finished=None, bytes=70_000)
-    folder = api.settings.store(dataset) / "_manifest"
+    folder = api.store(dataset) / "_manifest"
     aside = {path: path.read_bytes() for path in folder.glob("train-*.json")}
     for path in aside:
         path.unlink()

@@ -94,7 +94,7 @@ def test_a_session_ends_with_its_time_and_with_its_key(keyed: Api, monkeypatch: 
 
 def test_the_secret_is_for_nobody_else(keyed: Api) -> None:
     give(keyed, key_of("alice"))
-    assert (keyed.settings.data_dir / SECRET).stat().st_mode & 0o077 == 0
+    assert (keyed.settings.state / SECRET).stat().st_mode & 0o077 == 0
 
 
 def test_a_session_lasts_over_a_restart(keyed: Api) -> None:

@@ -88,9 +88,9 @@ def test_a_store_is_deleted_after_a_question(api: Api, darcy_store: Path) -> Non
     asked = api.get(f"/jobs/{job}/delete")
     assert faults(asked.text) == []
     assert "70.0 kB with 47 samples" in asked.text
-    assert api.settings.store(dataset).exists()
+    assert api.store(dataset).exists()
     assert post(api, f"/jobs/{job}/delete").headers["location"] == f"/jobs/{job}"
-    assert not api.settings.store(dataset).exists()
+    assert not api.store(dataset).exists()
     assert "its store was deleted" in api.get(f"/jobs/{job}").text
 
 

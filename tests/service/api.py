@@ -121,6 +121,10 @@ class Api:
         lines += [f"{name}: {value}" for name, value in headers]
         return self.send("\r\n".join([*lines, "", ""]), [body] if body else [])
 
+    def store(self, dataset: str) -> Path:
+        """The folder of a store."""
+        return Path(self.settings.store(dataset))
+
     def get(self, target: str, headers: Headers = ()) -> Answer:
         return self.ask("GET", target, headers)
 
@@ -139,7 +143,8 @@ class Api:
             "id": token_hex(12),
         }
         dataset = replace(made, **(ended | changes))
-        copytree(store, self.settings.store(dataset.id))
+        if isinstance(folder := self.settings.store(dataset.id), Path):
+            copytree(store, folder)
         job, _ = self.state.ledger.submit(owner, dataset, None)
         return job.id, dataset.id
 
@@ -166,7 +171,7 @@ def without_broker(folder: Path, **changes: Any) -> Settings:
     return replace(Settings(data_dir=folder, redis_url=f"unix://{folder}/no.sock"), **changes)
 
 
-def keys_file(path: Path, **owners: Mapping[str, int]) -> Path:
+def keys_file(path: Path, **owners: Mapping[str, Any]) -> Path:
     """A file of keys; the key of an owner is ``key-of-OWNER``."""
     entries = [{"name": name, "sha256": sha256(key_of(name).encode()).hexdigest()} | dict(limits)
                for name, limits in owners.items()]  # fmt: skip

@@ -171,8 +171,8 @@ def test_one_that_stands_by_tells_when_nobody_coordinates(settings: Settings) ->
     """The lock is held by a process that does nothing."""
     from pdemill.flock import FileLock
 
-    settings.datasets.mkdir(parents=True)
-    lock = FileLock(settings.data_dir / "coordinator.lock")
+    Path(settings.datasets).mkdir(parents=True)
+    lock = FileLock(settings.state / "coordinator.lock")
     assert lock.take()
     with coordinating(settings) as (made, _):
         until(lambda: "does not say that it is alive" in made.trouble)

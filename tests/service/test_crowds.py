@@ -204,7 +204,7 @@ def test_a_second_request_has_to_come_in_time_too(quick: Api) -> None:
 
 def test_who_does_not_read_is_cut_off(quick: Api, darcy_store: Path) -> None:
     _, dataset = quick.finished(darcy_store)
-    (quick.settings.store(dataset) / "large").write_bytes(bytes(30_000_000))
+    (quick.store(dataset) / "large").write_bytes(bytes(30_000_000))
     with call(quick.port) as link:
         link.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
         link.sendall(f"GET /v1/datasets/{dataset}/store/large HTTP/1.1\r\nHost: localhost\r\n\r\n".encode())

@@ -16,8 +16,9 @@ from click.testing import CliRunner
 import pdemill
 from pdemill import arrays
 from pdemill.cli import commands
+from pdemill.data_directory import LEDGER
 from pdemill.errors import PdemillError
-from pdemill.service.database import BACKUP, LEDGER, back_up
+from pdemill.service.database import BACKUP, back_up
 from pdemill.service.ledger import Ledger
 from pdemill.service.submission import queued
 from pdemill.service.testing import Server, until

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -12,9 +13,10 @@ import httpx
 import pytest
 
 import pdemill
-from pdemill.data_directory import MARKER, DataDirectory
+from pdemill.data_directory import LEDGER, MARKER, DataDirectory
 from pdemill.errors import DirectoryAway, PdemillError
 from pdemill.service.testing import Server, until
+from tests.command import pdemill as command
 from tests.service.api import Api, serving, without_broker
 
 GONE = f"the data directory is not there, for it has no file {MARKER}; is its disk mounted?"
@@ -115,3 +117,49 @@ def test_a_job_goes_on_when_it_is_back(root: Path, tmp_path: Path) -> None:
 def _refusal(server: Server) -> Any:
     answer = httpx.get(f"{server.url}/readyz")
     return answer.json() if answer.status_code == 503 else {}
+
+
+# The state directory
+
+
+def test_the_state_may_lie_elsewhere(root: Path, tmp_path: Path, darcy_store: Path) -> None:
+    """Stores and arrays are in the data directory, and nothing else is."""
+    state = tmp_path / "state"
+    with serving(replace(without_broker(root), state_dir=state)) as api:
+        api.finished(darcy_store)
+        api.post("/v1/arrays", {"bytes": 100})
+        assert {path.name for path in root.iterdir()} == {MARKER, "datasets"}
+        assert {MARKER, LEDGER, "uploads", "coordinator.lock"} <= {path.name for path in state.iterdir()}
+        moved = _moved(state)
+        api.post("/v1/jobs", SPEC).problem(503, "the state directory is not there")
+        moved.rename(state)
+        until(lambda: api.post("/v1/jobs", SPEC).status == 202, what="its return")
+
+
+def test_a_state_directory_is_of_one_data_directory(root: Path, tmp_path: Path) -> None:
+    state = tmp_path / "state"
+    DataDirectory.made(root, state=state)
+    for place in (tmp_path / "other", _moved(root).with_name("another")):
+        with pytest.raises(PdemillError, match=r"PDEMILL_STATE_DIR\) is that of another data directory"):
+            DataDirectory.made(place, state=state)
+
+
+def test_a_ledger_is_not_begun_anew_beside_one_that_is_there(root: Path, tmp_path: Path) -> None:
+    DataDirectory.made(root)
+    (root / LEDGER).write_text("jobs")
+    with pytest.raises(PdemillError, match=r"it holds jobs\.sqlite, .* move jobs\.sqlite\* to .*/state first"):
+        DataDirectory.made(root, state=tmp_path / "state")
+    (tmp_path / "state").mkdir(exist_ok=True)
+    (root / LEDGER).rename(tmp_path / "state" / LEDGER)
+    assert not DataDirectory.made(root, state=tmp_path / "state").trouble()
+
+
+def test_a_ledger_in_a_state_directory_is_rebuilt(root: Path, tmp_path: Path, darcy_store: Path) -> None:
+    state = tmp_path / "state"
+    DataDirectory.made(root, state=state)
+    shutil.copytree(darcy_store, root / "datasets" / f"{'0' * 24}.zarr")
+    words = ["ledger", "rebuild", "--data-dir", str(root), "--state-dir", str(state)]
+    assert "from stores alone: 1 data sets" in command(*words).stdout
+    assert not (root / LEDGER).exists()
+    with serving(replace(without_broker(root), state_dir=state)) as api:
+        assert [job["samples_done"] for job in api.get("/v1/jobs").json["jobs"]] == [47]

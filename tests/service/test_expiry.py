@@ -24,7 +24,7 @@ def test_a_finished_store_expires(tmp_path: Path, darcy_store: Path) -> None:
     with serving(settings) as api:
         job, dataset = api.finished(darcy_store)
         api.state.ledger.ended(dataset, "successful", "", 47, 0, 1000)
-        store = settings.store(dataset)
+        store = api.store(dataset)
         shown = api.get(f"/v1/jobs/{job}").json
         left = datetime.fromisoformat(shown["expires"]).timestamp() - time.time()
         assert 1.9 * DAY < left < 2.1 * DAY
@@ -33,7 +33,7 @@ def test_a_finished_store_expires(tmp_path: Path, darcy_store: Path) -> None:
         assert store.exists()
         expiry.sweep(time.time() + 2.1 * DAY)
         assert not store.exists()
-        assert not list(settings.datasets.iterdir())
+        assert not list(Path(settings.datasets).iterdir())
         shown = api.get(f"/v1/jobs/{job}").json
         assert (shown["status"], shown["expires"]) == ("dismissed", None)
         assert shown["message"] == "its store expired after 2 days (PDEMILL_EXPIRE_DAYS)"
@@ -65,7 +65,7 @@ def test_the_process_that_coordinates_looks_by_itself(tmp_path: Path, darcy_stor
     settings = without_broker(tmp_path / "data", expire_days=1.0 / DAY)
     with serving(settings) as api:
         _, dataset = api.finished(darcy_store)
-        until(lambda: not settings.store(dataset).exists(), what="the store's end")
+        until(lambda: not api.store(dataset).exists(), what="the store's end")
 
 
 def test_an_owner_may_store_so_much_and_no_more(tmp_path: Path) -> None:

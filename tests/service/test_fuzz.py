@@ -48,6 +48,7 @@ CASES: dict[str, tuple[int, int]] = {
     "GET /v1/arrays/{array}": (30, 30), "GET /v1/arrays/uploads/{upload}": (30, 30),
     "PUT /v1/arrays/uploads/{upload}": (60, 60), "POST /v1/arrays/uploads/{upload}": (30, 30),
     "DELETE /v1/arrays/uploads/{upload}": (30, 30), "POST /v1/mixtures": (60, 60),
+    "POST /v1/datasets/{dataset}/links": (30, 30),
 }  # fmt: skip
 """Requests to draw for each operation: some that fit its description, some that do not (where all text fits, there
 are none). Those that schemathesis derives from every part of the description come on top."""
@@ -56,7 +57,7 @@ DERIVED: dict[str, tuple[int | None, int]] = {"POST /v1/jobs": (None, 25), "POST
 leave them out: a minute and more passes before schemathesis has derived the first of them."""
 SUCCESS = {
     "GET /readyz": 503, "POST /v1/jobs": 202, "POST /v1/mixtures": 202, "POST /v1/arrays": 201,
-    "DELETE /v1/arrays/uploads/{upload}": 204,
+    "DELETE /v1/arrays/uploads/{upload}": 204, "POST /v1/datasets/{dataset}/links": 201,
 }  # fmt: skip
 FEW, MOST = 10, 100
 """The quick tests draw one request in FEW, and take those derived up to MOST."""

@@ -124,7 +124,7 @@ def linked(api: Api, store: Path, outside: Path, case: str) -> tuple[str, str]:
     (outside / "leak.json").write_text(SECRET)
     job, dataset = api.finished(store)
     plant, path = LINKS[case]
-    plant(api.settings.store(dataset), outside)
+    plant(api.store(dataset), outside)
     return job, f"/v1/datasets/{dataset}/store/{path}"
 
 

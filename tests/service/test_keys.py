@@ -151,12 +151,12 @@ def test_one_of_two_may_cancel_only_his_own(api: Api) -> None:
 def test_a_store_that_is_being_written_is_kept_whole(api: Api, darcy_store: Path) -> None:
     """A deletion that is refused changes nothing."""
     job, dataset = api.finished(darcy_store, "ann")
-    with Lock(api.settings.store(dataset), shared=True):
+    with Lock(api.store(dataset), shared=True):
         answer = api.ask("DELETE", f"/v1/jobs/{job}?delete_store=true", bearer("ann"))
     answer.problem(409)
     assert api.get(f"/v1/jobs/{job}", bearer("ann")).json["status"] == "successful"
     assert api.ask("DELETE", f"/v1/jobs/{job}?delete_store=true", bearer("ann")).json["status"] == "dismissed"
-    assert not api.settings.store(dataset).exists()
+    assert not api.store(dataset).exists()
 
 
 # The file of keys

@@ -98,7 +98,7 @@ def test_an_admin_ends_the_jobs_of_all(api: Api, darcy_store: Path) -> None:
     assert api.ask("DELETE", f"/v1/jobs/{job}", bearer("root")).json["status"] == "dismissed"
     assert api.get(f"/v1/jobs/{job}", bearer("ann")).json["status"] == "dismissed"
     assert api.ask("DELETE", f"/v1/jobs/{finished}?delete_store=true", bearer("root")).json["status"] == "dismissed"
-    assert not api.settings.store(dataset).exists()
+    assert not api.store(dataset).exists()
 
 
 # Switches

@@ -26,7 +26,7 @@ def keyed(tmp_path_factory: pytest.TempPathFactory, darcy_store: Path) -> Iterat
     keys = keys_file(folder / "keys.yaml", ann={}, bob={})
     with serving(without_broker(folder / "data", api_keys=keys)) as api:
         _, dataset = api.finished(darcy_store, "ann")
-        yield api, f"{api.url}/v1/datasets/{dataset}/store", api.settings.store(dataset)
+        yield api, f"{api.url}/v1/datasets/{dataset}/store", api.store(dataset)
 
 
 def test_samples_and_batches_are_those_of_the_files(keyed: Any, darcy_store: Path) -> None:

@@ -88,7 +88,7 @@ def test_a_copy_of_a_data_directory_does_not_share_the_work(tmp_path: Path) -> N
                 assert parts(api)["coordinator"] == "ok"
             api.post("/v1/jobs", SPEC)
             until(lambda: len(api.state.leases.waiting()) == 1, what="the first unit")
-        (copy.data_dir / MARKER).unlink()
+        (copy.state / MARKER).unlink()
         with serving(copy) as other:
             until(lambda: len(other.state.leases.waiting()) == 1, what="the first unit of the copy")
             assert other.state.leases.data != DataDirectory.made(first.data_dir).id

@@ -101,7 +101,7 @@ PLACES: dict[str, Callable[[str, Path], Any]] = {
     "export": lambda to, store: pdemill.export(store, to, to="pdebench"),
     "download": lambda to, store: Job(Client(), {"id": "0"}).download(to),
     "a mesh": lambda to, store: load_spec({"problem": {"domain": {"shape": "mesh", "file": to}}}),
-    "the data directory": lambda to, store: Settings.read({"PDEMILL_DATA_DIR": to}),
+    "the state directory": lambda to, store: Settings.read({"PDEMILL_STATE_DIR": to}),
     "the keys": lambda to, store: Settings.read({"PDEMILL_API_KEYS": to}),
 }
 
@@ -122,7 +122,7 @@ def test_an_address_is_no_folder(
     ("generate", "--preset", "fno-darcy", "--out", "ftp://bucket/y.zarr"), ("generate", "s3://b/s.yaml", "--out", "y"),
     ("inspect", "ftp://bucket/y.zarr"), ("inspect", "STORE", "--picture", "s3://bucket/y.png"),
     ("verify", "http://host/y.zarr"), ("export", "STORE", "s3://bucket/y", "--to", "pt"), ("plan", "https://h/s.yaml"),
-    ("serve", "--data-dir", "s3://bucket/data"), ("submit", "s3://b/s.yaml"),
+    ("serve", "--state-dir", "s3://bucket/data"), ("submit", "s3://b/s.yaml"),
 ])  # fmt: skip
 def test_commands_refuse_addresses_in_one_line(words: tuple[str, ...], darcy_store: Path, tmp_path: Path) -> None:
     ran = command(*(str(darcy_store) if word == "STORE" else word for word in words), folder=tmp_path)
