@@ -116,7 +116,7 @@ class Client:
         found = [Job(self, state) for state in jobs_called(self._connection, name)]
         for job in found:
             if not job.finished:
-                job.cancel()
+                job.delete_store()  # ends it; one that has ended by now loses its store
         for job in found:
             _delete_once_left(job)
         return len(found)
