@@ -54,7 +54,9 @@ def opened(address: str) -> Any:
             http = os.environ.get("AZURE_STORAGE_ENDPOINT", "").startswith("http://")
             return stores.AzureStore(bucket, prefix=prefix or None, client_options={"allow_http": http})
         options = s3_options(os.environ)
-        http = options.get("endpoint", "").startswith("http://")
+        if not options.get("endpoint", "http://").lower().startswith(("http://", "https://")):
+            raise ValueError(f"its endpoint {shown(options['endpoint'])} should begin with http:// or https://")
+        http = options.get("endpoint", "").lower().startswith("http://")
         return stores.S3Store(bucket, prefix=prefix or None, client_options={"allow_http": http}, **options)
     except Exception as error:  # obstore has many kinds, and none for a setting that is wrong
         raise StoreError(f"{shown(address)} cannot be opened: {str(error).splitlines()[0]}") from None

@@ -20,6 +20,8 @@ def read_root(files: Readable, where: Place) -> dict[str, Any]:
     """The root metadata of the store ``where``, whose files are at hand. Raises StoreError."""
     try:
         document = json.loads(files.read(ROOT))
+        if "mixture" in document["attributes"]:
+            raise StoreError(f"{where} is a mixture: give one of its members, {where}/NAME")
         schema = document["attributes"]["schema"]
         newer = int(schema) > SCHEMA
     except FileNotFoundError:

@@ -86,7 +86,7 @@ class Store:
 
         Metadata files that are not as they should be are written anew.
         """
-        if self.disk.exists(ROOT):
+        if begun := self.disk.exists(ROOT):
             self.check_same_job(other_versions or self._whole())
         make_folders(self.disk, manifests.FOLDER)
         for name, data in self.metadata.items():
@@ -94,6 +94,8 @@ class Store:
                 write_once(self.disk, name, data)
             elif name != ROOT and self.disk.read(name) != data:
                 write_durably(self.disk, name, data)
+        if not begun and not self.disk.locks:
+            self.check_same_job(other_versions)  # somebody else may have begun another store meanwhile
 
     def check_same_job(self, other_versions: bool = False) -> None:
         """Raise StoreMismatch unless the store on disk is of this spec, these versions and this kind of machine; with
@@ -241,6 +243,7 @@ class Store:
 
         Nobody places another file meanwhile: a name that is taken is given to none but by who is alone.
         """
+        self._require_own_root()
         try:
             with self.disk.alone(manifests.FOLDER):
                 if not taken_out(self.disk, shard, self.files_of(shard)):
@@ -292,15 +295,20 @@ class Store:
         if len(done) < len(found):
             raise StoreError(f"{len(found) - len(done)} shards are missing; run generate again")
         root = self.finished_root(done)
-        if (there := self.disk.read(ROOT)) != root:
-            if not self.disk.locks and not self._is_of_this_spec(there):
-                raise StoreBusy("the store has grown meanwhile; run it again")
+        if self.disk.read(ROOT) != root:
+            self._require_own_root()
             sync_folder(self.disk, manifests.FOLDER)  # whoever placed the last manifest may not have done so yet
             write_durably(self.disk, ROOT, root)
         return done
 
-    def _is_of_this_spec(self, root: bytes) -> bool:
-        return bool(json.loads(root)["attributes"]["spec_sha256"] == self.layout.attributes["spec_sha256"])
+    def _require_own_root(self) -> None:
+        """Raise StoreBusy where there are no locks and the store is by now that of another spec: a larger one, whose
+        shards are not to be undone."""
+        if self.disk.locks:
+            return
+        found = read_root(self.disk, str(self.disk))["attributes"]["spec_sha256"]
+        if found != self.layout.attributes["spec_sha256"]:
+            raise StoreBusy("the store has grown meanwhile; run it again")
 
     def finished_root(self, done: list[Manifest]) -> bytes:
         """The root metadata of the finished store, with the statistics of its first split."""

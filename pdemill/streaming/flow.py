@@ -63,7 +63,7 @@ class Flow:
         begin = perf_counter()
         block = next(self._feed)
         now = perf_counter()
-        self._told.waited(now - begin)
+        self._told.waited(now - begin, first=self._mark is None)
         self._mark = now if self._mark is None else self._mark
         self._block, self._good = block, set(block.rows.tolist())
 

@@ -20,8 +20,8 @@ class Statistics:
 
     ``produced``: fresh certified samples that came from the source, ``failed``: samples without a certificate, left
     out; ``given``: samples that the loop got, repeated ones counted anew. ``start_seconds``: the wait for the first
-    block, in which processes start; ``waited_seconds``: all waits after it; ``seconds``: from the first block to
-    the last sample taken.
+    block, in which processes start, also where a stream that was closed goes on; ``waited_seconds``: all other waits;
+    ``seconds``: from the first block to the last sample taken.
     """
 
     produced: int = 0
@@ -37,12 +37,12 @@ class Statistics:
         """The share of its time for which the loop waited for samples, after the first block."""
         return self.waited_seconds / self.seconds if self.seconds else 0.0
 
-    def waited(self, seconds: float) -> None:
-        """A block was waited for."""
-        if self.produced + self.failed:
-            self.waited_seconds += seconds
-        else:
+    def waited(self, seconds: float, first: bool) -> None:
+        """A block was waited for; the ``first`` one since processes were started, or another."""
+        if first:
             self.start_seconds += seconds
+        else:
+            self.waited_seconds += seconds
 
     def add(self, arrays: Mapping[str, NDArray[Any]]) -> None:
         """A fresh sample came."""

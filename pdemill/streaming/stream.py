@@ -6,6 +6,7 @@ import os
 import sys
 import weakref
 from collections.abc import Callable, Iterator, Mapping
+from dataclasses import asdict
 from typing import Any, Self, cast
 
 from numpy.typing import NDArray
@@ -189,7 +190,7 @@ class Stream:
         reservoir holds, by numbers, and statistics."""
         return {
             "next": self._next, "method": self._method, "spec_sha256": self._spec.sha256(),
-            "reservoir": self._told_of_reservoir(), "statistics": self._told.to_json(),
+            "buffer": asdict(self._buffer), "reservoir": self._told_of_reservoir(), "statistics": self._told.to_json(),
         }  # fmt: skip
 
     def _told_of_reservoir(self) -> Mapping[str, Any] | None:
@@ -198,12 +199,19 @@ class Stream:
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
         """Go on where another stream of the same spec and buffer was; samples of a reservoir are solved again. Raises
         ValueError for one of another spec or buffer."""
+        if lacking := [key for key in ("next", "method", "spec_sha256") if key not in state]:
+            raise ValueError(f"this is no state of a stream: it has no {lacking[0]}")
         if state["spec_sha256"] != self._spec.sha256():
             raise ValueError("the state is of a stream of another spec")
-        if state["reservoir"] is not None and self._buffer.policy != "reservoir":
+        held = state.get("reservoir")
+        if held is not None and self._buffer.policy != "reservoir":
             raise ValueError("the state is of a stream with a reservoir")
+        if held is not None and state.get("buffer", asdict(self._buffer)) != asdict(self._buffer):
+            raise ValueError(f"the state is of a stream with another buffer: {state['buffer']}")
         self.close()
         self._clear()
         self._next, self._method = whole("next", state["next"]), dict(state["method"])
-        self._held, self._told = state["reservoir"], Statistics.of_json(state["statistics"])
+        self._held = held
+        if "statistics" in state:
+            self._told = Statistics.of_json(state["statistics"])
         self._source = None

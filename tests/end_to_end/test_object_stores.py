@@ -113,6 +113,16 @@ def test_a_spec_with_an_array_and_fidelities_goes_into_a_bucket(tmp_path: Path) 
 
 
 @pytest.mark.usefixtures("_server")
+def test_a_mixture_goes_into_a_bucket(tmp_path: Path) -> None:
+    members = [{"problem": SPEC["problem"]}, {"name": "other", "weight": 2, "problem": SPEC["problem"]}]
+    spec = {"mixture": members, "samples": 3}
+    pdemill.generate(spec, tmp_path / "m.zarr", workers=0)
+    pdemill.generate(spec, "s3://mill/mixture.zarr", workers=1)
+    assert _content("s3://mill/mixture.zarr") == _content(str(tmp_path / "m.zarr"))
+    assert len(pdemill.open("s3://mill/mixture.zarr")) == 6
+
+
+@pytest.mark.usefixtures("_server")
 @pytest.mark.parametrize(("out", "changed", "words"), [
     ("s3://no-such-bucket/x.zarr", {"AWS_SECRET_ACCESS_KEY": "wrong"}, "the server refuses access"),
     ("s3://mill/x.zarr", {"AWS_ACCESS_KEY_ID": "nobody"}, "the server refuses access"),

@@ -15,7 +15,7 @@ from click.testing import CliRunner
 
 import pdemill
 from pdemill.cli import commands
-from pdemill.errors import SpecError, StoreMismatch
+from pdemill.errors import SpecError, StoreError, StoreMismatch
 from pdemill.mixtures import members, root_of
 from pdemill.numbers_as_words import number_words
 from pdemill.reader import Mixed
@@ -85,6 +85,22 @@ def test_members_are_drawn_by_their_weights_with_channels_of_all(store: Path) ->
     batches = list(data.batches(3))
     assert all(len({data[step]["member"] for step in batch}) == 1 for batch in batches)
     assert sorted(step for batch in batches for step in batch) == list(range(15))
+
+
+def test_a_spec_that_does_not_go_on_changes_nothing(tmp_path: Path) -> None:
+    """The root tells equations: those of the members that are there."""
+    out = tmp_path / "mix.zarr"
+    pdemill.generate(SPEC, out, workers=0)
+    before = (out / "zarr.json").read_bytes()
+    other = deepcopy(SPEC)
+    other["mixture"][1]["problem"]["coefficient"] = 7.0
+    for spec in (other, {**SPEC, "splits": {"train": 7, "test": 2}}):
+        with pytest.raises(StoreMismatch, match="members can only grow"):
+            pdemill.generate(spec, out, workers=0)
+    assert (out / "zarr.json").read_bytes() == before
+    assert pdemill.verify(out).ok
+    with pytest.raises(StoreError, match="is a mixture: give one of its members"):
+        pdemill.merge([out], tmp_path / "merged.zarr")
 
 
 def test_every_sample_has_its_equation(store: Path) -> None:

@@ -89,3 +89,9 @@ def test_a_server_that_is_not_there_is_one_clear_error(monkeypatch: pytest.Monke
         monkeypatch.setenv(f"AWS_{name}", value)
     with pytest.raises(StoreAway, match=r"no answer .*error sending request.*run it again"):
         Bucket("s3://mill/x").get("a")
+
+
+def test_an_endpoint_without_a_scheme_is_one_clear_error(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("AWS_ENDPOINT_URL", "127.0.0.1:9000")
+    with pytest.raises(StoreError, match=r"its endpoint 127\.0\.0\.1:9000 should begin with http:// or https://"):
+        opened("s3://mill/x")

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from pdemill.errors import StoreBusy
+from pdemill.errors import StoreBusy, StoreMismatch
 from pdemill.solvers.field_job import FieldJob
 from pdemill.spec import validate
 from pdemill.store import encode as encoding
@@ -271,3 +271,34 @@ def test_metadata_and_manifests_are_kept_by_no_cache(layout: StoreLayout) -> Non
     _fill(disk, layout)
     told = {name: obstore.get(store, name).attributes.get("Cache-Control") for name in bucket.content()}
     assert {name for name, control in told.items() if control != "no-store"} == {n for n in told if "/c/" in n}
+
+
+def test_of_two_specs_that_begin_at_once_one_is_refused(layout: StoreLayout) -> None:
+    """Before any of its samples is written, whoever put the root."""
+    other = FieldJob(validate({**SPEC, "seed": 1})).layout
+    requests = _disk(obstore.store.MemoryStore())
+    Store(requests[1], layout).create()
+    for at in range(2, requests[0].requests):
+        store = obstore.store.MemoryStore()
+
+        def begin(store: Any = store) -> None:
+            Store(_disk(store)[1], other).create()
+
+        with pytest.raises(StoreMismatch, match="another spec"):
+            Store(_disk(store, at, "meanwhile", begin)[1], layout).create()
+
+
+def test_a_run_of_a_smaller_spec_undoes_nothing_of_a_store_that_has_grown(layout: StoreLayout) -> None:
+    larger = FieldJob(validate({**SPEC, "samples": 4})).layout
+    store = obstore.store.MemoryStore()
+    bucket, disk = _disk(store)
+    small = Store(disk, layout)
+    small.create()
+    root = Store(disk, larger).metadata["zarr.json"]
+    write_durably(_disk(store)[1], "zarr.json", root)  # as growing does
+    _fill(_disk(store)[1], larger, 2)
+    before = bucket.content()
+    last = list(layout.shards())[-1]
+    with pytest.raises(StoreBusy, match="has grown meanwhile"):
+        small.commit(last, _data(layout, last, 1))
+    assert bucket.content() == before

@@ -98,6 +98,28 @@ def test_a_reservoir_goes_on_from_its_state() -> None:
         pdemill.stream(SPEC, workers=0).load_state_dict(state)
 
 
+def test_a_state_of_another_buffer_is_refused() -> None:
+    stream = pdemill.stream(SPEC, workers=0, buffer=RESERVOIR)
+    taken(stream, 5)
+    other = pdemill.stream(SPEC, workers=0, buffer={**RESERVOIR, "repeats": 7})
+    with pytest.raises(ValueError, match="another buffer: "):
+        other.load_state_dict(stream.state_dict())
+    with pytest.raises(ValueError, match="no state of a stream: it has no next"):
+        other.load_state_dict({})
+
+
+def test_the_share_of_waiting_is_none_of_starting_again() -> None:
+    stream = pdemill.stream(SPEC, workers=0)
+    for _ in range(3):
+        taken(stream, 9)
+        stream.close()
+    assert 0 <= stream.statistics()["waiting_share"] <= 1
+    other = pdemill.stream(SPEC, workers=0)
+    other.load_state_dict(stream.state_dict())
+    taken(other, 1)
+    assert other.statistics()["waiting_share"] == 0
+
+
 def test_ranks_have_reservoirs_of_their_own_samples() -> None:
     each = []
     for rank in range(2):
