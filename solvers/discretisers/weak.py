@@ -245,6 +245,10 @@ class WeakForms(WholeFields):
         assert isinstance(spec.problem, FormPlace)
         try:
             job = super().open(spec, stored, chosen)
+            if not job.discretisation.pattern.size:
+                raise SpecError(
+                    [Fault(("problem", "resolution"), "has no node whose value is not given: make it finer")]
+                )
             first = job.instance(next(iter(spec.splits)), 0)
             check_rank(spec.problem.coarse(), first, spec.problem.channels)
         except FormError as fault:

@@ -25,6 +25,7 @@ from pdemill.spec.unknowns import ScalarUnknown, VectorUnknown
 from pdemill.spec.unknowns import Unknown as SolvedFor
 
 MOST_UNKNOWNS, MOST_COEFFICIENTS, MOST_DEFINITIONS = 4, 20, 30
+SAME_NAME = "another channel is called {} too, by its name and axis or its side: call one of them otherwise"
 Name = Annotated[str, Limits(pattern="^[A-Za-z][A-Za-z0-9_]{0,30}$")]
 Text = Annotated[str, Limits(min_length=1, max_length=MAX_LENGTH)]
 
@@ -160,6 +161,27 @@ class WeakFormProblem(Problem):
             condition = self.conditions[side]
             assert isinstance(condition, GivenValues)
             check_field((*self.side_path(side), *condition.path(path[-1])), value, self.dimension, axes)
+        return self
+
+    @model_validator(mode="after")
+    def _channels_differ(self) -> WeakFormProblem:
+        """Values are drawn, given and stored by the names of channels: no two may be the same."""
+        axes, taken = axis_names(self.dimension), set[str]()
+        for name, unknown in zip(self.unknowns, self.solved_for, strict=True):
+            for channel in unknown.channels(self.dimension):
+                if channel in taken:
+                    raise refuse(("unknowns", name), SAME_NAME.format(channel))
+                taken.add(channel)
+        taken = set()
+        for path, _ in self.slots():
+            channel = f"{path[1]}_{axes[int(path[2])]}" if len(path) > 2 else str(path[1])
+            if channel in taken:
+                raise refuse(path, SAME_NAME.format(channel))
+            taken.add(channel)
+        for side, path, _ in self.side_slots():
+            if (channel := f"{side}_{path[-1]}") in taken:
+                raise refuse((*self.side_path(side), path[-1]), SAME_NAME.format(channel))
+            taken.add(channel)
         return self
 
     @property

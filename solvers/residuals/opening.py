@@ -31,8 +31,18 @@ def residual(
         source = Dataset(source, split, api_key)
     if isinstance(source, Dataset):
         return of_store(source, theta)
-    spec = load_spec(source, settings)
-    return of_spec(spec.of_split(split) if split in spec.splits else spec, theta)
+    return of_spec(_chosen(load_spec(source, settings), split), theta)
+
+
+def _chosen(spec: Spec, split: str) -> Spec:
+    """The spec of a split, as in train@fine at a fidelity; the default, train, stands for the problem of the spec."""
+    name, _, fidelity = split.partition("@")
+    if fidelity and fidelity not in spec.fidelities:
+        raise SpecError([Fault(("fidelities",), f"has no {fidelity!r:.60}")])
+    if name not in spec.splits and name != "train":
+        raise SpecError([Fault(("splits",), f"has no {name!r:.60}; there are {', '.join(spec.splits)}")])
+    spec = spec.at(fidelity) if fidelity else spec
+    return spec.of_split(name) if name in spec.splits else spec
 
 
 def of_store(data: Dataset, theta: float) -> Residual:

@@ -1,6 +1,6 @@
 """Compiles one form, as a process of its own: a description on standard input becomes a shared library.
 
-    python -m pdemill.solvers.weak.child FOLDER CPU_SECONDS MEMORY_BYTES COMPILER
+    python -P -m pdemill.solvers.weak.child FOLDER CPU_SECONDS MEMORY_BYTES COMPILER
 
 The description becomes UFL (Alnæs et al. 2014), node by node from tables; FFCx (Kirby and Logg 2006) makes C of it and
 of its derivative, and a C compiler machine code, to which every warning is an error. FOLDER then holds ``form.so`` and
@@ -13,6 +13,7 @@ import json
 import math
 import os
 import resource
+import shlex
 import subprocess
 import sys
 from pathlib import Path
@@ -110,7 +111,7 @@ class Builder:
                 base, *places = [self.value(part) for part in parts]
                 return base[tuple(int(float(place)) for place in places)]
             case "call" if word == "Identity":
-                return ufl.Identity(int(parts[0][1]))
+                return ufl.Identity(int(float(self.value(parts[0]))))
             case "call":
                 return FUNCTIONS[word](*[self.value(part) for part in parts])
         left, right = (self.value(part) for part in parts)
@@ -166,7 +167,8 @@ def main(folder: Path, compiler: str) -> None:
     include = Path(ffcx.codegeneration.__file__).parent
     made = folder / "form.so"
     processor = os.environ.get("NUMBA_CPU_NAME", "native")  # as kernels are: images name one for all machines
-    command = [compiler, *FLAGS, f"-march={processor}", f"-I{include}", str(source), "-o", str(made), "-lm"]
+    target = [f"-I{include}", str(source), "-o", str(made), "-lm"]
+    command = [*shlex.split(compiler), *FLAGS, f"-march={processor}", *target]
     found = subprocess.run(command, capture_output=True, text=True, check=False)
     if found.returncode:
         raise SystemExit("the C compiler refuses it: " + " ".join(found.stderr.split())[:600])

@@ -9,6 +9,7 @@ from __future__ import annotations
 import ctypes
 import json
 import os
+import shlex
 import shutil
 import subprocess
 import sys
@@ -84,7 +85,8 @@ def _make(description: str, folder: Path, compiler: str) -> None:
 
 def _compile(description: str, folder: Path, compiler: str) -> None:
     folder.mkdir(parents=True, exist_ok=True)
-    command = [sys.executable, "-m", "pdemill.solvers.weak.child", str(folder), str(CPU_SECONDS), str(MEMORY_BYTES)]
+    limits = [str(CPU_SECONDS), str(MEMORY_BYTES)]  # -P: a ufl.py or pdemill in the working folder is not ours
+    command = [sys.executable, "-P", "-m", "pdemill.solvers.weak.child", str(folder), *limits]
     environment = {**os.environ, "OPENBLAS_NUM_THREADS": "1", "OMP_NUM_THREADS": "1"}
     try:
         found = subprocess.run(
@@ -120,11 +122,15 @@ def _compiler() -> str:
     for module in ("ffcx", "ufl", "basix"):
         if find_spec(module) is None:
             raise MissingExtra(NO_DOLFINX)
-    given = os.environ.get("CC", "")
-    for name in (given,) if given else COMPILERS:
+    try:
+        given = shlex.split(os.environ.get("CC", ""))
+    except ValueError:
+        given = [os.environ["CC"]]
+    for name, *options in [given] if given else [[name] for name in COMPILERS]:
         if found := shutil.which(name):
-            return found
-    raise MissingExtra(NO_COMPILER)
+            return shlex.join([found, *options])
+    raise MissingExtra(f"CC is {shlex.join(given)!r}, which is not there: unset it, or let it name a C compiler"
+                       if given else NO_COMPILER)  # fmt: skip
 
 
 def _versions() -> dict[str, str]:
@@ -148,10 +154,10 @@ class CompiledForm:
     derivative (1) have, in their order."""
 
     def __init__(self, folder: Path) -> None:
-        told = json.loads((folder / "form.json").read_text(encoding="utf-8"))
         try:
+            told = json.loads((folder / "form.json").read_text(encoding="utf-8"))
             self._library: Any = ctypes.CDLL(str(folder / "form.so"))
-        except OSError as error:
+        except (OSError, ValueError) as error:
             raise FormError(f"a compiled form cannot be loaded: {error}; remove {folder}") from None
         self.constants = [tuple(form["constants"]) for form in told]
         self.coefficients = []

@@ -141,3 +141,18 @@ def test_batches_that_do_not_fit_are_refused() -> None:
         residual(inputs.tolist(), u)
     with pytest.raises(ValueError, match="theta"):
         pdemill.residual(spec_of(problem), theta=2.0)
+
+
+def test_splits_and_fidelities_of_specs_are_those_of_stores() -> None:
+    spec = {
+        "problem": STEADY["a random coefficient"], "fidelities": {"fine": {"resolution": [24, 20]}},
+        "splits": {"train": 1, "ood": {"samples": 1, "problem": {"source": 5.0}}},
+    }  # fmt: skip
+    ones, fine = np.ones((1, 1, 12, 10)), np.ones((1, 1, 24, 20))
+    there = pdemill.residual(spec, "ood")(ones, ones) - pdemill.residual(spec)(ones, ones)
+    assert there == pytest.approx(4.0)
+    assert pdemill.residual(spec, "ood@fine")(fine, fine).shape == (1, 1, 24, 20)
+    with pytest.raises(SpecError, match="splits: has no 'odd'; there are train, ood"):
+        pdemill.residual(spec, "odd")
+    with pytest.raises(SpecError, match="fidelities: has no 'coarse'"):
+        pdemill.residual(spec, "train@coarse")

@@ -71,6 +71,33 @@ def test_the_degree_of_a_quadrature(text: str, degree: int) -> None:
     assert _form(text).integrals[0].kind.degree == degree
 
 
+TWO = {"u": {"shape": "vector", "test": "v"}, "u_x": {"test": "w"}}
+GIVEN = {"u": {"dirichlet": [None, 0.0]}, "u_x": {"dirichlet": 7.0}}
+TWICE = [{"uniform": [1, 2]}, {"uniform": [1, 2]}]
+
+
+@pytest.mark.parametrize(
+    ("change", "why"),
+    [
+        (
+            {"unknowns": TWO, "form": "inner(grad(u), grad(v))*dx + u_x*w*dx", "boundary": {"default": GIVEN}},
+            r"problem\.unknowns\.u_x: another channel is called u_x too",
+        ),
+        (
+            {"coefficients": {"k": TWICE, "k_x": {"uniform": [5, 6]}}, "form": "u*v*dx - (k[0] + k_x)*v*dx"},
+            r"problem\.coefficients\.k_x: another channel is called k_x too",
+        ),
+        (
+            {"coefficients": {"left_u": {"uniform": [5, 6]}}, "form": "u*v*dx - left_u*v*dx"},
+            r"problem\.boundary\.default\.u: another channel is called left_u too",
+        ),
+    ],
+)  # fmt: skip
+def test_channels_of_one_name_are_refused(change: dict[str, object], why: str) -> None:
+    with pytest.raises(SpecError, match=why):
+        validate({"problem": POISSON | change, "samples": 1})
+
+
 @pytest.mark.parametrize(
     ("change", "why"),
     [

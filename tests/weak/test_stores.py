@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 
 import pdemill
+from pdemill.errors import SpecError
 from pdemill.solvers.weak.compiling import compiled_form
 from tests.weak.problems import POISSON, formula
 
@@ -75,3 +76,34 @@ def test_many_threads_and_processes_compile_a_form_once(tmp_path: Path, monkeypa
     assert len(list(tmp_path.glob("forms/*/*/form.so"))) == 1
     assert not list(tmp_path.glob("forms/*/new-*"))
     compiling._loaded.cache_clear()
+
+
+def test_the_compiler_may_have_options_and_what_lies_in_the_working_folder_is_not_run(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from pdemill.errors import MissingExtra
+    from pdemill.solvers.weak import compiling
+    from pdemill.spec import validate
+
+    form = validate({"problem": POISSON, "samples": 1}).problem.weak_form.described()  # type: ignore[attr-defined]
+    (tmp_path / "ufl.py").write_text("raise SystemExit('not ours')", encoding="utf-8")
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("NUMBA_CACHE_DIR", str(tmp_path))
+    monkeypatch.setenv("CC", "cc -g0")
+    compiling._loaded.cache_clear()
+    compiled_form(form)
+    (told,) = tmp_path.glob("forms/*/*/form.json")
+    told.write_text("", encoding="utf-8")
+    compiling._loaded.cache_clear()
+    with pytest.raises(compiling.FormError, match="cannot be loaded"):
+        compiled_form(form)
+    monkeypatch.setenv("CC", "no-such-compiler -O2")
+    compiling._loaded.cache_clear()
+    with pytest.raises(MissingExtra, match="CC is 'no-such-compiler -O2', which is not there"):
+        compiled_form(form)
+    compiling._loaded.cache_clear()
+
+
+def test_a_mesh_whose_nodes_are_all_given_is_refused() -> None:
+    with pytest.raises(SpecError, match=r"problem\.resolution: has no node whose value is not given"):
+        pdemill.generate({"problem": POISSON | {"resolution": [1, 1]}, "samples": 1}, "not-written.zarr")
