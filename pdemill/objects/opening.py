@@ -31,6 +31,8 @@ ELSEWHERE = (
 """Variables that tell where keys are to be had."""
 ROLE_URL = "http://169.254.169.254/latest/api/token"
 """Where a machine of Amazon's asks for the keys of its role."""
+REQUEST = "180s"
+"""How long a request may take, with the file that it sends or gets; a whole shard is one."""
 
 
 def parts_of(address: str) -> tuple[str, str, str]:
@@ -49,15 +51,19 @@ def opened(address: str) -> Any:
     stores = import_module("obstore.store")
     try:
         if scheme == "gs":
-            return stores.GCSStore(bucket, prefix=prefix or None)
+            return stores.GCSStore(bucket, prefix=prefix or None, client_options={"timeout": REQUEST})
         if scheme == "az":
             http = os.environ.get("AZURE_STORAGE_ENDPOINT", "").startswith("http://")
-            return stores.AzureStore(bucket, prefix=prefix or None, client_options={"allow_http": http})
+            return stores.AzureStore(
+                bucket, prefix=prefix or None, client_options={"allow_http": http, "timeout": REQUEST}
+            )
         options = s3_options(os.environ)
         if not options.get("endpoint", "http://").lower().startswith(("http://", "https://")):
             raise ValueError(f"its endpoint {shown(options['endpoint'])} should begin with http:// or https://")
         http = options.get("endpoint", "").lower().startswith("http://")
-        return stores.S3Store(bucket, prefix=prefix or None, client_options={"allow_http": http}, **options)
+        return stores.S3Store(
+            bucket, prefix=prefix or None, client_options={"allow_http": http, "timeout": REQUEST}, **options
+        )
     except Exception as error:  # obstore has many kinds, and none for a setting that is wrong
         raise StoreError(f"{shown(address)} cannot be opened: {str(error).splitlines()[0]}") from None
 

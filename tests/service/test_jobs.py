@@ -160,6 +160,7 @@ def test_a_job_takes_over_the_shards_of_one_with_smaller_splits(
         client.submit(SMALL, grow=job.id)
 
 
+@pytest.mark.slow
 def test_a_stream_is_that_of_this_machine(client: Client) -> None:
     spec = {**SMALL, "solver": {"method": "direct"}, "certify": {"refine": 0}}
     with client.stream(spec, samples=6, ahead=1) as stream:
