@@ -16,7 +16,7 @@ from click.testing import CliRunner
 import pdemill
 from pdemill.cli import commands
 from pdemill.errors import SpecError, StoreError, StoreMismatch
-from pdemill.mixtures import members, root_of
+from pdemill.mixtures import root_of
 from pdemill.numbers_as_words import number_words
 from pdemill.reader import Mixed
 from pdemill.service.testing import Server
@@ -139,10 +139,6 @@ def test_a_folder_of_something_else_is_left_alone(store: Path) -> None:
         pdemill.generate(SPEC, store, workers=0)
     with pytest.raises(StoreMismatch, match="holds no mixture"):
         pdemill.generate(SPEC, store / "darcy", workers=0)
-
-
-def test_there_are_none_in_buckets() -> None:
-    assert members("s3://mill/any.zarr") is None
 
 
 def test_other_weights_take_the_place_of_those_before(tmp_path: Path) -> None:
