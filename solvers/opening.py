@@ -162,4 +162,5 @@ def worked_on(job: Job, store: Store, shard: Shard, attempt: int, counts: Counts
     there = None if store.disk.locks else finished(store.disk, shard)
     if there is not None:
         return {**counts.numbers, "done": len(shard), "failed": len(there.failures), "run": {"cpu_seconds": {}}}
-    return {**counts.numbers, "run": dict(work_on(job, store, shard, attempt, counts).run)}
+    manifest = work_on(job, store, shard, attempt, counts)  # first: it counts
+    return {**counts.numbers, "run": dict(manifest.run)}
