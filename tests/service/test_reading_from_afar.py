@@ -91,20 +91,6 @@ def test_a_file_that_was_written_anew_is_not_mixed_with_the_old_one(keyed: Any, 
     assert np.array_equal(data[21]["y"], here[21]["y"])
 
 
-def test_damage_and_what_is_missing_are_errors_from_afar_too(keyed: Any) -> None:
-    _, address, folder = keyed
-    file = folder / "test" / "solution" / "c" / "0" / "0" / "0" / "0"
-    data = bytearray(file.read_bytes())
-    data[40] ^= 4
-    file.write_bytes(data)
-    test = pdemill.open(address, "test", api_key=key_of("ann"))
-    with pytest.raises(CorruptStore, match=r"sample 0 of test, shard 0, .*: its chunk"):
-        test[0]
-    (folder / "_manifest" / "test-00000.json").unlink()
-    with pytest.raises(IncompleteStore, match="shard 0 of test is not finished"):
-        pdemill.open(address, "test", api_key=key_of("ann"))[0]
-
-
 def test_a_client_takes_its_key_from_the_environment(keyed: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PDEMILL_API_KEY", key_of("ann"))
     with Client(keyed[0].url) as client:
@@ -124,3 +110,18 @@ def test_a_client_names_its_jobs(keyed: Any) -> None:
         again = command("submit", "--preset", "skr-poisson", "--name", "by hand", "--server", keyed[0].url,
                         "--api-key", key_of("bob"))  # fmt: skip
         assert client.job(again.stdout.strip()).state["name"] == "by hand"
+
+
+def test_damage_and_what_is_missing_are_errors_from_afar_too(keyed: Any) -> None:
+    """The last of these tests: the server may find the damage at any time, and begins to mend it then."""
+    _, address, folder = keyed
+    file = folder / "test" / "solution" / "c" / "0" / "0" / "0" / "0"
+    data = bytearray(file.read_bytes())
+    data[40] ^= 4
+    file.write_bytes(data)
+    test = pdemill.open(address, "test", api_key=key_of("ann"))
+    with pytest.raises(CorruptStore, match=r"sample 0 of test, shard 0, .*: its chunk"):
+        test[0]
+    (folder / "_manifest" / "test-00000.json").unlink()
+    with pytest.raises(IncompleteStore, match="shard 0 of test is not finished"):
+        pdemill.open(address, "test", api_key=key_of("ann"))[0]
