@@ -28,6 +28,8 @@ def members_of(files: Readable, where: str) -> list[dict[str, Any]] | None:
         attributes = json.loads(files.read(ROOT)).get("attributes", {})
     except (FileNotFoundError, ValueError, AttributeError):
         return None
+    except OSError as error:
+        raise StoreError(f"{where} cannot be read: {ROOT}: {error.strerror or error}") from None
     told = attributes.get(KEY) if isinstance(attributes, dict) else None
     if told is None:
         return None
