@@ -57,6 +57,8 @@ PLUGIN = """
 from typing import Literal
 from solvers.families.poisson import Poisson
 
+pytestmark = pytest.mark.slow
+
 class Twin(Poisson):
     family: Literal["twin"]
 """

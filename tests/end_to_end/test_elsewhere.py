@@ -40,7 +40,7 @@ SPECS: dict[str, dict[str, Any]] = {
     },
 }  # fmt: skip
 
-pytestmark = pytest.mark.skipif(platform.machine() != "x86_64", reason="names kernels of x86-64")
+pytestmark = [pytest.mark.slow, pytest.mark.skipif(platform.machine() != "x86_64", reason="names kernels of x86-64")]
 
 
 def elsewhere(*arguments: str | Path) -> subprocess.CompletedProcess[str]:

@@ -18,6 +18,8 @@ import pdemill
 from pdemill.errors import JobError, StoreMismatch
 from pdemill.service.testing import Server, free_port
 
+pytestmark = pytest.mark.slow
+
 PETSC = ("petsc4py", "dolfinx_solver")
 RUN = "from pdemill.cli import main; main()"
 GRID: dict[str, Any] = {

@@ -21,6 +21,8 @@ from tests.evolving import assert_certified, assert_same_bits
 from tests.newton.problems import formula
 from tests.spectral.test_trajectories import arrays, assert_honest, changed, true_over_estimated
 
+pytestmark = pytest.mark.slow
+
 COLUMN: dict[str, Any] = {
     "problem": {
         "family": "diffusion_sorption",

@@ -21,6 +21,8 @@ from pdemill.spec.method import methods
 from tests.evolving import assert_certified, assert_same_bits, formula
 from tests.spectral.test_trajectories import arrays, changed
 
+pytestmark = pytest.mark.slow
+
 WALL: dict[str, Any] = {
     "problem": {
         "family": "heat",
