@@ -66,7 +66,7 @@ class Problem(Model):
     written: ClassVar[bool] = False
     """Whether its equations are texts of the spec."""
     weak: ClassVar[bool] = False
-    """Whether it is a weak form, which has no terms: only discretisers of weak forms take it."""
+    """Whether it is a weak form, without terms: only discretisers of weak forms take it."""
     pointwise: ClassVar[bool] = False
     """Whether u is wanted at points, not on a grid or mesh."""
     solved_by: ClassVar[Literal["systems", "walks", "steps"]] = "systems"
@@ -172,15 +172,9 @@ class Problem(Model):
         constant = self.linear and not any(v.is_random for v in values) and not any(c.moves_operator for c in kinds)
         flat = self.linear and all(isinstance(v, Scalar) for v in values) and not any(c.in_operator for c in kinds)
         return Properties(
-            self.symmetric,
-            self.definite,
-            constant,
-            self.dimension,
-            self.cells,
-            self.joined,
-            self.compact,
+            self.symmetric, self.definite, constant, self.dimension, self.cells, self.joined, self.compact,
             self.compact and flat,
-        )
+        )  # fmt: skip
 
     @property
     def preconditioned(self) -> Properties:

@@ -21,6 +21,7 @@ from pdemill.service.testing import free_port, until
 from pdemill.settings import Settings
 from tests.deployment.certificates import Certificates, signed
 from tests.deployment.redis_package import Programs
+from tests.service.broker import answers
 
 PASSWORD = "p%40ss-w%2Frd"
 
@@ -53,17 +54,10 @@ def broker(redis_programs: Programs, tmp_path_factory: pytest.TempPathFactory) -
     with subprocess.Popen(command, env=redis_programs.environment, cwd=folder, stdout=subprocess.DEVNULL) as process:
         try:
             with Redis(port=made.plain, password="p@ss-w/rd") as redis:
-                until(lambda: _answers(redis), what="the broker")
+                until(lambda: answers(redis), what="the broker")
             yield made
         finally:
             process.kill()
-
-
-def _answers(redis: Redis) -> bool:
-    try:
-        return bool(redis.ping())
-    except RedisError:
-        return False
 
 
 def test_a_broker_that_is_trusted_answers(broker: Broker) -> None:

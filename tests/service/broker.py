@@ -41,13 +41,13 @@ def valkey() -> Iterator[Broker]:
             Redis(unix_socket_path=socket) as redis,
         ):
             try:
-                until(lambda: _answers(redis), what="the broker")
+                until(lambda: answers(redis), what="the broker")
                 yield Broker(f"unix://{socket}", redis, process)
             finally:
                 process.kill()
 
 
-def _answers(redis: Redis) -> bool:
+def answers(redis: Redis) -> bool:
     try:
         return bool(redis.ping())
     except RedisError:
