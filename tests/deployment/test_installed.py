@@ -57,11 +57,11 @@ PLUGIN = """
 from typing import Literal
 from solvers.families.poisson import Poisson
 
-pytestmark = pytest.mark.slow
-
 class Twin(Poisson):
     family: Literal["twin"]
 """
+
+pytestmark = pytest.mark.slow
 
 type Python = Callable[..., str]
 
