@@ -41,6 +41,7 @@ with locked(root, shared=True):
     sys.stdin.readline()
     for shard, rows in zip(shards, data):
         store.commit(shard, rows)
+    print("written", flush=True)
 """
 
 
@@ -57,21 +58,28 @@ def rate(root: Place, changed: Mapping[str, str], processes: int, shards: int) -
         )
         for number in range(processes)
     ]  # fmt: skip
-    for writer in writers:
-        assert writer.stdout is not None
-        assert writer.stdout.readline() == "ready\n"
+    _await(writers, "ready")
     begin = time.perf_counter()
     for writer in writers:
         assert writer.stdin is not None
         writer.stdin.write("go\n")
         writer.stdin.flush()
+    _await(writers, "written")
+    seconds = time.perf_counter() - begin
     assert all(writer.wait() == 0 for writer in writers)
-    return processes * shards / (time.perf_counter() - begin)
+    return processes * shards / seconds
+
+
+def _await(writers: list[subprocess.Popen[str]], word: str) -> None:
+    """Until all have said a word."""
+    for writer in writers:
+        assert writer.stdout is not None
+        assert writer.stdout.readline() == f"{word}\n"
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description="Shards per second on a slow disk, by processes.")
-    parser.add_argument("--shards", type=int, default=8, help="per process")
+    parser.add_argument("--shards", type=int, default=48, help="per process")
     parser.add_argument("--milliseconds", type=int, default=20, help="per fsync, or per round trip to a bucket")
     parser.add_argument("--store", help="s3://BUCKET/PREFIX: below it, instead of in a folder")
     options = parser.parse_args()

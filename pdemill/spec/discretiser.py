@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar
 
+from pdemill.errors import Path
 from pdemill.spec.registry import Register
 from pdemill.spec.unknowns import ScalarUnknown, Unknown
 
@@ -93,6 +94,11 @@ class Discretiser(ABC):
         """The option of ``certify`` that means nothing here, and why; None where there is none."""
         if certify.valid_until is not None:
             return "valid_until", f"is for equations in time, and {problem.family} is none"
+        return None
+
+    @classmethod
+    def unlike(cls, problem: Problem, other: Problem) -> tuple[Path, str] | None:
+        """What keeps two problems of one family from being splits of one store: where, and why; None where nothing."""
         return None
 
     @classmethod

@@ -103,6 +103,11 @@ class Field(Model):
         return self.smooth and all(part.is_smooth for _, part in self.parts())
 
     @property
+    def jumps(self) -> bool:
+        """Whether draws, or what they are made of, are known to jump somewhere."""
+        return any(part.jumps for _, part in self.parts())
+
+    @property
     def is_flat(self) -> bool:
         """Whether draws are known not to depend on the place."""
         return False

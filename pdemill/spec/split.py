@@ -109,6 +109,8 @@ def unlike(base: Problem, other: Problem) -> tuple[Path, str] | None:
             continue
         if getattr(base, name) != getattr(other, name):
             return (name,), "cannot be another one in a split: fields of the equation and data of sides can"
+    if (complaint := mine.unlike(base, other)) is not None:
+        return complaint
     drawn, here = dict(_drawn(base)), dict(_drawn(other))
     for path in {**drawn, **here}:
         if path not in drawn or path not in here:
@@ -128,7 +130,7 @@ def called(by: Any) -> str:
 
 def _holds_fields(value: Any) -> bool:
     if isinstance(value, Mapping):
-        return bool(value) and all(isinstance(entry, RandomField) for entry in value.values())
+        return bool(value) and all(_holds_fields(entry) for entry in value.values())
     if isinstance(value, tuple):
         return bool(value) and all(isinstance(entry, RandomField) for entry in value)
     return isinstance(value, RandomField | Diagonal)

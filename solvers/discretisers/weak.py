@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any, ClassVar
 from numpy.typing import NDArray
 from pydantic import BeforeValidator, Field
 
-from pdemill.errors import Fault, SpecError
+from pdemill.errors import Fault, Path, SpecError
 from pdemill.solvers.discretisers.elements import NODES_PER_AREA, MeshSize
 from pdemill.solvers.discretisers.whole_fields import WholeFields
 from pdemill.solvers.methods.direct import Direct
@@ -35,6 +35,8 @@ if TYPE_CHECKING:
 MOST = 4
 """Unknowns of one form."""
 MAX_VALUES = 2_000_000
+KINDS = {"constant": "a number", "nodes": "a field", "cells": "one value in each cell"}
+"""What coefficients are, in words."""
 COARSE = 3
 """Cells along each axis of a box where a form is looked at."""
 PREVIEW_NODES = 3000
@@ -256,6 +258,18 @@ class WeakForms(WholeFields):
         except Undetermined as fault:
             raise SpecError([Fault(("problem", "boundary"), str(fault))]) from None
         return job
+
+    @classmethod
+    def unlike(cls, problem: Problem, other: Problem) -> tuple[Path, str] | None:
+        assert isinstance(problem, FormPlace)
+        assert isinstance(other, FormPlace)
+        for one, there in zip(problem._form.coefficients, other._form.coefficients, strict=True):
+            if one != there:
+                told = (
+                    f"is {KINDS[there.where]} here and {KINDS[one.where]} in the problem of the spec: all splits have "
+                )
+                return ("coefficients", one.name), told + "the same form"
+        return None
 
     @classmethod
     def no_operator(cls, problem: Problem) -> str | None:

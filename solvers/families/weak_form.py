@@ -59,9 +59,9 @@ class WeakFormProblem(Problem):
     test functions, the coefficients, x, y, z, the vector X, the outward normal n, numbers and functions of them; every
     term holds a test function once and ends with a measure, ``dx`` for the domain, ``ds`` for its boundary,
     ``ds('left')`` for a side. ``definitions`` are names for parts of it. A coefficient is a field, or a list of one per
-    component of a vector; those in ``cellwise`` have one value in each cell. Fluxes and exchange through sides are
-    terms of the form; ``boundary`` says where unknowns are given. ``degree`` of the quadrature is estimated where it is
-    not set. Whether the form is linear is found from it; Newton's iteration solves what is not.
+    component of a vector; those that jump, and those in ``cellwise``, have one value in each cell. Fluxes and exchange
+    through sides are terms of the form; ``boundary`` says where unknowns are given. ``degree`` of the quadrature is
+    estimated where it is not set. Whether the form is linear is found from it; Newton's iteration solves what is not.
     Input: the coefficients and data on sides, those that are random. Output: one channel for each component of each
     unknown. Order 2 of P1 elements, 3 of P2, for smooth solutions.
     """
@@ -109,7 +109,8 @@ class WeakFormProblem(Problem):
     def _where(self, name: str) -> str:
         if all(isinstance(value, Scalar) for value in self.coefficients[name]):
             return "constant"
-        return "cells" if name in self.cellwise else "nodes"
+        jumps = any(value.jumps for value in self.coefficients[name])
+        return "cells" if jumps or name in self.cellwise else "nodes"
 
     @model_validator(mode="after")
     def _reads(self) -> WeakFormProblem:

@@ -125,6 +125,10 @@ class OwnArray(Field):
     def _range(self, split: str) -> tuple[int, int]:
         return (0, self._array.facts.shape[0]) if self.rows is None else self.rows[split]
 
+    @property
+    def jumps(self) -> bool:
+        return self.interpolate in (None, "nearest")
+
     def realise(self, draw: Draw) -> Function:
         number = self.row_of(draw.split, draw.sample)
 

@@ -85,8 +85,14 @@ class Expression(Field):
 
     @property
     def is_smooth(self) -> bool:
-        kinks = ("abs", "sign", "min", "max")
-        return not any(isinstance(node, ast.Name) and node.id in kinks for node in ast.walk(self._tree))
+        return not self._calls({"abs", "sign", "min", "max"})
+
+    @property
+    def jumps(self) -> bool:
+        return self._calls({"sign"})
+
+    def _calls(self, functions: set[str]) -> bool:
+        return any(isinstance(node, ast.Name) and node.id in functions for node in ast.walk(self._tree))
 
     def realise(self, draw: Draw) -> Function:
         drawn = Scalars.drawn(self.where, draw)

@@ -30,6 +30,10 @@ class Threshold(Field):
     def in_time(self) -> bool:
         return self.of.in_time
 
+    @property
+    def jumps(self) -> bool:
+        return True
+
     def realise(self, draw: Draw) -> Function:
         return self.of.realise(draw.at("of")).map(lambda level: np.where(level >= self.at, self.high, self.low))
 

@@ -35,6 +35,10 @@ class Tiles(Field):
             raise refuse(("values",), f"needs lo <= hi, got {list(self.values)}", None)
         return self
 
+    @property
+    def jumps(self) -> bool:
+        return True
+
     def realise(self, draw: Draw) -> Function:
         low, high = self.values
 

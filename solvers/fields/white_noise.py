@@ -44,6 +44,10 @@ class WhiteNoise(Field):
     between: Literal["constant", "linear"] = "constant"
     smooth: ClassVar[bool] = False
 
+    @property
+    def jumps(self) -> bool:
+        return self.between == "constant"
+
     def _shape(self, dimension: int) -> tuple[int, ...]:
         return self.resolution if isinstance(self.resolution, tuple) else (self.resolution,) * dimension
 

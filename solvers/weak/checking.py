@@ -101,7 +101,7 @@ class Checker:
         if name in AXES[:d]:
             return Kind(degree=1)
         if name in ("X", "n"):
-            return Kind((d,), degree=1 if name == "X" else 0)
+            return Kind((d,), degree=1 if name == "X" else 0, normal=name == "n")
         if name == "pi":
             return Kind(number=3.141592653589793)
         if name in MEASURES:
@@ -154,6 +154,8 @@ class Checker:
             raise Refused(f"integrates {_told(kind.shape)}, and only numbers can be", measure.at)
         if measure.word == "dS":
             raise Refused("has dS, an integral over inner facets, which is not possible yet", measure.at)
+        if measure.word == "dx" and kind.normal:
+            raise Refused("integrates the normal n over the domain, and only sides have one", measure.at)
         if measure.kind == "call":
             if measure.word != "ds" or len(measure.parts) != 1 or measure.parts[0].kind != "text":
                 raise Refused("may name a side in ds('side') only", measure.at)

@@ -4,7 +4,7 @@
 
 The description becomes UFL (Alnæs et al. 2014), node by node from tables; FFCx (Kirby and Logg 2006) makes C of it and
 of its derivative, and a C compiler machine code, to which every warning is an error. FOLDER then holds ``form.so`` and
-``form.json``: which coefficients and constants each form has.
+``form.json``: which coefficients and constants each form has, and the hash of the former.
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ import resource
 import shlex
 import subprocess
 import sys
+from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
@@ -172,7 +173,8 @@ def main(folder: Path, compiler: str) -> None:
     found = subprocess.run(command, capture_output=True, text=True, check=False)
     if found.returncode:
         raise SystemExit("the C compiler refuses it: " + " ".join(found.stderr.split())[:600])
-    (folder / "form.json").write_text(json.dumps(told), encoding="utf-8")
+    known = {"forms": told, "sha256": sha256(made.read_bytes()).hexdigest()}
+    (folder / "form.json").write_text(json.dumps(known), encoding="utf-8")
 
 
 if __name__ == "__main__":

@@ -11,6 +11,7 @@ import json
 import os
 import shlex
 import shutil
+import signal
 import subprocess
 import sys
 import tempfile
@@ -29,6 +30,7 @@ from pdemill.solvers.machine import machine
 CPU_SECONDS, WALL_SECONDS, MEMORY_BYTES = 60, 180.0, 3 << 30
 """Limits of the child that compiles a form."""
 PAUSE = 0.05
+LIBRARY, TOLD = "form.so", "form.json"
 COMPILERS = ("cc", "gcc", "clang")
 NO_COMPILER = (
     "weak forms are compiled by a C compiler, and there is none on this machine: install gcc or clang "
@@ -53,7 +55,10 @@ def compiled_form(description: str) -> CompiledForm:
 @cache
 def _loaded(description: str) -> CompiledForm:
     compiler = _compiler()
-    parts = {"form": description, "with": _versions(), "machine": machine(), "code": _code(), "compiler": compiler}
+    parts = {
+        "form": description, "with": _versions(), "machine": machine(), "code": _code(), "compiler": compiler,
+        "version": _version_of(compiler),
+    }  # fmt: skip
     key = sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()
     place = _place()
     if place is None:
@@ -61,9 +66,18 @@ def _loaded(description: str) -> CompiledForm:
             _compile(description, Path(made), compiler)
             return CompiledForm(Path(made))
     folder = place / key[:2] / key
-    if not (folder / "form.json").is_file():
+    if not _is_whole(folder):
         _make(description, folder, compiler)
     return CompiledForm(folder)
+
+
+def _is_whole(folder: Path) -> bool:
+    """Whether a form is there, and its library as it was made: code that was cut short would end the process."""
+    try:
+        told = json.loads((folder / TOLD).read_text(encoding="utf-8"))
+        return bool(told["sha256"] == sha256((folder / LIBRARY).read_bytes()).hexdigest())
+    except (OSError, ValueError, KeyError, TypeError):
+        return False
 
 
 def _make(description: str, folder: Path, compiler: str) -> None:
@@ -73,12 +87,13 @@ def _make(description: str, folder: Path, compiler: str) -> None:
     try:
         while not lock.take():
             time.sleep(PAUSE)
-        if (folder / "form.json").is_file():
+        if _is_whole(folder):
             return
-        shutil.rmtree(folder, ignore_errors=True)
-        with tempfile.TemporaryDirectory(prefix="new-", dir=folder.parent) as made:
-            _compile(description, Path(made) / "form", compiler)
-            (Path(made) / "form").rename(folder)
+        made = folder.with_name(f"{folder.name}.new")  # what somebody left who was killed goes with it
+        for there in (folder, made):
+            shutil.rmtree(there, ignore_errors=True)
+        _compile(description, made, compiler)
+        made.rename(folder)
     finally:
         lock.release()
 
@@ -95,6 +110,10 @@ def _compile(description: str, folder: Path, compiler: str) -> None:
         )  # fmt: skip
     except subprocess.TimeoutExpired:
         raise FormError(f"the form takes more than {WALL_SECONDS:g} s to compile: make it smaller") from None
+    if found.returncode == -signal.SIGKILL:
+        raise FormError(
+            "the process that compiles the form was killed, as machines do that run out of memory: try again"
+        )
     if found.returncode < 0:
         raise FormError(
             f"the form takes more than {CPU_SECONDS} s of CPU time or {MEMORY_BYTES >> 30} GiB of memory to compile: "
@@ -143,6 +162,13 @@ def _versions() -> dict[str, str]:
     return found
 
 
+@cache
+def _version_of(compiler: str) -> str:
+    """What a compiler says of itself."""
+    command = [*shlex.split(compiler), "--version"]
+    return subprocess.run(command, capture_output=True, text=True, check=False, timeout=WALL_SECONDS).stdout
+
+
 def _code() -> str:
     """What turns a description into machine code, by content."""
     here = Path(__file__).parent
@@ -155,8 +181,8 @@ class CompiledForm:
 
     def __init__(self, folder: Path) -> None:
         try:
-            told = json.loads((folder / "form.json").read_text(encoding="utf-8"))
-            self._library: Any = ctypes.CDLL(str(folder / "form.so"))
+            told = json.loads((folder / TOLD).read_text(encoding="utf-8"))["forms"]
+            self._library: Any = ctypes.CDLL(str(folder / LIBRARY))
         except (OSError, ValueError) as error:
             raise FormError(f"a compiled form cannot be loaded: {error}; remove {folder}") from None
         self.constants = [tuple(form["constants"]) for form in told]

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pdemill.points import Array, CloudPoints
-from pdemill.solvers.instance import Instance
+from pdemill.solvers.instance import Instance, InvalidSample
 from pdemill.solvers.operators.discretisation import Discretisation
 from pdemill.solvers.operators.equation import DiscreteEquation
 from pdemill.solvers.operators.norms import two_norm, varying
@@ -20,6 +20,7 @@ from pdemill.solvers.weak.compiling import compiled_form
 from pdemill.solvers.weak.equation import LinearForm, NonlinearForm
 from pdemill.solvers.weak.form import WeakForm
 from pdemill.solvers.weak.mesh import SimplexMesh
+from pdemill.solvers.weak.ranges import extremes
 from pdemill.spec.field import Function
 from pdemill.spec.properties import Properties
 
@@ -114,8 +115,23 @@ class WeakElements(Discretisation):
                 values[one.name] = np.array([float(part) for part in parts])
                 continue
             whole = [np.broadcast_to(part, points.shape) for part in parts]
+            if one.where == "nodes" and one.order == 2:
+                for part in whole:
+                    self._keeps_its_sign(one.name, part)
             values[one.name] = np.stack(whole, axis=1)
         return Packed(values)
+
+    def _keeps_its_sign(self, name: str, nodal: Array) -> None:
+        """Raise InvalidSample where a coefficient has one sign at all nodes and the other somewhere between them."""
+        sign = 1.0 if nodal.min() > 0.0 else -1.0
+        if (sign * nodal).min() <= 0.0:
+            return
+        least, _ = extremes(sign * nodal, self.mesh.cell_nodes(2), self.mesh.dimension)
+        if least <= 0.0:
+            raise InvalidSample(
+                f"{name} has one sign at all nodes, and reaches {sign * least:.3g} between them, as P2 elements "
+                f"interpolate it: name it in 'cellwise', or make the mesh finer"
+            )
 
     def given(self, instance: Instance) -> Array:
         """All values of a sample, 0 where they are not given."""

@@ -75,7 +75,10 @@ class WeakForm:
             shape = (known.components,) if known.components else ()
             self._free(kinds, known.name, ("coefficients", known.name))
             degree = known.order if known.where == "nodes" else 0
-            kinds[known.name] = Kind(shape, degree=degree, free=frozenset({known.name}))
+            mine = frozenset({known.name})
+            kinds[known.name] = Kind(
+                shape, degree=degree, free=mine, steps=mine if known.where == "cells" else mine - mine
+            )
         return Names(self.dimension, self.sides, kinds, {one.test: one.name for one in self.unknowns})
 
     @staticmethod

@@ -16,7 +16,9 @@ class Kind:
     """``shape`` of the value; ``trial`` and ``test``: degrees in the unknowns and in the test functions; ``degree`` in
     x, by estimate; ``size``: operations, those of definitions counted where they are used; ``free`` and ``bound``: the
     coefficients beside no unknown, and beside one; ``used``: the unknowns in it; ``number``: its value, where it is
-    made of numbers alone; ``truth``: whether it is a condition."""
+    made of numbers alone; ``truth``: whether it is a condition; ``steps``: the coefficients in it that jump from cell
+    to cell; ``derived``: how often an unknown, a test or a coefficient in it is differentiated; ``normal``: whether
+    it holds the normal of a side."""
 
     shape: Shape = ()
     trial: int = 0
@@ -29,6 +31,9 @@ class Kind:
     tests: frozenset[str] = frozenset()
     number: float | None = None
     truth: bool = False
+    steps: frozenset[str] = frozenset()
+    derived: int = 0
+    normal: bool = False
 
     @property
     def constant(self) -> bool:
@@ -45,6 +50,8 @@ def _joined(one: Kind, other: Kind, shape: Shape, trial: int, test: int, degree:
     return Kind(
         shape, min(trial, NONLINEAR), min(test, NONLINEAR), min(degree, HUGE), one.size + other.size + 1,
         one.free | other.free, one.bound | other.bound, one.used | other.used, one.tests | other.tests,
+        steps=one.steps | other.steps, derived=max(one.derived, other.derived),
+        normal=one.normal or other.normal,
     )  # fmt: skip
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import replace
 
-from pdemill.solvers.weak.kinds import NONLINEAR, Kind, function, plus, times
+from pdemill.solvers.weak.kinds import NONLINEAR, Kind, Shape, function, plus, times
 from pdemill.solvers.weak.reading import Node, Refused
 
 SMOOTH = ("exp", "ln", "sqrt", "sin", "cos", "tan", "tanh", "sinh", "cosh", "atan", "abs", "sign")
@@ -30,11 +30,22 @@ def _smooth(node: Node, d: int, kinds: list[Kind]) -> Kind:
     return function(a, a.degree if node.word in ("abs", "sign") else a.degree + 2)
 
 
+def _differentiated(node: Node, a: Kind, shape: Shape) -> Kind:
+    """The kind of a derivative in space, which is taken cell by cell: refused where it is not all of it."""
+    if a.steps:
+        name = min(a.steps)
+        raise _refused(node, f"{name}, which has one value in each cell and no derivative: integrate by parts")
+    if a.derived:
+        raise _refused(node, "a derivative, and second ones jump between elements: integrate by parts")
+    among = not a.constant or bool(a.free | a.bound)
+    return replace(a.shaped(shape, max(0, a.degree - 1)), derived=int(among))
+
+
 def _gradient(node: Node, d: int, kinds: list[Kind]) -> Kind:
     (a,) = kinds
     if len(a.shape) > 1:
         raise _refused(node, "a matrix")
-    return a.shaped((*a.shape, d) if node.word == "grad" else (d, *a.shape), max(0, a.degree - 1))
+    return _differentiated(node, a, (*a.shape, d) if node.word == "grad" else (d, *a.shape))
 
 
 def _divergence(node: Node, d: int, kinds: list[Kind]) -> Kind:
@@ -42,15 +53,15 @@ def _divergence(node: Node, d: int, kinds: list[Kind]) -> Kind:
     axis = -1 if node.word == "div" else 0
     if not a.shape or a.shape[axis] != d:
         raise _refused(node, f"what is no vector or matrix of {d} along the axis")
-    return a.shaped(a.shape[:-1] if node.word == "div" else a.shape[1:], max(0, a.degree - 1))
+    return _differentiated(node, a, a.shape[:-1] if node.word == "div" else a.shape[1:])
 
 
 def _curl(node: Node, d: int, kinds: list[Kind]) -> Kind:
     (a,) = kinds
     if a.shape == (d,):
-        return a.shaped((3,) if d == 3 else (), max(0, a.degree - 1))
+        return _differentiated(node, a, (3,) if d == 3 else ())
     if not a.shape and d == 2:
-        return a.shaped((2,), max(0, a.degree - 1))
+        return _differentiated(node, a, (2,))
     raise _refused(node, f"what is no vector of {d}")
 
 

@@ -53,4 +53,7 @@ HOSTILE: tuple[tuple[str, str], ...] = (
     ("u*dx", "a term without a test function"),
     ("u*v*v*dx", "not linear in the tests"),
     ("u**v*dx", "raises to an unknown"),
+    ("n[0]*u*v*dx", "the normal n over the domain"),
+    ("div(grad(u))*v*dx", "second ones jump"),
+    ("u*div(grad(v))*dx", "second ones jump"),
 )  # fmt: skip

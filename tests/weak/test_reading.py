@@ -120,6 +120,17 @@ def test_channels_of_one_name_are_refused(change: dict[str, object], why: str) -
         ({"boundary": {"default": {"w": {"dirichlet": 0.0}}}}, r"boundary\.default\.w: no such unknown"),
         ({"boundary": {"inlet": "natural", "default": "natural"}}, r"boundary\.inlet: no such side"),
         ({"compatibility": "project"}, r"problem\.compatibility: means nothing"),
+        (
+            {
+                "coefficients": {"k": {"field": "threshold", "low": 1, "high": 9, "of": {"field": "gaussian"}}},
+                "form": "inner(grad(u), grad(v))*dx - dot(grad(k), grad(v))*dx",
+            },
+            r"problem\.form: at character .*calls grad with k, which has one value in each cell",
+        ),
+        (
+            {"coefficients": {"k": {"field": "gaussian"}}, "form": "inner(grad(u), grad(v))*dx - div(grad(k))*v*dx"},
+            r"problem\.form: at character .*calls div with a derivative, and second ones jump",
+        ),
         ({"degree": 21}, r"problem\.degree"),
         ({"resolution": [8]}, r"problem\.resolution"),
         ({"discretiser": "box"}, r"problem\.discretiser|problem\.family"),

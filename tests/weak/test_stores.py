@@ -74,7 +74,7 @@ def test_many_threads_and_processes_compile_a_form_once(tmp_path: Path, monkeypa
     for thread in threads:
         thread.join()
     assert len(list(tmp_path.glob("forms/*/*/form.so"))) == 1
-    assert not list(tmp_path.glob("forms/*/new-*"))
+    assert not list(tmp_path.glob("forms/*/*.new"))
     compiling._loaded.cache_clear()
 
 
@@ -92,11 +92,16 @@ def test_the_compiler_may_have_options_and_what_lies_in_the_working_folder_is_no
     monkeypatch.setenv("CC", "cc -g0")
     compiling._loaded.cache_clear()
     compiled_form(form)
-    (told,) = tmp_path.glob("forms/*/*/form.json")
-    told.write_text("", encoding="utf-8")
-    compiling._loaded.cache_clear()
-    with pytest.raises(compiling.FormError, match="cannot be loaded"):
+    for name, cut in (("form.json", 0), ("form.so", 5000)):  # made anew: half a library would end the process
+        (damaged,) = tmp_path.glob(f"forms/*/*/{name}")
+        whole = damaged.read_bytes()
+        (damaged.parent.with_name(f"{damaged.parent.name}.new") / "left").mkdir(parents=True)
+        damaged.unlink()
+        damaged.write_bytes(whole[:cut])
+        compiling._loaded.cache_clear()
         compiled_form(form)
+        assert len(damaged.read_bytes()) == len(whole)
+        assert not list(tmp_path.glob("forms/*/*.new"))
     monkeypatch.setenv("CC", "no-such-compiler -O2")
     compiling._loaded.cache_clear()
     with pytest.raises(MissingExtra, match="CC is 'no-such-compiler -O2', which is not there"):
