@@ -279,6 +279,7 @@ class WeakForms(WholeFields):
     def open(cls, spec: Spec, stored: Mapping[str, NDArray[Any]] | None, chosen: Method | None) -> FieldJob:
         """The job; raises SpecError where the form does not compile, or leaves something open."""
         from pdemill.solvers.weak.compiling import FormError  # late: as above
+        from pdemill.solvers.weak.elements import balanced
         from pdemill.solvers.weak.rank import Undetermined, check_rank
 
         assert isinstance(spec.problem, FormPlace)
@@ -289,7 +290,8 @@ class WeakForms(WholeFields):
                     [Fault(("problem", "resolution"), "has no node whose value is not given: make it finer")]
                 )
             first = job.instance(next(iter(spec.splits)), 0)
-            check_rank(spec.problem.coarse(), first, spec.problem.channels)
+            job.discretisation = balanced(job.discretisation, first)
+            check_rank(balanced(spec.problem.coarse(), first), first, spec.problem.channels)
         except FormError as fault:
             raise SpecError([Fault(("problem", "form"), str(fault))]) from None
         except Undetermined as fault:

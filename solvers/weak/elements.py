@@ -13,14 +13,15 @@ from pdemill.points import Array, CloudPoints
 from pdemill.solvers.instance import Instance, InvalidSample
 from pdemill.solvers.operators.discretisation import Discretisation
 from pdemill.solvers.operators.equation import DiscreteEquation
-from pdemill.solvers.operators.norms import two_norm, varying
 from pdemill.solvers.operators.system import Pattern
-from pdemill.solvers.weak.assembly import Assembler, Packed
+from pdemill.solvers.weak.assembly import Assembler, Numbering, Packed
 from pdemill.solvers.weak.compiling import compiled_form
 from pdemill.solvers.weak.equation import LinearForm, NonlinearForm
 from pdemill.solvers.weak.form import WeakForm
 from pdemill.solvers.weak.mesh import SimplexMesh
 from pdemill.solvers.weak.ranges import extremes
+from pdemill.solvers.weak.units import Units
+from pdemill.solvers.weak.unknowns import Unknowns
 from pdemill.spec.field import Function
 from pdemill.spec.properties import Properties
 
@@ -39,7 +40,9 @@ class WeakElements(Discretisation):
 
     axes = ("node",)
 
-    def __init__(self, form: WeakForm, mesh: SimplexMesh, given: Given, properties: Properties) -> None:
+    def __init__(
+        self, form: WeakForm, mesh: SimplexMesh, given: Given, properties: Properties, units: Units | None = None
+    ) -> None:  # fmt: skip
         self.form, self.mesh, self._given_by, self.properties = form, mesh, given, properties
         self.degree = max(one.order for one in form.unknowns)
         self.order = min(one.order for one in form.unknowns) + 1
@@ -52,19 +55,18 @@ class WeakElements(Discretisation):
         for number, side in enumerate(mesh.side_names):
             self._side_nodes[side] = mesh.side_nodes(number, self.degree)
             self.side_points[side] = self._cloud(self._nodes[self._side_nodes[side]])
-        compiled = compiled_form(form.described())
-        assembler = Assembler(form, compiled, mesh, np.empty(0, dtype=np.intp))
-        self.numbering = assembler.numbering
+        self._compiled = compiled_form(form.described())
+        self.numbering = Numbering(form, mesh)
         held = np.zeros(self.numbering.size, dtype=bool)
         for side, parts in given.items():
             for channel, _ in parts:
                 held[self._on_side(side, channel)[0]] = True
-        self._free = np.flatnonzero(~held)
-        self.assembler = Assembler(form, compiled, mesh, self._free)
+        self.unknowns = Unknowns(form, self.numbering, held, units)
+        self.channels, self._free = self.unknowns.channels, self.unknowns.free
+        self.assembler = Assembler(form, self._compiled, mesh, self.numbering, self.unknowns.number)
         pattern, _ = self.assembler.inner
         self.pattern = Pattern(pattern.indptr, pattern.indices)
-        places = [np.searchsorted(self._free, [c.start, c.stop]).tolist() for c in self.numbering.channels]
-        self.channels = tuple(slice(*place) for place in places if place[1] > place[0])
+        self.parts = parts_of(form)
         self.kept: dict[Any, Any] = {}
         """What samples share: the matrix of a form whose derivative is that of all."""
 
@@ -87,17 +89,18 @@ class WeakElements(Discretisation):
         return np.concatenate([share[: c.stop - c.start] for c in self.numbering.channels])[self._free]
 
     def variation(self, unknowns: Array) -> float:
-        """The 2-norm of what varies in the unknowns: of that one, vectors as a whole, in which it is least."""
-        parts, found = iter(self.numbering.channels), []
-        for one in self.form.unknowns:
-            channels = [next(parts) for _ in range(max(1, one.components))]
-            begin, end = np.searchsorted(self._free, [channels[0].start, channels[-1].stop])
-            places = [np.searchsorted(self._free[begin:end], [c.start, c.stop]) for c in channels]
-            whole = unknowns[begin:end]
-            entries = [whole[a:b] for a, b in places if b > a]
-            varies = float(np.linalg.norm([two_norm(entry - entry.mean()) for entry in entries])) if entries else 0.0
-            found.append(varying(varies, two_norm(whole)))
-        return min((size for size in found if size > 0.0), default=0.0)
+        return self.unknowns.variation(unknowns)
+
+    def relative(self, error: Array, unknowns: Array) -> float:
+        return self.unknowns.relative(error, unknowns)
+
+    def residual(self, packed: Packed, whole: Array) -> Array:
+        """R(u; v) of all values, with the test functions of the unknowns."""
+        return self.unknowns.tested(self.assembler.residual(packed, whole))
+
+    def derivative(self, packed: Packed, whole: Array) -> Array:
+        """The values of its derivative on the pattern."""
+        return self.unknowns.scale(self.assembler.derivative(packed, whole), self.pattern)
 
     def equation(self, instance: Instance) -> DiscreteEquation:
         packed, given = self.packed(instance), self.given(instance)
@@ -146,9 +149,7 @@ class WeakElements(Discretisation):
 
     def completed(self, unknowns: Array, given: Array) -> Array:
         """All values, from the unknowns and the given ones."""
-        whole = given.copy()
-        whole[self._free] = unknowns
-        return whole
+        return self.unknowns.completed(unknowns, given)
 
     def to_fields(self, unknowns: Array, instance: Instance) -> Array:
         whole = self.completed(unknowns, self.given(instance))
@@ -166,16 +167,46 @@ class WeakElements(Discretisation):
 
     def from_fields(self, fields: Array) -> Array:
         parts = [field[: c.stop - c.start] for field, c in zip(fields, self.numbering.channels, strict=True)]
-        return np.asarray(np.concatenate(parts)[self._free])
+        return self.unknowns.among(np.concatenate(parts))
 
     def spread(self, side: str, data: Function) -> Array:
         return np.broadcast_to(data(self.points), self.points.shape)
 
     def refined(self) -> WeakElements:
-        return WeakElements(self.form, self.mesh.refined(), self._given_by, self.properties)
+        units = self.unknowns.units
+        return WeakElements(self.form, self.mesh.refined(), self._given_by, self.properties, units)
+
+    def in_units(self, units: Units) -> WeakElements:
+        """The same with other units of unknowns."""
+        return WeakElements(self.form, self.mesh, self._given_by, self.properties, units)
 
     def restrict(self, fine: Array) -> Array:
         return fine[: len(self._nodes)]
 
     def arrays(self) -> Mapping[str, tuple[tuple[str, ...], NDArray[np.float64] | NDArray[np.int32]]]:
         return self.mesh.arrays(self.degree)
+
+
+def parts_of(form: WeakForm) -> tuple[slice, ...]:
+    """The channels of each unknown."""
+    found, begin = [], 0
+    for one in form.unknowns:
+        end = begin + max(1, one.components)
+        found.append(slice(begin, end))
+        begin = end
+    return tuple(found)
+
+
+def balanced(grid: Discretisation, instance: Instance) -> WeakElements:
+    """A discretisation with units in which the blocks of the derivative of a sample, at its start, are of one size."""
+    assert isinstance(grid, WeakElements)
+    unknowns = grid.unknowns
+    if len(unknowns.kinds) == 1:
+        return grid
+    try:
+        packed, given = grid.packed(instance), grid.given(instance)
+    except InvalidSample:
+        return grid
+    with np.errstate(all="ignore"):
+        units = unknowns.balanced(grid.assembler.derivative(packed, given), grid.pattern)
+    return grid if units.plain else grid.in_units(units)
