@@ -19,8 +19,9 @@ from pdemill.solvers.place import WholeFieldPlace
 from pdemill.spec.discretiser import Takes
 from pdemill.spec.domain import BOX_SIDES, Box, Polygon, choose_domain, signed_area
 from pdemill.spec.method import LinearMethod, Method
-from pdemill.spec.model import as_tuple, refusal, refuse
+from pdemill.spec.model import Model, as_tuple, refusal, refuse
 from pdemill.spec.problem import Problem
+from pdemill.spec.simplices import MeshDomain
 from pdemill.spec.unknowns import ScalarUnknown, VectorUnknown
 
 if TYPE_CHECKING:
@@ -43,25 +44,37 @@ PREVIEW_NODES = 3000
 Cells = Annotated[tuple[Annotated[int, Field(ge=1)], ...], Field(min_length=2, max_length=3)]
 
 
+class Refinements(Model):
+    """``refine``: how often every cell of a given mesh is cut into 4 triangles or 8 tetrahedra."""
+
+    refine: Annotated[int, Field(ge=0, le=4)]
+
+
 def _resolution(value: Any) -> Any:
-    if isinstance(value, Mapping | MeshSize):
+    if isinstance(value, MeshSize | Refinements):
         return value
+    if isinstance(value, Mapping):
+        return (Refinements if "refine" in value else MeshSize).model_validate(value)
     if not isinstance(value, list | tuple):
         raise refusal("should be {h: 0.05}, the longest edge, or the cells of a box per axis, such as [32, 32]")
     return as_tuple(value)
 
 
 class FormPlace(WholeFieldPlace):
-    """A polygon with holes, or a box of two or three axes, in triangles or tetrahedra, the same in all samples.
-    ``resolution`` is ``{h: 0.05}``, the longest edge, or, on boxes, the cells per axis, each of which is cut into 2
-    triangles or 6 tetrahedra."""
+    """A polygon with holes, a box of two or three axes, or a given mesh, in triangles or tetrahedra, the same in all
+    samples. ``resolution`` is ``{h: 0.05}``, the longest edge, or, on boxes, the cells per axis, each of which is cut
+    into 2 triangles or 6 tetrahedra; of a given mesh ``{refine: 0}``, how often its cells are cut."""
 
-    resolution: Annotated[MeshSize | Cells, BeforeValidator(_resolution)]
-    domain: Annotated[Polygon | Box, BeforeValidator(lambda value: choose_domain(value, Box, Polygon))] = Box()
+    resolution: Annotated[MeshSize | Refinements | Cells, BeforeValidator(_resolution)]
+    domain: Annotated[
+        Polygon | Box | MeshDomain, BeforeValidator(lambda value: choose_domain(value, Box, Polygon, MeshDomain))
+    ] = Box()
     systems: ClassVar[float] = 6.0
 
     @property
     def dimension(self) -> int:
+        if isinstance(self.domain, MeshDomain):
+            return self.domain.axes
         if isinstance(self.resolution, tuple):
             return len(self.resolution)
         return len(self.domain.lengths) if isinstance(self.domain, Box) and self.domain.lengths else 2
@@ -76,8 +89,9 @@ class FormPlace(WholeFieldPlace):
         """The cells of a box along each axis; None where a mesher is asked."""
         if isinstance(self.resolution, tuple):
             return self.resolution
-        if isinstance(self.domain, Polygon) or self.dimension == 2:
+        if not isinstance(self.domain, Box) or self.dimension == 2:
             return None
+        assert isinstance(self.resolution, MeshSize)
         longest = self.resolution.h / sqrt(self.dimension)
         return tuple(max(1, ceil(length / longest)) for length in self._lengths)
 
@@ -91,7 +105,7 @@ class FormPlace(WholeFieldPlace):
 
     @property
     def sides(self) -> tuple[str, ...]:
-        if isinstance(self.domain, Polygon):
+        if not isinstance(self.domain, Box):
             return self.domain.side_names()
         return tuple(name for pair in BOX_SIDES[: self.dimension] for name in pair)
 
@@ -99,12 +113,16 @@ class FormPlace(WholeFieldPlace):
     def volume(self) -> float:
         if isinstance(self.domain, Box):
             return prod(self._lengths)
+        if isinstance(self.domain, MeshDomain):
+            return self.domain.volume
         return abs(signed_area(self.domain.outline)) - sum(abs(signed_area(hole)) for hole in self.domain.holes)
 
     def measure(self, side: str) -> float:
         if isinstance(self.domain, Box):
             axis = next(axis for axis, pair in enumerate(BOX_SIDES) if side in pair)
             return self.volume / self._lengths[axis]
+        if isinstance(self.domain, MeshDomain):
+            return self.domain.measure(side)
         loops = [(self.domain.outline, self.domain.edge_names())]
         loops += [(hole, (f"hole{j}",) * len(hole)) for j, hole in enumerate(self.domain.holes)]
         return sum(
@@ -120,6 +138,9 @@ class FormPlace(WholeFieldPlace):
         order = max(one.order for one in self._form.unknowns)
         if self._shape is not None:
             nodes = prod(order * n + 1 for n in self._shape)
+        elif isinstance(self.domain, MeshDomain):
+            assert isinstance(self.resolution, Refinements)
+            nodes = len(self.domain.points) * (2**self.dimension) ** (self.resolution.refine + order - 1)
         else:
             assert isinstance(self.resolution, MeshSize)
             nodes = int(min(NODES_PER_AREA * order**2 * self.volume / self.resolution.h / self.resolution.h, 1e18))
@@ -132,7 +153,7 @@ class FormPlace(WholeFieldPlace):
         return form
 
     def resolved(self) -> dict[str, Any]:
-        if isinstance(self.domain, Polygon):
+        if not isinstance(self.domain, Box):
             return super().resolved()
         return super().resolved() | {"domain": {"shape": "box", "lengths": list(self._lengths)}}
 
@@ -143,6 +164,11 @@ class FormPlace(WholeFieldPlace):
 
         if self._shape is not None:
             return box_mesh(self._shape, self._lengths)
+        if isinstance(self.resolution, Refinements):
+            mesh = self._given_mesh()
+            for _ in range(self.resolution.refine):
+                mesh = mesh.refined()
+            return mesh
         assert isinstance(self.resolution, MeshSize)
         made = triangulate(self._polygon, self.resolution.h)
         if isinstance(self.domain, Polygon):
@@ -152,6 +178,13 @@ class FormPlace(WholeFieldPlace):
         for old, new in enumerate(number):
             sides[made.sides == old] = new
         return SimplexMesh(made.points, made.cells, made.facets, sides, self.sides)
+
+    def _given_mesh(self) -> SimplexMesh:
+        from pdemill.solvers.weak.mesh import SimplexMesh  # late: as above
+
+        assert isinstance(self.domain, MeshDomain)
+        points, cells, facets, sides = self.domain.arrays()
+        return SimplexMesh(points, cells, facets, sides, self.sides)
 
     def discretise(self, stored: Mapping[str, NDArray[Any]] | None = None) -> WeakElements:
         from pdemill.solvers.weak.elements import WeakElements  # late: a spec must load no solver
@@ -173,6 +206,8 @@ class FormPlace(WholeFieldPlace):
 
         if isinstance(self.domain, Box):
             mesh = box_mesh((COARSE,) * self.dimension, self._lengths)
+        elif isinstance(self.domain, MeshDomain):
+            mesh = self._given_mesh()
         else:
             made = triangulate(self.domain, max(self.domain.bounding_box()[1]))
             mesh = SimplexMesh(made.points, made.cells, made.facets, made.sides, self.sides)
@@ -196,6 +231,8 @@ class FormPlace(WholeFieldPlace):
     def check_domain(self) -> None:
         if isinstance(self.domain, Polygon) and isinstance(self.resolution, tuple):
             raise refuse(("resolution",), "counts the cells of a box: give a polygon {h: 0.05}, its longest edge", None)
+        if isinstance(self.domain, MeshDomain) != isinstance(self.resolution, Refinements):
+            raise refuse(("resolution",), "{refine: 0} is for a domain that is given as a mesh, and nothing else", None)
         if isinstance(self.domain, Box) and self.domain.lengths is not None:
             if len(self.domain.lengths) not in (2, 3):
                 raise refuse(("domain", "lengths"), "needs two or three entries", self.domain.lengths)
@@ -205,7 +242,7 @@ class FormPlace(WholeFieldPlace):
         if self.size > MAX_VALUES:
             path = ("resolution",) if isinstance(self.resolution, tuple) else ("resolution", "h")
             raise refuse(path, f"gives about {self.size:,} values, more than {MAX_VALUES:,}", None)
-        if isinstance(self.resolution, MeshSize):
+        if isinstance(self.resolution, MeshSize) and not isinstance(self.domain, MeshDomain):
             extent = self._lengths if isinstance(self.domain, Box) else self.domain.bounding_box()[1]
             if self.resolution.h > min(extent):
                 told = " x ".join(f"{length:g}" for length in extent)
@@ -294,6 +331,8 @@ class WeakForms(WholeFields):
         if scale < 1.0:
             if isinstance(problem.resolution, tuple):
                 data["problem"]["resolution"] = [max(2, round(n * scale)) for n in problem.resolution]
+            elif isinstance(problem.resolution, Refinements):
+                data["problem"]["resolution"]["refine"] = 0
             else:
                 data["problem"]["resolution"]["h"] /= scale
         data["solver"] = {"method": "direct"}

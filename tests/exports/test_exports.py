@@ -184,14 +184,15 @@ def test_nothing_stays_behind_where_a_store_turns_out_damaged(darcy_store: Path,
     (PLATE, "pdebench", "this store has .*source.* and u"),
     (TENSOR, "pdebench", "nu is a scalar, and coefficient_x one entry of a tensor or a vector"),
     (PLATE, "netcdf", "hold trajectories on grids"),
-], ids=["line-pdebench", "line-well", "channels", "tensor", "steady-netcdf"])  # fmt: skip
+    (PLATE, "vtu", "hold meshes"),
+], ids=["line-pdebench", "line-well", "channels", "tensor", "steady-netcdf", "grid-vtu"])  # fmt: skip
 def test_what_a_format_cannot_hold_is_refused_with_the_reason(
     tmp_path: Path, problem: dict[str, Any], to: str, reason: str
 ) -> None:
     pdemill.generate({"problem": {"family": "poisson"} | problem, "samples": 1}, tmp_path / "store.zarr")
     with pytest.raises(ExportError, match=f"cannot be exported to {to}: .*{reason}"):
         pdemill.export(tmp_path / "store.zarr", tmp_path / "out", to=to)
-    with pytest.raises(ExportError, match="unknown format 'csv'; choose one of netcdf, pdebench, pt, well"):
+    with pytest.raises(ExportError, match="unknown format 'csv'; choose one of netcdf, pdebench, pt, vtu, well"):
         pdemill.export(tmp_path / "store.zarr", tmp_path / "out", to="csv")
 
 
@@ -251,3 +252,38 @@ def test_the_help_tells_what_every_format_is() -> None:
     told = " ".join(command("export", "-h").stdout.split())
     for name, made in formats.items():
         assert f"{name} {(made.__doc__ or '').splitlines()[0]}" in told
+
+
+@pytest.mark.needs("ffcx")
+def test_meshes_are_opened_by_paraview(tmp_path: Path) -> None:
+    """Read back by meshio: points, cells, channels by name, vectors as such; certificates beside."""
+    import meshio
+
+    problem: dict[str, Any] = {
+        "family": "weak_form", "resolution": [4, 3],
+        "unknowns": {"u": {"element": "P2", "shape": "vector", "test": "v"}, "p": {"element": "P1", "test": "q"}},
+        "coefficients": {"u_in": {"uniform": [1, 2]}},
+        "form": "inner(grad(u), grad(v))*dx - p*div(v)*dx - q*div(u)*dx - u_in*y*v[0]*dx",
+        "boundary": {"right": "natural", "default": {"u": {"dirichlet": [0.0, 0.0]}}},
+    }  # fmt: skip
+    store = tmp_path / "flow.zarr"
+    assert pdemill.generate({"problem": problem, "samples": 3, "store": {"shard": 2}}, store, workers=1).ok
+    made = pdemill.export(store, tmp_path / "out", to="vtu")
+    names = [str(path.relative_to(made.out)) for path in made.files]
+    assert names == [
+        *(f"weak_form_train/0000{i}.vtu" for i in range(3)), "weak_form_train.json", "weak_form_train.pvd"
+    ]  # fmt: skip
+    data = pdemill.open(store)
+    for number in range(3):
+        found = meshio.read(tmp_path / f"out/weak_form_train/0000{number}.vtu")
+        assert [block.type for block in found.cells] == ["triangle6"]
+        assert np.array_equal(found.cells[0].data, data.shared()["cells"])
+        assert np.array_equal(found.points[:, :2], data.shared()["points"])
+        assert np.array_equal(found.point_data["u"][:, :2].T, data[number]["y"][:2])
+        assert np.array_equal(found.point_data["p"], data[number]["y"][2])
+        assert np.array_equal(found.point_data["u_in"], data[number]["x"][0])
+    told = json.loads((tmp_path / "out/weak_form_train.json").read_text())
+    assert told["certificates"]["sample_id"] == [0, 1, 2]
+    assert told["pdemill"]["complete"]
+    again = pdemill.export(store, tmp_path / "again", to="vtu")
+    assert [path.read_bytes() for path in again.files] == [path.read_bytes() for path in made.files]
