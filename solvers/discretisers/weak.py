@@ -293,7 +293,7 @@ class WeakForms(WholeFields):
             job.discretisation = balanced(job.discretisation, first)
             check_rank(balanced(spec.problem.coarse(), first), first, spec.problem.channels)
         except FormError as fault:
-            raise SpecError([Fault(("problem", "form"), str(fault))]) from None
+            raise SpecError([Fault(("problem", *spec.problem.form_place), str(fault))]) from None  # type: ignore[attr-defined]
         except Undetermined as fault:
             raise SpecError([Fault(("problem", "boundary"), str(fault))]) from None
         return job
@@ -302,12 +302,15 @@ class WeakForms(WholeFields):
     def unlike(cls, problem: Problem, other: Problem) -> tuple[Path, str] | None:
         assert isinstance(problem, FormPlace)
         assert isinstance(other, FormPlace)
-        for one, there in zip(problem._form.coefficients, other._form.coefficients, strict=True):
-            if one != there:
-                told = (
-                    f"is {KINDS[there.where]} here and {KINDS[one.where]} in the problem of the spec: all splits have "
-                )
-                return ("coefficients", one.name), told + "the same form"
+        known = {one.drawn or one.name: one for one in other._form.coefficients}
+        for one in problem._form.coefficients:
+            there = known.get(one.drawn or one.name)
+            if there is not None and one.where != there.where:
+                told = f"is {KINDS[there.where]} here and {KINDS[one.where]} in the problem of the spec"
+                path: Path = problem.coefficient_place(one.name)  # type: ignore[attr-defined]
+                return path, f"{told}: all splits have the same form"
+        if problem._form.described() != other._form.described():
+            return ("boundary",), "gives another form than the problem of the spec: of sides only data can change"
         return None
 
     @classmethod
