@@ -17,7 +17,7 @@ from pdemill.solvers.operators.system import Pattern
 from pdemill.solvers.weak.assembly import Assembler, Numbering, Packed
 from pdemill.solvers.weak.compiling import compiled_form
 from pdemill.solvers.weak.equation import LinearForm, NonlinearForm
-from pdemill.solvers.weak.form import WeakForm
+from pdemill.solvers.weak.form import Reaction, WeakForm
 from pdemill.solvers.weak.mesh import SimplexMesh
 from pdemill.solvers.weak.ranges import extremes
 from pdemill.solvers.weak.units import Units
@@ -168,6 +168,20 @@ class WeakElements(Discretisation):
     def from_fields(self, fields: Array) -> Array:
         parts = [field[: c.stop - c.start] for field, c in zip(fields, self.numbering.channels, strict=True)]
         return self.unknowns.among(np.concatenate(parts))
+
+    def outputs(self, unknowns: Array, instance: Instance) -> tuple[Array, Array]:
+        if not self.form.outputs:
+            return super().outputs(unknowns, instance)
+        packed, whole = self.packed(instance), self.completed(unknowns, self.given(instance))
+        shares, texts = list[Array](), 0
+        for one in self.form.outputs.values():
+            if isinstance(one, Reaction):
+                places, _ = self._on_side(one.side, self.form.channels.index(one.channel))
+                shares.append(one.scale * self.assembler.residual(packed, whole)[places])
+            else:
+                shares.append(self.assembler.integral(texts, packed, whole))
+                texts += 1
+        return np.array([share.sum() for share in shares]), np.array([np.abs(share).sum() for share in shares])
 
     def spread(self, side: str, data: Function) -> Array:
         return np.broadcast_to(data(self.points), self.points.shape)
