@@ -196,6 +196,7 @@ class WeakFormProblem(Problem):
     @cached_property
     def properties(self) -> Properties:
         moving = any(v.is_random for name in self.weak_form.in_operator for v in self.coefficients[name])
+        moving = moving or any(scalar.is_random for _, scalar in self.measures())
         return Properties(False, False, self.weak_form.linear and not moving, self.dimension)
 
     @cached_property
