@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from functools import cached_property
 from math import ceil
 from typing import Annotated, Any, Literal, NamedTuple, cast
 
@@ -137,7 +136,12 @@ class Shapes(Model):
                 inner.append(Curve(np.array(centre), *found))
         return Drawn(None if rim is None else Curve(np.zeros(2), *rim), tuple(inner))
 
-    @cached_property
+    @property
+    def hole_names(self) -> tuple[str, ...]:
+        """The sides that are rims of holes."""
+        return tuple(f"hole{number}" for number in range(len(self.without)))
+
+    @property
     def median(self) -> Drawn:
         """The curves whose measures are all at their medians: those of the template."""
         return self.drawn(_median())
@@ -180,6 +184,9 @@ class _Round(Shapes):
     @property
     def of_curves(self) -> bool:
         return True
+
+    def side_names(self) -> tuple[str, ...]:
+        return ("boundary", *self.hole_names)
 
 
 class DiskOfShapes(_Round):

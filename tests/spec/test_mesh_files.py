@@ -70,7 +70,7 @@ def test_a_mesh_in_a_dictionary_or_a_setting_is_found_from_here(folder: Path, mo
         ({"file": "none.obj"}, "cannot be read"),
         ({"file": "spec.yaml"}, ".yaml is no mesh that can be read; use .obj or .stl"),
         ({"file": 7}, "should be the name of an OBJ or STL file"),
-        ({"file": "ball.obj", "blob": {}}, "stands for vertices and triangles: leave blob out"),
+        ({"file": "ball.obj", "blob": {}}, "stands for the mesh: leave blob out"),
     ],
 )
 def test_a_file_that_is_none_is_refused(folder: Path, domain: Json, words: str) -> None:

@@ -156,6 +156,47 @@ def test_a_sample_whose_mesh_folds_is_a_failure(tmp_path: Path) -> None:
     assert all(" failed: " in fault for fault in pdemill.verify(tmp_path / "s.zarr").faults)
 
 
+def layered(values: dict[str, Any], **keys: Any) -> dict[str, Any]:
+    domain = {"shape": "disk", "radius": 2, "inclusions": [{"shape": "disk", "radius": {"uniform": [0.8, 1.2]}}]}
+    form = "k*inner(grad(u), grad(v))*dx - v*dx"
+    return on(domain, form=form, coefficients={"k": {"field": "regions", "values": values}}, **keys)
+
+
+def test_inclusions_have_a_material_of_their_own() -> None:
+    """k u' = -r/2 on both sides of r = R, where u is continuous."""
+    found = []
+    for h in (0.4, 0.2):
+        problem = layered({"inclusion0": {"uniform": [5, 10]}, "default": 2.0}) | {"resolution": {"h": h}}
+        grid, fields, numbers = drawn(problem, 1)
+        k, radius = numbers["k.inclusion0"], numbers["domain.inclusions.0.radius"]
+        r = np.hypot(*grid.points.coordinates.values())
+        outer = (4 - np.maximum(r, radius) ** 2) / (4 * 2.0)
+        exact = outer + (radius**2 - np.minimum(r, radius) ** 2) / (4 * k)
+        found.append(np.linalg.norm(fields[0] - exact) / np.linalg.norm(exact))
+    assert np.log2(found[0] / found[1]) > 1.8
+    assert found[1] < 0.01
+
+
+WRONG_REGIONS = [
+    ({"default": 1.0}, "has no value of inclusion0"),
+    ({"inclusions": 2.0}, "has no value of default"),
+    ({"inclusion0": 1.0, "inclusion1": 2.0, "default": 1.0}, "has a value of inclusion1"),
+    ({"inclusion0": 1.0, "inclusions": 2.0, "default": 1.0}, "has a value of inclusions"),
+]
+
+
+@pytest.mark.parametrize(("values", "told"), WRONG_REGIONS)
+def test_regions_that_do_not_fit_are_refused(values: dict[str, Any], told: str) -> None:
+    with pytest.raises(SpecError, match=f"problem.coefficients.k.values: {told}"):
+        validate({"problem": layered(values), "samples": 1})
+
+
+def test_regions_need_inclusions() -> None:
+    k = {"field": "regions", "values": {"default": 1.0}}
+    with pytest.raises(SpecError, match=r"problem\.coefficient\.field: tells values of inclusions"):
+        validate({"problem": {"family": "darcy", "resolution": [8, 8], "coefficient": k}, "samples": 1})
+
+
 @pytest.mark.slow
 def test_stores_have_the_points_of_every_sample(tmp_path: Path) -> None:
     coefficients = {"k": {"field": "lognormal", "std": 0.5}, "g": {"uniform": [1, 2]}}
