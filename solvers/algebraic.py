@@ -16,7 +16,7 @@ import numpy as np
 from pdemill.points import Array
 from pdemill.solvers.methods.direct import LARGEST_FACTOR, Direct
 from pdemill.solvers.methods.multigrid import LEAST_REDUCTION, Multigrid, missing
-from pdemill.solvers.operators.norms import two_norm, unit_scale
+from pdemill.solvers.operators.norms import EPSILON, two_norm, unit_scale
 from pdemill.solvers.operators.system import Matrix, System
 from pdemill.solvers.solution import REDUCTION, Solver, Steps, reduced
 
@@ -32,8 +32,8 @@ below about n^(-2/d), where the longest wave on the grid is stiffer than the lev
 
 
 class Measure(Protocol):
-    """How large unknowns are: an L2 norm, which is at most ``stretch`` times the 2-norm, and that of what varies in
-    them."""
+    """How large unknowns are: an L2 norm, which is at most ``stretch`` times the 2-norm, that of what varies in them,
+    and how large errors are beside that."""
 
     @property
     def stretch(self) -> float: ...
@@ -44,16 +44,7 @@ class Measure(Protocol):
 
     def variation(self, unknowns: Array) -> float: ...
 
-
-def relative_error(measure: Measure, correction: Array, unknowns: Array) -> float:
-    """‖d‖ / ‖u - mean u‖; 0 where nothing is to be corrected."""
-    error = measure.norm(correction)
-    return ratio(error, measure.variation(unknowns)) if error else 0.0
-
-
-def ratio(error: float, size: float) -> float:
-    """An error in units of what varies; 0 where there is none."""
-    return error / size if size > 0.0 else inf if error else 0.0
+    def relative(self, error: Array, unknowns: Array) -> float: ...
 
 
 class Corrector:
@@ -110,6 +101,15 @@ class Corrector:
                     d = _projected(systems[i].matrix, d)
                 corrections[i] = None if d is None else d if scales[i] == 1.0 else d / scales[i]
         return corrections
+
+    def rounded(self, system: System, unknowns: Array) -> Array | None:
+        """By how much the solution moves where entries of the system change by their rounding, with signs at random;
+        None where that is not found. Beside an eigenvalue whose vector has no load the solution holds as much of that
+        vector as rounding puts into the system: a correction does not show it."""
+        signs = np.random.Generator(np.random.Philox(key=2)).choice([-1.0, 1.0], system.matrix.pattern.size)
+        moved = EPSILON * (abs(system.matrix.sparse()) @ np.abs(unknowns) + np.abs(system.rhs))
+        (found,) = self.corrections([system], [moved * signs])
+        return found
 
     def _levelled(self, load: System, d: Array, reduction: float) -> Array | None:
         """A correction with the level that its solve missed. What is hardly held is not quite a constant: it is solved

@@ -53,7 +53,8 @@ class Refiner:
         grid = self._job.discretisation.of(instance)
         fields = grid.marked(fields, instance)
         label, restricted = common(fields, grid.restrict_fields(fine.fields))
-        error = min(discretisation_error(label, restricted, grid.order_of(instance)), LARGEST)
+        order = grid.order_of(instance)
+        error = min(max(discretisation_error(label[p], restricted[p], order) for p in grid.parts), LARGEST)
         return Estimate(error, self._order(instance, fields, algebraic_error, fine) if ordered else nan)
 
     def _order(self, instance: Instance, fields: Array, algebraic_error: float, fine: Solved) -> float:
@@ -80,13 +81,18 @@ class Refiner:
 
 def observed_order(grids: tuple[Discretisation, Discretisation], fields: tuple[Array, ...], noise: float) -> float:
     """log2 of ‖u_2h - R u_h‖ / ‖R (u_h - R u_h/2)‖ at the places of the coarsest of three grids, of which ``grids`` are
-    the two coarser ones; NaN where the solutions differ by no more than NOISE times ``noise``."""
+    the two coarser ones, of the quantity in which it is least; NaN where the solutions differ by no more than NOISE
+    times ``noise``."""
     coarse, middle = grids
     one, two = fields[0], coarse.restrict_fields(fields[1])
     three = coarse.restrict_fields(middle.restrict_fields(fields[2]))
     one, two, three = common(one, two, three)
-    before, after = relative_norm(one - two, three), relative_norm(two - three, three)
-    return log2(before / after) if min(before, after) > NOISE * noise else nan
+    found = nan
+    for part in coarse.parts:
+        before, after = (relative_norm(a[part] - b[part], three[part]) for a, b in ((one, two), (two, three)))
+        if min(before, after) > NOISE * noise:
+            found = min(log2(before / after), found)  # a number before NaN
+    return found
 
 
 def estimate_stored(job: FieldJob, group: zarr.Group, shard: Shard, rows: NDArray[np.intp]) -> list[float]:

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from pdemill.points import Array
 from pdemill.solvers import field_operator, flags
 from pdemill.solvers.agreement import agrees
-from pdemill.solvers.algebraic import Corrector, relative_error
+from pdemill.solvers.algebraic import Corrector
 from pdemill.solvers.certify import estimate_rounding, rounding_residual
 from pdemill.solvers.field_estimates import Refiner
 from pdemill.solvers.field_job import FieldJob
@@ -181,7 +181,7 @@ def _stored_error(checked: Checked) -> Iterator[str]:
         if not (u.any() or system.rhs.any()):
             return  # 0 solves a system with b = 0, however nearly singular
         (d,) = checked.corrector.corrections([system], [system.rhs])
-        found = np.inf if d is None else relative_error(job.discretisation, d, system.matrix.counted(u))
+        found = np.inf if d is None else job.discretisation.relative(d, system.matrix.counted(u))
         if not found <= TWICE * stated + ASSEMBLED * EPSILON:
             yield f"its solution is off by {found:.1e} of what varies in it, and its stored_error is {stated:.1e}"
 

@@ -11,10 +11,10 @@ from numpy.typing import NDArray
 
 from pdemill.points import Array
 from pdemill.solvers import field_operator, flags
-from pdemill.solvers.algebraic import ratio
 from pdemill.solvers.instance import Instance
 from pdemill.solvers.job import FAILED
 from pdemill.solvers.operators.equation import DiscreteEquation
+from pdemill.solvers.operators.norms import ratio
 from pdemill.solvers.sequence import Label
 from pdemill.solvers.solution import Result
 from pdemill.store.kept_operator import OPERATOR
@@ -135,6 +135,8 @@ class Rows:
         if stored.dtype == solution.dtype:
             return 0.0
         grid = self._job.discretisation
+        if len(grid.parts) > 1:
+            return grid.relative(grid.from_fields(stored - solution), grid.from_fields(solution))
         size = label.variation if label.variation > 0.0 else grid.variation(grid.from_fields(solution))
         return ratio(grid.largest_norm(grid.from_fields(stored - solution)), size)
 

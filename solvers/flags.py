@@ -96,7 +96,7 @@ def _level(found: Evidence) -> float:
     if size == 0.0:
         return nan
     constant = size == variation and np.all(u == u[0])  # nothing varies
-    return inf if constant else size / variation / LEVEL
+    return inf if constant else grid.relative(u, u) / LEVEL
 
 
 def _varies(field: StoredField) -> bool:

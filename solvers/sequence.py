@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from pdemill.points import Array
-from pdemill.solvers.algebraic import Corrector, Measure, relative_error
+from pdemill.solvers.algebraic import Corrector, Measure
 from pdemill.solvers.job import FAILED
 from pdemill.solvers.operators.equation import relative_residual
 from pdemill.solvers.operators.norms import Euclidean
@@ -169,15 +169,26 @@ class Sequence:
             return residual <= self.method.rtol
         return residual <= system.rounding(unknowns) / (system.size or 1.0)
 
+    def _is_determined(self, system: System, unknowns: Array, corrector: Corrector) -> bool:
+        """Whether the rounding of the entries of a system that is not definite leaves its solution what it is."""
+        if system.matrix.properties.definite or not system.matrix.made:
+            return True
+        moved = corrector.rounded(system, unknowns)
+        return (
+            moved is not None and self.measure.relative(moved, system.matrix.counted(unknowns)) <= self.algebraic_rtol
+        )
+
     def _corrected(self, system: System, label: Label, correction: Array | None, corrector: Corrector) -> Label:
         """The label with its algebraic error; after corrections where that, or the residual, is too large."""
         assert label.unknowns is not None
         u, error, residual = label.unknowns, np.inf, label.residual
-        for _ in range(1 + ROUNDS):
+        for number in range(1 + ROUNDS):
             if correction is None:
                 return _without(label, residual, Result.UNKNOWN_ERROR)
-            before, error = error, relative_error(self.measure, correction, system.matrix.counted(u))
+            before, error = error, self.measure.relative(correction, system.matrix.counted(u))
             if error <= self.algebraic_rtol and self._is_small(system, u, residual):
+                if number and not self._is_determined(system, u, corrector):
+                    return _without(label, residual, Result.UNDETERMINED)
                 cut = system.matrix.kept is not None
                 varies = self.measure.variation(system.matrix.counted(u)) if cut else label.variation
                 return replace(label, unknowns=u, residual=residual, algebraic_error=error, variation=varies)

@@ -44,6 +44,10 @@ class Result(Enum):
         "the algebraic error is unknown: no solve for a correction converges; use solver.method direct, or rescale the "
         "problem"
     )
+    UNDETERMINED = (
+        "the rounding of its entries moves the solution of the system by more than certify.algebraic_rtol: the matrix "
+        "is nearly singular (an eigenvalue nearby?)"
+    )
     ROUNDED = (
         "rounded to store.dtype, the solution is off by more than certify.stored_rtol: set store.dtype to float64, or "
         "rescale the problem"

@@ -243,7 +243,7 @@ class FormPlace(WholeFieldPlace):
             facets, sides = stored["facets"], stored["facet_sides"]
             mesh = SimplexMesh(points, cells, facets, sides, self.sides, stored.get(REGIONS))
         mesh = mesh if self.morph is None else self.morph.snapped(mesh)
-        return WeakElements(self._form, mesh, self._given, self.properties, self.morph)
+        return WeakElements(self._form, mesh, self._given, self.properties, morph=self.morph)
 
     def coarse(self) -> WeakElements:
         """The same problem on a mesh of few cells, where shapes are drawn that of the template."""

@@ -59,6 +59,7 @@ class WeakForms(WholeFields):
     def open(cls, spec: Spec, stored: Mapping[str, NDArray[Any]] | None, chosen: Method | None) -> FieldJob:
         """The job; raises SpecError where the form does not compile, or leaves something open."""
         from pdemill.solvers.weak.compiling import FormError  # late: as above
+        from pdemill.solvers.weak.elements import balanced
         from pdemill.solvers.weak.rank import Undetermined, check_rank
 
         assert isinstance(spec.problem, FormPlace)
@@ -69,9 +70,10 @@ class WeakForms(WholeFields):
                     [Fault(("problem", "resolution"), "has no node whose value is not given: make it finer")]
                 )
             first = job.instance(next(iter(spec.splits)), 0)
-            check_rank(spec.problem.coarse(), first, spec.problem.channels)
+            job.discretisation = balanced(job.discretisation, first)
+            check_rank(balanced(spec.problem.coarse(), first), first, spec.problem.channels)
         except FormError as fault:
-            raise SpecError([Fault(("problem", "form"), str(fault))]) from None
+            raise SpecError([Fault(("problem", *spec.problem.form_place), str(fault))]) from None  # type: ignore[attr-defined]
         except Undetermined as fault:
             raise SpecError([Fault(("problem", "boundary"), str(fault))]) from None
         return job
@@ -81,15 +83,16 @@ class WeakForms(WholeFields):
         assert isinstance(problem, FormPlace)
         assert isinstance(other, FormPlace)
         if problem.template_shapes != other.template_shapes:
-            return (
-                "domain",
-            ), "has another template than that of the spec: the medians of all measures have to be alike"
-        for one, there in zip(problem._form.coefficients, other._form.coefficients, strict=True):
-            if one != there:
-                told = (
-                    f"is {KINDS[there.where]} here and {KINDS[one.where]} in the problem of the spec: all splits have "
-                )
-                return ("coefficients", one.name), told + "the same form"
+            return ("domain",), "has another template than that of the spec: all measures must have the same medians"
+        known = {one.drawn or one.name: one for one in other._form.coefficients}
+        for one in problem._form.coefficients:
+            there = known.get(one.drawn or one.name)
+            if there is not None and one.where != there.where:
+                told = f"is {KINDS[there.where]} here and {KINDS[one.where]} in the problem of the spec"
+                path: Path = problem.coefficient_place(one.name)  # type: ignore[attr-defined]
+                return path, f"{told}: all splits have the same form"
+        if problem._form.described() != other._form.described():
+            return ("boundary",), "gives another form than the problem of the spec: of sides only data can change"
         return None
 
     @classmethod

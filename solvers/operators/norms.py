@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from math import sqrt
+from math import inf, sqrt
 
 import numpy as np
 
@@ -56,11 +56,19 @@ def varying(variation: float, size: float) -> float:
     return variation if variation > 8.0 * EPSILON * size else size
 
 
+def ratio(error: float, size: float) -> float:
+    """An error in units of what varies; 0 where there is none."""
+    return error / size if size > 0.0 else inf if error else 0.0
+
+
 class Euclidean:
     """The 2-norm, and that of u minus its mean."""
 
     channels: tuple[slice, ...] = (slice(None),)
     """Where the unknowns of each channel stand."""
+    parts: tuple[slice, ...] = (slice(None),)
+    """The channels of a solution that are one quantity: a scalar, or the components of a vector; errors are told of
+    the worst."""
 
     @property
     def stretch(self) -> float:
@@ -80,6 +88,11 @@ class Euclidean:
         is least, so that no channel has a larger error than is said."""
         found = [self._varies(unknowns[channel]) for channel in self.channels]
         return min((size for size in found if size > 0.0), default=0.0)
+
+    def relative(self, error: Array, unknowns: Array) -> float:
+        """The norm of an error in units of what varies in the unknowns; 0 where there is none."""
+        size = self.norm(error)
+        return ratio(size, self.variation(unknowns)) if size else 0.0
 
     def _varies(self, values: Array) -> float:
         mean = float(values.mean())

@@ -10,7 +10,6 @@ import numpy as np
 
 from pdemill.errors import SolverError
 from pdemill.points import Array
-from pdemill.solvers.algebraic import relative_error
 from pdemill.solvers.job import FAILED
 from pdemill.solvers.operators.equation import DiscreteEquation, NonlinearEquation
 from pdemill.solvers.operators.norms import two_norm
@@ -241,7 +240,7 @@ class Iteration:
             d = yield from self.systems.step(u, rest, EXACT) if rest.any() else _nothing(rest)
             if d is None:
                 raise Stuck(Result.SINGULAR_JACOBIAN)
-            before, error = error, relative_error(measure, d, u)
+            before, error = error, measure.relative(d, u)
             small = self._is_small(u, residual)
             if small and error <= self.sequence.algebraic_rtol:
                 method = FALLBACK if self.systems.fell_back else self.sequence.method.method

@@ -7,9 +7,9 @@ from dataclasses import replace
 import numpy as np
 
 from pdemill.errors import SolverError
-from pdemill.solvers.algebraic import Measure, ratio
+from pdemill.solvers.algebraic import Measure
 from pdemill.solvers.operators.equation import DiscreteEquation
-from pdemill.solvers.operators.norms import EPSILON
+from pdemill.solvers.operators.norms import EPSILON, ratio
 from pdemill.solvers.schemes.scheme import Scheme
 from pdemill.solvers.sequence import Label, Sequence
 from pdemill.solvers.stopwatch import Stopwatch

@@ -7,7 +7,6 @@ from copy import copy
 from functools import cached_property
 
 import numpy as np
-from numpy.typing import NDArray
 from scipy.sparse import csr_array
 
 from pdemill.points import Array
@@ -48,11 +47,14 @@ class Packed:
 
 
 class Assembler:
-    """The loops of a form over a mesh. ``free``: the unknowns that are solved for; others have given values."""
+    """The loops of a form over a mesh. ``number``: the unknown of each value, -1 of those that are given."""
 
-    def __init__(self, form: WeakForm, compiled: CompiledForm, mesh: SimplexMesh, free: NDArray[np.intp]) -> None:
-        self.form, self._compiled, self.mesh, self.free = form, compiled, mesh, free
-        self.numbering, self._corners = Numbering(form, mesh), _corners(mesh)
+    def __init__(
+        self, form: WeakForm, compiled: CompiledForm, mesh: SimplexMesh, numbering: Numbering, number: Ints
+    ) -> None:  # fmt: skip
+        self.form, self._compiled, self.mesh = form, compiled, mesh
+        self.numbering, self._number, self._count = numbering, number, int(number.max(initial=-1)) + 1
+        self._corners = _corners(mesh)
         self._every = np.arange(len(mesh.cells), dtype=np.int32)
         facet_cells, local = mesh.facet_places
         self._facets = {-1: (facet_cells, local)}
@@ -82,10 +84,8 @@ class Assembler:
 
     @cached_property
     def inner(self) -> tuple[csr_array, Ints]:
-        """The same of the free ones alone; -1 where an entry belongs to others."""
-        number = np.full(self.numbering.size, -1, dtype=np.int32)
-        number[self.free] = np.arange(len(self.free), dtype=np.int32)
-        return _pattern(number[self.numbering.cells], len(self.free))
+        """The same of the unknowns alone; -1 where an entry belongs to others."""
+        return _pattern(self._number[self.numbering.cells], self._count)
 
     def residual(self, packed: Packed, state: Array) -> Array:
         """R(u; v) for all v, those at given values among them."""
@@ -94,7 +94,7 @@ class Assembler:
         return out
 
     def derivative(self, packed: Packed, state: Array) -> Array:
-        """The values of dR/du of the free unknowns, on the pattern ``inner``."""
+        """The values of dR/du of the unknowns, on the pattern ``inner``."""
         pattern, places = self.inner
         out = np.zeros(len(pattern.indices))
         self._add(DERIVATIVE, packed, state, places, out)

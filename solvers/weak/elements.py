@@ -14,9 +14,8 @@ from pdemill.points import Array, CloudPoints
 from pdemill.solvers.instance import Instance, InvalidSample
 from pdemill.solvers.operators.discretisation import Discretisation
 from pdemill.solvers.operators.equation import DiscreteEquation
-from pdemill.solvers.operators.norms import two_norm, varying
 from pdemill.solvers.operators.system import Pattern
-from pdemill.solvers.weak.assembly import Assembler, Packed
+from pdemill.solvers.weak.assembly import Assembler, Numbering, Packed
 from pdemill.solvers.weak.compiling import compiled_form
 from pdemill.solvers.weak.equation import LinearForm, NonlinearForm
 from pdemill.solvers.weak.form import WeakForm
@@ -25,6 +24,8 @@ from pdemill.solvers.weak.morph import Morph, quality
 from pdemill.solvers.weak.nested import Near, near
 from pdemill.solvers.weak.ranges import extremes
 from pdemill.solvers.weak.shapes import Drawn
+from pdemill.solvers.weak.units import Units
+from pdemill.solvers.weak.unknowns import Unknowns
 from pdemill.spec.field import Function
 from pdemill.spec.properties import Properties
 
@@ -54,8 +55,9 @@ class WeakElements(Discretisation):
     """The shapes of the sample whose mesh it is."""
 
     def __init__(
-        self, form: WeakForm, mesh: SimplexMesh, given: Given, properties: Properties, morph: Morph | None = None
-    ) -> None:
+        self, form: WeakForm, mesh: SimplexMesh, given: Given, properties: Properties, units: Units | None = None,
+        morph: Morph | None = None,
+    ) -> None:  # fmt: skip
         self.form, self._given_by, self.properties, self.morph = form, given, properties, morph
         self.degree = max(one.order for one in form.unknowns)
         self.order = min(one.order for one in form.unknowns) + 1 if morph is None else 2
@@ -64,19 +66,18 @@ class WeakElements(Discretisation):
         self._side_nodes = {side: mesh.side_nodes(n, self.degree) for n, side in enumerate(mesh.side_names)}
         self._template = mesh
         self._settle_at(mesh)
-        compiled = compiled_form(form.described())
-        assembler = Assembler(form, compiled, mesh, np.empty(0, dtype=np.intp))
-        self.numbering = assembler.numbering
+        self._compiled = compiled_form(form.described())
+        self.numbering = Numbering(form, mesh)
         held = np.zeros(self.numbering.size, dtype=bool)
         for side, parts in given.items():
             for channel, _ in parts:
                 held[self._on_side(side, channel)[0]] = True
-        self._free = np.flatnonzero(~held)
-        self.assembler = Assembler(form, compiled, mesh, self._free)
+        self.unknowns = Unknowns(form, self.numbering, held, units)
+        self.channels, self._free = self.unknowns.channels, self.unknowns.free
+        self.assembler = Assembler(form, self._compiled, mesh, self.numbering, self.unknowns.number)
         pattern, _ = self.assembler.inner
         self.pattern = Pattern(pattern.indptr, pattern.indices)
-        places = [np.searchsorted(self._free, [c.start, c.stop]).tolist() for c in self.numbering.channels]
-        self.channels = tuple(slice(*place) for place in places if place[1] > place[0])
+        self.parts = parts_of(form)
         self.kept: dict[Any, Any] = {}
         """What samples share: the matrix of a form whose derivative is that of all."""
 
@@ -130,17 +131,18 @@ class WeakElements(Discretisation):
         return np.concatenate([share[: c.stop - c.start] for c in self.numbering.channels])[self._free]
 
     def variation(self, unknowns: Array) -> float:
-        """The 2-norm of what varies in the unknowns: of that one, vectors as a whole, in which it is least."""
-        parts, found = iter(self.numbering.channels), []
-        for one in self.form.unknowns:
-            channels = [next(parts) for _ in range(max(1, one.components))]
-            begin, end = np.searchsorted(self._free, [channels[0].start, channels[-1].stop])
-            places = [np.searchsorted(self._free[begin:end], [c.start, c.stop]) for c in channels]
-            whole = unknowns[begin:end]
-            entries = [whole[a:b] for a, b in places if b > a]
-            varies = float(np.linalg.norm([two_norm(entry - entry.mean()) for entry in entries])) if entries else 0.0
-            found.append(varying(varies, two_norm(whole)))
-        return min((size for size in found if size > 0.0), default=0.0)
+        return self.unknowns.variation(unknowns)
+
+    def relative(self, error: Array, unknowns: Array) -> float:
+        return self.unknowns.relative(error, unknowns)
+
+    def residual(self, packed: Packed, whole: Array) -> Array:
+        """R(u; v) of all values, with the test functions of the unknowns."""
+        return self.unknowns.tested(self.assembler.residual(packed, whole))
+
+    def derivative(self, packed: Packed, whole: Array) -> Array:
+        """The values of its derivative on the pattern."""
+        return self.unknowns.scale(self.assembler.derivative(packed, whole), self.pattern)
 
     def equation(self, instance: Instance) -> DiscreteEquation:
         grid = self.of(instance)
@@ -154,14 +156,14 @@ class WeakElements(Discretisation):
         values: dict[str, Array] = {}
         for one in self.form.coefficients:
             points = self._centres if one.where == "cells" else self.points
-            parts = [function(points) for function in instance.drawn(one.name)]
+            parts = [function(points) for function in instance.drawn(one.drawn or one.name)]
             if one.where == "constant":
                 values[one.name] = np.array([float(part) for part in parts])
                 continue
             whole = [np.broadcast_to(part, points.shape) for part in parts]
-            if one.where == "nodes" and one.order == 2:
+            if one.where == "nodes" and one.order == 2 and one.name in self.form.in_operator:
                 for part in whole:
-                    self._keeps_its_sign(one.name, part)
+                    self._keeps_its_sign(one.drawn or one.name, part)
             values[one.name] = np.stack(whole, axis=1)
         return Packed(values)
 
@@ -190,9 +192,7 @@ class WeakElements(Discretisation):
 
     def completed(self, unknowns: Array, given: Array) -> Array:
         """All values, from the unknowns and the given ones."""
-        whole = given.copy()
-        whole[self._free] = unknowns
-        return whole
+        return self.unknowns.completed(unknowns, given)
 
     def to_fields(self, unknowns: Array, instance: Instance) -> Array:
         whole = self.completed(unknowns, self.of(instance).given(instance))
@@ -210,13 +210,20 @@ class WeakElements(Discretisation):
 
     def from_fields(self, fields: Array) -> Array:
         parts = [field[: c.stop - c.start] for field, c in zip(fields, self.numbering.channels, strict=True)]
-        return np.asarray(np.concatenate(parts)[self._free])
+        return self.unknowns.among(np.concatenate(parts))
 
     def spread(self, side: str, data: Function) -> Array:
         return np.broadcast_to(data(self.points), self.points.shape)
 
     def refined(self) -> WeakElements:
-        return WeakElements(self.form, self._refined_template, self._given_by, self.properties, self.morph)
+        return self._on(self._refined_template, self.unknowns.units)
+
+    def in_units(self, units: Units) -> WeakElements:
+        """The same with other units of unknowns."""
+        return self._on(self._template, units)
+
+    def _on(self, mesh: SimplexMesh, units: Units) -> WeakElements:
+        return WeakElements(self.form, mesh, self._given_by, self.properties, units, self.morph)
 
     @property
     def _refined_template(self) -> SimplexMesh:
@@ -249,3 +256,28 @@ class WeakElements(Discretisation):
 
     def arrays(self) -> Mapping[str, tuple[tuple[str, ...], NDArray[np.float64] | NDArray[np.int32]]]:
         return self._template.arrays(self.degree)
+
+
+def parts_of(form: WeakForm) -> tuple[slice, ...]:
+    """The channels of each unknown."""
+    found, begin = [], 0
+    for one in form.unknowns:
+        end = begin + max(1, one.components)
+        found.append(slice(begin, end))
+        begin = end
+    return tuple(found)
+
+
+def balanced(grid: Discretisation, instance: Instance) -> WeakElements:
+    """A discretisation with units in which the blocks of the derivative of a sample, at its start, are of one size."""
+    assert isinstance(grid, WeakElements)
+    unknowns = grid.unknowns
+    if len(unknowns.kinds) == 1:
+        return grid
+    try:
+        packed, given = grid.packed(instance), grid.given(instance)
+    except InvalidSample:
+        return grid
+    with np.errstate(all="ignore"):
+        units = unknowns.balanced(grid.assembler.derivative(packed, given), grid.pattern)
+    return grid if units.plain else grid.in_units(units)

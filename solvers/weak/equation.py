@@ -33,16 +33,15 @@ class LinearForm(LinearEquation):
         """That of a sample."""
         matrix = grid.kept.get(MATRIX)
         if matrix is None:
-            matrix = Matrix(grid.pattern, grid.assembler.derivative(packed, given), grid.properties)
+            matrix = Matrix(grid.pattern, grid.derivative(packed, given), grid.properties)
             if grid.properties.constant:
                 grid.kept[MATRIX] = matrix
-        rhs = -grid.assembler.residual(packed, given)[grid.assembler.free]
-        return cls(System(matrix, rhs), grid, packed, given)
+        return cls(System(matrix, -grid.residual(packed, given)), grid, packed, given)
 
     def residual_otherwise(self, u: Array) -> Array:
         """-R(u) by assembly of the form at u, without the matrix."""
         whole = self._grid.completed(u, self._given)
-        return np.asarray(-self._grid.assembler.residual(self._packed, whole)[self._grid.assembler.free])
+        return -self._grid.residual(self._packed, whole)
 
 
 class NonlinearForm(NonlinearEquation):
@@ -59,20 +58,20 @@ class NonlinearForm(NonlinearEquation):
         """What the given values bring into the form, linearised at 0, of the free unknowns."""
         grid = self._grid
         if not self._given.any():
-            return np.zeros(len(grid.assembler.free))
+            return np.zeros(grid.pattern.size)
         with np.errstate(all="ignore"):
             whole = grid.assembler.whole_derivative(self._packed, np.zeros_like(self._given)) @ self._given
-        return np.asarray(whole[grid.assembler.free])
+        return grid.unknowns.tested(whole)
 
     @cached_property
     def _start(self) -> Array:
         """0 where nothing but 0 is given; else what the form, linearised at 0 and without loads, makes of the given
         values; 0 too where that cannot be found."""
-        grid, nothing = self._grid, np.zeros(len(self._grid.assembler.free))
+        grid, nothing = self._grid, np.zeros(self._grid.pattern.size)
         if not self._reaction.any():
             return nothing
         zero = np.zeros_like(self._given)
-        matrix = Matrix(grid.pattern, grid.assembler.derivative(self._packed, zero), grid.properties)
+        matrix = Matrix(grid.pattern, grid.derivative(self._packed, zero), grid.properties)
         if not (np.isfinite(matrix.values).all() and np.isfinite(self._reaction).all()):
             return nothing
         solver = grid.kept.setdefault("solver", Direct(method="direct").solver())
@@ -92,11 +91,11 @@ class NonlinearForm(NonlinearEquation):
     def residual(self, u: Array, t: float = 0.0) -> Array:
         grid = self._grid
         whole = grid.completed(u, self._given)
-        return np.asarray(-grid.assembler.residual(self._packed, whole)[grid.assembler.free])
+        return -grid.residual(self._packed, whole)
 
     def jacobian(self, u: Array, shift: float = 0.0) -> Matrix:
         grid = self._grid
-        values = grid.assembler.derivative(self._packed, grid.completed(u, self._given))
+        values = grid.derivative(self._packed, grid.completed(u, self._given))
         if shift:
             values[grid.pattern.diagonals] += shift
         return Matrix(grid.pattern, values, grid.properties)

@@ -17,6 +17,8 @@ MOST = 1500
 """Unknowns up to which singular values are computed."""
 OPEN = 1e-11
 """Singular values in units of the largest that count as 0."""
+STEPS = 10
+"""Times that rows and columns are scaled before."""
 STIR = 1e-3
 """How far from its start a form that is not linear is looked at, so that a symmetric start hides nothing."""
 
@@ -28,42 +30,51 @@ class Undetermined(SolverError):
 def check_rank(grid: WeakElements, instance: Instance, names: tuple[str, ...]) -> None:
     """Raise Undetermined where the form of a sample has more than one solution near its start; ``names``: of the
     channels."""
-    free = grid.assembler.free
-    if not 0 < len(free) <= MOST:
+    count = grid.unknowns.count
+    if not 0 < count <= MOST:
         return
     try:
         packed, given = grid.packed(instance), grid.given(instance)
     except InvalidSample:
         return
-    state = grid.completed(_stirred(grid), given)
-    matrix = np.zeros((len(free), len(free)))
-    pattern, _ = grid.assembler.inner
-    values = grid.assembler.derivative(packed, state)
+    values = grid.derivative(packed, grid.completed(_stirred(grid), given))
     if not np.isfinite(values).all():
         return
-    rows = np.repeat(np.arange(len(free)), np.diff(pattern.indptr))
-    matrix[rows, pattern.indices] = values
-    scale = np.abs(matrix).max(axis=1)
-    if not scale.all():
-        place = int(np.flatnonzero(scale == 0.0)[0])
-        raise Undetermined(_told(1, [names[_channel(grid, place)]], ""))
-    matrix /= np.sqrt(scale)[:, None] * np.sqrt(scale)[None, :]
-    _, found, basis = np.linalg.svd(matrix)
+    matrix = grid.pattern.template.copy()
+    matrix.data = values
+    dense = matrix.toarray()
+    empty = ~(dense.any(axis=0) & dense.any(axis=1))
+    if empty.any():
+        raise Undetermined(_told(1, [names[_channel(grid, int(np.argmax(empty)))]], ""))
+    scale = equilibrate(dense)
+    _, found, basis = np.linalg.svd(dense)
     left = int(np.count_nonzero(found <= OPEN * found[0]))
     if left:
-        vectors = basis[len(found) - left :] / np.sqrt(scale)
+        vectors = basis[len(found) - left :] * scale
         raise Undetermined(_told(left, _shares(grid, vectors, names), _constant(grid, vectors, names)))
 
 
+def equilibrate(matrix: Array) -> Array:
+    """Scale a matrix in place until the largest entries of all rows and columns are near 1; returns the factors of the
+    columns. Ruiz 2001, "A scaling algorithm to equilibrate both rows and columns norms in matrices", RAL-TR-2001-034.
+    """
+    columns = np.ones(len(matrix))
+    for _ in range(STEPS):
+        sizes = np.abs(matrix)
+        row, column = sizes.max(axis=1) ** -0.5, sizes.max(axis=0) ** -0.5
+        matrix *= row[:, None] * column[None, :]
+        columns *= column
+    return columns
+
+
 def _stirred(grid: WeakElements) -> Array:
-    free = len(grid.assembler.free)
     if grid.form.linear:
-        return np.zeros(free)
-    return STIR * np.random.Generator(np.random.Philox(key=1)).standard_normal(free)
+        return np.zeros(grid.unknowns.count)
+    return STIR * np.random.Generator(np.random.Philox(key=1)).standard_normal(grid.unknowns.count)
 
 
 def _channel(grid: WeakElements, place: int) -> int:
-    number = grid.assembler.free[place]
+    number = grid.unknowns.free[place]
     return next(i for i, channel in enumerate(grid.numbering.channels) if channel.start <= number < channel.stop)
 
 
