@@ -51,7 +51,7 @@ class Refiner:
         fine = self._fine.solved(instance) if self._fine else None
         if fine is None:
             return NONE
-        grid = self._job.discretisation
+        grid = self._job.discretisation.of(instance)
         fields = grid.marked(fields, instance)
         label, restricted = common(fields, grid.restrict_fields(fine.fields))
         order = grid.order_of(instance)
@@ -78,7 +78,7 @@ class Refiner:
         if third.coarser:
             grids, solutions = (third.grid, job.discretisation), (other, label, fine)
         noise = spacing + sum(s.error for s in solutions if np.isfinite(s.error))
-        return observed_order(grids, tuple(s.fields for s in solutions), noise)
+        return observed_order((grids[0].of(instance), grids[1].of(instance)), tuple(s.fields for s in solutions), noise)
 
 
 def observed_order(grids: tuple[Discretisation, Discretisation], fields: tuple[Array, ...], noise: float) -> float:

@@ -141,7 +141,7 @@ class FieldJob(Job):
 
     def inputs(self, instance: Instance, shift: float) -> Array:
         """The input channels of a sample, shape (channels, ...); ``shift`` was subtracted from its source."""
-        grid = self.discretisation
+        grid = self.discretisation.of(instance)
         sides = {f"{side}_{name}": (side, f) for side, fs in instance.sides.items() for name, f in fs.items()}
         drawn = {"source": instance.terms.source, **dict(instance.named())}
         fields = []
@@ -179,7 +179,7 @@ class FieldJob(Job):
 
     def drawn_in(self, instance: Instance, shift: float) -> dict[str, Array]:
         """The arrays of the store that hold what was drawn, of an instance whose equation is known."""
-        found = {"input": self.inputs(instance, shift)}
+        found = {"input": self.inputs(instance, shift), **self.discretisation.of(instance).own()}
         return found | {"params": np.array(list(instance.parameters().values()))} if self.parameters else found
 
     @cached_property
@@ -193,7 +193,9 @@ class FieldJob(Job):
                 "solution", dtype, (len(names), *grid.solution_shape), ("solution_channel", *grid.solution_axes)
             ),
         )
+        own = tuple(ArrayLayout(n, dtype if s else "float32", s, axes) for n, (s, axes) in grid.own_layout().items())
         columns = (
+            *own,
             ArrayLayout("params", "float64", (len(self.parameters),), ("parameter",)),
             ArrayLayout("rel_residual", "float64"),
             *(ArrayLayout(name, "float32") for name in LABEL_ERRORS if self.schema > 1),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
@@ -49,6 +49,8 @@ class Row:
     attempted: bool = True
     estimate: Estimate = NONE
     audit: tuple[float, float] | None = None
+    own: Mapping[str, Array] = field(default_factory=dict)
+    """What is stored of the places of the sample."""
 
     def failed(self, label: Label) -> Row:
         """The row of a sample whose solution is not to be kept."""
@@ -73,6 +75,8 @@ class Rows:
         with np.errstate(over="ignore"):
             if row.inputs is not None:
                 arrays["input"][number] = row.inputs
+                for name, values in row.own.items():
+                    arrays[name][number] = values
             if row.solution is not None:
                 arrays["solution"][number] = row.solution
                 self._job.discretisation.settle(arrays["solution"][number])

@@ -42,6 +42,18 @@ class Discretisation(Euclidean, ABC):
         """The one by which stores of an older schema were made."""
         return self
 
+    def of(self, instance: Instance) -> Discretisation:
+        """The one of a sample, where samples have points of their own; raises InvalidSample."""
+        return self
+
+    def own_layout(self) -> Mapping[str, tuple[tuple[int, ...], tuple[str, ...]]]:
+        """What is stored of the places of each sample, by name: shapes and names of axes."""
+        return {}
+
+    def own(self) -> Mapping[str, Array]:
+        """These, of that of a sample."""
+        return {}
+
     def order_of(self, instance: Instance) -> int:
         """The order that estimates of the error of a sample assume: ``order``, where the sample has no say."""
         return self.order

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from copy import copy
 from functools import cached_property
 
 import numpy as np
@@ -54,9 +55,7 @@ class Assembler:
     ) -> None:  # fmt: skip
         self.form, self._compiled, self.mesh = form, compiled, mesh
         self.numbering, self._number, self._count = numbering, number, int(number.max(initial=-1)) + 1
-        corners = np.zeros((len(mesh.cells), mesh.dimension + 1, 3))
-        corners[:, :, : mesh.dimension] = mesh.points[mesh.cells]
-        self._corners = np.ascontiguousarray(corners.reshape(len(mesh.cells), -1))
+        self._corners = _corners(mesh)
         self._every = np.arange(len(mesh.cells), dtype=np.int32)
         facet_cells, local = mesh.facet_places
         self._facets = {-1: (facet_cells, local)}
@@ -65,6 +64,13 @@ class Assembler:
             self._facets[side] = np.ascontiguousarray(facet_cells[on]), np.ascontiguousarray(local[on])
         self._coefficient_cells = {one.name: self._places(one.where, one.order, one.components)
                                    for one in form.coefficients if one.where != "constant"}  # fmt: skip
+
+    def moved(self, mesh: SimplexMesh) -> Assembler:
+        """The same with the points of its mesh elsewhere; patterns are shared."""
+        _ = self.inner, self.form.linear or self.whole
+        other = copy(self)
+        other.mesh, other._corners = mesh, _corners(mesh)
+        return other
 
     def _places(self, where: str, order: int, components: int) -> Ints:
         """Where the numbers of each cell stand among the values of a coefficient, [nodes, components] raveled."""
@@ -131,6 +137,13 @@ class Assembler:
     def _constants(self, which: int, packed: Packed) -> Array:
         parts = [np.atleast_1d(packed.values[name]) for name in self._compiled.constants[which]]
         return np.ascontiguousarray(np.concatenate(parts), dtype=np.float64) if parts else np.zeros(1)
+
+
+def _corners(mesh: SimplexMesh) -> Array:
+    """The corners of every cell as kernels take them: three coordinates each."""
+    corners = np.zeros((len(mesh.cells), mesh.dimension + 1, 3))
+    corners[:, :, : mesh.dimension] = mesh.points[mesh.cells]
+    return np.ascontiguousarray(corners.reshape(len(mesh.cells), -1))
 
 
 def _pattern(cells: Ints, size: int) -> tuple[csr_array, Ints]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from copy import copy
 from functools import cached_property
 from typing import Any
 
@@ -18,8 +19,11 @@ from pdemill.solvers.weak.assembly import Assembler, Numbering, Packed
 from pdemill.solvers.weak.compiling import compiled_form
 from pdemill.solvers.weak.equation import LinearForm, NonlinearForm
 from pdemill.solvers.weak.form import Reaction, WeakForm
-from pdemill.solvers.weak.mesh import SimplexMesh
+from pdemill.solvers.weak.mesh import Ints, SimplexMesh
+from pdemill.solvers.weak.morph import Morph, quality
+from pdemill.solvers.weak.nested import Near, near
 from pdemill.solvers.weak.ranges import extremes
+from pdemill.solvers.weak.shapes import Drawn
 from pdemill.solvers.weak.units import Units
 from pdemill.solvers.weak.unknowns import Unknowns
 from pdemill.spec.field import Function
@@ -29,6 +33,11 @@ type Given = Mapping[str, tuple[tuple[int, str], ...]]
 """By side: the channels that are given there, and the names of their data."""
 
 
+POINTS, QUALITY = "points", "mesh_quality"
+"""Arrays of samples with a mesh of their own: the nodes, and the least quality of the cells."""
+REFINED = "refined"
+
+
 class WeakElements(Discretisation):
     """R(u; v) = 0 for all v that vanish where u is given, in Lagrange elements on simplices.
 
@@ -36,25 +45,27 @@ class WeakElements(Discretisation):
     same component meet, the data of the first one hold. Coefficients are interpolated at the nodes of the elements, or
     have one value per cell, that at its centre. A solution is stored at the nodes of the highest order; what has a
     lower one is interpolated there, exactly. L2 error O(h^2) of P1, O(h^3) of P2, for smooth solutions.
+
+    With a ``morph`` the mesh is a template, which ``of`` carries to the shapes of a sample; numbering and pattern are
+    those of all samples. Curves are made of straight edges, which leaves O(h^2).
     """
 
     axes = ("node",)
+    _curves: Drawn | None = None
+    """The shapes of the sample whose mesh it is."""
 
     def __init__(
-        self, form: WeakForm, mesh: SimplexMesh, given: Given, properties: Properties, units: Units | None = None
+        self, form: WeakForm, mesh: SimplexMesh, given: Given, properties: Properties, units: Units | None = None,
+        morph: Morph | None = None,
     ) -> None:  # fmt: skip
-        self.form, self.mesh, self._given_by, self.properties = form, mesh, given, properties
+        self.form, self._given_by, self.properties, self.morph = form, given, properties, morph
         self.degree = max(one.order for one in form.unknowns)
-        self.order = min(one.order for one in form.unknowns) + 1
-        self._nodes = mesh.nodes(self.degree)
+        self.order = min(one.order for one in form.unknowns) + 1 if morph is None else 2
         lower, upper = mesh.points.min(axis=0), mesh.points.max(axis=0)
-        self._box = tuple(lower.tolist()), tuple((upper - lower).tolist())
-        self.points = self._cloud(self._nodes)
-        self._centres = self._cloud(mesh.points[mesh.cells].mean(axis=1))
-        self.side_points, self._side_nodes = {}, {}
-        for number, side in enumerate(mesh.side_names):
-            self._side_nodes[side] = mesh.side_nodes(number, self.degree)
-            self.side_points[side] = self._cloud(self._nodes[self._side_nodes[side]])
+        self._box = (tuple(lower.tolist()), tuple((upper - lower).tolist())) if morph is None else morph.box
+        self._side_nodes = {side: mesh.side_nodes(n, self.degree) for n, side in enumerate(mesh.side_names)}
+        self._template = mesh
+        self._settle_at(mesh)
         self._compiled = compiled_form(form.described())
         self.numbering = Numbering(form, mesh)
         held = np.zeros(self.numbering.size, dtype=bool)
@@ -70,8 +81,39 @@ class WeakElements(Discretisation):
         self.kept: dict[Any, Any] = {}
         """What samples share: the matrix of a form whose derivative is that of all."""
 
-    def _cloud(self, points: Array) -> CloudPoints:
-        return CloudPoints(np.ascontiguousarray(points.T), *self._box)
+    def _settle_at(self, mesh: SimplexMesh) -> None:
+        """Take the points of a mesh."""
+        self.mesh, self._nodes = mesh, mesh.nodes(self.degree)
+        regions = mesh.node_regions(self.degree)
+        self.points = self._cloud(self._nodes, regions)
+        self._centres = self._cloud(mesh.points[mesh.cells].mean(axis=1), mesh.regions)
+        self.side_points = {
+            side: self._cloud(self._nodes[nodes], None if regions is None else regions[nodes])
+            for side, nodes in self._side_nodes.items()
+        }
+
+    def _cloud(self, points: Array, regions: Ints | None = None) -> CloudPoints:
+        lasting = self.morph is None or not self.morph.moves  # else they are those of one sample
+        return CloudPoints(np.ascontiguousarray(points.T), *self._box, lasting=lasting, regions=regions)
+
+    def of(self, instance: Instance) -> WeakElements:
+        if self.morph is None or not self.morph.moves or self._curves is not None:
+            return self
+        if self not in instance.grids:
+            instance.grids[self] = self._at(self.morph.drawn(instance.draw))
+        found: WeakElements = instance.grids[self]
+        return found
+
+    def _at(self, curves: Drawn) -> WeakElements:
+        """The same at the shapes of a sample."""
+        assert self.morph is not None
+        mesh, other = self.morph.moved(self.mesh, curves), copy(self)
+        for name in ("weights", "_middles"):
+            other.__dict__.pop(name, None)
+        other._curves, other._template = curves, self.mesh
+        other._settle_at(mesh)
+        other.assembler = self.assembler.moved(mesh)
+        return other
 
     def _on_side(self, side: str, channel: int) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
         """The numbers of a channel's values on a side, and their places among the points of that side."""
@@ -103,10 +145,11 @@ class WeakElements(Discretisation):
         return self.unknowns.scale(self.assembler.derivative(packed, whole), self.pattern)
 
     def equation(self, instance: Instance) -> DiscreteEquation:
-        packed, given = self.packed(instance), self.given(instance)
+        grid = self.of(instance)
+        packed, given = grid.packed(instance), grid.given(instance)
         if self.form.linear:
-            return LinearForm.of(self, packed, given)
-        return NonlinearForm(self, packed, given)
+            return LinearForm.of(grid, packed, given)
+        return NonlinearForm(grid, packed, given)
 
     def packed(self, instance: Instance) -> Packed:
         """The coefficients of a sample."""
@@ -152,7 +195,7 @@ class WeakElements(Discretisation):
         return self.unknowns.completed(unknowns, given)
 
     def to_fields(self, unknowns: Array, instance: Instance) -> Array:
-        whole = self.completed(unknowns, self.given(instance))
+        whole = self.completed(unknowns, self.of(instance).given(instance))
         return np.stack([self._at_nodes(whole[channel]) for channel in self.numbering.channels])
 
     def _at_nodes(self, values: Array) -> Array:
@@ -187,18 +230,46 @@ class WeakElements(Discretisation):
         return np.broadcast_to(data(self.points), self.points.shape)
 
     def refined(self) -> WeakElements:
-        units = self.unknowns.units
-        return WeakElements(self.form, self.mesh.refined(), self._given_by, self.properties, units)
+        return self._on(self._refined_template, self.unknowns.units)
 
     def in_units(self, units: Units) -> WeakElements:
         """The same with other units of unknowns."""
-        return WeakElements(self.form, self.mesh, self._given_by, self.properties, units)
+        return self._on(self._template, units)
+
+    def _on(self, mesh: SimplexMesh, units: Units) -> WeakElements:
+        return WeakElements(self.form, mesh, self._given_by, self.properties, units, self.morph)
+
+    @property
+    def _refined_template(self) -> SimplexMesh:
+        mesh = self._template.refined()
+        return mesh if self.morph is None else self.morph.snapped(mesh)
+
+    @cached_property
+    def _middles(self) -> Near:
+        """Where the middles of edges are in the refined mesh: its curves have nodes that are not there."""
+        assert self.morph is not None
+        if REFINED not in self.kept:
+            self.kept[REFINED] = self._refined_template
+        fine: SimplexMesh = self.kept[REFINED]
+        fine = fine if self._curves is None else self.morph.moved(fine, self._curves)
+        count = len(self.mesh.points)
+        return near(fine, count, self._nodes[count:])
 
     def restrict(self, fine: Array) -> Array:
-        return fine[: len(self._nodes)]
+        if self.morph is None or self.degree == 1:
+            return fine[: len(self._nodes)]
+        return np.concatenate([fine[: len(self.mesh.points)], self._middles.of(fine)])
+
+    def own_layout(self) -> Mapping[str, tuple[tuple[int, ...], tuple[str, ...]]]:
+        if self.morph is None or not self.morph.moves:
+            return {}
+        return {POINTS: (self._nodes.shape, ("node", "axis")), QUALITY: ((), ())}
+
+    def own(self) -> Mapping[str, Array]:
+        return {POINTS: self._nodes, QUALITY: np.asarray(quality(self.mesh).min())} if self.own_layout() else {}
 
     def arrays(self) -> Mapping[str, tuple[tuple[str, ...], NDArray[np.float64] | NDArray[np.int32]]]:
-        return self.mesh.arrays(self.degree)
+        return self._template.arrays(self.degree)
 
 
 def parts_of(form: WeakForm) -> tuple[slice, ...]:
