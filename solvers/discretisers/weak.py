@@ -28,8 +28,9 @@ if TYPE_CHECKING:
     from pdemill.planning import Plan
     from pdemill.solvers.field_job import FieldJob
     from pdemill.solvers.schemes.scheme import Scheme
-    from pdemill.solvers.weak.elements import WeakElements
+    from pdemill.solvers.weak.elements import Fixed, WeakElements
     from pdemill.solvers.weak.form import WeakForm
+    from pdemill.solvers.weak.levels import Level
     from pdemill.solvers.weak.mesh import SimplexMesh
     from pdemill.spec.job import Spec
 
@@ -89,7 +90,7 @@ class FormPlace(WholeFieldPlace):
         """The cells of a box along each axis; None where a mesher is asked."""
         if isinstance(self.resolution, tuple):
             return self.resolution
-        if not isinstance(self.domain, Box) or self.dimension == 2:
+        if not isinstance(self.domain, Box) or (self.dimension == 2 and not self.joined):
             return None
         assert isinstance(self.resolution, MeshSize)
         longest = self.resolution.h / sqrt(self.dimension)
@@ -196,7 +197,7 @@ class FormPlace(WholeFieldPlace):
             cells = stored["cells"][:, : self.dimension + 1]
             points = stored["points"][: cells.max() + 1]
             mesh = SimplexMesh(points, cells, stored["facets"], stored["facet_sides"], self.sides)
-        return WeakElements(self._form, mesh, self._given, self.properties)
+        return WeakElements(self._form, mesh, self._fixed, self.properties)
 
     def coarse(self) -> WeakElements:
         """The same problem on a mesh of few cells."""
@@ -211,7 +212,30 @@ class FormPlace(WholeFieldPlace):
         else:
             made = triangulate(self.domain, max(self.domain.bounding_box()[1]))
             mesh = SimplexMesh(made.points, made.cells, made.facets, made.sides, self.sides)
-        return WeakElements(self._form, mesh, self._given, self.properties)
+        return WeakElements(self._form, mesh, self._fixed, self.properties)
+
+    @property
+    def joined(self) -> tuple[tuple[str, str], ...]:
+        """The pairs of sides that are periodic."""
+        return tuple((low, high) for low, high in BOX_SIDES if low in self.conditions and self.conditions[low].paired)
+
+    @property
+    def _fixed(self) -> Fixed:
+        from pdemill.solvers.weak.elements import Fixed  # late: as above
+
+        return Fixed(self._given, self.joined, self._levels)
+
+    @property
+    def _levels(self) -> tuple[Level, ...]:
+        from pdemill.solvers.weak.levels import Level  # late: as above
+
+        found, names = [], self.channels
+        for unknown in self.solved_for:
+            constraint = self.constraints.get(unknown.name)  # type: ignore[attr-defined]
+            if constraint is not None:
+                pairs = zip(unknown.channels(self.dimension), constraint.levels, strict=True)
+                found += [Level(n, names.index(n), value, constraint.at) for n, value in pairs if value is not None]
+        return tuple(found)
 
     @property
     def _given(self) -> dict[str, tuple[tuple[int, str], ...]]:
@@ -279,8 +303,9 @@ class WeakForms(WholeFields):
     def open(cls, spec: Spec, stored: Mapping[str, NDArray[Any]] | None, chosen: Method | None) -> FieldJob:
         """The job; raises SpecError where the form does not compile, or leaves something open."""
         from pdemill.solvers.weak.compiling import FormError  # late: as above
-        from pdemill.solvers.weak.elements import balanced
-        from pdemill.solvers.weak.rank import Undetermined, check_rank
+        from pdemill.solvers.weak.elements import Traits, WeakElements, units_of
+        from pdemill.solvers.weak.levels import Outside
+        from pdemill.solvers.weak.rank import Overdetermined, Undetermined, check_rank
 
         assert isinstance(spec.problem, FormPlace)
         try:
@@ -290,10 +315,18 @@ class WeakForms(WholeFields):
                     [Fault(("problem", "resolution"), "has no node whose value is not given: make it finer")]
                 )
             first = job.instance(next(iter(spec.splits)), 0)
-            job.discretisation = balanced(job.discretisation, first)
-            check_rank(balanced(spec.problem.coarse(), first), first, spec.problem.channels)
+            grid, coarse = job.discretisation, spec.problem.coarse()
+            assert isinstance(grid, WeakElements)
+            looked = coarse.with_traits(Traits(units_of(coarse, first), False))
+            symmetric = check_rank(looked, first, spec.problem.channels)
+            job.discretisation = grid.with_traits(Traits(units_of(grid, first), symmetric))
         except FormError as fault:
             raise SpecError([Fault(("problem", "form"), str(fault))]) from None
+        except Outside as fault:
+            raise SpecError([Fault(("problem", "constraints"), str(fault))]) from None
+        except Overdetermined as fault:
+            told = f"fixes {fault}, which the form and its sides determine already: leave it out"
+            raise SpecError([Fault(("problem", "constraints"), told)]) from None
         except Undetermined as fault:
             raise SpecError([Fault(("problem", "boundary"), str(fault))]) from None
         return job

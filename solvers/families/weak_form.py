@@ -12,10 +12,13 @@ from pydantic import Field as Limits
 from pdemill.points import axis_names
 from pdemill.solvers.families.poisson import ZERO_FUNCTION
 from pdemill.solvers.weak.checking import MOST_DEGREE
+from pdemill.solvers.weak.constraints import Constraint
 from pdemill.solvers.weak.form import Coefficient, Misread, Unknown, WeakForm
 from pdemill.solvers.weak.reading import MAX_LENGTH
 from pdemill.solvers.weak.sides import FormSides, GivenValues
+from pdemill.spec.boundary import opposite_paired
 from pdemill.spec.condition import Condition
+from pdemill.spec.domain import BOX_SIDES, Box
 from pdemill.spec.field import AnyField, Field, Function, Scalar, choose_field
 from pdemill.spec.model import Model, as_tuple, refuse
 from pdemill.spec.parts import check_field
@@ -74,6 +77,7 @@ class WeakFormProblem(Problem):
     cellwise: Annotated[tuple[str, ...], BeforeValidator(as_tuple)] = ()
     degree: Annotated[int, Limits(ge=1, le=MOST_DEGREE)] | None = None
     boundary: FormSides  # type: ignore[assignment]
+    constraints: dict[Name, Constraint] = Limits(default_factory=dict, exclude_if=lambda value: not value)
     linear: ClassVar[bool] = False
     symmetric: ClassVar[bool] = False
     weak: ClassVar[bool] = True
@@ -138,6 +142,39 @@ class WeakFormProblem(Problem):
             if side != "default" and side not in self.sides:
                 raise refuse(("boundary", side), f"no such side; this domain has {', '.join(self.sides)}", side)
             self._fits(side, condition)
+        return self
+
+    @model_validator(mode="after")
+    def _sides_are_joined(self) -> WeakFormProblem:
+        paired = [side for side in self.sides if self.conditions[side].paired]
+        if paired and not isinstance(self.domain, Box):
+            raise refuse(("boundary", paired[0]), "can be periodic on boxes only", None)
+        opposite_paired(self.conditions, BOX_SIDES[: self.dimension] if paired else ())
+        for one in self.weak_form.integrals:
+            if one.side in paired:
+                raise refuse(("form",), f"has an integral over {one.side}, which is periodic, and no boundary", None)
+        return self
+
+    @model_validator(mode="after")
+    def _constraints_fit(self) -> WeakFormProblem:
+        for name, constraint in self.constraints.items():
+            if name not in self.unknowns:
+                raise refuse(("constraints", name), f"no such unknown; there are {', '.join(self.unknowns)}", None)
+            key = "value" if constraint.mean is None else "mean"
+            vector = self.unknowns[name].shape == "vector"
+            if vector != constraint.of_vector or len(constraint.levels) != (self.dimension if vector else 1):
+                what = (
+                    f"needs {self.dimension} entries in brackets, null where it is free" if vector else "needs a number"
+                )
+                raise refuse(("constraints", name, key), what, None)
+            if all(level is None for level in constraint.levels):
+                raise refuse(("constraints", name, key), "fixes nothing: leave it out", None)
+            if constraint.at is not None and len(constraint.at) != self.dimension:
+                raise refuse(("constraints", name, "at"), f"needs {self.dimension} entries", None)
+            for side in self.sides:
+                given = getattr(self.conditions[side], "given", {}).get(name, (None,) * len(constraint.levels))
+                if any(v is not None and level is not None for v, level in zip(given, constraint.levels, strict=True)):
+                    raise refuse(("constraints", name), f"is too much: {name} is given on {side}", None)
         return self
 
     def _fits(self, side: str, condition: GivenValues) -> None:
