@@ -17,7 +17,7 @@ from pdemill.addresses import on_disk
 from pdemill.arguments import whole
 from pdemill.connection import Connection
 from pdemill.engine import engine
-from pdemill.errors import JobError, ServerError
+from pdemill.errors import JobError, ServerError, StoreMismatch
 from pdemill.progress import Tally, Watcher
 from pdemill.pulling import pull
 from pdemill.reader import Dataset, Following, Mixed, open
@@ -318,10 +318,12 @@ class MixtureJob:
 
     def download(self, folder: str | Path) -> Path:
         """Copy the finished mixture to ``folder``, a store in it for each member."""
-        target = on_disk(folder, "the copy")
+        target, root = on_disk(folder, "the copy"), document(self._told, self._sha256)
+        if (target / ROOT).exists() and (target / ROOT).read_bytes() != root:
+            raise StoreMismatch(f"{target} holds something else: choose another folder")
         for name, job in self.jobs.items():
             job.download(target / name)
-        write_durably(LocalDisk(target), ROOT, document(self._told, self._sha256))
+        write_durably(LocalDisk(target), ROOT, root)
         return target
 
 

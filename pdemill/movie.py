@@ -6,15 +6,15 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import zarr
 from matplotlib import colormaps
 from numpy.typing import NDArray
 from PIL import Image
 
-from pdemill.addresses import on_disk
+from pdemill.addresses import home, on_disk
 from pdemill.errors import IncompleteStore, StoreError
 from pdemill.inspect import report
 from pdemill.picture_panels import SOLUTION
+from pdemill.store.groups import group_at
 from pdemill.store.root import in_time
 
 SAMPLES = 4
@@ -32,14 +32,14 @@ def draw_movie(store: str | Path, out: str | Path) -> Path:
     Of volumes the middle plane is shown; lines are bands over x. Each sample has one range of colours for all times.
     Raises StoreError for a store without trajectories, IncompleteStore.
     """
-    place, movie = on_disk(store, "the store to draw"), on_disk(out, "the movie")
+    place, movie = home(store, "the store to draw"), on_disk(out, "the movie")
     attributes, reports = report(place)
     if not in_time(attributes):
         raise StoreError(f"{store} holds no trajectories: there is nothing to show in a movie")
     first = next((row for row in reports if row.certified), None)
     if first is None:
         raise IncompleteStore(f"{store} has no certified sample yet")
-    group: Any = zarr.open_group(place, mode="r")[first.split]
+    group: Any = group_at(place)[first.split]
     good = np.flatnonzero(np.asarray(group["method"][...]) > 0)[:SAMPLES]
     strips = [_frames(np.asarray(group["solution"][number, 0], dtype=np.float64)) for number in good.tolist()]
     gap = np.full((*strips[0].shape[:2], GAP, 3), 255, np.uint8)

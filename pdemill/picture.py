@@ -12,11 +12,12 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import NullFormatter
 from numpy.typing import NDArray
 
-from pdemill.addresses import on_disk
+from pdemill.addresses import home, on_disk
 from pdemill.errors import IncompleteStore
 from pdemill.inspect import SplitReport, Stated, report
 from pdemill.picture_kinds import panels_of
 from pdemill.picture_panels import MAX_CHANNELS, Distribution, Panels, below
+from pdemill.store.groups import group_at
 
 SAMPLES, MOST = 5, 16
 SEARCHED = 1000
@@ -28,12 +29,12 @@ def draw(store: str | Path, out: str | Path, chosen: Sequence[Stated] = ()) -> P
 
     ``chosen``: these samples instead of the first, up to MOST of them.
     """
-    place, picture = on_disk(store, "the store to draw"), on_disk(out, "the picture")
+    place, picture = home(store, "the store to draw"), on_disk(out, "the picture")
     attributes, reports = report(place)
     first = next((row for row in reports if row.certified), None)
     if first is None:
         raise IncompleteStore(f"{store} has no certified sample yet")
-    root = zarr.open_group(place, mode="r")
+    root = group_at(place)
     splits = list(dict.fromkeys([first.split, *(stated.split for stated in chosen)]))
     every = {split: _panels(attributes, root, split, reports) for split in splits}
     panels = every[first.split]

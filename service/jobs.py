@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from base64 import urlsafe_b64decode, urlsafe_b64encode
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Iterator, Sequence
 from contextlib import contextmanager
 from functools import partial
 from hashlib import sha256
@@ -17,7 +17,7 @@ from starlette.concurrency import run_in_threadpool
 from pdemill.addresses import Place
 from pdemill.errors import StoreError, StoreMismatch
 from pdemill.service.keys import Owner
-from pdemill.service.ledger import UNFINISHED, Status
+from pdemill.service.ledger import UNFINISHED, Dataset, JobRecord, Status
 from pdemill.service.problems import Detail, Refusal
 from pdemill.service.results import delete_store, is_damaged
 from pdemill.service.state import AppState, find_job, find_store
@@ -54,9 +54,7 @@ def submit(
     state.directory.require()
     spec, cost = check(state, body)
     dataset = queued(spec, cost)
-    if key is None or not state.ledger.knows(owner.name, key):
-        state.scrubber.asked_again(dataset.id)
-    store, room = find_store(state, dataset.id), partial(check_room, state, owner, dataset)
+    store = find_store(state, dataset.id)
     if lengthen is not None and grow is not None:
         raise Refusal(422, "a store either grows or is lengthened", [Detail(parameter="grow", detail="or lengthen")])
     if lengthen is not None:
@@ -64,22 +62,59 @@ def submit(
     if grow is not None:
         _grown(state, owner, spec, store, grow)
     try:
-        job, new = state.ledger.submit(owner.name, dataset, key, room, gone=partial(is_damaged, store))
+        job, new = _noted(state, owner, dataset, key)
     except Refusal:
         if lengthen is not None:
             lengthening.end(disk_at(store))
         if grow is not None and isinstance(store, Path):
             growing.end(store)
         raise
+    return _begun(state, owner, job, new, name)
+
+
+class Asked(NamedTuple):
+    """A spec to queue, with the ``key`` of its request, and what to call its job."""
+
+    body: dict[str, Any]
+    key: str | None
+    name: str
+
+
+def submit_all(state: AppState, owner: Owner, asked: Sequence[Asked]) -> list[Job]:
+    """Queue several specs for their owner: all of them or none, whatever happens meanwhile."""
+    names = [named(one.name) for one in asked]
+    state.directory.require()
+    datasets = [queued(*check(state, one.body)) for one in asked]
+    with state.ledger.together():
+        made = [
+            _noted(state, owner, dataset, one.key, datasets[:number])
+            for number, (dataset, one) in enumerate(zip(datasets, asked, strict=True))
+        ]
+    return [_begun(state, owner, job, new, name) for (job, new), name in zip(made, names, strict=True)]
+
+
+def _noted(
+    state: AppState, owner: Owner, dataset: Dataset, key: str | None, before: Sequence[Dataset] = ()
+) -> tuple[JobRecord, bool]:
+    """The job of a data set in the ledger, and whether it is new, where there is room for it and those ``before``."""
+    if key is None or not state.ledger.knows(owner.name, key):
+        state.scrubber.asked_again(dataset.id)
+    room, gone = partial(check_room, state, owner, dataset, before), partial(is_damaged, find_store(state, dataset.id))
+    job, new = state.ledger.submit(owner.name, dataset, key, room, gone=gone)
     if not new and job.dataset != dataset.id:
         raise Refusal(
             422, "this Idempotency-Key was used for another spec",
             [Detail(header="Idempotency-Key", detail="was used for another spec")],
         )  # fmt: skip
+    return job, new
+
+
+def _begun(state: AppState, owner: Owner, job: JobRecord, new: bool, name: str) -> Job:
+    """A job that is in the ledger, as its owner sees it."""
     if new:
         if name:
             state.ledger.rename(job.id, name)
-        log.info("submitted", extra={"job": job.id, "dataset": dataset.id, "owner": owner.name})
+        log.info("submitted", extra={"job": job.id, "dataset": job.dataset, "owner": owner.name})
         state.coordinator.wake()
     return state.view(*find_job(state, owner, job.id))
 

@@ -226,13 +226,13 @@ class Ledger(Tables):
                 )
             return other is None
 
-    def stored(self, owner: str, beside: str) -> int:
-        """Bytes of the stores that an owner has jobs on, other than that of the data set ``beside``; of unfinished ones
+    def stored(self, owner: str, *beside: str) -> int:
+        """Bytes of the stores that an owner has jobs on, other than those of data sets ``beside``; of unfinished ones
         those that they are estimated to have."""
         row = self._one(
-            "SELECT COALESCE(SUM(bytes), 0) AS bytes FROM datasets WHERE id != ? AND id IN "
-            "(SELECT dataset FROM jobs WHERE owner = ? AND status != 'dismissed')",
-            (beside, owner),
+            f"SELECT COALESCE(SUM(bytes), 0) AS bytes FROM datasets WHERE id NOT IN ({', '.join('?' * len(beside))}) "  # noqa: S608
+            "AND id IN (SELECT dataset FROM jobs WHERE owner = ? AND status != 'dismissed')",
+            (*beside, owner),
         )
         assert row is not None
         return int(row["bytes"])

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import time
+from collections.abc import Sequence
 from hashlib import sha256
 from typing import Any
 
@@ -85,34 +86,35 @@ def queued(spec: Spec, cost: Cost) -> Dataset:
     )
 
 
-def check_room(state: AppState, owner: Owner, dataset: Dataset) -> None:
-    """Raise Refusal if one more job is too many, for the server or for its owner."""
+def check_room(state: AppState, owner: Owner, dataset: Dataset, before: Sequence[Dataset] = ()) -> None:
+    """Raise Refusal if one more job is too many, for the server or for its owner; ``before``: data sets that are
+    queued with it and not written down yet."""
+    asked, ids = (*before, dataset), (dataset.id, *(one.id for one in before))
+    size, work = sum(one.bytes for one in asked), sum(one.work for one in asked)
     if "drained" in state.ledger.switches():
         raise Refusal(503, "the server takes no new jobs for now; try again later", headers={"Retry-After": "60"})
-    if state.ledger.load().jobs >= state.settings.max_queue:
+    if state.ledger.load().jobs + len(before) >= state.settings.max_queue:
         raise Refusal(429, "the queue is full; try again later", headers={"Retry-After": "60"})
     free = state.settings.free_bytes()
-    if free is not None and dataset.bytes > free:
-        raise Refusal(
-            507, f"its store may have {dataset.bytes:,} bytes, and the disk of the data directory has {free:,} left"
-        )  # fmt: skip
+    if free is not None and size > free:
+        raise Refusal(507, f"its store may have {size:,} bytes, and the disk of the data directory has {free:,} left")
     most = most_bytes(state.settings, owner)
-    if most is not None and (stored := state.ledger.stored(owner.name, dataset.id)) + dataset.bytes > most:
+    if most is not None and (stored := state.ledger.stored(owner.name, *ids) + size) > most:
         raise Refusal(
-            403, f"with this job the stores of {owner.name} could have {stored + dataset.bytes:,} bytes, more than the "
+            403, f"with this job the stores of {owner.name} could have {stored:,} bytes, more than the "
             f"{most:,} that it may have; delete some of them first (DELETE /v1/jobs/ID?delete_store=true)",
         )  # fmt: skip
     if owner.max_jobs is None and owner.max_unknowns is None:
         return
     load = state.ledger.load(owner.name)
-    if owner.max_jobs is not None and load.jobs >= owner.max_jobs:
+    if owner.max_jobs is not None and load.jobs + len(before) >= owner.max_jobs:
         raise Refusal(
-            429, f"{owner.name} has {load.jobs} unfinished jobs, as many as its key allows",
+            429, f"{owner.name} has {load.jobs + len(before)} unfinished jobs, as many as its key allows",
             headers={"Retry-After": "60"},
         )  # fmt: skip
-    if owner.max_unknowns is not None and load.work + dataset.work > owner.max_unknowns:
+    if owner.max_unknowns is not None and load.work + work > owner.max_unknowns:
         raise Refusal(
-            429, f"with this job {owner.name} would have {load.work + dataset.work:,} unfinished samples x unknowns; "
+            429, f"with this job {owner.name} would have {load.work + work:,} unfinished samples x unknowns; "
             f"its key allows {owner.max_unknowns:,}",
             headers={"Retry-After": "60"},
         )  # fmt: skip

@@ -6,7 +6,7 @@ import sqlite3
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from threading import Lock
+from threading import Lock, RLock
 from typing import Any
 
 from pdemill.service.database import check_whole, connect
@@ -22,15 +22,30 @@ class Tables:
         self.path = path
         self._writer, self._reader = connect(path), connect(path)
         check_whole(path, self._reader)
-        self._write_lock, self._read_lock = Lock(), Lock()
+        self._write_lock, self._read_lock = RLock(), Lock()
+        self._together = False
 
     def close(self) -> None:
         self._writer.close()
         self._reader.close()
 
     @contextmanager
+    def together(self) -> Iterator[None]:
+        """All that the thread writes meanwhile is written at once, or nothing of it where an error ends it. What it
+        reads is as it was before."""
+        with self._write():
+            self._together = True
+            try:
+                yield
+            finally:
+                self._together = False
+
+    @contextmanager
     def _write(self) -> Iterator[sqlite3.Connection]:
         with self._write_lock:
+            if self._together:
+                yield self._writer
+                return
             self._check()
             with self._noting():
                 self._writer.execute("BEGIN IMMEDIATE")

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from copy import copy
 from functools import cached_property
-from math import isfinite
+from math import inf, isfinite
 
 import numpy as np
 
@@ -26,17 +26,23 @@ class InvalidSample(ValueError):
     """A drawn function breaks the equation, for example a coefficient that is not positive."""
 
 
-def _checked(function: Function, name: str, sign: str) -> Function:
-    """The function, which raises InvalidSample when a value of it is not finite or has the wrong sign."""
+def _checked(function: Function, name: str, sign: str, limits: tuple[float, float] = (-inf, inf)) -> Function:
+    """The function, which raises InvalidSample when a value of it is not finite, has the wrong sign, or is not between
+    the limits."""
 
     def check(values: Array | float) -> Array | float:
         least, most = values, values
         if isinstance(values, np.ndarray):
-            least, most = (values.min(), values.max()) if values.size else (1.0, 1.0)
+            if not values.size:
+                return values
+            least, most = values.min(), values.max()
         if not (isfinite(least) and isfinite(most)):  # either is NaN where any value is
             raise InvalidSample(f"{name} is not finite everywhere")
         if sign != FINITE and least <= 0 and (sign == POSITIVE or least < 0):
             raise InvalidSample(f"{name} must be {sign}, but reaches {least:g}")
+        if least <= limits[0] or most >= limits[1]:
+            told = least if least <= limits[0] else most
+            raise InvalidSample(f"{name} must be between {limits[0]:g} and {limits[1]:g}, but reaches {told:g}")
         return values
 
     return function.map(check)
@@ -86,7 +92,8 @@ class Instance:
         if name in self._fixed:
             return self._fixed[name]
         drawn = value.realise(self.draw.at("/".join(path)))
-        function = _checked(drawn, name, sign) if drawn.of_space else drawn
+        limits = self.problem.limits.get(name, (-inf, inf))
+        function = _checked(drawn, name, sign, limits) if drawn.of_space else drawn
         if value.in_time and path[0] in self.problem.positive:
             function = function.map(_above_zero)
         if not value.is_random:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from functools import cached_property
-from typing import Any
+from typing import Any, overload
 
 import numpy as np
 from numpy.typing import NDArray
@@ -59,7 +59,15 @@ class Mixed:
         """The data set of one member."""
         return self._data[name]
 
-    def __getitem__(self, step: int) -> Sample:
+    @overload
+    def __getitem__(self, step: int) -> Sample: ...
+
+    @overload
+    def __getitem__(self, step: slice) -> list[Sample]: ...
+
+    def __getitem__(self, step: int | slice) -> Sample | list[Sample]:
+        if isinstance(step, slice):
+            return self.__getitems__(range(*step.indices(len(self))))
         member, sample = self.order.where(step)
         return self._sample(member, sample, self._data[self.members[member]][sample])
 

@@ -40,8 +40,10 @@ class Mixture:
         weights = lengths if weights is None else listed("weights", weights, "numbers, one for each data set")
         if not lengths or len(weights) != len(lengths):
             raise ValueError(f"expected data sets and as many weights, not {len(lengths)} and {len(weights)}")
-        if not all(isinstance(weight, Real) and 0 <= weight < inf for weight in weights) or not sum(weights):
-            raise ValueError(f"weights should be numbers that are not negative, not all 0, not {list(weights)}")
+        if not all(isinstance(weight, Real) and 0 <= weight < inf for weight in weights) or not 0 < sum(weights) < inf:
+            raise ValueError(
+                f"weights should be numbers that are not negative, with a sum above 0 and finite, not {list(weights)}"
+            )
         if any(weight and not length for weight, length in zip(weights, lengths, strict=True)):
             raise StoreError("a data set without samples cannot be mixed in")
         self.weights = tuple(float(weight) for weight in weights)

@@ -14,11 +14,11 @@ from typing import Any
 from pdemill.errors import Fault, SpecError
 from pdemill.spec.job import Spec
 from pdemill.spec.load import gather, validate
+from pdemill.store.group import NAME
 
 KEY = "mixture"
 MOST = 50
 SHARED = ("splits", "samples", "seed", "solver", "store", "certify", "fidelities")
-NAME = r"[A-Za-z][A-Za-z0-9_-]{0,31}"
 
 
 @dataclass(frozen=True)
@@ -72,6 +72,8 @@ def mixture_of(data: Mapping[str, Any]) -> Mixture:
         except SpecError as error:
             own = {} if not isinstance(member, Mapping) else member
             faults += [_moved(fault, number, name, own) for fault in error.faults]
+    if not faults and not sum(member.weight for member in members) < inf:
+        faults.append(Fault((KEY,), "has weights whose sum is beyond all numbers: make them smaller"))
     if faults:
         raise SpecError(faults)
     return Mixture(tuple(members))

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import warnings
 from abc import abstractmethod
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from functools import cached_property
 from inspect import get_annotations
+from types import MappingProxyType
 from typing import Any, ClassVar, Literal, get_args
 
 import numpy as np
@@ -59,6 +60,8 @@ class Problem(Model):
     operator_fields: ClassVar[tuple[str, ...]] = ()
     positive: ClassVar[tuple[str, ...]] = ()
     not_negative: ClassVar[tuple[str, ...]] = ()
+    limits: ClassVar[Mapping[str, tuple[float, float]]] = MappingProxyType({})
+    """The open intervals that drawn values of fields are checked for."""
     discretised_by: ClassVar[type[Discretiser] | None] = None
     """Set by the place of a discretiser."""
     evolves: ClassVar[bool] = False

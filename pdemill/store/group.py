@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Mapping
 from typing import Any
 
@@ -11,6 +12,8 @@ from pdemill.store.disk import Readable
 from pdemill.store.root import ROOT
 
 KEY = "mixture"
+NAME = r"[A-Za-z][A-Za-z0-9_-]{0,31}"
+"""What members may be called: their folders are."""
 SCHEMA = 1
 """Version of the attribute; readers refuse a higher one."""
 
@@ -47,6 +50,7 @@ def _whole(member: Any) -> bool:
     return (
         isinstance(member, dict)
         and all(isinstance(member.get(key), str) for key in ("name", "spec_sha256", "equation"))
+        and re.fullmatch(NAME, member["name"]) is not None
         and isinstance(member.get("weight"), int | float)
         and isinstance(member.get("prefix"), list)
     )

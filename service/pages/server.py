@@ -24,7 +24,7 @@ def server(request: Request, pages: ThePages, admin: TheOperator) -> Response:
     """Switches, workers, backlog, parts that are missing, and owners."""
     state, coordinator = pages.state, pages.state.coordinator
     parts = {**state.readiness.parts(), "keys": state.keys.trouble or OK, "coordinator": coordinator.trouble or OK}
-    owners = [(*known, state.ledger.stored(known[0], "")) for known in state.ledger.owners(MOST_OWNERS)]
+    owners = [(*known, state.ledger.stored(known[0])) for known in state.ledger.owners(MOST_OWNERS)]
     return show(
         request, "server.html", switches=state.ledger.switches(), workers=coordinator.workers, owners=owners,
         shards=coordinator.unfinished_shards(), oldest=coordinator.oldest_wait(), load=state.ledger.load(),

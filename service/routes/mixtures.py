@@ -11,10 +11,9 @@ from pdemill.mixtures import told_of
 from pdemill.service import jobs as actions
 from pdemill.service.body import JsonObject
 from pdemill.service.pools import pooled
-from pdemill.service.problems import Refusal, documented
+from pdemill.service.problems import documented
 from pdemill.service.state import TheOwner, TheState
-from pdemill.service.submission import check
-from pdemill.service.views import Job, MixtureMember, MixtureView
+from pdemill.service.views import MixtureMember, MixtureView
 from pdemill.spec.mixture import KEY, MOST, is_mixture, mixture_of
 
 MEMBER: dict[str, Any] = {
@@ -63,19 +62,15 @@ def submit(
     if not is_mixture(body):
         raise SpecError([Fault((KEY,), "is missing: a list of members, each with a problem")])
     mixture = mixture_of(body)
-    specs = [m.spec.model_dump(mode="json") for m in mixture.members]
-    for spec in specs:
-        check(state, spec)
-    jobs: list[Job] = []
-    for member, spec in zip(mixture.members, specs, strict=True):
-        key = None if idempotency_key is None else f"{idempotency_key}/{member.name}"
-        try:
-            jobs.append(actions.submit(state, owner, spec, key, f"{name} {member.name}".strip()))
-        except Refusal:
-            for job in jobs:
-                if job.status in ("accepted", "running"):
-                    actions.dismiss(state, owner, job.id)
-            raise
+    asked = [
+        actions.Asked(
+            member.spec.model_dump(mode="json"),
+            None if idempotency_key is None else f"{idempotency_key}/{member.name}",
+            f"{name} {member.name}".strip(),
+        )
+        for member in mixture.members
+    ]
+    jobs = actions.submit_all(state, owner, asked)
     response.headers["Retry-After"] = "1"
     members = [
         MixtureMember(**told_of(member), job=job) for member, job in zip(mixture.members, jobs, strict=True)

@@ -16,6 +16,7 @@ from pdemill.solvers.discretisers.elements import NODES_PER_AREA, MeshSize
 from pdemill.solvers.discretisers.whole_fields import WholeFields
 from pdemill.solvers.methods.direct import Direct
 from pdemill.solvers.place import WholeFieldPlace
+from pdemill.spec.boundary import opposite_paired
 from pdemill.spec.discretiser import Takes
 from pdemill.spec.domain import BOX_SIDES, Box, Polygon, choose_domain, signed_area
 from pdemill.spec.method import LinearMethod, Method
@@ -90,7 +91,7 @@ class FormPlace(WholeFieldPlace):
         """The cells of a box along each axis; None where a mesher is asked."""
         if isinstance(self.resolution, tuple):
             return self.resolution
-        if not isinstance(self.domain, Box) or (self.dimension == 2 and not self.joined):
+        if not isinstance(self.domain, Box) or (self.dimension == 2 and not self.joined_sides):
             return None
         assert isinstance(self.resolution, MeshSize)
         longest = self.resolution.h / sqrt(self.dimension)
@@ -215,7 +216,7 @@ class FormPlace(WholeFieldPlace):
         return WeakElements(self._form, mesh, self._fixed, self.properties)
 
     @property
-    def joined(self) -> tuple[tuple[str, str], ...]:
+    def joined_sides(self) -> tuple[tuple[str, str], ...]:
         """The pairs of sides that are periodic."""
         return tuple((low, high) for low, high in BOX_SIDES if low in self.conditions and self.conditions[low].paired)
 
@@ -223,7 +224,7 @@ class FormPlace(WholeFieldPlace):
     def _fixed(self) -> Fixed:
         from pdemill.solvers.weak.elements import Fixed  # late: as above
 
-        return Fixed(self._given, self.joined, self._levels)
+        return Fixed(self._given, self.joined_sides, self._levels)
 
     @property
     def _levels(self) -> tuple[Level, ...]:
@@ -253,6 +254,10 @@ class FormPlace(WholeFieldPlace):
         return Steady() if self._form.linear else Newton()
 
     def check_domain(self) -> None:
+        paired = [side for side, condition in self.conditions.items() if condition.paired]
+        if paired and not isinstance(self.domain, Box):
+            raise refuse(("boundary", paired[0]), "can be periodic on boxes only", None)
+        opposite_paired(self.conditions, BOX_SIDES[: self.dimension] if paired else ())
         if isinstance(self.domain, Polygon) and isinstance(self.resolution, tuple):
             raise refuse(("resolution",), "counts the cells of a box: give a polygon {h: 0.05}, its longest edge", None)
         if isinstance(self.domain, MeshDomain) != isinstance(self.resolution, Refinements):
@@ -321,7 +326,7 @@ class WeakForms(WholeFields):
             symmetric = check_rank(looked, first, spec.problem.channels)
             job.discretisation = grid.with_traits(Traits(units_of(grid, first), symmetric))
         except FormError as fault:
-            raise SpecError([Fault(("problem", "form"), str(fault))]) from None
+            raise SpecError([Fault(("problem", *spec.problem.form_place), str(fault))]) from None  # type: ignore[attr-defined]
         except Outside as fault:
             raise SpecError([Fault(("problem", "constraints"), str(fault))]) from None
         except Overdetermined as fault:
@@ -335,12 +340,15 @@ class WeakForms(WholeFields):
     def unlike(cls, problem: Problem, other: Problem) -> tuple[Path, str] | None:
         assert isinstance(problem, FormPlace)
         assert isinstance(other, FormPlace)
-        for one, there in zip(problem._form.coefficients, other._form.coefficients, strict=True):
-            if one != there:
-                told = (
-                    f"is {KINDS[there.where]} here and {KINDS[one.where]} in the problem of the spec: all splits have "
-                )
-                return ("coefficients", one.name), told + "the same form"
+        known = {one.drawn or one.name: one for one in other._form.coefficients}
+        for one in problem._form.coefficients:
+            there = known.get(one.drawn or one.name)
+            if there is not None and one.where != there.where:
+                told = f"is {KINDS[there.where]} here and {KINDS[one.where]} in the problem of the spec"
+                path: Path = problem.coefficient_place(one.name)  # type: ignore[attr-defined]
+                return path, f"{told}: all splits have the same form"
+        if problem._form.described() != other._form.described():
+            return ("boundary",), "gives another form than the problem of the spec: of sides only data can change"
         return None
 
     @classmethod

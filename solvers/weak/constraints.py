@@ -6,7 +6,8 @@ from typing import Annotated, Any
 
 from pydantic import BeforeValidator, Field, model_validator
 
-from pdemill.spec.model import Model, Number, as_tuple, refusal
+from pdemill.errors import Path
+from pdemill.spec.model import Model, Number, as_tuple, refusal, refuse
 
 
 def _listed(value: Any) -> Any:
@@ -42,7 +43,14 @@ class Constraint(Model):
         given = self.value if self.mean is None else self.mean
         return given if isinstance(given, tuple) else (given,)
 
-    @property
-    def of_vector(self) -> bool:
-        """Whether it has one number per axis."""
-        return isinstance(self.value if self.mean is None else self.mean, tuple)
+    def fit(self, path: Path, dimension: int, vector: bool) -> None:
+        """Refuse what does not fit an unknown."""
+        key, levels = "value" if self.mean is None else "mean", self.levels
+        given = self.value if self.mean is None else self.mean
+        if vector != isinstance(given, tuple) or len(levels) != (dimension if vector else 1):
+            entries = f"needs {dimension} entries in brackets, null where it is free"
+            raise refuse((*path, key), entries if vector else "needs a number", None)
+        if all(level is None for level in levels):
+            raise refuse((*path, key), "fixes nothing: leave it out", None)
+        if self.at is not None and len(self.at) != dimension:
+            raise refuse((*path, "at"), f"needs {dimension} entries", None)

@@ -206,14 +206,14 @@ class WeakElements(Discretisation):
         values: dict[str, Array] = {}
         for one in self.form.coefficients:
             points = self._centres if one.where == "cells" else self.points
-            parts = [function(points) for function in instance.drawn(one.name)]
+            parts = [function(points) for function in instance.drawn(one.drawn or one.name)]
             if one.where == "constant":
                 values[one.name] = np.array([float(part) for part in parts])
                 continue
             whole = [np.broadcast_to(part, points.shape) for part in parts]
-            if one.where == "nodes" and one.order == 2:
+            if one.where == "nodes" and one.order == 2 and one.name in self.form.in_operator:
                 for part in whole:
-                    self._keeps_its_sign(one.name, part)
+                    self._keeps_its_sign(one.drawn or one.name, part)
             values[one.name] = np.stack(whole, axis=1)
         return Packed(values)
 

@@ -39,12 +39,14 @@ class Unknown:
 @dataclass(frozen=True)
 class Coefficient:
     """``where`` its values are: ``constant``, one per sample; ``nodes``, of elements of the order ``order``; or
-    ``cells``, one in each. ``components`` of a vector, 0 for a scalar."""
+    ``cells``, one in each. ``components`` of a vector, 0 for a scalar. ``drawn``: the name of its draws, where that is
+    another one."""
 
     name: str
     where: str
     order: int
     components: int
+    drawn: str = ""
 
 
 @dataclass(frozen=True)

@@ -72,14 +72,18 @@ class GivenValues(Condition):
                 if value is not None:
                     yield name, f"{name}_{axes[place]}" if axes else name, value
 
+    def place(self, name: str) -> tuple[str, ...]:
+        """Where the values of an unknown stand below the side."""
+        return (name, "dirichlet")
+
     def path(self, channel: str) -> tuple[str | int, ...]:
         """Where the data of a channel stand below the side."""
         for name, values in self.given.items():
             if name == channel:
-                return (name, "dirichlet")
+                return self.place(name)
             for place, axis in enumerate(axis_names(len(values))):
                 if name in self.vectors and f"{name}_{axis}" == channel:
-                    return (name, "dirichlet", place)
+                    return (*self.place(name), place)
         raise LookupError(channel)
 
     @model_serializer
@@ -107,6 +111,9 @@ class JoinedSide(GivenValues):
 class FormSides(RootModel[dict[str, GivenValues]]):
     """By side: ``natural``, where the form alone says what holds, ``periodic``, of opposite sides of a box, or the
     values that are given there, by unknown. ``default`` stands for the sides that are not named."""
+
+    example: ClassVar[str] = f"{NATURAL}, or what is given there"
+    """What a side may say, in words."""
 
     @model_validator(mode="before")
     @classmethod
@@ -156,16 +163,17 @@ def _side(side: str, value: Any) -> GivenValues:
         data = stated["dirichlet"]
         if isinstance(data, list | tuple):
             vectors.add(str(name))
-            entries = [_value((*path, "dirichlet", i), entry, True) for i, entry in enumerate(data)]
+            entries = [field_at((*path, "dirichlet", i), entry, True) for i, entry in enumerate(data)]
             if all(entry is None for entry in entries):
                 raise refuse((*path, "dirichlet"), f"gives no component: write {NATURAL}", data)
             given[str(name)] = tuple(entries)
         else:
-            given[str(name)] = (_value((*path, "dirichlet"), data, False),)
+            given[str(name)] = (field_at((*path, "dirichlet"), data, False),)
     return GivenValues(given=given, vectors=frozenset(vectors))
 
 
-def _value(path: tuple[str | int, ...], value: Any, free: bool) -> Field | None:
+def field_at(path: tuple[str | int, ...], value: Any, free: bool) -> Field | None:
+    """The field that a value stands for, which is at a path; None for null, where that is ``free``."""
     if value is None and free:
         return None
     try:

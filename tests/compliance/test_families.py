@@ -43,7 +43,7 @@ def _parts() -> Iterator[None]:
 
 
 def test_every_family_has_a_row() -> None:
-    """Others have tests of their own: tests/spectral and tests/stepping in time, tests/newton nonlinear ones."""
+    """Others have tests of their own: tests/spectral and tests/stepping in time, tests/newton and tests/weak."""
     assert set(ROWS) == {name for name, kind in families.items() if kind.linear and not kind.evolves}
 
 

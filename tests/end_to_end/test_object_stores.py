@@ -15,6 +15,7 @@ import pytest
 import pdemill
 from pdemill.objects.bucket import Bucket
 from pdemill.objects.opening import opened
+from pdemill.picture import draw
 from pdemill.solvers.local.repair import repair
 from tests.seaweed import environment, seaweed
 
@@ -88,7 +89,7 @@ def test_runs_at_once_fill_a_bucket_which_grows_is_mended_and_merged(contents: t
 
 
 @pytest.mark.usefixtures("_server")
-def test_parts_fill_a_bucket_that_plain_zarr_reads(contents: tuple[str, str]) -> None:
+def test_parts_fill_a_bucket_that_plain_zarr_reads(contents: tuple[str, str], tmp_path: Path) -> None:
     import zarr
     from zarr.storage import ObjectStore
 
@@ -99,6 +100,7 @@ def test_parts_fill_a_bucket_that_plain_zarr_reads(contents: tuple[str, str]) ->
     assert _content(store) == contents[1]
     group: Any = zarr.open_group(ObjectStore(opened(store), read_only=True), mode="r")
     assert np.array_equal(group["train/solution"][...], pdemill.open(store)[:]["y"])
+    assert draw(store, tmp_path / "picture.png").stat().st_size > 10_000
 
 
 @pytest.mark.usefixtures("_server")

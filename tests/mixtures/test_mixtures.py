@@ -15,7 +15,7 @@ from click.testing import CliRunner
 
 import pdemill
 from pdemill.cli import commands
-from pdemill.errors import SpecError, StoreError, StoreMismatch
+from pdemill.errors import ServerError, SpecError, StoreError, StoreMismatch
 from pdemill.mixtures import root_of
 from pdemill.numbers_as_words import number_words
 from pdemill.reader import Mixed
@@ -85,6 +85,7 @@ def test_members_are_drawn_by_their_weights_with_channels_of_all(store: Path) ->
     batches = list(data.batches(3))
     assert all(len({data[step]["member"] for step in batch}) == 1 for batch in batches)
     assert sorted(step for batch in batches for step in batch) == list(range(15))
+    assert [one["sample"] for one in data[1:4]] == [data[step]["sample"] for step in (1, 2, 3)]
 
 
 def test_a_spec_that_does_not_go_on_changes_nothing(tmp_path: Path) -> None:
@@ -169,6 +170,7 @@ def test_members_do_not_draw_the_same_numbers() -> None:
         ({"mixture": [WRITTEN, WRITTEN]}, "mixture[1].name: written is the name of another member"),
         ({"mixture": [{**WRITTEN, "name": "a/b"}]}, "mixture[0].name: is not a name"),
         ({"mixture": [{**WRITTEN, "problem": {"family": "heat"}}]}, "mixture[0].problem.time: is missing"),
+        ({"mixture": [{**WRITTEN, "name": n, "weight": 1e308} for n in "ab"]}, "mixture: has weights whose sum"),
         ({"solver": {"method": "etdrk4"}}, "leave it out (for the member darcy)"),
     ],
 )
@@ -211,11 +213,15 @@ def test_the_command_line_makes_and_shows_them(tmp_path: Path) -> None:
 
 @pytest.mark.slow
 def test_a_server_makes_a_job_of_every_member(store: Path, tmp_path: Path) -> None:
-    with Server(tmp_path / "server", workers=1) as server, server.client() as client:
+    with Server(tmp_path / "server", workers=1, PDEMILL_MAX_QUEUE="5") as server, server.client() as client:
         with pytest.raises(SpecError, match=r"mixture\[0\].problem: is missing"):
             client.submit_mixture({"mixture": [{"weight": 1}], "samples": 2})
         with pytest.raises(SpecError, match="mixture: is of several equations"):
             client.submit(SPEC)
+        six = [{**SPEC["mixture"][0], "name": f"m{number}"} for number in range(6)]
+        with pytest.raises(ServerError, match="the queue is full"):
+            client.submit_mixture({**SPEC, "mixture": six})
+        assert not list(client.jobs())
         found = client.submit_mixture({**SPEC, "mixture": [*SPEC["mixture"], WRITTEN]}, name="mix").wait(300)
         assert [job.state["name"] for job in found.jobs.values()] == ["mix darcy", "mix reactive", "mix written"]
         there, here = found.open(), pdemill.open(store)
@@ -224,3 +230,6 @@ def test_a_server_makes_a_job_of_every_member(store: Path, tmp_path: Path) -> No
         copy = found.download(tmp_path / "copy.zarr")
         assert pdemill.verify(copy).content == pdemill.verify(store).content
         assert (copy / "zarr.json").read_bytes() == (store / "zarr.json").read_bytes()
+        (copy / "zarr.json").write_text("{}")
+        with pytest.raises(StoreMismatch, match="holds something else"):
+            found.download(copy)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -63,6 +64,29 @@ def test_a_request_that_is_refused_begins_nothing_again(ledger: Ledger, ended: D
     with pytest.raises(RuntimeError, match="full"):
         ledger.submit("ann", ended, None, room, gone=lambda: True)
     assert _status(ledger, ended) == "successful"
+
+
+def test_several_are_noted_together_or_not_at_all(ledger: Ledger, ended: Dataset) -> None:
+    other = replace(ended, id="other", spec_sha256="other")
+
+    def room() -> None:
+        raise RuntimeError("full")
+
+    def both() -> None:
+        with ledger.together():
+            ledger.submit("bob", other, "first")
+            ledger.submit("bob", ended, "second", room)
+
+    with pytest.raises(RuntimeError, match="full"):
+        both()
+    assert ledger.dataset("other") is None
+    assert not ledger.knows("bob", "first")
+    with ledger.together():
+        first = ledger.submit("bob", other, "first")[0]
+        assert ledger.submit("bob", other, "first") == (first, False)
+        ledger.submit("bob", ended, "second")
+    assert ledger.load("bob").jobs == 1  # the other one is there already
+    assert ledger.stored("bob", other.id, ended.id) == 0
 
 
 def test_what_is_solved_again_meanwhile_is_left_alone(ledger: Ledger, ended: Dataset) -> None:

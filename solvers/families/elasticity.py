@@ -1,0 +1,60 @@
+"""Linear elasticity."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from functools import cached_property
+from typing import Annotated, ClassVar, Literal
+
+from pdemill.solvers.families.of_form import UnknownOfForm, Written
+from pdemill.solvers.families.ready_form import Forces, ReadyForm, between, key
+from pdemill.solvers.weak.said import Load, SaidSides, Word
+from pdemill.spec.field import AnyField, PositiveField
+from pdemill.spec.model import refuse
+
+PoissonRatio = Annotated[AnyField, between(-1.0, 0.5)]
+LAME = {"mu": "E/(2*(1 + nu))", "lmbda": "E*nu/((1 + nu)*(1 - 2*nu))"}
+STRESS = {"strain": "sym(grad(displacement))", "stress": "2*mu*strain + lmbda*tr(strain)*Identity({})"}
+
+
+class ElasticSides(SaidSides):
+    """By side: ``clamped``, ``free``, a ``displacement``, null where it is free, a ``traction``, which is a force per
+    area, or both. ``default`` stands for the sides that are not named."""
+
+    example: ClassVar[str] = "clamped, free, {displacement: [0, null]} or {traction: [0, 1]}"
+    unknowns: ClassVar[Mapping[str, bool]] = {"displacement": True}
+    loads: ClassVar[Mapping[str, Load]] = {"traction": Load("-inner({0}, v)", on="displacement")}
+    words: ClassVar[Mapping[str, Word]] = {"clamped": Word(zero=("displacement",)), "free": Word()}
+
+
+class Elasticity(ReadyForm):
+    """-∇·σ = f, σ = 2 μ ε + λ (tr ε) I, ε = (∇u + ∇uᵀ)/2: small deformations of an elastic body.
+
+    μ = E / (2 (1 + ν)), λ = E ν / ((1 + ν)(1 - 2ν)), in plane stress E ν / (1 - ν²), of Young's modulus E and Poisson's
+    ratio ν, numbers or fields; f is the force per volume, ``plane`` says what two dimensions are a section of.
+    Input: E, ν, f and the data on sides, those that are random. Output: the displacement u, one channel per axis.
+    Operator: symmetric, definite. Order 2 of P1 elements, 3 of P2; P1 is too stiff as ν comes near 0.5.
+    """
+
+    family: Literal["elasticity"]
+    E: PositiveField = key("Young's modulus", "Pa")
+    nu: PoissonRatio = key("Poisson's ratio", "between -1 and 0.5")
+    body_force: Forces = key("Force per volume, one entry per axis", "N/m³", ())
+    plane: Literal["strain", "stress"] = key("What a body in two dimensions is a section of", default="strain")
+    element: Literal["P1", "P2"] = key("Elements of the displacement", default="P2")
+    boundary: ElasticSides
+    keys: ClassVar[tuple[str, ...]] = ("E", "nu", "body_force")
+    positive: ClassVar[tuple[str, ...]] = ("E",)
+    limits: ClassVar[Mapping[str, tuple[float, float]]] = {"nu": (-1.0, 0.5)}
+
+    def check_keys(self) -> None:
+        if self.plane == "stress" and self.dimension == 3:
+            raise refuse(("plane",), "is for two dimensions: leave it out", self.plane)
+
+    @cached_property
+    def equation(self) -> Written:
+        plane = {"lmbda": "E*nu/(1 - nu**2)"} if self.plane == "stress" else {}
+        stress = {name: text.format(self.dimension) for name, text in STRESS.items()}
+        unknowns = {"displacement": UnknownOfForm(element=self.element, shape="vector", test="v")}
+        forces = {"body_force": "-inner(body_force, v)*dx"}
+        return self.as_form(unknowns, "inner(stress, sym(grad(v)))*dx", {**LAME, **plane, **stress}, forces)

@@ -1,0 +1,51 @@
+"""Slow flow."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from functools import cached_property
+from typing import ClassVar, Literal
+
+from pdemill.solvers.families.of_form import UnknownOfForm, Written
+from pdemill.solvers.families.ready_form import Forces, ReadyForm, key
+from pdemill.solvers.fields.constant import Constant
+from pdemill.solvers.weak.said import Load, SaidSides, Word
+from pdemill.spec.field import PositiveField
+
+TAYLOR_HOOD = {
+    "velocity": UnknownOfForm(element="P2", shape="vector", test="v"),
+    "pressure": UnknownOfForm(element="P1", test="q"),
+}
+FORM = "viscosity*inner(grad(velocity), grad(v))*dx - pressure*div(v)*dx - q*div(velocity)*dx"
+STRESS = "2*viscosity*sym(grad(velocity)) - pressure*Identity({})"
+FORCES = {"body_force": "-inner(body_force, v)*dx"}
+
+
+class FlowSides(SaidSides):
+    """By side: ``no_slip``, velocity 0; a ``velocity``, null where it is free; ``outlet``, where the flow leaves as it
+    will, ν ∂u/∂n = p n; or that with a ``pressure`` outside. ``default`` stands for the sides that are not named."""
+
+    example: ClassVar[str] = "no_slip, outlet, {velocity: [1, 0]} or {pressure: 1}"
+    unknowns: ClassVar[Mapping[str, bool]] = {"velocity": True}
+    loads: ClassVar[Mapping[str, Load]] = {"pressure": Load("{0}*inner(n, v)", on="velocity", vector=False)}
+    words: ClassVar[Mapping[str, Word]] = {"no_slip": Word(zero=("velocity",)), "outlet": Word()}
+
+
+class Stokes(ReadyForm):
+    """-ν ∇²u + ∇p = f, ∇·u = 0: flow so slow that inertia does not count.
+
+    u is the velocity, p the pressure divided by the density, ν the kinematic ``viscosity``, a number or a field, f the
+    force per mass. In Taylor and Hood's elements, P2 and P1. Input: ν, f and the data on sides, those that are random.
+    Output: the velocity, one channel per axis, and the pressure. Default: ν = 1. Order 3 of u, 2 of p.
+    """
+
+    family: Literal["stokes"]
+    viscosity: PositiveField = key("Kinematic viscosity", "m²/s", Constant(constant=1.0))
+    body_force: Forces = key("Force per mass, one entry per axis", "m/s²", ())
+    boundary: FlowSides
+    keys: ClassVar[tuple[str, ...]] = ("viscosity", "body_force")
+    positive: ClassVar[tuple[str, ...]] = ("viscosity",)
+
+    @cached_property
+    def equation(self) -> Written:
+        return self.as_form(TAYLOR_HOOD, FORM, {"stress": STRESS.format(self.dimension)}, FORCES)
