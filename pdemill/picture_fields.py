@@ -25,9 +25,11 @@ class Fields(Panels):
     def __init__(self, attributes: dict[str, Any], root: zarr.Group, group: Any, reports: list[SplitReport]) -> None:
         self._attributes, self._root, self._group, self._reports = attributes, root, group, reports
         self.kind = {}
+        self._sample = 0
         self.results = tuple(attributes["solution_channels"])[:MAX_CHANNELS]
 
     def draw(self, figure: Any, axes: Any, sample: int) -> None:
+        self._sample = sample
         inputs = np.asarray(self._group["input"][sample])[:MAX_CHANNELS]
         kept = self._kept(sample)
         for name, ax, values in zip(self._attributes["input_channels"], axes, inputs, strict=False):
@@ -56,7 +58,9 @@ class Fields(Panels):
             number(ax, float(low))
             return
         if "cells" in self._root:
-            points, corners = self._array("points"), self._array("cells")[:, :3]
+            own = "points" in self._group
+            points = np.asarray(self._group["points"][self._sample]) if own else self._array("points")
+            corners = self._array("cells")[:, :3]
             if points.shape[1] > 2:
                 points, corners, values = middle_section(points, self._array("cells"), values)
             triangles = Triangulation(points[:, 0], points[:, 1], corners)

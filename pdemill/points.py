@@ -52,6 +52,8 @@ class Points(ABC):
     """Length of each axis of the series."""
     lower: tuple[float, ...]
     """Where each axis of the series starts."""
+    regions: NDArray[np.int32] | None = None
+    """Of points of a mesh with inclusions: 0, or 1 + the number of the inclusion that a point is in."""
 
     def __init__(self) -> None:
         self._matrices: dict[tuple[Basis, int, int], Array] = {}
@@ -149,9 +151,10 @@ class CloudPoints(Points):
         lengths: tuple[float, ...],
         fixed: int | None = None,
         lasting: bool = True,
+        regions: NDArray[np.int32] | None = None,
     ) -> None:
         super().__init__()
-        self.positions, self.lasting = positions, lasting
+        self.positions, self.lasting, self.regions = positions, lasting, regions
         self._box = dict(zip(axis_names(len(positions)), zip(origin, lengths, strict=True), strict=True))
         self.free = tuple(name for axis, name in enumerate(self._box) if axis != fixed)
         self.lower, self.extent = (tuple(self._box[name][end] for name in self.free) for end in (0, 1))

@@ -51,7 +51,7 @@ def sample_view(store: Place, split: str | None, number: int) -> Sample:
         stride=stride,
         x=_thinned(values["x"], data.attributes["input_channels"], stride),
         y=_thinned(values["y"], data.attributes["solution_channels"], stride),
-        points=values["points"][::stride].tolist() if pointwise else None,
+        points=values["points"][::stride].tolist() if "points" in values else None,
         stderr=values["stderr"][::stride].tolist() if pointwise else None,
         rel_residual=_number(group, "rel_residual", number),
         algebraic_error=_number(group, "algebraic_error", number),

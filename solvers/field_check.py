@@ -40,6 +40,7 @@ def check_certificates(job: FieldJob, group: zarr.Group, shard: Shard, rows: NDA
 
 def _names(job: FieldJob, split: str) -> list[str]:
     wanted = {"input", "solution", "params", "sample_id", "method", "algebraic_error", RHS, *RECOMPUTED}
+    wanted |= set(job.discretisation.own_layout())
     return [part.name for part in job.layout.arrays_of(split) if part.name in wanted]
 
 

@@ -29,10 +29,11 @@ NOISE = 10.0
 
 
 class Solved(NamedTuple):
-    """A sample on another grid: its fields there, and their algebraic error."""
+    """A sample on another grid: its fields there, their algebraic error, and its outputs."""
 
     fields: Array
     error: float
+    outputs: Array | None = None
 
 
 class Refiner:
@@ -50,12 +51,13 @@ class Refiner:
         fine = self._fine.solved(instance) if self._fine else None
         if fine is None:
             return NONE
-        grid = self._job.discretisation
+        grid = self._job.discretisation.of(instance)
         fields = grid.marked(fields, instance)
         label, restricted = common(fields, grid.restrict_fields(fine.fields))
         order = grid.order_of(instance)
         error = min(max(discretisation_error(label[p], restricted[p], order) for p in grid.parts), LARGEST)
-        return Estimate(error, self._order(instance, fields, algebraic_error, fine) if ordered else nan)
+        observed = self._order(instance, fields, algebraic_error, fine) if ordered else nan
+        return Estimate(error, observed, fine.outputs)
 
     def _order(self, instance: Instance, fields: Array, algebraic_error: float, fine: Solved) -> float:
         job, third = self._job, self._job.third
@@ -76,7 +78,7 @@ class Refiner:
         if third.coarser:
             grids, solutions = (third.grid, job.discretisation), (other, label, fine)
         noise = spacing + sum(s.error for s in solutions if np.isfinite(s.error))
-        return observed_order(grids, tuple(s.fields for s in solutions), noise)
+        return observed_order((grids[0].of(instance), grids[1].of(instance)), tuple(s.fields for s in solutions), noise)
 
 
 def observed_order(grids: tuple[Discretisation, Discretisation], fields: tuple[Array, ...], noise: float) -> float:
@@ -122,5 +124,7 @@ class _Solver:
         (label,) = self._job.scheme.labels([equation], self._sequence, Stopwatch())
         if label.unknowns is None:
             return None
-        fields = grid.to_fields(grid.centred(label.unknowns, instance), instance)
-        return Solved(grid.marked(fields, instance), label.algebraic_error)
+        unknowns = grid.centred(label.unknowns, instance)
+        fields = grid.to_fields(unknowns, instance)
+        outputs = grid.outputs(unknowns, instance)[0] if self._job.problem.output_names else None
+        return Solved(grid.marked(fields, instance), label.algebraic_error, outputs)

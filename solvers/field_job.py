@@ -35,6 +35,8 @@ from pdemill.store.layout import ArrayLayout, Shard, StoreLayout, shard_samples
 
 LABEL_ERRORS = ("algebraic_error", "stored_error")
 """Columns of stores of schema 2 and later: errors of labels against the exact discrete solution."""
+OUTPUTS, REFINED_OUTPUTS = "outputs", "outputs_refined"
+"""Columns of problems that have outputs: what the stored solution gives, and what that on the refined mesh does."""
 ORDERS = ("error_order",)
 """Columns of stores of schema 2 and later."""
 AUDITED = ("audit_error", "audit_interval")
@@ -139,7 +141,7 @@ class FieldJob(Job):
 
     def inputs(self, instance: Instance, shift: float) -> Array:
         """The input channels of a sample, shape (channels, ...); ``shift`` was subtracted from its source."""
-        grid = self.discretisation
+        grid = self.discretisation.of(instance)
         sides = {f"{side}_{name}": (side, f) for side, fs in instance.sides.items() for name, f in fs.items()}
         drawn = {"source": instance.terms.source, **dict(instance.named())}
         fields = []
@@ -177,25 +179,30 @@ class FieldJob(Job):
 
     def drawn_in(self, instance: Instance, shift: float) -> dict[str, Array]:
         """The arrays of the store that hold what was drawn, of an instance whose equation is known."""
-        found = {"input": self.inputs(instance, shift)}
+        found = {"input": self.inputs(instance, shift), **self.discretisation.of(instance).own()}
         return found | {"params": np.array(list(instance.parameters().values()))} if self.parameters else found
 
     @cached_property
     def layout(self) -> StoreLayout:
         grid, dtype, names = self.discretisation, self.spec.store.dtype, self.problem.channels
+        outputs = self.problem.output_names
+        names_of_outputs = (OUTPUTS, REFINED_OUTPUTS) if outputs else ()
         fields: tuple[ArrayLayout, ...] = (
             ArrayLayout("input", dtype, (len(self.channels), *grid.points.shape), ("channel", *grid.axes)),
             ArrayLayout(
                 "solution", dtype, (len(names), *grid.solution_shape), ("solution_channel", *grid.solution_axes)
             ),
         )
+        own = tuple(ArrayLayout(n, dtype if s else "float32", s, axes) for n, (s, axes) in grid.own_layout().items())
         columns = (
+            *own,
             ArrayLayout("params", "float64", (len(self.parameters),), ("parameter",)),
             ArrayLayout("rel_residual", "float64"),
             *(ArrayLayout(name, "float32") for name in LABEL_ERRORS if self.schema > 1),
             ArrayLayout("error_estimate", "float32"),
             *(ArrayLayout(name, "float32") for name in ORDERS if self.schema > 1),
             *(ArrayLayout(name, "float32") for name in AUDITED if self.spec.certify.audit),
+            *(ArrayLayout(name, "float64", (len(outputs),), ("output",)) for name in names_of_outputs),
             *((flags.column(SIDE in self.problem.conditions),) if self.schema > 1 else ()),
             ArrayLayout("iterations", "int32", fill=-1),
             ArrayLayout("solve_seconds", "float32"),
@@ -209,6 +216,8 @@ class FieldJob(Job):
         attributes = self.attributes(samples, self.discretisation.pattern.size)
         if self.schema > 1:
             attributes["subset_scheme"] = SUBSETS
+        if outputs:
+            attributes[OUTPUTS] = list(outputs)
         shared = {**grid.arrays(), **(field_operator.shared(grid) if kept else {})}
         return StoreLayout(self.spec.splits, samples, arrays, shared, attributes)
 

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -38,6 +38,7 @@ class Prepared:
     instance: Instance
     equation: DiscreteEquation | None
     inputs: Array | None = None
+    own: Mapping[str, Array] = field(default_factory=dict)
     fault: str = ""
 
 
@@ -62,6 +63,7 @@ def solve_shard(job: FieldJob, shard: Shard, report: Callable[[Progress], None])
             if sample.equation is not None:
                 with watch.step("store"):
                     rows.keep(finished, sample.equation)
+                    rows.measure(finished, sample.instance)
                 with watch.step("flag"):
                     rows.flag(finished, sample.instance, sample.equation)
             done += 1
@@ -78,11 +80,11 @@ def _prepared(job: FieldJob, shard: Shard, order: list[int], batch: int, watch: 
 
 
 def _prepare(job: FieldJob, shard: Shard, number: int, watch: Stopwatch) -> Prepared:
-    grid = job.discretisation
     with watch.step("sample"):
         instance = job.instance(shard.split, shard.start + number)
     try:
         with watch.step("sample"):
+            grid = job.discretisation.of(instance)
             instance.evaluate(grid.points, grid.side_points)
         with watch.step("assemble"):
             equation = grid.equation(instance)
@@ -90,7 +92,7 @@ def _prepare(job: FieldJob, shard: Shard, number: int, watch: Stopwatch) -> Prep
             inputs = job.inputs(instance, equation.shift)
     except InvalidSample as fault:
         return Prepared(number, instance, None, fault=str(fault))
-    return Prepared(number, instance, equation, inputs)
+    return Prepared(number, instance, equation, inputs, grid.own())
 
 
 def _solved(
@@ -120,7 +122,7 @@ def _labelled(job: FieldJob, rows: Rows, sample: Prepared, label: Label) -> Row:
     if label.unknowns is not None:
         solution = grid.to_fields(grid.centred(label.unknowns, sample.instance), sample.instance)
     parameters = tuple(sample.instance.parameters().values()) if job.parameters else ()
-    return Row(sample.number, label, sample.inputs, parameters, solution)
+    return Row(sample.number, label, sample.inputs, parameters, solution, own=sample.own)
 
 
 def _batch(job: FieldJob, sequence: Sequence) -> int:

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from copy import copy
 from functools import cached_property
 from math import inf, isfinite
+from typing import Any
 
 import numpy as np
 
@@ -64,10 +65,15 @@ class Instance:
         self.draw = draw.at("problem")
         self._fixed = fixed
         self.fields: dict[str, tuple[Function, ...]] = {}
+        drawn_measures = [(path, value) for path, value in problem.measures() if value.is_random]
         self.sides: dict[str, dict[str, Function]] = {side: {} for side in problem.conditions}
         for side, path, value in problem.side_slots():
             sign = AT_LEAST_ZERO if path[-1] in problem.conditions[side].in_operator else FINITE
             self.sides[side][path[-1]] = self._realise(value, ("boundary", side, *path), sign)
+        self.shape = {} if problem.pointwise else {".".join(p): self._realise(v, p, FINITE) for p, v in drawn_measures}
+        """The measures of the domain that are drawn."""
+        self.grids: dict[Any, Any] = {}
+        """What discretisations keep of the sample."""
         self.mask = self._mask()
         """1 where the domain is kept, 0 in its obstacles; None where nothing is cut out of it."""
 
@@ -197,11 +203,12 @@ class Instance:
             f"{name}.{key}" if key else name: value
             for name, function in self.named()
             for key, value in function.parameters.items()
-        }
+        } | {name: function.parameters[""] for name, function in self.shape.items()}
 
     def features(self, points: Points, side_points: dict[str, Points]) -> Array:
         """The numbers by which samples are compared when they are ordered."""
         parts = [np.empty(0)]
         for function, where in self._placed(points, side_points):
             parts.append(function.features(where))
+        parts += [function.features(points) for function in self.shape.values()]
         return np.concatenate(parts)

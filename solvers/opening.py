@@ -32,7 +32,7 @@ from pdemill.store.placing import make_folders, write_once
 from pdemill.store.root import ROOT, attributes_of, other_factors, read_attributes, read_root
 from pdemill.store.store import ShardData, Store
 
-SHARED = ("points", "cells", "facets", "facet_sides")
+SHARED = ("points", "cells", "facets", "facet_sides", "cell_regions")
 
 
 def stored_spec(root: Place) -> Spec:

@@ -35,6 +35,8 @@ AT_POINTS = {name: name for name in ("points", "stderr", "boundary_points", "gra
     "boundary": "boundary_input"
 }
 KEPT = {OPERATOR: OPERATOR, RHS: RHS}
+OWN = {"points": "points"}
+"""What samples with a mesh of their own have."""
 type Sample = dict[str, NDArray[np.float32]]
 
 
@@ -44,7 +46,8 @@ class Dataset:
     ``data[i]`` is ``{"x": [Cin, ...], "y": [Cout, ...]}`` in float32; a slice or a list of numbers gives a batch, with
     the sample on axis 0, in the order asked for. A pointwise store adds ``points`` [P, d], ``stderr`` [P], and where
     there are any ``boundary_points`` [B, d], ``boundary`` [K, B] and ``gradient`` [P, d]; its x and y are [Cin, P] and
-    [1, P]. A store that keeps operators adds ``operator`` [entries] and ``rhs`` [rows].
+    [1, P]. A store that keeps operators adds ``operator`` [entries] and ``rhs`` [rows], one
+    whose samples have meshes of their own ``points`` [P, d], the nodes; cells are in ``shared()``.
     ``store`` is a folder, the address of a store on a server, or s3://BUCKET/PREFIX; the attribute is where that was
     when it was opened: an absolute path, or the address. Threads may share a data set; processes inherit it by fork or
     get it pickled, its key included.
@@ -73,7 +76,7 @@ class Dataset:
         nodes = self._nodes
         if absent := [name for name in FIELDS.values() if f"{split}/{name}" not in nodes]:
             raise StoreError(f"{store} cannot be read: its zarr.json tells of no {split}/{absent[0]}")
-        names = FIELDS | (AT_POINTS if is_pointwise(self.attributes) else KEPT)
+        names = FIELDS | (AT_POINTS if is_pointwise(self.attributes) else KEPT | OWN)
         self._arrays = {
             key: ArrayReader(self._files, path, Header.parse(path, nodes[path]))
             for key, name in names.items()
@@ -114,6 +117,11 @@ class Dataset:
     def solution_channels(self) -> tuple[str, ...]:
         """Names of the channels of y."""
         return tuple(self.attributes["solution_channels"])
+
+    @property
+    def outputs(self) -> tuple[str, ...]:
+        """Names of the numbers in the columns ``outputs`` and ``outputs_refined``; none where a spec asks for none."""
+        return tuple(self.attributes.get("outputs", ()))
 
     @property
     def estimated(self) -> int | None:
@@ -289,7 +297,7 @@ class Dataset:
 
     def _shaped(self, values: Sample) -> Sample:
         """Solutions at points are stored without a channel axis."""
-        if "points" in values:
+        if is_pointwise(self.attributes):
             values["y"] = np.expand_dims(values["y"], -2)
         return values
 

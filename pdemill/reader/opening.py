@@ -17,6 +17,7 @@ from pdemill.store.group import members_of
 from pdemill.store.root import read_root, splits_of
 
 if TYPE_CHECKING:
+    from pdemill.reader.resampled import Resampled
     from pdemill.reader.sensors import Observed
 
 
@@ -30,6 +31,11 @@ def open(
     store: str | Path, split: str = ..., *, api_key: str | None = ..., where: str | None = ...,
     sensors: Mapping[str, Any], noise: float = ...,
 ) -> Observed: ...  # fmt: skip
+@overload
+def open(
+    store: str | Path, split: str = ..., *, api_key: str | None = ..., where: str | None = ...,
+    resample: Sequence[int], resample_box: Sequence[Sequence[float]] | None = ...,
+) -> Resampled: ...  # fmt: skip
 @overload
 def open(
     store: str | Path, split: str = ..., *, window: tuple[int, int], stride: int = ...,
@@ -49,8 +55,9 @@ def open(
     store: str | Path, split: str = "train", *, window: tuple[int, int] | None = None, stride: int = 1,
     pairs: Literal["next", "all"] | None = None, beyond_valid: bool = False, api_key: str | None = None,
     where: str | None = None, follow: bool = False, patience: float | None = None,
-    sensors: Mapping[str, Any] | None = None, noise: float = 0.0,
-) -> Dataset | Windows | Following | Observed | Mixed:  # fmt: skip
+    sensors: Mapping[str, Any] | None = None, noise: float = 0.0, resample: Sequence[int] | None = None,
+    resample_box: Sequence[Sequence[float]] | None = None,
+) -> Dataset | Windows | Following | Observed | Resampled | Mixed:  # fmt: skip
     """One split of a store: a folder, its address on a server, where ``api_key`` may be needed, or s3://BUCKET/PREFIX.
 
     Works as it is as a map-style data set of a PyTorch DataLoader. ``window``: windows of the trajectories of a store,
@@ -63,12 +70,18 @@ def open(
     for any flag; a comparison with NaN does not hold. Raises WhereError for one that cannot be read.
     ``sensors``: also values at points, ``{"points": [[0.5, 0.25]]}`` or ``{"random": 32}``, with ``noise`` relative to
     the standard deviation of each channel; see Observed.
+    ``resample``: samples on meshes as images of so many cells along x and y, with a mask and the distance to the
+    boundary, in the box ``resample_box``; see Resampled.
     A mixture gives a Mixed, a data set over all members that have this split; ``NAME.zarr/MEMBER`` is one of them.
     """
     if sensors is None and noise:
         raise ValueError("noise is of what sensors see: give sensors")
     if sensors is not None and (follow or window is not None or pairs is not None):
         raise ValueError("sensors see whole samples of what is there: leave window, pairs and follow out")
+    if resample is None and resample_box is not None:
+        raise ValueError("resample_box is where resample puts its cells: give resample, as in resample=(64, 64)")
+    if resample is not None and (follow or window is not None or pairs is not None or sensors is not None):
+        raise ValueError("resample gives whole samples of what is there: leave window, pairs, follow and sensors out")
     if window is None and pairs is None and (stride != 1 or beyond_valid):
         raise ValueError("stride and beyond_valid are of windows: give window, as in window=(1, 1), or pairs")
     windows = window is not None or pairs is not None
@@ -81,13 +94,17 @@ def open(
     except StoreError:
         if (told := members_of(files_at(store, api_key), shown(store))) is None:
             raise
-        if windows or sensors is not None:
-            raise ValueError("windows and sensors are of one store: open a member of the mixture") from None
+        if windows or sensors is not None or resample is not None:
+            raise ValueError("windows, sensors and images are of one store: open a member of the mixture") from None
         return mixed(store, told, split, api_key, where)
     if windows:
         return Windows(data, window or (1, 1), stride, pairs or "next", beyond_valid)
     if where is not None:
         _ = data.numbers  # what cannot be told yet is an error here
+    if resample is not None:
+        from pdemill.reader.resampled import Resampled  # late: as below
+
+        return Resampled(data, resample, resample_box)
     if sensors is not None:
         from pdemill.reader.sensors import Observed  # late: who reads whole samples need not wait for it
 

@@ -23,7 +23,7 @@ from pdemill.spec.split import AnySplit, Split, called, merged, moved, unlike
 from pdemill.store.kept_operator import INDICES, INDPTR, UNKNOWNS
 
 MOST_SPLITS = 100
-RESERVED = ("x", "y", "z", "points", "cells", "facets", "facet_sides", INDPTR, INDICES, UNKNOWNS)
+RESERVED = ("x", "y", "z", "points", "cells", "facets", "facet_sides", "cell_regions", INDPTR, INDICES, UNKNOWNS)
 DEFAULT_LIMIT = 10**11
 """samples x unknowns of one job, unless PDEMILL_MAX_UNKNOWNS says otherwise."""
 

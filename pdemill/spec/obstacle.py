@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from abc import abstractmethod
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from typing import Annotated, Any, NamedTuple, get_args
 
+import numpy as np
 from pydantic import BeforeValidator, Field
 
 from pdemill.draws import Draw
@@ -16,6 +17,7 @@ from pdemill.spec.field import AnyScalar, Function, Scalar
 from pdemill.spec.field import Field as AField
 from pdemill.spec.model import Model, as_tuple
 from pdemill.spec.registry import Registry, Slot
+from pdemill.spec.shapes import Harmonic
 from pdemill.spec.terms import NOWHERE
 
 MOST = 50
@@ -87,6 +89,13 @@ class Outline(NamedTuple):
     parameters: dict[str, float]
 
 
+class Rim(NamedTuple):
+    """One draw of a closed curve around a centre: its ``radius`` by polar angles, and the ``mean`` of that."""
+
+    radius: Callable[[Array], Array]
+    mean: float
+
+
 class Shape(Obstacle):
     """Base of the shapes that have a place: ``centre``, one number per axis, by default the middle of the box."""
 
@@ -95,6 +104,10 @@ class Shape(Obstacle):
     @abstractmethod
     def outline(self, draw: Draw) -> Outline:
         """One draw of it, wherever it is; may raise."""
+
+    def rim(self, draw: Draw) -> Rim | None:
+        """One draw of its boundary by polar angles; None of shapes that are not told so."""
+        return None
 
     def axes(self, dimension: int) -> str | None:
         """Why it is no shape of so many axes; None where it is one."""
@@ -125,6 +138,24 @@ class Shape(Obstacle):
 def drawn_number(scalar: Scalar, draw: Draw) -> float:
     """The value of a scalar in one sample."""
     return float(scalar.realise(draw)(NOWHERE))
+
+
+def wavy(radius: Scalar, harmonics: Sequence[Harmonic], draw: Draw) -> Rim:
+    """One draw of radius (1 + sum of harmonics)."""
+    size = drawn_number(radius, draw.at("radius"))
+    waves = []
+    for number, wave in enumerate(harmonics):
+        own = draw.at("harmonics").at(number)
+        parts = drawn_number(wave.cosine, own.at("cosine")), drawn_number(wave.sine, own.at("sine"))
+        waves.append((wave.order, *parts))
+
+    def rim(angle: Array) -> Array:
+        found = np.ones_like(angle)
+        for order, cosine, sine in waves:
+            found += cosine * np.cos(order * angle) + sine * np.sin(order * angle)
+        return size * found
+
+    return Rim(rim, size)
 
 
 def offsets(points: Points, centre: tuple[float, ...]) -> tuple[Array, ...]:

@@ -100,9 +100,18 @@ class Problem(Model):
         return ()
 
     @property
+    def inclusions(self) -> int:
+        """How many inclusions its cells may lie in."""
+        return 0
+
+    @property
     def structured(self) -> bool:
         """Whether the unknowns form a grid."""
         return bool(self.cells)
+
+    def measures(self) -> Iterator[tuple[tuple[str, ...], Scalar]]:
+        """The scalars that shape the domain, with their paths below ``problem``."""
+        yield from ()
 
     def obstacle_levels(self, draw: Draw) -> dict[str, Function]:
         """One draw of what is cut out of its domain, by path: functions that are negative inside."""

@@ -91,7 +91,7 @@ def _realised(problem: Problem) -> Iterator[tuple[str, tuple[str, ...], Field]]:
         yield from _entries(problem, name)
     for side, path, value in problem.side_slots():
         yield f"{side}_{path[-1]}", ("boundary", side, *path), value
-    for path, value in getattr(problem, "measures", tuple)():
+    for path, value in problem.measures():
         yield ".".join(path), path, value
 
 

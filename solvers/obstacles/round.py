@@ -9,7 +9,7 @@ from pydantic import Field
 
 from pdemill.draws import Draw
 from pdemill.points import Array
-from pdemill.spec.obstacle import Outline, Shape, drawn_number
+from pdemill.spec.obstacle import Outline, Rim, Shape, drawn_number, wavy
 from pdemill.spec.shapes import Length
 
 
@@ -31,6 +31,9 @@ class DiskObstacle(Round):
     """|x - centre| < radius in the plane. Its boundary runs through cells: first order in their size."""
 
     shape: Literal["disk"]
+
+    def rim(self, draw: Draw) -> Rim:
+        return wavy(self.radius, (), draw)
 
     def axes(self, dimension: int) -> str | None:
         return None if dimension == 2 else f"a disk is in 2 dimensions, and this is in {dimension}"

@@ -11,7 +11,7 @@ from pdemill.draws import Draw
 from pdemill.points import Array
 from pdemill.solvers.instance import InvalidSample
 from pdemill.spec.model import as_tuple
-from pdemill.spec.obstacle import Outline, Shape, drawn_number
+from pdemill.spec.obstacle import Outline, Rim, Shape, wavy
 from pdemill.spec.shapes import MOST_HARMONICS, Harmonic, Length
 
 ANGLES = 720
@@ -33,20 +33,11 @@ class StarObstacle(Shape):
     def axes(self, dimension: int) -> str | None:
         return None if dimension == 2 else f"a star is in 2 dimensions, and this is in {dimension}"
 
+    def rim(self, draw: Draw) -> Rim:
+        return wavy(self.radius, self.harmonics, draw)
+
     def outline(self, draw: Draw) -> Outline:
-        radius = drawn_number(self.radius, draw.at("radius"))
-        waves = []
-        for number, wave in enumerate(self.harmonics):
-            own = draw.at("harmonics").at(number)
-            parts = drawn_number(wave.cosine, own.at("cosine")), drawn_number(wave.sine, own.at("sine"))
-            waves.append((wave.order, *parts))
-
-        def rim(angle: Array) -> Array:
-            found = np.ones_like(angle)
-            for order, cosine, sine in waves:
-                found += cosine * np.cos(order * angle) + sine * np.sin(order * angle)
-            return radius * found
-
+        rim, radius = self.rim(draw)
         around = rim(np.linspace(0.0, 2.0 * np.pi, ANGLES, endpoint=False))
 
         def level(offsets: tuple[Array, ...]) -> Array:

@@ -42,6 +42,18 @@ class Discretisation(Euclidean, ABC):
         """The one by which stores of an older schema were made."""
         return self
 
+    def of(self, instance: Instance) -> Discretisation:
+        """The one of a sample, where samples have points of their own; raises InvalidSample."""
+        return self
+
+    def own_layout(self) -> Mapping[str, tuple[tuple[int, ...], tuple[str, ...]]]:
+        """What is stored of the places of each sample, by name: shapes and names of axes."""
+        return {}
+
+    def own(self) -> Mapping[str, Array]:
+        """These, of that of a sample."""
+        return {}
+
     def order_of(self, instance: Instance) -> int:
         """The order that estimates of the error of a sample assume: ``order``, where the sample has no say."""
         return self.order
@@ -85,6 +97,11 @@ class Discretisation(Euclidean, ABC):
         """The unknowns among the channels of a solution."""
         (field,) = fields
         return self.to_unknowns(field)
+
+    def outputs(self, unknowns: Array, instance: Instance) -> tuple[Array, Array]:
+        """The outputs of a sample, one number each, in the order of the problem's ``output_names``, and the size of
+        what was added up for each."""
+        return np.empty(0), np.empty(0)
 
     def cell_peclet(self, instance: Instance) -> float:
         """The largest |b| h / k of a sample over its cells; NaN without convection, and where cells have no size."""

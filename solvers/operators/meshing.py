@@ -24,6 +24,8 @@ class TriangleMesh:
     facets: NDArray[np.int32]
     sides: NDArray[np.int32]
     side_names: tuple[str, ...]
+    regions: NDArray[np.int32] | None = None
+    """By cell 0, or 1 + the number of the inclusion that it is in; None where there are no inclusions."""
 
     def __post_init__(self) -> None:
         a, b, c = (self.points[self.cells[:, i]] for i in range(3))
@@ -38,8 +40,12 @@ FAR = 1e4
 """Polygons further from the origin, in their own sizes, are meshed about a corner: the mesher loses them elsewhere."""
 
 
-def triangulate(domain: Polygon, h: float) -> TriangleMesh:
-    """A mesh of the polygon with edges of length about h; the same mesh every time."""
+type Corners = tuple[tuple[float, float], ...]
+
+
+def triangulate(domain: Polygon, h: float, inclusions: tuple[Corners, ...] = ()) -> TriangleMesh:
+    """A mesh of the polygon with edges of length about h; the same mesh every time. No cell crosses the edges of
+    ``inclusions``, polygons within it that do not meet."""
     geom2d = library("netgen.geom2d", "mesh", "a mesh of problem.domain")  # late: loading it takes a while
     from netgen.meshing import NgException
 
@@ -55,17 +61,25 @@ def triangulate(domain: Polygon, h: float) -> TriangleMesh:
             edge: list[Any] = ["line", corners[i], corners[(i + 1) % len(corners)]]
             left, right = (1, 0) if inside_left else (0, 1)
             geometry.Append(edge, leftdomain=left, rightdomain=right, bc=1 + names.index(side))
+    for number, loop in enumerate(inclusions):
+        corners = [geometry.AppendPoint(x - origin[0], y - origin[1]) for x, y in loop]
+        left, right = (number + 2, 1) if signed_area(loop) > 0 else (1, number + 2)
+        for i in range(len(corners)):
+            line: list[Any] = ["line", corners[i], corners[(i + 1) % len(corners)]]
+            geometry.Append(line, leftdomain=left, rightdomain=right, bc=1 + len(names))
     try:
         mesh = geometry.GenerateMesh(maxh=h)
     except NgException as fault:
         raise SolverError(f"the mesher failed ({fault}): change problem.resolution.h, or the polygon") from None
     points = np.array([point.p for point in mesh.Points()])[:, :2]
     cells = np.array([[v.nr - 1 for v in cell.vertices] for cell in mesh.Elements2D()], dtype=np.int32)
-    facets = np.array([[v.nr - 1 for v in edge.vertices] for edge in mesh.Elements1D()], dtype=np.int32)
     side_of_edge = [names.index(side) for _, sides, _ in loops for side in sides]
-    sides_of = np.array([side_of_edge[edge.index - 1] for edge in mesh.Elements1D()], dtype=np.int32)
+    edges = [edge for edge in mesh.Elements1D() if edge.index <= len(side_of_edge)]  # the others are of inclusions
+    facets = np.array([[v.nr - 1 for v in edge.vertices] for edge in edges], dtype=np.int32)
+    sides_of = np.array([side_of_edge[edge.index - 1] for edge in edges], dtype=np.int32)
+    regions = np.array([cell.index - 1 for cell in mesh.Elements2D()], dtype=np.int32) if inclusions else None
     points = points + origin if any(origin) else np.ascontiguousarray(points)
-    return TriangleMesh(points, cells, facets, sides_of, names)
+    return TriangleMesh(points, cells, facets, sides_of, names, regions)
 
 
 def _origin(domain: Polygon) -> tuple[float, float]:

@@ -21,8 +21,8 @@ from pdemill.streaming.blocks import Shape
 
 MOST = 64
 """Samples of a block, unless ``store.shard`` says otherwise: what is waited for before the first one comes."""
-ARRAYS = {"x": "input", "y": "solution", OPERATOR: OPERATOR, RHS: RHS}
-"""By what samples call them; the last ones are where the spec keeps operators."""
+ARRAYS = {"x": "input", "y": "solution", OPERATOR: OPERATOR, RHS: RHS, "points": "points"}
+"""By what samples call them; the last ones are where the spec keeps operators, or gives samples meshes of their own."""
 AT_POINTS = {"points": "points", "stderr": "stderr", "boundary_points": "boundary_points", "gradient": "gradient",
              "boundary": "boundary_input"}  # fmt: skip
 

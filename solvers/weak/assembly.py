@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from copy import copy
 from functools import cached_property
 
 import numpy as np
@@ -15,7 +16,8 @@ from pdemill.solvers.weak.mesh import Ints, SimplexMesh
 
 CELLS, FACETS = 0, 1
 """Kinds of integrals, as FFCx numbers them."""
-RESIDUAL, DERIVATIVE = 0, 1
+RESIDUAL, DERIVATIVE, OUTPUTS = 0, 1, 2
+"""Numbers of compiled forms; outputs have those from OUTPUTS on."""
 
 
 class Numbering:
@@ -55,9 +57,7 @@ class Assembler:
     ) -> None:  # fmt: skip
         self.form, self._compiled, self.mesh = form, compiled, mesh
         self.numbering, self._number, self._count = numbering, number, int(number.max(initial=-1)) + 1
-        corners = np.zeros((len(mesh.cells), mesh.dimension + 1, 3))
-        corners[:, :, : mesh.dimension] = mesh.points[mesh.cells]
-        self._corners = np.ascontiguousarray(corners.reshape(len(mesh.cells), -1))
+        self._corners = _corners(mesh)
         self._every = np.arange(len(mesh.cells), dtype=np.int32)
         facet_cells, local = mesh.facet_places
         self._facets = {}
@@ -66,6 +66,13 @@ class Assembler:
             self._facets[side] = np.ascontiguousarray(facet_cells[on]), np.ascontiguousarray(local[on])
         self._coefficient_cells = {one.name: self._places(one.where, one.order, one.components)
                                    for one in form.coefficients if one.where != "constant"}  # fmt: skip
+
+    def moved(self, mesh: SimplexMesh) -> Assembler:
+        """The same with the points of its mesh elsewhere; patterns are shared."""
+        _ = self.inner, self.form.linear or self.whole
+        other = copy(self)
+        other.mesh, other._corners = mesh, _corners(mesh)
+        return other
 
     def _places(self, where: str, order: int, components: int) -> Ints:
         """Where the numbers of each cell stand among the values of a coefficient, [nodes, components] raveled."""
@@ -103,16 +110,23 @@ class Assembler:
         self._add(DERIVATIVE, packed, state, places, out)
         return csr_array((out, pattern.indices, pattern.indptr), shape=pattern.shape)
 
+    def integral(self, number: int, packed: Packed, state: Array) -> Array:
+        """What every cell adds to an output that is written as text."""
+        shares = np.zeros(len(self._every))
+        self._add(OUTPUTS + number, packed, state, self._every, shares)
+        return shares
+
     def _add(self, which: int, packed: Packed, state: Array, places: Ints, out: Array) -> None:
         weights, constants = self._weights(which, packed, state), self._constants(which, packed)
-        add = self._compiled.add_vector if which == RESIDUAL else self._compiled.add_matrix
+        add = self._compiled.add_matrix if which == DERIVATIVE else self._compiled.add_vector
+        count = 1 if which >= OUTPUTS else self.numbering.cells.shape[1]
         for kind in (CELLS, FACETS):
             for number, side in enumerate(self._compiled.integrals(which, kind)):
                 cells, local = (self._every, self._every) if kind == CELLS else self._facets[side]
                 add(
                     which, kind, number, len(cells), cells.ctypes.data, local.ctypes.data,
                     self._corners.ctypes.data, self._corners.shape[1], weights.ctypes.data, weights.shape[1],
-                    constants.ctypes.data, places.ctypes.data, self.numbering.cells.shape[1], out.ctypes.data,
+                    constants.ctypes.data, places.ctypes.data, count, out.ctypes.data,
                 )  # fmt: skip
 
     def _weights(self, which: int, packed: Packed, state: Array) -> Array:
@@ -125,6 +139,13 @@ class Assembler:
     def _constants(self, which: int, packed: Packed) -> Array:
         parts = [np.atleast_1d(packed.values[name]) for name in self._compiled.constants[which]]
         return np.ascontiguousarray(np.concatenate(parts), dtype=np.float64) if parts else np.zeros(1)
+
+
+def _corners(mesh: SimplexMesh) -> Array:
+    """The corners of every cell as kernels take them: three coordinates each."""
+    corners = np.zeros((len(mesh.cells), mesh.dimension + 1, 3))
+    corners[:, :, : mesh.dimension] = mesh.points[mesh.cells]
+    return np.ascontiguousarray(corners.reshape(len(mesh.cells), -1))
 
 
 def _pattern(cells: Ints, size: int) -> tuple[csr_array, Ints]:

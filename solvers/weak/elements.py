@@ -11,7 +11,6 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from pdemill.errors import SolverError
 from pdemill.points import Array, CloudPoints
 from pdemill.solvers.instance import Instance, InvalidSample
 from pdemill.solvers.operators.discretisation import Discretisation
@@ -20,10 +19,14 @@ from pdemill.solvers.operators.system import Matrix, Pattern
 from pdemill.solvers.weak.assembly import Assembler, Numbering, Packed
 from pdemill.solvers.weak.compiling import compiled_form
 from pdemill.solvers.weak.equation import LinearForm, NonlinearForm
-from pdemill.solvers.weak.form import WeakForm
+from pdemill.solvers.weak.form import Reaction, WeakForm
+from pdemill.solvers.weak.joining import partners, standing
 from pdemill.solvers.weak.levels import Level, Levels
-from pdemill.solvers.weak.mesh import SimplexMesh
+from pdemill.solvers.weak.mesh import Ints, SimplexMesh
+from pdemill.solvers.weak.morph import Morph, quality
+from pdemill.solvers.weak.nested import Near, near
 from pdemill.solvers.weak.ranges import extremes
+from pdemill.solvers.weak.shapes import Drawn
 from pdemill.solvers.weak.units import Units, plain_units
 from pdemill.solvers.weak.unknowns import Unknowns
 from pdemill.spec.field import Function
@@ -31,8 +34,6 @@ from pdemill.spec.properties import Properties
 
 ALIKE = 1e-12
 """Difference of two entries, in units of the largest, that is rounding."""
-LATTICE = 1e-7
-"""Distance of nodes on joined sides, in units of the box, up to which they are the same."""
 
 
 @dataclass(frozen=True)
@@ -54,6 +55,11 @@ class Traits:
     symmetric: bool
 
 
+POINTS, QUALITY = "points", "mesh_quality"
+"""Arrays of samples with a mesh of their own: the nodes, and the least quality of the cells."""
+REFINED = "refined"
+
+
 class WeakElements(Discretisation):
     """R(u; v) = 0 for all v that vanish where u is given, in Lagrange elements on simplices.
 
@@ -61,25 +67,27 @@ class WeakElements(Discretisation):
     same component meet, the data of the first one hold. Coefficients are interpolated at the nodes of the elements, or
     have one value per cell, that at its centre. A solution is stored at the nodes of the highest order; what has a
     lower one is interpolated there, exactly. L2 error O(h^2) of P1, O(h^3) of P2, for smooth solutions.
+
+    With a ``morph`` the mesh is a template, which ``of`` carries to the shapes of a sample; numbering and pattern are
+    those of all samples. Curves are made of straight edges, which leaves O(h^2).
     """
 
     axes = ("node",)
+    _curves: Drawn | None = None
+    """The shapes of the sample whose mesh it is."""
 
     def __init__(
-        self, form: WeakForm, mesh: SimplexMesh, fixed: Fixed, properties: Properties, traits: Traits | None = None
+        self, form: WeakForm, mesh: SimplexMesh, fixed: Fixed, properties: Properties, traits: Traits | None = None,
+        morph: Morph | None = None,
     ) -> None:  # fmt: skip
-        self.form, self.mesh, self._fixed, self.properties = form, mesh, fixed, properties
+        self.form, self._fixed, self.properties, self.morph = form, fixed, properties, morph
         self.degree = max(one.order for one in form.unknowns)
-        self.order = min(one.order for one in form.unknowns) + 1
-        self._nodes = mesh.nodes(self.degree)
+        self.order = min(one.order for one in form.unknowns) + 1 if morph is None else 2
         lower, upper = mesh.points.min(axis=0), mesh.points.max(axis=0)
-        self._box = tuple(lower.tolist()), tuple((upper - lower).tolist())
-        self.points = self._cloud(self._nodes)
-        self._centres = self._cloud(mesh.points[mesh.cells].mean(axis=1))
-        self.side_points, self._side_nodes = {}, {}
-        for number, side in enumerate(mesh.side_names):
-            self._side_nodes[side] = mesh.side_nodes(number, self.degree)
-            self.side_points[side] = self._cloud(self._nodes[self._side_nodes[side]])
+        self._box = (tuple(lower.tolist()), tuple((upper - lower).tolist())) if morph is None else morph.box
+        self._side_nodes = {side: mesh.side_nodes(n, self.degree) for n, side in enumerate(mesh.side_names)}
+        self._template = mesh
+        self._settle_at(mesh)
         self._compiled = compiled_form(form.described())
         self.numbering = Numbering(form, mesh)
         held = np.zeros(self.numbering.size, dtype=bool)
@@ -99,10 +107,13 @@ class WeakElements(Discretisation):
 
     def _take(self, traits: Traits) -> None:
         self.traits, self.unknowns = traits, self.unknowns.in_units(traits.units)
-        self.levels = Levels(self._fixed.levels, self.mesh, self.numbering.orders, self.unknowns)
+        self.levels = self._levels()
         self.null_space = self.levels.null_space
         self.kept: dict[Any, Any] = {}
         """What samples share: the matrix of a form whose derivative is that of all."""
+
+    def _levels(self) -> Levels:
+        return Levels(self._fixed.levels, self.mesh, self.numbering.orders, self.unknowns)
 
     def with_traits(self, traits: Traits) -> WeakElements:
         """The same with what is known of its matrices."""
@@ -111,36 +122,49 @@ class WeakElements(Discretisation):
         return other
 
     def _joined(self) -> NDArray[np.intp]:
-        """The value that stands for each: on the first of joined sides. Raises SolverError where nodes do not meet."""
-        same = np.arange(self.numbering.size)
+        """The value that stands for each: on the first of joined sides."""
+        same, lengths = np.arange(self.numbering.size), np.array(self._box[1])
         for low, high in self._fixed.joined:
-            for channel in range(len(self.numbering.channels)):
-                ones, others = self._on_side(low, channel)[0], self._on_side(high, channel)[0]
-                begin = self.numbering.channels[channel].start
-                ones, others = ones[self._in_line(ones - begin)], others[self._in_line(others - begin)]
-                if not self._meet(ones - begin, others - begin):
-                    raise SolverError(f"the nodes on {low} are not those on {high}, which is periodic with it")
-                same[others] = ones
-        while (same != same[same]).any():
-            same = same[same]
-        return same
+            for channel, values in enumerate(self.numbering.channels):
+                ones, others = (self._on_side(side, channel)[0] - values.start for side in (low, high))
+                ones, others = partners(self._nodes, ones, others, lengths)
+                same[others + values.start] = ones + values.start
+        return standing(same)
 
-    def _meet(self, ones: NDArray[np.intp], others: NDArray[np.intp]) -> bool:
-        """Whether nodes differ along one axis alone."""
-        if len(ones) != len(others):
-            return False
-        apart = np.abs(self._nodes[others] - self._nodes[ones]).max(axis=0)
-        return int(np.count_nonzero(apart > LATTICE * np.array(self._box[1]))) <= 1
+    def _settle_at(self, mesh: SimplexMesh) -> None:
+        """Take the points of a mesh."""
+        self.mesh, self._nodes = mesh, mesh.nodes(self.degree)
+        regions = mesh.node_regions(self.degree)
+        self.points = self._cloud(self._nodes, regions)
+        self._centres = self._cloud(mesh.points[mesh.cells].mean(axis=1), mesh.regions)
+        self.side_points = {
+            side: self._cloud(self._nodes[nodes], None if regions is None else regions[nodes])
+            for side, nodes in self._side_nodes.items()
+        }
 
-    def _in_line(self, nodes: NDArray[np.intp]) -> NDArray[np.intp]:
-        """The order of the nodes of a side that is that of the opposite side of a box."""
-        places = self._nodes[nodes]
-        across = [axis for axis in range(self.mesh.dimension) if np.ptp(places[:, axis]) > 1e-9 * self._box[1][axis]]
-        lattice = np.round(places[:, across] / np.array(self._box[1])[across] / LATTICE)
-        return np.lexsort(lattice.T)
+    def _cloud(self, points: Array, regions: Ints | None = None) -> CloudPoints:
+        lasting = self.morph is None or not self.morph.moves  # else they are those of one sample
+        return CloudPoints(np.ascontiguousarray(points.T), *self._box, lasting=lasting, regions=regions)
 
-    def _cloud(self, points: Array) -> CloudPoints:
-        return CloudPoints(np.ascontiguousarray(points.T), *self._box)
+    def of(self, instance: Instance) -> WeakElements:
+        if self.morph is None or not self.morph.moves or self._curves is not None:
+            return self
+        if self not in instance.grids:
+            instance.grids[self] = self._at(self.morph.drawn(instance.draw))
+        found: WeakElements = instance.grids[self]
+        return found
+
+    def _at(self, curves: Drawn) -> WeakElements:
+        """The same at the shapes of a sample."""
+        assert self.morph is not None
+        mesh, other = self.morph.moved(self.mesh, curves), copy(self)
+        for name in ("weights", "_middles"):
+            other.__dict__.pop(name, None)
+        other._curves, other._template = curves, self.mesh
+        other._settle_at(mesh)
+        other.assembler = self.assembler.moved(mesh)
+        other.levels = other._levels()
+        return other
 
     def _on_side(self, side: str, channel: int) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
         """The numbers of a channel's values on a side, and their places among the points of that side."""
@@ -193,13 +217,14 @@ class WeakElements(Discretisation):
         return max(float(apart.max()), -float(apart.min())) <= ALIKE * max(float(values.max()), -float(values.min()))
 
     def centred(self, unknowns: Array, instance: Instance | None = None) -> Array:
-        return self.levels.settled(unknowns)
+        return (self if instance is None else self.of(instance)).levels.settled(unknowns)
 
     def equation(self, instance: Instance) -> DiscreteEquation:
-        packed, given = self.packed(instance), self.given(instance)
+        grid = self.of(instance)
+        packed, given = grid.packed(instance), grid.given(instance)
         if self.form.linear:
-            return LinearForm.of(self, packed, given)
-        return NonlinearForm(self, packed, given)
+            return LinearForm.of(grid, packed, given)
+        return NonlinearForm(grid, packed, given)
 
     def packed(self, instance: Instance) -> Packed:
         """The coefficients of a sample."""
@@ -245,7 +270,7 @@ class WeakElements(Discretisation):
         return self.unknowns.completed(unknowns, given)
 
     def to_fields(self, unknowns: Array, instance: Instance) -> Array:
-        whole = self.completed(unknowns, self.given(instance))
+        whole = self.completed(unknowns, self.of(instance).given(instance))
         return np.stack([self._at_nodes(whole[channel]) for channel in self.numbering.channels])
 
     def _at_nodes(self, values: Array) -> Array:
@@ -262,17 +287,57 @@ class WeakElements(Discretisation):
         parts = [field[: c.stop - c.start] for field, c in zip(fields, self.numbering.channels, strict=True)]
         return self.unknowns.among(np.concatenate(parts))
 
+    def outputs(self, unknowns: Array, instance: Instance) -> tuple[Array, Array]:
+        if not self.form.outputs:
+            return super().outputs(unknowns, instance)
+        packed, whole = self.packed(instance), self.completed(unknowns, self.given(instance))
+        shares, texts = list[Array](), 0
+        for one in self.form.outputs.values():
+            if isinstance(one, Reaction):
+                places, _ = self._on_side(one.side, self.form.channels.index(one.channel))
+                shares.append(one.scale * self.assembler.residual(packed, whole)[places])
+            else:
+                shares.append(self.assembler.integral(texts, packed, whole))
+                texts += 1
+        return np.array([share.sum() for share in shares]), np.array([np.abs(share).sum() for share in shares])
+
     def spread(self, side: str, data: Function) -> Array:
         return np.broadcast_to(data(self.points), self.points.shape)
 
     def refined(self) -> WeakElements:
-        return WeakElements(self.form, self.mesh.refined(), self._fixed, self.properties, self.traits)
+        return WeakElements(self.form, self._refined_template, self._fixed, self.properties, self.traits, self.morph)
+
+    @property
+    def _refined_template(self) -> SimplexMesh:
+        mesh = self._template.refined()
+        return mesh if self.morph is None else self.morph.snapped(mesh)
+
+    @cached_property
+    def _middles(self) -> Near:
+        """Where the middles of edges are in the refined mesh: its curves have nodes that are not there."""
+        assert self.morph is not None
+        if REFINED not in self.kept:
+            self.kept[REFINED] = self._refined_template
+        fine: SimplexMesh = self.kept[REFINED]
+        fine = fine if self._curves is None else self.morph.moved(fine, self._curves)
+        count = len(self.mesh.points)
+        return near(fine, count, self._nodes[count:])
 
     def restrict(self, fine: Array) -> Array:
-        return fine[: len(self._nodes)]
+        if self.morph is None or self.degree == 1:
+            return fine[: len(self._nodes)]
+        return np.concatenate([fine[: len(self.mesh.points)], self._middles.of(fine)])
+
+    def own_layout(self) -> Mapping[str, tuple[tuple[int, ...], tuple[str, ...]]]:
+        if self.morph is None or not self.morph.moves:
+            return {}
+        return {POINTS: (self._nodes.shape, ("node", "axis")), QUALITY: ((), ())}
+
+    def own(self) -> Mapping[str, Array]:
+        return {POINTS: self._nodes, QUALITY: np.asarray(quality(self.mesh).min())} if self.own_layout() else {}
 
     def arrays(self) -> Mapping[str, tuple[tuple[str, ...], NDArray[np.float64] | NDArray[np.int32]]]:
-        return self.mesh.arrays(self.degree)
+        return self._template.arrays(self.degree)
 
 
 def parts_of(form: WeakForm) -> tuple[slice, ...]:
@@ -291,8 +356,9 @@ def units_of(grid: WeakElements, instance: Instance) -> Units:
     if len(unknowns.kinds) == 1:
         return unknowns.units
     try:
-        packed, given = grid.packed(instance), grid.given(instance)
+        own = grid.of(instance)
+        packed, given = own.packed(instance), own.given(instance)
     except InvalidSample:
         return unknowns.units
     with np.errstate(all="ignore"):
-        return unknowns.balanced(grid.assembler.derivative(packed, given), grid.pattern)
+        return unknowns.balanced(own.assembler.derivative(packed, given), grid.pattern)

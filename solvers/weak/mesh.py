@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from copy import copy
 from dataclasses import dataclass
 from functools import cached_property
 from itertools import permutations, product
@@ -18,6 +19,8 @@ type Ints = NDArray[np.int32]
 
 EDGES = {2: ((1, 2), (0, 2), (0, 1)), 3: ((2, 3), (1, 3), (1, 2), (0, 3), (0, 2), (0, 1))}
 """The edges of a cell in the order in which Basix numbers them."""
+REGIONS = "cell_regions"
+"""The array of a store that tells the inclusion that each cell is in."""
 SHOWN = {2: (2, 0, 1), 3: (5, 2, 4, 3, 1, 0)}
 """The places of edges 01, 12, 02 and 01, 12, 02, 03, 13, 23 among them: the order in which cells are stored, VTK's."""
 
@@ -25,13 +28,14 @@ SHOWN = {2: (2, 0, 1), 3: (5, 2, 4, 3, 1, 0)}
 @dataclass(frozen=True, eq=False)
 class SimplexMesh:
     """``points`` [n, d]; ``cells`` [c, d + 1]; ``facets`` [f, d] on the boundary, with ``sides`` [f] counting into
-    ``side_names``."""
+    ``side_names``; ``regions`` [c]: 0, or 1 + the number of the inclusion that a cell is in."""
 
     points: Array
     cells: Ints
     facets: Ints
     sides: Ints
     side_names: tuple[str, ...]
+    regions: Ints | None = None
 
     @property
     def dimension(self) -> int:
@@ -50,6 +54,11 @@ class SimplexMesh:
     def edges(self) -> Ints:
         return self._edges[0]
 
+    @property
+    def cell_edges(self) -> Ints:
+        """The numbers of the edges of each cell [c, 3 or 6]."""
+        return self._edges[1]
+
     def edge_between(self, one: Ints, other: Ints) -> Ints:
         """The numbers of the edges between pairs of points."""
         keys = self.edges[:, 0].astype(np.int64) * len(self.points) + self.edges[:, 1]
@@ -65,6 +74,14 @@ class SimplexMesh:
         if order == 1:
             return self.cells
         return np.concatenate([self.cells, np.int32(len(self.points)) + self._edges[1]], axis=1)
+
+    def node_regions(self, order: int) -> Ints | None:
+        """The inclusion that each node is in, rims included."""
+        if self.regions is None:
+            return None
+        found, nodes = np.zeros(len(self.nodes(order)), np.int32), self.cell_nodes(order)
+        np.maximum.at(found, nodes, self.regions[:, None])
+        return found
 
     def shown_cells(self, order: int) -> Ints:
         """The nodes of each cell as they are stored."""
@@ -100,9 +117,7 @@ class SimplexMesh:
     @cached_property
     def volumes(self) -> Array:
         """Area or volume of each cell."""
-        corners = self.points[self.cells]
-        spans = corners[:, 1:] - corners[:, :1]
-        return np.asarray(np.abs(np.linalg.det(spans)) / (2.0 if self.dimension == 2 else 6.0))
+        return np.abs(self.signed_volumes)
 
     def refined(self) -> SimplexMesh:
         """Every triangle cut into four, every tetrahedron into eight; the points of this mesh come first, then the
@@ -121,7 +136,23 @@ class SimplexMesh:
         cells = np.concatenate([np.stack(part, axis=1) for part in parts]).astype(np.int32)
         facets = self._refined_facets()
         sides = np.tile(self.sides, len(facets) // len(self.facets))
-        return SimplexMesh(points, cells, facets, sides, self.side_names)
+        regions = None if self.regions is None else np.tile(self.regions, len(parts))
+        return SimplexMesh(points, cells, facets, sides, self.side_names, regions)
+
+    def with_points(self, points: Array) -> SimplexMesh:
+        """The same mesh with its points elsewhere, which shares all that does not depend on where they are."""
+        _ = self._edges, self.facet_places
+        other = copy(self)
+        for name in ("volumes", "signed_volumes"):
+            other.__dict__.pop(name, None)
+        other.__dict__["points"] = points
+        return other
+
+    @cached_property
+    def signed_volumes(self) -> Array:
+        """Area or volume of each cell, negative where it is turned over."""
+        corners = self.points[self.cells]
+        return np.asarray(np.linalg.det(corners[:, 1:] - corners[:, :1]) / (2.0 if self.dimension == 2 else 6.0))
 
     def _refined_facets(self) -> Ints:
         size, f = len(self.points), self.facets.T
@@ -138,12 +169,13 @@ class SimplexMesh:
 
     def arrays(self, order: int) -> Mapping[str, tuple[tuple[str, ...], NDArray[Any]]]:
         """What a store keeps of it."""
-        return {
+        found: dict[str, tuple[tuple[str, ...], NDArray[Any]]] = {
             "points": (("node", "axis"), np.ascontiguousarray(self.nodes(order))),
             "cells": (("cell", "corner"), self.shown_cells(order)),
             "facets": (("facet", "end"), self.facets),
             "facet_sides": (("facet",), self.sides),
         }
+        return found if self.regions is None else {**found, REGIONS: (("cell",), self.regions)}
 
 
 def box_mesh(shape: tuple[int, ...], lengths: tuple[float, ...]) -> SimplexMesh:

@@ -1,0 +1,347 @@
+"""Where weak forms are solved: meshes of triangles and tetrahedra."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from functools import cached_property
+from math import ceil, dist, prod, sqrt
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+from pydantic import BeforeValidator, Field, ValidationError
+
+from pdemill.errors import SolverError
+from pdemill.solvers.discretisers.elements import NODES_PER_AREA, MeshSize
+from pdemill.solvers.place import WholeFieldPlace
+from pdemill.solvers.weak.shapes import BoxOfShapes, DiskOfShapes, Shapes, StarOfShapes
+from pdemill.spec.boundary import opposite_paired
+from pdemill.spec.domain import BOX_SIDES, Box, Polygon, choose_domain, signed_area
+from pdemill.spec.field import Scalar
+from pdemill.spec.model import Model, as_tuple, refusal, refuse
+from pdemill.spec.simplices import MeshDomain
+
+if TYPE_CHECKING:
+    from pdemill.solvers.operators.meshing import TriangleMesh
+    from pdemill.solvers.schemes.scheme import Scheme
+    from pdemill.solvers.weak.elements import Fixed, WeakElements
+    from pdemill.solvers.weak.form import WeakForm
+    from pdemill.solvers.weak.levels import Level
+    from pdemill.solvers.weak.mesh import SimplexMesh
+    from pdemill.solvers.weak.morph import Morph
+
+MAX_VALUES = 2_000_000
+COARSE = 3
+"""Cells along each axis of a box where a form is looked at."""
+Cells = Annotated[tuple[Annotated[int, Field(ge=1)], ...], Field(min_length=2, max_length=3)]
+
+
+class Refinements(Model):
+    """``refine``: how often every cell of a given mesh is cut into 4 triangles or 8 tetrahedra."""
+
+    refine: Annotated[int, Field(ge=0, le=4)]
+
+
+def _resolution(value: Any) -> Any:
+    if isinstance(value, MeshSize | Refinements):
+        return value
+    if isinstance(value, Mapping):
+        return (Refinements if "refine" in value else MeshSize).model_validate(value)
+    if not isinstance(value, list | tuple):
+        raise refusal("should be {h: 0.05}, the longest edge, or the cells of a box per axis, such as [32, 32]")
+    return as_tuple(value)
+
+
+SHAPES = ("without", "inclusions")
+DOMAINS = BoxOfShapes, Polygon, DiskOfShapes, StarOfShapes, MeshDomain
+
+
+class FormPlace(WholeFieldPlace):
+    """A polygon with holes, a box of two or three axes, or a given mesh, in triangles or tetrahedra, the same in all
+    samples; or a disk, a star or a box with round holes and inclusions, whose measures may be drawn for every sample.
+    ``resolution`` is ``{h: 0.05}``, the longest edge, or, on boxes, the cells per axis, each of which is cut into 2
+    triangles or 6 tetrahedra; of a given mesh ``{refine: 0}``, how often its cells are cut. ``mesh``: how samples with
+    shapes of their own get their meshes: ``morph``, by a smooth map of one."""
+
+    resolution: Annotated[MeshSize | Refinements | Cells, BeforeValidator(_resolution)]
+    domain: Annotated[
+        BoxOfShapes | Polygon | DiskOfShapes | StarOfShapes | MeshDomain,
+        BeforeValidator(lambda value: choose_domain(value, *DOMAINS)),
+    ] = BoxOfShapes()
+    mesh: Literal["morph"] = Field(default="morph", exclude_if=lambda way: way == "morph")
+    systems: ClassVar[float] = 6.0
+
+    @property
+    def dimension(self) -> int:
+        if isinstance(self.domain, MeshDomain):
+            return self.domain.axes
+        if isinstance(self.resolution, tuple):
+            return len(self.resolution)
+        return len(self.domain.lengths) if isinstance(self.domain, Box) and self.domain.lengths else 2
+
+    @property
+    def _lengths(self) -> tuple[float, ...]:
+        assert isinstance(self.domain, Box)
+        return tuple(self.domain.sizes(self.dimension).values())
+
+    @cached_property
+    def _shape(self) -> tuple[int, ...] | None:
+        """The cells of a box along each axis; None where a mesher is asked."""
+        if isinstance(self.resolution, tuple):
+            return self.resolution
+        if not isinstance(self.domain, Box) or (self.dimension == 2 and not self.joined_sides):
+            return None
+        assert isinstance(self.resolution, MeshSize)
+        longest = self.resolution.h / sqrt(self.dimension)
+        return tuple(max(1, ceil(length / longest)) for length in self._lengths)
+
+    @cached_property
+    def _polygon(self) -> Polygon:
+        if isinstance(self.domain, Polygon):
+            return self.domain
+        if self._shapes is not None:
+            assert isinstance(self.resolution, MeshSize)
+            box = self._lengths if isinstance(self.domain, Box) else (0.0, 0.0)
+            return self._shapes.polygon(self.resolution.h, (box[0], box[1]))
+        width, height = self._lengths
+        outline = ((0.0, 0.0), (width, 0.0), (width, height), (0.0, height))
+        return Polygon(outline=outline, sides=("bottom", "right", "top", "left"))
+
+    @property
+    def _shapes(self) -> Shapes | None:
+        """The domain, where it has curves."""
+        return self.domain if isinstance(self.domain, Shapes) and self.domain.of_curves else None
+
+    @property
+    def _whole_box(self) -> bool:
+        return isinstance(self.domain, Box) and self._shapes is None
+
+    def measures(self) -> Iterator[tuple[tuple[str, ...], Scalar]]:
+        if self._shapes is not None:
+            for path, scalar in self._shapes.scalars():
+                yield ("domain", *map(str, path)), scalar
+
+    @property
+    def template_shapes(self) -> tuple[Any, ...]:
+        """What the template of shapes depends on; empty where there are none."""
+        if self._shapes is None:
+            return ()
+        assert isinstance(self.resolution, MeshSize)
+        return self._shapes.moves, self._polygon, self._shapes.loops(self.resolution.h)
+
+    @property
+    def inclusions(self) -> int:
+        return len(self._shapes.inclusions) if self._shapes is not None else 0
+
+    @property
+    def sides(self) -> tuple[str, ...]:
+        if not isinstance(self.domain, Box):
+            return self.domain.side_names()
+        outer = tuple(name for pair in BOX_SIDES[: self.dimension] for name in pair)
+        if self._shapes is None:
+            return outer
+        return (*outer, *self._shapes.hole_names)
+
+    @property
+    def volume(self) -> float:
+        """That of the template, where shapes are drawn."""
+        if self._whole_box:
+            return prod(self._lengths)
+        if isinstance(self.domain, MeshDomain):
+            return self.domain.volume
+        domain = self._polygon
+        return abs(signed_area(domain.outline)) - sum(abs(signed_area(hole)) for hole in domain.holes)
+
+    def measure(self, side: str) -> float:
+        if self._whole_box:
+            axis = next(axis for axis, pair in enumerate(BOX_SIDES) if side in pair)
+            return self.volume / self._lengths[axis]
+        if isinstance(self.domain, MeshDomain):
+            return self.domain.measure(side)
+        domain = self._polygon
+        loops = [(domain.outline, domain.edge_names())]
+        loops += [(hole, (f"hole{j}",) * len(hole)) for j, hole in enumerate(domain.holes)]
+        return sum(
+            dist(a, b)
+            for loop, names in loops
+            for a, b, name in zip(loop, loop[1:] + loop[:1], names, strict=True)
+            if name == side
+        )
+
+    @property
+    def size(self) -> int:
+        """Values of all channels, as they are stored: at the nodes of the highest order."""
+        order = max(one.order for one in self._form.unknowns)
+        if self._shape is not None:
+            nodes = prod(order * n + 1 for n in self._shape)
+        elif isinstance(self.domain, MeshDomain):
+            assert isinstance(self.resolution, Refinements)
+            nodes = len(self.domain.points) * (2**self.dimension) ** (self.resolution.refine + order - 1)
+        else:
+            assert isinstance(self.resolution, MeshSize)
+            nodes = int(min(NODES_PER_AREA * order**2 * self.volume / self.resolution.h / self.resolution.h, 1e18))
+            nodes += len(self._polygon.outline)
+        return len(self.channels) * nodes
+
+    @property
+    def _form(self) -> WeakForm:
+        form: WeakForm = self.weak_form  # type: ignore[attr-defined]
+        return form
+
+    @property
+    def output_names(self) -> tuple[str, ...]:
+        return tuple(self._form.outputs)
+
+    def resolved(self) -> dict[str, Any]:
+        if not isinstance(self.domain, Box):
+            return super().resolved()
+        shapes = {key: value for key, value in self.domain.model_dump(mode="json").items() if key in SHAPES and value}
+        return super().resolved() | {"domain": {"shape": "box", "lengths": list(self._lengths), **shapes}}
+
+    def template(self) -> SimplexMesh:
+        """The mesh of all samples, where shapes are drawn with their measures at their medians."""
+        from pdemill.solvers.operators.meshing import triangulate  # late: a spec must load no solver
+        from pdemill.solvers.weak.mesh import box_mesh
+
+        if self._shape is not None:
+            return box_mesh(self._shape, self._lengths)
+        if isinstance(self.resolution, Refinements):
+            mesh = self._given_mesh()
+            for _ in range(self.resolution.refine):
+                mesh = mesh.refined()
+            return mesh
+        assert isinstance(self.resolution, MeshSize)
+        loops = self._shapes.loops(self.resolution.h) if self._shapes is not None else ()
+        return self._named(triangulate(self._polygon, self.resolution.h, loops))
+
+    def _named(self, made: TriangleMesh) -> SimplexMesh:
+        """A triangle mesh with the sides in the order of the domain."""
+        from pdemill.solvers.weak.mesh import SimplexMesh  # late: as above
+
+        number = np.array([self.sides.index(name) for name in made.side_names], dtype=np.int32)
+        return SimplexMesh(made.points, made.cells, made.facets, number[made.sides], self.sides, made.regions)
+
+    @cached_property
+    def morph(self) -> Morph | None:
+        """What carries the template to the shapes of samples; None where the domain has no curves."""
+        from pdemill.solvers.weak.morph import Morph  # late: as above
+
+        if self._shapes is None:
+            return None
+        return Morph(self._shapes, (self._lengths[0], self._lengths[1]) if isinstance(self.domain, Box) else None)
+
+    def _given_mesh(self) -> SimplexMesh:
+        from pdemill.solvers.weak.mesh import SimplexMesh  # late: as above
+
+        assert isinstance(self.domain, MeshDomain)
+        points, cells, facets, sides = self.domain.arrays()
+        return SimplexMesh(points, cells, facets, sides, self.sides)
+
+    def discretise(self, stored: Mapping[str, NDArray[Any]] | None = None) -> WeakElements:
+        from pdemill.solvers.weak.elements import WeakElements  # late: a spec must load no solver
+        from pdemill.solvers.weak.mesh import REGIONS, SimplexMesh
+
+        if stored is None:
+            mesh = self.template()
+        else:
+            cells = stored["cells"][:, : self.dimension + 1]
+            points = stored["points"][: cells.max() + 1]
+            facets, sides = stored["facets"], stored["facet_sides"]
+            mesh = SimplexMesh(points, cells, facets, sides, self.sides, stored.get(REGIONS))
+        mesh = mesh if self.morph is None else self.morph.snapped(mesh)
+        return WeakElements(self._form, mesh, self._fixed, self.properties, morph=self.morph)
+
+    def coarse(self) -> WeakElements:
+        """The same problem on a mesh of few cells, where shapes are drawn that of the template."""
+        from pdemill.solvers.operators.meshing import triangulate  # late: as above
+        from pdemill.solvers.weak.elements import WeakElements
+        from pdemill.solvers.weak.mesh import box_mesh
+
+        if self._whole_box:
+            mesh = box_mesh((COARSE,) * self.dimension, self._lengths)
+        elif isinstance(self.domain, MeshDomain):
+            mesh = self._given_mesh()
+        else:
+            domain = self._polygon
+            h = max(domain.bounding_box()[1])
+            mesh = self._named(triangulate(domain, h, self._shapes.loops(h) if self._shapes is not None else ()))
+        return WeakElements(self._form, mesh, self._fixed, self.properties)
+
+    @property
+    def joined_sides(self) -> tuple[tuple[str, str], ...]:
+        """The pairs of sides that are periodic."""
+        return tuple((low, high) for low, high in BOX_SIDES if low in self.conditions and self.conditions[low].paired)
+
+    @property
+    def _fixed(self) -> Fixed:
+        from pdemill.solvers.weak.elements import Fixed  # late: as above
+
+        return Fixed(self._given, self.joined_sides, self._levels)
+
+    @property
+    def _levels(self) -> tuple[Level, ...]:
+        from pdemill.solvers.weak.levels import Level  # late: as above
+
+        found, names = [], self.channels
+        for unknown in self.solved_for:
+            constraint = self.constraints.get(unknown.name)  # type: ignore[attr-defined]
+            if constraint is not None:
+                pairs = zip(unknown.channels(self.dimension), constraint.levels, strict=True)
+                found += [Level(n, names.index(n), value, constraint.at) for n, value in pairs if value is not None]
+        return tuple(found)
+
+    @property
+    def _given(self) -> dict[str, tuple[tuple[int, str], ...]]:
+        """By side: the numbers of the channels that are given there, and the names of their data."""
+        names = self.channels
+        return {
+            side: tuple((names.index(path[-1]), path[-1]) for path, _ in condition.data())
+            for side, condition in self.conditions.items()
+        }
+
+    def scheme(self) -> Scheme:
+        from pdemill.solvers.schemes.newton import Newton  # late: as above
+        from pdemill.solvers.schemes.steady import Steady
+
+        return Steady() if self._form.linear else Newton()
+
+    def check_domain(self) -> None:
+        paired = [side for side, condition in self.conditions.items() if condition.paired]
+        if paired and not self._whole_box:
+            raise refuse(("boundary", paired[0]), "can be periodic on boxes only, without shapes in them", None)
+        opposite_paired(self.conditions, BOX_SIDES[: self.dimension] if paired else ())
+        if not isinstance(self.domain, Box) and isinstance(self.resolution, tuple):
+            told = f"counts the cells of a box: give a {self.domain.shape} {{h: 0.05}}, its longest edge"
+            raise refuse(("resolution",), told, None)
+        if isinstance(self.domain, MeshDomain) != isinstance(self.resolution, Refinements):
+            raise refuse(("resolution",), "{refine: 0} is for a domain that is given as a mesh, and nothing else", None)
+        if self._shapes is not None:
+            self._check_shapes(self._shapes)
+        if isinstance(self.domain, Box) and self.domain.lengths is not None:
+            if len(self.domain.lengths) not in (2, 3):
+                raise refuse(("domain", "lengths"), "needs two or three entries", self.domain.lengths)
+            if len(self.domain.lengths) != self.dimension:
+                message = f"has {len(self.domain.lengths)} entries, but resolution has {self.dimension} axes"
+                raise refuse(("domain", "lengths"), message, self.domain.lengths)
+        if self.size > MAX_VALUES:
+            path = ("resolution",) if isinstance(self.resolution, tuple) else ("resolution", "h")
+            raise refuse(path, f"gives about {self.size:,} values, more than {MAX_VALUES:,}", None)
+        if isinstance(self.resolution, MeshSize) and not isinstance(self.domain, MeshDomain):
+            extent = self._lengths if isinstance(self.domain, Box) else self._polygon.bounding_box()[1]
+            if self.resolution.h > min(extent):
+                told = " x ".join(f"{length:g}" for length in extent)
+                raise refuse(("resolution", "h"), f"is larger than the domain ({told})", self.resolution.h)
+
+    def _check_shapes(self, shapes: Shapes) -> None:
+        where = ("domain", next((key for key in SHAPES if getattr(shapes, key)), "shape"))
+        if isinstance(self.resolution, tuple):
+            raise refuse(("resolution",), "counts the cells of a box: shapes need {h: 0.05}, the longest edge", None)
+        if self.dimension != 2:
+            raise refuse(where, "is possible in the plane alone", None)
+        try:
+            _ = self._polygon, self.morph
+        except ValidationError as fault:
+            first = fault.errors(include_url=False)[0]
+            raise refuse(where, f"{first['msg']} where all measures are at their medians", None) from None
+        except SolverError as fault:
+            raise refuse(where, str(fault), None) from None
