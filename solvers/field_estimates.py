@@ -29,10 +29,11 @@ NOISE = 10.0
 
 
 class Solved(NamedTuple):
-    """A sample on another grid: its fields there, and their algebraic error."""
+    """A sample on another grid: its fields there, their algebraic error, and its outputs."""
 
     fields: Array
     error: float
+    outputs: Array | None = None
 
 
 class Refiner:
@@ -55,7 +56,8 @@ class Refiner:
         label, restricted = common(fields, grid.restrict_fields(fine.fields))
         order = grid.order_of(instance)
         error = min(max(discretisation_error(label[p], restricted[p], order) for p in grid.parts), LARGEST)
-        return Estimate(error, self._order(instance, fields, algebraic_error, fine) if ordered else nan)
+        observed = self._order(instance, fields, algebraic_error, fine) if ordered else nan
+        return Estimate(error, observed, fine.outputs)
 
     def _order(self, instance: Instance, fields: Array, algebraic_error: float, fine: Solved) -> float:
         job, third = self._job, self._job.third
@@ -123,4 +125,5 @@ class _Solver:
         if label.unknowns is None:
             return None
         fields = grid.to_fields(grid.centred(label.unknowns, instance), instance)
-        return Solved(grid.marked(fields, instance), label.algebraic_error)
+        outputs = grid.outputs(label.unknowns, instance)[0] if self._job.problem.output_names else None
+        return Solved(grid.marked(fields, instance), label.algebraic_error, outputs)

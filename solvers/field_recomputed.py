@@ -11,11 +11,11 @@ from numpy.typing import NDArray
 
 from pdemill.points import Array
 from pdemill.solvers import field_operator, flags
-from pdemill.solvers.agreement import agrees
+from pdemill.solvers.agreement import agrees, same_bits
 from pdemill.solvers.algebraic import Corrector
 from pdemill.solvers.certify import estimate_rounding, rounding_residual
 from pdemill.solvers.field_estimates import Refiner
-from pdemill.solvers.field_job import FieldJob
+from pdemill.solvers.field_job import OUTPUTS, REFINED_OUTPUTS, FieldJob
 from pdemill.solvers.field_rows import NONE, Estimate
 from pdemill.solvers.instance import Instance
 from pdemill.solvers.operators.equation import DiscreteEquation, LinearEquation, NonlinearEquation
@@ -186,6 +186,28 @@ def _stored_error(checked: Checked) -> Iterator[str]:
             yield f"its solution is off by {found:.1e} of what varies in it, and its stored_error is {stated:.1e}"
 
 
+def _outputs(checked: Checked) -> Iterator[str]:
+    """The outputs of the stored solution."""
+    made, sizes = checked.job.discretisation.outputs(checked.unknowns, checked.instance)
+    if not agrees(checked.stored[OUTPUTS], made, checked.job.here, sizes):
+        yield "its outputs are not those of its solution"
+
+
+def _refined_outputs(checked: Checked) -> Iterator[str]:
+    """The outputs on the refined mesh, where the sample is solved there."""
+    found, stored = checked.estimates.of(checked.row) or NONE, checked.stored[REFINED_OUTPUTS]
+    made = np.full_like(stored, np.nan) if found.outputs is None else found.outputs
+    if checked.estimates.exact:
+        agree = same_bits(stored, made)
+    else:
+        fine = checked.job.refined_method()
+        _, sizes = checked.job.discretisation.outputs(checked.unknowns, checked.instance)
+        allowed = SOLVED * (fine.rtol if fine else 0.0) * (sizes + np.abs(made))
+        agree = bool(((np.abs(stored - made) <= allowed) | (np.isnan(stored) & np.isnan(made))).all())
+    if not agree:
+        yield "its outputs on the refined mesh are not those of the solution there"
+
+
 def _flags(checked: Checked) -> Iterator[str]:
     field = flags.StoredField(checked.job.discretisation, checked.instance, checked.equation, checked.unknowns)
     for name in flags.disputed(flags.Evidence(checked.stored, field), int(checked.stored["flags"]), checked.job.here):
@@ -201,6 +223,6 @@ def _operator(checked: Checked) -> Iterator[str]:
 type Recompute = Callable[[Checked], Iterator[str]]
 RECOMPUTED: dict[str, Recompute] = {
     "rel_residual": _residual, "stored_error": _stored_error, "error_estimate": _estimate, "error_order": _order,
-    "flags": _flags, OPERATOR: _operator,
+    "flags": _flags, OPERATOR: _operator, OUTPUTS: _outputs, REFINED_OUTPUTS: _refined_outputs,
 }  # fmt: skip
 """By the name of the column: its faults in one sample."""

@@ -26,10 +26,11 @@ if TYPE_CHECKING:
 
 class Estimate(NamedTuple):
     """The estimated relative L2 error of a label against the continuous equation, and the observed order of
-    convergence; NaN where they are not to be had."""
+    convergence; NaN where they are not to be had. ``outputs`` on the refined mesh, where there are any."""
 
     error: float = float("nan")
     order: float = float("nan")
+    outputs: Array | None = None
 
 
 NONE = Estimate()
@@ -117,6 +118,15 @@ class Rows:
         if row.solution is not None and OPERATOR in self.arrays:
             for name, values in field_operator.rows(equation).items():
                 self.arrays[name][row.number] = values
+
+    def measure(self, row: Row, instance: Instance) -> None:
+        """Keep the outputs of a certified sample, of what is stored of it, and those on the refined mesh."""
+        if row.solution is None or "outputs" not in self.arrays:
+            return
+        grid, stored = self._job.discretisation, self.arrays["solution"][row.number]
+        self.arrays["outputs"][row.number], _ = grid.outputs(grid.from_fields(stored.astype(np.float64)), instance)
+        if row.estimate.outputs is not None:
+            self.arrays["outputs_refined"][row.number] = row.estimate.outputs
 
     def flag(self, row: Row, instance: Instance, equation: DiscreteEquation) -> None:
         """Keep what deserves a second look at a sample, told from what is stored of it."""

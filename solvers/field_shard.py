@@ -63,6 +63,7 @@ def solve_shard(job: FieldJob, shard: Shard, report: Callable[[Progress], None])
             if sample.equation is not None:
                 with watch.step("store"):
                     rows.keep(finished, sample.equation)
+                    rows.measure(finished, sample.instance)
                 with watch.step("flag"):
                     rows.flag(finished, sample.instance, sample.equation)
             done += 1

@@ -21,6 +21,16 @@ class WholeFieldPlace(Problem):
 
     systems: ClassVar[float] = 1.0
 
+    @property
+    def output_names(self) -> tuple[str, ...]:
+        """The names of the numbers that a sample's solution is asked for besides its fields."""
+        return ()
+
+    @property
+    def moves(self) -> bool:
+        """Whether every sample has a mesh of its own."""
+        return any(scalar.is_random for _, scalar in self.measures())
+
     @abstractmethod
     def discretise(self, stored: Mapping[str, NDArray[Any]] | None = None) -> Discretisation:
         """The grid or mesh of a job; ``stored`` holds the arrays of the store if there is one already."""

@@ -119,6 +119,11 @@ class Dataset:
         return tuple(self.attributes["solution_channels"])
 
     @property
+    def outputs(self) -> tuple[str, ...]:
+        """Names of the numbers in the columns ``outputs`` and ``outputs_refined``; none where a spec asks for none."""
+        return tuple(self.attributes.get("outputs", ()))
+
+    @property
     def estimated(self) -> int | None:
         """How many certified samples have their discretisation error estimated; None where the store does not tell: it
         is not finished, holds values at points, or is of schema 1."""

@@ -186,6 +186,10 @@ class FormPlace(WholeFieldPlace):
         form: WeakForm = self.weak_form  # type: ignore[attr-defined]
         return form
 
+    @property
+    def output_names(self) -> tuple[str, ...]:
+        return tuple(self._form.outputs)
+
     def resolved(self) -> dict[str, Any]:
         if not isinstance(self.domain, Box):
             return super().resolved()

@@ -15,12 +15,12 @@ from pdemill.errors import Path
 from pdemill.points import axis_names
 from pdemill.solvers.families.poisson import ZERO_FUNCTION
 from pdemill.solvers.weak.checking import MOST_DEGREE
-from pdemill.solvers.weak.form import Coefficient, Misread, Unknown, WeakForm
+from pdemill.solvers.weak.form import Coefficient, Misread, Reaction, Unknown, WeakForm
 from pdemill.solvers.weak.reading import MAX_LENGTH
 from pdemill.solvers.weak.sides import FormSides, GivenValues
 from pdemill.spec.condition import Condition
 from pdemill.spec.field import Field, Function, Scalar
-from pdemill.spec.model import Model, as_tuple, refuse
+from pdemill.spec.model import Model, Number, as_tuple, refuse
 from pdemill.spec.parts import check_field
 from pdemill.spec.problem import Problem, Terms
 from pdemill.spec.properties import Properties
@@ -28,6 +28,7 @@ from pdemill.spec.unknowns import ScalarUnknown, VectorUnknown
 from pdemill.spec.unknowns import Unknown as SolvedFor
 
 SAME_NAME = "another channel is called {} too, by its name and axis or its side: call one of them otherwise"
+MOST_OUTPUTS = 20
 Name = Annotated[str, Limits(pattern="^[A-Za-z][A-Za-z0-9_]{0,30}$")]
 Text = Annotated[str, Limits(min_length=1, max_length=MAX_LENGTH)]
 
@@ -39,6 +40,18 @@ class UnknownOfForm(Model):
     element: Literal["P1", "P2"] = "P1"
     shape: Literal["scalar", "vector"] = "scalar"
     test: Name | None = None
+
+
+class ReactionOfSide(Model):
+    """What a side, ``reaction``, does to hold the component ``of`` of an unknown, such as ``velocity_x``, at the values
+    that are given there: the form with a test function that is ``scale`` at its nodes."""
+
+    reaction: str
+    of: str
+    scale: Number = 1.0
+
+    def meant(self) -> Reaction:
+        return Reaction(self.reaction, self.of, self.scale)
 
 
 @dataclass(frozen=True)
@@ -68,6 +81,9 @@ class ProblemOfForm(Problem):
     boundary: FormSides  # type: ignore[assignment]
     cellwise: Annotated[tuple[str, ...], BeforeValidator(as_tuple)] = ()
     degree: Annotated[int, Limits(ge=1, le=MOST_DEGREE)] | None = None
+    outputs: dict[Name, Text | ReactionOfSide] = Limits(
+        default_factory=dict, max_length=MOST_OUTPUTS, exclude_if=lambda outputs: not outputs
+    )
     linear: ClassVar[bool] = False
     symmetric: ClassVar[bool] = False
     weak: ClassVar[bool] = True
@@ -98,7 +114,9 @@ class ProblemOfForm(Problem):
             Coefficient(one.symbol, self._where(one), order, len(one.fields) if len(one.fields) > 1 else 0, one.name)
             for one in told.coefficients
         )
-        return WeakForm(d, self.sides, unknowns, coefficients, told.definitions, told.text, self.degree)
+        definitions = told.definitions
+        outputs = {name: one if isinstance(one, str) else one.meant() for name, one in self.outputs.items()}
+        return WeakForm(d, self.sides, unknowns, coefficients, definitions, told.text, self.degree, outputs)
 
     def _where(self, one: Known) -> str:
         if all(isinstance(value, Scalar) for value in one.fields):
@@ -173,6 +191,19 @@ class ProblemOfForm(Problem):
         return self
 
     @model_validator(mode="after")
+    def _reactions_hold_something(self) -> ProblemOfForm:
+        given = {side: {path[-1] for path, _ in condition.data()} for side, condition in self.conditions.items()}
+        for name, one in self.outputs.items():
+            if isinstance(one, str):
+                continue
+            if one.reaction not in given:
+                raise refuse(("outputs", name, "reaction"), f"no such side; there are {', '.join(given)}", one.reaction)
+            if one.of not in given[one.reaction]:
+                held = ", ".join(sorted(given[one.reaction])) or "nothing"
+                raise refuse(("outputs", name, "of"), f"is not given on {one.reaction}, where {held} is", one.of)
+        return self
+
+    @model_validator(mode="after")
     def _channels_differ(self) -> ProblemOfForm:
         """Values are drawn, given and stored by the names of channels: no two may be the same."""
         axes, taken = axis_names(self.dimension), set[str]()
@@ -210,7 +241,7 @@ class ProblemOfForm(Problem):
     def properties(self) -> Properties:
         inside = self.weak_form.in_operator
         moving = any(v.is_random for one in self.equation.coefficients if one.symbol in inside for v in one.fields)
-        moving = moving or any(scalar.is_random for _, scalar in self.measures())
+        moving = moving or self.moves  # type: ignore[attr-defined]
         return Properties(False, False, self.weak_form.linear and not moving, self.dimension)
 
     @cached_property

@@ -98,6 +98,11 @@ class Discretisation(Euclidean, ABC):
         (field,) = fields
         return self.to_unknowns(field)
 
+    def outputs(self, unknowns: Array, instance: Instance) -> tuple[Array, Array]:
+        """The outputs of a sample, one number each, in the order of the problem's ``output_names``, and the size of
+        what was added up for each."""
+        return np.empty(0), np.empty(0)
+
     def cell_peclet(self, instance: Instance) -> float:
         """The largest |b| h / k of a sample over its cells; NaN without convection, and where cells have no size."""
         return float("nan")

@@ -16,7 +16,8 @@ from pdemill.solvers.weak.mesh import Ints, SimplexMesh
 
 CELLS, FACETS = 0, 1
 """Kinds of integrals, as FFCx numbers them."""
-RESIDUAL, DERIVATIVE = 0, 1
+RESIDUAL, DERIVATIVE, OUTPUTS = 0, 1, 2
+"""Numbers of compiled forms; outputs have those from OUTPUTS on."""
 
 
 class Numbering:
@@ -107,16 +108,23 @@ class Assembler:
         self._add(DERIVATIVE, packed, state, places, out)
         return csr_array((out, pattern.indices, pattern.indptr), shape=pattern.shape)
 
+    def integral(self, number: int, packed: Packed, state: Array) -> Array:
+        """What every cell adds to an output that is written as text."""
+        shares = np.zeros(len(self._every))
+        self._add(OUTPUTS + number, packed, state, self._every, shares)
+        return shares
+
     def _add(self, which: int, packed: Packed, state: Array, places: Ints, out: Array) -> None:
         weights, constants = self._weights(which, packed, state), self._constants(which, packed)
-        add = self._compiled.add_vector if which == RESIDUAL else self._compiled.add_matrix
+        add = self._compiled.add_matrix if which == DERIVATIVE else self._compiled.add_vector
+        count = 1 if which >= OUTPUTS else self.numbering.cells.shape[1]
         for kind in (CELLS, FACETS):
             for number, side in enumerate(self._compiled.integrals(which, kind)):
                 cells, local = (self._every, self._every) if kind == CELLS else self._facets[side]
                 add(
                     which, kind, number, len(cells), cells.ctypes.data, local.ctypes.data,
                     self._corners.ctypes.data, self._corners.shape[1], weights.ctypes.data, weights.shape[1],
-                    constants.ctypes.data, places.ctypes.data, self.numbering.cells.shape[1], out.ctypes.data,
+                    constants.ctypes.data, places.ctypes.data, count, out.ctypes.data,
                 )  # fmt: skip
 
     def _weights(self, which: int, packed: Packed, state: Array) -> Array:

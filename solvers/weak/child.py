@@ -2,9 +2,9 @@
 
     python -P -m pdemill.solvers.weak.child FOLDER CPU_SECONDS MEMORY_BYTES COMPILER
 
-The description becomes UFL (Alnæs et al. 2014), node by node from tables; FFCx (Kirby and Logg 2006) makes C of it and
-of its derivative, and a C compiler machine code, to which every warning is an error. FOLDER then holds ``form.so`` and
-``form.json``: which coefficients and constants each form has, and the hash of the former.
+The description becomes UFL (Alnæs et al. 2014), node by node from tables; FFCx (Kirby and Logg 2006) makes C of it, of
+its derivative and of outputs, and a C compiler machine code, to which every warning is an error. FOLDER then holds
+``form.so`` and ``form.json``: which coefficients and constants each form has, and the hash of the former.
 """
 
 from __future__ import annotations
@@ -75,8 +75,12 @@ class Builder:
         self.names |= {axis: x[i] for i, axis in enumerate("xyz"[:d])}
         for name, node in description["definitions"]:
             self.names[name] = self.value(node)
-        self.residual = sum((self._integral(*one) for one in description["integrals"]), start=ufl.form.Form([]))
+        self.residual = self._sum(description["integrals"])
         self.jacobian = ufl.derivative(self.residual, self.state)
+        self.outputs = [self._sum(integrals) for integrals in description.get("outputs", ())]
+
+    def _sum(self, integrals: Any) -> Any:
+        return sum((self._integral(*one) for one in integrals), start=ufl.form.Form([]))
 
     def _integral(self, measure: str, side: int, degree: int, node: Any, along: Any, negative: bool) -> Any:
         over = {"dx": ufl.dx, "ds": ufl.ds}[measure]
@@ -154,7 +158,7 @@ def main(folder: Path, compiler: str) -> None:
     """Compile what stands on standard input."""
     built = Builder(json.loads(sys.stdin.read()))
     options: dict[str, Any] = {name: value[1] for name, value in ffcx.options.FFCX_DEFAULT_OPTIONS.items()}
-    forms = [built.residual, built.jacobian]
+    forms = [built.residual, built.jacobian, *built.outputs]
     (_, code), _ = ffcx.compiler.compile_ufl_objects(forms, options, namespace="pdemill")
     told = [
         {
@@ -164,7 +168,9 @@ def main(folder: Path, compiler: str) -> None:
         for form in forms
     ]
     source = folder / "form.c"
-    source.write_text(code.replace('#include "pdemill.h"', "") + LOOPS, encoding="utf-8")
+    pointers = ", ".join(f"&form_pdemill_{number}" for number in range(len(forms)))
+    table = f"static ufcx_form** pdemill_forms[] = {{{pointers}}};\n"
+    source.write_text(code.replace('#include "pdemill.h"', "") + table + LOOPS, encoding="utf-8")
     include = Path(ffcx.codegeneration.__file__).parent
     made = folder / "form.so"
     processor = os.environ.get("NUMBA_CPU_NAME", "native")  # as kernels are: images name one for all machines

@@ -176,8 +176,8 @@ def _code() -> str:
 
 
 class CompiledForm:
-    """The functions of a form's library, and which ``coefficients`` and ``constants`` its residual (0) and its
-    derivative (1) have, in their order."""
+    """The functions of a form's library, and which ``coefficients`` and ``constants`` its residual (0), its derivative
+    (1) and its outputs (2, ...) have, in their order."""
 
     def __init__(self, folder: Path) -> None:
         try:

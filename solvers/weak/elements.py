@@ -18,7 +18,7 @@ from pdemill.solvers.operators.system import Pattern
 from pdemill.solvers.weak.assembly import Assembler, Numbering, Packed
 from pdemill.solvers.weak.compiling import compiled_form
 from pdemill.solvers.weak.equation import LinearForm, NonlinearForm
-from pdemill.solvers.weak.form import WeakForm
+from pdemill.solvers.weak.form import Reaction, WeakForm
 from pdemill.solvers.weak.mesh import Ints, SimplexMesh
 from pdemill.solvers.weak.morph import Morph, quality
 from pdemill.solvers.weak.nested import Near, near
@@ -94,7 +94,9 @@ class WeakElements(Discretisation):
 
     def _cloud(self, points: Array, regions: Ints | None = None) -> CloudPoints:
         lasting = self.morph is None or not self.morph.moves  # else they are those of one sample
-        return CloudPoints(np.ascontiguousarray(points.T), *self._box, lasting=lasting, regions=regions)
+        found = CloudPoints(np.ascontiguousarray(points.T), *self._box, lasting=lasting, regions=regions)
+        found.of_sample = not lasting
+        return found
 
     def of(self, instance: Instance) -> WeakElements:
         if self.morph is None or not self.morph.moves or self._curves is not None:
@@ -211,6 +213,21 @@ class WeakElements(Discretisation):
     def from_fields(self, fields: Array) -> Array:
         parts = [field[: c.stop - c.start] for field, c in zip(fields, self.numbering.channels, strict=True)]
         return self.unknowns.among(np.concatenate(parts))
+
+    def outputs(self, unknowns: Array, instance: Instance) -> tuple[Array, Array]:
+        if not self.form.outputs:
+            return super().outputs(unknowns, instance)
+        grid = self.of(instance)
+        packed, whole = grid.packed(instance), self.completed(unknowns, grid.given(instance))
+        shares, texts = list[Array](), 0
+        for one in self.form.outputs.values():
+            if isinstance(one, Reaction):
+                places, _ = self._on_side(one.side, self.form.channels.index(one.channel))
+                shares.append(one.scale * grid.assembler.residual(packed, whole)[places])
+            else:
+                shares.append(grid.assembler.integral(texts, packed, whole))
+                texts += 1
+        return np.array([share.sum() for share in shares]), np.array([np.abs(share).sum() for share in shares])
 
     def spread(self, side: str, data: Function) -> Array:
         return np.broadcast_to(data(self.points), self.points.shape)

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
 
 from pdemill.errors import Path
-from pdemill.solvers.weak.checking import MOST_DEGREE, OWN, Checker, Integral, Names
+from pdemill.solvers.weak.checking import AXES, MOST_DEGREE, OWN, Checker, Integral, Names
 from pdemill.solvers.weak.kinds import NONLINEAR, Kind
 from pdemill.solvers.weak.language import PLAIN
 from pdemill.solvers.weak.reading import Node, Refused, read
@@ -50,9 +50,20 @@ class Coefficient:
 
 
 @dataclass(frozen=True)
+class Reaction:
+    """The form of a solution with a test function that is ``scale`` at the nodes of a ``side``, in the component
+    ``channel``, and 0 at all others: what holds the values that are given there."""
+
+    side: str
+    channel: str
+    scale: float
+
+
+@dataclass(frozen=True)
 class WeakForm:
     """R(u; v) = 0 for all v, of unknowns on simplices of a dimension: ``text``, and what it is made of. ``degree`` of
-    the quadrature, where the spec says it. Raises Misread."""
+    the quadrature, where the spec says it. ``outputs``: integrals of a solution as text, and reactions, by name. Raises
+    Misread."""
 
     dimension: int
     sides: tuple[str, ...]
@@ -61,6 +72,13 @@ class WeakForm:
     definitions: Mapping[str, str]
     text: str
     degree: int | None = None
+    outputs: Mapping[str, str | Reaction] = field(default_factory=dict)
+
+    @property
+    def channels(self) -> tuple[str, ...]:
+        """The names of the components of the unknowns."""
+        named = ((one, AXES[: one.components] if one.components else ("",)) for one in self.unknowns)
+        return tuple(f"{one.name}_{axis}" if axis else one.name for one, axes in named for axis in axes)
 
     @cached_property
     def names(self) -> Names:
@@ -89,7 +107,7 @@ class WeakForm:
             raise Misread(path, f"the name {name} stands for something else already: call it otherwise")
 
     @cached_property
-    def _read(self) -> tuple[dict[str, Node], tuple[Integral, ...]]:
+    def _read(self) -> tuple[dict[str, Node], tuple[Integral, ...], dict[str, tuple[Integral, ...]]]:
         checker, nodes = Checker(self.names), dict[str, Node]()
         for name, text in self.definitions.items():
             self._free({**self.names.kinds, **self.names.defined}, name, ("definitions", name))  # type: ignore[dict-item]
@@ -98,20 +116,28 @@ class WeakForm:
                 self.names.defined[name] = checker.any(nodes[name])
             except Refused as fault:
                 raise Misread(("definitions", name), str(fault)) from None
+        found = self._integrals(checker, self.text, ("form",))
+        texts = {name: text for name, text in self.outputs.items() if isinstance(text, str)}
+        outputs = {name: self._integrals(checker, text, ("outputs", name)) for name, text in texts.items()}
+        return nodes, found, outputs
+
+    def _integrals(self, checker: Checker, text: str, path: Path) -> tuple[Integral, ...]:
         try:
-            tree = read(self.text)
+            tree = read(text)
             found = checker.any(tree)
             if isinstance(found, Kind):
                 raise Refused("has no integral: every term needs its measure, *dx or *ds('side')", tree.at)
             for one in found:
-                self._check(one)
+                self._check(one, path[0] == "outputs")
         except Refused as fault:
-            raise Misread(("form",), str(fault)) from None
-        return nodes, found
+            raise Misread(path, str(fault)) from None
+        return found
 
-    def _check(self, one: Integral) -> None:
+    def _check(self, one: Integral, output: bool) -> None:
         at = one.integrand.at
-        if one.kind.test != 1:
+        if output and one.kind.test:
+            raise Refused("holds a test function, and outputs are numbers: only the form has tests", at)
+        if not output and one.kind.test != 1:
             tests = " or ".join(unknown.test for unknown in self.unknowns)
             what = "a term without a test function" if one.kind.test == 0 else "what is not linear in the tests"
             raise Refused(f"integrates {what}: every term holds one of them ({tests}), once", at)
@@ -135,7 +161,8 @@ class WeakForm:
             for name, there in ((one.name, used), (one.test, tests)):
                 if name not in there:
                     raise Misread(("form",), f"does not hold {name}: the unknown {one.name} is not determined by it")
-        known = frozenset[str]().union(*(one.kind.free | one.kind.bound for one in self.integrals))
+        every = (*self.integrals, *(one for found in self._read[2].values() for one in found))
+        known = frozenset[str]().union(*(one.kind.free | one.kind.bound for one in every))
         for coefficient in self.coefficients:
             if coefficient.name not in known:
                 raise Misread(("coefficients", coefficient.name), f"the form does not hold {coefficient.name}")
@@ -155,9 +182,11 @@ class WeakForm:
 
     def described(self) -> str:
         """All that compiled code depends on, as one JSON text."""
-        nodes, integrals = self._read
+        nodes, integrals, outputs = self._read
+        asked = {"outputs": [[self._described(one) for one in found] for found in outputs.values()]} if outputs else {}
         return json.dumps(
             {
+                **asked,
                 "language": LANGUAGE,
                 "dimension": self.dimension,
                 "unknowns": [[one.name, one.order, one.components, one.test] for one in self.unknowns],
@@ -166,17 +195,15 @@ class WeakForm:
                     [name, _plain(node)] for name, node in nodes.items()
                     if isinstance(self.names.defined[name], Kind)
                 ],
-                "integrals": [
-                    [
-                        one.measure, self.sides.index(one.side) if one.side else -1,
-                        min(one.kind.degree, MOST_DEGREE) if self.degree is None else self.degree,
-                        _plain(one.integrand), one.along, one.negative,
-                    ]
-                    for one in integrals
-                ],
+                "integrals": [self._described(one) for one in integrals],
             },
             separators=(",", ":"),
         )  # fmt: skip
+
+    def _described(self, one: Integral) -> list[Any]:
+        degree = min(one.kind.degree, MOST_DEGREE) if self.degree is None else self.degree
+        side = self.sides.index(one.side) if one.side else -1
+        return [one.measure, side, degree, _plain(one.integrand), one.along, one.negative]
 
 
 def _plain(node: Node) -> list[Any]:

@@ -3,7 +3,7 @@
 LOOPS = r"""
 #include <string.h>
 
-static const ufcx_form* pdemill_form(int form) { return form ? form_pdemill_1 : form_pdemill_0; }
+static const ufcx_form* pdemill_form(int form) { return *pdemill_forms[form]; }
 
 int pdemill_integrals(int form, int type)
 {
@@ -61,6 +61,7 @@ void pdemill_matrix(int form, int type, int number, long count, const int* cells
   }
 }
 """
-"""Form 0 is the residual, form 1 its derivative. ``type``: 0 cells, 1 facets on the boundary; ``number``: of the
-integral. ``x`` [cells, nx] corners, ``w`` [cells, nw] coefficients, ``c`` constants, ``dofs`` [cells, n] where entries
-of a vector belong, ``places`` [cells, n, n] where those of a matrix do, -1 for nowhere."""
+"""``pdemill_forms`` are the residual (0), its derivative (1), and outputs (2, ...). ``type``: 0 cells, 1 facets on the
+boundary; ``number``: of the integral. ``x`` [cells, nx] corners, ``w`` [cells, nw] coefficients, ``c`` constants,
+``dofs`` [cells, n] where entries of a vector belong, ``places`` [cells, n, n] where those of a matrix do, -1 for
+nowhere."""

@@ -106,7 +106,8 @@ def flow(x: Array, y: Array) -> Array:
 
 
 @pytest.mark.parametrize(
-    "change", [pytest.param({}, id="navier-stokes"), pytest.param({"family": "stokes"}, marks=SLOW, id="stokes")]
+    "change",
+    [pytest.param({}, marks=SLOW, id="navier-stokes"), pytest.param({"family": "stokes"}, marks=SLOW, id="stokes")],
 )
 def test_flow_through_a_channel_is_exact(change: dict[str, Any]) -> None:
     """u = 4 y (1 - y), p = 0.3 + 8 ν (1 - x): the outlet's ν ∂u/∂n is 0 on it, as is inertia."""
