@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from abc import abstractmethod
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Any
 
 from numpy.typing import NDArray
 
@@ -16,10 +16,12 @@ if TYPE_CHECKING:
 
 
 class WholeFieldPlace(Problem):
-    """Base of the places whose problems are solved for whole fields. ``systems``: how many linear ones a sample takes,
-    about."""
+    """Base of the places whose problems are solved for whole fields."""
 
-    systems: ClassVar[float] = 1.0
+    @property
+    def systems(self) -> float:
+        """How many linear systems a sample takes, about, each of the cost of one of a scalar."""
+        return 1.0
 
     @property
     def output_names(self) -> tuple[str, ...]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from functools import cached_property
 from math import ceil, dist, prod, sqrt
-from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -67,7 +67,13 @@ class FormPlace(WholeFieldPlace):
         BeforeValidator(lambda value: choose_domain(value, *DOMAINS)),
     ] = BoxOfShapes()
     mesh: Literal["morph"] = Field(default="morph", exclude_if=lambda way: way == "morph")
-    systems: ClassVar[float] = 6.0
+
+    @property
+    def systems(self) -> float:
+        """By the square of the entries of a row, of which a scalar in P1 elements has 7, one of order 2 has 11.5."""
+        form = self._form
+        entries = sum(max(1, one.components) * (7.0 if one.order == 1 else 11.5) for one in form.unknowns)
+        return (1.0 if form.linear else 4.0) * (entries / 7.0) ** 2
 
     @property
     def dimension(self) -> int:
