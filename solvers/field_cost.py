@@ -17,7 +17,7 @@ from pdemill.store.layout import shard_samples
 
 AUDITED_WALK_SECONDS = 6e-6
 """One walk of an audit with its data: 3e-6 with constant coefficients, 1e-5 with fields of 128 modes per axis."""
-MOVED_SECONDS = 8e-3
+MOVED_SECONDS = 1e-2
 """A mesh of a sample's own, and fields at its nodes."""
 SYSTEM_BYTES = 200.0
 """A system, its equation and what was drawn for it, per unknown."""
