@@ -124,6 +124,7 @@ class _Solver:
         (label,) = self._job.scheme.labels([equation], self._sequence, Stopwatch())
         if label.unknowns is None:
             return None
-        fields = grid.to_fields(grid.centred(label.unknowns, instance), instance)
-        outputs = grid.outputs(label.unknowns, instance)[0] if self._job.problem.output_names else None
+        unknowns = grid.centred(label.unknowns, instance)
+        fields = grid.to_fields(unknowns, instance)
+        outputs = grid.outputs(unknowns, instance)[0] if self._job.problem.output_names else None
         return Solved(grid.marked(fields, instance), label.algebraic_error, outputs)

@@ -69,9 +69,10 @@ def _vector(values: Array) -> Any:
 class LoadedMatrix:
     """A PETSc matrix on a fixed pattern, into which the values of one system after another are loaded.
 
-    A matrix with a null space of m vectors gets a second one in which m diagonal entries are doubled, at unknowns that
-    tell those vectors apart. It is regular and, for a right-hand side orthogonal to the null space of the transpose,
-    has the solution that is 0 there: it is factorised in its place. Where constants are free it is the first entry.
+    A matrix with a null space of m vectors gets a second one in which m diagonal entries are doubled, or are the
+    largest entry where they are 0, at unknowns that tell those vectors apart. It is regular and, for a right-hand side
+    orthogonal to the null space of the transpose, has the solution that is 0 there: it is factorised in its place.
+    Where constants are free it is the first entry.
     """
 
     def __init__(self, pattern: Pattern) -> None:
@@ -104,7 +105,8 @@ class LoadedMatrix:
             if matrix.null_space is not self._null_space:
                 self._null_space = matrix.null_space
                 self._doubled = self.pattern.diagonal(separating(matrix.null_space))
-            self._regular_values[self._doubled] *= 2.0
+            added = matrix.values[self._doubled]
+            self._regular_values[self._doubled] += np.where(added == 0.0, matrix.largest, added)
         for mat in (self.mat, self.regular) if matrix.singular else (self.mat,):
             mat.assemble()
             mat.stateIncrease()
@@ -269,6 +271,7 @@ class Direct:
         self.block = block
         self.matrix = LoadedMatrix(pattern)
         self.ksp: Any = None
+        self._symmetric = False
         self._x, self._b = np.zeros(pattern.size), np.zeros(pattern.size)
         self._vectors = _vector(self._x), _vector(self._b)
         self._block: Any = None
@@ -317,6 +320,8 @@ class Direct:
 
     def _factorise(self, matrix: Matrix) -> None:
         fresh = self.matrix.load(matrix)
+        if matrix.properties.symmetric != self._symmetric:
+            self.ksp = None
         if self.ksp is None:
             self._set_up(matrix)
         if fresh:
@@ -328,6 +333,7 @@ class Direct:
                 raise MemoryError
 
     def _set_up(self, matrix: Matrix) -> None:
+        self._symmetric = matrix.properties.symmetric
         self.ksp = PETSc.KSP().create(comm=PETSc.COMM_SELF)
         self.ksp.setType("preonly")
         self.ksp.setOperators(self.matrix.mat, self.matrix.regular)
@@ -335,7 +341,8 @@ class Direct:
         pc.setType("cholesky" if matrix.properties.symmetric else "lu")
         pc.setFactorSolverType("mumps")
         pc.setFactorSetUpSolverType()
-        ordering = self.METIS if matrix.properties.dimension == 3 else self.AMF
+        hollow = matrix.properties.symmetric and not matrix.values[matrix.pattern.diagonals].all()  # a saddle point
+        ordering = self.METIS if matrix.properties.dimension == 3 or hollow else self.AMF
         pc.getFactorMatrix().setMumpsIcntl(self.ANALYSIS_ORDERING, ordering)
         if matrix.properties.symmetric:  # scaling takes a twelfth of the time, and gives larger errors
             pc.getFactorMatrix().setMumpsIcntl(self.SCALING, 0)

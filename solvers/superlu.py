@@ -46,7 +46,9 @@ class Direct:
         regular = matrix.sparse()
         if matrix.singular:
             regular = regular.copy()
-            regular.data[self._pattern.diagonal(separating(matrix.null_space))] *= 2.0
+            pinned = self._pattern.diagonal(separating(matrix.null_space))
+            added = matrix.values[pinned]
+            regular.data[pinned] += np.where(added == 0.0, matrix.largest, added)
         threshold = 0.0 if matrix.properties.symmetric and matrix.properties.definite else THRESHOLD
         try:
             return splu(regular.tocsc(), "MMD_AT_PLUS_A", threshold, options={"SymmetricMode": True})

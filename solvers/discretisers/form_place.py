@@ -15,6 +15,7 @@ from pdemill.errors import SolverError
 from pdemill.solvers.discretisers.elements import NODES_PER_AREA, MeshSize
 from pdemill.solvers.place import WholeFieldPlace
 from pdemill.solvers.weak.shapes import BoxOfShapes, DiskOfShapes, Shapes, StarOfShapes
+from pdemill.spec.boundary import opposite_paired
 from pdemill.spec.domain import BOX_SIDES, Box, Polygon, choose_domain, signed_area
 from pdemill.spec.field import Scalar
 from pdemill.spec.model import Model, as_tuple, refusal, refuse
@@ -23,8 +24,9 @@ from pdemill.spec.simplices import MeshDomain
 if TYPE_CHECKING:
     from pdemill.solvers.operators.meshing import TriangleMesh
     from pdemill.solvers.schemes.scheme import Scheme
-    from pdemill.solvers.weak.elements import WeakElements
+    from pdemill.solvers.weak.elements import Fixed, WeakElements
     from pdemill.solvers.weak.form import WeakForm
+    from pdemill.solvers.weak.levels import Level
     from pdemill.solvers.weak.mesh import SimplexMesh
     from pdemill.solvers.weak.morph import Morph
 
@@ -93,7 +95,7 @@ class FormPlace(WholeFieldPlace):
         """The cells of a box along each axis; None where a mesher is asked."""
         if isinstance(self.resolution, tuple):
             return self.resolution
-        if not isinstance(self.domain, Box) or self.dimension == 2:
+        if not isinstance(self.domain, Box) or (self.dimension == 2 and not self.joined_sides):
             return None
         assert isinstance(self.resolution, MeshSize)
         longest = self.resolution.h / sqrt(self.dimension)
@@ -253,7 +255,7 @@ class FormPlace(WholeFieldPlace):
             facets, sides = stored["facets"], stored["facet_sides"]
             mesh = SimplexMesh(points, cells, facets, sides, self.sides, stored.get(REGIONS))
         mesh = mesh if self.morph is None else self.morph.snapped(mesh)
-        return WeakElements(self._form, mesh, self._given, self.properties, morph=self.morph)
+        return WeakElements(self._form, mesh, self._fixed, self.properties, morph=self.morph)
 
     def coarse(self) -> WeakElements:
         """The same problem on a mesh of few cells, where shapes are drawn that of the template."""
@@ -269,7 +271,30 @@ class FormPlace(WholeFieldPlace):
             domain = self._polygon
             h = max(domain.bounding_box()[1])
             mesh = self._named(triangulate(domain, h, self._shapes.loops(h) if self._shapes is not None else ()))
-        return WeakElements(self._form, mesh, self._given, self.properties)
+        return WeakElements(self._form, mesh, self._fixed, self.properties)
+
+    @property
+    def joined_sides(self) -> tuple[tuple[str, str], ...]:
+        """The pairs of sides that are periodic."""
+        return tuple((low, high) for low, high in BOX_SIDES if low in self.conditions and self.conditions[low].paired)
+
+    @property
+    def _fixed(self) -> Fixed:
+        from pdemill.solvers.weak.elements import Fixed  # late: as above
+
+        return Fixed(self._given, self.joined_sides, self._levels)
+
+    @property
+    def _levels(self) -> tuple[Level, ...]:
+        from pdemill.solvers.weak.levels import Level  # late: as above
+
+        found, names = [], self.channels
+        for unknown in self.solved_for:
+            constraint = self.levels.get(unknown.name)  # type: ignore[attr-defined]
+            if constraint is not None:
+                pairs = zip(unknown.channels(self.dimension), constraint.levels, strict=True)
+                found += [Level(n, names.index(n), value, constraint.at) for n, value in pairs if value is not None]
+        return tuple(found)
 
     @property
     def _given(self) -> dict[str, tuple[tuple[int, str], ...]]:
@@ -287,6 +312,10 @@ class FormPlace(WholeFieldPlace):
         return Steady() if self._form.linear else Newton()
 
     def check_domain(self) -> None:
+        paired = [side for side, condition in self.conditions.items() if condition.paired]
+        if paired and not self._whole_box:
+            raise refuse(("boundary", paired[0]), "can be periodic on boxes only, without shapes in them", None)
+        opposite_paired(self.conditions, BOX_SIDES[: self.dimension] if paired else ())
         if not isinstance(self.domain, Box) and isinstance(self.resolution, tuple):
             told = f"counts the cells of a box: give a {self.domain.shape} {{h: 0.05}}, its longest edge"
             raise refuse(("resolution",), told, None)

@@ -59,8 +59,9 @@ class WeakForms(WholeFields):
     def open(cls, spec: Spec, stored: Mapping[str, NDArray[Any]] | None, chosen: Method | None) -> FieldJob:
         """The job; raises SpecError where the form does not compile, or leaves something open."""
         from pdemill.solvers.weak.compiling import FormError  # late: as above
-        from pdemill.solvers.weak.elements import balanced
-        from pdemill.solvers.weak.rank import Undetermined, check_rank
+        from pdemill.solvers.weak.elements import Traits, WeakElements, units_of
+        from pdemill.solvers.weak.levels import Outside
+        from pdemill.solvers.weak.rank import Overdetermined, Undetermined, check_rank
 
         assert isinstance(spec.problem, FormPlace)
         try:
@@ -70,10 +71,18 @@ class WeakForms(WholeFields):
                     [Fault(("problem", "resolution"), "has no node whose value is not given: make it finer")]
                 )
             first = job.instance(next(iter(spec.splits)), 0)
-            job.discretisation = balanced(job.discretisation, first)
-            check_rank(balanced(spec.problem.coarse(), first), first, spec.problem.channels)
+            grid, coarse = job.discretisation, spec.problem.coarse()
+            assert isinstance(grid, WeakElements)
+            looked = coarse.with_traits(Traits(units_of(coarse, first), False))
+            symmetric = check_rank(looked, first, spec.problem.channels)
+            job.discretisation = grid.with_traits(Traits(units_of(grid, first), symmetric))
         except FormError as fault:
             raise SpecError([Fault(("problem", *spec.problem.form_place), str(fault))]) from None  # type: ignore[attr-defined]
+        except Outside as fault:
+            raise SpecError([Fault(("problem", "constraints"), str(fault))]) from None
+        except Overdetermined as fault:
+            told = f"fixes {fault}, which the form and its sides determine already: leave it out"
+            raise SpecError([Fault(("problem", "constraints"), told)]) from None
         except Undetermined as fault:
             raise SpecError([Fault(("problem", "boundary"), str(fault))]) from None
         return job

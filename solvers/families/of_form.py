@@ -15,6 +15,7 @@ from pdemill.errors import Path
 from pdemill.points import axis_names
 from pdemill.solvers.families.poisson import ZERO_FUNCTION
 from pdemill.solvers.weak.checking import MOST_DEGREE
+from pdemill.solvers.weak.constraints import Constraint
 from pdemill.solvers.weak.form import Coefficient, Misread, Reaction, Unknown, WeakForm
 from pdemill.solvers.weak.reading import MAX_LENGTH
 from pdemill.solvers.weak.sides import FormSides, GivenValues
@@ -81,6 +82,7 @@ class ProblemOfForm(Problem):
     boundary: FormSides  # type: ignore[assignment]
     cellwise: Annotated[tuple[str, ...], BeforeValidator(as_tuple)] = ()
     degree: Annotated[int, Limits(ge=1, le=MOST_DEGREE)] | None = None
+    constraints: dict[Name, Constraint] = Limits(default_factory=dict, exclude_if=lambda value: not value)
     outputs: dict[Name, Text | ReactionOfSide] = Limits(
         default_factory=dict, max_length=MOST_OUTPUTS, exclude_if=lambda outputs: not outputs
     )
@@ -89,6 +91,11 @@ class ProblemOfForm(Problem):
     weak: ClassVar[bool] = True
     form_place: ClassVar[Path] = ("family",)
     """Where a spec says what the form is."""
+
+    @property
+    def levels(self) -> Mapping[str, Constraint]:
+        """What fixes unknowns that the form determines but for constants."""
+        return self.constraints
 
     @property
     @abstractmethod
@@ -162,6 +169,32 @@ class ProblemOfForm(Problem):
             if side != "default" and side not in self.sides:
                 raise refuse(("boundary", side), f"no such side; this domain has {', '.join(self.sides)}", side)
             self._fits(side, condition)
+        return self
+
+    @model_validator(mode="after")
+    def _no_terms_on_joined_sides(self) -> ProblemOfForm:
+        for one in self.weak_form.integrals:
+            if one.side and self.conditions[one.side].paired:
+                what = f"has an integral over {one.side}, which is periodic, and no boundary"
+                raise refuse(self.form_place, what, None)
+        for name, sides in self.weak_form.output_sides.items():
+            for side in sorted(sides):
+                if side in self.conditions and self.conditions[side].paired:
+                    raise refuse(("outputs", name), f"is of {side}, which is periodic, and no boundary", None)
+        return self
+
+    @model_validator(mode="after")
+    def _constraints_fit(self) -> ProblemOfForm:
+        unknowns = self.equation.unknowns
+        for name, constraint in self.constraints.items():
+            if name not in unknowns:
+                raise refuse(("constraints", name), f"no such unknown; there are {', '.join(unknowns)}", None)
+            constraint.fit(("constraints", name), self.dimension, unknowns[name].shape == "vector")
+            for side, condition in self.conditions.items():
+                assert isinstance(condition, GivenValues)
+                given = condition.given.get(name, (None,) * len(constraint.levels))
+                if any(v is not None and level is not None for v, level in zip(given, constraint.levels, strict=True)):
+                    raise refuse(("constraints", name), f"is too much: {name} is given on {side}", None)
         return self
 
     def _fits(self, side: str, condition: GivenValues) -> None:

@@ -48,19 +48,21 @@ class Packed:
 
 
 class Assembler:
-    """The loops of a form over a mesh. ``number``: the unknown of each value, -1 of those that are given."""
+    """The loops of a form over a mesh. ``number``: the unknown of each value, -1 of those that are given; ``joined``:
+    the numbers of the sides that are no boundary, since they are joined with others."""
 
     def __init__(
-        self, form: WeakForm, compiled: CompiledForm, mesh: SimplexMesh, numbering: Numbering, number: Ints
+        self, form: WeakForm, compiled: CompiledForm, mesh: SimplexMesh, numbering: Numbering, number: Ints,
+        joined: list[int],
     ) -> None:  # fmt: skip
         self.form, self._compiled, self.mesh = form, compiled, mesh
         self.numbering, self._number, self._count = numbering, number, int(number.max(initial=-1)) + 1
         self._corners = _corners(mesh)
         self._every = np.arange(len(mesh.cells), dtype=np.int32)
         facet_cells, local = mesh.facet_places
-        self._facets = {-1: (facet_cells, local)}
-        for side in range(len(mesh.side_names)):
-            on = mesh.sides == side
+        self._facets = {}
+        for side in (-1, *range(len(mesh.side_names))):
+            on = ~np.isin(mesh.sides, joined) if side < 0 else mesh.sides == side
             self._facets[side] = np.ascontiguousarray(facet_cells[on]), np.ascontiguousarray(local[on])
         self._coefficient_cells = {one.name: self._places(one.where, one.order, one.components)
                                    for one in form.coefficients if one.where != "constant"}  # fmt: skip

@@ -29,7 +29,7 @@ import ufl
 from pdemill.solvers.weak.loops import LOOPS
 
 FLAGS = (
-    "-std=gnu17", "-O2", "-fPIC", "-shared", "-Wall", "-Wextra", "-Werror",
+    "-std=gnu17", "-O3", "-fno-math-errno", "-fPIC", "-shared", "-Wall", "-Wextra", "-Werror",
     "-Wno-unused-parameter", "-Wno-unused-variable", "-Wno-unused-but-set-variable", "-Wno-unused-const-variable",
     "-Wno-missing-field-initializers", "-Wno-misleading-indentation",
 )  # fmt: skip

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from copy import copy
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
 
@@ -14,23 +15,44 @@ from pdemill.points import Array, CloudPoints
 from pdemill.solvers.instance import Instance, InvalidSample
 from pdemill.solvers.operators.discretisation import Discretisation
 from pdemill.solvers.operators.equation import DiscreteEquation
-from pdemill.solvers.operators.system import Pattern
+from pdemill.solvers.operators.system import Matrix, Pattern
 from pdemill.solvers.weak.assembly import Assembler, Numbering, Packed
 from pdemill.solvers.weak.compiling import compiled_form
 from pdemill.solvers.weak.equation import LinearForm, NonlinearForm
 from pdemill.solvers.weak.form import Reaction, WeakForm
+from pdemill.solvers.weak.joining import partners, standing
+from pdemill.solvers.weak.levels import Level, Levels
 from pdemill.solvers.weak.mesh import Ints, SimplexMesh
 from pdemill.solvers.weak.morph import Morph, quality
 from pdemill.solvers.weak.nested import Near, near
 from pdemill.solvers.weak.ranges import extremes
 from pdemill.solvers.weak.shapes import Drawn
-from pdemill.solvers.weak.units import Units
+from pdemill.solvers.weak.units import Units, plain_units
 from pdemill.solvers.weak.unknowns import Unknowns
 from pdemill.spec.field import Function
 from pdemill.spec.properties import Properties
 
-type Given = Mapping[str, tuple[tuple[int, str], ...]]
-"""By side: the channels that are given there, and the names of their data."""
+ALIKE = 1e-12
+"""Difference of two entries, in units of the largest, that is rounding."""
+
+
+@dataclass(frozen=True)
+class Fixed:
+    """``given``, by side: the channels that are given there, and the names of their data; ``joined``: pairs of sides;
+    ``levels``: what constraints say."""
+
+    given: Mapping[str, tuple[tuple[int, str], ...]]
+    joined: tuple[tuple[str, str], ...] = ()
+    levels: tuple[Level, ...] = ()
+
+
+@dataclass(frozen=True)
+class Traits:
+    """What the first sample shows of the matrices of a form: the units in which their blocks are of one size, and
+    whether they are symmetric in these."""
+
+    units: Units
+    symmetric: bool
 
 
 POINTS, QUALITY = "points", "mesh_quality"
@@ -55,10 +77,10 @@ class WeakElements(Discretisation):
     """The shapes of the sample whose mesh it is."""
 
     def __init__(
-        self, form: WeakForm, mesh: SimplexMesh, given: Given, properties: Properties, units: Units | None = None,
+        self, form: WeakForm, mesh: SimplexMesh, fixed: Fixed, properties: Properties, traits: Traits | None = None,
         morph: Morph | None = None,
     ) -> None:  # fmt: skip
-        self.form, self._given_by, self.properties, self.morph = form, given, properties, morph
+        self.form, self._fixed, self.properties, self.morph = form, fixed, properties, morph
         self.degree = max(one.order for one in form.unknowns)
         self.order = min(one.order for one in form.unknowns) + 1 if morph is None else 2
         lower, upper = mesh.points.min(axis=0), mesh.points.max(axis=0)
@@ -69,17 +91,45 @@ class WeakElements(Discretisation):
         self._compiled = compiled_form(form.described())
         self.numbering = Numbering(form, mesh)
         held = np.zeros(self.numbering.size, dtype=bool)
-        for side, parts in given.items():
+        for side, parts in fixed.given.items():
             for channel, _ in parts:
                 held[self._on_side(side, channel)[0]] = True
-        self.unknowns = Unknowns(form, self.numbering, held, units)
-        self.channels, self._free = self.unknowns.channels, self.unknowns.free
-        self.assembler = Assembler(form, self._compiled, mesh, self.numbering, self.unknowns.number)
+        same = self._joined()
+        np.logical_or.at(held, same, held)
+        self.unknowns = Unknowns(form, self.numbering, held[same], same)
+        self.channels = tuple(part for part in self.unknowns.of_channels if part.stop > part.start)
+        joined = [mesh.side_names.index(side) for pair in fixed.joined for side in pair]
+        self.assembler = Assembler(form, self._compiled, mesh, self.numbering, self.unknowns.number, joined)
         pattern, _ = self.assembler.inner
         self.pattern = Pattern(pattern.indptr, pattern.indices)
         self.parts = parts_of(form)
+        self._take(traits or Traits(plain_units(len(form.unknowns)), False))
+
+    def _take(self, traits: Traits) -> None:
+        self.traits, self.unknowns = traits, self.unknowns.in_units(traits.units)
+        self.levels = self._levels()
+        self.null_space = self.levels.null_space
         self.kept: dict[Any, Any] = {}
         """What samples share: the matrix of a form whose derivative is that of all."""
+
+    def _levels(self) -> Levels:
+        return Levels(self._fixed.levels, self.mesh, self.numbering.orders, self.unknowns)
+
+    def with_traits(self, traits: Traits) -> WeakElements:
+        """The same with what is known of its matrices."""
+        other = copy(self)
+        other._take(traits)
+        return other
+
+    def _joined(self) -> NDArray[np.intp]:
+        """The value that stands for each: on the first of joined sides."""
+        same, lengths = np.arange(self.numbering.size), np.array(self._box[1])
+        for low, high in self._fixed.joined:
+            for channel, values in enumerate(self.numbering.channels):
+                ones, others = (self._on_side(side, channel)[0] - values.start for side in (low, high))
+                ones, others = partners(self._nodes, ones, others, lengths)
+                same[others + values.start] = ones + values.start
+        return standing(same)
 
     def _settle_at(self, mesh: SimplexMesh) -> None:
         """Take the points of a mesh."""
@@ -113,6 +163,7 @@ class WeakElements(Discretisation):
         other._curves, other._template = curves, self.mesh
         other._settle_at(mesh)
         other.assembler = self.assembler.moved(mesh)
+        other.levels = other._levels()
         return other
 
     def _on_side(self, side: str, channel: int) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
@@ -128,7 +179,7 @@ class WeakElements(Discretisation):
         nodes = self.mesh.cell_nodes(1)
         for corner in nodes.T:
             np.add.at(share, corner, self.mesh.volumes / nodes.shape[1])
-        return np.concatenate([share[: c.stop - c.start] for c in self.numbering.channels])[self._free]
+        return np.concatenate([share[: c.stop - c.start] for c in self.numbering.channels])[self.unknowns.free]
 
     def variation(self, unknowns: Array) -> float:
         return self.unknowns.variation(unknowns)
@@ -143,6 +194,30 @@ class WeakElements(Discretisation):
     def derivative(self, packed: Packed, whole: Array) -> Array:
         """The values of its derivative on the pattern."""
         return self.unknowns.scale(self.assembler.derivative(packed, whole), self.pattern)
+
+    def matrix(self, values: Array) -> Matrix:
+        """The matrix of such values."""
+        symmetric = self.traits.symmetric and self._is_symmetric(values)
+        properties = replace(self.properties, symmetric=True) if symmetric else self.properties
+        return Matrix(self.pattern, values, properties, self.null_space)
+
+    @cached_property
+    def _transposed(self) -> NDArray[np.intp]:
+        """Where the entry (j, i) stands for each entry (i, j)."""
+        template = self.pattern.template.copy()
+        template.data = np.arange(len(template.data), dtype=float)
+        turned = template.T.tocsr()
+        turned.sort_indices()
+        return np.asarray(turned.data.astype(np.intp))
+
+    def _is_symmetric(self, values: Array) -> bool:
+        """Whether values are those of a symmetric matrix, but for rounding."""
+        apart = values[self._transposed]
+        apart -= values
+        return max(float(apart.max()), -float(apart.min())) <= ALIKE * max(float(values.max()), -float(values.min()))
+
+    def centred(self, unknowns: Array, instance: Instance | None = None) -> Array:
+        return (self if instance is None else self.of(instance)).levels.settled(unknowns)
 
     def equation(self, instance: Instance) -> DiscreteEquation:
         grid = self.of(instance)
@@ -184,11 +259,11 @@ class WeakElements(Discretisation):
         whole = np.zeros(self.numbering.size)
         for side in reversed(self.mesh.side_names):
             data = instance.sides[side]
-            for channel, name in self._given_by.get(side, ()):
+            for channel, name in self._fixed.given.get(side, ()):
                 places, inside = self._on_side(side, channel)
                 found = np.broadcast_to(data[name](self.side_points[side]), self.side_points[side].shape)
                 whole[places] = found[inside]
-        return whole
+        return self.unknowns.shared(whole)
 
     def completed(self, unknowns: Array, given: Array) -> Array:
         """All values, from the unknowns and the given ones."""
@@ -230,14 +305,7 @@ class WeakElements(Discretisation):
         return np.broadcast_to(data(self.points), self.points.shape)
 
     def refined(self) -> WeakElements:
-        return self._on(self._refined_template, self.unknowns.units)
-
-    def in_units(self, units: Units) -> WeakElements:
-        """The same with other units of unknowns."""
-        return self._on(self._template, units)
-
-    def _on(self, mesh: SimplexMesh, units: Units) -> WeakElements:
-        return WeakElements(self.form, mesh, self._given_by, self.properties, units, self.morph)
+        return WeakElements(self.form, self._refined_template, self._fixed, self.properties, self.traits, self.morph)
 
     @property
     def _refined_template(self) -> SimplexMesh:
@@ -282,16 +350,15 @@ def parts_of(form: WeakForm) -> tuple[slice, ...]:
     return tuple(found)
 
 
-def balanced(grid: Discretisation, instance: Instance) -> WeakElements:
-    """A discretisation with units in which the blocks of the derivative of a sample, at its start, are of one size."""
-    assert isinstance(grid, WeakElements)
+def units_of(grid: WeakElements, instance: Instance) -> Units:
+    """The units in which the blocks of the derivative of a sample, at its start, are of one size."""
     unknowns = grid.unknowns
     if len(unknowns.kinds) == 1:
-        return grid
+        return unknowns.units
     try:
-        packed, given = grid.packed(instance), grid.given(instance)
+        own = grid.of(instance)
+        packed, given = own.packed(instance), own.given(instance)
     except InvalidSample:
-        return grid
+        return unknowns.units
     with np.errstate(all="ignore"):
-        units = unknowns.balanced(grid.assembler.derivative(packed, given), grid.pattern)
-    return grid if units.plain else grid.in_units(units)
+        return unknowns.balanced(own.assembler.derivative(packed, given), grid.pattern)

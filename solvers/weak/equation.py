@@ -14,6 +14,7 @@ from pdemill.solvers.operators.equation import Frozen, LinearEquation, Nonlinear
 from pdemill.solvers.operators.norms import two_norm
 from pdemill.solvers.operators.system import Matrix, System
 from pdemill.solvers.weak.assembly import Packed
+from pdemill.solvers.weak.stir import stirred
 
 if TYPE_CHECKING:
     from pdemill.solvers.weak.elements import WeakElements
@@ -33,10 +34,14 @@ class LinearForm(LinearEquation):
         """That of a sample."""
         matrix = grid.kept.get(MATRIX)
         if matrix is None:
-            matrix = Matrix(grid.pattern, grid.derivative(packed, given), grid.properties)
+            matrix = grid.matrix(grid.derivative(packed, given))
             if grid.properties.constant:
                 grid.kept[MATRIX] = matrix
-        return cls(System(matrix, -grid.residual(packed, given)), grid, packed, given)
+        load = -grid.residual(packed, given)
+        if grid.null_space:
+            grid.levels.check(matrix.sparse(), load)
+            load = grid.levels.balanced(load)
+        return cls(System(matrix, load), grid, packed, given)
 
     def residual_otherwise(self, u: Array) -> Array:
         """-R(u) by assembly of the form at u, without the matrix."""
@@ -49,6 +54,10 @@ class NonlinearForm(NonlinearEquation):
 
     def __init__(self, grid: WeakElements, packed: Packed, given: Array) -> None:
         self._grid, self._packed, self._given = grid, packed, given
+        if grid.null_space:
+            state = grid.completed(stirred(grid.pattern.size), given)
+            matrix = grid.matrix(grid.derivative(packed, state)).sparse()
+            grid.levels.check(matrix, grid.residual(packed, state))
 
     def start(self) -> Array:
         return self._start
@@ -71,7 +80,7 @@ class NonlinearForm(NonlinearEquation):
         if not self._reaction.any():
             return nothing
         zero = np.zeros_like(self._given)
-        matrix = Matrix(grid.pattern, grid.derivative(self._packed, zero), grid.properties)
+        matrix = grid.matrix(grid.derivative(self._packed, zero))
         if not (np.isfinite(matrix.values).all() and np.isfinite(self._reaction).all()):
             return nothing
         solver = grid.kept.setdefault("solver", Direct(method="direct").solver())
@@ -91,14 +100,14 @@ class NonlinearForm(NonlinearEquation):
     def residual(self, u: Array, t: float = 0.0) -> Array:
         grid = self._grid
         whole = grid.completed(u, self._given)
-        return -grid.residual(self._packed, whole)
+        return grid.levels.balanced(-grid.residual(self._packed, whole))
 
     def jacobian(self, u: Array, shift: float = 0.0) -> Matrix:
         grid = self._grid
         values = grid.derivative(self._packed, grid.completed(u, self._given))
         if shift:
             values[grid.pattern.diagonals] += shift
-        return Matrix(grid.pattern, values, grid.properties)
+        return grid.matrix(values)
 
     def frozen(self, u: Array, shift: float = 0.0) -> Frozen:
         raise SolverError("multigrid knows no matrix that is near the derivative of a weak form: use direct or gmres")

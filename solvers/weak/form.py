@@ -150,6 +150,12 @@ class WeakForm:
             )
 
     @cached_property
+    def output_sides(self) -> dict[str, frozenset[str]]:
+        """The sides that each output is of."""
+        texts = {name: frozenset(one.side for one in found if one.side) for name, found in self._read[2].items()}
+        return texts | {name: frozenset([one.side]) for name, one in self.outputs.items() if isinstance(one, Reaction)}
+
+    @cached_property
     def integrals(self) -> tuple[Integral, ...]:
         return self._read[1]
 

@@ -11,47 +11,69 @@ import numpy as np
 from pdemill.errors import SolverError
 from pdemill.points import Array
 from pdemill.solvers.instance import Instance, InvalidSample
-from pdemill.solvers.weak.elements import WeakElements
+from pdemill.solvers.weak.elements import ALIKE, WeakElements
+from pdemill.solvers.weak.stir import stirred
 
 MOST = 1500
 """Unknowns up to which singular values are computed."""
 OPEN = 1e-11
 """Singular values in units of the largest that count as 0."""
+SEEN = 1e-6
+"""Part of a vector that shows that it is another one."""
 STEPS = 10
 """Times that rows and columns are scaled before."""
-STIR = 1e-3
-"""How far from its start a form that is not linear is looked at, so that a symmetric start hides nothing."""
 
 
 class Undetermined(SolverError):
     """A form and its sides leave something open."""
 
 
-def check_rank(grid: WeakElements, instance: Instance, names: tuple[str, ...]) -> None:
-    """Raise Undetermined where the form of a sample has more than one solution near its start; ``names``: of the
-    channels."""
+class Overdetermined(SolverError):
+    """A constraint on what a form and its sides determine already."""
+
+
+def check_rank(grid: WeakElements, instance: Instance, names: tuple[str, ...]) -> bool:
+    """Whether the derivative of a form is symmetric near the start of a sample. Raises Undetermined where the form has
+    more than one solution there, Overdetermined where constraints fix what it determines. ``names``: of the channels.
+    """
     count = grid.unknowns.count
     if not 0 < count <= MOST:
-        return
+        return False
     try:
         packed, given = grid.packed(instance), grid.given(instance)
     except InvalidSample:
-        return
-    values = grid.derivative(packed, grid.completed(_stirred(grid), given))
+        return False
+    state = np.zeros(count) if grid.form.linear else stirred(count)
+    values = grid.derivative(packed, grid.completed(state, given))
     if not np.isfinite(values).all():
-        return
+        return False
     matrix = grid.pattern.template.copy()
     matrix.data = values
     dense = matrix.toarray()
     empty = ~(dense.any(axis=0) & dense.any(axis=1))
     if empty.any():
         raise Undetermined(_told(1, [names[_channel(grid, int(np.argmax(empty)))]], ""))
+    if grid.levels.fault(matrix):
+        raise Overdetermined(grid.levels.fault(matrix))
+    symmetric = bool(np.abs(dense - dense.T).max() <= ALIKE * np.abs(dense).max())
     scale = equilibrate(dense)
     _, found, basis = np.linalg.svd(dense)
-    left = int(np.count_nonzero(found <= OPEN * found[0]))
-    if left:
-        vectors = basis[len(found) - left :] * scale
-        raise Undetermined(_told(left, _shares(grid, vectors, names), _constant(grid, vectors, names)))
+    open_ = int(np.count_nonzero(found <= OPEN * found[0]))
+    vectors = _beside(basis[len(found) - open_ :], grid.null_space, scale)
+    if len(vectors):
+        vectors = vectors * scale
+        raise Undetermined(_told(len(vectors), _shares(grid, vectors, names), _constant(grid, vectors, names)))
+    return symmetric
+
+
+def _beside(vectors: Array, known: tuple[Array, ...], scale: Array) -> Array:
+    """A basis of what orthonormal vectors span beside known ones, which are divided by ``scale`` first."""
+    if not known or not len(vectors):
+        return vectors
+    base, _ = np.linalg.qr((np.stack(known) / scale).T)
+    rest = vectors - (vectors @ base) @ base.T
+    _, sizes, found = np.linalg.svd(rest, full_matrices=False)
+    return np.asarray(found[sizes > SEEN])
 
 
 def equilibrate(matrix: Array) -> Array:
@@ -65,12 +87,6 @@ def equilibrate(matrix: Array) -> Array:
         matrix *= row[:, None] * column[None, :]
         columns *= column
     return columns
-
-
-def _stirred(grid: WeakElements) -> Array:
-    if grid.form.linear:
-        return np.zeros(grid.unknowns.count)
-    return STIR * np.random.Generator(np.random.Philox(key=1)).standard_normal(grid.unknowns.count)
 
 
 def _channel(grid: WeakElements, place: int) -> int:
@@ -99,8 +115,9 @@ def _constant(grid: WeakElements, vectors: Array, names: tuple[str, ...]) -> str
 
 def _told(left: int, among: list[str], constant: str) -> str:
     many = "one solution" if left == 1 else f"{left} independent solutions"
+    key = f"set constraints: {{{constant}: {{mean: 0.0}}}}, " if constant else ""
     what = f"a constant added to {constant} changes nothing" if constant else f"in {', '.join(among)}"
     return (
         f"the form and its sides leave something open ({what}): without loads it has {many} besides 0; give a value "
-        "on a side, or add the term that fixes it"
+        f"on a side, {key}or add the term that fixes it"
     )

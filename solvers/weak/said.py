@@ -9,7 +9,7 @@ from typing import Any, ClassVar
 from pydantic import GetJsonSchemaHandler, model_serializer, model_validator
 from pydantic_core import CoreSchema
 
-from pdemill.solvers.weak.sides import FormSides, GivenValues, field_at
+from pdemill.solvers.weak.sides import PERIODIC, FormSides, GivenValues, field_at
 from pdemill.spec.condition import Condition
 from pdemill.spec.field import Field, choose_field
 from pdemill.spec.model import refusal, refuse
@@ -47,8 +47,8 @@ class Said(GivenValues):
 
     @model_serializer
     def _as_written(self) -> Any:
-        if self.called:
-            return self.called
+        if self.called or self.paired:
+            return self.called or PERIODIC
         told = dict[str, Any]()
         for name, values in {**self.given, **self.loads}.items():
             entries = [None if value is None else value.model_dump(mode="json") for value in values]
@@ -56,8 +56,15 @@ class Said(GivenValues):
         return told
 
 
+class JoinedSaid(Said):
+    """A side that is glued to the opposite one, ``periodic``."""
+
+    paired: ClassVar[bool] = True
+
+
 class SaidSides(FormSides):
-    """By side: what holds on it. ``default`` stands for the sides that are not named."""
+    """By side: what holds on it, or ``periodic``, of opposite sides of a box. ``default`` stands for the sides that are
+    not named."""
 
     unknowns: ClassVar[Mapping[str, bool]]
     """The unknowns that may be given on sides, and whether they are vectors."""
@@ -81,11 +88,13 @@ class SaidSides(FormSides):
     def _side(cls, side: str, value: Any) -> Said:
         if isinstance(value, Said):
             return value
+        if value == PERIODIC:
+            return JoinedSaid(given={}, vectors=frozenset(), loads={})
         if isinstance(value, str) and value in cls.words:
             return Said(given={}, vectors=frozenset(), loads={}, called=value)
         keys = [f"{{{name}: {'[...]' if vector else '...'}}}" for name, vector in cls._keys().items()]
         if not isinstance(value, Mapping) or not value:
-            raise refuse((side,), f"should be one of {', '.join([*cls.words, *keys])}", value)
+            raise refuse((side,), f"should be one of {', '.join([*cls.words, *keys, PERIODIC])}", value)
         parts: dict[str, tuple[Any, ...]] = {}
         for name, stated in value.items():
             if name not in cls._keys():
@@ -133,7 +142,7 @@ class SaidSides(FormSides):
     def __get_pydantic_json_schema__(cls, schema: CoreSchema, handler: GetJsonSchemaHandler) -> dict[str, Any]:
         keys = {name: _listed(name in cls.unknowns) if vector else VALUE for name, vector in cls._keys().items()}
         said = {"type": "object", "properties": keys, "additionalProperties": False, "minProperties": 1}
-        side = {"anyOf": [{"type": "string", "enum": list(cls.words)}, said]}
+        side = {"anyOf": [{"type": "string", "enum": [*cls.words, PERIODIC]}, said]}
         return {"type": "object", "additionalProperties": side, "title": cls.__name__, "description": cls.__doc__}
 
 

@@ -13,10 +13,11 @@ from pdemill.spec.condition import Condition
 from pdemill.spec.field import Field, choose_field
 from pdemill.spec.model import refusal, refuse
 
-NATURAL = "natural"
+NATURAL, PERIODIC = "natural", "periodic"
 FORM: dict[str, Any] = {
     "anyOf": [
         {"const": NATURAL, "type": "string"},
+        {"const": PERIODIC, "type": "string"},
         {
             "type": "object",
             "additionalProperties": {
@@ -88,7 +89,7 @@ class GivenValues(Condition):
     @model_serializer
     def _as_written(self) -> Any:
         if not self.given:
-            return NATURAL
+            return PERIODIC if self.paired else NATURAL
 
         def entry(value: Field | None) -> Any:
             return None if value is None else value.model_dump(mode="json")
@@ -99,9 +100,17 @@ class GivenValues(Condition):
         }
 
 
+class JoinedSide(GivenValues):
+    """A side that is glued to the opposite one, ``periodic``: all unknowns are the same there."""
+
+    form: ClassVar[str] = PERIODIC
+    registered: ClassVar[bool] = False
+    paired: ClassVar[bool] = True
+
+
 class FormSides(RootModel[dict[str, GivenValues]]):
-    """By side: ``natural``, where the form alone says what holds, or the values that are given there, by unknown.
-    ``default`` stands for the sides that are not named."""
+    """By side: ``natural``, where the form alone says what holds, ``periodic``, of opposite sides of a box, or the
+    values that are given there, by unknown. ``default`` stands for the sides that are not named."""
 
     example: ClassVar[str] = f"{NATURAL}, or what is given there"
     """What a side may say, in words."""
@@ -133,10 +142,16 @@ class FormSides(RootModel[dict[str, GivenValues]]):
 def _side(side: str, value: Any) -> GivenValues:
     if isinstance(value, GivenValues):
         return value
+    if value == PERIODIC:
+        return JoinedSide(given={}, vectors=frozenset())
     if value == NATURAL:
         return GivenValues(given={}, vectors=frozenset())
     if not isinstance(value, Mapping) or not value:
-        raise refuse((side,), f"should be {NATURAL}, or say which unknowns are given: {{u: {{dirichlet: 0.0}}}}", value)
+        raise refuse(
+            (side,),
+            f"should be {NATURAL}, {PERIODIC}, or say which unknowns are given: {{u: {{dirichlet: 0.0}}}}",
+            value,
+        )
     given, vectors = dict[str, tuple[Field | None, ...]](), set[str]()
     for name, stated in value.items():
         path = (side, str(name))

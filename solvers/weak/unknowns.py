@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from copy import copy
 from functools import cached_property
 
 import numpy as np
@@ -17,27 +18,40 @@ from pdemill.solvers.weak.units import Units, balanced_units, block_sizes, plain
 
 
 class Unknowns:
-    """The values that are not ``held``, which are given, in their order, in units of ``units``.
+    """The values that are not ``held``, which are given, in their order, in units of ``units``. ``same`` [values]: the
+    value that stands for each, another one where periodic sides are joined.
 
-    ``number`` [values]: the unknown of each value, -1 where it is given. ``kinds``: the unknowns of each unknown of the
-    form, vectors as a whole; ``channels``: those of each channel that has any.
+    ``free``: the values that stand for unknowns; ``number`` [values]: the unknown of each, -1 where it is given.
+    ``kinds``: the unknowns of each unknown of the form, vectors as a whole; ``of_channels``: those of each channel.
     """
 
-    def __init__(self, form: WeakForm, numbering: Numbering, held: NDArray[np.bool_], units: Units | None) -> None:
-        self.size = numbering.size
-        self.free = np.flatnonzero(~held)
-        self.number: Ints = np.full(self.size, -1, dtype=np.int32)
-        self.number[self.free] = np.arange(len(self.free), dtype=np.int32)
+    def __init__(self, form: WeakForm, numbering: Numbering, held: NDArray[np.bool_], same: NDArray[np.intp]) -> None:
+        self.size, self._same = numbering.size, same
+        self._channels = numbering.channels
+        self.joined = bool((same != np.arange(self.size)).any())
+        own = ~held & (same == np.arange(self.size))
+        self.free = np.flatnonzero(own)
+        numbers = np.cumsum(own, dtype=np.int32) - np.int32(1)
+        self.number: Ints = np.where(held, np.int32(-1), numbers[same])
+        self._known = np.flatnonzero(~held)
         places = [np.searchsorted(self.free, [c.start, c.stop]).tolist() for c in numbering.channels]
         channels = [slice(*place) for place in places]
-        self.channels = tuple(one for one in channels if one.stop > one.start)
+        self.of_channels = tuple(channels)
         self._of_kinds: list[tuple[slice, ...]] = []
         for one in form.unknowns:
             count = max(1, one.components)
             self._of_kinds.append(tuple(channels[:count]))
             del channels[:count]
         self.kinds = tuple(slice(parts[0].start, parts[-1].stop) for parts in self._of_kinds)
-        self.units = units or plain_units(len(self.kinds))
+        self.units = plain_units(len(self.kinds))
+
+    def in_units(self, units: Units) -> Unknowns:
+        """The same in other units."""
+        other = copy(self)
+        other.units = units
+        for name in ("_columns", "_rows"):
+            other.__dict__.pop(name, None)
+        return other
 
     @property
     def count(self) -> int:
@@ -63,8 +77,13 @@ class Unknowns:
     def completed(self, unknowns: Array, given: Array) -> Array:
         """All values, from the unknowns and the given ones."""
         whole = given.copy()
-        whole[self.free] = unknowns if self.units.plain else unknowns * self._columns
+        found = unknowns if self.units.plain else unknowns * self._columns
+        whole[self._known] = found[self.number[self._known]] if self.joined else found
         return whole
+
+    def shared(self, given: Array) -> Array:
+        """Given values, the same on both of joined sides."""
+        return given[self._same] if self.joined else given
 
     def among(self, whole: Array) -> Array:
         """The unknowns among all values."""
@@ -73,8 +92,25 @@ class Unknowns:
 
     def tested(self, whole: Array) -> Array:
         """A form with all test functions [values], with those of the unknowns."""
-        found = whole[self.free]
+        found = self._summed(whole)
         return np.asarray(found if self.units.plain else found * self._rows)
+
+    def _summed(self, whole: Array) -> Array:
+        """The sums over the values of each unknown."""
+        if not self.joined:
+            return np.asarray(whole[self.free])
+        return np.bincount(self.number[self._known], whole[self._known], self.count)
+
+    def gathered(self, channel: int, weights: Array) -> Array:
+        """Weights of the nodal values of a channel as weights of all unknowns."""
+        whole = np.zeros(self.size)
+        whole[self._channels[channel]] = weights
+        return self._summed(whole)
+
+    def column(self, channel: int) -> float:
+        """The unit of a channel."""
+        kinds = [kind for kind, parts in enumerate(self._of_kinds) for _ in parts]
+        return float(self.units.columns[kinds[channel]])
 
     def scale(self, values: Array, pattern: Pattern) -> Array:
         """A derivative in the units of these, in place."""

@@ -10,7 +10,21 @@ from typing import Any
 import numpy as np
 import pytest
 
-from benchmarks import beside, boxes, generators, newton, peers, planner, scaling, sequences, skr, spectra, time, trust
+from benchmarks import (
+    beside,
+    boxes,
+    forms,
+    generators,
+    newton,
+    peers,
+    planner,
+    scaling,
+    sequences,
+    skr,
+    spectra,
+    time,
+    trust,
+)
 from benchmarks.shared import drawn, published_steps
 from benchmarks.shared.evolving import CrankNicolsonEuler
 from benchmarks.shared.planned import choice
@@ -35,6 +49,7 @@ MAINS = {
     "time": time,
     "boxes": boxes,
     "newton": newton,
+    "forms": forms,
     "sequences": sequences,
     "trust": trust,
     "spectra": spectra,

@@ -38,7 +38,8 @@ def solved(job: FieldJob, sample: int = 0) -> tuple[Array, Label]:
     equation = job.discretisation.equation(instance)
     (label,) = job.scheme.labels([equation], job.sequence(), Stopwatch())
     assert label.unknowns is not None, label.reason
-    return job.discretisation.to_fields(label.unknowns, instance), label
+    grid = job.discretisation
+    return grid.to_fields(grid.centred(label.unknowns, instance), instance), label
 
 
 def errors(problem: dict[str, Any], exact: tuple[Any, ...]) -> Array:

@@ -1,0 +1,180 @@
+"""Unknowns whose level nothing but a constraint fixes, and boxes whose sides are joined."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+import pdemill
+from pdemill.errors import SpecError
+from pdemill.spec import validate
+from tests.weak.problems import POISSON, errors, formula, opened, solved
+from tests.weak.test_units import TAYLOR_HOOD
+
+pytestmark = pytest.mark.needs("ffcx")
+NEUMANN: dict[str, Any] = POISSON | {
+    "form": "inner(grad(u), grad(v))*dx - pi**2*cos(pi*x)*v*dx", "boundary": {"default": "natural"},
+}  # fmt: skip
+CELL: dict[str, Any] = POISSON | {"boundary": {"default": "periodic"}}
+WAVE = "sin(2*pi*x)*cos(2*pi*y)"
+
+
+def wave(x: Any, y: Any) -> Any:
+    return np.sin(2 * np.pi * x) * np.cos(2 * np.pi * y)
+
+
+@pytest.mark.parametrize(
+    ("constraint", "level"),
+    [({"mean": 2.0}, 2.0), ({"at": [0.5, 0.3], "value": -1.0}, -1.0), ({"at": [0.5, 0.5], "value": 1}, 1.0)],
+)
+@pytest.mark.parametrize(("element", "least"), [("P1", 1.9), ("P2", 2.9)])
+def test_the_level_of_a_neumann_problem(constraint: dict[str, Any], level: float, element: str, least: float) -> None:
+    """u = cos πx + a constant."""
+    problem = NEUMANN | {"unknowns": {"u": element}, "constraints": {"u": constraint}}
+    exact = (lambda x, y: np.cos(np.pi * x) + level,)
+    coarse, fine = (errors(problem | {"resolution": [n, n]}, exact) for n in (6, 12))
+    assert np.log2(coarse / fine) >= least
+
+
+def test_loads_that_are_not_in_balance_are_refused(tmp_path: Path) -> None:
+    problem = NEUMANN | {
+        "form": "inner(grad(u), grad(v))*dx - (f + cos(pi*x))*v*dx", "coefficients": {"f": {"uniform": [0.1, 1.0]}},
+        "constraints": {"u": {"mean": 0.0}},
+    }  # fmt: skip
+    report = pdemill.generate({"problem": problem, "samples": 1}, tmp_path / "s.zarr", workers=1)
+    assert "its loads on u are not in balance" in str(report.failures[0])
+
+
+@pytest.mark.parametrize(
+    ("change", "why"),
+    [
+        ({"constraints": {"w": {"mean": 0.0}}}, r"constraints\.w: no such unknown"),
+        ({"constraints": {"u": {"mean": [0.0, 0.0]}}}, r"constraints\.u\.mean: needs a number"),
+        ({"constraints": {"u": {"mean": 0.0, "at": [0, 0]}}}, r"constraints\.u: should be \{mean"),
+        ({"constraints": {"u": {"at": [0, 0, 0], "value": 0}}}, r"constraints\.u\.at: needs 2"),
+        (
+            {"constraints": {"u": {"mean": 0.0}}, "boundary": {"default": {"u": {"dirichlet": 0.0}}}},
+            r"constraints\.u: is too much: u is given on left",
+        ),
+        ({"boundary": {"left": "periodic", "default": "natural"}}, r"boundary\.left: is periodic, so right must be"),
+        (
+            {"boundary": {"default": "periodic"}, "form": "inner(grad(u), grad(v))*dx - v*ds('left')"},
+            r"form: has an integral over left, which is periodic",
+        ),
+    ],
+)
+def test_mistakes_in_constraints_are_told_with_their_path(change: dict[str, Any], why: str) -> None:
+    with pytest.raises(SpecError, match=why):
+        validate({"problem": NEUMANN | change, "samples": 1})
+
+
+@pytest.mark.parametrize(
+    ("change", "why"),
+    [
+        ({}, r"boundary: .*set constraints: \{u: \{mean: 0\.0\}\}"),
+        ({"constraints": {"u": {"at": [2, 0], "value": 0}}}, r"constraints: \(2, 0\) is outside"),
+        (
+            {"constraints": {"u": {"mean": 0.0}}, "form": "inner(grad(u), grad(v))*dx + u*v*dx - x*v*dx"},
+            r"constraints: fixes u, which the form and its sides determine already",
+        ),
+        (
+            {"constraints": {"u": {"mean": 0.0}}, "form": "inner(grad(u), grad(v))*dx + u**2*v*dx - cos(pi*x)*v*dx"},
+            r"constraints: fixes u, which the form and its sides determine already",
+        ),
+    ],
+)
+def test_what_constraints_miss_or_overdo_is_told_when_it_is_opened(change: dict[str, Any], why: str) -> None:
+    with pytest.raises(SpecError, match=why):
+        opened(NEUMANN | change)
+
+
+def test_pressure_in_a_closed_box() -> None:
+    """Stokes with u = (cos πx sin πy, -sin πx cos πy), given on all sides, and p = cos πx sin πy of mean 0."""
+    u = "[cos(pi*x)*sin(pi*y), -sin(pi*x)*cos(pi*y)]"
+    load = f"2*pi**2*inner({u}, v) + pi*(-sin(pi*x)*sin(pi*y)*v[0] + cos(pi*x)*cos(pi*y)*v[1])"
+    problem = POISSON | {
+        "unknowns": TAYLOR_HOOD, "degree": 6, "constraints": {"p": {"mean": 0.0}},
+        "form": f"inner(grad(u), grad(v))*dx - p*div(v)*dx - q*div(u)*dx - ({load})*dx",
+        "boundary": {
+            "default": {"u": {"dirichlet": [formula("cos(pi*x)*sin(pi*y)"), formula("-sin(pi*x)*cos(pi*y)")]}},
+        },
+    }  # fmt: skip
+    exact = (
+        lambda x, y: np.cos(np.pi * x) * np.sin(np.pi * y),
+        lambda x, y: -np.sin(np.pi * x) * np.cos(np.pi * y),
+        lambda x, y: np.cos(np.pi * x) * np.sin(np.pi * y),
+    )
+    coarse, fine = (errors(problem | {"resolution": [n, n]}, exact) for n in (5, 10))
+    assert (np.log2(coarse / fine) >= (2.9, 2.9, 1.9)).all()
+
+
+@pytest.mark.parametrize(("element", "least"), [("P1", 1.8), ("P2", 2.8)])
+@pytest.mark.parametrize("way", ["linear", "nonlinear", "strip"])
+def test_orders_on_periodic_boxes(element: str, least: float, way: str) -> None:
+    """u = sin 2πx cos 2πy."""
+    load = f"8*pi**2*{WAVE}"
+    changes: dict[str, dict[str, Any]] = {
+        "linear": {"form": f"inner(grad(u), grad(v))*dx - {load}*v*dx", "constraints": {"u": {"mean": 0.0}}},
+        "nonlinear": {"form": f"inner(grad(u), grad(v))*dx + u**3*v*dx - ({load} + ({WAVE})**3)*v*dx"},
+        "strip": {
+            "form": f"inner(grad(u), grad(v))*dx - {load}*v*dx",
+            "boundary": {
+                "left": "periodic", "right": "periodic", "default": {"u": {"dirichlet": formula("sin(2*pi*x)")}}
+            },
+        },
+    }  # fmt: skip
+    problem = CELL | {"unknowns": {"u": element}} | changes[way]
+    coarse, fine = (errors(problem | {"resolution": [n, n]}, (wave,)) for n in (8, 16))
+    assert np.log2(coarse / fine) >= least
+
+
+def test_a_laminate_in_a_periodic_cell(tmp_path: Path) -> None:
+    """Two layers of E = 1 and 3 under a mean strain along x: the stress is the harmonic mean of E, 1.5, and u a zigzag,
+    which the elements hold exactly. Two workers write the bits of one."""
+    strain = "sym(grad(u)) + [[1, 0], [0, 0]]"
+    spec: dict[str, Any] = {
+        "problem": CELL | {
+            "unknowns": {"u": {"element": "P2", "shape": "vector"}}, "resolution": [4, 4],
+            "coefficients": {"E": formula("2 - sign(x - 0.5)"), "s": {"uniform": [1, 2]}}, "cellwise": ["E"],
+            "form": f"s*E*inner({strain}, sym(grad(v)))*dx", "constraints": {"u": {"mean": [0.0, 0.0]}},
+        },
+        "samples": 4, "store": {"shard": 2}, "certify": {"refine": 1},
+    }  # fmt: skip
+    reports = [pdemill.generate(spec, tmp_path / f"{n}.zarr", workers=n) for n in (1, 2)]
+    assert all(report.ok for report in reports)
+    one, two = (pdemill.verify(tmp_path / f"{n}.zarr") for n in (1, 2))
+    assert one.faults + two.faults == ()
+    assert one.content == two.content
+    data = pdemill.open(tmp_path / "1.zarr")
+    x = data.shared()["points"][:, 0]
+    zigzag = np.where(x < 0.5, -0.5 * x, 0.5 * (x - 1.0)) + 0.125
+    np.testing.assert_allclose(data[1]["y"][0], zigzag, atol=1e-6)
+    np.testing.assert_allclose(data[1]["y"][1], 0.0, atol=1e-6)
+
+
+def test_periodic_boxes_of_three_axes() -> None:
+    form = "inner(grad(u), grad(v))*dx + u*v*dx - (1 + 8*pi**2)*sin(2*pi*x)*cos(2*pi*z)*v*dx"
+    problem = CELL | {"form": form, "unknowns": {"u": "P2"}}
+    exact = (lambda x, y, z: np.sin(2 * np.pi * x) * np.cos(2 * np.pi * z),)
+    coarse, fine = (errors(problem | {"resolution": [n, 2, n]}, exact) for n in (4, 8))
+    assert np.log2(coarse / fine) >= 2.5
+
+
+def test_a_box_of_one_size_of_cells_is_periodic_too() -> None:
+    job = opened(CELL | {"resolution": {"h": 0.2}, "form": f"inner(grad(u), grad(v))*dx + u*v*dx - {WAVE}*v*dx"})
+    fields, _ = solved(job)
+    x, y = job.discretisation.points.coordinates.values()
+    known = wave(x, y) / (1.0 + 8.0 * np.pi**2)
+    assert np.linalg.norm(fields[0] - known) < 0.2 * np.linalg.norm(known)
+
+
+def test_specs_with_constraints_survive_being_written_and_read() -> None:
+    problem = CELL | {"constraints": {"u": {"at": [0, 0.5], "value": 1}}}
+    spec = validate({"problem": problem, "samples": 1})
+    written = spec.model_dump(mode="json")["problem"]
+    assert written["boundary"] == {"default": "periodic"}
+    assert written["constraints"] == {"u": {"at": [0.0, 0.5], "value": 1.0}}
+    assert validate(spec.model_dump(mode="json")) == spec
