@@ -11,7 +11,9 @@ import numpy as np
 from pdemill.errors import SolverError
 from pdemill.points import Array
 from pdemill.solvers.instance import Instance, InvalidSample
+from pdemill.solvers.weak.checking import AXES
 from pdemill.solvers.weak.elements import ALIKE, WeakElements
+from pdemill.solvers.weak.nullspace import open_vectors
 from pdemill.solvers.weak.stir import stirred
 
 MOST = 1500
@@ -37,7 +39,7 @@ def check_rank(grid: WeakElements, instance: Instance, names: tuple[str, ...]) -
     more than one solution there, Overdetermined where constraints fix what it determines. ``names``: of the channels.
     """
     count = grid.unknowns.count
-    if not 0 < count <= MOST:
+    if not count:
         return False
     try:
         packed, given = grid.packed(instance), grid.given(instance)
@@ -49,21 +51,26 @@ def check_rank(grid: WeakElements, instance: Instance, names: tuple[str, ...]) -
         return False
     matrix = grid.pattern.template.copy()
     matrix.data = values
-    dense = matrix.toarray()
-    empty = ~(dense.any(axis=0) & dense.any(axis=1))
+    sizes = abs(matrix)
+    empty = (sizes.max(axis=0).toarray() == 0.0) | (sizes.max(axis=1).toarray() == 0.0)
     if empty.any():
-        raise Undetermined(_told(1, [names[_channel(grid, int(np.argmax(empty)))]], ""))
+        raise Undetermined(_told(grid, 1, [names[_channel(grid, int(np.argmax(empty)))]], ""))
     if grid.levels.fault(matrix):
         raise Overdetermined(grid.levels.fault(matrix))
-    symmetric = bool(np.abs(dense - dense.T).max() <= ALIKE * np.abs(dense).max())
-    scale = equilibrate(dense)
-    _, found, basis = np.linalg.svd(dense)
-    open_ = int(np.count_nonzero(found <= OPEN * found[0]))
-    vectors = _beside(basis[len(found) - open_ :], grid.null_space, scale)
+    symmetric = bool(abs(matrix - matrix.T).max() <= ALIKE * sizes.max())
+    few = count <= MOST
+    vectors = _open(matrix.toarray(), grid.null_space) if few else open_vectors(matrix, grid.null_space)
     if len(vectors):
-        vectors = vectors * scale
-        raise Undetermined(_told(len(vectors), _shares(grid, vectors, names), _constant(grid, vectors, names)))
+        raise Undetermined(_told(grid, len(vectors), _shares(grid, vectors, names), _constant(grid, vectors, names)))
     return symmetric
+
+
+def _open(matrix: Array, known: tuple[Array, ...]) -> Array:
+    """A basis of what a matrix makes 0, beside known vectors."""
+    scale = equilibrate(matrix)
+    _, found, basis = np.linalg.svd(matrix)
+    count = int(np.count_nonzero(found <= OPEN * found[0]))
+    return _beside(basis[len(found) - count :], known, scale) * scale
 
 
 def _beside(vectors: Array, known: tuple[Array, ...], scale: Array) -> Array:
@@ -113,11 +120,21 @@ def _constant(grid: WeakElements, vectors: Array, names: tuple[str, ...]) -> str
     return ""
 
 
-def _told(left: int, among: list[str], constant: str) -> str:
+def _told(grid: WeakElements, left: int, among: list[str], constant: str) -> str:
     many = "one solution" if left == 1 else f"{left} independent solutions"
-    key = f"set constraints: {{{constant}: {{mean: 0.0}}}}, " if constant else ""
+    key = f"set constraints: {_constraint(grid, constant)}, " if constant else ""
     what = f"a constant added to {constant} changes nothing" if constant else f"in {', '.join(among)}"
     return (
         f"the form and its sides leave something open ({what}): without loads it has {many} besides 0; give a value "
         f"on a side, {key}or add the term that fixes it"
     )
+
+
+def _constraint(grid: WeakElements, channel: str) -> str:
+    """What a spec says to fix the mean of a channel."""
+    name, _, axis = channel.rpartition("_")
+    vectors = {one.name: one.components for one in grid.form.unknowns if one.components}
+    if name not in vectors:
+        return f"{{{channel}: {{mean: 0.0}}}}"
+    means = ", ".join("0.0" if one == axis else "null" for one in AXES[: vectors[name]])
+    return f"{{{name}: {{mean: [{means}]}}}}"

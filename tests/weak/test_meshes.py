@@ -168,3 +168,27 @@ def test_a_file_that_is_no_mesh_is_one_clear_error(tmp_path: Path, content: byte
     (tmp_path / "plate.msh").write_bytes(content)
     with pytest.raises(SpecError, match=r"problem\.domain\.file: plate\.msh: (is no mesh|has neither)"):
         load_spec(spec_file(tmp_path))
+
+
+SLIDES = {
+    "unknowns": {"u": {"element": "P1", "shape": "vector"}}, "form": "inner(sym(grad(u)), sym(grad(v)))*dx",
+    "boundary": {"left": {"u": {"dirichlet": [0.0, None]}}, "default": "natural"},
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("change", "why"),
+    [
+        ({"boundary": {"default": "natural"}}, r"a constant added to u changes nothing"),
+        (SLIDES, r"\{u: \{mean: \[null, 0\.0\]"),
+    ],
+)
+def test_what_a_form_leaves_open_is_found_on_meshes_that_are_fine_already(change: dict[str, Any], why: str) -> None:
+    mesh = box_mesh((44, 44), (1.0, 1.0))
+    left = mesh.facets[mesh.sides == mesh.side_names.index("left")].tolist()
+    fine = {"shape": "mesh", "points": mesh.points.tolist(), "cells": mesh.cells.tolist(), "sides": {"left": left}}
+    with pytest.raises(SpecError, match=why):
+        opened(LAPLACE | {"domain": fine} | change)
+    given = {"left": {"u": {"dirichlet": 0.0}}, "default": "natural"}
+    opened(LAPLACE | {"domain": fine, "boundary": given})
+    opened(LAPLACE | {"domain": fine, "boundary": {"default": "natural"}, "constraints": {"u": {"mean": 0.0}}})
