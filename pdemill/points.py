@@ -47,6 +47,8 @@ class Points(ABC):
     """Names of the axes along which the points spread: those of the series."""
     lasting = True
     """Whether they are used again and again, so that functions remember their values on them."""
+    of_sample = False
+    """Whether they are those of one sample: functions that are drawn for it remember their values on them."""
     shape: tuple[int, ...]
     extent: tuple[float, ...]
     """Length of each axis of the series."""

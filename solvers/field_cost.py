@@ -17,6 +17,8 @@ from pdemill.store.layout import shard_samples
 
 AUDITED_WALK_SECONDS = 6e-6
 """One walk of an audit with its data: 3e-6 with constant coefficients, 1e-5 with fields of 128 modes per axis."""
+MOVED_SECONDS = 1e-2
+"""A mesh of a sample's own, and fields at its nodes."""
 SYSTEM_BYTES = 200.0
 """A system, its equation and what was drawn for it, per unknown."""
 AHEAD_UNKNOWNS = 500_000
@@ -35,7 +37,8 @@ def cost(spec: Spec) -> Cost:
     method = spec.solver.resolve(problem)
     assert isinstance(method, LinearMethod)
     each, once = systems * method.seconds(problem, unknowns), method.setup_seconds(problem, unknowns)
-    seconds = once + spec.samples * _seconds(each, unknowns)
+    moved = MOVED_SECONDS if problem.moves else 0.0
+    seconds = once + spec.samples * (moved + _seconds(each, unknowns))
     memory, factors = method.memory(problem, unknowns), method.factor_bytes(problem, unknowns)
     refined = sum(refined_count(spec, split) for split in spec.splits)
     finer = unknowns * 2**problem.dimension
@@ -44,9 +47,8 @@ def cost(spec: Spec) -> Cost:
     ordered, chosen = ordered_count(spec, coarser) if refined else 0, for_few if coarser else for_quarters
     for size, samples, choose in ((finer, refined, for_few), (third, ordered, chosen)):
         if samples and (other := choose(problem, size, method.rtol)) is not None:
-            seconds += other.setup_seconds(problem, size) + samples * _seconds(
-                systems * other.seconds(problem, size), size
-            )
+            again = _seconds(systems * other.seconds(problem, size), size)
+            seconds += other.setup_seconds(problem, size) + samples * (moved + again)
             memory += other.memory(problem, size) + SYSTEM_BYTES * size
             factors += other.factor_bytes(problem, size)
     seconds += _audit_seconds(spec)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from functools import cached_property
 from typing import Any, NamedTuple, Self
 
@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from pdemill.draws import SCHEME
 from pdemill.kept import SIDE
-from pdemill.points import Array
+from pdemill.points import Array, Points, axis_names
 from pdemill.solvers import field_operator, flags
 from pdemill.solvers.algebraic import Measure
 from pdemill.solvers.draws import CompiledDraw
@@ -52,6 +52,10 @@ class ThirdGrid(NamedTuple):
     coarser: bool
 
 
+def _coordinate(name: str) -> Callable[[Points], Array]:
+    return lambda points: points.coordinates[name]
+
+
 class FieldJob(Job):
     """A spec for whole fields, ready to be solved. ``stored`` holds the shared arrays of a store that exists already,
     ``chosen`` the method that was planned for it."""
@@ -81,7 +85,12 @@ class FieldJob(Job):
         """The names of all that is drawn; the source where nothing is, and where its mean is subtracted per sample."""
         projected = self.problem.singular and self.problem.compatibility == "project"
         shown = [*drawn, "source"] if projected and "source" not in drawn else drawn
-        return tuple(shown or ["source"])
+        return tuple(shown or self._nothing_drawn)
+
+    @property
+    def _nothing_drawn(self) -> tuple[str, ...]:
+        """What inputs are where no field is drawn: the coordinates, where samples have points of their own."""
+        return axis_names(self.problem.dimension) if self.discretisation.own_layout() else ("source",)
 
     def of_schema(self, schema: int) -> Self:
         other = super().of_schema(schema)
@@ -143,13 +152,18 @@ class FieldJob(Job):
         """The input channels of a sample, shape (channels, ...); ``shift`` was subtracted from its source."""
         grid = self.discretisation.of(instance)
         sides = {f"{side}_{name}": (side, f) for side, fs in instance.sides.items() for name, f in fs.items()}
-        drawn = {"source": instance.terms.source, **dict(instance.named())}
+        drawn = {"source": instance.terms.source, **self._coordinates(), **dict(instance.named())}
         fields = []
         for name in self.channels:
             function: Function = drawn[name]
             values = grid.spread(*sides[name]) if name in sides else function(grid.points)
             fields.append(np.broadcast_to(values - shift if name == "source" else values, grid.points.shape))
         return np.stack(fields)
+
+    def _coordinates(self) -> dict[str, Function]:
+        """The coordinates as functions, where they are inputs."""
+        names = self._nothing_drawn
+        return {name: Function(_coordinate(name)) for name in names} if self.channels == names != ("source",) else {}
 
     def drawn(self, split: str, sample: int) -> dict[str, Array]:
         instance = self.instance(split, sample)

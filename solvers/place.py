@@ -28,6 +28,11 @@ class WholeFieldPlace(Problem):
         """The names of the numbers that a sample's solution is asked for besides its fields."""
         return ()
 
+    @property
+    def moves(self) -> bool:
+        """Whether every sample has a mesh of its own."""
+        return any(scalar.is_random for _, scalar in self.measures())
+
     @abstractmethod
     def discretise(self, stored: Mapping[str, NDArray[Any]] | None = None) -> Discretisation:
         """The grid or mesh of a job; ``stored`` holds the arrays of the store if there is one already."""

@@ -50,7 +50,7 @@ class Function:
         if known is not None and known[0] is points:
             return known[1]
         values = self.evaluate(points)
-        if isinstance(values, np.ndarray) and points.lasting:
+        if isinstance(values, np.ndarray) and (points.lasting or (points.of_sample and self.random)):
             self._values[id(points)] = points, values
         return values
 

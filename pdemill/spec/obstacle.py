@@ -140,22 +140,27 @@ def drawn_number(scalar: Scalar, draw: Draw) -> float:
     return float(scalar.realise(draw)(NOWHERE))
 
 
-def wavy(radius: Scalar, harmonics: Sequence[Harmonic], draw: Draw) -> Rim:
-    """One draw of radius (1 + sum of harmonics)."""
-    size = drawn_number(radius, draw.at("radius"))
-    waves = []
+def waves(harmonics: Sequence[Harmonic], draw: Draw) -> Callable[..., Array]:
+    """One draw of the sum of harmonics, by angle; ``start``: what is added first."""
+    drawn = []
     for number, wave in enumerate(harmonics):
         own = draw.at("harmonics").at(number)
         parts = drawn_number(wave.cosine, own.at("cosine")), drawn_number(wave.sine, own.at("sine"))
-        waves.append((wave.order, *parts))
+        drawn.append((wave.order, *parts))
 
-    def rim(angle: Array) -> Array:
-        found = np.ones_like(angle)
-        for order, cosine, sine in waves:
+    def total(angle: Array, start: float = 0.0) -> Array:
+        found = np.full_like(angle, start)
+        for order, cosine, sine in drawn:
             found += cosine * np.cos(order * angle) + sine * np.sin(order * angle)
-        return size * found
+        return found
 
-    return Rim(rim, size)
+    return total
+
+
+def wavy(radius: Scalar, harmonics: Sequence[Harmonic], draw: Draw) -> Rim:
+    """One draw of radius (1 + sum of harmonics)."""
+    size, total = drawn_number(radius, draw.at("radius")), waves(harmonics, draw)
+    return Rim(lambda angle: size * total(angle, 1.0), size)
 
 
 def offsets(points: Points, centre: tuple[float, ...]) -> tuple[Array, ...]:

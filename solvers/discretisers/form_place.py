@@ -72,10 +72,14 @@ class FormPlace(WholeFieldPlace):
 
     @property
     def systems(self) -> float:
-        """By the square of the entries of a row, of which a scalar in P1 elements has 7, one of order 2 has 11.5."""
-        form = self._form
-        entries = sum(max(1, one.components) * (7.0 if one.order == 1 else 11.5) for one in form.unknowns)
-        return (1.0 if form.linear else 4.0) * (entries / 7.0) ** 2
+        """By the entries of a row, of which a scalar in P1 elements has 7, one of order 2 has 11.5, and by the rows,
+        which are fewer than the values that are stored where orders are mixed."""
+        form, most = self._form, max(one.order for one in self._form.unknowns)
+        counts = [(one.order, max(1, one.components)) for one in form.unknowns]
+        entries = sum(count * (7.0 if order == 1 else 11.5) for order, count in counts)
+        rows = sum(count * (order / most) ** self.dimension for order, count in counts)
+        share = rows / sum(count for _, count in counts)
+        return float((1.0 if form.linear else 4.0) * share * (entries / 7.0) ** 1.6)
 
     @property
     def dimension(self) -> int:

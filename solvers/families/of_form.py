@@ -274,7 +274,7 @@ class ProblemOfForm(Problem):
     def properties(self) -> Properties:
         inside = self.weak_form.in_operator
         moving = any(v.is_random for one in self.equation.coefficients if one.symbol in inside for v in one.fields)
-        moving = moving or any(scalar.is_random for _, scalar in self.measures())
+        moving = moving or self.moves  # type: ignore[attr-defined]
         return Properties(False, False, self.weak_form.linear and not moving, self.dimension)
 
     @cached_property

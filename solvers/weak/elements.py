@@ -144,7 +144,9 @@ class WeakElements(Discretisation):
 
     def _cloud(self, points: Array, regions: Ints | None = None) -> CloudPoints:
         lasting = self.morph is None or not self.morph.moves  # else they are those of one sample
-        return CloudPoints(np.ascontiguousarray(points.T), *self._box, lasting=lasting, regions=regions)
+        found = CloudPoints(np.ascontiguousarray(points.T), *self._box, lasting=lasting, regions=regions)
+        found.of_sample = not lasting
+        return found
 
     def of(self, instance: Instance) -> WeakElements:
         if self.morph is None or not self.morph.moves or self._curves is not None:
@@ -290,14 +292,15 @@ class WeakElements(Discretisation):
     def outputs(self, unknowns: Array, instance: Instance) -> tuple[Array, Array]:
         if not self.form.outputs:
             return super().outputs(unknowns, instance)
-        packed, whole = self.packed(instance), self.completed(unknowns, self.given(instance))
+        grid = self.of(instance)
+        packed, whole = grid.packed(instance), self.completed(unknowns, grid.given(instance))
         shares, texts = list[Array](), 0
         for one in self.form.outputs.values():
             if isinstance(one, Reaction):
                 places, _ = self._on_side(one.side, self.form.channels.index(one.channel))
-                shares.append(one.scale * self.assembler.residual(packed, whole)[places])
+                shares.append(one.scale * grid.assembler.residual(packed, whole)[places])
             else:
-                shares.append(self.assembler.integral(texts, packed, whole))
+                shares.append(grid.assembler.integral(texts, packed, whole))
                 texts += 1
         return np.array([share.sum() for share in shares]), np.array([np.abs(share).sum() for share in shares])
 

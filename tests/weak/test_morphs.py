@@ -92,6 +92,39 @@ def test_rims_of_stars_are_where_they_are_drawn() -> None:
     np.testing.assert_allclose(np.hypot(rim["x"], rim["y"]), radius, rtol=1e-12)
 
 
+def test_radii_of_bounded_stars_are_what_they_say() -> None:
+    hole = {
+        "shape": "bounded_star", "least": 0.2, "most": 0.4, "level": {"normal": [0, 1]},
+        "harmonics": [{"order": 3, "sine": {"normal": [0, 0.5]}}],
+    }  # fmt: skip
+    grid, _, numbers = drawn(on({"without": [hole]}, 0.1), 3)
+    rim = grid.side_points["hole0"].coordinates
+    angle = np.arctan2(rim["y"] - 0.5, rim["x"] - 0.5)
+    level, sine = numbers["domain.without.0.level"], numbers["domain.without.0.harmonics.0.sine"]
+    radius = 0.2 + 0.2 / (1 + np.exp(level + sine * np.sin(3 * angle)))
+    np.testing.assert_allclose(np.hypot(rim["x"] - 0.5, rim["y"] - 0.5), radius, rtol=1e-12)
+    with pytest.raises(SpecError, match="should be above least"):
+        validate({"problem": on({"without": [hole | {"most": 0.1}]}), "samples": 1})
+
+
+def test_coordinates_are_inputs_where_nothing_else_is_drawn() -> None:
+    job = opened(on(BOX), samples=2)
+    assert job.channels == ("x", "y")
+    instance = job.instance("train", 1)
+    places = job.discretisation.of(instance).points.coordinates
+    np.testing.assert_array_equal(job.inputs(instance, 0.0), np.stack([places["x"], places["y"]]))
+
+
+def test_outputs_are_those_of_the_mesh_of_a_sample() -> None:
+    """The integral of (R² - r²) / 4 over a disk is π R⁴ / 8."""
+    job = opened(on({"shape": "disk", "radius": {"uniform": [0.5, 2]}}, outputs={"total": "u*dx"}), samples=2)
+    for number in range(2):
+        instance = job.instance("train", number)
+        fields, _ = solved(job, number)
+        (total,), _ = job.discretisation.outputs(job.discretisation.from_fields(fields), instance)
+        assert total == pytest.approx(np.pi * instance.parameters()["domain.radius"] ** 4 / 8, rel=0.03)
+
+
 def test_patterns_and_numbers_are_those_of_all_samples() -> None:
     job = opened(on(BOX), samples=4)
     one, two = (job.discretisation.of(job.instance("train", i)) for i in range(2))
