@@ -201,3 +201,18 @@ def test_ratios_that_are_drawn_too_large_are_samples_that_fail() -> None:
     job = opened(HELD | {"nu": formula("0.2 + x"), "boundary": {"left": "clamped", "default": "free"}})
     with pytest.raises(InvalidSample, match=r"nu must be between -1 and 0\.5, but reaches"):
         job.discretisation.equation(job.instance("train", 0))
+
+
+@pytest.mark.slow
+def test_enclosed_flows_have_a_pressure_of_mean_0_and_must_be_in_balance() -> None:
+    walls = {"left": {"velocity": PARABOLA}, "right": {"velocity": PARABOLA}, "default": "no_slip"}
+    problem = CHANNEL | {"family": "stokes", "boundary": walls, "resolution": [2, 2], "outputs": {"p": "pressure*dx"}}
+    del problem["reynolds"]
+    job = opened(problem)
+    instance = job.instance("train", 0)
+    fields, _ = solved(job)
+    mean, sizes = job.discretisation.outputs(job.discretisation.from_fields(fields), instance)
+    assert abs(mean[0]) < 1e-9 * sizes[0]
+    leaking = opened(problem | {"boundary": walls | {"right": "no_slip"}})
+    with pytest.raises(InvalidSample, match="loads on pressure are not in balance"):
+        leaking.discretisation.equation(leaking.instance("train", 0))
