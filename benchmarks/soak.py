@@ -204,12 +204,13 @@ class Soak:
             self.wrong["different"] += 1
 
     def keep(self) -> Path:
-        """Copy logs and ledger, and what was seen, to where they last."""
+        """Copy logs and ledger, what was seen, and what was handed out and reported, to where they last."""
         kept = Path(tempfile.mkdtemp(prefix="soak-failed-"))
         shutil.copytree(self._server.data_dir / "logs", kept / "logs")
         for path in self._server.data_dir.glob("jobs.sqlite*"):
             shutil.copy(path, kept)
         (kept / "seen.txt").write_text(self.failure, encoding="utf-8")
+        (kept / "handed-out.txt").write_text("\n".join(map(repr, self._happened)), encoding="utf-8")
         return kept
 
 

@@ -294,7 +294,7 @@ class FormPlace(WholeFieldPlace):
 
         found, names = [], self.channels
         for unknown in self.solved_for:
-            constraint = self.constraints.get(unknown.name)  # type: ignore[attr-defined]
+            constraint = self.levels.get(unknown.name)  # type: ignore[attr-defined]
             if constraint is not None:
                 pairs = zip(unknown.channels(self.dimension), constraint.levels, strict=True)
                 found += [Level(n, names.index(n), value, constraint.at) for n, value in pairs if value is not None]

@@ -6,13 +6,13 @@ from functools import cached_property
 from typing import ClassVar, Literal
 
 from pdemill.solvers.families.of_form import Written
-from pdemill.solvers.families.ready_form import Forces, ReadyForm, key
-from pdemill.solvers.families.stokes import FORCES, FORM, STRESS, TAYLOR_HOOD, FlowSides
+from pdemill.solvers.families.ready_form import key
+from pdemill.solvers.families.stokes import FORCES, FORM, STRESS, TAYLOR_HOOD, Flow
 from pdemill.spec.field import PositiveField
 from pdemill.spec.model import refuse
 
 
-class NavierStokesSteady(ReadyForm):
+class NavierStokesSteady(Flow):
     """(u·∇)u - ν ∇²u + ∇p = f, ∇·u = 0: steady flow of an incompressible fluid.
 
     u is the velocity, p the pressure divided by the density, f the force per mass. ν is the kinematic ``viscosity``, or
@@ -25,8 +25,6 @@ class NavierStokesSteady(ReadyForm):
     family: Literal["navier_stokes_steady"]
     viscosity: PositiveField | None = key("Kinematic viscosity", "m²/s", None)
     reynolds: PositiveField | None = key("Reynolds number, instead of the viscosity", default=None)
-    body_force: Forces = key("Force per mass, one entry per axis", "m/s²", ())
-    boundary: FlowSides
     keys: ClassVar[tuple[str, ...]] = ("viscosity", "reynolds", "body_force")
     positive: ClassVar[tuple[str, ...]] = ("viscosity", "reynolds")
 

@@ -93,6 +93,11 @@ class ProblemOfForm(Problem):
     """Where a spec says what the form is."""
 
     @property
+    def levels(self) -> Mapping[str, Constraint]:
+        """What fixes unknowns that the form determines but for constants."""
+        return self.constraints
+
+    @property
     @abstractmethod
     def equation(self) -> Written:
         """The equation as a weak form."""

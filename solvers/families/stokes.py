@@ -9,6 +9,7 @@ from typing import ClassVar, Literal
 from pdemill.solvers.families.of_form import UnknownOfForm, Written
 from pdemill.solvers.families.ready_form import Forces, ReadyForm, key
 from pdemill.solvers.fields.constant import Constant
+from pdemill.solvers.weak.constraints import Constraint
 from pdemill.solvers.weak.said import Load, SaidSides, Word
 from pdemill.spec.field import PositiveField
 
@@ -31,7 +32,23 @@ class FlowSides(SaidSides):
     words: ClassVar[Mapping[str, Word]] = {"no_slip": Word(zero=("velocity",)), "outlet": Word()}
 
 
-class Stokes(ReadyForm):
+class Flow(ReadyForm):
+    """Base of flows in velocity and pressure. Where the velocity is given on all sides, and no constraint says
+    otherwise, the pressure has mean 0."""
+
+    boundary: FlowSides
+    body_force: Forces = key("Force per mass, one entry per axis", "m/s²", ())
+
+    @property
+    def levels(self) -> Mapping[str, Constraint]:
+        sides = (one for one in self.conditions.values() if not one.paired)
+        open_sides = (None in getattr(one, "given", {}).get("velocity", (None,)) for one in sides)
+        if "pressure" in self.constraints or any(open_sides):
+            return self.constraints
+        return {**self.constraints, "pressure": Constraint(mean=0.0)}
+
+
+class Stokes(Flow):
     """-ν ∇²u + ∇p = f, ∇·u = 0: flow so slow that inertia does not count.
 
     u is the velocity, p the pressure divided by the density, ν the kinematic ``viscosity``, a number or a field, f the
@@ -41,8 +58,6 @@ class Stokes(ReadyForm):
 
     family: Literal["stokes"]
     viscosity: PositiveField = key("Kinematic viscosity", "m²/s", Constant(constant=1.0))
-    body_force: Forces = key("Force per mass, one entry per axis", "m/s²", ())
-    boundary: FlowSides
     keys: ClassVar[tuple[str, ...]] = ("viscosity", "body_force")
     positive: ClassVar[tuple[str, ...]] = ("viscosity",)
 

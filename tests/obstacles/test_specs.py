@@ -125,6 +125,9 @@ def test_shapes_cut_what_they_enclose() -> None:
     (star,) = masks([STAR | {"harmonics": [{"order": 4, "cosine": 0.3}]}], samples=1)
     r, t = np.hypot(x - 0.5, y - 0.5), np.arctan2(y - 0.5, x - 0.5)
     assert np.array_equal(~star, r < 0.2 * (1 + 0.3 * np.cos(4 * t)))
+    bounded = {"shape": "bounded_star", "least": 0.2, "most": 0.4, "harmonics": [{"order": 4, "cosine": 2}]}
+    (star,) = masks([bounded], samples=1)
+    assert np.array_equal(~star, r < 0.2 + 0.2 / (1 + np.exp(2 * np.cos(4 * t))))
 
 
 def test_designs_place_the_measures_of_obstacles() -> None:

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from benchmarks.shared.cavity import EXTREMES, cavity, centre_lines, from_tables
 from pdemill.points import Array
 from pdemill.solvers.field_job import FieldJob
 from tests.weak.problems import formula, opened, solved
@@ -66,3 +67,13 @@ def test_flow_around_a_cylinder() -> None:
     np.testing.assert_allclose(found, [5.57953523384, 0.010618948146], rtol=1e-2)
     difference = at(job, fields, 0.15, 0.2)[2] - at(job, fields, 0.25, 0.2)[2]
     assert abs(difference / 0.11752016697 - 1.0) < 1e-2
+
+
+def test_flow_in_a_cavity() -> None:
+    """Ghia, Ghia and Shin 1982 at Re = 100, whose tables are off by 0.01, and Botella and Peyret 1998."""
+    job = opened(cavity(100, 64))
+    fields, _ = solved(job)
+    points = np.stack(list(job.discretisation.points.coordinates.values()), axis=1)
+    assert max(from_tables(100, points, fields[:2])) < 1e-2
+    u, v = centre_lines(points, fields[:2])
+    np.testing.assert_allclose((u.min(), v.max(), v.min()), EXTREMES[100], rtol=2e-4)
