@@ -56,7 +56,7 @@ def _surface(path: Path) -> dict[str, Any]:
 
 def read_cells(path: Path) -> dict[str, Any]:
     """``points``, ``cells`` and ``sides`` of a mesh file, as a spec has them. Raises SolverError, MissingExtra."""
-    meshio = library("meshio", "mesh", "a mesh file")
+    meshio = library("meshio", "meshio", "a mesh file")
     if path.suffix.lower() not in meshio.extension_to_filetypes:
         told = path.suffix or "no ending"
         raise SolverError(f"{path.name}: {told} is no mesh that can be read; use .obj or .stl for a surface, else .msh")

@@ -6,10 +6,11 @@ from abc import abstractmethod
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import Annotated, ClassVar, Literal
+from typing import Annotated, Any, ClassVar, Literal
 
-from pydantic import BeforeValidator, model_validator
+from pydantic import BeforeValidator, GetJsonSchemaHandler, model_validator
 from pydantic import Field as Limits
+from pydantic_core import CoreSchema
 
 from pdemill.errors import Path
 from pdemill.points import axis_names
@@ -36,11 +37,15 @@ Text = Annotated[str, Limits(min_length=1, max_length=MAX_LENGTH)]
 
 class UnknownOfForm(Model):
     """``element`` of its values, ``shape``, and the name of its ``test`` function, which is v where there is but one
-    unknown."""
+    unknown. ``P2`` is short for ``{element: P2}``."""
 
     element: Literal["P1", "P2"] = "P1"
     shape: Literal["scalar", "vector"] = "scalar"
     test: Name | None = None
+
+    @classmethod
+    def __get_pydantic_json_schema__(cls, schema: CoreSchema, handler: GetJsonSchemaHandler) -> dict[str, Any]:
+        return {"anyOf": [{"enum": ["P1", "P2"]}, handler(schema)]}
 
 
 class ReactionOfSide(Model):
