@@ -65,6 +65,9 @@ class MeshDomain(Model):
         _, counts = self._facets
         if counts.max() > 2:
             raise refuse(("cells",), "has a facet that more than two cells share", None)
+        if (folded := self._folded()) is not None:
+            told = f"lies on the same side of the facet {folded[1]} as a neighbour: the mesh is folded"
+            raise refuse(("cells", folded[0]), told, None)
         self._check_sides()
         return self
 
@@ -108,6 +111,21 @@ class MeshDomain(Model):
         ends = [np.sort(cells[:, list(pick)], axis=1) for pick in combinations(range(self.axes + 1), self.axes)]
         facets, counts = np.unique(np.concatenate(ends), axis=0, return_counts=True)
         return facets, counts
+
+    def _folded(self) -> tuple[int, tuple[int, ...]] | None:
+        """A cell that overlaps a neighbour, and the facet between them: both run through it in the same sense."""
+        (_, cells), d = self._arrays, self.axes
+        known: dict[tuple[int, ...], int] = {}
+        for pick in combinations(range(d + 1), d):
+            ends = cells[:, list(pick)].astype(np.int64)
+            turns = np.prod([np.sign(ends[:, j] - ends[:, i]) for i, j in combinations(range(d), 2)], axis=0)
+            turns = turns * (-1) ** (sum(range(d + 1)) - sum(pick))
+            for cell, (facet, turn) in enumerate(zip(np.sort(ends, axis=1).tolist(), turns.tolist(), strict=True)):
+                key = tuple(facet)
+                if known.get(key, 0) == turn:
+                    return cell, key
+                known[key] = turn
+        return None
 
     def side_names(self) -> tuple[str, ...]:
         _, counts = self._facets

@@ -21,7 +21,7 @@ from pdemill.solvers.weak.compiling import compiled_form
 from pdemill.solvers.weak.equation import LinearForm, NonlinearForm
 from pdemill.solvers.weak.form import Reaction, WeakForm
 from pdemill.solvers.weak.joining import partners, standing
-from pdemill.solvers.weak.levels import Level, Levels
+from pdemill.solvers.weak.levels import Level, Levels, Outside
 from pdemill.solvers.weak.mesh import Ints, SimplexMesh
 from pdemill.solvers.weak.morph import Morph, quality
 from pdemill.solvers.weak.nested import Near, near
@@ -165,7 +165,10 @@ class WeakElements(Discretisation):
         other._curves, other._template = curves, self.mesh
         other._settle_at(mesh)
         other.assembler = self.assembler.moved(mesh)
-        other.levels = other._levels()
+        try:
+            other.levels = other._levels()
+        except Outside as fault:
+            raise InvalidSample(f"the point of a constraint, {fault}") from None
         return other
 
     def _on_side(self, side: str, channel: int) -> tuple[NDArray[np.intp], NDArray[np.intp]]:

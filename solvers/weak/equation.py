@@ -54,10 +54,13 @@ class NonlinearForm(NonlinearEquation):
 
     def __init__(self, grid: WeakElements, packed: Packed, given: Array) -> None:
         self._grid, self._packed, self._given = grid, packed, given
+        self._sizes = np.empty(0)
         if grid.null_space:
             state = grid.completed(stirred(grid.pattern.size), given)
             matrix = grid.matrix(grid.derivative(packed, state)).sparse()
-            grid.levels.check(matrix, grid.residual(packed, state))
+            load = grid.residual(packed, state)
+            grid.levels.check(matrix, load)
+            self._sizes = np.abs(load)
 
     def start(self) -> Array:
         return self._start
@@ -100,7 +103,12 @@ class NonlinearForm(NonlinearEquation):
     def residual(self, u: Array, t: float = 0.0) -> Array:
         grid = self._grid
         whole = grid.completed(u, self._given)
-        return grid.levels.balanced(-grid.residual(self._packed, whole))
+        load = -grid.residual(self._packed, whole)
+        if not grid.levels.in_balance(load, self._sizes):  # by the size of the terms, which may be others than at first
+            sizes = self._sizes + abs(self.jacobian(u).sparse()) @ np.abs(u)
+            if not grid.levels.in_balance(load, sizes):
+                return load
+        return grid.levels.balanced(load)
 
     def jacobian(self, u: Array, shift: float = 0.0) -> Matrix:
         grid = self._grid

@@ -79,6 +79,10 @@ class Levels:
                     "an equation that does not feel the level has a solution only if that is 0"
                 )
 
+    def in_balance(self, load: Array, sizes: Array) -> bool:
+        """Whether the sums of a load are rounding, by the sizes of what it is made of."""
+        return all(abs(load[part].sum()) <= ROUNDING * sizes[part].sum() for part in self._parts)
+
     def balanced(self, load: Array) -> Array:
         """A load without what rounding leaves of its sums."""
         if not self._levels:

@@ -10,6 +10,8 @@ import pytest
 
 import pdemill
 from pdemill.errors import SpecError
+from pdemill.solvers.instance import InvalidSample
+from pdemill.solvers.stopwatch import Stopwatch
 from pdemill.spec import validate
 from tests.weak.problems import POISSON, errors, formula, opened, solved
 from tests.weak.test_units import TAYLOR_HOOD
@@ -178,3 +180,31 @@ def test_specs_with_constraints_survive_being_written_and_read() -> None:
     assert written["boundary"] == {"default": "periodic"}
     assert written["constraints"] == {"u": {"at": [0.0, 0.5], "value": 1.0}}
     assert validate(spec.model_dump(mode="json")) == spec
+
+
+def test_what_gets_out_of_balance_as_it_is_solved_is_never_absorbed() -> None:
+    """A sink that begins where the gradient is above 10, so that nothing shows it near 0: there is no solution."""
+    problem = NEUMANN | {
+        "form": "inner(grad(u), grad(v))*dx - 2000*(x-0.5)*v*dx + 3e-4*max_value(dot(grad(u), grad(u))-100, 0)*v*dx",
+        "constraints": {"u": {"mean": 0.0}},
+    }
+    job = opened(problem)
+    equation = job.discretisation.equation(job.instance("train", 0))
+    (label,) = job.scheme.labels([equation], job.sequence(), Stopwatch())
+    assert label.unknowns is None
+
+
+def test_a_point_that_a_sample_does_not_reach_is_a_failure_of_that_sample() -> None:
+    problem = NEUMANN | {
+        "domain": {"shape": "disk", "radius": {"uniform": [0.5, 2]}}, "resolution": {"h": 0.5},
+        "form": "inner(grad(u), grad(v))*dx - x*v*dx", "constraints": {"u": {"at": [1, 0], "value": 2.0}},
+    }  # fmt: skip
+    job = opened(problem, samples=8)
+    told = []
+    for sample in range(8):
+        try:
+            job.discretisation.equation(job.instance("train", sample))
+        except InvalidSample as fault:
+            told.append(str(fault))
+    assert 0 < len(told) < 8
+    assert set(told) == {"the point of a constraint, (1, 0) is outside of the domain"}

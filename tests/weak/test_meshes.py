@@ -129,6 +129,13 @@ def test_files_of_gmsh_4_are_read_with_their_sides(tmp_path: Path) -> None:
     np.testing.assert_allclose(u, [0.0, 1.0, 1.0, 0.0, 0.5], atol=1e-14)
 
 
+FOLDED = {"shape": "mesh", "points": [[0, 0], [1, 0], [0, 1], [0.2, 0.2]], "cells": [[0, 1, 2], [1, 2, 3]]}
+FOLDED_3D = {
+    "shape": "mesh", "points": [[0, 0, 0], [1, 0, 0], [0, 1, 0], [0, 0, 1], [0.2, 0.2, 0.2]],
+    "cells": [[0, 1, 2, 3], [3, 2, 1, 4]],
+}  # fmt: skip
+
+
 def changed(**keys: Any) -> dict[str, Any]:
     return {**domain(2), **keys}
 
@@ -142,6 +149,8 @@ def changed(**keys: Any) -> dict[str, Any]:
         (changed(points=[[0.0, 0.0, 0.0], *domain(2)["points"][1:]]), r"domain\.points\[1\]: has 2 entries"),
         (changed(cells=[*domain(2)["cells"], [0, 1, 2]]), r"domain\.cells\[8\]: has no volume"),
         (changed(cells=domain(2)["cells"] * 3), r"domain\.cells: has a facet that more than two cells share"),
+        (FOLDED, r"domain\.cells\[\d\]: lies on the same side of the facet \(1, 2\) as a neighbour"),
+        (FOLDED_3D, r"domain\.cells\[\d\]: lies on the same side of the facet \(1, 2, 3\) as a neighbour"),
         (changed(sides={"left": [[0, 4]]}), r"domain\.sides\.left\[0\]: is no facet of the boundary"),
         (changed(sides={"left": [[0, 1]], "right": [[1, 0]]}), r"domain\.sides\.right\[0\]: is named twice"),
         (changed(sides={"boundary": [[0, 1]]}), r"domain\.sides\.boundary: is the name of what no side has"),
