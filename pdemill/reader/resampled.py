@@ -19,8 +19,9 @@ from pdemill.reader.normaliser import Normaliser, normaliser
 from pdemill.store.moments import Moments
 from pdemill.store.root import is_pointwise
 
-MASK, DISTANCE = "mask", "signed_distance"
-"""Channels of x that come last: 1 in the domain, 0 outside; the distance to its boundary, negative outside."""
+REGION, MASK, DISTANCE = "region", "mask", "signed_distance"
+"""Channels of x that come last: 0, or 1 + the number of the inclusion that a place is in, where no other channel tells;
+1 in the domain, 0 outside; the distance to its boundary, negative outside."""
 MOST = 4096
 """Cells of the grid along an axis."""
 ROUND = ("disk", "star")
@@ -33,6 +34,7 @@ class Resampled:
     of the elements where these are, 0 outside of the domain, and as the last channels of x a ``mask``, 1 in the domain
     and 0 outside, and ``signed_distance``, that to the boundary in units of length, negative outside. P1 and P2
     functions are evaluated within their cells: nothing is smoothed. Fields of ``regions`` have the value of the cell.
+    Where inclusions move and no such field is among the channels, ``region`` comes before the mask: the cell's own.
     ``box``: its lower and its upper corner, by default that around the domain, the same for all samples; where outlines
     are drawn, a square half as large again as the median one. Raises StoreError for a store without triangles,
     ValueError for a grid that is none, and where a sample reaches beyond the default box.
@@ -79,7 +81,7 @@ class Resampled:
     @property
     def channels(self) -> tuple[str, ...]:
         """Names along the channel axis of x."""
-        return (*self.data.channels, MASK, DISTANCE)
+        return (*self.data.channels, *([REGION] if self._tells_regions else []), MASK, DISTANCE)
 
     @property
     def solution_channels(self) -> tuple[str, ...]:
@@ -118,6 +120,8 @@ class Resampled:
         x = found.of(sample["x"])
         for number in self._of_regions:
             x[number] = self._regional(found, sample["x"][number])
+        if self._tells_regions:
+            x = np.concatenate([x, (self._mesh["cell_regions"][found.cell] * mask)[None]])
         x = np.concatenate([x, mask[None], distance[None]])
         fields = {"x": x, "y": found.of(sample["y"])}
         return {name: v.reshape(len(v), *self.shape).astype(np.float32) for name, v in fields.items()}
@@ -141,6 +145,11 @@ class Resampled:
                 if isinstance(entry, Mapping) and entry.get("field") == "regions":
                     found |= {name} if len(entries) == 1 else {f"{name}_{axis}"}
         return [number for number, name in enumerate(self.data.channels) if name in found]
+
+    @cached_property
+    def _tells_regions(self) -> bool:
+        """Whether inclusions move from sample to sample, and no input channel says where they are."""
+        return self._own and "cell_regions" in self._mesh and not self._of_regions
 
     @cached_property
     def _outer(self) -> NDArray[np.bool_]:

@@ -155,6 +155,8 @@ def _side(side: str, value: Any) -> GivenValues:
     given, vectors = dict[str, tuple[Field | None, ...]](), set[str]()
     for name, stated in value.items():
         path = (side, str(name))
+        if name == "dirichlet":
+            raise refuse(path, "needs the unknown that is given: {u: {dirichlet: 0.0}}", stated)
         if stated == NATURAL:
             continue
         if not isinstance(stated, Mapping) or set(stated) != {"dirichlet"}:

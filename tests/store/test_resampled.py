@@ -118,6 +118,27 @@ def test_regions_have_sharp_edges(tmp_path: Path) -> None:
 
 @needs
 @pytest.mark.slow
+def test_inclusions_of_fixed_moduli_are_seen(tmp_path: Path) -> None:
+    inclusion = {"shape": "disk", "radius": {"uniform": [0.2, 0.3]}}
+    k = {"field": "regions", "values": {"inclusions": 10.0, "default": 1.0}}
+    problem = POISSON | {
+        "domain": {"inclusions": [inclusion]}, "resolution": {"h": 0.2}, "coefficients": {"k": k},
+        "form": "k*inner(grad(u), grad(v))*dx - v*dx",
+    }  # fmt: skip
+    pdemill.generate({"problem": problem, "samples": 2}, out=tmp_path / "s.zarr")
+    data = pdemill.open(tmp_path / "s.zarr", resample=(64, 64))
+    assert data.channels == ("x", "y", "region", "mask", "signed_distance")
+    assert data[:0]["x"].shape == (0, 5, 64, 64)
+    assert len(data.normaliser("x").mean) == 5
+    x, y = np.meshgrid(*data.coordinates(), indexing="ij")
+    for number in range(2):
+        radius = data.data.columns(data.data.shards[0])["params"][number, 0]
+        far = np.abs(np.hypot(x - 0.5, y - 0.5) - radius) > 0.02
+        np.testing.assert_array_equal(data[number]["x"][2][far], (np.hypot(x - 0.5, y - 0.5) < radius)[far])
+
+
+@needs
+@pytest.mark.slow
 def test_drawn_outlines_are_seen_in_one_box(tmp_path: Path) -> None:
     problem = POISSON | {"domain": {"shape": "disk", "radius": {"uniform": [0.5, 2]}}, "resolution": {"h": 0.3}}
     pdemill.generate({"problem": problem, "samples": 4}, out=tmp_path / "s.zarr")

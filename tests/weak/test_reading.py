@@ -112,6 +112,7 @@ def test_channels_of_one_name_are_refused(change: dict[str, object], why: str) -
         ({"unknowns": {"u": "P3"}}, r"problem\.unknowns\.u\.element"),
         ({"unknowns": {"u": "P1", "p": "P1"}}, r"problem\.unknowns\.u\.test: is missing"),
         ({"boundary": {"left": "natural"}}, r"problem\.boundary\.right: is missing"),
+        ({"boundary": {"default": {"dirichlet": 0.0}}}, r"default\.dirichlet: needs the unknown that is given"),
         (
             {"boundary": {"default": {"u": {"dirichlet": [0.0, 0.0]}}}},
             r"boundary\.default\.u\.dirichlet: should be one",
