@@ -25,7 +25,7 @@ class Mixed:
     """A map-style data set over the members of a mixture: ``len(data)``, ``data[step]``.
 
     ``data[step]`` is {"x": [C, *space], "y": [D, (t,) *space], "x_mask": [C], "y_mask": [D], "prefix": [L], "member",
-    "sample"}. C, D are the unions of the members' channels (``channels``, ``solution_channels``); channels that the
+    "sample"}, and "points" [node, axis] where the mesh is the sample's own. C, D are the unions of the members' channels (``channels``, ``solution_channels``); channels that the
     member does not have are 0, and masks are 1 where it has them. ``prefix`` are the numbers in ``words`` of the
     words of the sample's equation, with the numbers drawn for it, 0 behind its end. Members are drawn by their
     weights, whatever their sizes; step k is a pure function of stores, weights, seed and k. Members may differ in the
@@ -98,7 +98,7 @@ class Mixed:
         y, y_mask = _widened(values["y"], data.solution_channels, self.solution_channels)
         return {
             "x": x, "y": y, "x_mask": x_mask, "y_mask": y_mask, "prefix": self._row(self.prefix_of(member, sample)),
-            "member": member, "sample": sample,
+            "member": member, "sample": sample, **{key: values[key] for key in ("points",) if key in values},
         }  # fmt: skip
 
     def prefix(self, step: int) -> tuple[str, ...]:

@@ -17,6 +17,8 @@ from pdemill.spec.model import Model, as_tuple, refuse
 MOST_POINTS, MOST_SIDES = 50_000, 50
 FLAT = 1e-12
 """Of a cell whose volume is so small beside the cube of its longest edge, or the square."""
+SAME = 1e-9
+"""Distance, in units of the mesh or of an edge, within which points are at the same place."""
 REST = "boundary"
 """The side of what no other side names."""
 Index = Annotated[int, Field(ge=0, strict=True)]
@@ -58,6 +60,7 @@ class MeshDomain(Model):
         points, cells = self._arrays
         if (left := np.setdiff1d(np.arange(len(points)), cells)).size:
             raise refuse(("points", int(left[0])), "belongs to no cell: leave it out", None)
+        self._check_points(points)
         spans = points[cells[:, 1:]] - points[cells[:, :1]]
         flat = np.abs(np.linalg.det(spans)) <= FLAT * np.linalg.norm(spans, axis=2).max(axis=1) ** d
         if flat.any():
@@ -68,8 +71,34 @@ class MeshDomain(Model):
         if (folded := self._folded()) is not None:
             told = f"lies on the same side of the facet {folded[1]} as a neighbour: the mesh is folded"
             raise refuse(("cells", folded[0]), told, None)
+        self._check_meeting()
         self._check_sides()
         return self
+
+    @staticmethod
+    def _check_points(points: NDArray[np.float64]) -> None:
+        """Refuse points at the same place: parts that only seem to hang together."""
+        near = np.round((points - points.min(axis=0)) / (SAME * np.ptp(points, axis=0).max()))
+        order = np.lexsort(near.T)
+        twice = np.flatnonzero((near[order][1:] == near[order][:-1]).all(axis=1))
+        if twice.size:
+            one, other = sorted(order[twice[0] : twice[0] + 2].tolist())
+            raise refuse(
+                ("points", other), f"is where point {one} is: parts of the mesh do not hang together there", None
+            )
+
+    def _check_meeting(self) -> None:
+        """Refuse, in the plane, points of the boundary inside an edge of it: cells that meet without sharing it."""
+        points, facets = self._arrays[0], self._facets[0][self._facets[1] == 1]
+        outer = points[np.unique(facets)]
+        for facet in facets if self.axes == 2 else ():
+            a, b = points[facet]
+            along, offset = b - a, outer - a
+            length = float(along @ along)
+            place, apart = offset @ along / length, np.abs(offset[:, 0] * along[1] - offset[:, 1] * along[0]) / length
+            if ((apart < SAME) & (place > SAME) & (place < 1.0 - SAME)).any():
+                told = f"have a point inside the edge {facet.tolist()}: cells that meet there should share it"
+                raise refuse(("cells",), told, None)
 
     def _check_sides(self) -> None:
         facets, counts = self._facets

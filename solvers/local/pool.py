@@ -144,7 +144,7 @@ def _error(message: dict[str, Any], task: Task | None) -> PdemillError:
     where = f" on shard {task.shard.name}" if task is not None else ""
     if message["event"] == "broken":
         return WorkerError(f"a worker failed{where}: {message['message']} (its traceback is above; please report it)")
-    kind = getattr(errors, message["kind"])
+    kind = getattr(errors, message["kind"], errors.SolverError)  # those of a part of the solvers
     if kind is errors.SpecError:
         return WorkerError(message["message"])
     error: PdemillError = kind(message["message"])

@@ -107,6 +107,14 @@ class Morph:
             least = float(curve.radius(angle).min())
             if not least > 0.0:
                 raise InvalidSample(f"the radius of a shape falls to {least:g}, and has to be positive everywhere")
+        if found.outline is not None:
+            lower, lengths = np.array(self.box)
+            places = (found.outline.at(angle) - lower) / lengths
+            if places.min() < 0.0 or places.max() > 1.0:
+                raise InvalidSample(
+                    "its outline goes beyond the square in which fields are drawn, half as large again as the outline "
+                    "whose measures are all at their medians: draw them nearer to each other"
+                )
         return found
 
     def snapped(self, mesh: SimplexMesh) -> SimplexMesh:

@@ -136,6 +136,15 @@ FOLDED_3D = {
 }  # fmt: skip
 
 
+TORN = domain(2) | {
+    "points": [*domain(2)["points"], [1.0, 1.0]], "cells": [*domain(2)["cells"][:-1], [*domain(2)["cells"][-1][:2], 9]],
+}  # fmt: skip
+HANGING = {
+    "shape": "mesh", "points": [[0, 0], [2, 0], [2, 1], [0, 1], [1, 0], [1, -1]],
+    "cells": [[0, 1, 2], [0, 2, 3], [0, 5, 4], [4, 5, 1]],
+}  # fmt: skip
+
+
 def changed(**keys: Any) -> dict[str, Any]:
     return {**domain(2), **keys}
 
@@ -154,6 +163,8 @@ def changed(**keys: Any) -> dict[str, Any]:
         (changed(sides={"left": [[0, 4]]}), r"domain\.sides\.left\[0\]: is no facet of the boundary"),
         (changed(sides={"left": [[0, 1]], "right": [[1, 0]]}), r"domain\.sides\.right\[0\]: is named twice"),
         (changed(sides={"boundary": [[0, 1]]}), r"domain\.sides\.boundary: is the name of what no side has"),
+        (TORN, r"domain\.points\[9\]: is where point 8 is: parts of the mesh"),
+        (HANGING, r"domain\.cells: have a point inside the edge \[0, 1\]"),
         (changed(file="plate.msh"), r"domain\.file: is read before a spec is sent"),
         (domain(2) | {"points": [[0.0, float("nan")]] * 9}, r"domain\.points\[0\]\[1\]"),
     ],
