@@ -25,8 +25,9 @@ class Mixed:
     """A map-style data set over the members of a mixture: ``len(data)``, ``data[step]``.
 
     ``data[step]`` is {"x": [C, *space], "y": [D, (t,) *space], "x_mask": [C], "y_mask": [D], "prefix": [L], "member",
-    "sample"}, and "points" [node, axis] where the mesh is the sample's own. C, D are the unions of the members' channels (``channels``, ``solution_channels``); channels that the
-    member does not have are 0, and masks are 1 where it has them. ``prefix`` are the numbers in ``words`` of the
+    "sample"}, and "points" [node, axis] where the mesh is the sample's own. C, D are the unions of members' channels
+    (``channels``, ``solution_channels``); channels that the member does not have are 0, and masks are 1 where it has
+    them. ``prefix`` are the numbers in ``words`` of the
     words of the sample's equation, with the numbers drawn for it, 0 behind its end. Members are drawn by their
     weights, whatever their sizes; step k is a pure function of stores, weights, seed and k. Members may differ in the
     shapes of their samples: ``batches`` gives batches of one member each.
