@@ -85,7 +85,7 @@ class _Wait:
 
 class _Waits:
     """What one owner waits for, from when its store is prepared. Only what ends with a unit that was not handed out
-    before was a wait: the others were under way until they were lost."""
+    before was a wait: the others were under way until they were lost, be it by a coordinator before this one."""
 
     def __init__(self, owner: str) -> None:
         self._owner = owner
@@ -102,8 +102,7 @@ class _Waits:
         """What it waited for until now counts, if it had more to do."""
         if self._open and self._mine is not None and len(self._known) < self._mine.shards:
             self._compare(self._mine)
-        self._known.clear()
-        self._open, self._mine = False, None
+        self._open, self._mine = False, None  # what was handed out before may still be lost
 
     def note(self, one: Unit | Report, work: Work) -> None:
         mine = work.owner == self._owner

@@ -42,6 +42,14 @@ def test_who_uses_more_waits_longer() -> None:
     assert not judge([*handed("a"), *handed(" bbbbb"), *handed("a")], WORKS).beyond
 
 
+def test_a_unit_that_was_under_way_when_the_coordinator_began_anew_was_not_waited_for() -> None:
+    """Its lease lasts longer: the host that had it is gone, and until that shows it cannot be handed out again."""
+    first, second, third = handed("aaa")
+    others = handed("   bbbbb")
+    assert not judge([first, second, Cut(), third, *others, second], WORKS).beyond
+    assert judge([first, Cut(), second, *others, third], WORKS).beyond
+
+
 def _has_done(crowd: Crowd, units: int) -> bool:
     return len(crowd.done) > units
 
