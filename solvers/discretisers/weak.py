@@ -26,7 +26,7 @@ MOST = 4
 """Unknowns of one form."""
 KINDS = {"constant": "a number", "nodes": "a field", "cells": "one value in each cell"}
 """What coefficients are, in words."""
-PREVIEW_NODES = 3000
+PREVIEW_VALUES = 5000
 
 
 class WeakForms(WholeFields):
@@ -120,7 +120,7 @@ class WeakForms(WholeFields):
     @classmethod
     def preview(cls, problem: Problem, data: dict[str, Any]) -> None:
         assert isinstance(problem, FormPlace)
-        scale = (PREVIEW_NODES * len(problem.channels) / problem.size) ** (1.0 / problem.dimension)
+        scale = (PREVIEW_VALUES / problem.size) ** (1.0 / problem.dimension)
         if scale < 1.0:
             if isinstance(problem.resolution, tuple):
                 data["problem"]["resolution"] = [max(2, round(n * scale)) for n in problem.resolution]
