@@ -23,7 +23,7 @@ from pdemill.solvers.weak.form import Reaction, WeakForm
 from pdemill.solvers.weak.joining import partners, standing
 from pdemill.solvers.weak.levels import Level, Levels, Outside
 from pdemill.solvers.weak.mesh import Ints, SimplexMesh
-from pdemill.solvers.weak.morph import Morph, quality
+from pdemill.solvers.weak.morph import Morph, draws_in_space, quality
 from pdemill.solvers.weak.nested import Near, near
 from pdemill.solvers.weak.ranges import extremes
 from pdemill.solvers.weak.shapes import Drawn
@@ -152,7 +152,10 @@ class WeakElements(Discretisation):
         if self.morph is None or not self.morph.moves or self._curves is not None:
             return self
         if self not in instance.grids:
-            instance.grids[self] = self._at(self.morph.drawn(instance.draw))
+            curves = self.morph.drawn(instance.draw)
+            if draws_in_space(instance.problem):
+                self.morph.check_within(curves)
+            instance.grids[self] = self._at(curves)
         found: WeakElements = instance.grids[self]
         return found
 

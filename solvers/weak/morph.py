@@ -26,6 +26,8 @@ from pdemill.points import Array
 from pdemill.solvers.instance import InvalidSample
 from pdemill.solvers.weak.mesh import SimplexMesh
 from pdemill.solvers.weak.shapes import Curve, Drawn, Shapes
+from pdemill.spec.field import Field, Scalar
+from pdemill.spec.problem import Problem
 
 ANGLES = 720
 """Directions in which the least radius of a curve is looked for."""
@@ -107,15 +109,19 @@ class Morph:
             least = float(curve.radius(angle).min())
             if not least > 0.0:
                 raise InvalidSample(f"the radius of a shape falls to {least:g}, and has to be positive everywhere")
-        if found.outline is not None:
-            lower, lengths = np.array(self.box)
-            places = (found.outline.at(angle) - lower) / lengths
-            if places.min() < 0.0 or places.max() > 1.0:
-                raise InvalidSample(
-                    "its outline goes beyond the square in which fields are drawn, half as large again as the outline "
-                    "whose measures are all at their medians: draw them nearer to each other"
-                )
         return found
+
+    def check_within(self, curves: Drawn) -> None:
+        """Raise InvalidSample for an outline beyond the box in which fields are drawn."""
+        if curves.outline is None:
+            return
+        lower, lengths = np.array(self.box)
+        places = (curves.outline.at(np.linspace(0.0, 2.0 * np.pi, ANGLES, endpoint=False)) - lower) / lengths
+        if places.min() < 0.0 or places.max() > 1.0:
+            raise InvalidSample(
+                "its outline goes beyond the square in which fields are drawn, half as large again as the outline "
+                "whose measures are all at their medians: draw them nearer to each other"
+            )
 
     def snapped(self, mesh: SimplexMesh) -> SimplexMesh:
         """The template with the nodes on its curves where they belong: the middles of edges that were cut."""
@@ -163,6 +169,17 @@ class Morph:
             offset = points[place] - own.centre
             found[place] = drawn.at(np.arctan2(offset[:, 1], offset[:, 0]))
         return found
+
+
+def draws_in_space(problem: Problem) -> bool:
+    """Whether a field is drawn, and not numbers alone, from which others are made."""
+    values = [value for _, value in problem.slots()] + [value for _, _, value in problem.side_slots()]
+    return any(map(_is_drawn_in_space, values))
+
+
+def _is_drawn_in_space(value: Field) -> bool:
+    parts = [part for _, part in value.parts()]
+    return any(map(_is_drawn_in_space, parts)) if parts else value.is_random and not isinstance(value, Scalar)
 
 
 def _inside(points: Array, own: Curve, drawn: Curve) -> Array:

@@ -303,3 +303,24 @@ def test_a_fixed_disk_is_one_mesh() -> None:
     job = opened(on({"shape": "disk"}))
     assert job.discretisation.of(job.instance("train", 0)) is job.discretisation
     assert job.discretisation.own_layout() == {}
+
+
+def test_outlines_beyond_the_square_in_which_fields_are_drawn_are_failures() -> None:
+    """With a field that is drawn; numbers are everywhere."""
+    disk = {"shape": "disk", "radius": {"uniform": [0.5, 3.5]}}
+    drawn_in_it = on(
+        disk, form="k*inner(grad(u), grad(v))*dx - v*dx", coefficients={"k": {"field": "lognormal", "std": 0.3}}
+    )
+    numbers = on(disk, form="k*inner(grad(u), grad(v))*dx - v*dx", coefficients={"k": {"uniform": [1, 2]}})
+    told = []
+    for problem in (drawn_in_it, numbers):
+        job, beyond = opened(problem, samples=20), []
+        for sample in range(20):
+            try:
+                job.discretisation.of(job.instance("train", sample))
+            except InvalidSample as fault:
+                beyond.append(str(fault))
+        told.append(beyond)
+    assert 0 < len(told[0]) < 20
+    assert all(text.startswith("its outline goes beyond the square") for text in told[0])
+    assert not told[1]
