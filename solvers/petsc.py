@@ -69,10 +69,9 @@ def _vector(values: Array) -> Any:
 class LoadedMatrix:
     """A PETSc matrix on a fixed pattern, into which the values of one system after another are loaded.
 
-    A matrix with a null space of m vectors gets a second one in which m diagonal entries are doubled, or are the
-    largest entry where they are 0, at unknowns that tell those vectors apart. It is regular and, for a right-hand side
-    orthogonal to the null space of the transpose, has the solution that is 0 there: it is factorised in its place.
-    Where constants are free it is the first entry.
+    A matrix with a null space of m vectors gets a second one with other diagonal entries (``regular_values``) at m
+    unknowns that tell those vectors apart. It is regular and, for a right-hand side orthogonal to the null space of
+    the transpose, has the solution that is 0 there: it is factorised in its place.
     """
 
     def __init__(self, pattern: Pattern) -> None:
@@ -101,12 +100,10 @@ class LoadedMatrix:
         self._values[:] = matrix.values
         properties = matrix.properties
         if matrix.singular:
-            self._regular_values[:] = matrix.values
             if matrix.null_space is not self._null_space:
                 self._null_space = matrix.null_space
                 self._doubled = self.pattern.diagonal(separating(matrix.null_space))
-            added = matrix.values[self._doubled]
-            self._regular_values[self._doubled] += np.where(added == 0.0, matrix.largest, added)
+            self._regular_values[:] = matrix.regular_values(self._doubled)
         for mat in (self.mat, self.regular) if matrix.singular else (self.mat,):
             mat.assemble()
             mat.stateIncrease()
@@ -320,9 +317,7 @@ class Direct:
 
     def _factorise(self, matrix: Matrix) -> None:
         fresh = self.matrix.load(matrix)
-        if matrix.properties.symmetric != self._symmetric:
-            self.ksp = None
-        if self.ksp is None:
+        if self.ksp is None or matrix.properties.symmetric != self._symmetric:
             self._set_up(matrix)
         if fresh:
             self.ksp.setOperators(self.matrix.mat, self.matrix.regular)

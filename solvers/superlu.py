@@ -47,8 +47,7 @@ class Direct:
         if matrix.singular:
             regular = regular.copy()
             pinned = self._pattern.diagonal(separating(matrix.null_space))
-            added = matrix.values[pinned]
-            regular.data[pinned] += np.where(added == 0.0, matrix.largest, added)
+            regular.data[:] = matrix.regular_values(pinned)
         threshold = 0.0 if matrix.properties.symmetric and matrix.properties.definite else THRESHOLD
         try:
             return splu(regular.tocsc(), "MMD_AT_PLUS_A", threshold, options={"SymmetricMode": True})

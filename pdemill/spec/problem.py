@@ -26,6 +26,7 @@ from pdemill.spec.model import Model, refuse
 from pdemill.spec.parts import check_field
 from pdemill.spec.properties import Properties
 from pdemill.spec.registry import Registry
+from pdemill.spec.solvable import refuse_undetermined
 from pdemill.spec.taken import refuse_untaken
 from pdemill.spec.terms import NOWHERE, Coefficient, Diagonal, Terms, Vector, placeholder
 from pdemill.spec.unknowns import ScalarUnknown, Unknown
@@ -346,33 +347,11 @@ class Problem(Model):
 
     @model_validator(mode="after")
     def _balanced(self) -> Problem:
-        if not self.singular:
-            return self
-        if not self.symmetric:
-            raise refuse(
-                ("boundary",),
-                "with convection, no reaction and no Dirichlet or Robin side, u is fixed only up to "
-                "a constant: set a Dirichlet or Robin side, or a positive reaction",
-                None,
-            )
-        for term, _, path in self.asked():
-            if term == "reaction":
-                message = (
-                    "is not known to be positive, and then nothing fixes u: set a Dirichlet or Robin side, or give a "
-                    "number, or a field whose values are all positive (uniform, lognormal)"
-                )
-                raise refuse(path, message, None)
-        if self.compatibility == "refuse" and not self._integrates_to_zero():
-            raise refuse(
-                ("source",),
-                "u is not fixed on any side, so source and boundary fluxes must integrate to zero: set a Dirichlet "
-                "or Robin side, give a source that integrates to zero (gaussian with boundary neumann or periodic), "
-                "or set problem.compatibility to 'project' to subtract the mean of every source",
-                None,
-            )
+        refuse_undetermined(self)
         return self
 
-    def _integrates_to_zero(self) -> bool:
+    def integrates_to_zero(self) -> bool:
+        """Whether source and fluxes through sides are known to be in balance."""
         if "source" not in type(self).model_fields:
             return False
         loads = [(value, self.volume) for value in self.values("source")]

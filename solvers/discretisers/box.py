@@ -162,9 +162,9 @@ class BoxPlace(WholeBoxPlace):
         if misfit := objection_on(self.conditions[SIDE]):
             raise refuse(("boundary", SIDE), misfit, None)
 
-    def _integrates_to_zero(self) -> bool:
+    def integrates_to_zero(self) -> bool:
         """What a source integrates to over the cells that are kept is not known."""
-        return not self.domain.without and super()._integrates_to_zero()
+        return not self.domain.without and super().integrates_to_zero()
 
 
 class OnBox(WholeFields):

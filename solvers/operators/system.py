@@ -84,6 +84,12 @@ class Matrix:
         """The largest entry, by absolute value."""
         return max(float(self.values.max()), -float(self.values.min()))
 
+    def regular_values(self, places: NDArray[np.intp]) -> Array:
+        """Its values with the diagonal entries at some places doubled, or, where they are 0, the largest entry."""
+        values, added = self.values.copy(), self.values[places]
+        values[places] += np.where(added == 0.0, self.largest, added)
+        return values
+
     @cached_property
     def smallest(self) -> float:
         """The smallest entry, by absolute value, where unknowns were cut out the smallest that is not 0; in parts,

@@ -11,7 +11,8 @@ from scipy.sparse import csr_array
 from pdemill.errors import SolverError
 from pdemill.points import Array
 from pdemill.solvers.instance import InvalidSample
-from pdemill.solvers.weak.mesh import EDGES, SimplexMesh
+from pdemill.solvers.weak.mesh import SimplexMesh
+from pdemill.solvers.weak.nested import barycentric, quadratic
 from pdemill.solvers.weak.unknowns import Unknowns
 
 ROUNDING = 1e-10
@@ -109,16 +110,10 @@ def _weights(mesh: SimplexMesh, order: int, at: tuple[float, ...] | None) -> Arr
         share[: d + 1] = corner
         np.add.at(found, nodes, mesh.volumes[:, None] * share / mesh.volumes.sum())
         return found
-    corners = mesh.points[mesh.cells]
-    spans = np.swapaxes(corners[:, 1:] - corners[:, :1], 1, 2)
-    inner = np.linalg.solve(spans, (np.array(at) - corners[:, 0])[..., None])[..., 0]
-    places = np.concatenate([1.0 - inner.sum(axis=1, keepdims=True), inner], axis=1)
+    places = barycentric(mesh.points[mesh.cells], np.array(at)[None, :])
     cell = int(np.argmax(places.min(axis=1)))
     place = places[cell]
     if place.min() < -INSIDE:
         raise Outside(f"({', '.join(f'{x:g}' for x in at)}) is outside of the domain")
-    if order == 1:
-        found[nodes[cell]] = place
-    else:
-        found[nodes[cell]] = [*place * (2.0 * place - 1.0), *(4.0 * place[i] * place[j] for i, j in EDGES[d])]
+    found[nodes[cell]] = place if order == 1 else quadratic(place[None, :], d)[0]
     return found

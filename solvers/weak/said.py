@@ -6,13 +6,13 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
-from pydantic import GetJsonSchemaHandler, model_serializer, model_validator
+from pydantic import GetJsonSchemaHandler, model_serializer
 from pydantic_core import CoreSchema
 
 from pdemill.solvers.weak.sides import PERIODIC, FormSides, GivenValues, field_at
 from pdemill.spec.condition import Condition
 from pdemill.spec.field import Field, choose_field
-from pdemill.spec.model import refusal, refuse
+from pdemill.spec.model import refuse
 
 VALUE: dict[str, Any] = {"x-slot": "Value"}
 
@@ -71,14 +71,9 @@ class SaidSides(FormSides):
     loads: ClassVar[Mapping[str, Load]]
     words: ClassVar[Mapping[str, Word]]
 
-    @model_validator(mode="before")
     @classmethod
-    def _by_side(cls, value: Any) -> Any:
-        if isinstance(value, cls):
-            return value.root
-        if not isinstance(value, Mapping):
-            raise refusal(f"should say what holds where, such as {{default: {next(iter(cls.words))}}}")
-        return {side: cls._side(str(side), given) for side, given in value.items()}
+    def _example(cls) -> str:
+        return f"{{default: {next(iter(cls.words))}}}"
 
     @model_serializer
     def _as_written(self) -> Any:

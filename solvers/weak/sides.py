@@ -121,9 +121,17 @@ class FormSides(RootModel[dict[str, GivenValues]]):
         if isinstance(value, cls):
             return value.root
         if not isinstance(value, Mapping):
-            example = f"{{left: {{u: {{dirichlet: 0.0}}}}, default: {NATURAL}}}"
-            raise refusal(f"should say what holds where, such as {example}")
-        return {side: _side(str(side), given) for side, given in value.items()}
+            raise refusal(f"should say what holds where, such as {cls._example()}")
+        return {side: cls._side(str(side), given) for side, given in value.items()}
+
+    @classmethod
+    def _example(cls) -> str:
+        return f"{{left: {{u: {{dirichlet: 0.0}}}}, default: {NATURAL}}}"
+
+    @classmethod
+    def _side(cls, side: str, value: Any) -> GivenValues:
+        """What is said of a side."""
+        return _given(side, value)
 
     def on(self, side: str) -> GivenValues | None:
         """What is said of a side."""
@@ -139,7 +147,7 @@ class FormSides(RootModel[dict[str, GivenValues]]):
         return {"type": "object", "additionalProperties": FORM, "title": "FormSides", "description": cls.__doc__}
 
 
-def _side(side: str, value: Any) -> GivenValues:
+def _given(side: str, value: Any) -> GivenValues:
     if isinstance(value, GivenValues):
         return value
     if value == PERIODIC:

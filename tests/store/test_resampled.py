@@ -96,17 +96,22 @@ def test_functions_of_the_elements_are_exact(element: str, tmp_path: Path) -> No
     assert data[[]]["x"].shape == (0, 3, 32, 16)
 
 
-@needs
-@pytest.mark.slow
-def test_regions_have_sharp_edges(tmp_path: Path) -> None:
+def images_of_inclusions(folder: Path, modulus: Any) -> Any:
+    """Two samples with a disk whose radius is drawn, as images."""
     inclusion = {"shape": "disk", "radius": {"uniform": [0.2, 0.3]}}
-    k = {"field": "regions", "values": {"inclusions": {"uniform": [5, 6]}, "default": 1.0}}
+    k = {"field": "regions", "values": {"inclusions": modulus, "default": 1.0}}
     problem = POISSON | {
         "domain": {"inclusions": [inclusion]}, "resolution": {"h": 0.2}, "coefficients": {"k": k},
         "form": "k*inner(grad(u), grad(v))*dx - v*dx",
     }  # fmt: skip
-    pdemill.generate({"problem": problem, "samples": 2}, out=tmp_path / "s.zarr")
-    data = pdemill.open(tmp_path / "s.zarr", resample=(64, 64))
+    pdemill.generate({"problem": problem, "samples": 2}, out=folder / "s.zarr")
+    return pdemill.open(folder / "s.zarr", resample=(64, 64))
+
+
+@needs
+@pytest.mark.slow
+def test_regions_have_sharp_edges(tmp_path: Path) -> None:
+    data = images_of_inclusions(tmp_path, {"uniform": [5, 6]})
     for number in range(2):
         value, radius = data.data.columns(data.data.shards[0])["params"][number]
         k = data[number]["x"][0]
@@ -119,14 +124,7 @@ def test_regions_have_sharp_edges(tmp_path: Path) -> None:
 @needs
 @pytest.mark.slow
 def test_inclusions_of_fixed_moduli_are_seen(tmp_path: Path) -> None:
-    inclusion = {"shape": "disk", "radius": {"uniform": [0.2, 0.3]}}
-    k = {"field": "regions", "values": {"inclusions": 10.0, "default": 1.0}}
-    problem = POISSON | {
-        "domain": {"inclusions": [inclusion]}, "resolution": {"h": 0.2}, "coefficients": {"k": k},
-        "form": "k*inner(grad(u), grad(v))*dx - v*dx",
-    }  # fmt: skip
-    pdemill.generate({"problem": problem, "samples": 2}, out=tmp_path / "s.zarr")
-    data = pdemill.open(tmp_path / "s.zarr", resample=(64, 64))
+    data = images_of_inclusions(tmp_path, 10.0)
     assert data.channels == ("x", "y", "region", "mask", "signed_distance")
     assert data[:0]["x"].shape == (0, 5, 64, 64)
     assert len(data.normaliser("x").mean) == 5
