@@ -42,8 +42,11 @@ class Curve(NamedTuple):
     def corners(self, h: float) -> tuple[tuple[float, float], ...]:
         """Points on it, evenly far from each other, by about h at most."""
         angle = np.linspace(0.0, 2.0 * np.pi, FINE + 1)
-        steps = np.linalg.norm(np.diff(self.at(angle), axis=0), axis=1)
-        along = np.concatenate([[0.0], np.cumsum(steps)])
+        with np.errstate(over="ignore", invalid="ignore"):
+            steps = np.linalg.norm(np.diff(self.at(angle), axis=0), axis=1)
+            along = np.concatenate([[0.0], np.cumsum(steps)])
+        if not np.isfinite(along[-1]):
+            raise refuse(("domain",), "has a curve whose measures are too large to be computed with", None)
         count = max(FEWEST, ceil(along[-1] / h))
         if count > MOST_CORNERS:
             message = f"cuts a curve of length {along[-1]:g} into more than {MOST_CORNERS:,} edges"
