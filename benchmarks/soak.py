@@ -44,8 +44,10 @@ from pdemill.store.places import below
 
 OWN_DISK = 'mount -t tmpfs -o size=512m soak "$1" && shift && exec "$@"'
 GAP_SECONDS = 5.0
-PATIENCE_SECONDS, LOOK_SECONDS, PAUSE_SECONDS = 120.0, 5.0, 0.02
-"""How long nothing may be finished after a fault; when it is looked whether all jobs have ended; between two looks."""
+PATIENCE_SECONDS, LOOK_SECONDS = 120.0, 5.0
+"""How long nothing may be finished after a fault; when it is looked whether all jobs have ended."""
+PAUSE_SECONDS, BUCKET_PAUSE_SECONDS = 0.02, 0.5
+"""Between two counts of the shards, in a folder and in a bucket: a listing costs its server as much as a shard."""
 JOBS = 8
 BUCKET, VOLUMES = "soak", 100
 
@@ -178,12 +180,13 @@ class Soak:
                     self.idle += 1
                     return
                 look = now + LOOK_SECONDS
-            time.sleep(PAUSE_SECONDS)
+            time.sleep(PAUSE_SECONDS if self._objects is None else BUCKET_PAUSE_SECONDS)
         self.slowest = max(self.slowest, time.monotonic() - then)
         time.sleep(self._dice.uniform(0, GAP_SECONDS))
 
     def _shards(self) -> int:
-        stores = (below(self._home, f"datasets/{dataset}.zarr") for dataset in self._works)
+        under_way = (job.state["dataset"] for job in self._under_way.values())
+        stores = (below(self._home, f"datasets/{dataset}.zarr") for dataset in under_way)
         return sum(len(manifest_names(store)) for store in stores)
 
     def _check(self, job: Job, number: int) -> None:
