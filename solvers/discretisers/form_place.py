@@ -99,7 +99,7 @@ class FormPlace(WholeFieldPlace):
         """The cells of a box along each axis; None where a mesher is asked."""
         if isinstance(self.resolution, tuple):
             return self.resolution
-        if not isinstance(self.domain, Box) or (self.dimension == 2 and not self.joined_sides):
+        if not self._whole_box or (self.dimension == 2 and not self.joined_sides):
             return None
         assert isinstance(self.resolution, MeshSize)
         longest = self.resolution.h / sqrt(self.dimension)
@@ -147,10 +147,12 @@ class FormPlace(WholeFieldPlace):
     def sides(self) -> tuple[str, ...]:
         if not isinstance(self.domain, Box):
             return self.domain.side_names()
-        outer = tuple(name for pair in BOX_SIDES[: self.dimension] for name in pair)
-        if self._shapes is None:
-            return outer
-        return (*outer, *self._shapes.hole_names)
+        return (*(name for pair in BOX_SIDES[: self.dimension] for name in pair), *self._holes)
+
+    @property
+    def _holes(self) -> tuple[str, ...]:
+        """The sides that are rims of drawn holes."""
+        return self._shapes.hole_names if self._shapes is not None else ()
 
     @property
     def volume(self) -> float:
@@ -222,7 +224,7 @@ class FormPlace(WholeFieldPlace):
             return mesh
         assert isinstance(self.resolution, MeshSize)
         loops = self._shapes.loops(self.resolution.h) if self._shapes is not None else ()
-        return self._named(triangulate(self._polygon, self.resolution.h, loops))
+        return self._named(triangulate(self._polygon, self.resolution.h, loops, self.joined_sides))
 
     def _named(self, made: TriangleMesh) -> SimplexMesh:
         """A triangle mesh with the sides in the order of the domain."""
@@ -274,7 +276,8 @@ class FormPlace(WholeFieldPlace):
         else:
             domain = self._polygon
             h = max(domain.bounding_box()[1])
-            mesh = self._named(triangulate(domain, h, self._shapes.loops(h) if self._shapes is not None else ()))
+            loops = self._shapes.loops(h) if self._shapes is not None else ()
+            mesh = self._named(triangulate(domain, h, loops, self.joined_sides))
         return WeakElements(self._form, mesh, self._fixed, self.properties)
 
     @property
@@ -317,8 +320,9 @@ class FormPlace(WholeFieldPlace):
 
     def check_domain(self) -> None:
         paired = [side for side, condition in self.conditions.items() if condition.paired]
-        if paired and not self._whole_box:
-            raise refuse(("boundary", paired[0]), "can be periodic on boxes only, without shapes in them", None)
+        for side in paired:
+            if not isinstance(self.domain, Box) or side in self._holes:
+                raise refuse(("boundary", side), "cannot be periodic: opposite sides of a box can", None)
         opposite_paired(self.conditions, BOX_SIDES[: self.dimension] if paired else ())
         if not isinstance(self.domain, Box) and isinstance(self.resolution, tuple):
             told = f"counts the cells of a box: give a {self.domain.shape} {{h: 0.05}}, its longest edge"

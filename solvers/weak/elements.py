@@ -20,7 +20,7 @@ from pdemill.solvers.weak.assembly import Assembler, Numbering, Packed
 from pdemill.solvers.weak.compiling import compiled_form
 from pdemill.solvers.weak.equation import LinearForm, NonlinearForm
 from pdemill.solvers.weak.form import Reaction, WeakForm
-from pdemill.solvers.weak.joining import partners, standing
+from pdemill.solvers.weak.joining import check_meeting, partners, standing
 from pdemill.solvers.weak.levels import Level, Levels, Outside
 from pdemill.solvers.weak.mesh import Ints, SimplexMesh
 from pdemill.solvers.weak.morph import Morph, draws_in_space, quality
@@ -95,6 +95,7 @@ class WeakElements(Discretisation):
             for channel, _ in parts:
                 held[self._on_side(side, channel)[0]] = True
         same = self._joined()
+        self._met = np.flatnonzero(held & (same != np.arange(len(same))))
         np.logical_or.at(held, same, held)
         self.unknowns = Unknowns(form, self.numbering, held[same], same)
         self.channels = tuple(part for part in self.unknowns.of_channels if part.stop > part.start)
@@ -271,6 +272,9 @@ class WeakElements(Discretisation):
                 places, inside = self._on_side(side, channel)
                 found = np.broadcast_to(data[name](self.side_points[side]), self.side_points[side].shape)
                 whole[places] = found[inside]
+        for name, values in zip(self.form.channels, self.numbering.channels, strict=True):
+            met = self._met[(self._met >= values.start) & (self._met < values.stop)]
+            check_meeting(name, whole[met], self.unknowns.shared(whole)[met], whole[values])
         return self.unknowns.shared(whole)
 
     def completed(self, unknowns: Array, given: Array) -> Array:
