@@ -23,10 +23,9 @@ from pdemill.solvers.weak.form import Reaction, WeakForm
 from pdemill.solvers.weak.joining import check_meeting, partners, standing
 from pdemill.solvers.weak.levels import Level, Levels, Outside
 from pdemill.solvers.weak.mesh import Ints, SimplexMesh
-from pdemill.solvers.weak.morph import Morph, draws_in_space, quality
+from pdemill.solvers.weak.morph import Carrier, draws_in_space, quality
 from pdemill.solvers.weak.nested import Near, near
 from pdemill.solvers.weak.ranges import extremes
-from pdemill.solvers.weak.shapes import Drawn
 from pdemill.solvers.weak.units import Units, plain_units
 from pdemill.solvers.weak.unknowns import Unknowns
 from pdemill.spec.field import Function
@@ -73,12 +72,12 @@ class WeakElements(Discretisation):
     """
 
     axes = ("node",)
-    _curves: Drawn | None = None
+    _curves: Any = None
     """The shapes of the sample whose mesh it is."""
 
     def __init__(
         self, form: WeakForm, mesh: SimplexMesh, fixed: Fixed, properties: Properties, traits: Traits | None = None,
-        morph: Morph | None = None,
+        morph: Carrier[Any] | None = None,
     ) -> None:  # fmt: skip
         self.form, self._fixed, self.properties, self.morph = form, fixed, properties, morph
         self.degree = max(one.order for one in form.unknowns)
@@ -160,7 +159,7 @@ class WeakElements(Discretisation):
         found: WeakElements = instance.grids[self]
         return found
 
-    def _at(self, curves: Drawn) -> WeakElements:
+    def _at(self, curves: Any) -> WeakElements:
         """The same at the shapes of a sample."""
         assert self.morph is not None
         mesh, other = self.morph.moved(self.mesh, curves), copy(self)

@@ -62,7 +62,7 @@ class Drawn(NamedTuple):
     inner: tuple[Curve, ...]
 
 
-class _Median(Draw):
+class Median(Draw):
     """Draws in which every number is its median."""
 
     def place(self, scalar: object) -> Place:
@@ -164,8 +164,8 @@ class Shapes(Model):
         return tuple(curve.corners(h) for curve in self.median.inner[len(self.without) :])
 
 
-def _median() -> _Median:
-    return _Median(0, "", 0, "problem/domain")
+def _median() -> Median:
+    return Median(0, "", 0, "problem/domain")
 
 
 class BoxOfShapes(Shapes, Box):
