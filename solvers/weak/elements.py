@@ -81,7 +81,7 @@ class WeakElements(Discretisation):
     ) -> None:  # fmt: skip
         self.form, self._fixed, self.properties, self.morph = form, fixed, properties, morph
         self.degree = max(one.order for one in form.unknowns)
-        self.order = min(one.order for one in form.unknowns) + 1 if morph is None else 2
+        self.order = min(one.order for one in form.unknowns) + 1 if morph is None and not form.reduced else 2
         lower, upper = mesh.points.min(axis=0), mesh.points.max(axis=0)
         self._box = (tuple(lower.tolist()), tuple((upper - lower).tolist())) if morph is None else morph.box
         self._side_nodes = {side: mesh.side_nodes(n, self.degree) for n, side in enumerate(mesh.side_names)}
