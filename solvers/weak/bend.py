@@ -9,7 +9,7 @@ from pdemill.points import Array
 from pdemill.solvers.instance import InvalidSample
 from pdemill.solvers.weak.mesh import SimplexMesh
 from pdemill.solvers.weak.morph import Carrier
-from pdemill.solvers.weak.pipes import PLACES, Line, Pipe
+from pdemill.solvers.weak.pipes import LARGE, PLACES, Line, Pipe
 
 
 class Bend(Carrier[Line]):
@@ -22,7 +22,12 @@ class Bend(Carrier[Line]):
         self._pipe = pipe
 
     def drawn(self, draw: Draw) -> Line:
-        return self._pipe.drawn(draw.at("domain"))
+        found = self._pipe.drawn(draw.at("domain"))
+        with np.errstate(all="ignore"):
+            near = np.abs(found(np.linspace(0.0, self._pipe.length, PLACES))) < LARGE
+        if not near.all():
+            raise InvalidSample("its pipe is too large to be computed with")
+        return found
 
     def check_within(self, curves: Line) -> None:
         (_, low), (length, room) = self.box

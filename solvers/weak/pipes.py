@@ -48,8 +48,9 @@ class Pipe(Model):
             message = f"has {len(self.slopes)} entries, but there are {len(self.heights)} heights"
             raise refuse(("slopes",), message, None)
         with np.errstate(all="ignore"):
-            if not (np.abs(self.median(np.linspace(0.0, self.length, PLACES))) < LARGE).all():
-                raise refuse(("heights",), "are too large to be computed with", None)
+            middle = self.median(np.linspace(0.0, self.length, PLACES))
+            if not (np.abs([*middle, *self.reach(), self.length]) < LARGE).all():
+                raise refuse(("heights",), "make a pipe that is too large to be computed with", None)
         return self
 
     @property

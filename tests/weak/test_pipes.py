@@ -104,6 +104,8 @@ def test_pipes_beyond_the_box_of_fields_are_failures() -> None:
 BAD = [
     ({"slopes": [0, 1]}, {}, "problem.domain.slopes: has 2 entries, but there are 3 heights"),
     ({"heights": [0]}, {}, "problem.domain.heights: "),
+    ({"heights": [0, 1e60, 0]}, {}, "problem.domain.heights: make a pipe that is too large"),
+    ({"heights": [0, {"uniform": [-1e300, 1e300]}, 0]}, {}, "problem.domain.heights: make a pipe that is too large"),
     ({"width": 0}, {}, "problem.domain.width: "),
     ({}, {"resolution": [4, 4, 4]}, "problem.resolution: needs two entries"),
     ({}, {"resolution": {"h": 2}}, "problem.resolution.h: is larger than the domain"),
