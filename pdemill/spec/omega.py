@@ -23,10 +23,10 @@ Omega = Annotated[
     Annotated[float, Field(gt=0, lt=2)] | Literal["learn"], BeforeValidator(_omega), Field(exclude_if=lambda o: o == 1)
 ]
 """A number, or ``learn``: chosen for every system among 1, 1.05, .., 1.95 by what earlier ones cost."""
+DEFAULT_LEARNER: Literal["chebcb"] = "chebcb"
 Learn = Annotated[
     Literal["tsallis_inf", "contextual", "chebcb"], Field(exclude_if=lambda learn: learn == DEFAULT_LEARNER)
 ]
-DEFAULT_LEARNER = "chebcb"
 
 
 def learner(omega: float | Literal["learn"], learn: str) -> float | str:

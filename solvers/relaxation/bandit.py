@@ -48,7 +48,7 @@ class Arms:
         new, count = np.flatnonzero(self.plays == 0.0), len(self.plays)
         if len(new):
             first = new[np.argmin(np.abs(new - count // 2))]
-            return np.eye(count)[first]
+            return np.asarray(np.eye(count)[first])
         scale = float(np.median(self.means)) - self.least
         if not scale > 0.0:
             return np.full(count, 1.0 / count)
@@ -73,7 +73,7 @@ def tsallis(losses: Array, rate: float) -> Array:
         weights = 4.0 / np.square(rate * (losses - x))
         step = (float(weights.sum()) - 1.0) / (rate * float((weights**1.5).sum()))
         x -= step
-        if abs(step) <= 1e-13 * (1.0 + abs(x)):
+        if abs(step) <= 1e-12 * (1.0 + abs(x)):
             break
     weights = 4.0 / np.square(rate * (losses - x))
     return np.asarray(weights / weights.sum())

@@ -42,7 +42,7 @@ class Polynomials:
         new, count = np.flatnonzero(self.plays == 0.0), len(self.plays)
         if len(new):
             first = new[np.argmin(np.abs(new - count // 2))]
-            return np.eye(count)[first]
+            return np.asarray(np.eye(count)[first])
         costs = self.predicted(context)
         best, scale = int(costs.argmin()), float(np.ptp(costs))
         if not scale > 0.0:

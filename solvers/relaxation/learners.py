@@ -92,4 +92,4 @@ def drawn(probabilities: Array, seed: int, place: int) -> int:
     key = np.array([seed, word("omega")], dtype=np.uint64)
     bits = np.random.Philox(key=key, counter=np.array([0, 0, place, 0], dtype=np.uint64)).random_raw(1)
     level = (float(bits[0] >> np.uint64(12)) + 0.5) * 2.0**-52
-    return int(min(np.searchsorted(np.cumsum(probabilities), level), len(probabilities) - 1))
+    return min(int(np.searchsorted(np.cumsum(probabilities), level)), len(probabilities) - 1)

@@ -19,7 +19,7 @@ from pdemill.solvers.operators.system import Matrix, System
 from pdemill.solvers.relaxation.bandit import tsallis
 from pdemill.solvers.relaxation.chebyshev import basis
 from pdemill.solvers.relaxation.context import shift_share
-from pdemill.solvers.relaxation.learners import GRID, LEARNERS, Learnt, drawn
+from pdemill.solvers.relaxation.learners import GRID, LEARNERS, Learnt, Regressed, drawn
 from pdemill.solvers.relaxation.sor import Sor as SorIteration
 from pdemill.solvers.relaxation.ssor_cg import SsorCg
 from pdemill.solvers.solution import Result, Solver
@@ -125,7 +125,7 @@ def test_learners_find_the_cheapest_omega(name: str) -> None:
 
 
 def test_contextual_learners_follow_the_context() -> None:
-    contexts = np.random.default_rng(0).choice([0.2, 0.7], 1500)
+    contexts = np.where(np.random.default_rng(0).random(1500) < 0.5, 0.2, 0.7)
     found = {
         name: _played(name, lambda context: 40.0 + 400.0 * np.abs(GRID - (1.8 if context < 0.5 else 1.2)), contexts)[0]
         for name in LEARNERS
@@ -173,6 +173,7 @@ def test_ssor_cg_learns_too_and_a_guess_that_suffices_teaches_nothing() -> None:
     exact = np.linalg.solve(systems[0].matrix.sparse().toarray(), systems[0].rhs)
     solution = solver.solve(replace(systems[0], guess=exact), states[30])
     assert solution.stats.iterations == 0
+    assert isinstance(solution.state, Regressed)
     assert solution.state.systems == states[30].systems + 1
     assert np.array_equal(solution.state.costs.plays, states[30].costs.plays)
 
