@@ -167,7 +167,6 @@ def main(given: Sequence[str] | None = None) -> None:
             lambda: Course("SOR, c from Beta(2, 6)", shifted(2.0, 6.0, count), sor),
             lambda: Course("SSOR-CG, c from Beta(1/2, 3/2)", shifted(0.5, 1.5, count), cg),
             lambda: Course("SSOR-CG, heat, 25²", heat(25, count), cg),
-            lambda: Course("SSOR-CG, heat, 50²", heat(50, count), cg),
         ]
         for course in courses[: 1 if options.quick else None]:
             measure(course(), seeds, table, report)
