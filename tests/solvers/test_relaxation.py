@@ -207,6 +207,7 @@ def test_what_means_nothing_is_refused(solver: dict[str, Any], words: str) -> No
     assert len(str(refused.value).splitlines()) <= 2
 
 
+@pytest.mark.slow
 def test_from_spec_to_store(tmp_path: Path) -> None:
     """Samples whose shift is drawn, in two shards: workers and order of shards change no bit."""
     spec = {
