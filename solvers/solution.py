@@ -156,6 +156,10 @@ class Solver[State](ABC):
         """Take a place for what outlives the solver: it belongs to the job, and what is in it must be a function of
         the job alone. Most solvers keep nothing."""
 
+    def draw_from(self, seed: int) -> None:  # noqa: B027 - most draw nothing
+        """Take the job's seed, for random decisions: those are functions of the seed and of the place of a system in
+        the sequence, which is part of the state."""
+
     @abstractmethod
     def start(self) -> State:
         """The state before the first system."""
