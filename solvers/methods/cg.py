@@ -12,7 +12,7 @@ from pdemill.errors import Fault, MissingExtra
 from pdemill.solvers.installed import needs_petsc
 from pdemill.solvers.krylov.kinds import KINDS
 from pdemill.solvers.methods.gmres import KrylovSolver
-from pdemill.spec.method import LinearMethod, Preconditioner, krylov_seconds
+from pdemill.spec.method import LinearMethod, Preconditioner, krylov_seconds, recycles_too_much
 from pdemill.spec.problem import Problem
 
 if TYPE_CHECKING:
@@ -54,7 +54,7 @@ class Cg(LinearMethod):
             return Fault(
                 ("preconditioner",), f"cg needs a symmetric preconditioner, and {self.preconditioner} is not: use icc"
             )
-        return None
+        return recycles_too_much(self, problem)
 
     def missing(self) -> MissingExtra | None:
         if self.recycle and self.preconditioner in KINDS:
@@ -64,6 +64,14 @@ class Cg(LinearMethod):
     def seconds(self, problem: Problem, unknowns: int) -> float:
         plane = problem.structured and problem.dimension < 3
         return krylov_seconds(self.preconditioner, problem, unknowns, per_step=1.1e-8 if plane else 2.2e-8)
+
+    def memory(self, problem: Problem, unknowns: int) -> float:
+        return super().memory(problem, unknowns) + self.recycled_bytes(problem, unknowns)
+
+    def recycled_bytes(self, problem: Problem, unknowns: int) -> float:
+        """Recycled vectors and images at work, a window of three times as many, and both as the last two systems left
+        them."""
+        return 8.0 * 9 * self.recycle * unknowns
 
     def solver(self) -> KrylovSolver | RecycledCgSolver:
         if not self.recycle:
