@@ -17,7 +17,6 @@ import numpy as np
 
 from benchmarks.shared.published import skr_matrix
 from benchmarks.shared.sequences import Drawn
-from pdemill.solvers.krylov.recycle_space import RecycleSpace
 from pdemill.solvers.krylov.solver import SkrSolver
 from pdemill.solvers.operators.system import Matrix, Pattern, System
 from pdemill.solvers.ordering.order import solve_order
@@ -99,14 +98,13 @@ class Recycled:
         self._make, self._carried = partial(_preconditioned, preconditioner=preconditioner), carried
 
     def __call__(self, systems: Sequence[System], rtol: float) -> list[Tried]:
-        solver = SkrSolver([self._make], RESTART, RECYCLE, rtol, LIMIT)
-        state: RecycleSpace | None = None
-        found = []
+        solver = SkrSolver([self._make], RESTART, RECYCLE, rtol, LIMIT, always=True)
+        state, found = solver.start(), []
         for system in systems:
             begin = process_time()
             solution = solver.solve(system, state)
             seconds = process_time() - begin
-            state = solution.state if self._carried else None
+            state = solution.state if self._carried else solver.start()
             iterations = solution.stats.iterations if solution.result.ok else LIMIT
             found.append(Tried(iterations, seconds, float(np.mean(solution.value < 0.0))))
         return found

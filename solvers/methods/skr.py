@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal
 
-from pydantic import Field, model_validator
+from pydantic import BeforeValidator, Field, model_validator
 
 from pdemill.errors import Fault, MissingExtra
 from pdemill.solvers.installed import needs_petsc
 from pdemill.solvers.krylov.kinds import KINDS
 from pdemill.spec.method import LinearMethod, Preconditioner, krylov_seconds, needs_symmetry, recycles_too_much
-from pdemill.spec.model import refuse
+from pdemill.spec.model import refusal, refuse
 from pdemill.spec.problem import Problem
 
 if TYPE_CHECKING:
@@ -29,6 +29,17 @@ FEW = 10
 
 LARGE_BYTES = 4e9
 """Most memory of a process for recycled vectors and a cycle where ``auto`` takes ``LARGE``."""
+
+
+def _number(least: int, most: int) -> BeforeValidator:
+    """A whole number or auto, else one error for both."""
+
+    def checked(value: Any) -> Any:
+        if value == "auto" or (type(value) is int and least <= value <= most):
+            return value
+        raise refusal(f"should be a whole number from {least} to {most}, or auto, not {value!r:.60}")
+
+    return BeforeValidator(checked)
 
 
 def _bytes(restart: int, recycle: int, unknowns: int) -> float:
@@ -51,8 +62,8 @@ class Skr(LinearMethod):
 
     method: Literal["skr"]
     preconditioner: Preconditioner = "ilu"
-    restart: Annotated[int, Field(ge=4, le=1000)] | Literal["auto"] = "auto"
-    recycle: Annotated[int, Field(ge=1, le=500)] | Literal["auto"] = "auto"
+    restart: Annotated[Annotated[int, Field(ge=4, le=1000)] | Literal["auto"], _number(4, 1000)] = "auto"
+    recycle: Annotated[Annotated[int, Field(ge=1, le=500)] | Literal["auto"], _number(1, 500)] = "auto"
     max_iterations: Annotated[int, Field(ge=1)] = 10_000
     within: ClassVar[float | None] = 0.3
     written_out: ClassVar[Mapping[str, Any]] = {"restart": RESTART, "recycle": RECYCLE}
