@@ -18,6 +18,7 @@ from benchmarks import (
     newton,
     peers,
     planner,
+    relax,
     scaling,
     sequences,
     skr,
@@ -53,6 +54,7 @@ MAINS = {
     "trust": trust,
     "spectra": spectra,
     "beside": beside,
+    "relax": relax,
 }
 
 
