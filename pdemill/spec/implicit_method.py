@@ -5,7 +5,7 @@ from __future__ import annotations
 from pydantic import Field
 
 from pdemill.errors import Fault, MissingExtra
-from pdemill.spec.method import AnyMethod, LinearMethod
+from pdemill.spec.method import AnyMethod, LinearMethod, Method
 from pdemill.spec.problem import Problem
 from pdemill.spec.time_method import TimeMethod
 
@@ -32,6 +32,9 @@ class ImplicitMethod(TimeMethod):
                 return Fault(("systems", name), "means nothing for stages, which are as exact as time_rtol asks")
         fault = self.systems.objection(problem)
         return None if fault is None else Fault(("systems", *fault.path), fault.message)
+
+    def resolve(self, problem: Problem) -> Method:
+        return self if self.systems is None else self.model_copy(update={"systems": self.systems.resolve(problem)})
 
     def missing(self) -> MissingExtra | None:
         return self.systems.missing() if self.systems is not None else None

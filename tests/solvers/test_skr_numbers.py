@@ -12,7 +12,8 @@ from pdemill.errors import SpecError
 from pdemill.solvers.estimate import estimate
 from pdemill.solvers.methods.skr import RECYCLE, RESTART, Skr
 from pdemill.solvers.opening import open_work
-from pdemill.spec import Spec, validate
+from pdemill.spec import Spec, load_preset, validate
+from pdemill.spec.implicit_method import ImplicitMethod
 from pdemill.spec.load import stored_in
 from pdemill.store.root import read_attributes
 
@@ -70,6 +71,14 @@ def test_stores_with_the_defaults_of_then_written_out_are_of_the_same_spec(kind:
     assert numbers(found) == AUTO[kind]
     asked = spec(kind, restart=RESTART, recycle=RECYCLE)
     assert stored_in({"spec": told, "spec_sha256": asked.sha256()}).sha256() == asked.sha256()
+
+
+def test_the_systems_of_stages_have_numbers_too() -> None:
+    told = load_preset("heat-sequence", ["solver={method: ark4, systems: {method: skr}}"])
+    method = told.solver.resolve(told.problem)
+    assert isinstance(method, ImplicitMethod)
+    assert isinstance(method.systems, Skr)
+    assert (method.systems.restart, method.systems.recycle) == (40, 10)
 
 
 def test_a_store_tells_the_numbers(tmp_path: Path) -> None:
