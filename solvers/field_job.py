@@ -145,8 +145,8 @@ class FieldJob(Job):
     ) -> Sequence:  # fmt: skip
         """The job's method, or another, with nothing recycled yet; ``measure``: for another discretisation; the others
         as of ``Sequence``."""
-        limit = self.spec.certify.algebraic_rtol
-        return Sequence(method or self.method, self.kept, measure or self.discretisation, limit, to_rounding, bounds)
+        limit, measure = self.spec.certify.algebraic_rtol, measure or self.discretisation
+        return Sequence(method or self.method, self.kept, measure, limit, to_rounding, bounds, self.spec.seed)
 
     def inputs(self, instance: Instance, shift: float) -> Array:
         """The input channels of a sample, shape (channels, ...); ``shift`` was subtracted from its source."""

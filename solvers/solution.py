@@ -132,6 +132,11 @@ class Solution[State]:
     steps: Steps | None = None
 
 
+def finite(value: Array) -> Result:
+    """How an exact solve ended, by what came out."""
+    return Result.CONVERGED if np.isfinite(value).all() else Result.NOT_FINITE
+
+
 def reduced(system: System, solution: Solution[Any]) -> Array | None:
     """A solution that leaves at most ``REDUCTION`` of the right-hand side, recomputed; else None."""
     if not solution.result.ok:
@@ -150,6 +155,10 @@ class Solver[State](ABC):
     def keep_in(self, kept: dict[Any, Any]) -> None:  # noqa: B027 - most have nothing to keep
         """Take a place for what outlives the solver: it belongs to the job, and what is in it must be a function of
         the job alone. Most solvers keep nothing."""
+
+    def draw_from(self, seed: int) -> None:  # noqa: B027 - most draw nothing
+        """Take the job's seed, for random decisions: those are functions of the seed and of the place of a system in
+        the sequence, which is part of the state."""
 
     @abstractmethod
     def start(self) -> State:

@@ -46,9 +46,11 @@ type Asking[Found] = Generator[Asked, Array | None, Found]
 
 
 class Servant:
-    """Answers what the iterations of several samples ask for at a time, with the solver of a method."""
+    """Answers what the iterations of several samples ask for at a time, with the solver of a method. ``seed``: for its
+    random decisions."""
 
-    def __init__(self, solver: Solver[Any], method: LinearMethod) -> None:
+    def __init__(self, solver: Solver[Any], method: LinearMethod, seed: int = 0) -> None:
+        self._seed = seed
         self._method, self._solver = method, solver.inner if isinstance(solver, SpanSolver) else solver
         self.preconditions = isinstance(self._solver, MultigridSolver)
         self.factorises = isinstance(self._solver, DirectSolver)
@@ -67,24 +69,25 @@ class Servant:
     def _solved(self, asked: list[Asked], reduction: float, exactly: bool) -> list[Array | None]:
         systems, sides = [System(one.matrix, one.rhs) for one in asked], [one.rhs for one in asked]
         if exactly or self.factorises:
-            return [self._exactly(system) for system in systems]
+            return self._exactly(systems)
         if self.preconditions:
             return self._solver.correct(systems, sides, reduction) or [None] * len(asked)
         return [self._iterated(system, reduction) for system in systems]
 
-    def _exactly(self, system: System) -> Array | None:
-        properties = system.matrix.properties
-        if properties.dimension > 2 and system.matrix.pattern.size > LARGEST_FACTOR:
-            return None
+    def _exactly(self, systems: list[System]) -> list[Array | None]:
+        matrix = systems[0].matrix
+        if matrix.properties.dimension > 2 and matrix.pattern.size > LARGEST_FACTOR:
+            return [None] * len(systems)
         if self._direct is None:
             self._direct = Direct(method="direct").solver()
-        found = self._direct.correct([system], [system.rhs], 0.0)
-        return found[0] if found else None
+        found = self._direct.correct(systems, [system.rhs for system in systems], 0.0)
+        return found or [None] * len(systems)
 
     def _iterated(self, system: System, reduction: float) -> Array | None:
         """By a method of any kind, whose state goes from system to system."""
         if reduction not in self._own:
             self._own[reduction] = self._method.model_copy(update={"rtol": reduction}).solver()
+            self._own[reduction].draw_from(self._seed)
         solver = self._own[reduction]
         solution = solver.solve(system, solver.start() if self._state is None else self._state)
         self._state = solution.state
