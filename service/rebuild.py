@@ -142,7 +142,7 @@ def _known(db: sqlite3.Connection, home: Place, id: str, owner: str, report: Cal
     db.execute(
         f"INSERT OR IGNORE INTO datasets ({', '.join(KNOWN)}) VALUES ({', '.join('?' * len(KNOWN))})",  # noqa: S608
         (
-            id, spec.canonical(), spec.sha256(), spec.samples, work, 8 * work, status, done, failed, then, then,
+            id, spec.written(), spec.sha256(), spec.samples, work, 8 * work, status, done, failed, then, then,
             then,
         ),
     )  # fmt: skip

@@ -71,7 +71,7 @@ def queued(spec: Spec, cost: Cost) -> Dataset:
     meaning = spec.sha256()
     return Dataset(
         id=dataset_of(meaning),
-        spec=spec.canonical(),
+        spec=spec.written(),
         spec_sha256=meaning,
         samples=spec.samples,
         work=work_of(spec, cost.unknowns),

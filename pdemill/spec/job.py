@@ -321,6 +321,11 @@ class Spec(Model):
         """The one JSON text of this spec: all defaults written out, keys sorted."""
         return json.dumps(self.model_dump(mode="json"), sort_keys=True, separators=(",", ":"))
 
+    def written(self) -> str:
+        """The same with keys in the order in which they were given: names of unknowns have one, which is that of
+        channels."""
+        return json.dumps(self.model_dump(mode="json"), separators=(",", ":"))
+
     def sha256(self) -> str:
         """Hash of what the spec means: sides, lengths, a discretiser and numbers of a solver that are left out hash
         like those they stand for."""

@@ -161,7 +161,7 @@ def preset_text(name: str) -> str:
 def read_spec(source: str | Path | Mapping[str, Any] | Spec) -> dict[str, Any]:
     """The dictionary in a file, a dictionary or a spec, not validated; files that it names are looked at."""
     if isinstance(source, Spec):
-        return dict(json.loads(source.canonical()))
+        return dict(json.loads(source.written()))
     if isinstance(source, Mapping):
         return _plain(source)
     try:

@@ -27,7 +27,7 @@ LONGEST = 6000
 
 def pack(spec: Spec) -> str | None:
     """A spec as a part of an address; None where it is too long for one."""
-    text = urlsafe_b64encode(compress(spec.canonical().encode(), 9)).decode()
+    text = urlsafe_b64encode(compress(spec.written().encode(), 9)).decode()
     return text if len(text) <= LONGEST else None
 
 
@@ -46,7 +46,7 @@ def small(spec: Spec) -> tuple[dict[str, Any], dict[str, bytes]]:
     names, as NPY files by id."""
     first, named = next(iter(spec.splits)), dict[str, bytes]()
     spec = spec.alone.of_split(first)
-    data: dict[str, Any] = deepcopy(json.loads(spec.canonical()))
+    data: dict[str, Any] = deepcopy(json.loads(spec.written()))
     spec.problem.discretisation.preview(spec.problem, data)
     data["problem"] = with_one_row(data["problem"], first, named)
     return {**data, "splits": {first: 1}, "certify": {"refine": 0}, "store": {}}, named

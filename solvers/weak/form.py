@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
@@ -109,10 +109,10 @@ class WeakForm:
     @cached_property
     def _read(self) -> tuple[dict[str, Node], tuple[Integral, ...], dict[str, tuple[Integral, ...]]]:
         checker, nodes = Checker(self.names), dict[str, Node]()
-        for name, text in self.definitions.items():
+        for name, tree in self._defined():
             self._free({**self.names.kinds, **self.names.defined}, name, ("definitions", name))  # type: ignore[dict-item]
             try:
-                nodes[name] = read(text)
+                nodes[name] = tree
                 self.names.defined[name] = checker.any(nodes[name])
             except Refused as fault:
                 raise Misread(("definitions", name), str(fault)) from None
@@ -120,6 +120,21 @@ class WeakForm:
         texts = {name: text for name, text in self.outputs.items() if isinstance(text, str)}
         outputs = {name: self._integrals(checker, text, ("outputs", name)) for name, text in texts.items()}
         return nodes, found, outputs
+
+    def _defined(self) -> Iterator[tuple[str, Node]]:
+        """Definitions as trees, each after those that it uses, else in their order."""
+        left, words = dict[str, Node](), dict[str, frozenset[str]]()
+        for name, text in self.definitions.items():
+            try:
+                left[name] = read(text)
+            except Refused as fault:
+                raise Misread(("definitions", name), str(fault)) from None
+            words[name] = left[name].names & self.definitions.keys()
+        while left:
+            ready = next((one for one in left if not words[one] & left.keys()), None)
+            if ready is None:
+                raise Misread(("definitions", next(iter(left))), "is defined by itself, or by what is defined by it")
+            yield ready, left.pop(ready)
 
     def _integrals(self, checker: Checker, text: str, path: Path) -> tuple[Integral, ...]:
         try:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from typing import Protocol
+
 import numpy as np
 from numpy.typing import NDArray
 
 from pdemill.errors import SolverError
 from pdemill.points import Array
-from pdemill.solvers.instance import InvalidSample
+from pdemill.solvers.instance import Instance, InvalidSample
 
 LATTICE = 1e-7
 """Distance of nodes on joined sides, in units of the box, up to which they are the same."""
@@ -43,6 +45,20 @@ def standing(same: NDArray[np.intp]) -> NDArray[np.intp]:
     while (same != same[same]).any():
         same = same[same]
     return same
+
+
+class _HasData(Protocol):
+    def given(self, instance: Instance) -> Array: ...
+
+
+def check_data(grid: _HasData, instance: Instance) -> None:
+    """Raise Misfit for data of all samples that differ at joined nodes; what else is wrong with them, samples tell."""
+    try:
+        grid.given(instance)
+    except Misfit:
+        raise
+    except InvalidSample:
+        return
 
 
 def check_meeting(name: str, ones: Array, others: Array, given: Array) -> None:

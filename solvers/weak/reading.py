@@ -43,6 +43,16 @@ class Node:
             raise Refused(f"is more than {MAX_HEIGHT} operations deep: name parts of it under 'definitions'", self.at)
         object.__setattr__(self, "height", height)
 
+    @property
+    def names(self) -> frozenset[str]:
+        """All that it names."""
+        found, left = set[str](), [self]
+        while left:
+            node = left.pop()
+            found |= {node.word} if node.kind == "name" else set()
+            left += node.parts
+        return frozenset(found)
+
 
 @dataclass(frozen=True)
 class _Token:

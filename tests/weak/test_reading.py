@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import json
 import re
 from time import perf_counter
+from typing import Any
 
 import pytest
 
@@ -156,3 +158,21 @@ def test_specs_survive_being_written_and_read() -> None:
     assert spec.problem.channels == ("u_x", "u_y")
     plain = validate({"problem": problem | {"domain": {"lengths": [1, 1]}}, "samples": 1})
     assert plain.sha256() == spec.sha256()
+
+
+def test_definitions_may_stand_in_any_order() -> None:
+    """As they do in a spec whose keys were sorted; not in a circle."""
+    told = {"definitions": {"b": "2*c", "c": "1 + x"}, "form": "b*inner(grad(u), grad(v))*dx - v*dx"}
+    problem: Any = validate({"problem": POISSON | told, "samples": 1}).problem
+    described = json.loads(problem.weak_form.described())
+    assert [name for name, _ in described["definitions"]] == ["c", "b"]
+    with pytest.raises(SpecError, match=r"problem\.definitions\.b: is defined by itself"):
+        validate({"problem": POISSON | told | {"definitions": {"b": "2*c", "c": "1 + b"}}, "samples": 1})
+
+
+def test_channels_are_in_the_order_of_unknowns_wherever_a_spec_goes() -> None:
+    unknowns = {"u": {"element": "P2", "test": "v"}, "a": {"element": "P1", "test": "b"}}
+    problem = POISSON | {"unknowns": unknowns, "form": "inner(grad(u), grad(v))*dx + a*b*dx - v*dx - u*b*dx",
+                         "boundary": {"default": {"u": {"dirichlet": 0.0}}}}  # fmt: skip
+    spec = validate({"problem": problem, "samples": 1})
+    assert validate(json.loads(spec.written())).problem.channels == spec.problem.channels == ("u", "a")
