@@ -12,6 +12,9 @@ from pdemill.draws import Draw
 from pdemill.spec.field import Function, Scalar
 from pdemill.spec.model import Pair, refusal
 
+FARTHEST = 40.0
+"""Standard deviations from the mean that no draw reaches."""
+
 
 class Normal(Scalar):
     """N(mean, std^2); ``{normal: [mean, std]}``."""
@@ -23,6 +26,8 @@ class Normal(Scalar):
     def _spread(cls, moments: tuple[float, float]) -> tuple[float, float]:
         if moments[1] <= 0:
             raise refusal(f"needs std > 0, got {moments[1]:g}")
+        if not math.isfinite(abs(moments[0]) + FARTHEST * moments[1]):
+            raise refusal("reaches beyond the largest number of float64")
         return moments
 
     def realise(self, draw: Draw) -> Function:
