@@ -34,7 +34,7 @@ class Cg(LinearMethod):
     """
 
     method: Literal["cg"]
-    preconditioner: Preconditioner | Literal["ssor"] = "icc"
+    preconditioner: Literal["none", "jacobi", "bjacobi", "sor", "ssor", "icc", "ilu", "asm", "gamg"] = "icc"
     recycle: Annotated[int, Field(ge=0, le=500)] = 0
     omega: Omega = 1.0
     learn: Learn = DEFAULT_LEARNER
