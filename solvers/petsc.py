@@ -19,7 +19,7 @@ from pdemill.process import without_launcher
 from pdemill.solvers.operators.norms import two_norm
 from pdemill.solvers.operators.product import Handles, Product
 from pdemill.solvers.operators.system import Matrix, Pattern, separating
-from pdemill.solvers.solution import Result
+from pdemill.solvers.solution import Result, finite
 from pdemill.solvers.threads import join
 
 with without_launcher():  # of an MPI program this process is no part, whoever started it
@@ -282,7 +282,7 @@ class Direct:
         if self.ksp.getConvergedReason() < 0:
             self._forget()
             return self._x.copy(), Result.SINGULAR
-        return self._x.copy(), _finite(self._x)
+        return self._x.copy(), finite(self._x)
 
     def solve_block(self, matrix: Matrix, block: list[Array]) -> list[tuple[Array, Result]]:
         """The solutions for up to ``block`` right-hand sides, each to the same bits whatever shares its block.
@@ -309,7 +309,7 @@ class Direct:
         factors = pc.getFactorMatrix()
         factors.setMumpsIcntl(self.BLOCKING, self.block)
         factors.matSolve(b, x)
-        return [(X[:, column].copy(), _finite(X[:, column])) for column in range(len(block))]
+        return [(X[:, column].copy(), finite(X[:, column])) for column in range(len(block))]
 
     def _forget(self) -> None:
         """Begin anew with the next matrix: MUMPS takes none after one that it could not factorise."""
@@ -343,10 +343,6 @@ class Direct:
             pc.getFactorMatrix().setMumpsIcntl(self.SCALING, 0)
 
 
-def _finite(x: Array) -> Result:
-    return Result.CONVERGED if np.isfinite(x).all() else Result.NOT_FINITE
-
-
 class Preconditioned:
     """The operator A M^-1 of right preconditioning for compiled code, and M^-1 and A alone on numpy vectors."""
 
@@ -355,14 +351,11 @@ class Preconditioned:
         self.pc = PETSc.PC().create(comm=PETSc.COMM_SELF)
         self.pc.setOptionsPrefix(f"pdemill_{id(self):x}_")
         _configure(self.pc, preconditioner, pattern.size)
-        self._kind = preconditioner
+        self._kind, self._rows = preconditioner, list[Any]()
         self._arrays = [np.zeros(pattern.size) for _ in range(3)]
         self._vectors = [_vector(array) for array in self._arrays]
-        self._rows: list[Any] = []
-        between = self._vectors[1].handle
-        self.product = Product(
-            _address("PCApply"), self.pc.handle, _address("MatMult"), self.matrix.mat.handle, between
-        )
+        pc, mat, between = self.pc.handle, self.matrix.mat.handle, self._vectors[1].handle
+        self.product = Product(_address("PCApply"), pc, _address("MatMult"), mat, between)
 
     def handles(self, rows: list[Array]) -> Handles:
         """Vectors over the rows, which live as long as this object."""
@@ -384,6 +377,9 @@ class Preconditioned:
         self._arrays[0][:] = y
         self.pc.apply(self._vectors[0], self._vectors[1])
         return self._arrays[1].copy()
+
+    def images(self, solutions: Array) -> None:
+        """None: the library applies M⁻¹ and not M."""
 
     def residual(self, x: Array, b: Array) -> Array:
         """b - A x."""

@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.sparse import csr_array, tril, triu
 
 from pdemill.points import Array
 from pdemill.solvers.krylov import triangular_kernels as kernels
@@ -87,6 +88,21 @@ class TriangularPreconditioned:
     def precondition(self, y: Array) -> Array:
         """M⁻¹ y."""
         return self._called(kernels.precondition, y)
+
+    def images(self, solutions: Array) -> tuple[Array, Array]:
+        """A x and M x for the rows x."""
+        products = np.stack([self._called(kernels.multiply, x) for x in solutions])
+        n = self._pattern.size
+        if self._kind == "none":
+            return products, solutions
+        if self._kind == "jacobi":
+            return products, solutions / self._upper.scale
+        if self._kind == "sor":
+            whole = csr_array((self._values, self._pattern.indices, self._pattern.indptr), shape=(n, n))
+            diagonal, lower, upper = self._values[self._diagonal], tril(whole, -1, "csr"), triu(whole, 1, "csr")
+            return products, products + np.stack([lower @ ((upper @ x) / diagonal) for x in solutions])
+        minus_rest = csr_array((self._left_out, self._rest.indices, self._rest.indptr), shape=(n, n))
+        return products, products - np.stack([minus_rest @ x for x in solutions])
 
     def residual(self, x: Array, b: Array) -> Array:
         """b - A x."""

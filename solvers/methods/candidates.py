@@ -25,7 +25,9 @@ def candidates(
         if not issubclass(kind, LinearMethod):
             continue
         for options in kind.candidates(problem, unknowns):
-            method = kind.model_validate({"method": name, "rtol": rtol, "sort": sort, "guess": guess, **options})
+            told = {"method": name, "rtol": rtol, "sort": sort, "guess": guess, **options}
+            method = kind.model_validate(told).resolve(problem)
+            assert isinstance(method, LinearMethod)
             if method.objection(problem) is None and method.missing() is None:
                 found.append(method)
     return sorted(found, key=lambda method: method.seconds(problem, unknowns))

@@ -12,7 +12,7 @@ from pdemill.errors import Fault, MissingExtra
 from pdemill.solvers.installed import needs_petsc
 from pdemill.solvers.krylov.kinds import KINDS
 from pdemill.solvers.methods.gmres import KrylovSolver
-from pdemill.spec.method import LinearMethod, Preconditioner, krylov_seconds
+from pdemill.spec.method import LinearMethod, Preconditioner, krylov_seconds, recycles_too_much
 from pdemill.spec.omega import DEFAULT_LEARNER, Learn, Omega, learner, needless
 from pdemill.spec.problem import Problem
 
@@ -67,7 +67,7 @@ class Cg(LinearMethod):
                 return Fault(("omega",), f"is the parameter of ssor, and preconditioner is {self.preconditioner}")
         elif self.recycle:
             return Fault(("recycle",), "is not for ssor: choose another preconditioner, or recycle 0")
-        return needless(self.omega, self.learn)
+        return needless(self.omega, self.learn) or recycles_too_much(self, problem)
 
     def missing(self) -> MissingExtra | None:
         if self.preconditioner == "ssor":
@@ -80,6 +80,14 @@ class Cg(LinearMethod):
         plane = problem.structured and problem.dimension < 3
         like: Preconditioner = "sor" if self.preconditioner == "ssor" else self.preconditioner
         return krylov_seconds(like, problem, unknowns, per_step=1.1e-8 if plane else 2.2e-8)
+
+    def memory(self, problem: Problem, unknowns: int) -> float:
+        return super().memory(problem, unknowns) + self.recycled_bytes(problem, unknowns)
+
+    def recycled_bytes(self, problem: Problem, unknowns: int) -> float:
+        """Recycled vectors and images at work, a window of three times as many, and both as the last two systems left
+        them."""
+        return 8.0 * 9 * self.recycle * unknowns
 
     def solver(self) -> KrylovSolver | RecycledCgSolver | RelaxedSolver:
         if self.preconditioner == "ssor":
