@@ -54,6 +54,8 @@ ROWS: list[tuple[dict[str, Any], tuple[str, ...]]] = [
     ({"method": "amg"}, SPD),
     *[({"method": "cg", "preconditioner": p}, SPD) for p in ("none", "jacobi", "bjacobi", "sor", "icc", "gamg")],
     *[({"method": "cg", "preconditioner": p, "recycle": 6}, SPD) for p in ("none", "sor", "icc", "gamg")],
+    ({"method": "cg", "preconditioner": "ssor", "omega": "learn"}, SPD),
+    ({"method": "sor", "omega": 1.6}, SPD),
     *[({"method": "minres", "preconditioner": p}, SYMMETRIC) for p in ("none", "jacobi")],
     *[({"method": "gmres", "preconditioner": p}, ANY) for p in ("none", "jacobi", "bjacobi", "sor", "ilu", "asm")],
     ({"method": "gmres", "preconditioner": "gamg"}, ("definite", "definite 3D", "mesh")),
