@@ -17,11 +17,12 @@ from pdemill.solvers.algebraic import Measure
 from pdemill.solvers.draws import CompiledDraw
 from pdemill.solvers.field_rows import summary
 from pdemill.solvers.installed import has_petsc
-from pdemill.solvers.instance import Instance
+from pdemill.solvers.instance import Instance, InvalidSample
 from pdemill.solvers.job import FAILED, Job
 from pdemill.solvers.methods.auto import Auto
 from pdemill.solvers.methods.candidates import for_few, for_quarters
 from pdemill.solvers.operators.discretisation import Discretisation
+from pdemill.solvers.operators.system import System
 from pdemill.solvers.ordering.order import resolve_sort, solve_order
 from pdemill.solvers.place import WholeFieldPlace
 from pdemill.solvers.schemes.scheme import Scheme
@@ -41,6 +42,10 @@ ORDERS = ("error_order",)
 """Columns of stores of schema 2 and later."""
 AUDITED = ("audit_error", "audit_interval")
 """Columns of jobs with an audit."""
+
+
+APART = "(apart)"
+"""What stands for a split where samples are drawn that are in none."""
 
 
 class ThirdGrid(NamedTuple):
@@ -145,8 +150,18 @@ class FieldJob(Job):
     ) -> Sequence:  # fmt: skip
         """The job's method, or another, with nothing recycled yet; ``measure``: for another discretisation; the others
         as of ``Sequence``."""
-        limit = self.spec.certify.algebraic_rtol
-        return Sequence(method or self.method, self.kept, measure or self.discretisation, limit, to_rounding, bounds)
+        limit, method = self.spec.certify.algebraic_rtol, method or self.method
+        drawn = self.drawn_apart if method.learns and measure is None else None
+        measure = measure or self.discretisation
+        return Sequence(method, self.kept, measure, limit, to_rounding, bounds, drawn)
+
+    def drawn_apart(self, number: int) -> System | None:
+        """The system of a sample that is in no split, for methods that learn; None where it is not valid."""
+        try:
+            equation = self.discretisation.equation(self.instance(APART, number))
+        except InvalidSample:
+            return None
+        return equation.linearised(equation.start())
 
     def inputs(self, instance: Instance, shift: float) -> Array:
         """The input channels of a sample, shape (channels, ...); ``shift`` was subtracted from its source."""

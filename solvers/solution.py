@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from collections.abc import Callable
 from dataclasses import dataclass
 from enum import Enum
 from typing import Any
@@ -150,6 +151,10 @@ class Solver[State](ABC):
     def keep_in(self, kept: dict[Any, Any]) -> None:  # noqa: B027 - most have nothing to keep
         """Take a place for what outlives the solver: it belongs to the job, and what is in it must be a function of
         the job alone. Most solvers keep nothing."""
+
+    def learn_from(self, drawn: Callable[[int], System | None]) -> None:  # noqa: B027 - most learn nothing beforehand
+        """Take a way to systems like those that will come, by number: of samples that are drawn for this alone, None
+        where one is not valid. Systems, and so what is learnt, must be a function of the job alone."""
 
     @abstractmethod
     def start(self) -> State:

@@ -68,6 +68,9 @@ class LinearMethod(Method):
     """The part of a right-hand side that a combination of earlier solutions may leave if a method is to begin there.
     0: combinations are of use as solutions only; None: the method costs no more than they do."""
 
+    learns: ClassVar[bool] = False
+    """Whether it begins with samples of its own, drawn for it alone: it is of no use for a few samples."""
+
     @classmethod
     def candidates(cls, problem: Problem, unknowns: int) -> Sequence[Mapping[str, Any]]:
         """The options with which ``auto`` should consider this method for such a problem; none by default.

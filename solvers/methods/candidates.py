@@ -34,7 +34,7 @@ def candidates(
 def for_few(problem: Problem, unknowns: int, rtol: float) -> LinearMethod | None:
     """The method for a few samples of a problem on another grid, where they have so many unknowns; None where nothing
     is known to fit into memory. Samples are few and not sorted, so nothing is recycled."""
-    found = [method for method in candidates(problem, unknowns, rtol, "none") if not method.recycles]
+    found = [one for one in candidates(problem, unknowns, rtol, "none") if not (one.recycles or one.learns)]
     return found[0] if found else None
 
 

@@ -25,6 +25,7 @@ ROWS: dict[str, list[dict[str, Any]]] = {
     "gmres": [{}],
     "minres": [{}],
     "multigrid": [{}],
+    "reduced_basis": [{}],
     "skr": [{"restart": 20, "recycle": 6}],
     "walks": [{"walks": 4096}, {"target_stderr": 0.01}],
 }
