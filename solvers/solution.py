@@ -109,16 +109,25 @@ class Stats:
 @dataclass(frozen=True)
 class Steps:
     """The last steps of an iteration that reduces errors in all directions alike: ``residuals``, ‖b - A u‖ / ‖b‖ before
-    each, and ``lengths``, the 2-norms of what they added to u."""
+    each, and ``lengths``, the 2-norms of what they added to u. ``by_factors``: they were found by factors of a matrix
+    that is like that of the system, so that their lengths tell how fast the error falls."""
 
     residuals: Array
     lengths: Array
+    by_factors: bool = False
 
     def since(self, residual: float) -> float:
         """How far u has moved, at most, since its residual was at least so large; infinite where the steps do not go
         back so far."""
         far = np.flatnonzero(self.residuals >= residual)
         return float(self.lengths[far[-1] :].sum()) if len(far) else float("inf")
+
+    def settled(self) -> float:
+        """The length of the last step, where it is a tenth of the one before at most: that is what u was off by before
+        it, nearly, and more than it is off by now. Infinite where it is not, or lengths do not tell."""
+        if not self.by_factors or len(self.lengths) < 2 or not self.lengths[-1] <= REDUCTION * self.lengths[-2]:
+            return float("inf")
+        return float(self.lengths[-1])
 
 
 @dataclass(frozen=True)

@@ -19,10 +19,24 @@ type Guess = Literal["span", "zero"]
 def candidates(
     problem: Problem, unknowns: int, rtol: float, sort: Sort = "auto", guess: Guess = "span"
 ) -> list[LinearMethod]:
-    """The methods that offer themselves for a problem of this kind and size, are admitted, and can run here."""
+    """The methods that offer themselves for a problem of this kind and size, are admitted, and can run here; without
+    those that learn from samples of their own, whose cost depends on the job."""
+    return _offered(problem, unknowns, rtol, sort, guess, learns=False)
+
+
+def learners(
+    problem: Problem, unknowns: int, rtol: float, sort: Sort = "auto", guess: Guess = "span"
+) -> list[LinearMethod]:
+    """Those that do."""
+    return _offered(problem, unknowns, rtol, sort, guess, learns=True)
+
+
+def _offered(
+    problem: Problem, unknowns: int, rtol: float, sort: Sort, guess: Guess, learns: bool
+) -> list[LinearMethod]:
     found = []
     for name, kind in methods.items():
-        if not issubclass(kind, LinearMethod):
+        if not issubclass(kind, LinearMethod) or kind.learns != learns:
             continue
         for options in kind.candidates(problem, unknowns):
             method = kind.model_validate({"method": name, "rtol": rtol, "sort": sort, "guess": guess, **options})
@@ -34,7 +48,7 @@ def candidates(
 def for_few(problem: Problem, unknowns: int, rtol: float) -> LinearMethod | None:
     """The method for a few samples of a problem on another grid, where they have so many unknowns; None where nothing
     is known to fit into memory. Samples are few and not sorted, so nothing is recycled."""
-    found = [one for one in candidates(problem, unknowns, rtol, "none") if not (one.recycles or one.learns)]
+    found = [method for method in candidates(problem, unknowns, rtol, "none") if not method.recycles]
     return found[0] if found else None
 
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated, ClassVar, Literal
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal
 
 from pydantic import Field
 
@@ -14,6 +15,8 @@ from pdemill.spec.problem import Problem
 if TYPE_CHECKING:
     from pdemill.solvers.reduced.solver import ReducedBasisSolver
 
+MOST_NUMBERS, LEAST = 10, 10_000
+"""Drawn numbers and unknowns of problems that ``auto`` considers it for."""
 BATCH, STEPS = 16, 2
 """Systems side by side, and vectors kept for each of their steps."""
 
@@ -31,6 +34,12 @@ class ReducedBasis(LinearMethod):
     method: Literal["reduced_basis"]
     basis: Annotated[int, Field(ge=1, le=1000)] = 200
     learns: ClassVar[bool] = True
+
+    @classmethod
+    def candidates(cls, problem: Problem, unknowns: int) -> Sequence[Mapping[str, Any]]:
+        """For numbers that are few, and systems so large that factors cost more than what is done in the basis."""
+        numbers = problem.properties.numbers
+        return ({},) if numbers is not None and numbers <= MOST_NUMBERS and unknowns >= LEAST else ()
 
     def objection(self, problem: Problem) -> Fault | None:
         reason = _reason(problem)

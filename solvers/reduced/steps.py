@@ -46,7 +46,7 @@ class Path:
 
     def told(self) -> Steps:
         """The steps as certificates read them."""
-        return Steps(np.array(self.residuals), np.array(self.lengths))
+        return Steps(np.array(self.residuals), np.array(self.lengths), by_factors=True)
 
     def go(self, z: Array) -> None:
         """Along z, as far as makes the residual smallest, after its image is made orthogonal to those before."""

@@ -17,6 +17,7 @@ from pdemill.solvers.methods.candidates import for_few
 from pdemill.solvers.methods.direct import Direct, DirectSolver
 from pdemill.solvers.operators.norms import two_norm
 from pdemill.solvers.operators.system import System
+from pdemill.solvers.planning.planner import make_plan
 from pdemill.solvers.reduced.affine import Affine
 from pdemill.solvers.reduced.learning import learnt
 from pdemill.solvers.reduced.rows import Rows
@@ -229,3 +230,16 @@ def test_a_trial_of_it_is_a_sequence_of_its_own() -> None:
     sequence = Sequence(job.method)
     labels = sequence.labels([job.discretisation.assemble(job.instance("train", 0))], Stopwatch())
     assert labels[0].unknowns is not None
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("samples", "offered"), [(1000, False), (200_000, True)])
+def test_a_trial_tries_it_where_many_samples_share_what_is_learnt(samples: int, offered: bool) -> None:
+    """At a twentieth of the job's time, at most; what is learnt is in its figure."""
+    problem = {**WAVES, "resolution": [100, 100]}
+    plan = make_plan(FieldJob(validate({"problem": problem, "samples": samples})))
+    found = {one.name: one for one in plan.candidates}
+    assert ("reduced_basis" in found) == offered
+    if offered:
+        assert plan.method["method"] == "reduced_basis"
+        assert found["reduced_basis"].certified == 16
