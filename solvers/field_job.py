@@ -21,6 +21,7 @@ from pdemill.solvers.instance import Instance, InvalidSample
 from pdemill.solvers.job import FAILED, Job
 from pdemill.solvers.methods.auto import Auto
 from pdemill.solvers.methods.candidates import for_few, for_quarters
+from pdemill.solvers.methods.direct import Direct
 from pdemill.solvers.operators.discretisation import Discretisation
 from pdemill.solvers.operators.system import System
 from pdemill.solvers.ordering.order import resolve_sort, solve_order
@@ -44,6 +45,8 @@ AUDITED = ("audit_error", "audit_interval")
 """Columns of jobs with an audit."""
 
 
+COARSE = 1024
+"""Unknowns of grids on which solutions are compared."""
 APART = "(apart)"
 """What stands for a split where samples are drawn that are in none."""
 
@@ -101,7 +104,8 @@ class FieldJob(Job):
         other = super().of_schema(schema)
         if other is not self:
             other.discretisation, other._refined = self.discretisation.of_schema(schema), None
-            other.__dict__.pop("third", None)
+            for made in ("third", "_coarse"):
+                other.__dict__.pop(made, None)
         return other
 
     @property
@@ -143,6 +147,24 @@ class FieldJob(Job):
     def features(self, instance: Instance) -> Array:
         """The numbers by which samples are compared."""
         return instance.features(self.discretisation.points, self.discretisation.side_points)
+
+    def coarse_solution(self, instance: Instance) -> Array:
+        """u of a sample on a grid that is coarsened as often as it can be, to COARSE unknowns; zeros where it has
+        none."""
+        grid = self._coarse
+        try:
+            system = grid.equation(instance).linearised(np.empty(0))
+        except InvalidSample:
+            return np.zeros(grid.pattern.size)
+        found = Direct(method="direct").solver().solve(system, None)
+        return np.asarray(found.value) if found.result.ok else np.zeros(grid.pattern.size)
+
+    @cached_property
+    def _coarse(self) -> Discretisation:
+        grid = self.discretisation
+        while grid.pattern.size > COARSE and (coarser := grid.coarsened()) is not None:
+            grid = coarser
+        return grid
 
     def sequence(
         self, method: LinearMethod | None = None, measure: Measure | None = None, to_rounding: bool = False,
@@ -202,8 +224,9 @@ class FieldJob(Job):
     def order(self, shard: Shard) -> NDArray[np.intp]:
         """The rows of a shard in the order in which they are solved."""
         sort = resolve_sort(self.method.sort, self.method.recycles)
-        numbers = range(shard.start, shard.stop)
-        features = [self.features(self.instance(shard.split, i)) for i in numbers] if sort != "none" else []
+        numbers = range(shard.start, shard.stop) if sort != "none" else ()
+        compared = self.coarse_solution if sort == "clusters" else self.features
+        features = [compared(self.instance(shard.split, i)) for i in numbers]
         return solve_order(sort, np.array(features).reshape(len(shard), -1))
 
     def drawn_in(self, instance: Instance, shift: float) -> dict[str, Array]:

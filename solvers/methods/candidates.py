@@ -12,7 +12,7 @@ MOST_QUARTERED, MOST_FACTORED = 500_000, 30_000
 """Unknowns on cells of a quarter of the size, at most, and where their matrix has to be factorised, which takes a
 quarter of a second."""
 
-type Sort = Literal["auto", "greedy", "hilbert", "none"]
+type Sort = Literal["auto", "greedy", "hilbert", "clusters", "none"]
 type Guess = Literal["span", "zero"]
 
 

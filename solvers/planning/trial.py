@@ -75,8 +75,9 @@ class Trials:
 
     def _sorting(self, method: LinearMethod) -> float:
         """Seconds that ordering adds to a sample: it is drawn once more, for its features."""
-        if resolve_sort(method.sort, method.recycles) == "none":
+        sort = resolve_sort(method.sort, method.recycles)
+        if sort == "none":
             return 0.0
-        begin = process_time()
-        self._job.features(self._job.instance(self._split, 0))
+        begin, instance = process_time(), self._job.instance(self._split, 0)
+        _ = self._job.coarse_solution(instance) if sort == "clusters" else self._job.features(instance)
         return process_time() - begin
