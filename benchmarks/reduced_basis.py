@@ -42,8 +42,8 @@ class Case:
 CASES = (
     Case("waves, 64²", "waves.yaml", 1000, (), "problem.resolution=[24, 24]"),
     Case("waves, 256²", "waves.yaml", 1000, ("problem.resolution=[256, 256]",), "problem.resolution=[32, 32]"),
-    Case("plates, h = 0.012", "plates.yaml", 1000, ("problem.resolution.h=0.012",), "problem.resolution.h=0.1"),
-    Case("plates, h = 0.006", "plates.yaml", 1000, (), "problem.resolution.h=0.08"),
+    Case("inclusions, h = 0.014", "inclusions.yaml", 1000, ("problem.resolution.h=0.014",), "problem.resolution.h=0.1"),
+    Case("plates, h = 0.006", "plates.yaml", 1000, (), "problem.resolution.h=0.1"),
 )
 
 

@@ -186,7 +186,7 @@ class Problem(Model):
         flat = self.linear and all(isinstance(v, Scalar) for v in values) and not any(c.in_operator for c in kinds)
         return Properties(
             self.symmetric, self.definite, constant, self.dimension, self.cells, self.joined, self.compact,
-            self.compact and flat, self.drawn_numbers,
+            self.compact and flat, self.drawn_numbers if self.linear else None,
         )  # fmt: skip
 
     @property

@@ -68,9 +68,9 @@ class ReducedBasis(LinearMethod):
 
 def _reason(problem: Problem) -> str | None:
     """What a reduced basis misses in a problem; None if it has everything."""
-    if not problem.linear:
-        return f"an equation that is linear, and {problem.family} is not"
     known = problem.properties
+    if known.numbers is None and not problem.linear:
+        return f"a linear equation whose samples are a few drawn numbers, and {problem.family} is none"
     if known.numbers is None:
         return (
             "samples that are a few drawn numbers, in scalars, expressions and regions, and a field or shape is drawn"
