@@ -11,6 +11,7 @@ from collections import defaultdict
 from collections.abc import Callable, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from itertools import batched
 from statistics import median
 from time import process_time
 from typing import TYPE_CHECKING, Any
@@ -102,12 +103,12 @@ def ours(job: FieldJob) -> Callable[[Steps], list[Array]]:
 
     def solve(steps: Steps) -> list[Array]:
         sequence, found, watch = job.sequence(), list[Array](), Stopwatch()
-        for instance in drawn:
+        for some in batched(drawn, sequence.batch(grid.pattern, constant=False)):
             with steps.step("assemble"):
-                equation = grid.equation(instance)
-            (label,) = job.scheme.labels([equation], sequence, watch)
-            assert label.unknowns is not None, label.reason
-            found.append(grid.to_fields(label.unknowns, instance))
+                equations = [grid.equation(instance) for instance in some]
+            for label, instance in zip(job.scheme.labels(equations, sequence, watch), some, strict=True):
+                assert label.unknowns is not None, label.reason
+                found.append(grid.to_fields(label.unknowns, instance))
         steps.spent |= {name: watch.seconds[name] for name in ("solve", "certify")}
         return found
 

@@ -19,7 +19,7 @@ from pdemill.process import without_launcher
 from pdemill.solvers.operators.norms import two_norm
 from pdemill.solvers.operators.product import Handles, Product
 from pdemill.solvers.operators.system import Matrix, Pattern, separating
-from pdemill.solvers.solution import Result
+from pdemill.solvers.solution import Result, finite
 from pdemill.solvers.threads import join
 
 with without_launcher():  # of an MPI program this process is no part, whoever started it
@@ -282,7 +282,7 @@ class Direct:
         if self.ksp.getConvergedReason() < 0:
             self._forget()
             return self._x.copy(), Result.SINGULAR
-        return self._x.copy(), _finite(self._x)
+        return self._x.copy(), finite(self._x)
 
     def solve_block(self, matrix: Matrix, block: list[Array]) -> list[tuple[Array, Result]]:
         """The solutions for up to ``block`` right-hand sides, each to the same bits whatever shares its block.
@@ -309,7 +309,7 @@ class Direct:
         factors = pc.getFactorMatrix()
         factors.setMumpsIcntl(self.BLOCKING, self.block)
         factors.matSolve(b, x)
-        return [(X[:, column].copy(), _finite(X[:, column])) for column in range(len(block))]
+        return [(X[:, column].copy(), finite(X[:, column])) for column in range(len(block))]
 
     def _forget(self) -> None:
         """Begin anew with the next matrix: MUMPS takes none after one that it could not factorise."""
@@ -341,10 +341,6 @@ class Direct:
         pc.getFactorMatrix().setMumpsIcntl(self.ANALYSIS_ORDERING, ordering)
         if matrix.properties.symmetric:  # scaling takes a twelfth of the time, and gives larger errors
             pc.getFactorMatrix().setMumpsIcntl(self.SCALING, 0)
-
-
-def _finite(x: Array) -> Result:
-    return Result.CONVERGED if np.isfinite(x).all() else Result.NOT_FINITE
 
 
 class Preconditioned:

@@ -143,6 +143,11 @@ class Solution[State]:
     steps: Steps | None = None
 
 
+def finite(value: Array) -> Result:
+    """How an exact solve ended, by what came out."""
+    return Result.CONVERGED if np.isfinite(value).all() else Result.NOT_FINITE
+
+
 def reduced(system: System, solution: Solution[Any]) -> Array | None:
     """A solution that leaves at most ``REDUCTION`` of the right-hand side, recomputed; else None."""
     if not solution.result.ok:

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
 from functools import cached_property
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -130,8 +131,9 @@ class SpanSolver(Solver[SpanState]):
             left = systems[len(solved) :]
             matrix = left[0].matrix
             known = state.span is not None and state.span.matrix is matrix
-            if not known and (len(left) == 1 or left[1].matrix is not matrix):
-                solved.append(self._alone(left[0], state))
+            count = 0 if known else _alone(left)
+            if count:
+                solved += self._of_their_own(left[:count], state)
             else:
                 state = self._opened(state) if known else SpanState(state.inner, Span(matrix))
                 assert state.span is not None
@@ -153,11 +155,13 @@ class SpanSolver(Solver[SpanState]):
                 span = span.extended(system.rhs, image)
         return len(systems)
 
-    def _alone(self, system: System, state: SpanState) -> Solution[SpanState]:
-        """Solve the first system of a matrix, of which no other is known."""
-        solution = self.inner.solve(system, state.inner)
-        alone = solution.value if solution.result.ok else None
-        return replace(solution, state=SpanState(solution.state, Span(system.matrix), alone=alone))
+    def _of_their_own(self, systems: list[System], state: SpanState) -> list[Solution[SpanState]]:
+        """Solve systems of as many matrices, of none of which another one is known."""
+        found = []
+        for system, solution in zip(systems, self.inner.solve_batch(systems, state.inner), strict=True):
+            alone = solution.value if solution.result.ok else None
+            found.append(replace(solution, state=SpanState(solution.state, Span(system.matrix), alone=alone)))
+        return found
 
     def _opened(self, state: SpanState) -> SpanState:
         """The state of a matrix that has come again, with its first solution in the span."""
@@ -199,3 +203,10 @@ class SpanSolver(Solver[SpanState]):
         if self._sketch is None or self._sketch.size != len(vector):
             self._sketch = Sketch(len(vector))
         return self._sketch(vector)
+
+
+def _alone(systems: list[System]) -> int:
+    """How many systems, from the first on, have a matrix that neither of those beside them has."""
+    matrices = [system.matrix for system in systems]
+    same = [one is other for one, other in pairwise(matrices)]
+    return next((i for i, again in enumerate(same) if again), len(systems))

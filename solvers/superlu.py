@@ -7,7 +7,7 @@ from scipy.sparse.linalg import SuperLU, splu
 
 from pdemill.points import Array
 from pdemill.solvers.operators.system import Matrix, Pattern, separating
-from pdemill.solvers.solution import Result
+from pdemill.solvers.solution import Result, finite
 
 THRESHOLD = 0.1
 """A diagonal entry is the pivot if it is at least this part of its column's largest: smaller fill than with more."""
@@ -33,7 +33,7 @@ class Direct:
         if isinstance(self._factors, Result):
             return np.full_like(rhs, np.nan), self._factors
         x = self._factors.solve(rhs)
-        return x, Result.CONVERGED if np.isfinite(x).all() else Result.NOT_FINITE
+        return x, finite(x)
 
     def solve_block(self, matrix: Matrix, block: list[Array]) -> list[tuple[Array, Result]]:
         """The solutions for several right-hand sides, each as it is alone."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from itertools import product
 from typing import TYPE_CHECKING, Any, ClassVar
 
@@ -73,9 +74,9 @@ class WeakForms(WholeFields):
             first = job.instance(next(iter(spec.splits)), 0)
             grid, coarse = job.discretisation, spec.problem.coarse()
             assert isinstance(grid, WeakElements)
-            looked = coarse.with_traits(Traits(units_of(coarse, first), False))
-            symmetric = check_rank(looked, first, spec.problem.channels)
-            job.discretisation = grid.with_traits(Traits(units_of(grid, first), symmetric))
+            looked = coarse.with_traits(Traits(units_of(coarse, first)))
+            shown = check_rank(looked, first, spec.problem.channels)
+            job.discretisation = grid.with_traits(replace(shown, units=units_of(grid, first)))
         except FormError as fault:
             raise SpecError([Fault(("problem", *spec.problem.form_place), str(fault))]) from None  # type: ignore[attr-defined]
         except Outside as fault:

@@ -13,7 +13,7 @@ from pdemill.kept import SIDE
 from pdemill.points import Array
 from pdemill.solvers.operators.separable import Separable
 from pdemill.solvers.operators.system import Matrix, System
-from pdemill.solvers.solution import Result, Solution, Solver, Stats, reduced
+from pdemill.solvers.solution import Result, Solution, Solver, Stats, finite, reduced
 from pdemill.spec.field import Scalar
 from pdemill.spec.method import LinearMethod
 from pdemill.spec.problem import Problem
@@ -87,7 +87,7 @@ class FftSolver(Solver[None]):
         if self._separable is None or not self._result.ok:
             return Solution(np.full_like(system.rhs, np.nan), self._result, Stats(), None)
         value = self._separable.transformed(system.rhs, self._inverse)
-        return Solution(value, Result.CONVERGED if np.isfinite(value).all() else Result.NOT_FINITE, Stats(), None)
+        return Solution(value, finite(value), Stats(), None)
 
     def inverse_norm(self, matrix: Matrix) -> float | None:
         """From the eigenvalues: the transforms are orthogonal, and the matrix is symmetric."""

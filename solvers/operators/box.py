@@ -85,7 +85,8 @@ class BoxGrid(Discretisation):
             for name, n, h in zip(self.axes, shape, self.spacing, strict=True)
         )
         """For each axis, the centres of the faces across it."""
-        self.pattern, self._take = _pattern(shape, periodic, properties.symmetric)
+        definite = properties.symmetric and properties.definite
+        self.pattern, self._take = _pattern(shape, periodic, properties.symmetric, definite)
         self.weights = np.ones(prod(shape))
         self.null_space = (self.weights,) if singular else ()
         self._stencil = np.zeros((1 + (1 if properties.symmetric else 2) * self.dimension, *shape))
@@ -324,7 +325,9 @@ def halve(fine: Array, axis: int, periodic: bool) -> Array:
 
 
 @lru_cache(maxsize=4)
-def _pattern(shape: tuple[int, ...], periodic: tuple[bool, ...], symmetric: bool) -> tuple[Pattern, NDArray[np.intp]]:
+def _pattern(
+    shape: tuple[int, ...], periodic: tuple[bool, ...], symmetric: bool, definite: bool = False
+) -> tuple[Pattern, NDArray[np.intp]]:
     """The pattern, and where each of its entries stands in the stencil array (plane, cell).
 
     Planes: the diagonal; for each axis the couplings of cells to those after them; for each axis the couplings back,
@@ -347,4 +350,5 @@ def _pattern(shape: tuple[int, ...], periodic: tuple[bool, ...], symmetric: bool
     place = plane * size + np.where(backwards, column, np.arange(size)[:, None])
     present = column >= 0
     indptr = np.concatenate([[0], np.cumsum(present.sum(axis=1))]).astype(np.int32)
-    return Pattern(indptr, np.ascontiguousarray(column[present]), shape), np.ascontiguousarray(place[present])
+    pattern = Pattern(indptr, np.ascontiguousarray(column[present]), shape, definite, len(shape))
+    return pattern, np.ascontiguousarray(place[present])

@@ -119,6 +119,14 @@ class NonlinearEquation(DiscreteEquation):
     keeps_sums: ClassVar[bool] = False
     """Whether stages in time are to leave no defect in the sum of the unknowns."""
 
+    def system_of_start(self) -> System | None:
+        """The system whose solution is where an iteration begins; None where no system is to be solved for that."""
+        return None
+
+    def begin_at(self, solution: Array | None) -> None:
+        """Take the solution of that system as ``start``; None where it was not found. Who does not do so, and asks for
+        ``start``, has it solved."""
+
     @abstractmethod
     def jacobian(self, u: Array, shift: float = 0.0) -> Matrix:
         """J at u, and so much more on its diagonal."""

@@ -26,11 +26,15 @@ class Pattern:
     """The sparsity of a job's matrices: rows in ``indptr``, sorted columns in ``indices``, all diagonals present.
 
     ``shape``: cells along each axis where the unknowns form a grid, the last axis running fastest; else empty.
+    ``definite``: whether its matrices are symmetric and positive definite, as far as one knows: it is worth trying.
+    ``dimension``: number of space dimensions, where it was told, else 0.
     """
 
     indptr: NDArray[np.int32]
     indices: NDArray[np.int32]
     shape: tuple[int, ...] = ()
+    definite: bool = False
+    dimension: int = 0
 
     @property
     def size(self) -> int:

@@ -105,7 +105,9 @@ class TriangleElements(Discretisation):
         self._whole = self._couplings()
         block = csr_array(self._whole[self._free][:, self._free])
         block.sort_indices()
-        self.pattern = Pattern(block.indptr.astype(np.int32), block.indices.astype(np.int32))
+        definite = properties.symmetric and properties.definite
+        indptr, indices = block.indptr.astype(np.int32), block.indices.astype(np.int32)
+        self.pattern = Pattern(indptr, indices, definite=definite, dimension=2)
         self.weights = np.asarray(_load.assemble(self._basis, f=1.0))[self._free]
         self.null_space = (np.ones(self.pattern.size),) if singular else ()
         self._constant: tuple[Matrix, csr_array] | None = None

@@ -15,7 +15,7 @@ from pdemill.solvers.operators.equation import DiscreteEquation, NonlinearEquati
 from pdemill.solvers.operators.norms import two_norm
 from pdemill.solvers.schemes.in_step import in_step
 from pdemill.solvers.schemes.scheme import Scheme
-from pdemill.solvers.schemes.steps import Asking, Servant, StepSolver
+from pdemill.solvers.schemes.steps import Asked, Asking, Servant, StepSolver
 from pdemill.solvers.sequence import FALLBACK, Label, Sequence
 from pdemill.solvers.solution import Result
 from pdemill.solvers.stopwatch import Stopwatch
@@ -112,14 +112,18 @@ class Iteration:
 
     def label(self) -> Asking[Label]:
         """Its label."""
+        first = self.equation.system_of_start()
+        if first is not None:
+            found = yield Asked(first.matrix, first.rhs, 0.0, exactly=True)
+            self.equation.begin_at(found)
         start = self.equation.start()
         try:
             with np.errstate(all="ignore"):
                 if not np.isfinite(self.equation.size()) or self.equation.objection(start):
                     raise Stuck(Result.NO_START)
                 u = yield from self._solved(start)
-                found = yield from self._certified(u)
-                return found
+                label = yield from self._certified(u)
+                return label
         except Stuck as end:
             reason = f"{end.result.value} ({end.detail})" if end.detail else end.result.value
             last = self.norms[-1] if self.norms else np.nan

@@ -67,19 +67,19 @@ class Servant:
     def _solved(self, asked: list[Asked], reduction: float, exactly: bool) -> list[Array | None]:
         systems, sides = [System(one.matrix, one.rhs) for one in asked], [one.rhs for one in asked]
         if exactly or self.factorises:
-            return [self._exactly(system) for system in systems]
+            return self._exactly(systems)
         if self.preconditions:
             return self._solver.correct(systems, sides, reduction) or [None] * len(asked)
         return [self._iterated(system, reduction) for system in systems]
 
-    def _exactly(self, system: System) -> Array | None:
-        properties = system.matrix.properties
-        if properties.dimension > 2 and system.matrix.pattern.size > LARGEST_FACTOR:
-            return None
+    def _exactly(self, systems: list[System]) -> list[Array | None]:
+        matrix = systems[0].matrix
+        if matrix.properties.dimension > 2 and matrix.pattern.size > LARGEST_FACTOR:
+            return [None] * len(systems)
         if self._direct is None:
             self._direct = Direct(method="direct").solver()
-        found = self._direct.correct([system], [system.rhs], 0.0)
-        return found[0] if found else None
+        found = self._direct.correct(systems, [system.rhs for system in systems], 0.0)
+        return found or [None] * len(systems)
 
     def _iterated(self, system: System, reduction: float) -> Array | None:
         """By a method of any kind, whose state goes from system to system."""

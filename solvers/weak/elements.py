@@ -48,11 +48,12 @@ class Fixed:
 
 @dataclass(frozen=True)
 class Traits:
-    """What the first sample shows of the matrices of a form: the units in which their blocks are of one size, and
-    whether they are symmetric in these."""
+    """What the first sample shows of the matrices of a form: the units in which their blocks are of one size, whether
+    they are symmetric in these, and positive definite."""
 
     units: Units
-    symmetric: bool
+    symmetric: bool = False
+    definite: bool = False
 
 
 POINTS, QUALITY = "points", "mesh_quality"
@@ -103,10 +104,11 @@ class WeakElements(Discretisation):
         pattern, _ = self.assembler.inner
         self.pattern = Pattern(pattern.indptr, pattern.indices)
         self.parts = parts_of(form)
-        self._take(traits or Traits(plain_units(len(form.unknowns)), False))
+        self._take(traits or Traits(plain_units(len(form.unknowns))))
 
     def _take(self, traits: Traits) -> None:
         self.traits, self.unknowns = traits, self.unknowns.in_units(traits.units)
+        self.pattern = replace(self.pattern, definite=traits.definite, dimension=self.mesh.dimension)
         self.levels = self._levels()
         self.null_space = self.levels.null_space
         self.kept: dict[Any, Any] = {}

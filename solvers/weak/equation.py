@@ -13,6 +13,7 @@ from pdemill.solvers.methods.direct import Direct
 from pdemill.solvers.operators.equation import Frozen, LinearEquation, NonlinearEquation
 from pdemill.solvers.operators.norms import two_norm
 from pdemill.solvers.operators.system import Matrix, System
+from pdemill.solvers.solution import reduced
 from pdemill.solvers.weak.assembly import Packed
 from pdemill.solvers.weak.stir import stirred
 
@@ -55,6 +56,7 @@ class NonlinearForm(NonlinearEquation):
     def __init__(self, grid: WeakElements, packed: Packed, given: Array) -> None:
         self._grid, self._packed, self._given = grid, packed, given
         self._sizes = np.empty(0)
+        self._start: Array | None = None
         if grid.null_space:
             state = grid.completed(stirred(grid.pattern.size), given)
             matrix = grid.matrix(grid.derivative(packed, state)).sparse()
@@ -63,7 +65,26 @@ class NonlinearForm(NonlinearEquation):
             self._sizes = np.abs(load)
 
     def start(self) -> Array:
+        """0 where nothing but 0 is given; else what the form, linearised at 0 and without loads, makes of the given
+        values; 0 too where that cannot be found."""
+        if self._start is None:
+            system, found = self.system_of_start(), None
+            if system is not None:
+                solver = self._grid.kept.setdefault("solver", Direct(method="direct").solver())
+                found = reduced(system, solver.solve(system, None))
+            self.begin_at(found)
+        assert self._start is not None
         return self._start
+
+    def system_of_start(self) -> System | None:
+        if not self._reaction.any() or not np.isfinite(self._reaction).all():
+            return None
+        matrix = self._grid.matrix(self._grid.derivative(self._packed, np.zeros_like(self._given)))
+        return System(matrix, -self._reaction) if np.isfinite(matrix.values).all() else None
+
+    def begin_at(self, solution: Array | None) -> None:
+        usable = solution is not None and np.isfinite(solution).all()
+        self._start = solution if usable else np.zeros(self._grid.pattern.size)
 
     @cached_property
     def _reaction(self) -> Array:
@@ -74,22 +95,6 @@ class NonlinearForm(NonlinearEquation):
         with np.errstate(all="ignore"):
             whole = grid.assembler.whole_derivative(self._packed, np.zeros_like(self._given)) @ self._given
         return grid.unknowns.tested(whole)
-
-    @cached_property
-    def _start(self) -> Array:
-        """0 where nothing but 0 is given; else what the form, linearised at 0 and without loads, makes of the given
-        values; 0 too where that cannot be found."""
-        grid, nothing = self._grid, np.zeros(self._grid.pattern.size)
-        if not self._reaction.any():
-            return nothing
-        zero = np.zeros_like(self._given)
-        matrix = grid.matrix(grid.derivative(self._packed, zero))
-        if not (np.isfinite(matrix.values).all() and np.isfinite(self._reaction).all()):
-            return nothing
-        solver = grid.kept.setdefault("solver", Direct(method="direct").solver())
-        found = solver.solve(System(matrix, -self._reaction), None)
-        usable = found.result.ok and np.isfinite(found.value).all()
-        return np.asarray(found.value) if usable else nothing
 
     def size(self) -> float:
         return self._size

@@ -73,8 +73,7 @@ class Morph:
             angle = np.linspace(-np.pi, np.pi, ANGLES, endpoint=False)
             if (room.reach(curve.at(angle) - curve.centre) < CLOSE * curve.radius(angle)).any():
                 raise SolverError(
-                    "problem.domain: a hole or an inclusion meets another one, or the outline, where all measures are "
-                    "at their medians"
+                    "a hole or an inclusion meets another one, or the outline, where all measures are at their medians"
                 )
 
     def _around(self) -> tuple[tuple[float, float], tuple[float, float]]:
@@ -97,15 +96,17 @@ class Morph:
         if lengths is not None:
             walls = np.stack([own.centre, np.array(lengths) - own.centre], axis=1)
             if not gaps:
-                return Room(np.maximum(walls, 1e-300), NORM)
+                return Room(np.maximum(walls, 1e-6 * largest), NORM)
             gaps.append(float(walls.min()) - largest)
-        return Room(np.full((2, 2), max(largest + min(gaps), 1e-300)), 2)
+        return Room(np.full((2, 2), max(largest + min(gaps), 1e-6 * largest)), 2)
 
     def drawn(self, draw: Draw) -> Drawn:
         """The curves of a sample; raises InvalidSample where one has no inside."""
         found = self._domain.drawn(draw.at("domain"))
         angle = np.linspace(0.0, 2.0 * np.pi, ANGLES, endpoint=False)
-        for curve in (*found.inner, *([found.outline] if found.outline else [])):
+        for curve in found.curves:
+            if not curve.is_near:
+                raise InvalidSample("the measures of a shape are too large to be computed with")
             least = float(curve.radius(angle).min())
             if not least > 0.0:
                 raise InvalidSample(f"the radius of a shape falls to {least:g}, and has to be positive everywhere")

@@ -6,13 +6,17 @@ mesh: it is told before a sample is solved.
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 
 from pdemill.errors import SolverError
 from pdemill.points import Array
 from pdemill.solvers.instance import Instance, InvalidSample
+from pdemill.solvers.methods.direct import is_definite
+from pdemill.solvers.operators.system import Matrix
 from pdemill.solvers.weak.checking import AXES
-from pdemill.solvers.weak.elements import ALIKE, WeakElements
+from pdemill.solvers.weak.elements import ALIKE, Traits, WeakElements
 from pdemill.solvers.weak.nullspace import open_vectors
 from pdemill.solvers.weak.stir import stirred
 
@@ -34,21 +38,22 @@ class Overdetermined(SolverError):
     """A constraint on what a form and its sides determine already."""
 
 
-def check_rank(grid: WeakElements, instance: Instance, names: tuple[str, ...]) -> bool:
-    """Whether the derivative of a form is symmetric near the start of a sample. Raises Undetermined where the form has
-    more than one solution there, Overdetermined where constraints fix what it determines. ``names``: of the channels.
+def check_rank(grid: WeakElements, instance: Instance, names: tuple[str, ...]) -> Traits:
+    """The traits of the derivative of a form near the start of a sample: whether it is symmetric, and definite. Raises
+    Undetermined where the form has more than one solution there, Overdetermined where constraints fix what it
+    determines. ``names``: of the channels.
     """
-    count = grid.unknowns.count
+    count, plain = grid.unknowns.count, grid.traits
     if not count:
-        return False
+        return plain
     try:
         packed, given = grid.packed(instance), grid.given(instance)
     except InvalidSample:
-        return False
+        return plain
     state = np.zeros(count) if grid.form.linear else stirred(count)
     values = grid.derivative(packed, grid.completed(state, given))
     if not np.isfinite(values).all():
-        return False
+        return plain
     matrix = grid.pattern.template.copy()
     matrix.data = values
     sizes = abs(matrix)
@@ -62,7 +67,8 @@ def check_rank(grid: WeakElements, instance: Instance, names: tuple[str, ...]) -
     vectors = _open(matrix.toarray(), grid.null_space) if few else open_vectors(matrix, grid.null_space)
     if len(vectors):
         raise Undetermined(_told(grid, len(vectors), _shares(grid, vectors, names), _constant(grid, vectors, names)))
-    return symmetric
+    definite = symmetric and is_definite(Matrix(grid.pattern, values, grid.properties, grid.null_space))
+    return replace(plain, symmetric=symmetric, definite=definite)
 
 
 def _open(matrix: Array, known: tuple[Array, ...]) -> Array:

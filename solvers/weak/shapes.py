@@ -21,6 +21,8 @@ MOST = 50
 """Holes and inclusions of a domain."""
 FEWEST, FINE = 12, 4096
 """Edges that a curve is cut into, at least, and angles by which its length is measured."""
+FAR = 1e100
+"""The largest coordinate of a curve: squares of it are computed."""
 Curves = Annotated[tuple[AnyObstacle, ...], Field(max_length=MOST), BeforeValidator(as_tuple)]
 
 
@@ -39,19 +41,24 @@ class Curve(NamedTuple):
         """Its points at polar angles [n], [n, 2]."""
         return np.asarray(self.centre + self.radius(angle)[:, None] * np.stack([np.cos(angle), np.sin(angle)], axis=1))
 
+    @property
+    def is_near(self) -> bool:
+        """Whether its measures can be computed with."""
+        with np.errstate(over="ignore", invalid="ignore"):
+            points = self.at(np.linspace(0.0, 2.0 * np.pi, FINE + 1))
+            return bool((np.abs(points) < FAR).all())
+
     def corners(self, h: float) -> tuple[tuple[float, float], ...]:
         """Points on it, evenly far from each other, by about h at most."""
         angle = np.linspace(0.0, 2.0 * np.pi, FINE + 1)
-        with np.errstate(over="ignore", invalid="ignore"):
-            steps = np.linalg.norm(np.diff(self.at(angle), axis=0), axis=1)
-            along = np.concatenate([[0.0], np.cumsum(steps)])
-        if not np.isfinite(along[-1]):
-            raise refuse(("domain",), "has a curve whose measures are too large to be computed with", None)
-        count = max(FEWEST, ceil(along[-1] / h))
-        if count > MOST_CORNERS:
-            message = f"cuts a curve of length {along[-1]:g} into more than {MOST_CORNERS:,} edges"
+        steps = np.linalg.norm(np.diff(self.at(angle), axis=0), axis=1)
+        along = np.concatenate([[0.0], np.cumsum(steps)])
+        length = float(along[-1])
+        if length / h > MOST_CORNERS:
+            message = f"cuts a curve of length {length:g} into more than {MOST_CORNERS:,} edges"
             raise refuse(("resolution", "h"), message, h)
-        places = np.interp(np.arange(count) * along[-1] / count, along, angle)
+        count = max(FEWEST, ceil(length / h))
+        places = np.interp(np.arange(count) * length / count, along, angle)
         return tuple((float(x), float(y)) for x, y in self.at(places))
 
 
@@ -60,6 +67,11 @@ class Drawn(NamedTuple):
 
     outline: Curve | None
     inner: tuple[Curve, ...]
+
+    @property
+    def curves(self) -> tuple[Curve, ...]:
+        """All of them."""
+        return self.inner if self.outline is None else (*self.inner, self.outline)
 
 
 class _Median(Draw):
@@ -85,7 +97,7 @@ class Shapes(Model):
     def _are_curves(self) -> Shapes:
         for key, shapes in (("without", self.without), ("inclusions", self.inclusions)):
             for number, shape in enumerate(shapes):
-                if not isinstance(shape, Shape) or shape.rim(_median()) is None:
+                if not isinstance(shape, Shape) or _rim(shape, _median()) is None:
                     raise refuse(
                         (key, number, "shape"), "is not possible on meshes: give a disk or a star", shape.shape
                     )
@@ -134,7 +146,7 @@ class Shapes(Model):
                 own = draw.at(key).at(number)
                 places = shape.centre or ()
                 centre = [drawn_number(x, own.at("centre").at(axis)) for axis, x in enumerate(places)] or self.middle
-                found = shape.rim(own)
+                found = _rim(shape, own)
                 assert found is not None
                 inner.append(Curve(np.array(centre), *found))
         return Drawn(None if rim is None else Curve(np.zeros(2), *rim), tuple(inner))
@@ -147,7 +159,10 @@ class Shapes(Model):
     @property
     def median(self) -> Drawn:
         """The curves whose measures are all at their medians: those of the template."""
-        return self.drawn(_median())
+        found = self.drawn(_median())
+        if not all(curve.is_near for curve in found.curves):
+            raise refuse(("domain",), "has a curve whose measures are too large to be computed with", None)
+        return found
 
     def polygon(self, h: float, box: tuple[float, float]) -> Polygon:
         """The template with curves in edges of about h; ``box``: the lengths of the outline where it is a box."""
@@ -166,6 +181,12 @@ class Shapes(Model):
 
 def _median() -> _Median:
     return _Median(0, "", 0, "problem/domain")
+
+
+def _rim(shape: Shape, draw: Draw) -> Rim | None:
+    """One draw of the boundary of a shape, whatever its measures are: `Curve.is_near` says whether they serve."""
+    with np.errstate(over="ignore", invalid="ignore"):
+        return shape.rim(draw)
 
 
 class BoxOfShapes(Shapes, Box):
