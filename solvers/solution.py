@@ -14,9 +14,10 @@ from pdemill.points import Array
 from pdemill.solvers.operators.norms import two_norm
 from pdemill.solvers.operators.system import Matrix, Pattern, System
 
-SETTLED = 0.3
 REDUCTION = 0.1
 """The part of a residual that a correction may leave."""
+SETTLED = 0.3
+"""The part of the step before that the last step of a settled iteration has."""
 
 
 class Result(Enum):
@@ -124,11 +125,11 @@ class Steps:
         return float(self.lengths[far[-1] :].sum()) if len(far) else float("inf")
 
     def settled(self) -> float:
-        """The length of the last step, where it is a part SETTLED of the one before at most: steps that go on falling
-        so sum up to less than half of it. Infinite where it is not, or lengths do not tell."""
+        """The lengths of the last two steps, where the last is a part SETTLED of the one before at most: they are what
+        u was off by before them, nearly. Infinite where it is not, or lengths do not tell."""
         if not self.by_factors or len(self.lengths) < 2 or not self.lengths[-1] <= SETTLED * self.lengths[-2]:
             return float("inf")
-        return float(self.lengths[-1])
+        return float(self.lengths[-2:].sum())
 
 
 @dataclass(frozen=True)

@@ -10,7 +10,7 @@ from pdemill.solvers.reduced.basis import Basis
 from pdemill.solvers.sketch import Sketch
 from pdemill.solvers.solution import Solver
 
-ENOUGH = 1e-7
+ENOUGH = 1e-6
 """The part of a right-hand side that the basis may leave of a sample, as sketches tell: a step or two do the rest, and
 cost less than more vectors do."""
 PATIENCE = 20

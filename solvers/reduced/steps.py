@@ -15,6 +15,8 @@ from pdemill.solvers.solution import REDUCTION, Solver, Steps
 
 PLAIN = 1e2
 """Ratio of entries up to which residuals show errors in all directions, as certificates have it."""
+FALL = 25.0
+"""By how much residuals must fall for that, rounding included."""
 MOST = 8
 """Most steps: as dear as factors together."""
 SLOW = 0.8
@@ -99,9 +101,11 @@ class Reference:
 
 
 def _done(path: Path, accurate: bool) -> bool:
-    """Whether a path has come to its end: steps of a solve go on until they tell what u is off by, where entries that
-    are far apart hide that from residuals."""
+    """Whether a path has come to its end. Steps of a solve go on until certificates can read from them what u is off
+    by: from residuals, where these have fallen and no entries that are far apart hide errors from them, or from
+    lengths. A correction would cost two steps."""
     if accurate or not path.small:
         return path.small and path.accurate
     matrix = path.system.matrix
-    return matrix.largest <= PLAIN * matrix.smallest or path.told().settled() < float("inf")
+    fallen = two_norm(path.r) * FALL <= path.residuals[0] * path.system.size
+    return (fallen and matrix.largest <= PLAIN * matrix.smallest) or path.told().settled() < float("inf")
