@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from benchmarks.shared.cavity import EXTREMES, cavity, centre_lines, from_tables
 from benchmarks.shared.elements import has_dolfinx
 from benchmarks.shared.report import Report, arguments
 from pdemill.points import Array
@@ -222,6 +223,28 @@ def measure(case: Case, rounds: int, report: Report, table: Any, steps_table: An
         report.records.append({"case": case.name, "contestant": name, "milliseconds": times})
 
 
+def cavities(report: Report, numbers: Sequence[int]) -> None:
+    """Flow in a cavity on 64 x 64 cells, beside the tables of Ghia et al. and the extremes of Botella and Peyret."""
+    columns = "Re", "unknowns", "off the tables, u", "v", "off the extremes", "CPU s"
+    table = report.table("Lid-driven cavity, P2-P1 on 64² cells, in units of the lid's speed", *columns)
+    for reynolds in numbers:
+        begin = process_time()
+        job = open_job(validate({"problem": cavity(reynolds, 64), "samples": 1, "solver": {"method": "direct"}}))
+        assert isinstance(job, FieldJob)
+        grid, instance = job.discretisation, job.instance("train", 0)
+        (label,) = job.scheme.labels([grid.equation(instance)], job.sequence(), Stopwatch())
+        seconds = process_time() - begin
+        assert label.unknowns is not None, label.reason
+        velocity = grid.to_fields(label.unknowns, instance)[:2]
+        points = np.stack(list(grid.points.coordinates.values()), axis=1)
+        u, v = centre_lines(points, velocity)
+        found = (u.min(), v.max(), v.min())
+        apart = max(abs(one - known) for one, known in zip(found, EXTREMES[reynolds], strict=True))
+        off = from_tables(reynolds, points, velocity)
+        table.add(reynolds, grid.pattern.size, *(f"{one:.4f}" for one in (*off, apart)), seconds)
+        report.records.append({"case": "cavity", "reynolds": reynolds, "off": off, "extremes": apart})
+
+
 def main(given: Sequence[str] | None = None) -> None:
     options = arguments(__doc__, rounds=5).parse_args(given)
     with one_thread(), Report("forms", {"rounds": options.rounds}, options.out, RULE) as report:
@@ -233,6 +256,7 @@ def main(given: Sequence[str] | None = None) -> None:
         steps = report.table("By step, ms", "problem", "contestant", "assemble", "solve", "certify", note=note)
         for row in rows:
             steps.add(*row)
+        cavities(report, () if options.quick else tuple(EXTREMES))
 
 
 if __name__ == "__main__":

@@ -6,7 +6,7 @@ import os
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any, overload
 from urllib.parse import quote
 from uuid import uuid4
 
@@ -33,6 +33,10 @@ from pdemill.streaming.growing import BUSY, jobs_called, name_of
 from pdemill.streaming.opening import SPLIT, streamed
 from pdemill.streaming.served import Served
 from pdemill.streaming.stream import Stream
+
+if TYPE_CHECKING:
+    from pdemill.reader.resampled import Resampled
+    from pdemill.reader.sensors import Observed
 
 PART_BYTES = 1_000_000
 """Of an array, sent at a time."""
@@ -258,13 +262,27 @@ class Job:
         path = f"/v1/datasets/{self.state['dataset']}/links"
         return str(self._client._ask("POST", path, json={"seconds": seconds}).json()["url"])
 
-    def open(self, split: str = "train", where: str | None = None) -> Dataset:
-        """A split of the finished store: its files where this machine sees them, else over HTTP; ``where`` as in
-        ``pdemill.open``."""
+    @overload
+    def open(self, split: str = ..., where: str | None = ...) -> Dataset: ...
+    @overload
+    def open(
+        self, split: str = ..., where: str | None = ..., *, resample: Sequence[int],
+        resample_box: Sequence[Sequence[float]] | None = ...,
+    ) -> Resampled: ...  # fmt: skip
+    @overload
+    def open(
+        self, split: str = ..., where: str | None = ..., *, sensors: Mapping[str, Any], noise: float = ...
+    ) -> Observed: ...
+    def open(self, split: str = "train", where: str | None = None, **options: Any) -> Dataset | Resampled | Observed:
+        """A split of the finished store: its files where this machine sees them, else over HTTP; ``where``, and the
+        options ``resample``, ``resample_box``, ``sensors`` and ``noise``, as in ``pdemill.open``."""
         store = self.results()["store"]
         path = Path(store["path"])
-        return open(path if (path / "zarr.json").exists() else self._client.url + store["url"], split,
-                    api_key=self._client.api_key, where=where)  # fmt: skip
+        place = path if (path / "zarr.json").exists() else self._client.url + store["url"]
+        if strange := options.keys() - {"resample", "resample_box", "sensors", "noise"}:
+            raise TypeError(f"open has no option {min(strange)!r}")
+        found: Dataset | Resampled | Observed = open(place, split, api_key=self._client.api_key, where=where, **options)
+        return found
 
     def follow(self, split: str = "train", patience: float | None = None, where: str | None = None) -> Following:
         """The shards of a split as they are finished, over HTTP, while the job runs; see ``Following``."""

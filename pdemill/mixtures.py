@@ -14,7 +14,7 @@ from pdemill.errors import StoreMismatch
 from pdemill.progress import Summary, Tally, Watcher
 from pdemill.sharing import Ending, Part
 from pdemill.spec.job import Spec
-from pdemill.spec.load import validate
+from pdemill.spec.load import stored_in
 from pdemill.spec.mixture import Member, Mixture
 from pdemill.spec.symbolic import equation_of
 from pdemill.store.group import document, members_of
@@ -60,7 +60,7 @@ def begin(mixture: Mixture, root: Place) -> None:
 
 def _goes_on(spec: Spec, attributes: Mapping[str, Any]) -> bool:
     """Whether a store is of a spec, or of one that differs in smaller splits at most."""
-    stored = validate(attributes["spec"])
+    stored = stored_in(attributes)
     larger = all(spec.splits.get(name, 0) >= split.samples for name, split in stored.each_split.items())
     return larger and spec.model_copy(update={"each_split": stored.each_split}).canonical() == stored.canonical()
 
@@ -146,6 +146,6 @@ def verify(
 
 def _root_faults(root: Place, told: dict[str, Any]) -> list[str]:
     """What the root says of a member that does not follow from its spec."""
-    spec = validate(read_attributes(below(root, told["name"]))["spec"])
+    spec = stored_in(read_attributes(below(root, told["name"])))
     made = told_of(Member(told["name"], float(told["weight"]), spec))
     return [f"{told['name']}: {key} in {ROOT} does not follow from its spec" for key in made if made[key] != told[key]]

@@ -46,6 +46,9 @@ def _too_large(cost: Cost, most: int) -> Fault:
     if cost.factor_bytes > cost.memory / 2:
         why = f"most of them for the factors of {cost.method}; choose another solver.method, or a coarser resolution"
         return Fault(("solver", "method"), f"{needed} (PDEMILL_WORKER_MEMORY), {why}")
+    if cost.recycled_bytes > cost.memory / 2:
+        why = f"most of them for recycled vectors of {cost.method}; choose a smaller solver.recycle and solver.restart"
+        return Fault(("solver", "recycle"), f"{needed} (PDEMILL_WORKER_MEMORY), {why}")
     return Fault(
         ("problem",), f"{needed} (PDEMILL_WORKER_MEMORY); choose a coarser resolution or a smaller store.shard"
     )

@@ -176,7 +176,9 @@ class DesignView(BaseModel):
 class Estimate(BaseModel):
     """What a spec would cost. ``bytes`` is before compression; ``cpu_seconds`` is of one core of this kind.
 
-    ``memory_bytes`` is what a worker's process needs, ``factor_bytes`` the part of it that is the factors of a matrix.
+    ``memory_bytes`` is what a worker's process needs, ``factor_bytes`` the part of it that is the factors of a matrix,
+    ``recycled_bytes`` that of recycled vectors and what is worked on with them. ``solver`` is the method with all its
+    options, those that are left to the problem as they come out for it.
     ``operator_bytes`` is the part of ``bytes`` that ``store.operator`` asks for.
     ``alternatives`` has the CPU seconds of every method that could solve the job, by their formulas; for values at
     points those of walks, and of solving for whole fields to a like error. ``trial`` has what was measured, where the
@@ -191,6 +193,8 @@ class Estimate(BaseModel):
     cpu_seconds: float
     memory_bytes: int
     factor_bytes: int
+    recycled_bytes: int
+    solver: dict[str, Any]
     operator_bytes: int
     alternatives: dict[str, float]
     designs: Annotated[dict[str, DesignView], Field(description="the designs of splits that have one")]

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field, replace
 from functools import cache
 from statistics import median
 from time import thread_time
+from typing import Any
 
 import scipy.sparse
 import scipy.sparse.linalg
@@ -31,7 +32,8 @@ YARDSTICK_SECONDS = 0.0200
 @dataclass(frozen=True)
 class Cost:
     """``bytes`` of the arrays before compression; ``cpu_seconds`` of one core of this machine; ``memory``: bytes of a
-    process that works on it, of which ``factor_bytes`` are the factors of a matrix, where it keeps any."""
+    process that works on it, of which ``factor_bytes`` are the factors of a matrix, where it keeps any, and
+    ``recycled_bytes`` recycled vectors with what is worked on with them. ``options``: the method's own, as it runs."""
 
     unknowns: int
     bytes: int
@@ -42,6 +44,8 @@ class Cost:
     factor_bytes: int = 0
     alternatives: dict[str, float] = field(default_factory=dict)
     """CPU seconds of other ways to about the same error, by name."""
+    recycled_bytes: int = 0
+    options: dict[str, Any] = field(default_factory=dict)
     operator_bytes: int = 0
     """Of ``bytes``, those of the operators that the store is asked to keep."""
 
@@ -59,6 +63,8 @@ def estimate(spec: Spec) -> Cost:
         shards=sum(cost.shards for cost in costs),
         memory=max(cost.memory for cost in costs),
         factor_bytes=max(cost.factor_bytes for cost in costs),
+        recycled_bytes=max(cost.recycled_bytes for cost in costs),
+        options=spec.solver.resolve(spec.problem).model_dump(mode="json"),
     )
 
 

@@ -75,7 +75,8 @@ def cost(spec: Spec) -> Cost:
     }
     here = round(slowness() * seconds, 3)
     known = unknowns, bytes_, here, method.method, shards, int(memory), int(factors)
-    return Cost(*known, others, spec.samples * kept)
+    recycled = int(method.recycled_bytes(problem, unknowns))
+    return Cost(*known, others, recycled, operator_bytes=spec.samples * kept)
 
 
 def _operator_bytes(spec: Spec) -> int:

@@ -175,7 +175,7 @@ class FieldJob(Job):
         limit, method = self.spec.certify.algebraic_rtol, method or self.method
         drawn = self.drawn_apart if method.learns and measure is None else None
         measure = measure or self.discretisation
-        return Sequence(method, self.kept, measure, limit, to_rounding, bounds, drawn)
+        return Sequence(method, self.kept, measure, limit, to_rounding, bounds, self.spec.seed, drawn)
 
     def drawn_apart(self, number: int) -> System | None:
         """The system of a sample that is in no split, for methods that learn; None where it is not valid."""

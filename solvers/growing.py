@@ -22,7 +22,7 @@ from pdemill.errors import StoreBusy, StoreMismatch
 from pdemill.planning import is_plan
 from pdemill.solvers.job import Job
 from pdemill.spec.job import Spec
-from pdemill.spec.load import validate
+from pdemill.spec.load import stored_in
 from pdemill.store.disk import NO_LINKS, LocalDisk
 from pdemill.store.layout import MEASURED, SCHEMA, Shard
 from pdemill.store.manifest import FOLDER, name_of
@@ -48,7 +48,7 @@ def smaller_splits(spec: Spec, attributes: Mapping[str, Any]) -> dict[str, int] 
     another way."""
     if attributes["spec_sha256"] == spec.sha256():
         return None
-    stored = validate(attributes["spec"])
+    stored = stored_in(attributes)
     if spec.model_copy(update={"each_split": stored.each_split}).canonical() != stored.canonical():
         return None
     for name, had in stored.each_split.items():

@@ -20,7 +20,7 @@ from pdemill.solvers.progress import Counts, Progress
 from pdemill.solvers.software import software
 from pdemill.solvers.threads import one_thread
 from pdemill.spec.job import Spec
-from pdemill.spec.load import validate
+from pdemill.spec.load import stored_in
 from pdemill.spec.method import Method, methods
 from pdemill.store.decode import UNREADABLE
 from pdemill.store.disk import Disk
@@ -39,7 +39,7 @@ def stored_spec(root: Place) -> Spec:
     """The spec of a store on disk. Raises StoreError."""
     arrays.look_in_store(root)
     try:
-        return validate(read_attributes(root)["spec"])
+        return stored_in(read_attributes(root))
     except SpecError as error:
         raise StoreError(f"the spec in {below(root, ROOT)} is refused: {error}") from None
 

@@ -351,14 +351,11 @@ class Preconditioned:
         self.pc = PETSc.PC().create(comm=PETSc.COMM_SELF)
         self.pc.setOptionsPrefix(f"pdemill_{id(self):x}_")
         _configure(self.pc, preconditioner, pattern.size)
-        self._kind = preconditioner
+        self._kind, self._rows = preconditioner, list[Any]()
         self._arrays = [np.zeros(pattern.size) for _ in range(3)]
         self._vectors = [_vector(array) for array in self._arrays]
-        self._rows: list[Any] = []
-        between = self._vectors[1].handle
-        self.product = Product(
-            _address("PCApply"), self.pc.handle, _address("MatMult"), self.matrix.mat.handle, between
-        )
+        pc, mat, between = self.pc.handle, self.matrix.mat.handle, self._vectors[1].handle
+        self.product = Product(_address("PCApply"), pc, _address("MatMult"), mat, between)
 
     def handles(self, rows: list[Array]) -> Handles:
         """Vectors over the rows, which live as long as this object."""
@@ -380,6 +377,9 @@ class Preconditioned:
         self._arrays[0][:] = y
         self.pc.apply(self._vectors[0], self._vectors[1])
         return self._arrays[1].copy()
+
+    def images(self, solutions: Array) -> None:
+        """None: the library applies M⁻¹ and not M."""
 
     def residual(self, x: Array, b: Array) -> Array:
         """b - A x."""

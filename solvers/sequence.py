@@ -59,19 +59,21 @@ class Sequence:
     ``measure`` and ``algebraic_rtol``: how algebraic errors are measured, and the largest of a certified label.
     ``to_rounding``: a residual that the rounding of its system explains is small enough, whatever the method's
     ``rtol``: labels of refined problems are held against their algebraic error. ``bounds``: there are so many systems
-    that a bound for all of them costs less than a correction for each. ``drawn``: systems to learn from beforehand.
+    that a bound for all of them costs less than a correction for each. ``seed``: for random decisions of the solver.
+    ``drawn``: systems to learn from beforehand.
     """
 
     def __init__(
         self, method: LinearMethod, kept: dict[Any, Any] | None = None, measure: Measure | None = None,
         algebraic_rtol: float = ALGEBRAIC_RTOL, to_rounding: bool = False, bounds: bool = True,
-        drawn: Callable[[int], System | None] | None = None,
+        seed: int = 0, drawn: Callable[[int], System | None] | None = None,
     ) -> None:  # fmt: skip
         self.method, self.to_rounding, self._bounds = method, to_rounding, bounds
         self.measure, self.algebraic_rtol = measure or Euclidean(), algebraic_rtol
         self._kept = {} if kept is None else kept
         self.solver: Solver[Any] = spanned(method)
         self.solver.keep_in(self._kept)
+        self.solver.draw_from(seed)
         if drawn is not None:
             self.solver.learn_from(drawn)
         self._state: Any = self.solver.start()

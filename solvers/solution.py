@@ -172,6 +172,10 @@ class Solver[State](ABC):
         """Take a way to systems like those that will come, by number: of samples that are drawn for this alone, None
         where one is not valid. Systems, and so what is learnt, must be a function of the job alone."""
 
+    def draw_from(self, seed: int) -> None:  # noqa: B027 - most draw nothing
+        """Take the job's seed, for random decisions: those are functions of the seed and of the place of a system in
+        the sequence, which is part of the state."""
+
     @abstractmethod
     def start(self) -> State:
         """The state before the first system."""

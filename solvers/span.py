@@ -110,6 +110,9 @@ class SpanSolver(Solver[SpanState]):
     def keep_in(self, kept: dict[Any, Any]) -> None:
         self.inner.keep_in(kept)
 
+    def draw_from(self, seed: int) -> None:
+        self.inner.draw_from(seed)
+
     def start(self) -> SpanState:
         return SpanState(self.inner.start())
 

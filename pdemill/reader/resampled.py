@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from functools import cached_property
 from operator import index as as_index
 from typing import Any, Literal, SupportsIndex
@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from pdemill.addresses import shown
 from pdemill.errors import IncompleteStore, StoreError
 from pdemill.reader.dataset import Dataset, Sample
+from pdemill.reader.grounds import of_regions
 from pdemill.reader.indexing import Numbers, number_of, numbers_of
 from pdemill.reader.locating import Places, locate, signed_distance
 from pdemill.reader.normaliser import Normaliser, normaliser
@@ -137,14 +138,7 @@ class Resampled:
     @cached_property
     def _of_regions(self) -> list[int]:
         """The input channels that have a value in each region."""
-        problem = self.data.attributes["spec"]["problem"]
-        found = set()
-        for name, value in {**problem, **problem.get("coefficients", {})}.items():
-            entries = value if isinstance(value, list) else [value]
-            for axis, entry in zip("xyz", entries, strict=False):
-                if isinstance(entry, Mapping) and entry.get("field") == "regions":
-                    found |= {name} if len(entries) == 1 else {f"{name}_{axis}"}
-        return [number for number, name in enumerate(self.data.channels) if name in found]
+        return of_regions(self.data)
 
     @cached_property
     def _tells_regions(self) -> bool:

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from itertools import product
 from operator import index as as_index
 from typing import Any, Literal, SupportsFloat, SupportsIndex
 
@@ -16,10 +15,9 @@ from pdemill.addresses import shown
 from pdemill.draws import Draw
 from pdemill.errors import IncompleteStore, StoreError
 from pdemill.reader.dataset import FIELDS, Dataset, Sample
+from pdemill.reader.grounds import ground_of
 from pdemill.reader.indexing import Numbers, number_of, numbers_of
 from pdemill.reader.normaliser import Normaliser
-from pdemill.spec.domain import BOX_SIDES
-from pdemill.store.root import is_pointwise
 
 KEYS = {"points", "random", "of", "interpolate", "seed"}
 MOST = 1_000_000
@@ -29,7 +27,7 @@ MOST = 1_000_000
 @dataclass(frozen=True)
 class Sensors:
     """Where values are seen: at ``points`` [P, d], the same for all samples, or at so many ``random`` ones of each
-    sample, uniform in the box; ``of``: x or y; ``interpolate``: linear or nearest."""
+    sample, uniform in the box or on the mesh; ``of``: x or y; ``interpolate``: linear or nearest."""
 
     points: tuple[tuple[float, ...], ...] | None
     random: int
@@ -70,10 +68,12 @@ class Observed:
 
     An item has besides x and y ``sensors`` [P, d], where they are, and ``observed`` [C, P], or [C, t, P] of
     trajectories: values of y, or of x, at these places, linear between the points of the grid (beyond the outermost
-    cell centres, to the walls, as between the last two), periodic where the box is, or the nearest one. ``noise``: a
-    multiple of the standard deviation of each channel over the first split, by which normal numbers are added. Places
-    and noise are drawn by (seed, split, number of the sample). Raises StoreError for a store without a grid that all
-    samples share, IncompleteStore for noise while there are no statistics, ValueError for places outside the box.
+    cell centres, to the walls, as between the last two), periodic where the box is, or the nearest one. On meshes they
+    are those of the elements, in which P1 and P2 functions are evaluated, and NaN where a place is outside the domain
+    of a sample with a mesh of its own. ``noise``: a multiple of the standard deviation of each channel over the first
+    split, by which normal numbers are added. Places and noise are drawn by (seed, split, number of the sample). Raises
+    StoreError for a store of neither a mesh nor a grid that all samples share, IncompleteStore for noise while there
+    are no statistics, ValueError for places outside the box, or the mesh of all samples.
     """
 
     def __init__(self, data: Dataset, sensors: Mapping[str, Any], noise: float = 0.0) -> None:
@@ -82,40 +82,14 @@ class Observed:
         self.noise = float(noise) if isinstance(noise, SupportsFloat) else np.nan
         if not 0.0 <= self.noise < np.inf:
             raise ValueError(f"noise is a number from 0, not {noise!r}")
-        problem = data.attributes["spec"]["problem"]
-        domain = problem.get("domain") or {}
-        whole = all(key in ("shape", "lengths") or not value for key, value in domain.items())
-        grid = {} if is_pointwise(data.attributes) else data.shared()
-        if not whole or "points" in grid or "x" not in grid or problem.get("stretch") is not None:
-            raise StoreError(f"{shown(data.store)} cannot be seen by sensors: its samples share no grid of a whole box")
-        self._nodes = [grid[axis] for axis in "xyz" if axis in grid]
-        self._lengths = np.array(domain.get("lengths") or [1.0] * len(self._nodes), float)
-        if data.reader("x" if self.sensors.of == "x" else "y").header.shape[-len(self._nodes) :] != tuple(
-            map(len, self._nodes)
-        ):
-            raise StoreError(f"{shown(data.store)} does not tell where the values of {self.sensors.of} are")
-        boundary = data.attributes["boundary"]
-        self._periodic = [
-            _is_periodic(nodes, length) or any("periodic" in str(boundary.get(side)) for side in sides)
-            for nodes, length, sides in zip(self._nodes, self._lengths, BOX_SIDES, strict=False)
-        ]
+        self._ground = ground_of(data, self.sensors.of, self.sensors.interpolate)
         if self.sensors.points is not None:
-            self._check(np.array(self.sensors.points))
+            self._ground.check(np.array(self.sensors.points))
         if self.noise:
             _ = self._deviations
 
-    def _check(self, points: NDArray[np.float64]) -> None:
-        if points.shape[1] != len(self._lengths):
-            raise ValueError(f"the places of sensors have {points.shape[1]} coordinates, the box {len(self._lengths)}")
-        outside = ((points < 0.0) | (points > self._lengths)).any(axis=1)
-        if outside.any():
-            number = int(np.flatnonzero(outside)[0])
-            box = " x ".join(f"[0, {length:g}]" for length in self._lengths)
-            raise ValueError(f"sensor {number} at {points[number].tolist()} is outside the box {box}")
-
     def __repr__(self) -> str:
-        seen = self.sensors.random if self.sensors.points is None else len(self.sensors.points)
-        return f"{self.data!r} with {seen} sensors of {self.sensors.of}, noise {self.noise:g}"
+        return f"{self.data!r} with {self._count} sensors of {self.sensors.of}, noise {self.noise:g}"
 
     def __len__(self) -> int:
         return len(self.data)
@@ -156,26 +130,33 @@ class Observed:
 
     def _none(self) -> Sample:
         """A batch of no samples."""
-        batch, (count, axes) = self.data[[]], self.places(0).shape
-        channels = batch[self.sensors.of].shape[1:-axes]
+        batch, (count, axes) = self.data[[]], (self._count, self._ground.axes)
+        channels = batch[self.sensors.of].shape[1 : -self._ground.trailing]
         return {**batch, "sensors": np.empty((0, count, axes), np.float32),
                 "observed": np.empty((0, *channels, count), np.float32)}  # fmt: skip
 
+    @property
+    def _count(self) -> int:
+        return self.sensors.random if self.sensors.points is None else len(self.sensors.points)
+
     def places(self, number: int) -> NDArray[np.float64]:
         """Where the sensors of a sample of the split are, [P, d]."""
+        if not self._ground.moves or self.sensors.points is not None:
+            return self._places({}, number)
+        return self._places(self.data[int(np.searchsorted(self.data.numbers, number))], number)
+
+    def _places(self, sample: Sample, number: int) -> NDArray[np.float64]:
         if self.sensors.points is not None:
             return np.array(self.sensors.points)
-        count = self.sensors.random
-        levels = self._draw(number, "places").uniform(count * len(self._lengths))
-        return np.asarray(levels.reshape(count, -1) * self._lengths)
+        return self._ground.random(sample, self._draw(number, "places"), self.sensors.random)
 
     def _draw(self, number: int, name: str) -> Draw:
         split = self.data.split.partition("@")[0]  # at all fidelities a sample is seen at the same places
         return Draw(self.sensors.seed, split, number, f"sensors/{name}")
 
     def _seen(self, sample: Sample, number: int) -> Sample:
-        places = self.places(number)
-        values = self._at(sample[self.sensors.of].astype(np.float64), places)
+        places = self._places(sample, number)
+        values = self._ground.at(sample, sample[self.sensors.of].astype(np.float64), places)
         if self.noise:
             drawn = self._draw(number, "noise").normal(values.size).reshape(values.shape)
             values = values + self.noise * self._deviations.reshape(-1, *[1] * (values.ndim - 1)) * drawn
@@ -192,34 +173,6 @@ class Observed:
         if any(not channel["count"] for channel in found):
             raise StoreError(f"{shown(self.data.store)} has no statistics: its first split has no certified sample")
         return np.array([channel["std"] for channel in found])
-
-    def _at(self, values: NDArray[np.float64], places: NDArray[np.float64]) -> NDArray[np.float64]:
-        """Values [..., *space] at places [P, d]: [..., P]."""
-        ways = [self._way(axis, places[:, axis]) for axis in range(len(self._nodes))]
-        total = np.zeros((*values.shape[: -len(ways)], len(places)))
-        for corner in product((0, 1), repeat=len(ways)):
-            weight = np.prod([way[1][side] for way, side in zip(ways, corner, strict=True)], axis=0)
-            at: tuple[Any, ...] = (..., *(way[0][side] for way, side in zip(ways, corner, strict=True)))
-            if weight.any():
-                total += weight * values[at]
-        return total
-
-    def _way(self, axis: int, at: NDArray[np.float64]) -> tuple[list[NDArray[np.intp]], list[NDArray[np.float64]]]:
-        """The two points of an axis by which a value is found, and their weights."""
-        nodes, n = self._nodes[axis], len(self._nodes[axis])
-        place = (at - nodes[0]) / (nodes[1] - nodes[0])
-        below = np.floor(place).astype(np.intp)
-        if not self._periodic[axis]:
-            below = np.clip(below, 0, n - 2)
-        upper = place - below
-        if self.sensors.interpolate == "nearest":
-            upper = (upper >= 0.5).astype(float)
-        return [below % n, (below + 1) % n], [1.0 - upper, upper]
-
-
-def _is_periodic(nodes: NDArray[Any], length: float) -> bool:
-    """Whether the points of an axis are those of a period, the first at 0 and none at its end."""
-    return bool(abs(nodes[0]) < 1e-12 * length and nodes[-1] + 0.5 * (nodes[1] - nodes[0]) < length)
 
 
 def _stacked(samples: Sequence[Sample]) -> Sample:

@@ -322,8 +322,8 @@ class Spec(Model):
         return json.dumps(self.model_dump(mode="json"), sort_keys=True, separators=(",", ":"))
 
     def sha256(self) -> str:
-        """Hash of what the spec means: sides, lengths and a discretiser that are left out hash like those they stand
-        for."""
+        """Hash of what the spec means: sides, lengths, a discretiser and numbers of a solver that are left out hash
+        like those they stand for."""
         return self._sha256
 
     @cached_property
@@ -332,4 +332,5 @@ class Spec(Model):
         if self.problem.discretiser != "auto" and automatic(self.problem) is self.problem.discretisation:
             meaning["problem"].pop("discretiser", None)
         meaning["problem"] |= self.problem.resolved()
+        meaning["solver"] |= self.solver.meaning(self.problem)
         return sha256(json.dumps(meaning, sort_keys=True).encode()).hexdigest()

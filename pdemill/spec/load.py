@@ -130,6 +130,20 @@ def override(data: Mapping[str, Any], settings: Sequence[str]) -> dict[str, Any]
     return result
 
 
+def stored_in(attributes: Mapping[str, Any]) -> Spec:
+    """The spec in the attributes of a store. Earlier versions wrote the defaults of then out as numbers; where the hash
+    says that such a number had been left out, it is left out here. Raises SpecError."""
+    told = attributes["spec"]
+    spec = validate(told)
+    once = spec.solver.written_out
+    if once and spec.sha256() != attributes["spec_sha256"]:
+        options = {key: value for key, value in told["solver"].items() if key not in once or value != once[key]}
+        other = validate({**told, "solver": options})
+        if other.sha256() == attributes["spec_sha256"]:
+            return other
+    return spec
+
+
 def preset_names() -> list[str]:
     """The presets that ship with pdemill."""
     return sorted(

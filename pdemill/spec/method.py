@@ -13,6 +13,9 @@ from pdemill.spec.model import AsNumber, Model
 from pdemill.spec.problem import Problem
 from pdemill.spec.registry import Registry, Slot
 
+MOST_RECYCLED = 16e9
+"""Most bytes of a process for recycled vectors and what is worked on with them."""
+
 Preconditioner = Literal["none", "jacobi", "bjacobi", "sor", "icc", "ilu", "asm", "gamg"]
 
 
@@ -33,9 +36,16 @@ class Method(Model):
         """What to raise where it cannot run because something is not installed; None where everything is there."""
         return None
 
+    written_out: ClassVar[Mapping[str, Any]] = {}
+    """What the stores of earlier versions say of options that were left out, where another default has come since."""
+
     def resolve(self, problem: Problem) -> Method:
-        """The method that will really run: itself, except for ``auto``."""
+        """The method that will really run: itself, unless an option is ``auto``."""
         return self
+
+    def meaning(self, problem: Problem) -> dict[str, Any]:
+        """What the hash of a spec takes instead of options as they are written."""
+        return {}
 
     def seconds(self, problem: Problem, unknowns: int) -> float:
         """About how many CPU seconds one system of this size takes; may be off by several times."""
@@ -98,6 +108,10 @@ class LinearMethod(Method):
         """About how many bytes the factors of a matrix have."""
         return 0.0
 
+    def recycled_bytes(self, problem: Problem, unknowns: int) -> float:
+        """About how many bytes recycled vectors have, and what is worked on with them."""
+        return 0.0
+
     def memory(self, problem: Problem, unknowns: int) -> float:
         """About how many bytes a process needs to solve, beside the systems themselves."""
         return 500.0 * unknowns
@@ -140,3 +154,12 @@ def needs_symmetry(preconditioner: str, problem: Problem) -> Fault | None:
             ("preconditioner",), f"icc needs a symmetric definite operator, and {problem.family} is not: use ilu"
         )
     return None
+
+
+def recycles_too_much(method: LinearMethod, problem: Problem) -> Fault | None:
+    """The fault of recycled vectors that take more memory than a process should have."""
+    needed = method.recycled_bytes(problem, problem.size)
+    if needed <= MOST_RECYCLED:
+        return None
+    why = f"would take {needed:,.0f} bytes of every process for its vectors, more than {MOST_RECYCLED:,.0f}"
+    return Fault(("recycle",), f"{why}; choose a smaller number, or another solver.method")

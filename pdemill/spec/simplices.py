@@ -88,16 +88,28 @@ class MeshDomain(Model):
             )
 
     def _check_meeting(self) -> None:
-        """Refuse, in the plane, points of the boundary inside an edge of it: cells that meet without sharing it."""
+        """Refuse facets of the boundary in which points of it lie or, in three dimensions, the centres of others: cells
+        that meet without sharing a facet."""
         points, facets = self._arrays[0], self._facets[0][self._facets[1] == 1]
-        outer = points[np.unique(facets)]
-        for facet in facets if self.axes == 2 else ():
-            a, b = points[facet]
-            along, offset = b - a, outer - a
-            length = float(along @ along)
-            place, apart = offset @ along / length, np.abs(offset[:, 0] * along[1] - offset[:, 1] * along[0]) / length
-            if ((apart < SAME) & (place > SAME) & (place < 1.0 - SAME)).any():
-                told = f"have a point inside the edge {facet.tolist()}: cells that meet there should share it"
+        corners, numbers = points[facets], np.unique(facets)
+        centres = corners.mean(axis=1) if self.axes == 3 else points[:0]
+        places = np.concatenate([points[numbers], centres])
+        places = places[order := np.argsort(places[:, 0], kind="stable")]
+        spans = corners[:, 1:] - corners[:, :1]
+        inverses = np.linalg.pinv(spans.swapaxes(1, 2))
+        sizes = np.linalg.norm(spans, axis=2).max(axis=1)
+        lows = np.searchsorted(places[:, 0], corners[:, :, 0].min(axis=1) - SAME * sizes)
+        highs = np.searchsorted(places[:, 0], corners[:, :, 0].max(axis=1) + SAME * sizes, side="right")
+        for number, facet in enumerate(facets):
+            there = slice(lows[number], highs[number])
+            offset = places[there] - corners[number, 0]
+            shares = offset @ inverses[number].T
+            apart = np.linalg.norm(offset - shares @ spans[number], axis=1)
+            every = np.concatenate([1.0 - shares.sum(axis=1, keepdims=True), shares], axis=1)
+            inside = (apart < SAME * sizes[number]) & (every.min(axis=1) > -SAME) & (every.max(axis=1) < 1.0 - SAME)
+            if (inside & (order[there] != len(numbers) + number)).any():
+                kind, other = ("edge", "") if self.axes == 2 else ("facet", ", or another facet over it")
+                told = f"have a point inside the {kind} {facet.tolist()}{other}: cells that meet there should share it"
                 raise refuse(("cells",), told, None)
 
     def _check_sides(self) -> None:

@@ -82,6 +82,8 @@ def validate(owner: TheOwner, body: JsonObject, state: TheState) -> Estimate:
         cpu_seconds=cost.cpu_seconds,
         memory_bytes=cost.memory,
         factor_bytes=cost.factor_bytes,
+        recycled_bytes=cost.recycled_bytes,
+        solver=cost.options,
         operator_bytes=cost.operator_bytes,
         alternatives=cost.alternatives,
         designs={name: DesignView(**told) for name, told in told_of(spec).items()},

@@ -14,6 +14,7 @@ from pydantic import BeforeValidator, Field, ValidationError
 from pdemill.errors import SolverError
 from pdemill.solvers.discretisers.elements import NODES_PER_AREA, MeshSize
 from pdemill.solvers.place import WholeFieldPlace
+from pdemill.solvers.weak.pipes import Pipe
 from pdemill.solvers.weak.shapes import BoxOfShapes, DiskOfShapes, Shapes, StarOfShapes
 from pdemill.spec.boundary import opposite_paired
 from pdemill.spec.domain import BOX_SIDES, Box, Polygon, choose_domain, signed_area
@@ -28,7 +29,7 @@ if TYPE_CHECKING:
     from pdemill.solvers.weak.form import WeakForm
     from pdemill.solvers.weak.levels import Level
     from pdemill.solvers.weak.mesh import SimplexMesh
-    from pdemill.solvers.weak.morph import Morph
+    from pdemill.solvers.weak.morph import Carrier
 
 MAX_VALUES = 2_000_000
 COARSE = 3
@@ -53,19 +54,20 @@ def _resolution(value: Any) -> Any:
 
 
 SHAPES = ("without", "inclusions")
-DOMAINS = BoxOfShapes, Polygon, DiskOfShapes, StarOfShapes, MeshDomain
+DOMAINS = BoxOfShapes, Polygon, DiskOfShapes, StarOfShapes, Pipe, MeshDomain
 
 
 class FormPlace(WholeFieldPlace):
     """A polygon with holes, a box of two or three axes, or a given mesh, in triangles or tetrahedra, the same in all
-    samples; or a disk, a star or a box with round holes and inclusions, whose measures may be drawn for every sample.
-    ``resolution`` is ``{h: 0.05}``, the longest edge, or, on boxes, the cells per axis, each of which is cut into 2
-    triangles or 6 tetrahedra; of a given mesh ``{refine: 0}``, how often its cells are cut. ``mesh``: how samples with
-    shapes of their own get their meshes: ``morph``, by a smooth map of one."""
+    samples; or a disk, a star, a pipe or a box with round holes and inclusions, whose measures may be drawn for every
+    sample. ``resolution`` is ``{h: 0.05}``, the longest edge (of a pipe before it is bent), or, on boxes and in pipes,
+    the cells per axis, each of which is cut into 2 triangles or 6 tetrahedra; of a given mesh ``{refine: 0}``, how
+    often its cells are cut. ``mesh``: how samples with shapes of their own get their meshes: ``morph``, by a smooth map
+    of one."""
 
     resolution: Annotated[MeshSize | Refinements | Cells, BeforeValidator(_resolution)]
     domain: Annotated[
-        BoxOfShapes | Polygon | DiskOfShapes | StarOfShapes | MeshDomain,
+        BoxOfShapes | Polygon | DiskOfShapes | StarOfShapes | Pipe | MeshDomain,
         BeforeValidator(lambda value: choose_domain(value, *DOMAINS)),
     ] = BoxOfShapes()
     mesh: Literal["morph"] = Field(default="morph", exclude_if=lambda way: way == "morph")
@@ -91,6 +93,8 @@ class FormPlace(WholeFieldPlace):
 
     @property
     def _lengths(self) -> tuple[float, ...]:
+        if isinstance(self.domain, Pipe):
+            return self.domain.lengths
         assert isinstance(self.domain, Box)
         return tuple(self.domain.sizes(self.dimension).values())
 
@@ -99,7 +103,8 @@ class FormPlace(WholeFieldPlace):
         """The cells of a box along each axis; None where a mesher is asked."""
         if isinstance(self.resolution, tuple):
             return self.resolution
-        if not isinstance(self.domain, Box) or (self.dimension == 2 and not self.joined_sides):
+        boxed = self._whole_box and (self.dimension > 2 or bool(self.joined_sides))
+        if not boxed and not isinstance(self.domain, Pipe):
             return None
         assert isinstance(self.resolution, MeshSize)
         longest = self.resolution.h / sqrt(self.dimension)
@@ -127,13 +132,17 @@ class FormPlace(WholeFieldPlace):
         return isinstance(self.domain, Box) and self._shapes is None
 
     def measures(self) -> Iterator[tuple[tuple[str, ...], Scalar]]:
-        if self._shapes is not None:
-            for path, scalar in self._shapes.scalars():
+        shapes = self.domain if isinstance(self.domain, Pipe) else self._shapes
+        if shapes is not None:
+            for path, scalar in shapes.scalars():
                 yield ("domain", *map(str, path)), scalar
 
     @property
     def template_shapes(self) -> tuple[Any, ...]:
         """What the template of shapes depends on; empty where there are none."""
+        if isinstance(self.domain, Pipe):
+            points = self.template().points
+            return self.domain.moves, points.tolist()
         if self._shapes is None:
             return ()
         assert isinstance(self.resolution, MeshSize)
@@ -147,15 +156,17 @@ class FormPlace(WholeFieldPlace):
     def sides(self) -> tuple[str, ...]:
         if not isinstance(self.domain, Box):
             return self.domain.side_names()
-        outer = tuple(name for pair in BOX_SIDES[: self.dimension] for name in pair)
-        if self._shapes is None:
-            return outer
-        return (*outer, *self._shapes.hole_names)
+        return (*(name for pair in BOX_SIDES[: self.dimension] for name in pair), *self._holes)
+
+    @property
+    def _holes(self) -> tuple[str, ...]:
+        """The sides that are rims of drawn holes."""
+        return self._shapes.hole_names if self._shapes is not None else ()
 
     @property
     def volume(self) -> float:
         """That of the template, where shapes are drawn."""
-        if self._whole_box:
+        if self._whole_box or isinstance(self.domain, Pipe):
             return prod(self._lengths)
         if isinstance(self.domain, MeshDomain):
             return self.domain.volume
@@ -163,7 +174,7 @@ class FormPlace(WholeFieldPlace):
         return abs(signed_area(domain.outline)) - sum(abs(signed_area(hole)) for hole in domain.holes)
 
     def measure(self, side: str) -> float:
-        if self._whole_box:
+        if self._whole_box or isinstance(self.domain, Pipe):
             axis = next(axis for axis, pair in enumerate(BOX_SIDES) if side in pair)
             return self.volume / self._lengths[axis]
         if isinstance(self.domain, MeshDomain):
@@ -214,7 +225,7 @@ class FormPlace(WholeFieldPlace):
         from pdemill.solvers.weak.mesh import box_mesh
 
         if self._shape is not None:
-            return box_mesh(self._shape, self._lengths)
+            return self._bent(box_mesh(self._shape, self._lengths))
         if isinstance(self.resolution, Refinements):
             mesh = self._given_mesh()
             for _ in range(self.resolution.refine):
@@ -222,7 +233,7 @@ class FormPlace(WholeFieldPlace):
             return mesh
         assert isinstance(self.resolution, MeshSize)
         loops = self._shapes.loops(self.resolution.h) if self._shapes is not None else ()
-        return self._named(triangulate(self._polygon, self.resolution.h, loops))
+        return self._named(triangulate(self._polygon, self.resolution.h, loops, self.joined_sides))
 
     def _named(self, made: TriangleMesh) -> SimplexMesh:
         """A triangle mesh with the sides in the order of the domain."""
@@ -231,11 +242,20 @@ class FormPlace(WholeFieldPlace):
         number = np.array([self.sides.index(name) for name in made.side_names], dtype=np.int32)
         return SimplexMesh(made.points, made.cells, made.facets, number[made.sides], self.sides, made.regions)
 
+    def _bent(self, straight: SimplexMesh) -> SimplexMesh:
+        """The mesh of a box, of a pipe with its centre line."""
+        from pdemill.solvers.weak.bend import Bend  # late: as above
+
+        return self.morph.bent(straight) if isinstance(self.morph, Bend) else straight
+
     @cached_property
-    def morph(self) -> Morph | None:
+    def morph(self) -> Carrier[Any] | None:
         """What carries the template to the shapes of samples; None where the domain has no curves."""
+        from pdemill.solvers.weak.bend import Bend
         from pdemill.solvers.weak.morph import Morph  # late: as above
 
+        if isinstance(self.domain, Pipe):
+            return Bend(self.domain)
         if self._shapes is None:
             return None
         return Morph(self._shapes, (self._lengths[0], self._lengths[1]) if isinstance(self.domain, Box) else None)
@@ -267,14 +287,15 @@ class FormPlace(WholeFieldPlace):
         from pdemill.solvers.weak.elements import WeakElements
         from pdemill.solvers.weak.mesh import box_mesh
 
-        if self._whole_box:
-            mesh = box_mesh((COARSE,) * self.dimension, self._lengths)
+        if self._whole_box or isinstance(self.domain, Pipe):
+            mesh = self._bent(box_mesh((COARSE,) * self.dimension, self._lengths))
         elif isinstance(self.domain, MeshDomain):
             mesh = self._given_mesh()
         else:
             domain = self._polygon
             h = max(domain.bounding_box()[1])
-            mesh = self._named(triangulate(domain, h, self._shapes.loops(h) if self._shapes is not None else ()))
+            loops = self._shapes.loops(h) if self._shapes is not None else ()
+            mesh = self._named(triangulate(domain, h, loops, self.joined_sides))
         return WeakElements(self._form, mesh, self._fixed, self.properties)
 
     @property
@@ -317,16 +338,19 @@ class FormPlace(WholeFieldPlace):
 
     def check_domain(self) -> None:
         paired = [side for side, condition in self.conditions.items() if condition.paired]
-        if paired and not self._whole_box:
-            raise refuse(("boundary", paired[0]), "can be periodic on boxes only, without shapes in them", None)
+        for side in paired:
+            if not isinstance(self.domain, Box) or side in self._holes:
+                raise refuse(("boundary", side), "cannot be periodic: opposite sides of a box can", None)
         opposite_paired(self.conditions, BOX_SIDES[: self.dimension] if paired else ())
-        if not isinstance(self.domain, Box) and isinstance(self.resolution, tuple):
+        if not isinstance(self.domain, Box | Pipe) and isinstance(self.resolution, tuple):
             told = f"counts the cells of a box: give a {self.domain.shape} {{h: 0.05}}, its longest edge"
             raise refuse(("resolution",), told, None)
         if isinstance(self.domain, MeshDomain) != isinstance(self.resolution, Refinements):
             raise refuse(("resolution",), "{refine: 0} is for a domain that is given as a mesh, and nothing else", None)
         if self._shapes is not None:
             self._check_shapes(self._shapes)
+        if isinstance(self.domain, Pipe) and self.dimension != 2:
+            raise refuse(("resolution",), "needs two entries: a pipe lies in the plane", None)
         if isinstance(self.domain, Box) and self.domain.lengths is not None:
             if len(self.domain.lengths) not in (2, 3):
                 raise refuse(("domain", "lengths"), "needs two or three entries", self.domain.lengths)
@@ -337,7 +361,7 @@ class FormPlace(WholeFieldPlace):
             path = ("resolution",) if isinstance(self.resolution, tuple) else ("resolution", "h")
             raise refuse(path, f"gives about {self.size:,} values, more than {MAX_VALUES:,}", None)
         if isinstance(self.resolution, MeshSize) and not isinstance(self.domain, MeshDomain):
-            extent = self._lengths if isinstance(self.domain, Box) else self._polygon.bounding_box()[1]
+            extent = self._lengths if isinstance(self.domain, Box | Pipe) else self._polygon.bounding_box()[1]
             if self.resolution.h > min(extent):
                 told = " x ".join(f"{length:g}" for length in extent)
                 raise refuse(("resolution", "h"), f"is larger than the domain ({told})", self.resolution.h)

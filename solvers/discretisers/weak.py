@@ -61,6 +61,7 @@ class WeakForms(WholeFields):
         """The job; raises SpecError where the form does not compile, or leaves something open."""
         from pdemill.solvers.weak.compiling import FormError  # late: as above
         from pdemill.solvers.weak.elements import Traits, WeakElements, units_of
+        from pdemill.solvers.weak.joining import Misfit
         from pdemill.solvers.weak.levels import Outside
         from pdemill.solvers.weak.rank import Overdetermined, Undetermined, check_rank
 
@@ -74,6 +75,8 @@ class WeakForms(WholeFields):
             first = job.instance(next(iter(spec.splits)), 0)
             grid, coarse = job.discretisation, spec.problem.coarse()
             assert isinstance(grid, WeakElements)
+            if not any(value.is_random for _, _, value in spec.problem.side_slots()):
+                grid.given(first)
             looked = coarse.with_traits(Traits(units_of(coarse, first)))
             shown = check_rank(looked, first, spec.problem.channels)
             job.discretisation = grid.with_traits(replace(shown, units=units_of(grid, first)))
@@ -84,7 +87,7 @@ class WeakForms(WholeFields):
         except Overdetermined as fault:
             told = f"fixes {fault}, which the form and its sides determine already: leave it out"
             raise SpecError([Fault(("problem", "constraints"), told)]) from None
-        except Undetermined as fault:
+        except (Misfit, Undetermined) as fault:
             raise SpecError([Fault(("problem", "boundary"), str(fault))]) from None
         return job
 

@@ -7,7 +7,7 @@ from functools import cached_property
 from typing import Annotated, ClassVar, Literal
 
 from pdemill.solvers.families.of_form import UnknownOfForm, Written
-from pdemill.solvers.families.ready_form import Forces, ReadyForm, between, key
+from pdemill.solvers.families.ready_form import WHERE_ASKED, Forces, ReadyForm, between, key
 from pdemill.solvers.weak.said import Load, SaidSides, Word
 from pdemill.spec.field import AnyField, PositiveField
 from pdemill.spec.model import refuse
@@ -15,6 +15,8 @@ from pdemill.spec.model import refuse
 PoissonRatio = Annotated[AnyField, between(-1.0, 0.5)]
 LAME = {"mu": "E/(2*(1 + nu))", "lmbda": "E*nu/((1 + nu)*(1 - 2*nu))"}
 STRESS = {"strain": "sym(grad(displacement))", "stress": "2*mu*strain + lmbda*tr(strain)*Identity({})"}
+
+B_BAR = "2*mu*inner(strain, sym(grad(v)))*dx + lmbda*tr(strain)*div(v)*dx('centre')"
 
 
 class ElasticSides(SaidSides):
@@ -33,7 +35,9 @@ class Elasticity(ReadyForm):
     μ = E / (2 (1 + ν)), λ = E ν / ((1 + ν)(1 - 2ν)), in plane stress E ν / (1 - ν²), of Young's modulus E and Poisson's
     ratio ν, numbers or fields; f is the force per volume, ``plane`` says what two dimensions are a section of.
     Input: E, ν, f and the data on sides, those that are random. Output: the displacement u, one channel per axis.
-    Operator: symmetric, definite. Order 2 of P1 elements, 3 of P2; P1 is too stiff as ν comes near 0.5.
+    Operator: symmetric, definite. Order 2 of P1 elements, 3 of P2; P1 is too stiff as ν comes near 0.5. ``b_bar``: in
+    plane strain, with P2, the change of area counts by its mean in each cell (Hughes 1980), so that nothing locks as ν
+    comes near 0.5, at order 2.
     """
 
     family: Literal["elasticity"]
@@ -42,6 +46,7 @@ class Elasticity(ReadyForm):
     body_force: Forces = key("Force per volume, one entry per axis", "N/m³", ())
     plane: Literal["strain", "stress"] = key("What a body in two dimensions is a section of", default="strain")
     element: Literal["P1", "P2"] = key("Elements of the displacement", default="P2")
+    b_bar: Annotated[bool, WHERE_ASKED] = key("Mean change of area in each cell, against locking", default=False)
     boundary: ElasticSides
     keys: ClassVar[tuple[str, ...]] = ("E", "nu", "body_force")
     positive: ClassVar[tuple[str, ...]] = ("E",)
@@ -50,6 +55,8 @@ class Elasticity(ReadyForm):
     def check_keys(self) -> None:
         if self.plane == "stress" and self.dimension == 3:
             raise refuse(("plane",), "is for two dimensions: leave it out", self.plane)
+        if self.b_bar and (self.plane == "stress" or self.dimension == 3 or self.element == "P1"):
+            raise refuse(("b_bar",), "is for P2 elements in plane strain", self.b_bar)
 
     @cached_property
     def equation(self) -> Written:
@@ -57,4 +64,5 @@ class Elasticity(ReadyForm):
         stress = {name: text.format(self.dimension) for name, text in STRESS.items()}
         unknowns = {"displacement": UnknownOfForm(element=self.element, shape="vector", test="v")}
         forces = {"body_force": "-inner(body_force, v)*dx"}
-        return self.as_form(unknowns, "inner(stress, sym(grad(v)))*dx", {**LAME, **plane, **stress}, forces)
+        text = B_BAR if self.b_bar else "inner(stress, sym(grad(v)))*dx"
+        return self.as_form(unknowns, text, {**LAME, **plane, **stress}, forces)

@@ -98,6 +98,11 @@ class ProblemOfForm(Problem):
     """Where a spec says what the form is."""
 
     @property
+    def quadrature(self) -> int | None:
+        """The degree of all quadratures; None where it is estimated for each."""
+        return self.degree
+
+    @property
     def levels(self) -> Mapping[str, Constraint]:
         """What fixes unknowns that the form determines but for constants."""
         return self.constraints
@@ -128,7 +133,7 @@ class ProblemOfForm(Problem):
         )
         definitions = told.definitions
         outputs = {name: one if isinstance(one, str) else one.meant() for name, one in self.outputs.items()}
-        return WeakForm(d, self.sides, unknowns, coefficients, definitions, told.text, self.degree, outputs)
+        return WeakForm(d, self.sides, unknowns, coefficients, definitions, told.text, self.quadrature, outputs)
 
     def _where(self, one: Known) -> str:
         if all(isinstance(value, Scalar) for value in one.fields):

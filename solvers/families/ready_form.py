@@ -21,6 +21,9 @@ from pdemill.spec.model import as_tuple, refusal, refuse
 Forces = Annotated[tuple[AnyField, ...], Limits(max_length=3), BeforeValidator(as_tuple)]
 """One field per axis; none of them is no force."""
 
+WHERE_ASKED: Any = Limits(exclude_if=lambda value: not value)
+"""Keeps a key out of specs that do not ask for what it says."""
+
 
 def key(title: str, unit: str = "", default: Any = ...) -> Any:
     """A key of a family: what it is, in which unit."""

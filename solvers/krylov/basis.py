@@ -25,6 +25,7 @@ class RightPreconditioned(Protocol):
     def load(self, matrix: Matrix) -> bool: ...
     def handles(self, rows: list[Array]) -> Handles: ...
     def precondition(self, y: Array) -> Array: ...
+    def images(self, solutions: Array) -> tuple[Array, Array] | None: ...
     def residual(self, x: Array, b: Array) -> Array: ...
 
 
@@ -141,26 +142,35 @@ class Basis:
         return overlap
 
     def carry(self) -> int:
-        """The same span for the matrix that is loaded; returns the number of products.
+        """The same span of U for the matrix that is loaded; returns the number of products."""
+        check(products(self._product, self._U_handles[: self.kept], self._W_handles[: self.kept]))
+        return self._taken()
+
+    def carry_solutions(self, products: Array, preconditioned: Array) -> int:
+        """The span of solutions x, given A x and M x of the matrix that is loaded; returns the number of products."""
+        U, C = self.recycled
+        U[:], C[:] = preconditioned, products
+        return self._taken()
+
+    def _taken(self) -> int:
+        """From any U with C = A M⁻¹ U to a recycled space; returns the number of products that it took.
 
         U is made orthonormal first, and then rotated to the singular vectors of its image: rows out of a triangular
         solve would be neither orthogonal nor of length 1 / σ.
         """
         U, C = self.recycled
         to_unit = orthonormal_columns(self.sigma[:, None] * (U @ U.T) * self.sigma).T * self.sigma
-        combine(U, to_unit)
-        kept = len(to_unit)
-        check(products(self._product, self._U_handles[:kept], self._W_handles[:kept]))
-        gram = C[:kept] @ C[:kept].T
+        gram = to_unit @ (C @ C.T) @ to_unit.T
+        count = self.kept
         self._forget()
         if np.isfinite(gram).all():
             squares, directions = np.linalg.eigh(gram)
             self.sigma = np.sqrt(np.maximum(squares, 1e-28 * squares[-1]))
-            rotation = directions.T / self.sigma[:, None]
-            for rows in self.recycled:
-                combine(rows, rotation)
+            rotation = (directions.T / self.sigma[:, None]) @ to_unit
+            combine(U, rotation)
+            combine(C, rotation)
             self._orthonormalise()
-        return kept
+        return count
 
     def _orthonormalise(self) -> None:
         U, C = self.recycled

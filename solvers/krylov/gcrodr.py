@@ -20,6 +20,7 @@ def gcrodr(
     matrix: Matrix,
     b: Array,
     space: RecycleSpace | None,
+    solutions: Array | None,
     basis: Basis,
     rtol: float,
     limit: int,
@@ -27,8 +28,9 @@ def gcrodr(
     """Solve A x = b to ‖b - A x‖ <= rtol ‖b‖, starting from the recycled space.
 
     Parks, de Sturler, Mackey, Johnson, Maiti 2006, SIAM J. Sci. Comput. 28(5), appendix, algorithm GCRO-DR(m, k), with
-    right preconditioning. ``operator`` has loaded ``matrix``; ``basis`` is work space. Returns x, how it ended, the
-    number of products with A, and the space for the next system.
+    right preconditioning. ``operator`` has loaded ``matrix``; ``basis`` is work space. ``solutions``: the space in x
+    instead of y = M x, to be carried to this matrix, where the operator can. Returns x, how it ended, the number of
+    products with A, and the space for the next system.
     """
     goal = rtol * float(np.linalg.norm(b))
     used, misses, learning = 0, 0, Learning()
@@ -36,6 +38,8 @@ def gcrodr(
     if space is not None:
         if space.matrix is matrix:
             learning = space.learning.next_system(space.sigma)
+        elif solutions is not None and (images := operator.images(solutions)) is not None:
+            used += basis.carry_solutions(*images)
         else:
             used += basis.carry()
         basis.project()

@@ -13,7 +13,8 @@ from pdemill.solvers.operators.system import Matrix
 class RecycleSpace:
     """Rows of U span the recycled space in the preconditioned variable y (x = M⁻¹ y).
 
-    For ``matrix``, A M⁻¹ Uᵀ = Cᵀ with orthonormal rows of C; for another matrix only the span of U is used. The rows
+    For ``matrix``, A M⁻¹ Uᵀ = Cᵀ with orthonormal rows of C; for another matrix only the span of U is used, or that of
+    M⁻¹ Uᵀ. The rows
     of U are orthogonal and of length 1 / σ, up to rounding, and ``overlap`` is C Uᵀ; after the cheap choice of vectors
     that is so only nearly, and ``overlap`` may be empty.
     """

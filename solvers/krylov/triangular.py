@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.sparse import csr_array, tril, triu
 
 from pdemill.points import Array
 from pdemill.solvers.krylov import triangular_kernels as kernels
@@ -16,7 +17,8 @@ from pdemill.solvers.operators.system import Matrix, Pattern
 
 
 class TriangularPreconditioned:
-    """M = I, D, (D + L) D⁻¹ (D + U), or incomplete factors without fill, in natural order.
+    """M = I, D, (D + L) D⁻¹ (D + U), ω / (2 - ω) (D / ω + L) D⁻¹ (D / ω + U) for ``ssor``, or incomplete factors
+    without fill, in natural order.
 
     With icc and ilu the product is A M⁻¹ v = v - R M⁻¹ v where R is smaller than A.
     """
@@ -26,10 +28,11 @@ class TriangularPreconditioned:
         rows = np.repeat(np.arange(n, dtype=np.int32), np.diff(pattern.indptr))
         self._diagonal = np.flatnonzero(pattern.indices == rows).astype(np.int32)
         self._matrix: Matrix | None = None
+        self._omega = 1.0
         self._values = np.zeros(len(rows))
         self._lower, self._upper = _TriangularSolve(n), _TriangularSolve(n)
         self._rest = Remainder(np.zeros(0, np.uint32), np.zeros(0, np.uint32))
-        if preconditioner in ("sor", "icc", "ilu"):
+        if preconditioner in ("sor", "ssor", "icc", "ilu"):
             self._lower, self._upper = (
                 _TriangularSolve(n, pattern, self._diagonal, True),
                 _TriangularSolve(n, pattern, self._diagonal, False),
@@ -49,22 +52,23 @@ class TriangularPreconditioned:
             kernels.both.address,
         )  # fmt: skip
 
-    def load(self, matrix: Matrix) -> bool:
+    def load(self, matrix: Matrix, omega: float = 1.0) -> bool:
         """Take a matrix and factorise; False where M needs what the library does about small pivots, or a matrix of
-        its own."""
-        if matrix is self._matrix:
+        its own. ``omega``: that of ssor, whose M is regular wherever the diagonal is."""
+        if matrix is self._matrix and omega == self._omega:
             return True
         self._matrix = None
-        diagonal = matrix.values[self._diagonal]
-        if matrix.singular or not np.isfinite(diagonal).all() or not diagonal.all():
+        diagonal, singular = matrix.values[self._diagonal], matrix.singular and self._kind != "ssor"
+        if singular or not np.isfinite(diagonal).all() or not diagonal.all():
             return False
         self._values[:] = matrix.values
         one = np.ones_like(diagonal)
         if self._kind == "jacobi":
             self._upper.scale[:] = 1.0 / diagonal
-        elif self._kind == "sor":
-            self._lower.take(matrix.values, 1.0 / diagonal, 1.0 / diagonal)
-            self._upper.take(matrix.values, one, 1.0 / diagonal)
+        elif self._kind in ("sor", "ssor"):
+            scale = omega / diagonal
+            self._lower.take(matrix.values, scale, scale)
+            self._upper.take(matrix.values, (2.0 - omega) * one, scale)
         elif self._kind in ("icc", "ilu"):
             factors, pattern, definite = matrix.values.copy(), self._pattern, self._kind == "icc"
             if not factorise(
@@ -74,7 +78,7 @@ class TriangularPreconditioned:
             pivots = factors[self._diagonal]
             self._lower.take(factors, one, one)
             self._upper.take(factors, 1.0 / pivots, 1.0 / pivots)
-        self._matrix = matrix
+        self._matrix, self._omega = matrix, omega
         return True
 
     def handles(self, rows: list[Array]) -> Handles:
@@ -84,6 +88,21 @@ class TriangularPreconditioned:
     def precondition(self, y: Array) -> Array:
         """M⁻¹ y."""
         return self._called(kernels.precondition, y)
+
+    def images(self, solutions: Array) -> tuple[Array, Array]:
+        """A x and M x for the rows x."""
+        products = np.stack([self._called(kernels.multiply, x) for x in solutions])
+        n = self._pattern.size
+        if self._kind == "none":
+            return products, solutions
+        if self._kind == "jacobi":
+            return products, solutions / self._upper.scale
+        if self._kind == "sor":
+            whole = csr_array((self._values, self._pattern.indices, self._pattern.indptr), shape=(n, n))
+            diagonal, lower, upper = self._values[self._diagonal], tril(whole, -1, "csr"), triu(whole, 1, "csr")
+            return products, products + np.stack([lower @ ((upper @ x) / diagonal) for x in solutions])
+        minus_rest = csr_array((self._left_out, self._rest.indices, self._rest.indptr), shape=(n, n))
+        return products, products - np.stack([minus_rest @ x for x in solutions])
 
     def residual(self, x: Array, b: Array) -> Array:
         """b - A x."""

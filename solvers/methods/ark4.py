@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from typing import Any, ClassVar, Literal
 
+from pdemill.spec.implicit_method import ImplicitMethod
 from pdemill.spec.problem import Problem
-from pdemill.spec.time_method import TimeMethod
 
 STAGES, CELL_SECONDS, STAGE_SECONDS = 5, 4e-8, 5e-5
 """One stage: per cell, and besides."""
 
 
-class Ark4(TimeMethod):
+class Ark4(ImplicitMethod):
     """ARK4(3)6L[2]SA (Kennedy and Carpenter 2003): L-stable and implicit in diffusion and linear reaction, explicit in
     the rest; order 4, five systems with one matrix per step."""
 

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from typing import Any, ClassVar, Literal
 
+from pdemill.spec.implicit_method import ImplicitMethod
 from pdemill.spec.problem import Problem
-from pdemill.spec.time_method import TimeMethod
 
 STAGES, CELL_SECONDS, STAGE_SECONDS = 2, 4e-8, 5e-5
 """One stage: per cell, and besides."""
 
 
-class Ars2(TimeMethod):
+class Ars2(ImplicitMethod):
     """ARS(2,2,2) (Ascher, Ruuth and Spiteri 1997): L-stable and implicit in diffusion and linear reaction, explicit in
     the rest; order 2, five systems with one matrix per step."""
 

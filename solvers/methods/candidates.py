@@ -39,7 +39,9 @@ def _offered(
         if not issubclass(kind, LinearMethod) or kind.learns != learns:
             continue
         for options in kind.candidates(problem, unknowns):
-            method = kind.model_validate({"method": name, "rtol": rtol, "sort": sort, "guess": guess, **options})
+            told = {"method": name, "rtol": rtol, "sort": sort, "guess": guess, **options}
+            method = kind.model_validate(told).resolve(problem)
+            assert isinstance(method, LinearMethod)
             if method.objection(problem) is None and method.missing() is None:
                 found.append(method)
     return sorted(found, key=lambda method: method.seconds(problem, unknowns))

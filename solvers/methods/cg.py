@@ -12,11 +12,13 @@ from pdemill.errors import Fault, MissingExtra
 from pdemill.solvers.installed import needs_petsc
 from pdemill.solvers.krylov.kinds import KINDS
 from pdemill.solvers.methods.gmres import KrylovSolver
-from pdemill.spec.method import LinearMethod, Preconditioner, krylov_seconds
+from pdemill.spec.method import LinearMethod, Preconditioner, krylov_seconds, recycles_too_much
+from pdemill.spec.omega import DEFAULT_LEARNER, Learn, Omega, learner, needless
 from pdemill.spec.problem import Problem
 
 if TYPE_CHECKING:
     from pdemill.solvers.krylov.recycled_cg import RecycledCgSolver
+    from pdemill.solvers.relaxation.solver import RelaxedSolver
 
 
 class Cg(LinearMethod):
@@ -25,11 +27,17 @@ class Cg(LinearMethod):
     With ``recycle`` > 0: so many approximate eigenvectors are learnt from the first systems and deflated from the
     later ones. Stathopoulos and Orginos 2010 (eigCG); Saad et al. 2000 (deflated CG). Pays for one or slowly changing
     matrices.
+
+    ``ssor``: the symmetric preconditioner of successive over-relaxation with ``omega``, a number in (0, 2), or
+    ``learn``: chosen along the sequence of systems from their iterations by ``learn``, Khodak et al. 2024 (arXiv
+    2310.02246). With omega 1 it is ``sor``.
     """
 
     method: Literal["cg"]
-    preconditioner: Preconditioner = "icc"
+    preconditioner: Literal[Preconditioner, "ssor"] = "icc"
     recycle: Annotated[int, Field(ge=0, le=500)] = 0
+    omega: Omega = 1.0
+    learn: Learn = DEFAULT_LEARNER
     max_iterations: Annotated[int, Field(ge=1)] = 10_000
     within: ClassVar[float | None] = 0.3
 
@@ -54,18 +62,39 @@ class Cg(LinearMethod):
             return Fault(
                 ("preconditioner",), f"cg needs a symmetric preconditioner, and {self.preconditioner} is not: use icc"
             )
-        return None
+        if self.preconditioner != "ssor":
+            if self.omega != 1.0:
+                return Fault(("omega",), f"is the parameter of ssor, and preconditioner is {self.preconditioner}")
+        elif self.recycle:
+            return Fault(("recycle",), "is not for ssor: choose another preconditioner, or recycle 0")
+        return needless(self.omega, self.learn) or recycles_too_much(self, problem)
 
     def missing(self) -> MissingExtra | None:
+        if self.preconditioner == "ssor":
+            return None
         if self.recycle and self.preconditioner in KINDS:
             return None
         return needs_petsc(f"solver.method cg with recycle {self.recycle} and preconditioner {self.preconditioner}")
 
     def seconds(self, problem: Problem, unknowns: int) -> float:
         plane = problem.structured and problem.dimension < 3
-        return krylov_seconds(self.preconditioner, problem, unknowns, per_step=1.1e-8 if plane else 2.2e-8)
+        like: Preconditioner = "sor" if self.preconditioner == "ssor" else self.preconditioner
+        return krylov_seconds(like, problem, unknowns, per_step=1.1e-8 if plane else 2.2e-8)
 
-    def solver(self) -> KrylovSolver | RecycledCgSolver:
+    def memory(self, problem: Problem, unknowns: int) -> float:
+        return super().memory(problem, unknowns) + self.recycled_bytes(problem, unknowns)
+
+    def recycled_bytes(self, problem: Problem, unknowns: int) -> float:
+        """Recycled vectors and images at work, a window of three times as many, and both as the last two systems left
+        them."""
+        return 8.0 * 9 * self.recycle * unknowns
+
+    def solver(self) -> KrylovSolver | RecycledCgSolver | RelaxedSolver:
+        if self.preconditioner == "ssor":
+            from pdemill.solvers.relaxation.solver import RelaxedSolver
+            from pdemill.solvers.relaxation.ssor_cg import SsorCg
+
+            return RelaxedSolver(SsorCg, learner(self.omega, self.learn), self.rtol, self.max_iterations)
         if not self.recycle:
             from pdemill.solvers import petsc  # late: a spec must load neither PETSc nor a compiler
 

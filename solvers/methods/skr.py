@@ -5,17 +5,45 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal
 
-from pydantic import Field, model_validator
+from pydantic import BeforeValidator, Field, model_validator
 
 from pdemill.errors import Fault, MissingExtra
 from pdemill.solvers.installed import needs_petsc
 from pdemill.solvers.krylov.kinds import KINDS
-from pdemill.spec.method import LinearMethod, Preconditioner, krylov_seconds, needs_symmetry
-from pdemill.spec.model import refuse
+from pdemill.spec.method import LinearMethod, Preconditioner, krylov_seconds, needs_symmetry, recycles_too_much
+from pdemill.spec.model import refusal, refuse
 from pdemill.spec.problem import Problem
 
 if TYPE_CHECKING:
     from pdemill.solvers.krylov.solver import SkrSolver
+
+
+RESTART, RECYCLE = 40, 20
+"""What earlier versions took, and wrote into stores, where a spec left these numbers out; hashes go by them."""
+
+LARGE = (80, 40)
+"""Of both, for changing indefinite matrices: 1.5 times faster than (40, 20) on waves of 64 x 64."""
+
+FEW = 10
+"""Vectors for changing definite matrices: bringing each to the next matrix costs a product."""
+
+LARGE_BYTES = 4e9
+"""Most memory of a process for recycled vectors and a cycle where ``auto`` takes ``LARGE``."""
+
+
+def _number(least: int, most: int) -> BeforeValidator:
+    """A whole number or auto, else one error for both."""
+
+    def checked(value: Any) -> Any:
+        if value == "auto" or (type(value) is int and least <= value <= most):
+            return value
+        raise refusal(f"should be a whole number from {least} to {most}, or auto, not {value!r:.60}")
+
+    return BeforeValidator(checked)
+
+
+def _bytes(restart: int, recycle: int, unknowns: int) -> float:
+    return 8.0 * (restart + 1 + 5 * recycle) * unknowns
 
 
 class Skr(LinearMethod):
@@ -23,16 +51,22 @@ class Skr(LinearMethod):
     deflation space of the one before. Wang et al. 2024, "Accelerating data generation for neural operators via
     Krylov subspace recycling" (ICLR), algorithm 1 and appendix B; Parks et al. 2006.
 
+    ``restart`` vectors span a cycle, ``recycle`` of them recycled. ``auto`` goes by the problem: (40, 20) where all
+    samples have one matrix, and for operators that are not symmetric; (40, 10) for definite matrices that change,
+    (80, 40) for indefinite ones, where that takes at most 4 GB. Of a ``restart`` that is given, at most half is
+    recycled; a ``recycle`` that is given goes with a restart of 40.
+
     Pays for one or slowly changing matrices that converge slowly, and for indefinite ones; for independent
     random fields other methods are faster (see the page on recycling).
     """
 
     method: Literal["skr"]
     preconditioner: Preconditioner = "ilu"
-    restart: Annotated[int, Field(ge=4, le=1000)] = 40
-    recycle: Annotated[int, Field(ge=1, le=500)] = 20
+    restart: Annotated[Annotated[int, Field(ge=4, le=1000)] | Literal["auto"], _number(4, 1000)] = "auto"
+    recycle: Annotated[Annotated[int, Field(ge=1, le=500)] | Literal["auto"], _number(1, 500)] = "auto"
     max_iterations: Annotated[int, Field(ge=1)] = 10_000
     within: ClassVar[float | None] = 0.3
+    written_out: ClassVar[Mapping[str, Any]] = {"restart": RESTART, "recycle": RECYCLE}
 
     @property
     def recycles(self) -> bool:
@@ -40,9 +74,35 @@ class Skr(LinearMethod):
 
     @model_validator(mode="after")
     def _room(self) -> Skr:
-        if self.recycle > self.restart - 2:
-            raise refuse(("recycle",), f"must be at most restart - 2 = {self.restart - 2}", self.recycle)
+        restart = RESTART if self.restart == "auto" else self.restart
+        if self.recycle != "auto" and self.recycle > restart - 2:
+            raise refuse(("recycle",), f"must be at most restart - 2 = {restart - 2}", self.recycle)
         return self
+
+    def resolve(self, problem: Problem) -> Skr:
+        restart, recycle = self._numbers(problem)
+        return self.model_copy(update={"restart": restart, "recycle": recycle})
+
+    def _numbers(self, problem: Problem) -> tuple[int, int]:
+        """Restart and recycle, as far as they are left open those that suit the problem."""
+        restart, recycle = RESTART, RECYCLE
+        if problem.symmetric and not problem.properties.constant:
+            large = _bytes(*LARGE, problem.size) <= LARGE_BYTES
+            restart, recycle = (RESTART, FEW) if problem.definite else LARGE if large else (RESTART, RECYCLE)
+        if self.restart != "auto":
+            restart, recycle = self.restart, min(recycle, self.restart // 2)
+        if self.recycle != "auto":
+            restart, recycle = RESTART if self.restart == "auto" else self.restart, self.recycle
+        return restart, recycle
+
+    def meaning(self, problem: Problem) -> dict[str, Any]:
+        """Numbers that are left open hash like those of earlier versions; these, when they are asked for and are not
+        what is taken where they are left open, as themselves."""
+        hashed = {"restart": self.restart, "recycle": self.recycle}
+        hashed = {name: self.written_out[name] if value == "auto" else value for name, value in hashed.items()}
+        left = {name: "auto" if value == self.written_out[name] else value for name, value in hashed.items()}
+        numbers = self._numbers(problem)
+        return hashed if self.model_copy(update=left)._numbers(problem) == numbers else {**hashed, "asked": numbers}
 
     @classmethod
     def candidates(cls, problem: Problem, unknowns: int) -> Sequence[Mapping[str, Any]]:
@@ -51,7 +111,7 @@ class Skr(LinearMethod):
         return ({},) if problem.properties.constant or indefinite else ()
 
     def objection(self, problem: Problem) -> Fault | None:
-        return needs_symmetry(self.preconditioner, problem)
+        return recycles_too_much(self, problem) or needs_symmetry(self.preconditioner, problem)
 
     def missing(self) -> MissingExtra | None:
         if self.preconditioner in KINDS:
@@ -62,10 +122,16 @@ class Skr(LinearMethod):
         return 3e-5 + krylov_seconds(self.preconditioner, problem, unknowns, per_step=4e-8)
 
     def memory(self, problem: Problem, unknowns: int) -> float:
-        return (400.0 + 8 * (self.restart + 5 * self.recycle)) * unknowns
+        return 400.0 * unknowns + self.recycled_bytes(problem, unknowns)
+
+    def recycled_bytes(self, problem: Problem, unknowns: int) -> float:
+        """The basis of a cycle; recycled vectors at work, and with their images as the last two systems left them."""
+        return _bytes(*self._numbers(problem), unknowns)
 
     def solver(self) -> SkrSolver:
         from pdemill.solvers.krylov.backends import makers
         from pdemill.solvers.krylov.solver import SkrSolver  # late: a spec must load neither PETSc nor a compiler
 
+        if self.restart == "auto" or self.recycle == "auto":
+            raise TypeError("numbers that are left open are the problem's: resolve the method first")
         return SkrSolver(makers(self.preconditioner), self.restart, self.recycle, self.rtol, self.max_iterations)

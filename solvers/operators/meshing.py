@@ -43,9 +43,12 @@ FAR = 1e4
 type Corners = tuple[tuple[float, float], ...]
 
 
-def triangulate(domain: Polygon, h: float, inclusions: tuple[Corners, ...] = ()) -> TriangleMesh:
+def triangulate(
+    domain: Polygon, h: float, inclusions: tuple[Corners, ...] = (), joined: tuple[tuple[str, str], ...] = ()
+) -> TriangleMesh:  # fmt: skip
     """A mesh of the polygon with edges of length about h; the same mesh every time. No cell crosses the edges of
-    ``inclusions``, polygons within it that do not meet."""
+    ``inclusions``, polygons within it that do not meet. ``joined``: pairs of parallel sides, each one edge of the
+    outline, that are cut into edges alike."""
     geom2d = library("netgen.geom2d", "mesh", "a mesh of problem.domain")  # late: loading it takes a while
     from netgen.meshing import NgException
 
@@ -54,13 +57,18 @@ def triangulate(domain: Polygon, h: float, inclusions: tuple[Corners, ...] = ())
     origin = _origin(domain)
     loops = [(domain.outline, domain.edge_names(), 1)]
     loops += [(hole, (f"hole{j}",) * len(hole), -1) for j, hole in enumerate(domain.holes)]
+    like, cut = {other: one for pair in joined for one, other in (pair, pair[::-1])}, dict[str, int]()
     for loop, sides, turn in loops:
         corners = [geometry.AppendPoint(x - origin[0], y - origin[1]) for x, y in loop]
         inside_left = signed_area(loop) * turn > 0
         for i, side in enumerate(sides):
-            edge: list[Any] = ["line", corners[i], corners[(i + 1) % len(corners)]]
+            ends, first = (corners[i], corners[(i + 1) % len(corners)]), cut.get(like.get(side, ""))
             left, right = (1, 0) if inside_left else (0, 1)
-            geometry.Append(edge, leftdomain=left, rightdomain=right, bc=1 + names.index(side))
+            if first is not None:  # the opposite edge, in its direction
+                ends, left, right = ends[::-1], right, left
+            edge: list[Any] = ["line", *ends]
+            copied = {} if first is None else {"copy": first}
+            cut[side] = geometry.Append(edge, leftdomain=left, rightdomain=right, bc=1 + names.index(side), **copied)
     for number, loop in enumerate(inclusions):
         corners = [geometry.AppendPoint(x - origin[0], y - origin[1]) for x, y in loop]
         left, right = (number + 2, 1) if signed_area(loop) > 0 else (1, number + 2)

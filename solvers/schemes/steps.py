@@ -46,9 +46,11 @@ type Asking[Found] = Generator[Asked, Array | None, Found]
 
 
 class Servant:
-    """Answers what the iterations of several samples ask for at a time, with the solver of a method."""
+    """Answers what the iterations of several samples ask for at a time, with the solver of a method. ``seed``: for its
+    random decisions."""
 
-    def __init__(self, solver: Solver[Any], method: LinearMethod) -> None:
+    def __init__(self, solver: Solver[Any], method: LinearMethod, seed: int = 0) -> None:
+        self._seed = seed
         self._method, self._solver = method, solver.inner if isinstance(solver, SpanSolver) else solver
         self.preconditions = isinstance(self._solver, MultigridSolver)
         self.factorises = isinstance(self._solver, DirectSolver)
@@ -85,6 +87,7 @@ class Servant:
         """By a method of any kind, whose state goes from system to system."""
         if reduction not in self._own:
             self._own[reduction] = self._method.model_copy(update={"rtol": reduction}).solver()
+            self._own[reduction].draw_from(self._seed)
         solver = self._own[reduction]
         solution = solver.solve(system, solver.start() if self._state is None else self._state)
         self._state = solution.state

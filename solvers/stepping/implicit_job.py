@@ -95,7 +95,7 @@ class ImplicitJob(SteppingJob):
 
     def march(self, equations: Sequence[Any]) -> Any:
         whole = self.times[-1] + self.problem.time.warmup
-        servant = Servant(self.linear_method.solver(), self.linear_method)
+        servant = Servant(self.linear_method.solver(), self.linear_method, self.spec.seed)
         return ImplicitMarch(equations, self.tableau, servant, SHARE * self.spec.certify.algebraic_rtol / whole)
 
     @property

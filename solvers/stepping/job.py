@@ -23,6 +23,7 @@ from pdemill.solvers.operators.system import System
 from pdemill.solvers.solution import Result
 from pdemill.solvers.stepping.advection import Advection
 from pdemill.solvers.stepping.independent import Independent
+from pdemill.solvers.stepping.iterated import Iterated
 from pdemill.solvers.stepping.march import BoxEquation, BoxMarch
 from pdemill.solvers.stepping.moving import MovingMarch, moving_of
 from pdemill.solvers.stepping.place import BoxInTimePlace
@@ -31,6 +32,7 @@ from pdemill.solvers.trajectories.differences import apart, largest, norms, vari
 from pdemill.solvers.trajectories.job import Reference, Start, TrajectoryJob
 from pdemill.solvers.trajectories.marching import Piece, States, advance
 from pdemill.spec.field import Function
+from pdemill.spec.implicit_method import ImplicitMethod
 from pdemill.spec.job import Spec
 from pdemill.spec.method import LinearMethod, Method
 from pdemill.store.layout import ArrayLayout
@@ -114,12 +116,22 @@ class SteppingJob(TrajectoryJob):
     @cached_property
     def linear_method(self) -> LinearMethod:
         """How the systems of the stages are solved."""
+        asked = self.method.systems if isinstance(self.method, ImplicitMethod) else None
+        if isinstance(asked, Multigrid):
+            return asked.model_copy(update={"rtol": LOOSE})
+        if isinstance(asked, LinearMethod):
+            return asked
         return linear_method(self.problem, self.grid.pattern.size)
 
     @cached_property
     def exact_method(self) -> LinearMethod:
         """What solves those that the former fails: the same where that is exact."""
-        return Direct(method="direct") if isinstance(self.linear_method, Multigrid) else self.linear_method
+        return self.linear_method if isinstance(self.linear_method, Direct | Fft) else Direct(method="direct")
+
+    @property
+    def iterates(self) -> bool:
+        """Whether stages are solved by a method that has a state."""
+        return not isinstance(self.linear_method, Direct | Fft | Multigrid)
 
     @property
     def together(self) -> int:
@@ -157,7 +169,8 @@ class SteppingJob(TrajectoryJob):
         whole = self.times[-1] + self.problem.time.warmup
         tolerance = SHARE * self.spec.certify.algebraic_rtol / whole
         kind = BoxMarch if equations[0].moving is None else MovingMarch
-        return kind(equations, self.tableau, self.linear_method, self.exact_method, tolerance)
+        iterated = Iterated(self.linear_method, self.spec.seed) if self.iterates else None
+        return kind(equations, self.tableau, self.linear_method, self.exact_method, tolerance, iterated)
 
     def fields(self, states: States) -> Array:
         return states.reshape(len(states), len(self.problem.channels), *self.grid.shape)

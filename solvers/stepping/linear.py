@@ -10,6 +10,7 @@ from pdemill.points import Array
 from pdemill.solvers.operators.norms import two_norm
 from pdemill.solvers.operators.system import Matrix, System
 from pdemill.solvers.solution import Solver
+from pdemill.solvers.stepping.iterated import Iterated
 from pdemill.spec.method import LinearMethod
 
 REDUCTIONS = (1e-2, 1e-4)
@@ -29,12 +30,12 @@ class StageSystems:
     takes all systems at once, and corrects them loosely; where it is ``exact`` itself, and where it fails, every matrix
     has an exact solver of its own. What a closed box holds, loose corrections keep to rounding. ``common``: the solver
     of ``method``, where it was at work on other matrices before; these are for one stage then, and nothing is made in
-    advance.
+    advance. ``iterated``: ``method`` at work with a state, in place of both.
     """
 
     def __init__(
         self, matrices: list[Matrix], shift: float, method: LinearMethod, exact: LinearMethod,
-        common: Solver[None] | None = None,
+        common: Solver[None] | None = None, iterated: Iterated | None = None,
     ) -> None:  # fmt: skip
         self.shift, self._method, self._exact = shift, method, exact
         made: dict[int, Matrix] = {}
@@ -45,7 +46,7 @@ class StageSystems:
         self._sparse = [system.matrix.sparse() for system in self._systems]
         self._closed = [method is not exact and keeps_sums(matrix) for matrix in matrices]
         self._own: dict[int, Solver[None]] = {}
-        self._common = common
+        self._common, self._iterated = common, iterated
 
     def solve(self, known: Array, loads: Array, guesses: tuple[Array, Array], limits: Array) -> tuple[Array, Array]:
         """z [systems, n] with (c + A) z = c known + load, from the better one of two guesses, and the norms of the
@@ -82,6 +83,10 @@ class StageSystems:
     def _corrections(self, numbers: list[int], defects: Array, norms: Array, limits: Array) -> list[Array]:
         if self._method is self._exact:
             return [self._exactly(i, defects[i]) for i in numbers]
+        if self._iterated is not None:
+            systems = [replace(self._systems[i], rhs=defects[i].copy()) for i in numbers]
+            made = self._iterated.corrections(numbers, systems, norms, limits)
+            return [self._exactly(i, defects[i]) if d is None else d for i, d in zip(numbers, made, strict=True)]
         found: dict[int, Array] = {}
         for reduction in REDUCTIONS:
             enough = reduction == REDUCTIONS[-1]

@@ -12,6 +12,7 @@ from pdemill.points import Array
 from pdemill.solvers.compiled import compiled
 from pdemill.solvers.operators.norms import two_norm
 from pdemill.solvers.operators.system import System
+from pdemill.solvers.stepping.iterated import Iterated
 from pdemill.solvers.stepping.linear import StageSystems
 from pdemill.solvers.tableaus import Tableau
 from pdemill.spec.method import LinearMethod
@@ -36,12 +37,14 @@ class BoxEquation:
 
 class BoxMarch:
     """The scheme at work on equations, one row each. ``tolerance``: the most that the defects of the systems of a unit
-    of time may add up to in each unknown, relative to what varies in it."""
+    of time may add up to in each unknown, relative to what varies in it. ``iterated``: ``method`` where it has a state
+    that goes from stage to stage."""
 
     def __init__(
         self, equations: Sequence[BoxEquation], tableau: Tableau, method: LinearMethod, exact: LinearMethod,
-        tolerance: float,
+        tolerance: float, iterated: Iterated | None = None,
     ) -> None:  # fmt: skip
+        self._iterated = iterated
         self.equations, self.tableau, self._method, self._exact = equations, tableau, method, exact
         self._parts = [system for one in equations for system in one.systems]
         self._channels = len(equations[0].systems)
@@ -64,7 +67,8 @@ class BoxMarch:
         """The systems of the stages of a step."""
         if self._systems is None or step != self._step:
             matrices, shift = [part.matrix for part in self._parts], 1.0 / (self.tableau.gamma * step)
-            self._step, self._systems = step, StageSystems(matrices, shift, self._method, self._exact)
+            made = StageSystems(matrices, shift, self._method, self._exact, iterated=self._iterated)
+            self._step, self._systems = step, made
         return self._systems
 
     def _advance(self, u: Array, t: float, step: float) -> None:

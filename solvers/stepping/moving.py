@@ -10,6 +10,7 @@ import numpy as np
 from pdemill.solvers.instance import Instance, InvalidSample
 from pdemill.solvers.operators.box import BoxGrid
 from pdemill.solvers.operators.system import System
+from pdemill.solvers.stepping.iterated import Iterated
 from pdemill.solvers.stepping.linear import StageSystems
 from pdemill.solvers.stepping.march import BoxEquation, BoxMarch
 from pdemill.solvers.tableaus import Tableau
@@ -49,9 +50,9 @@ class MovingMarch(BoxMarch):
 
     def __init__(
         self, equations: Sequence[BoxEquation], tableau: Tableau, method: LinearMethod, exact: LinearMethod,
-        tolerance: float,
+        tolerance: float, iterated: Iterated | None = None,
     ) -> None:  # fmt: skip
-        super().__init__(equations, tableau, method, exact, tolerance)
+        super().__init__(equations, tableau, method, exact, tolerance, iterated)
         self._solver = method.solver()
 
     def _load(self, t: float) -> None:
@@ -61,4 +62,4 @@ class MovingMarch(BoxMarch):
 
     def _systems_of(self, step: float) -> StageSystems:
         matrices, shift = [part.matrix for part in self._parts], 1.0 / (self.tableau.gamma * step)
-        return StageSystems(matrices, shift, self._method, self._exact, self._solver)
+        return StageSystems(matrices, shift, self._method, self._exact, self._solver, self._iterated)

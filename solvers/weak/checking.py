@@ -13,6 +13,8 @@ from pdemill.solvers.weak.reading import Node, Refused
 MAX_SIZE, MAX_POWER, MOST_DEGREE = 10_000, 64, 20
 AXES = ("x", "y", "z")
 MEASURES = ("dx", "ds")
+CENTRE = "centre"
+"""What dx says for a quadrature by the centre of each cell."""
 OWN = {"X", "n", "pi", "t", *AXES, *MEASURES, "dS"}
 """Names that mean something by themselves."""
 UNKNOWN_NAME = "has the unknown name {!r}"
@@ -21,7 +23,8 @@ UNKNOWN_NAME = "has the unknown name {!r}"
 @dataclass(frozen=True)
 class Integral:
     """The integral of ``integrand`` over the cells (``dx``), or (``ds``) over a side, or all of them where that is
-    empty. ``along``: the unknown and the test of which it is a derivative in the direction of the test."""
+    empty. ``along``: the unknown and the test of which it is a derivative in the direction of the test; ``central``:
+    whether it is taken from the centre of each cell."""
 
     measure: str
     side: str
@@ -29,6 +32,7 @@ class Integral:
     kind: Kind
     along: tuple[str, str] | None = None
     negative: bool = False
+    central: bool = False
 
 
 @dataclass(frozen=True)
@@ -156,6 +160,10 @@ class Checker:
             raise Refused("has dS, an integral over inner facets, which is not possible yet", measure.at)
         if measure.word == "dx" and kind.normal:
             raise Refused("integrates the normal n over the domain, and only sides have one", measure.at)
+        if measure.kind == "call" and measure.word == "dx":
+            if len(measure.parts) != 1 or measure.parts[0].word != CENTRE or measure.parts[0].kind != "text":
+                raise Refused(f"may say dx or dx('{CENTRE}'), and may name a side in ds('side')", measure.at)
+            return Integral(measure.word, side, integrand, replace(kind, degree=1), central=True)
         if measure.kind == "call":
             if measure.word != "ds" or len(measure.parts) != 1 or measure.parts[0].kind != "text":
                 raise Refused("may name a side in ds('side') only", measure.at)

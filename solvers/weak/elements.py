@@ -20,13 +20,12 @@ from pdemill.solvers.weak.assembly import Assembler, Numbering, Packed
 from pdemill.solvers.weak.compiling import compiled_form
 from pdemill.solvers.weak.equation import LinearForm, NonlinearForm
 from pdemill.solvers.weak.form import Reaction, WeakForm
-from pdemill.solvers.weak.joining import partners, standing
+from pdemill.solvers.weak.joining import check_meeting, partners, standing
 from pdemill.solvers.weak.levels import Level, Levels, Outside
 from pdemill.solvers.weak.mesh import Ints, SimplexMesh
-from pdemill.solvers.weak.morph import Morph, draws_in_space, quality
+from pdemill.solvers.weak.morph import Carrier, draws_in_space, quality
 from pdemill.solvers.weak.nested import Near, near
 from pdemill.solvers.weak.ranges import extremes
-from pdemill.solvers.weak.shapes import Drawn
 from pdemill.solvers.weak.units import Units, plain_units
 from pdemill.solvers.weak.unknowns import Unknowns
 from pdemill.spec.field import Function
@@ -74,16 +73,16 @@ class WeakElements(Discretisation):
     """
 
     axes = ("node",)
-    _curves: Drawn | None = None
+    _curves: Any = None
     """The shapes of the sample whose mesh it is."""
 
     def __init__(
         self, form: WeakForm, mesh: SimplexMesh, fixed: Fixed, properties: Properties, traits: Traits | None = None,
-        morph: Morph | None = None,
+        morph: Carrier[Any] | None = None,
     ) -> None:  # fmt: skip
         self.form, self._fixed, self.properties, self.morph = form, fixed, properties, morph
         self.degree = max(one.order for one in form.unknowns)
-        self.order = min(one.order for one in form.unknowns) + 1 if morph is None else 2
+        self.order = min(one.order for one in form.unknowns) + 1 if morph is None and not form.reduced else 2
         lower, upper = mesh.points.min(axis=0), mesh.points.max(axis=0)
         self._box = (tuple(lower.tolist()), tuple((upper - lower).tolist())) if morph is None else morph.box
         self._side_nodes = {side: mesh.side_nodes(n, self.degree) for n, side in enumerate(mesh.side_names)}
@@ -96,6 +95,7 @@ class WeakElements(Discretisation):
             for channel, _ in parts:
                 held[self._on_side(side, channel)[0]] = True
         same = self._joined()
+        self._met = np.flatnonzero(held & (same != np.arange(len(same))))
         np.logical_or.at(held, same, held)
         self.unknowns = Unknowns(form, self.numbering, held[same], same)
         self.channels = tuple(part for part in self.unknowns.of_channels if part.stop > part.start)
@@ -161,7 +161,7 @@ class WeakElements(Discretisation):
         found: WeakElements = instance.grids[self]
         return found
 
-    def _at(self, curves: Drawn) -> WeakElements:
+    def _at(self, curves: Any) -> WeakElements:
         """The same at the shapes of a sample."""
         assert self.morph is not None
         mesh, other = self.morph.moved(self.mesh, curves), copy(self)
@@ -273,6 +273,9 @@ class WeakElements(Discretisation):
                 places, inside = self._on_side(side, channel)
                 found = np.broadcast_to(data[name](self.side_points[side]), self.side_points[side].shape)
                 whole[places] = found[inside]
+        for name, values in zip(self.form.channels, self.numbering.channels, strict=True):
+            met = self._met[(self._met >= values.start) & (self._met < values.stop)]
+            check_meeting(name, whole[met], self.unknowns.shared(whole)[met], whole[values])
         return self.unknowns.shared(whole)
 
     def completed(self, unknowns: Array, given: Array) -> Array:

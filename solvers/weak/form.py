@@ -179,6 +179,11 @@ class WeakForm:
         return all(one.kind.trial <= 1 for one in self.integrals)
 
     @cached_property
+    def reduced(self) -> bool:
+        """Whether a part of it is integrated by the centres of cells, whatever its degree."""
+        return any(one.central for one in self.integrals)
+
+    @cached_property
     def in_operator(self) -> frozenset[str]:
         """The coefficients that its derivative may depend on."""
         parts = [one.kind for one in self.integrals if one.kind.trial]
@@ -207,7 +212,7 @@ class WeakForm:
         )  # fmt: skip
 
     def _described(self, one: Integral) -> list[Any]:
-        degree = min(one.kind.degree, MOST_DEGREE) if self.degree is None else self.degree
+        degree = min(one.kind.degree, MOST_DEGREE) if self.degree is None or one.central else self.degree
         side = self.sides.index(one.side) if one.side else -1
         return [one.measure, side, degree, _plain(one.integrand), one.along, one.negative]
 

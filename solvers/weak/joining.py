@@ -7,9 +7,16 @@ from numpy.typing import NDArray
 
 from pdemill.errors import SolverError
 from pdemill.points import Array
+from pdemill.solvers.instance import InvalidSample
 
 LATTICE = 1e-7
 """Distance of nodes on joined sides, in units of the box, up to which they are the same."""
+ROUNDING = 1e-9
+"""Difference of given values, in units of the largest, up to which they are the same."""
+
+
+class Misfit(InvalidSample):
+    """Values that are given twice, and are not the same."""
 
 
 def partners(
@@ -36,3 +43,14 @@ def standing(same: NDArray[np.intp]) -> NDArray[np.intp]:
     while (same != same[same]).any():
         same = same[same]
     return same
+
+
+def check_meeting(name: str, ones: Array, others: Array, given: Array) -> None:
+    """Raise Misfit where values of a channel that are given at joined nodes differ; ``given``: all of the channel."""
+    apart = np.abs(ones - others)
+    if apart.max(initial=0.0) > ROUNDING * np.abs(given).max(initial=0.0):
+        most = int(np.argmax(apart))
+        raise Misfit(
+            f"the values of {name} that are given where periodic sides begin and end differ, {others[most]:.6g} and "
+            f"{ones[most]:.6g}: data on the other sides have to be periodic too"
+        )

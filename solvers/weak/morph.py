@@ -14,6 +14,7 @@ away from others. The outline moves all that is not in such a room, as the insid
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from dataclasses import dataclass
 from weakref import WeakKeyDictionary
 
@@ -59,13 +60,57 @@ class Room:
         return np.asarray(np.where(distance > 0.0, distance / np.where(norm > 0.0, norm, 1.0), self.half.min()))
 
 
-class Morph:
-    """The shapes of a domain on one template. ``box``: lower corner and lengths of the box in which fields are drawn,
-    that of all samples; ``moves``: whether shapes differ between samples."""
+type FieldBox = tuple[tuple[float, float], tuple[float, float]]
+
+
+class Carrier[T](ABC):
+    """What carries a template mesh to the shapes of samples, of type T. ``moves``: whether shapes differ between
+    samples; ``box``: lower corner and lengths of the box in which fields are drawn, that of all samples."""
+
+    def __init__(self, moves: bool, box: FieldBox) -> None:
+        self.moves, self.box = moves, box
+
+    @abstractmethod
+    def drawn(self, draw: Draw) -> T:
+        """The shapes of a sample; raises InvalidSample where there are none."""
+
+    @abstractmethod
+    def check_within(self, curves: T) -> None:
+        """Raise InvalidSample for shapes beyond the box in which fields are drawn."""
+
+    @abstractmethod
+    def snapped(self, mesh: SimplexMesh) -> SimplexMesh:
+        """The template with the nodes on its curves where they belong: the middles of edges that were cut."""
+
+    @abstractmethod
+    def _placed(self, mesh: SimplexMesh, curves: T) -> Array:
+        """Where the points of the template are."""
+
+    def moved(self, mesh: SimplexMesh, curves: T) -> SimplexMesh:
+        """A mesh of the template at the shapes of a sample; raises InvalidSample where it folds, or where cells are too
+        thin."""
+        moved = mesh.with_points(self._placed(mesh, curves))
+        ratio = moved.signed_volumes / mesh.signed_volumes
+        if not (least := float(ratio.min())) > 0.0:
+            raise InvalidSample(
+                f"the mesh folds where it is carried to this sample's shapes (least ratio of areas {least:.2g}): draw "
+                "them nearer to each other"
+            )
+        worst = float(quality(moved).min())
+        if worst < THIN:
+            raise InvalidSample(
+                f"a cell is too thin where the mesh is carried to this sample's shapes (quality {worst:.2g}, least "
+                f"{THIN:g}): draw them nearer to each other"
+            )
+        return moved
+
+
+class Morph(Carrier[Drawn]):
+    """The curves of a domain on one template."""
 
     def __init__(self, domain: Shapes, lengths: tuple[float, float] | None) -> None:
-        self.moves, self._domain, self.own = domain.moves, domain, domain.median
-        self.box = ((0.0, 0.0), lengths) if lengths is not None else self._around()
+        self._domain, self.own = domain, domain.median
+        super().__init__(domain.moves, ((0.0, 0.0), lengths) if lengths is not None else self._around())
         self._holes = len(domain.without)
         self._places: WeakKeyDictionary[SimplexMesh, list[NDArray[np.intp]]] = WeakKeyDictionary()
         self.rooms = tuple(self._room(number, lengths) for number in range(len(self.own.inner)))
@@ -76,7 +121,7 @@ class Morph:
                     "a hole or an inclusion meets another one, or the outline, where all measures are at their medians"
                 )
 
-    def _around(self) -> tuple[tuple[float, float], tuple[float, float]]:
+    def _around(self) -> FieldBox:
         """A square about an outline, the same in all samples: half as large again as the template."""
         outline = self.own.outline
         assert outline is not None
@@ -101,7 +146,6 @@ class Morph:
         return Room(np.full((2, 2), max(largest + min(gaps), 1e-6 * largest)), 2)
 
     def drawn(self, draw: Draw) -> Drawn:
-        """The curves of a sample; raises InvalidSample where one has no inside."""
         found = self._domain.drawn(draw.at("domain"))
         angle = np.linspace(0.0, 2.0 * np.pi, ANGLES, endpoint=False)
         for curve in found.curves:
@@ -113,7 +157,6 @@ class Morph:
         return found
 
     def check_within(self, curves: Drawn) -> None:
-        """Raise InvalidSample for an outline beyond the box in which fields are drawn."""
         if curves.outline is None:
             return
         lower, lengths = np.array(self.box)
@@ -125,26 +168,7 @@ class Morph:
             )
 
     def snapped(self, mesh: SimplexMesh) -> SimplexMesh:
-        """The template with the nodes on its curves where they belong: the middles of edges that were cut."""
         return mesh.with_points(self._placed(mesh, self.own))
-
-    def moved(self, mesh: SimplexMesh, curves: Drawn) -> SimplexMesh:
-        """A mesh of the template at the shapes of a sample; raises InvalidSample where it folds, or where cells are too
-        thin."""
-        moved = mesh.with_points(self._placed(mesh, curves))
-        ratio = moved.signed_volumes / mesh.signed_volumes
-        if not (least := float(ratio.min())) > 0.0:
-            raise InvalidSample(
-                f"the mesh folds where it is carried to this sample's shapes (least ratio of areas {least:.2g}): draw "
-                "them nearer to each other"
-            )
-        worst = float(quality(moved).min())
-        if worst < THIN:
-            raise InvalidSample(
-                f"a cell is too thin where the mesh is carried to this sample's shapes (quality {worst:.2g}, least "
-                f"{THIN:g}): draw them nearer to each other"
-            )
-        return moved
 
     def _placed(self, mesh: SimplexMesh, curves: Drawn) -> Array:
         points, places = mesh.points, self._places.get(mesh)

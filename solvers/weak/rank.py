@@ -59,14 +59,14 @@ def check_rank(grid: WeakElements, instance: Instance, names: tuple[str, ...]) -
     sizes = abs(matrix)
     empty = (sizes.max(axis=0).toarray() == 0.0) | (sizes.max(axis=1).toarray() == 0.0)
     if empty.any():
-        raise Undetermined(_told(grid, 1, [names[_channel(grid, int(np.argmax(empty)))]], ""))
+        raise Undetermined(_told(grid, 1, [names[_channel(grid, int(np.argmax(empty)))]], []))
     if grid.levels.fault(matrix):
         raise Overdetermined(grid.levels.fault(matrix))
     symmetric = bool(abs(matrix - matrix.T).max() <= ALIKE * sizes.max())
     few = count <= MOST
     vectors = _open(matrix.toarray(), grid.null_space) if few else open_vectors(matrix, grid.null_space)
     if len(vectors):
-        raise Undetermined(_told(grid, len(vectors), _shares(grid, vectors, names), _constant(grid, vectors, names)))
+        raise Undetermined(_told(grid, len(vectors), _shares(grid, vectors, names), _constants(grid, vectors, names)))
     definite = symmetric and is_definite(Matrix(grid.pattern, values, grid.properties, grid.null_space))
     return replace(plain, symmetric=symmetric, definite=definite)
 
@@ -115,32 +115,40 @@ def _shares(grid: WeakElements, vectors: Array, names: tuple[str, ...]) -> list[
     return [name for name, size in zip(names, sizes, strict=True) if size > 1e-6 * sizes.sum()]
 
 
-def _constant(grid: WeakElements, vectors: Array, names: tuple[str, ...]) -> str:
-    """The channel whose constants are left open; empty where there is none."""
+def _constants(grid: WeakElements, vectors: Array, names: tuple[str, ...]) -> list[str]:
+    """The channels whose constants are left open."""
     base, _ = np.linalg.qr(vectors.T)
-    owners = np.array([_channel(grid, place) for place in range(vectors.shape[1])])
+    owners, found = np.array([_channel(grid, place) for place in range(vectors.shape[1])]), []
     for number, name in enumerate(names):
         one = (owners == number).astype(float)
         if one.any() and np.linalg.norm(one - base @ (base.T @ one)) <= 1e-6 * np.linalg.norm(one):
-            return name
-    return ""
+            found.append(name)
+    return found
 
 
-def _told(grid: WeakElements, left: int, among: list[str], constant: str) -> str:
+def _told(grid: WeakElements, left: int, among: list[str], constants: list[str]) -> str:
     many = "one solution" if left == 1 else f"{left} independent solutions"
-    key = f"set constraints: {_constraint(grid, constant)}, " if constant else ""
-    what = f"a constant added to {constant} changes nothing" if constant else f"in {', '.join(among)}"
-    return (
-        f"the form and its sides leave something open ({what}): without loads it has {many} besides 0; give a value "
-        f"on a side, {key}or add the term that fixes it"
-    )
+    what, advice = f"in {', '.join(among)}", "give a value on a side, or add the term that fixes it"
+    if constants and len(constants) == left:
+        what = f"a constant added to {' or '.join(constants)} changes nothing"
+        key = f"set constraints: {_constraint(grid, constants)}"
+        advice = f"give a value on a side, {key}, or add the term that fixes it"
+    elif constants:
+        advice = (
+            "give values on sides that hold more than constants, such as the rotations of a body; only then may "
+            f"constraints fix the means of {', '.join(constants)}, which is all that they fix"
+        )
+    return f"the form and its sides leave something open ({what}): without loads it has {many} besides 0; {advice}"
 
 
-def _constraint(grid: WeakElements, channel: str) -> str:
-    """What a spec says to fix the mean of a channel."""
-    name, _, axis = channel.rpartition("_")
-    vectors = {one.name: one.components for one in grid.form.unknowns if one.components}
-    if name not in vectors:
-        return f"{{{channel}: {{mean: 0.0}}}}"
-    means = ", ".join("0.0" if one == axis else "null" for one in AXES[: vectors[name]])
-    return f"{{{name}: {{mean: [{means}]}}}}"
+def _constraint(grid: WeakElements, channels: list[str]) -> str:
+    """What a spec says to fix the means of channels."""
+    vectors, found = {one.name: one.components for one in grid.form.unknowns if one.components}, dict[str, str]()
+    for channel in channels:
+        name, _, _ = channel.rpartition("_")
+        if name in vectors:
+            means = ("0.0" if f"{name}_{one}" in channels else "null" for one in AXES[: vectors[name]])
+            found[name] = f"[{', '.join(means)}]"
+        else:
+            found[channel] = "0.0"
+    return f"{{{', '.join(f'{name}: {{mean: {mean}}}' for name, mean in found.items())}}}"

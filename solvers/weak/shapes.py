@@ -74,7 +74,7 @@ class Drawn(NamedTuple):
         return self.inner if self.outline is None else (*self.inner, self.outline)
 
 
-class _Median(Draw):
+class Median(Draw):
     """Draws in which every number is its median."""
 
     def place(self, scalar: object) -> Place:
@@ -179,8 +179,8 @@ class Shapes(Model):
         return tuple(curve.corners(h) for curve in self.median.inner[len(self.without) :])
 
 
-def _median() -> _Median:
-    return _Median(0, "", 0, "problem/domain")
+def _median() -> Median:
+    return Median(0, "", 0, "problem/domain")
 
 
 def _rim(shape: Shape, draw: Draw) -> Rim | None:

@@ -19,7 +19,12 @@ from pdemill.testing import ComplianceError, check_method, temporary_parts
 ROWS: dict[str, list[dict[str, Any]]] = {
     "amg": [{}],
     "auto": [{"trial": "never"}],
-    "cg": [{}, {"recycle": 6, "preconditioner": "none"}],
+    "cg": [
+        {},
+        {"recycle": 6, "preconditioner": "none"},
+        {"preconditioner": "ssor", "omega": 1.4},
+        {"preconditioner": "ssor", "omega": "learn"},
+    ],
     "direct": [{}],
     "fft": [{}],
     "gmres": [{}],
@@ -27,6 +32,7 @@ ROWS: dict[str, list[dict[str, Any]]] = {
     "multigrid": [{}],
     "reduced_basis": [{}],
     "skr": [{"restart": 20, "recycle": 6}],
+    "sor": [{"omega": 1.6}, {"omega": "learn", "learn": "contextual"}],
     "walks": [{"walks": 4096}, {"target_stderr": 0.01}],
 }
 TABLE = [

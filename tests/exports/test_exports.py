@@ -9,6 +9,7 @@ import sys
 import tracemalloc
 from pathlib import Path
 from typing import Any
+from xml.etree import ElementTree
 
 import h5py
 import numpy as np
@@ -192,7 +193,7 @@ def test_what_a_format_cannot_hold_is_refused_with_the_reason(
     pdemill.generate({"problem": {"family": "poisson"} | problem, "samples": 1}, tmp_path / "store.zarr")
     with pytest.raises(ExportError, match=f"cannot be exported to {to}: .*{reason}"):
         pdemill.export(tmp_path / "store.zarr", tmp_path / "out", to=to)
-    with pytest.raises(ExportError, match="unknown format 'csv'; choose one of netcdf, pdebench, pt, vtu, well"):
+    with pytest.raises(ExportError, match="unknown format 'csv'; choose one of netcdf, pdebench, pt, vtu, well, xdmf"):
         pdemill.export(tmp_path / "store.zarr", tmp_path / "out", to="csv")
 
 
@@ -286,4 +287,43 @@ def test_meshes_are_opened_by_paraview(tmp_path: Path) -> None:
     assert told["certificates"]["sample_id"] == [0, 1, 2]
     assert told["pdemill"]["complete"]
     again = pdemill.export(store, tmp_path / "again", to="vtu")
+    assert [path.read_bytes() for path in again.files] == [path.read_bytes() for path in made.files]
+
+
+@pytest.mark.needs("ffcx", "netgen")
+def test_meshes_of_their_own_with_regions_for_paraview(tmp_path: Path) -> None:
+    """XDMF and VTU, read back by meshio: XDMF a grid at a time, since meshio reads no collections of other meshes."""
+    import meshio
+
+    problem: dict[str, Any] = {
+        "family": "weak_form", "resolution": {"h": 0.3},
+        "domain": {"inclusions": [{"shape": "disk", "radius": {"uniform": [0.2, 0.3]}}]},
+        "unknowns": {"u": {"element": "P2", "shape": "vector"}},
+        "coefficients": {"k": {"field": "regions", "values": {"inclusion0": 5, "default": {"uniform": [1, 2]}}}},
+        "form": "k*inner(grad(u), grad(v))*dx - v[0]*dx",
+        "boundary": {"default": {"u": {"dirichlet": [0.0, 0.0]}}},
+    }  # fmt: skip
+    store = tmp_path / "plate.zarr"
+    assert pdemill.generate({"problem": problem, "samples": 2, "store": {"shard": 1}}, store, workers=0).ok
+    made = pdemill.export(store, tmp_path / "out", to="xdmf")
+    assert [path.name for path in made.files] == ["weak_form_train.h5", "weak_form_train.xdmf"]
+    pdemill.export(store, tmp_path / "vtu", to="vtu")
+    data, tree = pdemill.open(store), ElementTree.parse(tmp_path / "out/weak_form_train.xdmf")
+    grids = tree.findall("Domain/Grid/Grid")
+    assert [grid.find("Time").get("Value") for grid in grids] == ["0", "1"]  # type: ignore[union-attr]
+    for number, grid in enumerate(grids):
+        grid.remove(grid.find("Time"))  # type: ignore[arg-type]
+        alone = ElementTree.Element("Xdmf", Version="3.0")
+        ElementTree.SubElement(alone, "Domain").append(grid)
+        ElementTree.ElementTree(alone).write(tmp_path / "out/one.xdmf")
+        for found in (
+            meshio.read(tmp_path / "out/one.xdmf"), meshio.read(tmp_path / f"vtu/weak_form_train/0000{number}.vtu")
+        ):  # fmt: skip
+            assert [block.type for block in found.cells] == ["triangle6"]
+            assert np.array_equal(found.cells[0].data, data.shared()["cells"])
+            assert np.array_equal(found.points[:, :2].astype(np.float32), data[number]["points"])
+            assert np.array_equal(found.point_data["u"][:, :2].T, data[number]["y"])
+            assert np.array_equal(found.point_data["k"], data[number]["x"][0])
+            assert np.array_equal(found.cell_data["cell_regions"][0], data.shared()["cell_regions"])
+    again = pdemill.export(store, tmp_path / "again", to="xdmf")
     assert [path.read_bytes() for path in again.files] == [path.read_bytes() for path in made.files]

@@ -36,7 +36,7 @@ def test_a_form_loses_nothing(name: str) -> None:
 
 def test_faults_find_their_fields() -> None:
     typed = write_spec(read_preset("fno-darcy")) | {"/problem/coefficient/of/alpha": "many", "/solver#": "Skr",
-                                                    "/solver/restart": "1"}  # fmt: skip
+                                                    "/solver/restart#": "integer", "/solver/restart": "1"}  # fmt: skip
     with pytest.raises(Exception, match="alpha") as caught:
         validate(read_spec(typed))
     made = fields(typed, caught.value.faults)  # type: ignore[attr-defined]

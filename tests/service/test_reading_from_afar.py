@@ -95,6 +95,7 @@ def test_a_client_takes_its_key_from_the_environment(keyed: Any, monkeypatch: py
     monkeypatch.setenv("PDEMILL_API_KEY", key_of("ann"))
     with Client(keyed[0].url) as client:
         assert len(next(client.jobs()).open("train")) == 40
+        assert next(client.jobs()).open("train", sensors={"random": 3})[2]["observed"].shape == (1, 3)
     for other, jobs in ((key_of("bob"), 0), (key_of("ann"), 1)):
         with Client(keyed[0].url, other) as client:
             assert len(list(client.jobs())) == jobs

@@ -11,11 +11,12 @@ from scipy.linalg import eig, subspace_angles
 
 from pdemill.points import Array
 from pdemill.solvers.krylov.arnoldi import arnoldi_cycle
+from pdemill.solvers.krylov.carrying import Carrying
 from pdemill.solvers.krylov.learning import Learning
 from pdemill.solvers.krylov.orthonormal import has_drifted, orthonormalise
 from pdemill.solvers.krylov.recycle_space import RecycleSpace
 from pdemill.solvers.krylov.selection import harmonic_vectors
-from pdemill.solvers.krylov.solver import SkrSolver
+from pdemill.solvers.krylov.solver import Left, SkrSolver
 from pdemill.solvers.krylov.sums import work_rows
 from pdemill.solvers.operators.product import LibraryError, check
 from pdemill.solvers.operators.system import Matrix, Pattern, System
@@ -27,6 +28,9 @@ from tests.solvers.plain_gcrodr import arnoldi, plain_gcrodr
 N = 150
 PATTERN = Pattern(np.arange(0, N * N + 1, N, dtype=np.int32), np.tile(np.arange(N, dtype=np.int32), N))
 GENERAL = Properties(symmetric=False, definite=False, constant=False, dimension=2)
+
+
+START = Left(None, Carrying())
 
 
 def _matrix(A: Array) -> Matrix:
@@ -41,7 +45,7 @@ def _dense(seed: int, shift: float = 0.0) -> Array:
 
 
 def _solver(m: int = 20, k: int = 6, rtol: float = 1e-9, limit: int = 5000) -> SkrSolver:
-    return SkrSolver([partial(Preconditioned, preconditioner="none")], m, k, rtol, limit)
+    return SkrSolver([partial(Preconditioned, preconditioner="none")], m, k, rtol, limit, always=True)
 
 
 def _rhs(count: int) -> Array:
@@ -50,7 +54,7 @@ def _rhs(count: int) -> Array:
 
 @pytest.mark.parametrize("changing", [False, True])
 def test_it_takes_the_steps_of_the_plain_algorithm(changing: bool) -> None:
-    solver, state, U = _solver(), None, None
+    solver, state, U = _solver(), START, None
     A = _dense(0)
     matrix = _matrix(A)
     counts = []
@@ -60,7 +64,7 @@ def test_it_takes_the_steps_of_the_plain_algorithm(changing: bool) -> None:
             matrix = _matrix(A)
         solution = solver.solve(System(matrix, b), state)
         x, products, U = plain_gcrodr(A, b, U, 20, 6, 1e-9)
-        again = 0 if changing or state is None else 6  # the plain one computes the images of U for every system
+        again = 0 if changing or state.space is None else 6  # the plain one computes the images of U for every system
         state = solution.state
         assert solution.result is Result.CONVERGED
         assert np.linalg.norm(b - A @ solution.value) <= 1e-9 * np.linalg.norm(b)
@@ -149,37 +153,38 @@ def test_rows_are_made_orthonormal_or_called_dependent() -> None:
 
 
 def test_orthogonality_lasts_over_many_systems_and_matrices() -> None:
-    solver, state = _solver(), None
+    solver, state = _solver(), START
     for i, b in enumerate(_rhs(40)):
         A = _dense(0) + 0.001 * i * _dense(1)
         solution = solver.solve(System(_matrix(A), b), state)
         state = solution.state
         assert solution.result is Result.CONVERGED
         assert np.linalg.norm(b - A @ solution.value) <= 1e-9 * np.linalg.norm(b)
-        assert state is not None
-        assert np.abs(state.C @ state.C.T - np.eye(6)).max() <= 1e-9
-        assert np.abs(state.U @ A.T - state.C).max() <= 1e-9
-        assert np.abs(state.C @ state.U.T - state.overlap).max() <= 1e-6 * np.abs(state.U).max()
-        scaled = state.sigma[:, None] * state.U
+        space = state.space
+        assert space is not None
+        assert np.abs(space.C @ space.C.T - np.eye(6)).max() <= 1e-9
+        assert np.abs(space.U @ A.T - space.C).max() <= 1e-9
+        assert np.abs(space.C @ space.U.T - space.overlap).max() <= 1e-6 * np.abs(space.U).max()
+        scaled = space.sigma[:, None] * space.U
         assert np.abs(scaled @ scaled.T - np.eye(6)).max() <= 1e-6
 
 
 def test_a_space_settles_on_a_constant_matrix_and_is_then_left_alone() -> None:
-    solver, state, matrix = _solver(), None, _matrix(_dense(0))
+    solver, state, matrix = _solver(), START, _matrix(_dense(0))
     states: list[RecycleSpace] = []
     counts = []
     for b in _rhs(20):
         solution = solver.solve(System(matrix, b), state)
         state = solution.state
         counts.append(solution.stats.iterations)
-        assert state is not None
-        states.append(state)
+        assert state.space is not None
+        states.append(state.space)
     assert states[-1].learning.settled
     assert not states[0].learning.settled
     assert states[-1].U is states[-2].U
     assert states[-1].C is states[-2].C
     assert max(counts[10:]) <= counts[1] + 1 < counts[0]
-    other = solver.solve(System(_matrix(_dense(0)), _rhs(1)[0]), state).state
+    other = solver.solve(System(_matrix(_dense(0)), _rhs(1)[0]), state).state.space
     assert other is not None
     assert not other.learning.settled
 
@@ -196,17 +201,18 @@ def test_learning_ends_when_the_singular_values_stand_still() -> None:
 def test_what_a_solver_did_before_changes_no_bit() -> None:
     matrix, (a, b, c) = _matrix(_dense(0)), _rhs(3)
     one = _solver()
-    first = one.solve(System(matrix, a), None)
+    first = one.solve(System(matrix, a), START)
     second = one.solve(System(matrix, b), first.state)
     other = _solver()
-    other.solve(System(_matrix(_dense(9)), c), None)
+    other.solve(System(_matrix(_dense(9)), c), START)
     again = other.solve(System(matrix, b), first.state)
     assert np.array_equal(second.value, again.value)
     assert second.stats == again.stats
-    assert second.state is not None
-    assert again.state is not None
-    assert np.array_equal(second.state.U, again.state.U)
-    assert np.array_equal(second.state.C, again.state.C)
+    kept, same = second.state.space, again.state.space
+    assert kept is not None
+    assert same is not None
+    assert np.array_equal(kept.U, same.U)
+    assert np.array_equal(kept.C, same.C)
 
 
 @pytest.mark.parametrize("lie", [1e-6, 1e-2, 1.0])
@@ -214,10 +220,11 @@ def test_a_space_that_lies_is_found_out(lie: float) -> None:
     """A state whose C is not A M⁻¹ U: the answer is certified all the same, by the true residual."""
     solver, A = _solver(), _dense(0)
     matrix, (a, b) = _matrix(A), _rhs(2)
-    state = solver.solve(System(matrix, a), None).state
-    assert state is not None
-    wrong = replace(state, U=state.U + lie * np.abs(state.U).max() * np.random.default_rng(1).standard_normal((6, N)))
-    solution = solver.solve(System(matrix, b), wrong)
+    state = solver.solve(System(matrix, a), START).state
+    space = state.space
+    assert space is not None
+    wrong = replace(space, U=space.U + lie * np.abs(space.U).max() * np.random.default_rng(1).standard_normal((6, N)))
+    solution = solver.solve(System(matrix, b), replace(state, space=wrong))
     assert solution.result is Result.CONVERGED
     assert np.linalg.norm(b - A @ solution.value) <= 1e-9 * np.linalg.norm(b)
 
@@ -225,16 +232,16 @@ def test_a_space_that_lies_is_found_out(lie: float) -> None:
 def test_a_tolerance_out_of_reach_is_a_named_result() -> None:
     U, _, V = np.linalg.svd(_dense(0))
     A = (U * np.geomspace(1, 1e-15, N)) @ V
-    solution = _solver(rtol=1e-13, limit=2000).solve(System(_matrix(A), _rhs(1)[0]), None)
+    solution = _solver(rtol=1e-13, limit=2000).solve(System(_matrix(A), _rhs(1)[0]), START)
     assert solution.result in (Result.MISSED_TOLERANCE, Result.MAX_ITERATIONS)
 
 
 def test_numbers_that_are_not_finite_are_a_named_result() -> None:
     A = _dense(0)
     A[3, 4] = np.inf
-    solution = _solver().solve(System(_matrix(A), _rhs(1)[0]), None)
+    solution = _solver().solve(System(_matrix(A), _rhs(1)[0]), START)
     assert solution.result in (Result.NOT_FINITE, Result.BREAKDOWN)
-    assert solution.state is None
+    assert solution.state.space is None
 
 
 def test_a_library_that_refuses_is_an_error() -> None:

@@ -143,11 +143,12 @@ def test_a_state_is_never_changed_by_the_solver() -> None:
     solver = job.method.solver()
     systems = [job.discretisation.assemble(job.instance("train", i)) for i in range(3)]
     state = solver.solve(systems[0], solver.start()).state
-    assert state is not None
-    before = state.U.copy(), state.C.copy()
+    space = state.space
+    assert space is not None
+    before = space.U.copy(), space.C.copy()
     first = solver.solve(systems[1], state)
-    assert np.array_equal(state.U, before[0])
-    assert np.array_equal(state.C, before[1])
+    assert np.array_equal(space.U, before[0])
+    assert np.array_equal(space.C, before[1])
     solver.solve(systems[2], first.state)
     again = solver.solve(systems[1], state)
     assert np.array_equal(first.value, again.value)
@@ -164,14 +165,15 @@ def test_the_recycled_space_satisfies_its_definition() -> None:
     for sample in range(4):
         system = job.discretisation.assemble(job.instance("train", sample))
         state = solver.solve(system, state).state
-        assert state is not None
+        space = state.space
+        assert space is not None
         operator = Preconditioned(system.matrix.pattern, "jacobi")
         assert operator.load(system.matrix)
-        image = np.empty_like(state.U)
-        for row, out in zip(state.U, image, strict=True):
+        image = np.empty_like(space.U)
+        for row, out in zip(space.U, image, strict=True):
             out[:] = -operator.residual(operator.precondition(row), np.zeros_like(row))
-        assert np.abs(image - state.C).max() <= 1e-8
-        assert np.abs(state.C @ state.C.T - np.eye(len(state.C))).max() <= 1e-9
+        assert np.abs(image - space.C).max() <= 1e-8
+        assert np.abs(space.C @ space.C.T - np.eye(len(space.C))).max() <= 1e-9
 
 
 @pytest.mark.needs("petsc4py")

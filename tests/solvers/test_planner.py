@@ -34,6 +34,9 @@ DARCY: dict[str, Any] = {
 }
 
 
+SKR_20, SKR_40 = "skr ilu restart 40 recycle 20", "skr ilu restart 80 recycle 40"
+
+
 def names(problem: dict[str, Any]) -> list[str]:
     spec = validate({"problem": problem, "samples": 1})
     return [name_of(method) for method in candidates(spec.problem, spec.problem.size, 1e-8)]
@@ -43,13 +46,13 @@ def names(problem: dict[str, Any]) -> list[str]:
 @pytest.mark.parametrize(
     ("problem", "expected"),
     [
-        ({"family": "poisson", "resolution": [99, 99]}, {"fft", "multigrid", "direct", "cg icc", "amg", "skr ilu"}),
+        ({"family": "poisson", "resolution": [99, 99]}, {"fft", "multigrid", "direct", "cg icc", "amg", SKR_20}),
         ({"family": "darcy", "resolution": [64, 64], "coefficient": {"field": "lognormal"}},
          {"multigrid", "direct", "cg icc", "amg"}),
         ({"family": "helmholtz", "resolution": [16, 16], "wavenumber": {"field": "lognormal"}}, {"direct"}),
         ({"family": "helmholtz", "resolution": [12, 12, 12], "wavenumber": {"field": "lognormal"}},
-         {"direct", "skr ilu"}),
-        ({"family": "helmholtz", "resolution": [64, 64, 64], "wavenumber": {"field": "lognormal"}}, {"skr ilu"}),
+         {"direct", SKR_40}),
+        ({"family": "helmholtz", "resolution": [64, 64, 64], "wavenumber": {"field": "lognormal"}}, {SKR_40}),
         ({"family": "convection_diffusion", "resolution": [16], "velocity": [{"uniform": [0, 1]}]}, {"direct"}),
     ],
 )  # fmt: skip

@@ -154,7 +154,8 @@ def test_it_refuses_what_the_library_has_its_own_ways_with(kind: str, matrix: Ma
 @pytest.mark.needs("petsc4py")
 def test_a_matrix_that_is_refused_is_solved_with_the_library_and_the_space_goes_on() -> None:
     """The second of three systems has a zero on its diagonal, which jacobi of the library takes."""
-    solver, state = SkrSolver(makers("jacobi"), 4, 1, 1e-10, 100), None
+    solver = SkrSolver(makers("jacobi"), 4, 1, 1e-10, 100)
+    state = solver.start()
     pattern = Pattern(np.arange(0, 37, 6, dtype=np.int32), np.tile(np.arange(6, dtype=np.int32), 6))
     rng, plain = np.random.default_rng(0), _dense([[0, 0], [0, 0]]).properties
     for corner in (4.0, 0.0, 4.0):

@@ -219,6 +219,12 @@ BAD: dict[str, tuple[Json, str, str]] = {
     "unknown method": (changed(DARCY, {"solver.method": "gmrs"}), "solver.method", "did you mean 'gmres'?"),
     "option of another method": (
         changed(DARCY, {"solver": {"method": "direct", "restart": 30}}), "solver.restart", "unknown key"),
+    "restart below 4": (
+        changed(DARCY, {"solver": {"method": "skr", "restart": 1}}),
+        "solver.restart", "should be a whole number from 4 to 1000, or auto, not 1"),
+    "recycle in words": (
+        changed(DARCY, {"solver": {"method": "skr", "recycle": "many"}}),
+        "solver.recycle", "should be a whole number from 1 to 500, or auto, not 'many'"),
     "recycle without room": (
         changed(DARCY, {"solver": {"method": "skr", "restart": 20, "recycle": 19}}),
         "solver.recycle", "at most restart - 2 = 18"),

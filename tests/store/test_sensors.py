@@ -119,3 +119,66 @@ def test_what_has_no_grid_and_what_goes_with_nothing_is_refused(plane: Path, tmp
     pdemill.generate(points, tmp_path / "p.zarr", workers=0)
     with pytest.raises(StoreError, match="cannot be seen by sensors"):
         pdemill.open(tmp_path / "p.zarr", sensors={"random": 1})
+
+
+HARMONIC: dict[str, tuple[str, Any]] = {
+    "P1": ("1 + 2*x - 3*y", lambda x, y: 1 + 2 * x - 3 * y),
+    "P2": ("1 + x**2 - y**2 + 3*x*y", lambda x, y: 1 + x**2 - y**2 + 3 * x * y),
+}
+
+
+@pytest.mark.needs("ffcx", "netgen")
+@pytest.mark.parametrize("element", ["P1", "P2"])
+def test_functions_of_the_elements_are_seen_exactly_on_meshes(element: str, tmp_path: Path) -> None:
+    """Harmonic functions, linear and quadratic, on a mesh of each sample's own; nothing is seen in its hole."""
+    text, exact = HARMONIC[element]
+    spec = {
+        "problem": {
+            "family": "weak_form", "resolution": {"h": 0.3}, "unknowns": {"u": element},
+            "domain": {"without": [{"shape": "disk", "radius": {"uniform": [0.1, 0.3]}}]},
+            "form": "inner(grad(u), grad(v))*dx",
+            "boundary": {"default": {"u": {"dirichlet": {"field": "expression", "formula": text}}}},
+        },
+        "samples": 3,
+    }  # fmt: skip
+    pdemill.generate(spec, tmp_path / "m.zarr", workers=0)
+    given = [[0.0, 0.0], [0.5, 0.5], [0.21, 0.93], [0.77, 0.5]]
+    seen = pdemill.open(tmp_path / "m.zarr", sensors={"points": given})
+    radii = seen.data.columns(seen.data.shards[0])["params"][:, 0]
+    for number in range(3):
+        found = seen[number]["observed"][0]
+        within = np.hypot(*(np.array(given).T - 0.5)) > radii[number]
+        assert (np.isfinite(found) == within).all()
+        np.testing.assert_allclose(found[within], exact(*np.array(given)[within].T), atol=2e-6)
+    drawn = pdemill.open(tmp_path / "m.zarr", sensors={"random": 200}, noise=0.0)
+    for number in (0, 2):
+        item = drawn[number]
+        assert (np.hypot(*(item["sensors"].T - 0.5)) > 0.9 * radii[number]).all()
+        np.testing.assert_allclose(item["observed"][0], exact(*item["sensors"].T), atol=3e-6)
+        np.testing.assert_array_equal(drawn.places(number).astype(np.float32), item["sensors"])
+        assert np.abs(item["sensors"].mean(axis=0) - 0.5).max() < 0.1
+    assert drawn[[]]["observed"].shape == (0, 1, 200)
+    with pytest.raises(ValueError, match="have 1 coordinates, the mesh 2"):
+        pdemill.open(tmp_path / "m.zarr", sensors={"points": [[0.1]]})
+    with pytest.raises(ValueError, match="leave interpolate out"):
+        pdemill.open(tmp_path / "m.zarr", sensors={"random": 1, "interpolate": "nearest"})
+
+
+@pytest.mark.needs("ffcx")
+def test_a_mesh_of_tetrahedra_is_seen_too(tmp_path: Path) -> None:
+    value = {"field": "expression", "formula": "x - 2*y + 3*z"}
+    spec = {
+        "problem": {
+            "family": "weak_form", "resolution": [2, 2, 2], "unknowns": {"u": "P1"},
+            "form": "k*inner(grad(u), grad(v))*dx", "coefficients": {"k": {"uniform": [1, 2]}},
+            "boundary": {"default": {"u": {"dirichlet": value}}},
+        },
+        "samples": 2,
+    }  # fmt: skip
+    pdemill.generate(spec, tmp_path / "m.zarr", workers=0)
+    seen = pdemill.open(tmp_path / "m.zarr", sensors={"random": 50})
+    for number in range(2):
+        x, y, z = seen[number]["sensors"].T
+        np.testing.assert_allclose(seen[number]["observed"][0], x - 2 * y + 3 * z, atol=3e-6)
+    with pytest.raises(ValueError, match=r"sensor 1 at \[1.5, 0.5, 0.5\] is outside the mesh"):
+        pdemill.open(tmp_path / "m.zarr", sensors={"points": [[0.5, 0.5, 0.5], [1.5, 0.5, 0.5]]})

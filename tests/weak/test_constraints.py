@@ -13,6 +13,7 @@ from pdemill.errors import SpecError
 from pdemill.solvers.instance import InvalidSample
 from pdemill.solvers.stopwatch import Stopwatch
 from pdemill.spec import validate
+from pdemill.spec.load import load_preset
 from tests.weak.problems import POISSON, errors, formula, opened, solved
 from tests.weak.test_units import TAYLOR_HOOD
 
@@ -208,3 +209,102 @@ def test_a_point_that_a_sample_does_not_reach_is_a_failure_of_that_sample() -> N
             told.append(str(fault))
     assert 0 < len(told) < 8
     assert set(told) == {"the point of a constraint, (1, 0) is outside of the domain"}
+
+
+ARRAY: dict[str, Any] = POISSON | {
+    "resolution": {"h": 0.1}, "unknowns": {"u": "P2"}, "form": "k*(inner(grad(u), grad(v)) + grad(v)[0])*dx",
+    "boundary": {"default": "periodic"}, "constraints": {"u": {"mean": 0.0}},
+    "outputs": {"kx": "k*(grad(u)[0] + 1)*dx", "ky": "k*grad(u)[1]*dx"},
+}  # fmt: skip
+DISK = {"shape": "disk", "radius": 0.3, "centre": [{"uniform": [0.4, 0.6]}, {"uniform": [0.4, 0.6]}]}
+
+
+def square_array(contrast: float, fraction: float) -> float:
+    """The conductivity of disks in a square lattice (Rayleigh 1892; Perrins, McKenzie and McPhedran 1979)."""
+    t = (1.0 + contrast) / (1.0 - contrast)
+    rest = 0.305827 * fraction**4 * t / (t**2 - 1.402958 * fraction**8) + 0.013362 * fraction**8 / t
+    return 1.0 - 2.0 * fraction / (t + fraction - rest)
+
+
+@pytest.mark.parametrize(
+    ("change", "contrast"),
+    [
+        ({"domain": {"inclusions": [DISK]},
+          "coefficients": {"k": {"field": "regions", "values": {"inclusion0": 10, "default": 1}}}}, 10.0),
+        ({"domain": {"without": [DISK]}, "coefficients": {"k": {"constant": 1.0}},
+          "boundary": {"hole0": "natural", "default": "periodic"}}, 0.0),
+    ],
+)  # fmt: skip
+def test_a_lattice_of_disks_wherever_they_are_in_the_cell(change: dict[str, Any], contrast: float) -> None:
+    """Edges that are straight take 1.8 % of a disk, here: the fraction is that of the polygon."""
+    pytest.importorskip("netgen")
+    job = opened(ARRAY | change, samples=3)
+    count = len(job.discretisation.points.regions) if contrast else 0  # type: ignore[arg-type]
+    assert not contrast or count == job.discretisation.points.shape[0]
+    edges = int(np.ceil(2 * np.pi * 0.3 / 0.1))
+    known = square_array(contrast, edges / 2 * 0.3**2 * np.sin(2 * np.pi / edges))
+    for sample in range(3):
+        instance = job.instance("train", sample)
+        fields, _ = solved(job, sample)
+        (kx, ky), _ = job.discretisation.outputs(job.discretisation.from_fields(fields), instance)
+        assert kx == pytest.approx(known, rel=2e-3)
+        assert ky == pytest.approx(0.0, abs=2e-4)
+
+
+def test_two_phases_that_change_places() -> None:
+    """k_x of (1, 10) times k_y of (10, 1) is 10, whatever the shape (Keller 1964)."""
+    pytest.importorskip("netgen")
+    star = {"shape": "star", "radius": 0.3, "harmonics": [{"order": 2, "cosine": 0.3}, {"order": 3, "sine": 0.2}]}
+    found = []
+    for axis, inside, outside in ((0, 10.0, 1.0), (1, 1.0, 10.0)):
+        k = {"field": "regions", "values": {"inclusion0": inside, "default": outside}}
+        problem = ARRAY | {
+            "domain": {"inclusions": [star]}, "coefficients": {"k": k},
+            "form": f"k*(inner(grad(u), grad(v)) + grad(v)[{axis}])*dx", "outputs": {"k": f"k*(grad(u)[{axis}]+1)*dx"},
+        }  # fmt: skip
+        job = opened(problem)
+        fields, _ = solved(job)
+        found.append(job.discretisation.outputs(job.discretisation.from_fields(fields), job.instance("train", 0))[0])
+    assert found[0] * found[1] == pytest.approx(10.0, rel=1e-2)
+
+
+def test_the_law_of_the_preset_of_a_composite() -> None:
+    """With fibres that are hardly other than the matrix the mean stress is that of the law under the mean strain."""
+    pytest.importorskip("netgen")
+    problem = load_preset("equino-rve").model_dump(mode="json")["problem"]
+    problem |= {"resolution": {"h": 0.15}}
+    problem["coefficients"]["fibre"][0]["values"]["inclusions"] = 1e-6
+    job = opened(problem)
+    fields, _ = solved(job)
+    instance = job.instance("train", 0)
+    found, _ = job.discretisation.outputs(job.discretisation.from_fields(fields), instance)
+    x, y, xy = (instance.parameters()[name] for name in ("exx", "eyy", "exy"))
+    deviator = np.array([x, y, 0.0]) - (x + y) / 3
+    shear = 50 / (0.06 + np.sqrt((deviator**2).sum() + 2 * xy**2))
+    np.testing.assert_allclose(found, [*(4780 * (x + y) + shear * deviator[:2]), shear * xy], rtol=1e-3)
+
+
+def test_holes_and_sides_of_other_domains_are_not_periodic() -> None:
+    for change, path in (
+        ({"domain": {"without": [DISK]}}, r"boundary\.hole0"),
+        ({"domain": {"shape": "disk"}, "constraints": {}}, r"boundary\.boundary"),
+    ):
+        with pytest.raises(SpecError, match=f"problem\\.{path}: cannot be periodic"):
+            validate({"problem": ARRAY | {"coefficients": {"k": 1.0}} | change, "samples": 1})
+
+
+STRIP: dict[str, Any] = CELL | {
+    "boundary": {"left": "periodic", "right": "periodic", "default": {"u": {"dirichlet": formula("1 + x")}}}
+}
+
+
+def test_data_that_do_not_fit_periodic_sides_are_refused(tmp_path: Path) -> None:
+    """Told of the spec where they are the same in all samples; else of the samples."""
+    told = r"the values of u that are given where periodic sides begin and end differ, 1 and 2"
+    with pytest.raises(SpecError, match=f"problem.boundary: {told}"):
+        opened(STRIP)
+    drawn = {"field": "expression", "formula": "a*x", "where": {"a": {"uniform": [1, 2]}}}
+    sides = {"left": "periodic", "right": "periodic", "default": {"u": {"dirichlet": drawn}}}
+    report = pdemill.generate({"problem": CELL | {"boundary": sides}, "samples": 2}, tmp_path / "s.zarr", workers=1)
+    assert len(report.failures) == 2
+    assert "given where periodic sides begin and end differ" in str(report.failures[0])

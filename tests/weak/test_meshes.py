@@ -145,6 +145,16 @@ HANGING = {
 }  # fmt: skip
 
 
+HANGING_3D = {
+    "shape": "mesh", "points": [[0, 0, 0], [2, 0, 0], [0, 2, 0], [0, 0, 1], [1, 0, 0], [0, 0, -1]],
+    "cells": [[0, 1, 2, 3], [0, 4, 2, 5], [4, 1, 2, 5]],
+}  # fmt: skip
+CROSSED = {
+    "shape": "mesh", "points": [[0, 0, 0], [1, 0, 0], [1, 1, 0], [0, 1, 0], [0.5, 0.5, 1], [0.5, 0.5, -1]],
+    "cells": [[0, 1, 2, 4], [0, 2, 3, 4], [0, 1, 3, 5], [1, 2, 3, 5]],
+}  # fmt: skip
+
+
 def changed(**keys: Any) -> dict[str, Any]:
     return {**domain(2), **keys}
 
@@ -165,6 +175,8 @@ def changed(**keys: Any) -> dict[str, Any]:
         (changed(sides={"boundary": [[0, 1]]}), r"domain\.sides\.boundary: is the name of what no side has"),
         (TORN, r"domain\.points\[9\]: is where point 8 is: parts of the mesh"),
         (HANGING, r"domain\.cells: have a point inside the edge \[0, 1\]"),
+        (HANGING_3D, r"domain\.cells: have a point inside the facet \[0, 1, 2\], or another facet over it"),
+        (CROSSED, r"domain\.cells: have a point inside the facet .*, or another facet over it"),
         (changed(file="plate.msh"), r"domain\.file: is read before a spec is sent"),
         (domain(2) | {"points": [[0.0, float("nan")]] * 9}, r"domain\.points\[0\]\[1\]"),
     ],

@@ -12,15 +12,14 @@ from typing import Any
 from xml.etree import ElementTree as Xml
 
 import numpy as np
-from numpy.typing import NDArray
 
 from pdemill.exports.format import Format
+from pdemill.exports.meshes import REGIONS, in_space, named, no_mesh
 from pdemill.exports.source import Source, Split
 from pdemill.extras import library
 
 CELLS = {(2, 3): "triangle", (2, 6): "triangle6", (3, 4): "tetra", (3, 10): "tetra10"}
 """What cells are called, by axes and corners."""
-AXES = "xyz"
 
 
 class VTU(Format):
@@ -29,17 +28,13 @@ class VTU(Format):
     name = "vtu"
 
     def objection(self, source: Source) -> str | None:
-        if "cells" not in source.shared:
-            return "these files hold meshes; ParaView reads grids in time from --to netcdf"
-        if source.in_time:
-            return "these files hold steady solutions"
-        shape = source.shared["points"].shape[1], source.shared["cells"].shape[1]
-        return None if shape in CELLS else f"its cells have {shape[1]} nodes in {shape[0]} dimensions"
+        return no_mesh(source)
 
     def write(self, source: Source, folder: Path) -> None:
         meshio = library("meshio", "export", "--to vtu")
         points, cells = source.shared["points"], source.shared["cells"]
         kind = CELLS[points.shape[1], cells.shape[1]]
+        of_cells = {REGIONS: [source.shared[REGIONS]]} if REGIONS in source.shared else {}
         for split in source.splits:
             name, files = f"{source.family}_{split.name}", list[str]()
             (folder / name).mkdir()
@@ -48,34 +43,13 @@ class VTU(Format):
                 for row in range(part.rows.stop - part.rows.start):
                     fields = {key: values[row] for key, values in part.fields.items()}
                     own = fields.get("points", points)
-                    made = meshio.Mesh(_in_space(own), [(kind, cells)], point_data=_named(split, fields))
+                    made = meshio.Mesh(in_space(own), [(kind, cells)], named(split, fields), of_cells)
                     files.append(f"{name}/{len(files):05d}.vtu")
                     meshio.write(folder / files[-1], made, file_format="vtu")
                 for key, values in part.columns.items():
                     columns.setdefault(key, []).extend(values.tolist())
             (folder / f"{name}.pvd").write_bytes(_collection(files))
             (folder / f"{name}.json").write_text(_record(source, split, columns), encoding="utf-8")
-
-
-def _in_space(vectors: NDArray[Any]) -> NDArray[Any]:
-    """Vectors [n, d] with a third component."""
-    return np.pad(vectors, ((0, 0), (0, 3 - vectors.shape[1])))
-
-
-def _named(split: Split, fields: dict[str, NDArray[Any]]) -> dict[str, NDArray[Any]]:
-    """Channels by name, those of a vector as one; of inputs and solutions with one name, the former are called so."""
-    dimension = split.data.shared()["points"].shape[1]
-    found: dict[str, NDArray[Any]] = {}
-    for key, names, word in (("y", split.data.solution_channels, ""), ("x", split.data.channels, "input_")):
-        left = dict(zip(names, fields[key], strict=True))
-        for name in names:
-            base = name.removesuffix("_x")
-            parts = [f"{base}_{axis}" for axis in AXES[:dimension]]
-            if base != name and all(part in left for part in parts):
-                left[base] = _in_space(np.stack([left.pop(part) for part in parts], axis=1))
-        for name, values in left.items():
-            found[f"{word}{name}" if name in found else name] = values.astype(np.float32, copy=False)
-    return found
 
 
 def _collection(files: list[str]) -> bytes:
