@@ -73,7 +73,7 @@ class Corrector:
         if steps is None or _may_hide_a_level(system.matrix):
             return inf
         size = system.size * _reduction(system.matrix)
-        return steps.since(DRIFT * left / size) if size > 0.0 else inf
+        return min(steps.settled(), steps.since(DRIFT * left / size) if size > 0.0 else inf)
 
     def residual(self, system: System, unknowns: Array, plain: Array) -> Array:
         """b - A u as corrections need it: ``plain``, by float64, where rounding adds no more to it than they may

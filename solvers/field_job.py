@@ -17,11 +17,13 @@ from pdemill.solvers.algebraic import Measure
 from pdemill.solvers.draws import CompiledDraw
 from pdemill.solvers.field_rows import summary
 from pdemill.solvers.installed import has_petsc
-from pdemill.solvers.instance import Instance
+from pdemill.solvers.instance import Instance, InvalidSample
 from pdemill.solvers.job import FAILED, Job
 from pdemill.solvers.methods.auto import Auto
 from pdemill.solvers.methods.candidates import for_few, for_quarters
+from pdemill.solvers.methods.direct import Direct
 from pdemill.solvers.operators.discretisation import Discretisation
+from pdemill.solvers.operators.system import System
 from pdemill.solvers.ordering.order import resolve_sort, solve_order
 from pdemill.solvers.place import WholeFieldPlace
 from pdemill.solvers.schemes.scheme import Scheme
@@ -41,6 +43,12 @@ ORDERS = ("error_order",)
 """Columns of stores of schema 2 and later."""
 AUDITED = ("audit_error", "audit_interval")
 """Columns of jobs with an audit."""
+
+
+COARSE = 1024
+"""Unknowns of grids on which solutions are compared."""
+APART = "(apart)"
+"""What stands for a split where samples are drawn that are in none."""
 
 
 class ThirdGrid(NamedTuple):
@@ -96,7 +104,8 @@ class FieldJob(Job):
         other = super().of_schema(schema)
         if other is not self:
             other.discretisation, other._refined = self.discretisation.of_schema(schema), None
-            other.__dict__.pop("third", None)
+            for made in ("third", "_coarse"):
+                other.__dict__.pop(made, None)
         return other
 
     @property
@@ -139,14 +148,42 @@ class FieldJob(Job):
         """The numbers by which samples are compared."""
         return instance.features(self.discretisation.points, self.discretisation.side_points)
 
+    def coarse_solution(self, instance: Instance) -> Array:
+        """u of a sample on a grid that is coarsened as often as it can be, to COARSE unknowns; zeros where it has
+        none."""
+        grid = self._coarse
+        try:
+            system = grid.equation(instance).linearised(np.empty(0))
+        except InvalidSample:
+            return np.zeros(grid.pattern.size)
+        found = Direct(method="direct").solver().solve(system, None)
+        return np.asarray(found.value) if found.result.ok else np.zeros(grid.pattern.size)
+
+    @cached_property
+    def _coarse(self) -> Discretisation:
+        grid = self.discretisation
+        while grid.pattern.size > COARSE and (coarser := grid.coarsened()) is not None:
+            grid = coarser
+        return grid
+
     def sequence(
         self, method: LinearMethod | None = None, measure: Measure | None = None, to_rounding: bool = False,
         bounds: bool = True,
     ) -> Sequence:  # fmt: skip
         """The job's method, or another, with nothing recycled yet; ``measure``: for another discretisation; the others
         as of ``Sequence``."""
-        limit, measure = self.spec.certify.algebraic_rtol, measure or self.discretisation
-        return Sequence(method or self.method, self.kept, measure, limit, to_rounding, bounds, self.spec.seed)
+        limit, method = self.spec.certify.algebraic_rtol, method or self.method
+        drawn = self.drawn_apart if method.learns and measure is None else None
+        measure = measure or self.discretisation
+        return Sequence(method, self.kept, measure, limit, to_rounding, bounds, self.spec.seed, drawn)
+
+    def drawn_apart(self, number: int) -> System | None:
+        """The system of a sample that is in no split, for methods that learn; None where it is not valid."""
+        try:
+            equation = self.discretisation.equation(self.instance(APART, number))
+        except InvalidSample:
+            return None
+        return equation.linearised(equation.start())
 
     def inputs(self, instance: Instance, shift: float) -> Array:
         """The input channels of a sample, shape (channels, ...); ``shift`` was subtracted from its source."""
@@ -187,8 +224,9 @@ class FieldJob(Job):
     def order(self, shard: Shard) -> NDArray[np.intp]:
         """The rows of a shard in the order in which they are solved."""
         sort = resolve_sort(self.method.sort, self.method.recycles)
-        numbers = range(shard.start, shard.stop)
-        features = [self.features(self.instance(shard.split, i)) for i in numbers] if sort != "none" else []
+        numbers = range(shard.start, shard.stop) if sort != "none" else ()
+        compared = self.coarse_solution if sort == "clusters" else self.features
+        features = [compared(self.instance(shard.split, i)) for i in numbers]
         return solve_order(sort, np.array(features).reshape(len(shard), -1))
 
     def drawn_in(self, instance: Instance, shift: float) -> dict[str, Array]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -59,12 +60,13 @@ class Sequence:
     ``to_rounding``: a residual that the rounding of its system explains is small enough, whatever the method's
     ``rtol``: labels of refined problems are held against their algebraic error. ``bounds``: there are so many systems
     that a bound for all of them costs less than a correction for each. ``seed``: for random decisions of the solver.
+    ``drawn``: systems to learn from beforehand.
     """
 
     def __init__(
         self, method: LinearMethod, kept: dict[Any, Any] | None = None, measure: Measure | None = None,
         algebraic_rtol: float = ALGEBRAIC_RTOL, to_rounding: bool = False, bounds: bool = True,
-        seed: int = 0,
+        seed: int = 0, drawn: Callable[[int], System | None] | None = None,
     ) -> None:  # fmt: skip
         self.method, self.to_rounding, self._bounds = method, to_rounding, bounds
         self.measure, self.algebraic_rtol = measure or Euclidean(), algebraic_rtol
@@ -72,6 +74,8 @@ class Sequence:
         self.solver: Solver[Any] = spanned(method)
         self.solver.keep_in(self._kept)
         self.solver.draw_from(seed)
+        if drawn is not None:
+            self.solver.learn_from(drawn)
         self._state: Any = self.solver.start()
         self._corrector = Corrector(self.solver, self._kept)
         self._fallback: Corrector | None = None

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from collections.abc import Callable
 from dataclasses import dataclass
 from enum import Enum
 from typing import Any
@@ -15,6 +16,8 @@ from pdemill.solvers.operators.system import Matrix, Pattern, System
 
 REDUCTION = 0.1
 """The part of a residual that a correction may leave."""
+SETTLED = 0.3
+"""The part of the step before that the last step of a settled iteration has."""
 
 
 class Result(Enum):
@@ -108,16 +111,25 @@ class Stats:
 @dataclass(frozen=True)
 class Steps:
     """The last steps of an iteration that reduces errors in all directions alike: ``residuals``, ‖b - A u‖ / ‖b‖ before
-    each, and ``lengths``, the 2-norms of what they added to u."""
+    each, and ``lengths``, the 2-norms of what they added to u. ``by_factors``: they were found by factors of a matrix
+    that is like that of the system, so that their lengths tell how fast the error falls."""
 
     residuals: Array
     lengths: Array
+    by_factors: bool = False
 
     def since(self, residual: float) -> float:
         """How far u has moved, at most, since its residual was at least so large; infinite where the steps do not go
         back so far."""
         far = np.flatnonzero(self.residuals >= residual)
         return float(self.lengths[far[-1] :].sum()) if len(far) else float("inf")
+
+    def settled(self) -> float:
+        """The lengths of the last two steps, where the last is a part SETTLED of the one before at most: they are what
+        u was off by before them, nearly. Infinite where it is not, or lengths do not tell."""
+        if not self.by_factors or len(self.lengths) < 2 or not self.lengths[-1] <= SETTLED * self.lengths[-2]:
+            return float("inf")
+        return float(self.lengths[-2:].sum())
 
 
 @dataclass(frozen=True)
@@ -155,6 +167,10 @@ class Solver[State](ABC):
     def keep_in(self, kept: dict[Any, Any]) -> None:  # noqa: B027 - most have nothing to keep
         """Take a place for what outlives the solver: it belongs to the job, and what is in it must be a function of
         the job alone. Most solvers keep nothing."""
+
+    def learn_from(self, drawn: Callable[[int], System | None]) -> None:  # noqa: B027 - most learn nothing beforehand
+        """Take a way to systems like those that will come, by number: of samples that are drawn for this alone, None
+        where one is not valid. Systems, and so what is learnt, must be a function of the job alone."""
 
     def draw_from(self, seed: int) -> None:  # noqa: B027 - most draw nothing
         """Take the job's seed, for random decisions: those are functions of the seed and of the place of a system in

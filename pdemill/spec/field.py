@@ -98,6 +98,11 @@ class Field(Model):
         return self.random
 
     @property
+    def drawn_numbers(self) -> int | None:
+        """How many drawn numbers make a draw; None where a draw is more than that, or it is not known."""
+        return None if self.is_random else 0
+
+    @property
     def is_smooth(self) -> bool:
         """Whether the field and all that it is made of are smooth."""
         return self.smooth and all(part.is_smooth for _, part in self.parts())
@@ -169,6 +174,11 @@ class Field(Model):
         """The fields that this one is made of, with their paths below it."""
         yield from ()
 
+    def numbers_of_parts(self) -> int | None:
+        """``drawn_numbers`` of a field that draws nothing but what its parts do."""
+        known = [part.drawn_numbers for _, part in self.parts()]
+        return None if None in known else sum(one for one in known if one)
+
     @classmethod
     def __pydantic_init_subclass__(cls, **kwargs: Any) -> None:
         super().__pydantic_init_subclass__(**kwargs)
@@ -182,6 +192,10 @@ class Scalar(Field):
     @property
     def is_flat(self) -> bool:
         return True
+
+    @property
+    def drawn_numbers(self) -> int | None:
+        return int(self.is_random)
 
     def objection(self, dimension: int, axes: tuple[str, ...]) -> str | None:
         return None

@@ -15,7 +15,7 @@ from pdemill.spec.audit import objection as audit_objection
 from pdemill.spec.certify import Certify
 from pdemill.spec.fidelity import AT, MOST, Fidelity
 from pdemill.spec.forms import AnyProblem, automatic
-from pdemill.spec.method import AnyMethod, methods
+from pdemill.spec.method import AnyMethod, methods, sort_objection
 from pdemill.spec.model import Model, refuse
 from pdemill.spec.parts import all_fields, array_ids
 from pdemill.spec.scalars import Placed, scalars_of, unplaced
@@ -130,7 +130,7 @@ class Spec(Model):
     def _method_fits(self) -> Spec:
         if self.solver.solves not in ("any", self.problem.solved_by):
             raise refuse(("solver", "method"), self.solver.misplaced, self.solver.method)
-        if objection := self.solver.objection(self.problem):
+        if objection := self.solver.objection(self.problem) or sort_objection(self.solver, self.problem):
             raise refuse(("solver", *objection.path), objection.message, self.solver.method)
         return self
 

@@ -63,7 +63,8 @@ class LinearMethod(Method):
     """Base of the methods that solve linear systems A u = b.
 
     ``rtol`` bounds the relative residual ||b - A u|| / ||b|| (2-norm) of every certified sample.
-    ``sort`` is the order in which a shard is solved: greedy nearest neighbours, Hilbert curve, or as drawn.
+    ``sort`` is the order in which a shard is solved: greedy nearest neighbours, Hilbert curve, clusters of samples
+    whose solutions on a coarse grid have small angles between them (boxes), or as drawn.
     ``guess`` is where the solves of one matrix begin: in the span of the shard's earlier solutions, or at zero.
     """
 
@@ -72,11 +73,14 @@ class LinearMethod(Method):
         "solves for whole fields: give problem.resolution instead of problem.points, or use walks"
     )
     rtol: Annotated[float, Field(ge=1e-13, le=1e-1), AsNumber] = 1e-8
-    sort: Literal["auto", "greedy", "hilbert", "none"] = "auto"
+    sort: Literal["auto", "greedy", "hilbert", "clusters", "none"] = "auto"
     guess: Literal["span", "zero"] = "span"
     within: ClassVar[float | None] = None
     """The part of a right-hand side that a combination of earlier solutions may leave if a method is to begin there.
     0: combinations are of use as solutions only; None: the method costs no more than they do."""
+
+    learns: ClassVar[bool] = False
+    """Whether it begins with samples of its own, drawn for it alone: it is of no use for a few samples."""
 
     @classmethod
     def candidates(cls, problem: Problem, unknowns: int) -> Sequence[Mapping[str, Any]]:
@@ -119,6 +123,16 @@ class LinearMethod(Method):
 
 methods: Registry[Method] = Registry("method", "method")
 AnyMethod = Annotated[Method, Slot(methods, Method, "Method")]
+
+
+def sort_objection(method: Method, problem: Problem) -> Fault | None:
+    """Why the samples of a problem cannot be ordered as a method asks; None when they can."""
+    if not isinstance(method, LinearMethod) or method.sort != "clusters":
+        return None
+    if problem.structured and problem.linear and not problem.evolves:
+        return None
+    why = "linear equations without time on boxes, whose grids can be coarsened: use greedy"
+    return Fault(("sort",), f"clusters are of {why}")
 
 
 def krylov_seconds(preconditioner: Preconditioner, problem: Problem, unknowns: int, per_step: float) -> float:

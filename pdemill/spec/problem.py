@@ -186,8 +186,20 @@ class Problem(Model):
         flat = self.linear and all(isinstance(v, Scalar) for v in values) and not any(c.in_operator for c in kinds)
         return Properties(
             self.symmetric, self.definite, constant, self.dimension, self.cells, self.joined, self.compact,
-            self.compact and flat,
+            self.compact and flat, self.drawn_numbers if self.linear else None,
         )  # fmt: skip
+
+    @property
+    def drawn_numbers(self) -> int | None:
+        """How many drawn numbers make a sample; None where a field, an obstacle or the domain is drawn."""
+        shapes: list[Field] = [scalar for _, scalar in self.measures()]
+        shapes += [value for path, value in self.slots() if path[0] == "domain"]
+        if any(value.is_random for value in shapes):
+            return None
+        known = [value.drawn_numbers for _, value in self.slots()] + [
+            value.drawn_numbers for *_, value in self.side_slots()
+        ]
+        return None if None in known else sum(one for one in known if one)
 
     @property
     def preconditioned(self) -> Properties:

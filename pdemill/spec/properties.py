@@ -17,6 +17,7 @@ class Properties:
     periodic   for each of these axes, whether its ends are joined
     compact    each cell is coupled with the next ones along the axes alone, by entries <= 0
     separable  compact, the same in every cell along an axis: diagonalised by fast transforms
+    numbers    how many drawn numbers make a system, right-hand side included; None where a field or a shape is drawn
     """
 
     symmetric: bool
@@ -27,6 +28,7 @@ class Properties:
     periodic: tuple[bool, ...] = ()
     compact: bool = False
     separable: bool = False
+    numbers: int | None = None
 
     @property
     def structured(self) -> bool:

@@ -119,7 +119,8 @@ class BoxPlace(WholeBoxPlace):
         if not self.domain.without:
             return found
         moving = any(obstacle.is_random for obstacle in self.domain.without)
-        return replace(found, separable=False, constant=found.constant and not moving)
+        numbers = None if moving else found.numbers
+        return replace(found, separable=False, constant=found.constant and not moving, numbers=numbers)
 
     @property
     def walkable(self) -> Box | None:

@@ -285,7 +285,10 @@ class ProblemOfForm(Problem):
         inside = self.weak_form.in_operator
         moving = any(v.is_random for one in self.equation.coefficients if one.symbol in inside for v in one.fields)
         moving = moving or self.moves  # type: ignore[attr-defined]
-        return Properties(False, False, self.weak_form.linear and not moving, self.dimension)
+        linear = self.weak_form.linear
+        return Properties(
+            False, False, linear and not moving, self.dimension, numbers=self.drawn_numbers if linear else None
+        )
 
     @cached_property
     def conditions(self) -> dict[str, Condition]:

@@ -67,6 +67,10 @@ class Expression(Field):
         return any(scalar.is_random for scalar in self.where.values())
 
     @property
+    def drawn_numbers(self) -> int | None:
+        return self.numbers_of_parts()
+
+    @property
     def in_time(self) -> bool:
         return TIME in names_in(self._tree) and TIME not in self.where
 

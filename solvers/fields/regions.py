@@ -34,6 +34,10 @@ class Regions(Field):
         return any(value.is_random for value in self.values.values())
 
     @property
+    def drawn_numbers(self) -> int | None:
+        return self.numbers_of_parts()
+
+    @property
     def jumps(self) -> bool:
         return True
 

@@ -12,17 +12,31 @@ MOST_QUARTERED, MOST_FACTORED = 500_000, 30_000
 """Unknowns on cells of a quarter of the size, at most, and where their matrix has to be factorised, which takes a
 quarter of a second."""
 
-type Sort = Literal["auto", "greedy", "hilbert", "none"]
+type Sort = Literal["auto", "greedy", "hilbert", "clusters", "none"]
 type Guess = Literal["span", "zero"]
 
 
 def candidates(
     problem: Problem, unknowns: int, rtol: float, sort: Sort = "auto", guess: Guess = "span"
 ) -> list[LinearMethod]:
-    """The methods that offer themselves for a problem of this kind and size, are admitted, and can run here."""
+    """The methods that offer themselves for a problem of this kind and size, are admitted, and can run here; without
+    those that learn from samples of their own, whose cost depends on the job."""
+    return _offered(problem, unknowns, rtol, sort, guess, learns=False)
+
+
+def learners(
+    problem: Problem, unknowns: int, rtol: float, sort: Sort = "auto", guess: Guess = "span"
+) -> list[LinearMethod]:
+    """Those that do."""
+    return _offered(problem, unknowns, rtol, sort, guess, learns=True)
+
+
+def _offered(
+    problem: Problem, unknowns: int, rtol: float, sort: Sort, guess: Guess, learns: bool
+) -> list[LinearMethod]:
     found = []
     for name, kind in methods.items():
-        if not issubclass(kind, LinearMethod):
+        if not issubclass(kind, LinearMethod) or kind.learns != learns:
             continue
         for options in kind.candidates(problem, unknowns):
             told = {"method": name, "rtol": rtol, "sort": sort, "guess": guess, **options}

@@ -6,6 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pdemill.points import Array
+from pdemill.solvers.ordering.clusters import by_clusters
 from pdemill.solvers.ordering.greedy import greedy
 from pdemill.solvers.ordering.hilbert import hilbert
 
@@ -18,7 +19,10 @@ def resolve_sort(sort: str, recycles: bool) -> str:
 
 
 def solve_order(sort: str, features: Array) -> NDArray[np.intp]:
-    """Numbers of the rows of ``features`` in the order in which to solve them."""
+    """Numbers of the rows of ``features`` in the order in which to solve them; ``clusters`` compares angles between
+    rows, the others distances."""
     if sort == "none" or features.shape[1] == 0 or len(features) < 3:
         return np.arange(len(features))
+    if sort == "clusters":
+        return by_clusters(features)
     return greedy(features) if sort == "greedy" else hilbert(features)

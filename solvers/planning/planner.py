@@ -12,7 +12,7 @@ from time import process_time
 from pdemill.planning import Candidate, Plan
 from pdemill.solvers.field_job import FieldJob
 from pdemill.solvers.job import open_job
-from pdemill.solvers.methods.candidates import candidates, name_of
+from pdemill.solvers.methods.candidates import candidates, learners, name_of
 from pdemill.solvers.planning.trial import Trials
 from pdemill.solvers.threads import one_thread
 from pdemill.spec.job import Spec
@@ -46,6 +46,12 @@ def make_plan(job: FieldJob, always: bool = False) -> Plan:
     listed = [Candidate(name_of(m), m.model_dump(mode="json"), c) for m, c in zip(known, costs, strict=True)]
     budget = MOST_SECONDS if always else min(MOST_SECONDS, SHARE * job.spec.samples * costs[0])
     counts = list(affordable(costs, budget))
+    for method in learners(job.problem, unknowns, job.method.rtol, job.method.sort, job.method.guess):
+        cost = method.seconds(job.problem, unknowns)
+        own = method.setup_seconds(job.problem, unknowns) + (SAMPLES + 1) * cost
+        if own <= budget / 2 and cost < costs[0]:
+            known, costs, counts = [*known, method], [*costs, cost], [*counts, SAMPLES]
+            listed.append(Candidate(name_of(method), method.model_dump(mode="json"), cost))
     if sum(count > 0 for count in counts) < 2:
         alone = all(is_far(cost, costs[0]) for cost in costs[1:])
         why = "all others are estimated to be far slower" if alone else "a trial would take more than 5 % of the job"

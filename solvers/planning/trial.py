@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from itertools import batched
 from time import process_time
+from typing import Any
 
 from pdemill.solvers.field_job import FieldJob
 from pdemill.solvers.instance import InvalidSample
@@ -50,11 +51,14 @@ class Trials:
     def run(self, method: LinearMethod, count: int, most_seconds: float) -> Trial:
         """Solve and certify ``count`` equations, fewer if they take longer than ``most_seconds``.
 
-        The first half learns, the second half tells what the rest of a shard will take.
+        The first half learns, the second half tells what the rest of a shard will take. What a method learns from
+        samples of its own, once per process, is spread over the job.
         """
-        scheme = self._job.scheme
-        scheme.labels(self._equations[:1], Sequence(method), Stopwatch())
-        sequence, begin = Sequence(method), process_time()
+        scheme, kept, begin = self._job.scheme, dict[Any, Any](), process_time()
+        drawn = self._job.drawn_apart if method.learns else None
+        scheme.labels(self._equations[:1], Sequence(method, kept, drawn=drawn), Stopwatch())
+        learning = (process_time() - begin) / self._job.spec.samples if method.learns else 0.0
+        sequence, begin = Sequence(method, kept if method.learns else None, drawn=drawn), process_time()
         labels: list[Label] = []
         size = sequence.batch(self._job.discretisation.pattern, self._job.problem.properties.constant)
         for part in batched(self._equations[:count], size):
@@ -66,13 +70,14 @@ class Trials:
         rest = later / (len(labels) - half) * max(0, self._shard - half)
         own = sum(label.unknowns is not None and label.method == method.method for label in labels)
         iterations = sum(label.iterations for label in labels) / len(labels)
-        seconds = (first + rest) / max(self._shard, half) + self._sorting(method)
+        seconds = (first + rest) / max(self._shard, half) + self._sorting(method) + learning
         return Trial(seconds, iterations, own, len(labels) - own)
 
     def _sorting(self, method: LinearMethod) -> float:
         """Seconds that ordering adds to a sample: it is drawn once more, for its features."""
-        if resolve_sort(method.sort, method.recycles) == "none":
+        sort = resolve_sort(method.sort, method.recycles)
+        if sort == "none":
             return 0.0
-        begin = process_time()
-        self._job.features(self._job.instance(self._split, 0))
+        begin, instance = process_time(), self._job.instance(self._split, 0)
+        _ = self._job.coarse_solution(instance) if sort == "clusters" else self._job.features(instance)
         return process_time() - begin

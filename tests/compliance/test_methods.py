@@ -30,6 +30,7 @@ ROWS: dict[str, list[dict[str, Any]]] = {
     "gmres": [{}],
     "minres": [{}],
     "multigrid": [{}],
+    "reduced_basis": [{}],
     "skr": [{"restart": 20, "recycle": 6}],
     "sor": [{"omega": 1.6}, {"omega": "learn", "learn": "contextual"}],
     "walks": [{"walks": 4096}, {"target_stderr": 0.01}],

@@ -18,6 +18,7 @@ from benchmarks import (
     newton,
     peers,
     planner,
+    reduced_basis,
     relax,
     scaling,
     sequences,
@@ -54,6 +55,7 @@ MAINS = {
     "trust": trust,
     "spectra": spectra,
     "beside": beside,
+    "reduced_basis": reduced_basis,
     "relax": relax,
 }
 

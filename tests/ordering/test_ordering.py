@@ -10,13 +10,15 @@ import pytest
 from numpy.typing import NDArray
 from scipy.sparse.linalg import splu
 
+from pdemill.errors import SpecError
 from pdemill.points import Array
 from pdemill.solvers.field_job import FieldJob
+from pdemill.solvers.ordering.clusters import by_clusters, dissimilarity, k_medoids
 from pdemill.solvers.ordering.distance import subspace_distance
 from pdemill.solvers.ordering.greedy import greedy
 from pdemill.solvers.ordering.hilbert import hilbert, hilbert_index, principal_components
 from pdemill.solvers.ordering.order import resolve_sort, solve_order
-from pdemill.spec import load_preset
+from pdemill.spec import load_preset, validate
 
 
 def cloud(samples: int, dimensions: int, seed: int = 0) -> Array:
@@ -225,3 +227,50 @@ def test_distance_is_the_sine_of_the_largest_angle(angle: float) -> None:
     mixed = rng.standard_normal((3, 3)) @ turned @ turn, rng.standard_normal((3, 3)) @ e[:3] @ turn
     assert subspace_distance(*mixed) == pytest.approx(np.sin(angle), rel=1e-6)
     assert subspace_distance(*mixed[::-1]) == pytest.approx(np.sin(angle), rel=1e-6)
+
+
+# --- clusters
+
+
+def directions(clusters: int, each: int, noise: float = 0.05) -> tuple[Array, NDArray[np.intp]]:
+    """Vectors about orthogonal directions, of any length and sign, and which one each is about."""
+    rng = np.random.default_rng(7)
+    of = rng.permutation(np.repeat(np.arange(clusters), each))
+    vectors = np.eye(12)[of] + noise * rng.standard_normal((len(of), 12))
+    return vectors * rng.uniform(-5, 5, (len(of), 1)), of
+
+
+def test_clusters_are_found_whatever_lengths_and_signs() -> None:
+    vectors, of = directions(6, 9)
+    medoids, found = k_medoids(dissimilarity(vectors), 6)
+    assert sorted(of[medoids].tolist()) == [0, 1, 2, 3, 4, 5]
+    assert np.array_equal(of[medoids][found], of)
+
+
+def test_clusters_are_visited_one_after_another() -> None:
+    vectors, of = directions(5, 10)
+    order = by_clusters(vectors)
+    assert sorted(order.tolist()) == list(range(50))
+    assert np.count_nonzero(np.diff(of[order])) == 4
+    assert by_clusters(3.0 * vectors).tolist() == order.tolist()
+
+
+def test_samples_without_a_direction_and_equal_ones_are_ordered_too() -> None:
+    assert sorted(by_clusters(np.zeros((7, 3))).tolist()) == list(range(7))
+    assert sorted(by_clusters(np.ones((40, 3))).tolist()) == list(range(40))
+
+
+def test_waves_are_clustered_by_their_solutions_on_a_coarse_grid() -> None:
+    spec = {"problem": {"family": "helmholtz", "resolution": [64, 64], "wavenumber": {"uniform": [10, 20]}},
+            "samples": 24, "solver": {"method": "skr", "sort": "clusters"}, "certify": {"refine": 0}}  # fmt: skip
+    job = FieldJob(validate(spec))
+    assert job.coarse_solution(job.instance("train", 0)).shape == (1024,)
+    order = job.order(next(job.layout.shards()))
+    assert sorted(order.tolist()) == list(range(24))
+    assert FieldJob(validate(spec)).order(next(job.layout.shards())).tolist() == order.tolist()
+
+
+def test_clusters_are_refused_where_no_grid_can_be_coarsened() -> None:
+    with pytest.raises(SpecError, match="clusters are of linear equations without time on boxes") as fault:
+        load_preset("skr-thermal", ["solver={method: skr, sort: clusters}"])
+    assert fault.value.faults[0].path == ("solver", "sort")

@@ -1,0 +1,111 @@
+"""Steps that lead from what a reduced basis gives to the solution: the factors of one matrix, and the basis, as a
+preconditioner."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+
+import numpy as np
+
+from pdemill.points import Array
+from pdemill.solvers.operators.norms import two_norm
+from pdemill.solvers.operators.system import Matrix, System
+from pdemill.solvers.reduced.basis import Projected
+from pdemill.solvers.solution import REDUCTION, Solver, Steps
+
+PLAIN = 1e2
+"""Ratio of entries up to which residuals show errors in all directions, as certificates have it."""
+FALL = 25.0
+"""By how much residuals must fall for that, rounding included."""
+MOST = 8
+"""Most steps: as dear as factors together."""
+SLOW = 0.8
+"""A step that leaves more than this part of the residual was the last one."""
+
+
+@dataclass
+class Path:
+    """The way of u to the solution of a system: r = b - A u, down to ‖r‖ <= ``target``, and the steps with their
+    images, orthonormal images."""
+
+    system: System
+    matrix: Projected
+    u: Array
+    r: Array
+    target: float
+    steps: list[tuple[Array, Array]] = field(default_factory=list)
+    residuals: list[float] = field(default_factory=list)
+    lengths: list[float] = field(default_factory=list)
+    stuck: bool = False
+
+    @property
+    def small(self) -> bool:
+        return two_norm(self.r) <= self.target
+
+    @property
+    def accurate(self) -> bool:
+        """Whether the last step changed a tenth of u at most, which the ones before it made: then what is still missing
+        is smaller, in every direction that the preconditioner and the basis know."""
+        return len(self.lengths) > 1 and self.lengths[-1] <= REDUCTION * two_norm(self.u)
+
+    def told(self) -> Steps:
+        """The steps as certificates read them."""
+        return Steps(np.array(self.residuals), np.array(self.lengths), by_factors=True)
+
+    def go(self, z: Array) -> None:
+        """Along z, as far as makes the residual smallest, after its image is made orthogonal to those before."""
+        before, image = two_norm(self.r), self.system.matrix.sparse() @ z
+        for p, q in self.steps:
+            along = q @ image
+            z, image = z - along * p, image - along * q
+        size = two_norm(image)
+        if not (size > 0.0 and np.isfinite(size)):
+            self.stuck = True
+            return
+        z, image = z / size, image / size
+        far = float(image @ self.r)
+        self.u, self.r = self.u + far * z, self.r - far * image
+        self.steps.append((z, image))
+        self.residuals.append(before / (self.system.size or 1.0))
+        self.lengths.append(abs(far) * two_norm(z))
+        self.stuck = not two_norm(self.r) <= SLOW * before
+
+
+class Reference:
+    """The generalised conjugate residual method (Eisenstat, Elman, Schultz 1983), preconditioned by the factors of a
+    matrix that is like those of all systems, and then by a solve in the basis: what the two matrices have otherwise,
+    such as a resonance, is in the span of solutions."""
+
+    def __init__(self, matrix: Matrix, factors: Solver[None]) -> None:
+        self.origin, known = matrix, replace(matrix.properties, constant=True)
+        self.matrix = Matrix(matrix.pattern, matrix.values, known, matrix.null_space, {}, matrix.kept)
+        self._factors = factors
+
+    def bring(self, paths: list[Path], accurate: bool = False) -> None:
+        """Take all of them to their targets, as far as steps help; at least one step each. ``accurate``: and until the
+        last step shows that all others were."""
+        for number in range(MOST):
+            going = [one for one in paths if not one.stuck and not (number and _done(one, accurate))]
+            if not going:
+                return
+            for one, z in zip(going, self._directions(going), strict=True):
+                one.go(z)
+
+    def _directions(self, paths: list[Path]) -> Array:
+        V = paths[0].matrix.basis.vectors
+        found = self._factors.solve_batch([System(self.matrix, one.r) for one in paths], None)
+        Z = np.stack([one.value for one in found])
+        left = np.stack([one.r - one.system.matrix.sparse() @ z for one, z in zip(paths, Z, strict=True)])
+        Z += np.stack([one.matrix.solve(load) for one, load in zip(paths, left @ V.T, strict=True)]) @ V
+        return Z
+
+
+def _done(path: Path, accurate: bool) -> bool:
+    """Whether a path has come to its end. Steps of a solve go on until certificates can read from them what u is off
+    by: from residuals, where these have fallen and no entries that are far apart hide errors from them, or from
+    lengths. A correction would cost two steps."""
+    if accurate or not path.small:
+        return path.small and path.accurate
+    matrix = path.system.matrix
+    fallen = two_norm(path.r) * FALL <= path.residuals[0] * path.system.size
+    return (fallen and matrix.largest <= PLAIN * matrix.smallest) or path.told().settled() < float("inf")
