@@ -140,7 +140,9 @@ class DirectSolver(Solver[None]):
             cholesky = self._side_by_side(first.pattern)
         if cholesky is None:
             return self._one_by_one(systems)
-        values = cholesky.solve(systems)
+        symmetric = [system.matrix.properties.symmetric for system in systems]  # of the other ones only half is read
+        found = iter(cholesky.solve([system for system, one in zip(systems, symmetric, strict=True) if one]))
+        values = [next(found) if one else None for one in symmetric]
         left = [system for system, value in zip(systems, values, strict=True) if value is None]
         others = iter(self._one_by_one(left))
         return [next(others) if value is None else Solution(value, finite(value), Stats(), None) for value in values]

@@ -132,6 +132,23 @@ def test_an_indefinite_matrix_is_told_and_harms_nobody() -> None:
     assert not direct[2].result.ok
 
 
+def test_a_matrix_that_is_not_symmetric_is_left_to_others() -> None:
+    """Cholesky factors read half of a matrix: they would be those of another one. The first sample of a weak form may
+    have a symmetric matrix, and others not."""
+    systems = some(grid(8, 9), LANES)
+    pattern, values = systems[1].matrix.pattern, systems[1].matrix.values.copy()
+    rows = np.repeat(np.arange(pattern.size), np.diff(pattern.indptr))
+    values[pattern.indices > rows] *= 0.5
+    plain = Matrix(pattern, values, Properties(symmetric=False, definite=False, constant=False, dimension=2))
+    mixed = [systems[0], System(plain, systems[1].rhs), *systems[2:]]
+    peace, found = (Direct(method="direct").solver().solve_batch(these, None) for these in (systems, mixed))
+    assert all(solution.result is Result.CONVERGED for solution in found)
+    for system, solution in zip(mixed, found, strict=True):
+        assert np.linalg.norm(system.residual(solution.value)) < 1e-13 * np.linalg.norm(system.rhs)
+    for n in (0, 2, 3):
+        assert found[n].value.tobytes() == peace[n].value.tobytes()
+
+
 def test_a_matrix_with_a_null_space_is_pinned() -> None:
     matrix = csr_array(grid(9, 7) - 0.01 * eye_array(63))
     matrix = csr_array(matrix - diags_array(matrix.sum(axis=1)))  # rows sum to zero
