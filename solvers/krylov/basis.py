@@ -152,24 +152,31 @@ class Basis:
         U[:], C[:] = preconditioned, products
         return self._taken()
 
+    @np.errstate(all="ignore")
     def _taken(self) -> int:
-        """From any U with C = A M⁻¹ U to a recycled space; returns the number of products that it took.
+        """From any U with C = A M⁻¹ U to a recycled space, none where numbers overflow; returns the number of products
+        that it took.
 
         U is made orthonormal first, and then rotated to the singular vectors of its image: rows out of a triangular
         solve would be neither orthogonal nor of length 1 / σ.
         """
         U, C = self.recycled
-        to_unit = orthonormal_columns(self.sigma[:, None] * (U @ U.T) * self.sigma).T * self.sigma
-        gram = to_unit @ (C @ C.T) @ to_unit.T
-        count = self.kept
+        count, scale = self.kept, self.sigma
+        overlap = scale[:, None] * (U @ U.T) * scale
         self._forget()
-        if np.isfinite(gram).all():
+        if not np.isfinite(overlap).all():
+            return count
+        to_unit = orthonormal_columns(overlap).T * scale
+        gram = to_unit @ (C @ C.T) @ to_unit.T
+        if len(gram) and np.isfinite(gram).all():
             squares, directions = np.linalg.eigh(gram)
-            self.sigma = np.sqrt(np.maximum(squares, 1e-28 * squares[-1]))
-            rotation = (directions.T / self.sigma[:, None]) @ to_unit
-            combine(U, rotation)
-            combine(C, rotation)
-            self._orthonormalise()
+            sigma = np.sqrt(np.maximum(squares, 1e-28 * squares[-1]))
+            rotation = (directions.T / sigma[:, None]) @ to_unit
+            if np.isfinite(rotation).all():
+                self.sigma = sigma
+                combine(U, rotation)
+                combine(C, rotation)
+                self._orthonormalise()
         return count
 
     def _orthonormalise(self) -> None:

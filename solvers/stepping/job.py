@@ -120,7 +120,9 @@ class SteppingJob(TrajectoryJob):
         if isinstance(asked, Multigrid):
             return asked.model_copy(update={"rtol": LOOSE})
         if isinstance(asked, LinearMethod):
-            return asked
+            resolved = asked.resolve(self.problem)
+            assert isinstance(resolved, LinearMethod)
+            return resolved
         return linear_method(self.problem, self.grid.pattern.size)
 
     @cached_property

@@ -14,7 +14,7 @@ from pdemill.solvers.krylov.carrying import Carrying
 from pdemill.solvers.krylov.kinds import KINDS
 from pdemill.solvers.krylov.solver import SkrSolver
 from pdemill.solvers.krylov.triangular import TriangularPreconditioned
-from pdemill.solvers.operators.system import Pattern, System
+from pdemill.solvers.operators.system import Matrix, Pattern, System
 
 DARCY = {
     "family": "darcy", "resolution": [24, 24], "source": 1,
@@ -104,3 +104,18 @@ def test_decisions_begin_anew_with_every_shard_and_are_the_same_each_time() -> N
     systems = Drawn.of(DARCY | {"resolution": [10, 10]}, 8).greedy()
     one = solver(TriangularPreconditioned, kind="ilu", k=12, always=False)
     assert counts(one, systems) == counts(one, systems)
+
+
+@pytest.mark.parametrize("preconditioner", ["none", "jacobi", "ilu"])
+@pytest.mark.parametrize("factor", [1e160, 1e200, 1e-160, 1e-200])
+def test_spaces_beyond_the_range_of_numbers_are_forgotten(preconditioner: str, factor: float) -> None:
+    matrix, one = Drawn.of(DARCY, 1).systems[0].matrix, solver(TriangularPreconditioned, preconditioner)
+    state, rng, ends = one.start(), np.random.default_rng(0), []
+    for scale in (1.0, factor, 2.0):
+        other = Matrix(matrix.pattern, matrix.values * scale, matrix.properties)
+        with np.errstate(all="ignore"):
+            solution = one.solve(System(other, rng.standard_normal(matrix.pattern.size)), state)
+        state = solution.state
+        ends.append(solution.result.ok)
+    assert ends[0]
+    assert ends[2]

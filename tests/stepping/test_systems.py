@@ -12,6 +12,7 @@ import pytest
 import pdemill
 from pdemill.errors import SpecError
 from pdemill.solvers.methods.cg import Cg
+from pdemill.solvers.methods.skr import Skr
 from pdemill.solvers.operators.norms import two_norm
 from pdemill.solvers.operators.system import System
 from pdemill.solvers.relaxation.learners import Learnt
@@ -99,3 +100,10 @@ def test_what_cannot_solve_stages_is_refused(systems: dict[str, Any], words: str
 
 def test_specs_without_it_keep_their_hash() -> None:
     assert "systems" not in validate(_spec(None)).solver.model_dump(mode="json")
+
+
+def test_numbers_of_skr_that_are_left_open_are_those_of_the_problem() -> None:
+    method = SteppingJob(validate(_spec({"method": "skr"}))).linear_method
+    assert isinstance(method, Skr)
+    assert (method.restart, method.recycle) == (40, 10)
+    method.solver()
