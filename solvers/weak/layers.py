@@ -13,9 +13,10 @@ QUADRATURE = 8
 def stretched(
     lengths: tuple[float, ...], low: tuple[bool, ...], high: tuple[bool, ...], width: float
 ) -> dict[str, str]:  # fmt: skip
-    """Of s_j = 1 + i a_j, a_j = sigma_j / wavenumber, with sigma growing as a parabola in layers at the ``low`` and the
-    ``high`` end of each axis: the real and the imaginary part of s_1 s_2 ..., ``volume_real`` and ``volume_imaginary``,
-    and of that over s_j^2, the diagonals of two matrices, ``stretch_real`` and ``stretch_imaginary``."""
+    """Of s_j = 1 + i a_j, a_j = sigma_j sqrt(coefficient) / wavenumber, with sigma growing as a parabola in layers at
+    the ``low`` and the ``high`` end of each axis: the real and the imaginary part of s_1 s_2 ..., ``volume_real`` and
+    ``volume_imaginary``, and of that over s_j^2, the diagonals of two matrices, ``stretch_real`` and
+    ``stretch_imaginary``."""
     made, d = dict[str, str](), len(lengths)
     product: tuple[str, str] = ("1", "0")
     strength = 1.5 * LOGARITHM / width
@@ -23,7 +24,7 @@ def stretched(
         depths = [f"max_value({width!r} - {name}, 0)"] if low[axis] else []
         depths += [f"max_value({name} - {lengths[axis] - width!r}, 0)"] if high[axis] else []
         parts = " + ".join(f"({depth}/{width!r})**2" for depth in depths)
-        made[f"decay{axis}"] = f"{strength!r}/wavenumber*({parts})" if parts else "0"
+        made[f"decay{axis}"] = f"{strength!r}*sqrt(coefficient)/wavenumber*({parts})" if parts else "0"
         a, (real, imaginary) = f"decay{axis}", product
         made[f"real{axis}"] = f"{real} - {imaginary}*{a}"
         made[f"imaginary{axis}"] = f"{imaginary} + {real}*{a}"

@@ -38,6 +38,12 @@ def test_less_comes_back_from_layers_than_from_absorbing_sides() -> None:
     assert error_of_a_source(SOURCE) < 0.004
 
 
+def test_waves_of_any_speed_die_out_in_layers() -> None:
+    """k = 100 and ten times the wave number make the same wave of a hundred times the source."""
+    source = formula("100*" + SOURCE["source"]["formula"])
+    assert error_of_a_source({**SOURCE, "coefficient": 100, "wavenumber": 120, "source": source}) < 0.004
+
+
 @pytest.mark.parametrize("axes", [2, 3])
 def test_a_wave_that_goes_into_a_layer(axes: int) -> None:
     """u = exp(iκz) from the side where it is given, in a duct whose other walls are hard."""
