@@ -22,11 +22,11 @@ BULK = (
     " - (source*v - source_imaginary*w)*dx"
 )
 PML = "pml"
-LEAVING = "coefficient*wavenumber*(u_imaginary*v + u_real*w)"
+LEAVING = "sqrt(coefficient)*wavenumber*(u_imaginary*v + u_real*w)"
 
 
 class WaveSides(SaidSides):
-    """By side: ``absorbing``, k ∂u/∂n = i k κ u; ``pml``, a perfectly matched layer within it; ``hard``, k ∂u/∂n = 0;
+    """By side: ``absorbing``, k ∂u/∂n = i √k κ u; ``pml``, a perfectly matched layer within it; ``hard``, k ∂u/∂n = 0;
     ``soft``, u = 0; values of ``u_real`` and ``u_imaginary``; or fluxes k ∂u/∂n, ``flux_real`` and ``flux_imaginary``.
     ``default`` stands for the sides that are not named."""
 
@@ -45,7 +45,7 @@ class WaveSides(SaidSides):
 class HelmholtzAbsorbing(ReadyForm):
     """-∇·(k ∇u) - κ² (1 + iδ) u = f, u complex: time-harmonic waves that leave through absorbing sides.
 
-    Waves are u exp(-iωt): exp(iκr) goes outwards. ``absorbing`` sides are of first order, k ∂u/∂n = i k κ u: waves that
+    Waves are u exp(-iωt): exp(iκr) goes outwards. ``absorbing`` sides are of first order, k ∂u/∂n = i √k κ u: waves that
     meet them at an angle α are reflected by tan²(α/2). ``pml`` sides of boxes have within them layers of the width
     ``layer``, in which waves of any angle die out (Berenger 1994, by complex stretching): what is stored there is no
     wave, and sources do not belong there. κ is the wave number (1/length), k the ``coefficient``, δ the ``loss``, f the
