@@ -45,8 +45,8 @@ class WaveSides(SaidSides):
 class HelmholtzAbsorbing(ReadyForm):
     """-∇·(k ∇u) - κ² (1 + iδ) u = f, u complex: time-harmonic waves that leave through absorbing sides.
 
-    Waves are u exp(-iωt): exp(iκr) goes outwards. ``absorbing`` sides are of first order, k ∂u/∂n = i √k κ u: waves that
-    meet them at an angle α are reflected by tan²(α/2). ``pml`` sides of boxes have within them layers of the width
+    Waves are u exp(-iωt): exp(iκr) goes outwards. ``absorbing`` sides are of first order, k ∂u/∂n = i √k κ u: waves
+    that meet them at an angle α are reflected by tan²(α/2). ``pml`` sides of boxes have within them layers of the width
     ``layer``, in which waves of any angle die out (Berenger 1994, by complex stretching): what is stored there is no
     wave, and sources do not belong there. κ is the wave number (1/length), k the ``coefficient``, δ the ``loss``, f the
     source, whose imaginary part may be given too. Input: all of them that are random, and the data on sides. Output:

@@ -82,7 +82,9 @@ class Direct(LinearMethod):
         return self._factors * factorisation(problem.properties, unknowns).bytes
 
     def memory(self, problem: Problem, unknowns: int) -> float:
-        many = LANES if _side_by_side(problem, unknowns) else self._factors
+        known = problem.properties
+        may = problem.weak and not known.constant and by_side(known.dimension, unknowns)
+        many = LANES if may or _side_by_side(problem, unknowns) else self._factors
         return many * factor_memory(problem.properties, unknowns)
 
     @property
