@@ -5,7 +5,7 @@ from __future__ import annotations
 from pydantic import Field
 
 from pdemill.errors import Fault, MissingExtra
-from pdemill.spec.method import AnyMethod, LinearMethod
+from pdemill.spec.method import AnyMethod, LinearMethod, Method
 from pdemill.spec.problem import Problem
 from pdemill.spec.time_method import TimeMethod
 
@@ -21,6 +21,12 @@ class ImplicitMethod(TimeMethod):
     """
 
     systems: AnyMethod | None = Field(default=None, exclude_if=lambda method: method is None)
+
+    def resolve(self, problem: Problem) -> Method:
+        """With the numbers that the method for systems leaves to the problem."""
+        if self.systems is None:
+            return self
+        return self.model_copy(update={"systems": self.systems.resolve(problem)})
 
     def objection(self, problem: Problem) -> Fault | None:
         if (fault := super().objection(problem)) is not None or self.systems is None:
