@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from math import prod
 from typing import Any, ClassVar
 
 from pydantic import model_validator
@@ -40,6 +41,11 @@ class Evolution(Problem):
     @property
     def singular(self) -> bool:
         return False
+
+    @property
+    def system_size(self) -> int:
+        """That of one stage of one unknown."""
+        return prod(self.cells)
 
     @property
     def initial_names(self) -> tuple[str, ...]:

@@ -22,6 +22,12 @@ class ImplicitMethod(TimeMethod):
 
     systems: AnyMethod | None = Field(default=None, exclude_if=lambda method: method is None)
 
+    def resolve(self, problem: Problem) -> Method:
+        """With the numbers that the method for systems leaves to the problem."""
+        if self.systems is None:
+            return self
+        return self.model_copy(update={"systems": self.systems.resolve(problem)})
+
     def objection(self, problem: Problem) -> Fault | None:
         if (fault := super().objection(problem)) is not None or self.systems is None:
             return fault

@@ -158,7 +158,7 @@ def needs_symmetry(preconditioner: str, problem: Problem) -> Fault | None:
 
 def recycles_too_much(method: LinearMethod, problem: Problem) -> Fault | None:
     """The fault of recycled vectors that take more memory than a process should have."""
-    needed = method.recycled_bytes(problem, problem.size)
+    needed = method.recycled_bytes(problem, problem.system_size)
     if needed <= MOST_RECYCLED:
         return None
     why = f"would take {needed:,.0f} bytes of every process for its vectors, more than {MOST_RECYCLED:,.0f}"

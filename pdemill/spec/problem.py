@@ -96,6 +96,11 @@ class Problem(Model):
         """Number of unknowns per sample, exact or (meshes) estimated."""
 
     @property
+    def system_size(self) -> int:
+        """Number of unknowns of one linear system."""
+        return self.size
+
+    @property
     def cells(self) -> tuple[int, ...]:
         """Cells along each axis of a grid; empty where the unknowns form none."""
         return ()

@@ -87,7 +87,7 @@ class Skr(LinearMethod):
         """Restart and recycle, as far as they are left open those that suit the problem."""
         restart, recycle = RESTART, RECYCLE
         if problem.symmetric and not problem.properties.constant:
-            large = _bytes(*LARGE, problem.size) <= LARGE_BYTES
+            large = _bytes(*LARGE, problem.system_size) <= LARGE_BYTES
             restart, recycle = (RESTART, FEW) if problem.definite else LARGE if large else (RESTART, RECYCLE)
         if self.restart != "auto":
             restart, recycle = self.restart, min(recycle, self.restart // 2)

@@ -11,7 +11,9 @@ from pdemill.solvers.estimate import PROCESS_BYTES, SAMPLE_SECONDS, Cost, channe
 from pdemill.solvers.subsets import refined_count
 from pdemill.solvers.trajectories.job import fitting
 from pdemill.spec.evolution import Evolution
+from pdemill.spec.implicit_method import ImplicitMethod
 from pdemill.spec.job import Spec
+from pdemill.spec.method import LinearMethod
 from pdemill.spec.time_method import TimeMethod
 
 BATCH, FRAMES = 120, 24
@@ -40,8 +42,18 @@ def cost(spec: Spec) -> Cost:
     shards = sum(ceil(samples / shard) for samples in spec.splits.values())
     here = round(slowness() * seconds, 3)
     together = 8 * (BATCH + FRAMES * len(problem.times)) * simulated
-    memory = int(PROCESS_BYTES + 2 * shard * size + together)
-    return Cost(problem.size, spec.samples * size, here, method.method, shards, memory, 0, {method.method: here})
+    recycled = _recycled_bytes(problem, method, simulated)
+    memory = int(PROCESS_BYTES + 2 * shard * size + together) + recycled
+    known = problem.size, spec.samples * size, here, method.method, shards, memory, 0
+    return Cost(*known, {method.method: here}, recycled)
+
+
+def _recycled_bytes(problem: Evolution, method: TimeMethod, unknowns: int) -> int:
+    """Those of the linear method that the spec names for stages: every unknown has a state of its own."""
+    systems = method.systems if isinstance(method, ImplicitMethod) else None
+    if not isinstance(systems, LinearMethod):
+        return 0
+    return len(problem.channels) * int(systems.recycled_bytes(problem, unknowns))
 
 
 def trajectory_seconds(problem: Evolution, method: TimeMethod) -> float:

@@ -11,6 +11,7 @@ import pytest
 
 import pdemill
 from pdemill.errors import SpecError
+from pdemill.solvers.estimate import estimate
 from pdemill.solvers.methods.cg import Cg
 from pdemill.solvers.methods.skr import Skr
 from pdemill.solvers.operators.norms import two_norm
@@ -103,7 +104,18 @@ def test_specs_without_it_keep_their_hash() -> None:
 
 
 def test_numbers_of_skr_that_are_left_open_are_those_of_the_problem() -> None:
-    method = SteppingJob(validate(_spec({"method": "skr"}))).linear_method
+    spec = validate(_spec({"method": "skr"}))
+    method = SteppingJob(spec).linear_method
     assert isinstance(method, Skr)
     assert (method.restart, method.recycle) == (40, 10)
     method.solver()
+    assert estimate(spec).options["systems"]["recycle"] == 10
+
+
+def test_recycled_vectors_are_counted_for_one_stage_and_told() -> None:
+    many = {"method": "skr", "restart": 1000, "recycle": 500}
+    time = {"end": 0.05, "intervals": 400}
+    spec = validate(_spec(many, problem={**HEAT, "resolution": [64, 64], "time": time}))
+    costs = estimate(spec), estimate(validate({**spec.model_dump(mode="json"), "solver": {"method": "ars2"}}))
+    assert costs[0].recycled_bytes == 8 * (1001 + 5 * 500) * 64 * 64
+    assert costs[0].memory - costs[1].memory == costs[0].recycled_bytes
