@@ -39,8 +39,5 @@ class ImplicitMethod(TimeMethod):
         fault = self.systems.objection(problem)
         return None if fault is None else Fault(("systems", *fault.path), fault.message)
 
-    def resolve(self, problem: Problem) -> Method:
-        return self if self.systems is None else self.model_copy(update={"systems": self.systems.resolve(problem)})
-
     def missing(self) -> MissingExtra | None:
         return self.systems.missing() if self.systems is not None else None

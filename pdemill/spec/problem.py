@@ -199,12 +199,8 @@ class Problem(Model):
         """How many drawn numbers make a sample; None where a field, an obstacle or the domain is drawn."""
         shapes: list[Field] = [scalar for _, scalar in self.measures()]
         shapes += [value for path, value in self.slots() if path[0] == "domain"]
-        if any(value.is_random for value in shapes):
-            return None
-        known = [value.drawn_numbers for _, value in self.slots()] + [
-            value.drawn_numbers for *_, value in self.side_slots()
-        ]
-        return None if None in known else sum(one for one in known if one)
+        known = [v.drawn_numbers for v in (*(v for _, v in self.slots()), *(v for *_, v in self.side_slots()))]
+        return None if None in known or any(v.is_random for v in shapes) else sum(one for one in known if one)
 
     @property
     def preconditioned(self) -> Properties:
