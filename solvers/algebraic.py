@@ -72,6 +72,8 @@ class Corrector:
         they do not show it."""
         if steps is None or _may_hide_a_level(system.matrix):
             return inf
+        if steps.by_factors and not system.matrix.properties.definite:
+            return steps.settled()  # factors of a matrix without the resonance that is left: residuals hide it
         size = system.size * _reduction(system.matrix)
         return min(steps.settled(), steps.since(DRIFT * left / size) if size > 0.0 else inf)
 

@@ -108,4 +108,5 @@ def _done(path: Path, accurate: bool) -> bool:
         return path.small and path.accurate
     matrix = path.system.matrix
     fallen = two_norm(path.r) * FALL <= path.residuals[0] * path.system.size
-    return (fallen and matrix.largest <= PLAIN * matrix.smallest) or path.told().settled() < float("inf")
+    plain = matrix.properties.definite and matrix.largest <= PLAIN * matrix.smallest
+    return (fallen and plain) or path.told().settled() < float("inf")

@@ -95,6 +95,27 @@ def test_labels_are_right_and_their_errors_are_told(problem: dict[str, Any]) -> 
         assert label.algebraic_error <= 1e-6
 
 
+def test_a_resonance_outside_the_basis_is_told() -> None:
+    """A sample beside an eigenvalue (2, 1) whose vector has a load of 3e-9 that no learnt sample had: its residual is
+    below the tolerance before that part of the solution is found."""
+    wave = {
+        "family": "helmholtz", "resolution": [16, 16], "boundary": {"default": {"dirichlet": 0}},
+        "wavenumber": {"field": "expression", "formula": "k + 0*x", "where": {"k": {"uniform": [6.98, 7.2]}}},
+        "source": {
+            "field": "expression", "where": {"t": {"uniform": [0, 1]}},
+            "formula": "sin(pi*x)*sin(pi*y) + exp(-((x-0.5)**2 + (y-0.5)**2)/0.05)"
+                       " + 1.5e-9*(1 + sign(t - 0.97))*sin(2*pi*x)*sin(pi*y)",
+        },
+    }  # fmt: skip
+    job = _job(wave, 640)
+    system = job.discretisation.equation(job.instance("train", 619)).linearised(np.empty(0))
+    (label,) = job.sequence().labels([system], Stopwatch())
+    assert label.unknowns is not None
+    exact = _refined(system)
+    off = job.discretisation.relative(label.unknowns - exact, exact)
+    assert off <= 1.05 * label.algebraic_error + 1e-14
+
+
 @pytest.mark.parametrize(("problem", "most"), [(WAVES, 80), (PLATES, 40)], ids=["waves", "mesh"])
 def test_few_systems_are_factorised(problem: dict[str, Any], most: int, factorised: list[System]) -> None:
     """Those that the basis is learnt from, once per job; no sample of a shard, not even for its certificate."""
