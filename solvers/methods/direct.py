@@ -61,7 +61,7 @@ class Direct(LinearMethod):
     def seconds(self, problem: Problem, unknowns: int) -> float:
         if _side_by_side(problem, unknowns):
             each = SIDE_SECONDS[problem.dimension, problem.structured]
-            return float(2e-5 + 8e-8 * unknowns + each * unknowns**1.5)
+            return float(7e-5 + 8e-8 * unknowns + each * unknowns**1.5)
         slower = 1.0 if has_petsc() else SLOWER_TO_SOLVE if problem.properties.constant else SLOWER
         return slower * self._seconds_of_mumps(problem, unknowns)
 
