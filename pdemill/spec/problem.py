@@ -197,8 +197,7 @@ class Problem(Model):
     @property
     def drawn_numbers(self) -> int | None:
         """How many drawn numbers make a sample; None where a field, an obstacle or the domain is drawn."""
-        shapes: list[Field] = [scalar for _, scalar in self.measures()]
-        shapes += [value for path, value in self.slots() if path[0] == "domain"]
+        shapes = (*(s for _, s in self.measures()), *(v for path, v in self.slots() if path[0] == "domain"))
         known = [v.drawn_numbers for v in (*(v for _, v in self.slots()), *(v for *_, v in self.side_slots()))]
         return None if None in known or any(v.is_random for v in shapes) else sum(one for one in known if one)
 
