@@ -12,6 +12,9 @@ from statistics import fmean
 
 FRESH, CARRIED = 2, 3
 """Systems that are solved in each way before it is decided: the first and the fourth with nothing carried."""
+CLEAR = 0.75
+"""The part of the first system's iterations up to which those of the next two leave no doubt: the fourth is carried to
+as well."""
 
 
 @dataclass(frozen=True)
@@ -25,8 +28,10 @@ class Carrying:
     @property
     def pays(self) -> bool:
         """Whether the next system with another matrix gets the space."""
+        if len(self.carried) < CARRIED - 1:
+            return True
         if len(self.carried) < CARRIED:
-            return len(self.fresh) >= FRESH or len(self.carried) < CARRIED - 1
+            return len(self.fresh) >= FRESH or fmean(self.carried) <= CLEAR * fmean(self.fresh)
         return fmean(self.carried) < fmean(self.fresh)
 
     def after(self, carried: bool, iterations: int) -> Carrying:

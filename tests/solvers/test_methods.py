@@ -50,6 +50,7 @@ ROWS: list[tuple[dict[str, Any], tuple[str, ...]]] = [
     ({"method": "direct"}, ANY),
     ({"method": "auto"}, ANY),
     ({"method": "fft"}, ("indefinite", "singular", "constant")),
+    ({"method": "reduced_basis"}, ("indefinite",)),
     ({"method": "multigrid"}, ("definite", "definite 3D", "singular", "constant")),
     ({"method": "amg"}, SPD),
     *[({"method": "cg", "preconditioner": p}, SPD) for p in ("none", "jacobi", "bjacobi", "sor", "icc", "gamg")],

@@ -17,12 +17,12 @@ from scipy.sparse import block_diag, csr_array
 
 import pdemill
 from pdemill.points import Array
+from pdemill.solvers.cholesky.ordering import Fronts, fronts_of
 from pdemill.solvers.discretisers.box import BoxPlace, OnBox
 from pdemill.solvers.families.poisson import UNIT, UNIT_FUNCTION
 from pdemill.solvers.field_job import FieldJob
 from pdemill.solvers.instance import Instance
 from pdemill.solvers.job import FAILED
-from pdemill.solvers.methods.direct import Direct, DirectSolver, Factorisation
 from pdemill.solvers.operators.box import BoxGrid
 from pdemill.solvers.operators.equation import DiscreteEquation, LinearEquation
 from pdemill.solvers.operators.system import Matrix, MatrixOnDemand, Pattern, System
@@ -168,22 +168,6 @@ class Continuation(Scheme):
         return replace(label, unknowns=u, residual=equation.relative_residual(u))
 
 
-class ToyDirect(Direct):
-    """``direct``, which lists the patterns that it has analysed."""
-
-    method: Literal["toy_direct"]  # type: ignore[assignment]
-    analysed: ClassVar[list[Pattern]] = []
-
-    def solver(self) -> DirectSolver:
-        factorise = super().solver()._make
-
-        def make(pattern: Pattern) -> Factorisation:
-            self.analysed.append(pattern)
-            return factorise(pattern)
-
-        return DirectSolver(make)
-
-
 def spec(**solver: Any) -> dict[str, Any]:
     source = {"field": "expression", "formula": "exp(-a*(x-0.4)**2)", "where": {"a": {"uniform": [10, 100]}}}
     problem = {
@@ -210,11 +194,17 @@ def test_later_systems_of_a_sample_take_fewer_iterations(options: dict[str, Any]
     assert sum(job.scheme.iterations[1:]) < 0.8 * sum(fresh[1:])
 
 
-def test_the_pattern_is_analysed_once(tmp_path: Path) -> None:
-    ToyDirect.analysed.clear()
+def test_the_pattern_is_analysed_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    analysed: list[Pattern] = []
+
+    def noted(pattern: Pattern) -> Fronts:
+        analysed.append(pattern)
+        return fronts_of(pattern)
+
+    monkeypatch.setattr("pdemill.solvers.cholesky.ordering.fronts_of", noted)
     out = tmp_path / "sweep.zarr"
-    assert pdemill.generate({**spec(method="toy_direct"), "certify": {"refine": 0}}, out, workers=0).ok
-    assert len(ToyDirect.analysed) == 1  # for four samples of five matrices each
+    assert pdemill.generate({**spec(method="direct"), "certify": {"refine": 0}}, out, workers=0).ok
+    assert len(analysed) == 1  # for four samples of five matrices each
 
 
 @pytest.mark.parametrize("options", [{"method": "auto"}, {"method": "skr", "preconditioner": "jacobi"}], ids=str)
