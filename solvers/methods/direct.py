@@ -59,7 +59,7 @@ class Direct(LinearMethod):
         return self.method if has_petsc() else "direct by SuperLU"
 
     def seconds(self, problem: Problem, unknowns: int) -> float:
-        if _side_by_side(problem, unknowns):
+        if _definite_by_side(problem, unknowns):
             each = SIDE_SECONDS[problem.dimension, problem.structured]
             return float(7e-5 + 8e-8 * unknowns + each * unknowns**1.5)
         slower = 1.0 if has_petsc() else SLOWER_TO_SOLVE if problem.properties.constant else SLOWER
@@ -84,7 +84,7 @@ class Direct(LinearMethod):
     def memory(self, problem: Problem, unknowns: int) -> float:
         known = problem.properties
         may = problem.weak and not known.constant and by_side(known.dimension, unknowns)
-        many = LANES if may or _side_by_side(problem, unknowns) else self._factors
+        many = LANES if may or _definite_by_side(problem, unknowns) else self._factors
         return many * factor_memory(problem.properties, unknowns)
 
     @property
@@ -227,7 +227,7 @@ def by_side(dimension: int, unknowns: int) -> bool:
     return unknowns <= LARGEST_BY_SIDE.get(dimension, 0)
 
 
-def _side_by_side(problem: Problem, unknowns: int) -> bool:
+def _definite_by_side(problem: Problem, unknowns: int) -> bool:
     known = problem.properties
     return known.symmetric and known.definite and not known.constant and by_side(known.dimension, unknowns)
 

@@ -9,6 +9,7 @@ from pydantic import Field
 
 from pdemill.errors import Fault
 from pdemill.solvers.methods.direct import LARGEST_FACTOR, Direct
+from pdemill.solvers.reduced import BATCH
 from pdemill.spec.method import LinearMethod
 from pdemill.spec.problem import Problem
 
@@ -17,8 +18,8 @@ if TYPE_CHECKING:
 
 MOST_NUMBERS, LEAST = 10, 10_000
 """Drawn numbers and unknowns of problems that ``auto`` considers it for."""
-BATCH, STEPS = 16, 2
-"""Systems side by side, and vectors kept for each of their steps."""
+STEPS = 2
+"""Steps of a system whose vectors are kept."""
 
 
 class ReducedBasis(LinearMethod):

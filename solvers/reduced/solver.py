@@ -11,14 +11,13 @@ import numpy as np
 from pdemill.points import Array
 from pdemill.solvers.operators.norms import two_norm
 from pdemill.solvers.operators.system import Matrix, Pattern, System
+from pdemill.solvers.reduced import BATCH
 from pdemill.solvers.reduced.basis import Basis, Projected
 from pdemill.solvers.reduced.learning import learnt
 from pdemill.solvers.reduced.steps import Path, Reference
 from pdemill.solvers.sketch import Sketch
 from pdemill.solvers.solution import REDUCTION, Result, Solution, Solver, Stats
 
-BATCH = 16
-"""Systems side by side: steps of few of them cost as much as of a block."""
 SAFETY = 0.5
 """Part of the tolerance down to which steps go: the certificate has the last word, and is close."""
 REACH = 1e-2
