@@ -87,6 +87,14 @@ def api(tmp_path_factory: pytest.TempPathFactory, broker: str) -> Iterator[Api]:
             yield api
 
 
+@pytest.fixture(autouse=True)
+def switched_off(api: Api) -> Iterator[None]:
+    """What a test has switched on is off for the next: a drained server refuses jobs, rightly, with 503."""
+    yield
+    for switch in api.state.ledger.switches():
+        api.state.ledger.switch(switch, False, "anyone")
+
+
 @pytest.fixture(scope="module")
 def schema(api: Api) -> Any:
     return schemathesis.openapi.from_dict(api.get("/v1/openapi.json").json)
