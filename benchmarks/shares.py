@@ -42,11 +42,10 @@ class Asked(NamedTuple):
 
 @dataclass(frozen=True)
 class Cut:
-    """From here on it is not known what was handed out before and is under way: the coordinator began anew. What was
-    seen ``meanwhile`` is nobody's wait. ``blind``: units may have been handed out that were not seen."""
+    """From here on it is not known what was handed out before and is under way: the coordinator began anew, or the
+    broker. What was seen ``meanwhile`` is nobody's wait."""
 
     meanwhile: tuple[Happening, ...] = ()
-    blind: bool = False
 
 
 type Happening = Turn | Report | Asked | Cut
@@ -83,7 +82,7 @@ def judge(happened: Iterable[Happening], works: Mapping[str, Work]) -> Verdict:
             asked += 1
         elif isinstance(one, Cut):
             for each in waits:
-                each.cut(one.blind)
+                each.cut()
         elif isinstance(one, Report):
             for each in waits:
                 each.report(one, works, asked, judged)
@@ -93,7 +92,7 @@ def judge(happened: Iterable[Happening], works: Mapping[str, Work]) -> Verdict:
                     each.hand_out(unit, works, last - 2, judged)
             last = asked
     for each in waits:
-        each.cut(blind=False)
+        each.cut()
     return Verdict(
         sum(each.number for each in waits),
         max((each.most for each in waits), default=0),
@@ -128,8 +127,8 @@ class _Waits:
         self._known: set[Unit] = set()
         self._blocked: set[str] = set()
         """Of its data set: what was handed out, and what failed and is to be tried again."""
-        self._new, self._blind = True, False
-        """Whether the next store that is prepared is another one; whether not all that is known was seen."""
+        self._new = True
+        """Whether the next store that is prepared is another one."""
         self._charged, self._corrections = 0.0, list[_Correction]()
         self._units, self._seconds = Counter[str](), dict[str, float]()
         """Since its last unit: what it was charged for other things than shards, what reports may have corrected, and
@@ -140,12 +139,11 @@ class _Waits:
         self.number, self.most = 0, 0
         self.beyond: list[str] = []
 
-    def cut(self, blind: bool) -> None:
+    def cut(self) -> None:
         """What it waited for until now counts, if it had more to do."""
         if self._open and self._mine is not None and len(self._known) < self._mine.shards:
             self._compare(self._mine)
         self._open, self._mine = False, None  # what was handed out before may still be lost
-        self._blind |= blind
 
     def report(self, report: Report, works: Mapping[str, Work], asked: int, judged: bool) -> None:
         """How a unit ended, as seen when the coordinator had asked for reports so often."""
@@ -167,7 +165,7 @@ class _Waits:
         if self._new:
             self._known.clear()
             self._blocked.clear()
-            self._new, self._blind, self._mine = False, False, work
+            self._new, self._mine = False, work
         self._units.clear()
         self._open, self._prepared = True, asked
 
@@ -189,7 +187,7 @@ class _Waits:
             self._seconds[work.owner] = work.unit_seconds
 
     def _next(self, unit: Unit, work: Work, heard: int) -> None:
-        if self._open and unit not in self._known and not self._blind:
+        if self._open and unit not in self._known:
             self._compare(work)
         self._known.add(unit)
         self._charged = 0.0
@@ -230,8 +228,8 @@ def _listen(url: str, prefix: str, happened: list[Happening], begun: Event, stop
     tasks: set[str] = set()
     while not stop.is_set():
         try:
-            with Redis.from_url(url) as redis, redis.monitor() as monitor:
-                happened.append(Cut(blind=True))
+            with Redis.from_url(url, decode_responses=True) as redis, redis.monitor() as monitor:
+                happened.append(Cut((Turn(tuple(_handed_out(redis, prefix, tasks))),)))
                 begun.set()
                 for one in _happenings((said["command"] for said in monitor.listen()), prefix, tasks):
                     if one is not None:
@@ -240,6 +238,15 @@ def _listen(url: str, prefix: str, happened: list[Happening], begun: Event, stop
                         return
         except (RedisError, OSError):
             time.sleep(RETRY_SECONDS)
+
+
+def _handed_out(redis: Any, prefix: str, tasks: set[str]) -> Iterator[Unit]:
+    """What was handed out before: it is in the queue, or was begun."""
+    for key in redis.scan_iter(f"{prefix}attempts:*"):
+        yield from (Unit(key.removeprefix(f"{prefix}attempts:"), name) for name in redis.hkeys(key))
+    waiting = TASK.findall(str(redis.lrange(f"{prefix}{QUEUE}", 0, -1)))
+    tasks.update(waiting)
+    yield from map(unit_of, waiting)
 
 
 def _happenings(commands: Iterable[Any], prefix: str, tasks: set[str]) -> Iterator[Happening | None]:

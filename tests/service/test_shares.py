@@ -73,16 +73,16 @@ def test_a_unit_that_was_under_way_when_the_coordinator_began_anew_was_not_waite
 
 def test_a_unit_that_was_handed_out_during_a_fault_is_known_afterwards() -> None:
     """In a soak one was handed out again when its host had been gone for 45 s, and all others of its owner were done.
-    Where it may not have been seen, its owner's waits are judged from the next store on."""
+    A store that is prepared once more is the same, unless it was finished."""
     first, lost, third = handed("a"), handed(" a"), handed("  a")
     others = handed("   bbbbb")
     prepared = Report("a", PREPARE)
     assert not judge([prepared, *first, Cut((*lost, *others)), *third, *others, *lost], WORKS).beyond
     assert judge([prepared, *first, Cut(), *third, *others, *lost], WORKS).beyond
-    blind = [prepared, *first, Cut((Cut(blind=True),)), *third, *others, *lost]
-    assert not judge(blind, WORKS).beyond
-    assert not judge([*blind, prepared, *first, *others, *third], WORKS).beyond
-    assert judge([*blind, Turn((Unit("a", FINISH),)), prepared, *first, *others, *third], WORKS).beyond
+    again = [prepared, *first, *third, prepared, *others]
+    assert not judge([*again, *first], WORKS).beyond
+    assert judge([*again, *lost], WORKS).beyond
+    assert judge([prepared, *first, *third, Turn((Unit("a", FINISH),)), prepared, *others, *first], WORKS).beyond
 
 
 def test_who_is_handed_nothing_waits_too() -> None:
@@ -110,6 +110,23 @@ def _has_done(crowd: Crowd, units: int) -> bool:
 def settings(tmp_path: Path) -> Iterator[Settings]:
     with broker(tmp_path) as url:
         yield Settings(data_dir=tmp_path / "data", redis_url=url)
+
+
+def test_what_was_handed_out_while_the_broker_was_not_watched_is_known(settings: Settings) -> None:
+    """Be it in the queue still, or begun."""
+    leases = leases_of(settings)
+    with coordinating(settings) as (coordinator, ledger):
+        name = submit(ledger, "owner", 0, 4, 1.0)
+        coordinator.wake()
+        until(leases.waiting, what="units in the queue")
+        (unit, *_) = leases.waiting()
+        leases.begin(Unit(name, "train-00003"), "worker", "run")
+        with watching(settings.redis_url, leases.prefix) as happened:
+            (cut,) = happened
+    assert isinstance(cut, Cut)
+    (turn,) = cut.meanwhile
+    assert isinstance(turn, Turn)
+    assert {unit, Unit(name, "train-00003")} <= set(turn.units)
 
 
 def test_faults_delay_nobody_by_more_than_their_share(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
