@@ -29,10 +29,12 @@ class Load:
 
 @dataclass(frozen=True)
 class Word:
-    """A word for a side: unknowns that are ``zero`` there, and a ``term`` that is integrated over it."""
+    """A word for a side: unknowns that are ``zero`` there, and a ``term`` that is integrated over it; ``stretched``:
+    what that is in a box with layers of waves."""
 
     zero: tuple[str, ...] = ()
     term: str = ""
+    stretched: str = ""
 
 
 class Said(GivenValues):
