@@ -93,6 +93,7 @@ class ProblemOfForm(Problem):
     outputs: dict[Name, Text | ReactionOfSide] = Limits(
         default_factory=dict, max_length=MOST_OUTPUTS, exclude_if=lambda outputs: not outputs
     )
+    ordered: ClassVar[tuple[str, ...]] = ("outputs",)
     linear: ClassVar[bool] = False
     symmetric: ClassVar[bool] = False
     weak: ClassVar[bool] = True
@@ -299,7 +300,7 @@ class ProblemOfForm(Problem):
 
     @cached_property
     def conditions(self) -> dict[str, Condition]:
-        return self.boundary.resolved(self.sides)
+        return self.boundary.resolved(self.sides, tuple(self.equation.unknowns))
 
     def values(self, name: str) -> tuple[Field, ...]:
         return self._known[name].fields if name in self._known else super().values(name)
