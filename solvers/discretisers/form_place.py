@@ -307,7 +307,7 @@ class FormPlace(WholeFieldPlace):
     def _fixed(self) -> Fixed:
         from pdemill.solvers.weak.elements import Fixed  # late: as above
 
-        return Fixed(self._given, self.joined_sides, self._levels)
+        return Fixed(self._given, self.joined_sides, self._levels, self.layers)  # type: ignore[attr-defined]
 
     @property
     def _levels(self) -> tuple[Level, ...]:

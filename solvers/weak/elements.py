@@ -21,6 +21,8 @@ from pdemill.solvers.weak.compiling import compiled_form
 from pdemill.solvers.weak.equation import LinearForm, NonlinearForm
 from pdemill.solvers.weak.form import Reaction, WeakForm
 from pdemill.solvers.weak.joining import check_meeting, partners, standing
+from pdemill.solvers.weak.layer_check import check_layers
+from pdemill.solvers.weak.layers import Layers
 from pdemill.solvers.weak.levels import Level, Levels, Outside
 from pdemill.solvers.weak.mesh import Ints, SimplexMesh
 from pdemill.solvers.weak.morph import Carrier, draws_in_space, quality
@@ -38,11 +40,12 @@ ALIKE = 1e-12
 @dataclass(frozen=True)
 class Fixed:
     """``given``, by side: the channels that are given there, and the names of their data; ``joined``: pairs of sides;
-    ``levels``: what constraints say."""
+    ``levels``: what constraints say; ``layers`` of waves."""
 
     given: Mapping[str, tuple[tuple[int, str], ...]]
     joined: tuple[tuple[str, str], ...] = ()
     levels: tuple[Level, ...] = ()
+    layers: Layers | None = None
 
 
 @dataclass(frozen=True)
@@ -232,6 +235,8 @@ class WeakElements(Discretisation):
     def equation(self, instance: Instance) -> DiscreteEquation:
         grid = self.of(instance)
         packed, given = grid.packed(instance), grid.given(instance)
+        if self._fixed.layers is not None:
+            check_layers(self._fixed.layers, grid, self._fixed.given, packed, instance)
         if self.form.linear:
             return LinearForm.of(grid, packed, given)
         return NonlinearForm(grid, packed, given)
