@@ -149,7 +149,8 @@ class WeakElements(Discretisation):
 
     def _cloud(self, points: Array, regions: Ints | None = None) -> CloudPoints:
         lasting = self.morph is None or not self.morph.moves  # else they are those of one sample
-        found = CloudPoints(np.ascontiguousarray(points.T), *self._box, lasting=lasting, regions=regions)
+        lower, lengths = self._box
+        found = CloudPoints(np.ascontiguousarray(points.T), lower, lengths, lasting=lasting, regions=regions)
         found.of_sample = not lasting
         return found
 
