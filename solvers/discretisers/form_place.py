@@ -220,6 +220,16 @@ class FormPlace(WholeFieldPlace):
         return form
 
     @property
+    def is_linear(self) -> bool:
+        """Whether its form is linear in the unknowns."""
+        return self._form.linear
+
+    @property
+    def likely_definite(self) -> bool:
+        """Whether its form looks like that of a minimum."""
+        return self._form.linear and len(self._form.unknowns) == 1 and self._form.mirrored
+
+    @property
     def output_names(self) -> tuple[str, ...]:
         return tuple(self._form.outputs)
 

@@ -26,6 +26,7 @@ from pdemill.solvers.weak.layers import Layers
 from pdemill.solvers.weak.levels import Level, Levels, Outside
 from pdemill.solvers.weak.mesh import Ints, SimplexMesh
 from pdemill.solvers.weak.morph import Carrier, draws_in_space, quality
+from pdemill.solvers.weak.motions import node_blocks, rigid_motions
 from pdemill.solvers.weak.nested import Near, near
 from pdemill.solvers.weak.ranges import extremes
 from pdemill.solvers.weak.units import Units, plain_units
@@ -51,11 +52,14 @@ class Fixed:
 @dataclass(frozen=True)
 class Traits:
     """What the first sample shows of the matrices of a form: the units in which their blocks are of one size, whether
-    they are symmetric in these, and positive definite."""
+    they are symmetric in these, and positive definite; whether diagonal entries are 0. ``shown``: that it was looked
+    at."""
 
     units: Units
     symmetric: bool = False
     definite: bool = False
+    hollow: bool = False
+    shown: bool = False
 
 
 POINTS, QUALITY = "points", "mesh_quality"
@@ -111,7 +115,8 @@ class WeakElements(Discretisation):
 
     def _take(self, traits: Traits) -> None:
         self.traits, self.unknowns = traits, self.unknowns.in_units(traits.units)
-        self.pattern = replace(self.pattern, definite=traits.definite, dimension=self.mesh.dimension)
+        blocks = node_blocks(self.form, self.numbering, self.unknowns)
+        self.pattern = replace(self.pattern, definite=traits.definite, dimension=self.mesh.dimension, blocks=blocks)
         self.levels = self._levels()
         self.null_space = self.levels.null_space
         self.kept: dict[Any, Any] = {}
@@ -213,7 +218,13 @@ class WeakElements(Discretisation):
         """The matrix of such values."""
         symmetric = self.traits.symmetric and self._is_symmetric(values)
         properties = replace(self.properties, symmetric=True) if symmetric else self.properties
-        return Matrix(self.pattern, values, properties, self.null_space)
+        return Matrix(self.pattern, values, properties, self.null_space, motions=self.motions)
+
+    def motions(self) -> tuple[Array, ...]:
+        """Motions that energies hardly feel, at the nodes of its mesh."""
+        points = [self.mesh.nodes(order) for order in range(1, self.degree + 1)]
+        joined = [side for pair in self._fixed.joined for side in pair]
+        return rigid_motions(self.form, self.numbering, self.unknowns, points, joined)
 
     @cached_property
     def _transposed(self) -> NDArray[np.intp]:
