@@ -35,7 +35,8 @@ class Amg(LinearMethod):
 
     The interpolation is made from the first matrix of a shard and kept for the next ones, for which only the coarse
     matrices are made anew; it is made again from the next matrix when a solve takes more than ``rebuild`` times the
-    iterations that the matrix it was made from took, and at once for a matrix that it fails.
+    iterations that the matrix it was made from took, and at once for a matrix that it fails. Of weak forms, the motions
+    of a rigid body are kept on all levels.
     """
 
     method: Literal["amg"]
