@@ -37,7 +37,7 @@ from benchmarks.shared.seaweed import environment, seaweed
 from benchmarks.shares import Cut, Happening, Verdict, Work, judge, watching, work_of
 from pdemill.client import Client, Job
 from pdemill.errors import JobError
-from pdemill.leases import Report, prefix_of
+from pdemill.leases import prefix_of
 from pdemill.service.stores import manifest_names
 from pdemill.service.testing import Server
 from pdemill.store.places import below
@@ -160,8 +160,8 @@ class Soak:
         disturb(self._server, host, fault, self._dice, self._objects)
         self._settle(f"fault {self.faults.total()}, {fault}")
         if fault in BEGINS_ANEW:
-            reports = [one for one in self._happened[begin:] if isinstance(one, Report)]
-            self._happened[begin:] = [Cut(), *reports, Cut()]
+            end = len(self._happened)
+            self._happened[begin:end] = [Cut(tuple(self._happened[begin:end]))]
 
     def shares(self) -> Verdict:
         """Whether anybody waited for more than their share."""

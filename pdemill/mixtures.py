@@ -62,7 +62,7 @@ def _goes_on(spec: Spec, attributes: Mapping[str, Any]) -> bool:
     """Whether a store is of a spec, or of one that differs in smaller splits at most."""
     stored = stored_in(attributes)
     larger = all(spec.splits.get(name, 0) >= split.samples for name, split in stored.each_split.items())
-    return larger and spec.model_copy(update={"each_split": stored.each_split}).canonical() == stored.canonical()
+    return larger and spec.model_copy(update={"each_split": stored.each_split}).means(stored)
 
 
 def generate(

@@ -62,7 +62,8 @@ def rebuild(
             report(f"from stores alone: {found} data sets, which belong to {owner or ANYONE.name} now")
             db.execute("PRAGMA wal_checkpoint(TRUNCATE)")
         aside = f"jobs.before-{time.strftime('%Y%m%dT%H%M%S', time.gmtime())}.sqlite"
-        if (folder / LEDGER).exists():
+        before = (folder / LEDGER).exists()
+        if before:
             shutil.copy2(folder / LEDGER, folder / aside)
         for side in SIDES:
             if (folder / f"{LEDGER}{side}").exists():
@@ -71,7 +72,7 @@ def rebuild(
         disk.sync(NEW)
         disk.replace(NEW, LEDGER)
         disk.sync_folder("")
-        report(f"ledger: {folder / LEDGER}; as it was before: {aside}")
+        report(f"ledger: {folder / LEDGER}" + (f"; as it was before: {aside}" if before else ""))
 
 
 @contextmanager

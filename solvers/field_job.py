@@ -293,4 +293,5 @@ class FieldJob(Job):
 
     @property
     def planned(self) -> bool:
-        return self.problem.linear and isinstance(self.spec.solver, Auto) and self.spec.solver.trial != "never"
+        linear = self.problem.discretisation.is_linear(self.problem)
+        return linear and isinstance(self.spec.solver, Auto) and self.spec.solver.trial != "never"

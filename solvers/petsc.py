@@ -9,7 +9,7 @@ import ctypes
 import importlib.util
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Any, ClassVar
+from typing import Any
 
 import numpy as np
 
@@ -62,7 +62,8 @@ def _memory_errors() -> Iterator[None]:
         raise
 
 
-def _vector(values: Array) -> Any:
+def vector(values: Array) -> Any:
+    """PETSc's vector over an array."""
     return PETSc.Vec().createWithArray(values, comm=PETSc.COMM_SELF)
 
 
@@ -174,8 +175,8 @@ class Krylov:
         _configure(self.ksp.getPC(), preconditioner, pattern.size, absolute=self._weighted)
         self._scale = 1.0
         self._x, self._b = np.zeros(pattern.size), np.zeros(pattern.size)
-        self._vectors = _vector(self._x), _vector(self._b)
-        self._product = _vector(np.zeros(pattern.size))
+        self._vectors = vector(self._x), vector(self._b)
+        self._product = vector(np.zeros(pattern.size))
 
     def solve(
         self, matrix: Matrix, rhs: Array, guess: Array | None, rtol: float, limit: int
@@ -213,47 +214,26 @@ class Krylov:
                 return self._x / unit, Result.CONVERGED, used
         return self._x / unit, Result.MISSED_TOLERANCE, used
 
+    def reduce(self, matrix: Matrix, rhs: Array, reduction: float, limit: int) -> tuple[Array, Result, int]:
+        """x begun at 0 whose residual is ``reduction`` of what it was, in the norm of M⁻¹, by CG."""
+        fresh, (x, b) = self.matrix.load(matrix), self._vectors
+        if not self.matrix.finite:
+            return np.full_like(rhs, np.nan), Result.NOT_FINITE, 0
+        if fresh:
+            self.ksp.setOperators(self.matrix.mat, self.matrix.regular)
+        self._x[:], self._b[:] = 0.0, rhs
+        self.ksp.setNormType(PETSc.KSP.NormType.NATURAL)
+        self.ksp.setTolerances(rtol=reduction, atol=1e-300, divtol=1e12, max_it=limit)
+        self.ksp.solve(b, x)
+        self.ksp.setNormType(PETSc.KSP.NormType.UNPRECONDITIONED)
+        reason, used = self.ksp.getConvergedReason(), self.ksp.getIterationNumber()
+        found = Result.CONVERGED if reason > 0 else _REASONS.get(reason, Result.BREAKDOWN)
+        return self._x.copy(), found, used
+
     def _unit(self, rhs: Array) -> float:
         """A power of two: PETSc's MINRES compares with fixed small numbers, so its systems are brought to size one."""
         size = two_norm(rhs)
         return float(2.0 ** -np.frexp(size)[1]) if self._minres and 0.0 < size < np.inf else 1.0
-
-
-class Amg(Krylov):
-    """CG with PETSc's smoothed aggregation, whose interpolation is made from one matrix and used for others.
-
-    For another matrix on the pattern only the Galerkin products are made anew. The smoother is Chebyshev's polynomial
-    of the fourth kind (Lottes 2022) on Jacobi; the largest eigenvalues of its levels stay those of the first matrix.
-    """
-
-    OPTIONS: ClassVar[dict[str, Any]] = {
-        "pc_gamg_reuse_interpolation": True,
-        "pc_gamg_recompute_esteig": False,
-        "pc_gamg_aggressive_coarsening": 2,
-        "pc_gamg_coarse_eq_limit": 300,
-        "mg_levels_ksp_chebyshev_kind": "opt_fourth",
-    }
-
-    def __init__(self, pattern: Pattern) -> None:
-        super().__init__(pattern, "cg", "gamg")
-        self.made: Matrix | None = None
-
-    def make(self, matrix: Matrix) -> None:
-        """Make the interpolation from a matrix, whatever there was before."""
-        self.matrix.load(matrix)
-        self.made = matrix
-        if not self.matrix.finite:
-            return  # PETSc raises, and a solve tells
-        pc = self.ksp.getPC()
-        pc.reset()
-        options = PETSc.Options(pc.getOptionsPrefix())
-        for option, value in self.OPTIONS.items():
-            options[option] = value
-        pc.setFromOptions()
-        self.ksp.setOperators(self.matrix.mat, self.matrix.regular)
-        self.ksp.setUp()  # the levels read their options when they are made
-        for option in self.OPTIONS:
-            options.delValue(option)
 
 
 class Direct:
@@ -270,7 +250,7 @@ class Direct:
         self.ksp: Any = None
         self._symmetric = False
         self._x, self._b = np.zeros(pattern.size), np.zeros(pattern.size)
-        self._vectors = _vector(self._x), _vector(self._b)
+        self._vectors = vector(self._x), vector(self._b)
         self._block: Any = None
 
     def solve(self, matrix: Matrix, rhs: Array) -> tuple[Array, Result]:
@@ -353,13 +333,13 @@ class Preconditioned:
         _configure(self.pc, preconditioner, pattern.size)
         self._kind, self._rows = preconditioner, list[Any]()
         self._arrays = [np.zeros(pattern.size) for _ in range(3)]
-        self._vectors = [_vector(array) for array in self._arrays]
+        self._vectors = [vector(array) for array in self._arrays]
         pc, mat, between = self.pc.handle, self.matrix.mat.handle, self._vectors[1].handle
         self.product = Product(_address("PCApply"), pc, _address("MatMult"), mat, between)
 
     def handles(self, rows: list[Array]) -> Handles:
         """Vectors over the rows, which live as long as this object."""
-        vectors = [_vector(row) for row in rows]
+        vectors = [vector(row) for row in rows]
         self._rows += vectors
         return np.array([vector.handle for vector in vectors], dtype=np.intp)
 

@@ -199,7 +199,7 @@ class Solver[State](ABC):
         """Vectors d with A d = r to within ``reduction`` of r (``REDUCTION`` for exact methods), recomputed in float64,
         for systems just solved: by factors or hierarchies, at a small part of the price of a solve. None for one that
         fails; None at all where the method has no cheap way whose errors are small in all directions: Krylov methods
-        have none, nor has smoothed aggregation."""
+        have none, nor has smoothed aggregation that was told of no motions."""
         return None
 
     def solve_batch(self, systems: list[System], state: State) -> list[Solution[State]]:

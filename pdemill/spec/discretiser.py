@@ -90,6 +90,16 @@ class Discretiser(ABC):
         return bool(spec.solver.method == "auto")
 
     @classmethod
+    def is_linear(cls, problem: Problem) -> bool:
+        """Whether the matrices of a problem are the same whatever u is."""
+        return problem.linear
+
+    @classmethod
+    def expected(cls, problem: Problem) -> Problem:
+        """A problem with what its matrices are likely to be, where that is only shown when a job is opened."""
+        return problem
+
+    @classmethod
     def uncertified(cls, problem: Problem, certify: Certify) -> tuple[str, str] | None:
         """The option of ``certify`` that means nothing here, and why; None where there is none."""
         if certify.valid_until is not None:

@@ -17,6 +17,7 @@ from pdemill.spec.fidelity import AT, MOST, Fidelity
 from pdemill.spec.forms import AnyProblem, automatic
 from pdemill.spec.method import AnyMethod, methods, sort_objection
 from pdemill.spec.model import Model, refuse
+from pdemill.spec.order import orders_of
 from pdemill.spec.parts import all_fields, array_ids
 from pdemill.spec.scalars import Placed, scalars_of, unplaced
 from pdemill.spec.split import AnySplit, Split, called, merged, moved, unlike
@@ -318,7 +319,7 @@ class Spec(Model):
         return sum(self.groups.values())
 
     def canonical(self) -> str:
-        """The one JSON text of this spec: all defaults written out, keys sorted."""
+        """The one JSON text of this spec: all defaults written out, keys sorted, all of them."""
         return json.dumps(self.model_dump(mode="json"), sort_keys=True, separators=(",", ":"))
 
     def written(self) -> str:
@@ -326,16 +327,35 @@ class Spec(Model):
         channels."""
         return json.dumps(self.model_dump(mode="json"), separators=(",", ":"))
 
+    def means(self, other: Spec) -> bool:
+        """Whether another spec says the same, splits included."""
+        return self.canonical() == other.canonical() and self._orders() == other._orders()
+
+    def _orders(self) -> dict[str, list[str]]:
+        """Keys in an order of their own that shows in stores, by where they stand."""
+        return {".".join(map(str, path)): names for path, names in orders_of(self.problem)}
+
     def sha256(self) -> str:
         """Hash of what the spec means: sides, lengths, a discretiser and numbers of a solver that are left out hash
-        like those they stand for."""
+        like those they stand for; the order of keys counts where it is that of channels or parameters."""
         return self._sha256
+
+    def without_orders(self) -> Spec:
+        """The same with the hash that it had when no order counted."""
+        other = self.model_copy()
+        other.__dict__["_sha256"] = self._hash({})
+        return other
 
     @cached_property
     def _sha256(self) -> str:
+        return self._hash(self._orders())
+
+    def _hash(self, orders: dict[str, list[str]]) -> str:
         meaning = json.loads(self.canonical())
         if self.problem.discretiser != "auto" and automatic(self.problem) is self.problem.discretisation:
             meaning["problem"].pop("discretiser", None)
         meaning["problem"] |= self.problem.resolved()
+        if orders:
+            meaning["orders"] = orders
         meaning["solver"] |= self.solver.meaning(self.problem)
         return sha256(json.dumps(meaning, sort_keys=True).encode()).hexdigest()

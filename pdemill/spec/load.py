@@ -132,7 +132,8 @@ def override(data: Mapping[str, Any], settings: Sequence[str]) -> dict[str, Any]
 
 def stored_in(attributes: Mapping[str, Any]) -> Spec:
     """The spec in the attributes of a store. Earlier versions wrote the defaults of then out as numbers; where the hash
-    says that such a number had been left out, it is left out here. Raises SpecError."""
+    says that such a number had been left out, it is left out here. Others hashed alike whatever the order of channels
+    is; where the hash says that it was one of those, so does it here. Raises SpecError."""
     told = attributes["spec"]
     spec = validate(told)
     once = spec.solver.written_out
@@ -141,7 +142,8 @@ def stored_in(attributes: Mapping[str, Any]) -> Spec:
         other = validate({**told, "solver": options})
         if other.sha256() == attributes["spec_sha256"]:
             return other
-    return spec
+    then = spec.without_orders()
+    return then if then.sha256() == attributes["spec_sha256"] else spec
 
 
 def preset_names() -> list[str]:

@@ -12,6 +12,7 @@ from pdemill.errors import Fault, MissingExtra
 from pdemill.spec.model import AsNumber, Model
 from pdemill.spec.problem import Problem
 from pdemill.spec.registry import Registry, Slot
+from pdemill.spec.shown import undecided
 
 MOST_RECYCLED = 16e9
 """Most bytes of a process for recycled vectors and what is worked on with them."""
@@ -157,7 +158,8 @@ def krylov_seconds(preconditioner: Preconditioner, problem: Problem, unknowns: i
 
 def needs_symmetry(preconditioner: str, problem: Problem) -> Fault | None:
     """The fault of an incomplete Cholesky factorisation of a matrix that has none."""
-    if preconditioner == "icc" and not (problem.symmetric and problem.definite):
+    known = problem.properties
+    if preconditioner == "icc" and not (undecided(problem) or (known.symmetric and known.definite)):
         return Fault(
             ("preconditioner",), f"icc needs a symmetric definite operator, and {problem.family} is not: use ilu"
         )

@@ -42,7 +42,7 @@ class Mixture:
 
     def canonical(self) -> dict[str, Any]:
         """The one dictionary of this mixture: every member with a whole spec."""
-        told = [{"name": m.name, "weight": m.weight, **json.loads(m.spec.canonical())} for m in self.members]
+        told = [{"name": m.name, "weight": m.weight, **json.loads(m.spec.written())} for m in self.members]
         return {KEY: told}
 
     def sha256(self) -> str:

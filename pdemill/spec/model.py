@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Mapping
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
 from pydantic_core import InitErrorDetails, PydanticCustomError
@@ -15,6 +15,8 @@ from pdemill.errors import Path
 class Model(BaseModel):
     """A part of a spec: immutable, unknown keys refused, numbers finite and never given as text."""
 
+    ordered: ClassVar[tuple[str, ...]] = ()
+    """The keys that are dictionaries whose order shows in stores."""
     model_config = ConfigDict(extra="forbid", frozen=True, strict=True, allow_inf_nan=False, validate_default=True)
 
     @model_validator(mode="before")

@@ -17,6 +17,8 @@ class Properties:
     periodic   for each of these axes, whether its ends are joined
     compact    each cell is coupled with the next ones along the axes alone, by entries <= 0
     separable  compact, the same in every cell along an axis: diagonalised by fast transforms
+    shown      whether symmetric, definite and hollow were seen on a matrix: of weak forms nothing tells them before
+    hollow     some diagonal entries are 0, as in a saddle point
     numbers    how many drawn numbers make a system, right-hand side included; None where a field or a shape is drawn
     """
 
@@ -29,6 +31,8 @@ class Properties:
     compact: bool = False
     separable: bool = False
     numbers: int | None = None
+    shown: bool = False
+    hollow: bool = False
 
     @property
     def structured(self) -> bool:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from functools import cached_property
 from itertools import combinations
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, ClassVar, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -39,6 +39,7 @@ class MeshDomain(Model):
     sides: dict[SideName, Annotated[tuple[Facet, ...], Field(min_length=1), BeforeValidator(as_tuple)]] = Field(
         default_factory=dict, max_length=MOST_SIDES
     )
+    ordered: ClassVar[tuple[str, ...]] = ("sides",)
 
     @model_validator(mode="before")
     @classmethod

@@ -210,6 +210,16 @@ class FormPlace(WholeFieldPlace):
         return form
 
     @property
+    def is_linear(self) -> bool:
+        """Whether its form is linear in the unknowns."""
+        return self._form.linear
+
+    @property
+    def likely_definite(self) -> bool:
+        """Whether its form looks like that of a minimum."""
+        return self._form.linear and len(self._form.unknowns) == 1 and self._form.mirrored
+
+    @property
     def output_names(self) -> tuple[str, ...]:
         return tuple(self._form.outputs)
 
@@ -307,7 +317,7 @@ class FormPlace(WholeFieldPlace):
     def _fixed(self) -> Fixed:
         from pdemill.solvers.weak.elements import Fixed  # late: as above
 
-        return Fixed(self._given, self.joined_sides, self._levels)
+        return Fixed(self._given, self.joined_sides, self._levels, self.layers)  # type: ignore[attr-defined]
 
     @property
     def _levels(self) -> tuple[Level, ...]:

@@ -12,15 +12,18 @@ from numpy.typing import NDArray
 from pdemill.errors import Fault, Path, SpecError
 from pdemill.solvers.discretisers.form_place import FormPlace, Refinements
 from pdemill.solvers.discretisers.whole_fields import WholeFields
+from pdemill.solvers.methods.auto import Auto
 from pdemill.solvers.methods.direct import Direct
 from pdemill.spec.discretiser import Takes
 from pdemill.spec.method import LinearMethod, Method
 from pdemill.spec.problem import Problem
+from pdemill.spec.shown import knowing, undecided
 from pdemill.spec.unknowns import ScalarUnknown, VectorUnknown
 
 if TYPE_CHECKING:
     from pdemill.planning import Plan
     from pdemill.solvers.field_job import FieldJob
+    from pdemill.solvers.weak.elements import Traits
     from pdemill.spec.job import Spec
 
 MOST = 4
@@ -54,7 +57,20 @@ class WeakForms(WholeFields):
 
     @classmethod
     def leaves_open(cls, spec: Spec) -> bool:
-        return False
+        return cls.is_linear(spec.problem) and super().leaves_open(spec)
+
+    @classmethod
+    def is_linear(cls, problem: Problem) -> bool:
+        assert isinstance(problem, FormPlace)
+        return problem.is_linear
+
+    @classmethod
+    def expected(cls, problem: Problem) -> Problem:
+        """Linear forms of one unknown that is differentiated as often as its test are likely to be definite."""
+        assert isinstance(problem, FormPlace)
+        if not undecided(problem) or not problem.likely_definite:
+            return problem
+        return knowing(problem, replace(problem.properties, symmetric=True, definite=True, shown=True))
 
     @classmethod
     def open(cls, spec: Spec, stored: Mapping[str, NDArray[Any]] | None, chosen: Method | None) -> FieldJob:
@@ -80,6 +96,7 @@ class WeakForms(WholeFields):
             looked = coarse.with_traits(Traits(units_of(coarse, first)))
             shown = check_rank(looked, first, spec.problem.channels)
             job.discretisation = grid.with_traits(replace(shown, units=units_of(grid, first)))
+            cls._settle(job, shown, chosen)
         except FormError as fault:
             raise SpecError([Fault(("problem", *spec.problem.form_place), str(fault))]) from None  # type: ignore[attr-defined]
         except Outside as fault:
@@ -114,12 +131,33 @@ class WeakForms(WholeFields):
 
     @classmethod
     def automatic(cls, problem: Problem, options: LinearMethod) -> Method:
+        if cls.is_linear(problem):
+            return super().automatic(problem, options)
         given = {"rtol": options.rtol, "sort": options.sort, "guess": options.guess}
         return Direct.model_validate({"method": "direct", **given})
 
     @classmethod
     def plan(cls, job: FieldJob, always: bool) -> Plan:
-        raise SpecError([Fault(("solver",), "solves weak forms by factors: nothing to plan")])
+        if not cls.is_linear(job.problem):
+            raise SpecError([Fault(("solver",), "solves forms that are not linear by factors: nothing to plan")])
+        return super().plan(job, always)
+
+    @classmethod
+    def _settle(cls, job: FieldJob, traits: Traits, chosen: Method | None) -> None:
+        """Tell a job what its matrices have shown, and choose its method by it. Raises SpecError where the method that
+        the spec names does not suit them."""
+        known = replace(
+            job.problem.properties, symmetric=traits.symmetric, definite=traits.definite, hollow=traits.hollow,
+            shown=traits.shown,
+        )  # fmt: skip
+        job.problem = knowing(job.problem, known)
+        if not isinstance(job.spec.solver, Auto):
+            if (objection := job.method.objection(job.problem)) is not None:
+                raise SpecError([Fault(("solver", *objection.path), objection.message)])
+        elif chosen is None:
+            method = cls.automatic(job.problem, job.spec.solver)
+            assert isinstance(method, LinearMethod)
+            job.method = method
 
     @classmethod
     def preview(cls, problem: Problem, data: dict[str, Any]) -> None:

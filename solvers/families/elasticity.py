@@ -6,27 +6,14 @@ from collections.abc import Mapping
 from functools import cached_property
 from typing import Annotated, ClassVar, Literal
 
-from pdemill.solvers.families.of_form import UnknownOfForm, Written
-from pdemill.solvers.families.ready_form import WHERE_ASKED, Forces, ReadyForm, between, key
-from pdemill.solvers.weak.said import Load, SaidSides, Word
-from pdemill.spec.field import AnyField, PositiveField
+from pdemill.solvers.families.elastic_sides import FORCES, LAME, LIMITS, ElasticSides, PoissonRatio, displacement
+from pdemill.solvers.families.of_form import Written
+from pdemill.solvers.families.ready_form import WHERE_ASKED, Forces, ReadyForm, key
+from pdemill.spec.field import PositiveField
 from pdemill.spec.model import refuse
 
-PoissonRatio = Annotated[AnyField, between(-1.0, 0.5)]
-LAME = {"mu": "E/(2*(1 + nu))", "lmbda": "E*nu/((1 + nu)*(1 - 2*nu))"}
 STRESS = {"strain": "sym(grad(displacement))", "stress": "2*mu*strain + lmbda*tr(strain)*Identity({})"}
-
 B_BAR = "2*mu*inner(strain, sym(grad(v)))*dx + lmbda*tr(strain)*div(v)*dx('centre')"
-
-
-class ElasticSides(SaidSides):
-    """By side: ``clamped``, ``free``, a ``displacement``, null where it is free, a ``traction``, which is a force per
-    area, or both. ``default`` stands for the sides that are not named."""
-
-    example: ClassVar[str] = "clamped, free, {displacement: [0, null]} or {traction: [0, 1]}"
-    unknowns: ClassVar[Mapping[str, bool]] = {"displacement": True}
-    loads: ClassVar[Mapping[str, Load]] = {"traction": Load("-inner({0}, v)", on="displacement")}
-    words: ClassVar[Mapping[str, Word]] = {"clamped": Word(zero=("displacement",)), "free": Word()}
 
 
 class Elasticity(ReadyForm):
@@ -50,7 +37,7 @@ class Elasticity(ReadyForm):
     boundary: ElasticSides
     keys: ClassVar[tuple[str, ...]] = ("E", "nu", "body_force")
     positive: ClassVar[tuple[str, ...]] = ("E",)
-    limits: ClassVar[Mapping[str, tuple[float, float]]] = {"nu": (-1.0, 0.5)}
+    limits: ClassVar[Mapping[str, tuple[float, float]]] = LIMITS
 
     def check_keys(self) -> None:
         if self.plane == "stress" and self.dimension == 3:
@@ -62,7 +49,5 @@ class Elasticity(ReadyForm):
     def equation(self) -> Written:
         plane = {"lmbda": "E*nu/(1 - nu**2)"} if self.plane == "stress" else {}
         stress = {name: text.format(self.dimension) for name, text in STRESS.items()}
-        unknowns = {"displacement": UnknownOfForm(element=self.element, shape="vector", test="v")}
-        forces = {"body_force": "-inner(body_force, v)*dx"}
         text = B_BAR if self.b_bar else "inner(stress, sym(grad(v)))*dx"
-        return self.as_form(unknowns, text, {**LAME, **plane, **stress}, forces)
+        return self.as_form(displacement(self.element), text, {**LAME, **plane, **stress}, FORCES)

@@ -8,22 +8,13 @@ from typing import Annotated, ClassVar, Literal
 
 from pydantic import Field as Limits
 
-from pdemill.solvers.families.elasticity import LAME, ElasticSides, PoissonRatio
-from pdemill.solvers.families.of_form import UnknownOfForm, Written
+from pdemill.solvers.families.elastic_sides import FORCES, LIMITS, ElasticSides, PoissonRatio, displacement
+from pdemill.solvers.families.energies import OF_LAW, energy
+from pdemill.solvers.families.of_form import Written
 from pdemill.solvers.families.ready_form import Forces, ReadyForm, key
 from pdemill.solvers.weak.checking import MOST_DEGREE
 from pdemill.spec.field import PositiveField
 from pdemill.spec.model import refuse
-
-INVARIANTS = {"F": "Identity({0}) + grad(displacement)", "J": "det(F)", "C": "transpose(F)*F", "I1": "tr(C) + {1}"}
-LAWS: dict[str, dict[str, str]] = {
-    "neo_hookean": {**LAME, "energy": "mu/2*(I1 - 3 - 2*ln(J)) + lmbda/2*ln(J)**2"},
-    "mooney_rivlin": {
-        "I2": "(I1**2 - inner(C, C) - {1})/2",
-        "energy": "c1*(J**(-2/3)*I1 - 3) + c2*(J**(-4/3)*I2 - 3) + bulk/2*(J - 1)**2",
-    },
-}
-OF_LAW = {"neo_hookean": ("E", "nu"), "mooney_rivlin": ("c1", "c2", "bulk")}
 
 
 class Hyperelasticity(ReadyForm):
@@ -50,7 +41,7 @@ class Hyperelasticity(ReadyForm):
     boundary: ElasticSides
     keys: ClassVar[tuple[str, ...]] = ("E", "nu", "c1", "c2", "bulk", "body_force")
     positive: ClassVar[tuple[str, ...]] = ("E", "c1", "c2", "bulk")
-    limits: ClassVar[Mapping[str, tuple[float, float]]] = {"nu": (-1.0, 0.5)}
+    limits: ClassVar[Mapping[str, tuple[float, float]]] = LIMITS
 
     def check_keys(self) -> None:
         for name in self.keys[:-1]:
@@ -60,8 +51,5 @@ class Hyperelasticity(ReadyForm):
 
     @cached_property
     def equation(self) -> Written:
-        texts, d = {**INVARIANTS, **LAWS[self.law]}, self.dimension
-        unknowns = {"displacement": UnknownOfForm(element=self.element, shape="vector", test="v")}
-        forces = {"body_force": "-inner(body_force, v)*dx"}
-        written = {name: text.format(d, 3 - d) for name, text in texts.items()}
-        return self.as_form(unknowns, "derivative(energy*dx, displacement, v)", written, forces)
+        text, definitions = "derivative(energy*dx, displacement, v)", energy(self.law, self.dimension)
+        return self.as_form(displacement(self.element), text, definitions, FORCES)

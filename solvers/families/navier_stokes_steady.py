@@ -5,9 +5,9 @@ from __future__ import annotations
 from functools import cached_property
 from typing import ClassVar, Literal
 
+from pdemill.solvers.families.flow import FORCES, FORM, STRESS, TAYLOR_HOOD, Flow
 from pdemill.solvers.families.of_form import Written
 from pdemill.solvers.families.ready_form import key
-from pdemill.solvers.families.stokes import FORCES, FORM, STRESS, TAYLOR_HOOD, Flow
 from pdemill.spec.field import PositiveField
 from pdemill.spec.model import refuse
 

@@ -18,6 +18,7 @@ from pdemill.solvers.families.poisson import ZERO_FUNCTION
 from pdemill.solvers.weak.checking import MOST_DEGREE
 from pdemill.solvers.weak.constraints import Constraint
 from pdemill.solvers.weak.form import Coefficient, Misread, Reaction, Unknown, WeakForm
+from pdemill.solvers.weak.layers import Layers
 from pdemill.solvers.weak.reading import MAX_LENGTH
 from pdemill.solvers.weak.sides import FormSides, GivenValues
 from pdemill.spec.condition import Condition
@@ -63,12 +64,13 @@ class ReactionOfSide(Model):
 @dataclass(frozen=True)
 class Known:
     """A coefficient: its ``symbol`` in the form, the ``name`` of its draws and channels, its place in a spec, and its
-    fields, one or one per axis."""
+    fields, one or one per axis; the ``side`` that it is a load on."""
 
     symbol: str
     name: str
     place: Path
     fields: tuple[Field, ...]
+    side: str = ""
 
 
 @dataclass(frozen=True)
@@ -91,6 +93,7 @@ class ProblemOfForm(Problem):
     outputs: dict[Name, Text | ReactionOfSide] = Limits(
         default_factory=dict, max_length=MOST_OUTPUTS, exclude_if=lambda outputs: not outputs
     )
+    ordered: ClassVar[tuple[str, ...]] = ("outputs",)
     linear: ClassVar[bool] = False
     symmetric: ClassVar[bool] = False
     weak: ClassVar[bool] = True
@@ -106,6 +109,11 @@ class ProblemOfForm(Problem):
     def levels(self) -> Mapping[str, Constraint]:
         """What fixes unknowns that the form determines but for constants."""
         return self.constraints
+
+    @property
+    def layers(self) -> Layers | None:
+        """Where waves die out; None where they do not."""
+        return None
 
     @property
     @abstractmethod
@@ -292,7 +300,7 @@ class ProblemOfForm(Problem):
 
     @cached_property
     def conditions(self) -> dict[str, Condition]:
-        return self.boundary.resolved(self.sides)
+        return self.boundary.resolved(self.sides, tuple(self.equation.unknowns))
 
     def values(self, name: str) -> tuple[Field, ...]:
         return self._known[name].fields if name in self._known else super().values(name)

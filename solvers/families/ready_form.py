@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from math import inf
 from typing import Annotated, Any, ClassVar
 
@@ -62,12 +62,16 @@ class ReadyForm(ProblemOfForm):
             if fields:
                 known.append(Known(name, name, (name,), fields))
                 terms += [forces[name]] if forces and name in forces else []
-        for side, name, term, fields in self.boundary.terms(self.sides):
+        for side, name, term, fields in self.side_terms():
             symbol = f"load{len(known)}"
             if fields:
-                known.append(Known(symbol, f"{side}_{name}", (*self.side_path(side), name), fields))
+                known.append(Known(symbol, f"{side}_{name}", (*self.side_path(side), name), fields, side))
             terms.append(f"({term.format(symbol)})*ds('{side}')")
         return Written(unknowns, " + ".join(terms), tuple(known), definitions or {})
+
+    def side_terms(self) -> Iterator[tuple[str, str, str, tuple[Field, ...]]]:
+        """What sides bring into the form: the side, the key of a load or a word, its term, and the load."""
+        return self.boundary.terms(self.sides)
 
     @property
     def conditions(self) -> dict[str, Condition]:

@@ -51,6 +51,7 @@ class Spectral(Evolution):
     where: dict[str, AnyScalar] = Limits(default_factory=dict, max_length=MAX_SCALARS)
     initial: Fields  # type: ignore[assignment]
     source: Fields = ZERO
+    ordered: ClassVar[tuple[str, ...]] = ("where",)
     linear: ClassVar[bool] = False
     written: ClassVar[bool] = True
     operator_fields: ClassVar[tuple[str, ...]] = ("equations",)

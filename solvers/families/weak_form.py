@@ -48,6 +48,7 @@ class WeakFormProblem(ProblemOfForm):
     form: Text
     definitions: dict[Name, Text] = Limits(default_factory=dict, max_length=MOST_DEFINITIONS)
     coefficients: dict[Name, Values] = Limits(default_factory=dict, max_length=MOST_COEFFICIENTS)
+    ordered: ClassVar[tuple[str, ...]] = ("unknowns", "coefficients", "outputs")
     form_place: ClassVar[Path] = ("form",)
 
     @field_validator("unknowns", mode="before")

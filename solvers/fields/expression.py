@@ -42,6 +42,7 @@ class Expression(Field):
     field: Literal["expression"]
     formula: Annotated[str, Limits(min_length=1, max_length=MAX_LENGTH)]
     where: dict[str, AnyScalar] = Limits(default_factory=dict, max_length=MAX_SCALARS)
+    ordered: ClassVar[tuple[str, ...]] = ("where",)
     most_axes: ClassVar[int] = MOST_AXES
 
     @field_validator("where")

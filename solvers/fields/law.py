@@ -96,6 +96,7 @@ class Law(Field):
         WithJsonSchema({"anyOf": [TEXT, {"type": "array", "items": TEXT, "minItems": 1, "maxItems": len(UNKNOWNS)}]}),
     ]
     where: dict[str, AnyScalar] = Limits(default_factory=dict, max_length=MAX_SCALARS)
+    ordered: ClassVar[tuple[str, ...]] = ("where",)
 
     @field_serializer("law")
     def _short(self, law: tuple[str, ...]) -> str | list[str]:

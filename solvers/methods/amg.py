@@ -3,20 +3,28 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Annotated, Any, ClassVar, Literal, Protocol
 
+import numpy as np
 from pydantic import Field
 
 from pdemill.errors import Fault, MissingExtra
 from pdemill.points import Array
 from pdemill.solvers.installed import needs_petsc
 from pdemill.solvers.methods.gmres import Iteration
+from pdemill.solvers.operators.norms import two_norm
 from pdemill.solvers.operators.system import Matrix, Pattern, System
-from pdemill.solvers.solution import Result, Solution, Solver, Stats
+from pdemill.solvers.solution import REDUCTION, Result, Solution, Solver, Stats, reduced
 from pdemill.spec.method import LinearMethod
 from pdemill.spec.model import AsNumber
 from pdemill.spec.problem import Problem
+from pdemill.spec.shown import needs_definite, undecided
+
+MOVING = 2.3
+"""Times as long as for a scalar on a grid, apart from its entries, it takes for a weak form with its corrections."""
+STEP, ROUNDS = 1e-2, 8
+"""What one step of a correction leaves of the energy of an error, about, and most steps."""
 
 
 class Amg(LinearMethod):
@@ -35,16 +43,11 @@ class Amg(LinearMethod):
 
     @classmethod
     def candidates(cls, problem: Problem, unknowns: int) -> Sequence[Mapping[str, Any]]:
-        return ({},)
+        """Of weak forms once their matrices have shown, or are likely, to be definite."""
+        return () if undecided(problem) else ({},)
 
     def objection(self, problem: Problem) -> Fault | None:
-        if problem.symmetric and problem.definite:
-            return None
-        missed = "is not" if not problem.symmetric else "may not be"
-        return Fault(
-            ("method",),
-            f"amg needs a symmetric definite operator, and that of {problem.family} {missed}: use direct or gmres",
-        )
+        return needs_definite(self.method, problem)
 
     def missing(self) -> MissingExtra | None:
         return needs_petsc(f"solver.method {self.method}")
@@ -52,12 +55,13 @@ class Amg(LinearMethod):
     def seconds(self, problem: Problem, unknowns: int) -> float:
         fixed = problem.properties.constant
         each = 2.8e-7 if fixed else 3.9e-7 if problem.dimension < 3 else 7e-7
-        return float(3e-5 + each * unknowns + (1.2e-9 if fixed else 1.9e-9) * unknowns**1.5)
+        seconds = 3e-5 + each * unknowns + (1.2e-9 if fixed else 1.9e-9) * unknowns**1.5
+        return float(MOVING * seconds if problem.weak else seconds)
 
     def solver(self) -> AmgSolver:
-        from pdemill.solvers import petsc  # late: a spec must not load PETSc
+        from pdemill.solvers.aggregation import Aggregation  # late: a spec must not load PETSc
 
-        return AmgSolver(petsc.Amg, self.rebuild, self.rtol, self.max_iterations)
+        return AmgSolver(Aggregation, self.rebuild, self.rtol, self.max_iterations)
 
 
 @dataclass(frozen=True)
@@ -74,6 +78,8 @@ class Hierarchy(Iteration, Protocol):
     made: Matrix | None
 
     def make(self, matrix: Matrix) -> None: ...
+
+    def correct(self, matrix: Matrix, rhs: Array, reduction: float, limit: int) -> tuple[Array, Result, int]: ...
 
 
 class AmgSolver(Solver[Interpolation | None]):
@@ -98,14 +104,39 @@ class AmgSolver(Solver[Interpolation | None]):
         fresh = Interpolation(system.matrix, max(iterations, 1)) if result.ok else None
         return Solution(value, result, Stats(before + iterations), fresh)
 
+    def correct(self, systems: list[System], residuals: list[Array], reduction: float) -> list[Array | None] | None:
+        """Where the motions that energies hardly feel are known, so that the hierarchy holds errors of all kinds: until
+        what is added is a tenth of what there was."""
+        if any(system.matrix.motions is None for system in systems):
+            return None
+        return [self._corrected(system, rhs) for system, rhs in zip(systems, residuals, strict=True)]
+
+    def _corrected(self, system: System, rhs: Array) -> Array | None:
+        hierarchy, matrix, whole, left = self._ready(system.matrix), system.matrix, np.zeros_like(rhs), rhs
+        for _ in range(ROUNDS):
+            more, result, _ = hierarchy.correct(matrix, left, STEP, self._limit)
+            if not result.ok:
+                self._hierarchy = None
+                return None
+            whole, before = whole + more, two_norm(whole)
+            if two_norm(more) <= REDUCTION * before:
+                return reduced(replace(system, rhs=rhs), Solution(whole, result, Stats(), None))
+            left = replace(system, rhs=rhs, guess=None).precise_residual(whole)
+        return None
+
+    def _ready(self, origin: Matrix) -> Hierarchy:
+        """The hierarchy that there is, else one made from a matrix."""
+        if self._hierarchy is None:
+            self._hierarchy = self._make(origin.pattern)
+            self._hierarchy.make(origin)
+        return self._hierarchy
+
     def _iterate(self, system: System, origin: Matrix) -> tuple[Array, Result, int]:
         """Solve with the interpolation of ``origin``."""
-        pattern = system.matrix.pattern
-        if self._hierarchy is None:
-            self._hierarchy = self._make(pattern)
-        if self._hierarchy.made is not origin:
-            self._hierarchy.make(origin)
-        found = self._hierarchy.solve(system.matrix, system.rhs, system.guess, self._rtol, self._limit)
+        hierarchy = self._ready(origin)
+        if hierarchy.made is not origin:
+            hierarchy.make(origin)
+        found = hierarchy.solve(system.matrix, system.rhs, system.guess, self._rtol, self._limit)
         if not found[1].ok:
             self._hierarchy = None  # PETSc goes on failing after a set-up that failed
         return found

@@ -47,7 +47,8 @@ class Auto(LinearMethod):
             if getattr(self, name) != type(self).model_fields[name].default:
                 solved = "in steps without linear systems" if problem.evolves else "without steps in time"
                 return Fault((name,), f"means nothing here: {problem.family} is solved {solved}")
-        if self.trial == "always" and problem.solved_by == "systems" and not problem.linear:
+        linear = problem.discretisation.is_linear(problem)
+        if self.trial == "always" and problem.solved_by == "systems" and not linear:
             return Fault(
                 ("trial",), f"means nothing here: {problem.family} is not linear, and its method goes by a rule"
             )

@@ -34,7 +34,7 @@ def learners(
 def _offered(
     problem: Problem, unknowns: int, rtol: float, sort: Sort, guess: Guess, learns: bool
 ) -> list[LinearMethod]:
-    found = []
+    found, problem = [], problem.discretisation.expected(problem)
     for name, kind in methods.items():
         if not issubclass(kind, LinearMethod) or kind.learns != learns:
             continue

@@ -15,6 +15,7 @@ from pdemill.solvers.methods.gmres import KrylovSolver
 from pdemill.spec.method import LinearMethod, Preconditioner, krylov_seconds, recycles_too_much
 from pdemill.spec.omega import DEFAULT_LEARNER, Learn, Omega, learner, needless
 from pdemill.spec.problem import Problem
+from pdemill.spec.shown import needs_definite
 
 if TYPE_CHECKING:
     from pdemill.solvers.krylov.recycled_cg import RecycledCgSolver
@@ -43,21 +44,15 @@ class Cg(LinearMethod):
 
     @classmethod
     def candidates(cls, problem: Problem, unknowns: int) -> Sequence[Mapping[str, Any]]:
-        return ({},)
+        return () if problem.weak else ({},)  # where it was never the fastest
 
     @property
     def recycles(self) -> bool:
         return self.recycle > 0
 
     def objection(self, problem: Problem) -> Fault | None:
-        if not problem.symmetric:
-            return Fault(
-                ("method",), f"cg needs a symmetric operator, and {problem.family} is not: use gmres or direct"
-            )
-        if not problem.definite:
-            return Fault(
-                ("method",), f"cg needs a definite operator, and {problem.family} may not be: use gmres or direct"
-            )
+        if (lacking := needs_definite(self.method, problem)) is not None:
+            return lacking
         if self.preconditioner in ("ilu", "asm"):
             return Fault(
                 ("preconditioner",), f"cg needs a symmetric preconditioner, and {self.preconditioner} is not: use icc"

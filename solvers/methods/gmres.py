@@ -15,6 +15,7 @@ from pdemill.solvers.operators.system import Matrix, Pattern, System
 from pdemill.solvers.solution import Result, Solution, Solver, Stats
 from pdemill.spec.method import LinearMethod, Preconditioner, krylov_seconds, needs_symmetry
 from pdemill.spec.problem import Problem
+from pdemill.spec.shown import needs_diagonal
 
 
 class Gmres(LinearMethod):
@@ -27,7 +28,7 @@ class Gmres(LinearMethod):
     within: ClassVar[float | None] = 0.3
 
     def objection(self, problem: Problem) -> Fault | None:
-        return needs_symmetry(self.preconditioner, problem)
+        return needs_symmetry(self.preconditioner, problem) or needs_diagonal(self.method, self.preconditioner, problem)
 
     def missing(self) -> MissingExtra | None:
         return needs_petsc(f"solver.method {self.method}")

@@ -12,6 +12,7 @@ from pdemill.solvers.installed import needs_petsc
 from pdemill.solvers.methods.gmres import KrylovSolver
 from pdemill.spec.method import LinearMethod, krylov_seconds
 from pdemill.spec.problem import Problem
+from pdemill.spec.shown import undecided
 
 
 class Minres(LinearMethod):
@@ -27,7 +28,7 @@ class Minres(LinearMethod):
     within: ClassVar[float | None] = 0.3
 
     def objection(self, problem: Problem) -> Fault | None:
-        if not problem.symmetric:
+        if not undecided(problem) and not problem.properties.symmetric:
             return Fault(
                 ("method",), f"minres needs a symmetric operator, and {problem.family} is not: use gmres or direct"
             )

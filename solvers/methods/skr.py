@@ -13,6 +13,7 @@ from pdemill.solvers.krylov.kinds import KINDS
 from pdemill.spec.method import LinearMethod, Preconditioner, krylov_seconds, needs_symmetry, recycles_too_much
 from pdemill.spec.model import refusal, refuse
 from pdemill.spec.problem import Problem
+from pdemill.spec.shown import needs_diagonal
 
 if TYPE_CHECKING:
     from pdemill.solvers.krylov.solver import SkrSolver
@@ -86,9 +87,10 @@ class Skr(LinearMethod):
     def _numbers(self, problem: Problem) -> tuple[int, int]:
         """Restart and recycle, as far as they are left open those that suit the problem."""
         restart, recycle = RESTART, RECYCLE
-        if problem.symmetric and not problem.properties.constant:
+        known = problem.properties
+        if known.symmetric and not known.constant:
             large = _bytes(*LARGE, problem.system_size) <= LARGE_BYTES
-            restart, recycle = (RESTART, FEW) if problem.definite else LARGE if large else (RESTART, RECYCLE)
+            restart, recycle = (RESTART, FEW) if known.definite else LARGE if large else (RESTART, RECYCLE)
         if self.restart != "auto":
             restart, recycle = self.restart, min(recycle, self.restart // 2)
         if self.recycle != "auto":
@@ -107,11 +109,16 @@ class Skr(LinearMethod):
     @classmethod
     def candidates(cls, problem: Problem, unknowns: int) -> Sequence[Mapping[str, Any]]:
         """For one matrix, and for indefinite ones whose factors are large: elsewhere it never was the fastest."""
-        indefinite = problem.symmetric and not problem.definite and problem.dimension == 3
-        return ({},) if problem.properties.constant or indefinite else ()
+        known = problem.properties
+        indefinite = known.symmetric and not known.definite and problem.dimension == 3 and not known.hollow
+        return ({},) if known.constant or indefinite else ()
 
     def objection(self, problem: Problem) -> Fault | None:
-        return recycles_too_much(self, problem) or needs_symmetry(self.preconditioner, problem)
+        return (
+            recycles_too_much(self, problem)
+            or needs_symmetry(self.preconditioner, problem)
+            or needs_diagonal(self.method, self.preconditioner, problem)
+        )
 
     def missing(self) -> MissingExtra | None:
         if self.preconditioner in KINDS:

@@ -22,12 +22,22 @@ PART = 1 << 14
 
 
 @dataclass(frozen=True, eq=False)
+class Blocks:
+    """Unknowns that are components of vectors at ``count`` nodes: ``rows`` [n], node * width + component of each."""
+
+    rows: NDArray[np.int32]
+    width: int
+    count: int
+
+
+@dataclass(frozen=True, eq=False)
 class Pattern:
     """The sparsity of a job's matrices: rows in ``indptr``, sorted columns in ``indices``, all diagonals present.
 
     ``shape``: cells along each axis where the unknowns form a grid, the last axis running fastest; else empty.
     ``definite``: whether its matrices are symmetric and positive definite, as far as one knows: it is worth trying.
-    ``dimension``: number of space dimensions, where it was told, else 0.
+    ``dimension``: number of space dimensions, where it was told, else 0. ``blocks``: where the unknowns are components
+    of one vector at nodes, which those are.
     """
 
     indptr: NDArray[np.int32]
@@ -35,6 +45,7 @@ class Pattern:
     shape: tuple[int, ...] = ()
     definite: bool = False
     dimension: int = 0
+    blocks: Blocks | None = None
 
     @property
     def size(self) -> int:
@@ -68,7 +79,8 @@ class Matrix:
 
     ``null_space`` is a basis of the vectors v with A v = 0, where it is known to have any. ``layouts`` may hold the
     same operator as a solver likes it, by the type of that layout. ``kept``: which unknowns are part of the domain,
-    where not all are; the others are coupled with none, and 0.
+    where not all are; the others are coupled with none, and 0. ``motions`` gives vectors v for which A v is small, such
+    as the motions of a rigid body, where that is known: multigrid keeps them on all its levels.
     """
 
     pattern: Pattern
@@ -77,6 +89,7 @@ class Matrix:
     null_space: tuple[Array, ...] = ()
     layouts: Mapping[type, Any] = field(default_factory=dict)
     kept: NDArray[np.bool_] | None = None
+    motions: Callable[[], tuple[Array, ...]] | None = None
 
     @property
     def made(self) -> bool:

@@ -42,12 +42,13 @@ def make_plan(job: FieldJob, always: bool = False) -> Plan:
     """Choose the method of a job; ``always``: measure even where that takes more than its share of the job."""
     unknowns, by = job.discretisation.pattern.size, job.problem.discretisation.name
     known = candidates(job.problem, unknowns, job.method.rtol, job.method.sort, job.method.guess) or [job.method]
-    costs = [method.seconds(job.problem, unknowns) for method in known]
+    each = job.problem.systems
+    costs = [each * method.seconds(job.problem, unknowns) for method in known]
     listed = [Candidate(name_of(m), m.model_dump(mode="json"), c) for m, c in zip(known, costs, strict=True)]
     budget = MOST_SECONDS if always else min(MOST_SECONDS, SHARE * job.spec.samples * costs[0])
     counts = list(affordable(costs, budget))
     for method in learners(job.problem, unknowns, job.method.rtol, job.method.sort, job.method.guess):
-        cost = method.seconds(job.problem, unknowns)
+        cost = each * method.seconds(job.problem, unknowns)
         own = method.setup_seconds(job.problem, unknowns) + (SAMPLES + 1) * cost
         if own <= budget / 2 and cost < costs[0]:
             known, costs, counts = [*known, method], [*costs, cost], [*counts, SAMPLES]

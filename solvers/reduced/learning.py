@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from itertools import count
+from collections.abc import Callable, Iterator
 
+import numpy as np
+
+from pdemill.points import Array
 from pdemill.solvers.operators.system import Matrix, System
+from pdemill.solvers.reduced import BATCH
 from pdemill.solvers.reduced.basis import Basis
+from pdemill.solvers.reduced.steps import Path, Reference
 from pdemill.solvers.sketch import Sketch
 from pdemill.solvers.solution import Solver
 
@@ -17,34 +21,107 @@ PATIENCE = 20
 """Samples in a row of which the basis leaves no more, after which it is good enough."""
 DRAWS = 8
 """Most samples per vector."""
+FACTORISED = 24
+"""Vectors from samples that were solved by factors, before later ones are solved by steps."""
+REACH, EXACT = 1e-1, 1e-4
+"""The part of a right-hand side that the basis may leave if steps are to do the rest, and the part of it that they may
+leave: what is new in a solution is as exact as that."""
 
 
-def learnt(drawn: Callable[[int], System | None], direct: Solver[None], most: int) -> tuple[Basis, Matrix] | None:
+def learnt(
+    drawn: Callable[[int], System | None], factors: Callable[[], Solver[None]], most: int
+) -> tuple[Basis, Matrix] | None:
     """A basis of at most so many solutions, and the mean of the matrices that were seen; None where no sample could
-    be solved. Samples are taken as they come, and solved where the basis leaves too much of them."""
-    basis: Basis | None = None
-    total, seen, good = None, 0, 0
-    last: Matrix | None = None
-    sketch: Sketch | None = None
-    for number in count():
-        if number >= DRAWS * most or good >= PATIENCE or (basis is not None and (basis.rows.full or basis.closed)):
-            break
-        system = drawn(number)
-        if system is None:
-            continue
-        if basis is None or sketch is None:
-            basis, sketch = Basis.begun(system.matrix.pattern, most), Sketch(len(system.rhs))
-        last, seen = system.matrix, seen + 1
-        total = last.values.copy() if total is None else total + last.values
-        if left(basis, system, sketch) <= ENOUGH:
-            good += 1
-            continue
-        good, solution = 0, direct.solve(system, None)
-        if solution.result.ok:
-            basis = basis.extended(last, solution.value, sketch)
-    if basis is None or last is None or total is None or not basis.rows.count:
-        return None
-    return basis, Matrix(last.pattern, total / seen, last.properties, last.null_space, {}, last.kept)
+    be solved. Samples are taken as they come, and solved where the basis leaves too much of them: the first by
+    factors, later ones side by side by steps, and by factors where these do not take them."""
+    learner = _Learner(factors, most)
+    samples = (system for system in map(drawn, range(DRAWS * most)) if system is not None)
+    while not learner.done and (met := learner.gathered(samples)):
+        learner.learn(met)
+    return learner.found()
+
+
+class _Learner:
+    """A basis that grows."""
+
+    def __init__(self, factors: Callable[[], Solver[None]], most: int) -> None:
+        self._factors, self._direct, self._most = factors, factors(), most
+        self._basis: Basis | None = None
+        self._sketch = Sketch(0)
+        self._last: Matrix | None = None
+        self._total: Array = np.empty(0)
+        self._seen = self._good = 0
+        self._reference: Reference | None = None
+
+    @property
+    def done(self) -> bool:
+        basis = self._basis
+        return self._good >= PATIENCE or (basis is not None and (basis.rows.full or basis.closed))
+
+    def gathered(self, samples: Iterator[System]) -> list[System | None]:
+        """The next samples, until as many need a solve as are solved side by side, or none is left; None for those of
+        which the basis leaves no more than enough."""
+        met: list[System | None] = []
+        room, good = BATCH if self._stepping else 1, self._good
+        for system in samples:
+            rest = left(self._meet(system), system, self._sketch)
+            met.append(None if rest <= ENOUGH else system)
+            room, good = (room, good + 1) if rest <= ENOUGH else (room - 1, 0)
+            if not room or good >= PATIENCE:
+                break
+        return met
+
+    def learn(self, met: list[System | None]) -> None:
+        """From samples, in order, until the basis is good enough."""
+        paths = self._paths([system for system in met if system is not None]) if self._stepping else {}
+        for system in met:
+            basis = self._basis
+            if basis is None or self.done:
+                return
+            if system is None or (paths and left(basis, system, self._sketch) <= ENOUGH):
+                self._good += 1
+                continue
+            self._good, path = 0, paths.get(id(system))
+            if path is not None and path.small:
+                self._basis = basis.extended(system.matrix, path.u, self._sketch)
+            elif (solution := self._direct.solve(system, None)).result.ok:
+                self._basis = basis.extended(system.matrix, solution.value, self._sketch)
+
+    def found(self) -> tuple[Basis, Matrix] | None:
+        """What was learnt."""
+        return None if self._basis is None or not self._basis.rows.count else (self._basis, self._mean())
+
+    @property
+    def _stepping(self) -> bool:
+        return self._basis is not None and self._basis.rows.count >= FACTORISED
+
+    def _meet(self, system: System) -> Basis:
+        """The basis so far; the matrix of the system is in the mean from now on."""
+        self._last, self._seen = system.matrix, self._seen + 1
+        if self._basis is None:
+            self._basis, self._sketch = Basis.begun(system.matrix.pattern, self._most), Sketch(len(system.rhs))
+            self._total = np.zeros(len(system.matrix.values))
+        self._total += system.matrix.values
+        return self._basis
+
+    def _mean(self) -> Matrix:
+        last = self._last
+        assert last is not None
+        return Matrix(last.pattern, self._total / self._seen, last.properties, last.null_space, {}, last.kept)
+
+    def _paths(self, systems: list[System]) -> dict[int, Path]:
+        """The ways of systems within reach of steps, as far as these go, by the identity of the system."""
+        basis, paths = self._basis, dict[int, Path]()
+        assert basis is not None
+        for system in systems:
+            rest, matrix = left(basis, system, self._sketch), basis.of(system.matrix)
+            if rest <= REACH and matrix is not None:
+                u = matrix.solve(basis.vectors @ system.rhs) @ basis.vectors
+                paths[id(system)] = Path(system, matrix, u, system.residual(u), EXACT * rest * system.size)
+        if paths:
+            self._reference = self._reference or Reference(self._mean(), self._factors())
+            self._reference.bring(list(paths.values()), lambda path: path.small)
+        return paths
 
 
 def left(basis: Basis, system: System, sketch: Sketch) -> float:

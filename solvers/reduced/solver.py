@@ -14,7 +14,7 @@ from pdemill.solvers.operators.system import Matrix, Pattern, System
 from pdemill.solvers.reduced import BATCH
 from pdemill.solvers.reduced.basis import Basis, Projected
 from pdemill.solvers.reduced.learning import learnt
-from pdemill.solvers.reduced.steps import Path, Reference
+from pdemill.solvers.reduced.steps import Path, Reference, certifiable
 from pdemill.solvers.sketch import Sketch
 from pdemill.solvers.solution import REDUCTION, Result, Solution, Solver, Stats
 
@@ -86,9 +86,9 @@ class ReducedBasisSolver(Solver[State | None]):
                 load = replace(system, rhs=residual)
                 paths[i] = Path(load, matrix, np.zeros_like(residual), residual, REDUCTION * two_norm(residual))
         if self._state and paths:
-            self._steps(self._state).bring(list(paths.values()), accurate=True)
+            self._steps(self._state).bring(list(paths.values()), lambda path: path.accurate)
         for i, path in paths.items():
-            found[i] = path.u if path.small and path.accurate else None
+            found[i] = path.u if path.accurate else None
         return found
 
     def _of_job(self) -> State | None:
@@ -97,7 +97,7 @@ class ReducedBasisSolver(Solver[State | None]):
             return None
         key = "reduced basis", self._most
         if key not in self._kept:
-            found = learnt(self._drawn, self._direct, self._most)
+            found = learnt(self._drawn, self._factors, self._most)
             self._kept[key] = None if found is None else State(*found)
         state: State | None = self._kept[key]
         return state
@@ -128,7 +128,7 @@ class ReducedBasisSolver(Solver[State | None]):
             for (i, (matrix, _)), u in zip(near.items(), lifted, strict=True):
                 target = SAFETY * self._rtol * systems[i].size
                 paths[i] = Path(systems[i], matrix, u, systems[i].residual(u), target)
-            self._steps(state).bring(list(paths.values()))
+            self._steps(state).bring(list(paths.values()), certifiable)
         return [self._arrived(paths.get(i)) for i in range(len(systems))]
 
     def _near(self, system: System, load: Array, basis: Basis) -> tuple[Projected, Array] | None:

@@ -3,6 +3,7 @@ preconditioner."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 
 import numpy as np
@@ -44,9 +45,9 @@ class Path:
 
     @property
     def accurate(self) -> bool:
-        """Whether the last step changed a tenth of u at most, which the ones before it made: then what is still missing
-        is smaller, in every direction that the preconditioner and the basis know."""
-        return len(self.lengths) > 1 and self.lengths[-1] <= REDUCTION * two_norm(self.u)
+        """Whether it is at its end, and the last step changed a tenth of u at most, which the ones before it made: then
+        what is still missing is smaller, in every direction that the preconditioner and the basis know."""
+        return self.small and len(self.lengths) > 1 and self.lengths[-1] <= REDUCTION * two_norm(self.u)
 
     def told(self) -> Steps:
         """The steps as certificates read them."""
@@ -81,11 +82,10 @@ class Reference:
         self.matrix = Matrix(matrix.pattern, matrix.values, known, matrix.null_space, {}, matrix.kept)
         self._factors = factors
 
-    def bring(self, paths: list[Path], accurate: bool = False) -> None:
-        """Take all of them to their targets, as far as steps help; at least one step each. ``accurate``: and until the
-        last step shows that all others were."""
+    def bring(self, paths: list[Path], done: Callable[[Path], bool]) -> None:
+        """Take all of them to their ends, as far as steps help; at least one step each."""
         for number in range(MOST):
-            going = [one for one in paths if not one.stuck and not (number and _done(one, accurate))]
+            going = [one for one in paths if not one.stuck and not (number and done(one))]
             if not going:
                 return
             for one, z in zip(going, self._directions(going), strict=True):
@@ -100,12 +100,12 @@ class Reference:
         return Z
 
 
-def _done(path: Path, accurate: bool) -> bool:
-    """Whether a path has come to its end. Steps of a solve go on until certificates can read from them what u is off
-    by: from residuals, where these have fallen and no entries that are far apart hide errors from them, or from
-    lengths. A correction would cost two steps."""
-    if accurate or not path.small:
-        return path.small and path.accurate
+def certifiable(path: Path) -> bool:
+    """Whether a path has come to its target, and certificates can read from its steps what u is off by: from residuals,
+    where these have fallen and no entries that are far apart hide errors from them, or from lengths. A correction
+    would cost two steps."""
+    if not path.small:
+        return False
     matrix = path.system.matrix
     fallen = two_norm(path.r) * FALL <= path.residuals[0] * path.system.size
     plain = matrix.properties.definite and matrix.largest <= PLAIN * matrix.smallest

@@ -21,9 +21,12 @@ from pdemill.solvers.weak.compiling import compiled_form
 from pdemill.solvers.weak.equation import LinearForm, NonlinearForm
 from pdemill.solvers.weak.form import Reaction, WeakForm
 from pdemill.solvers.weak.joining import check_meeting, partners, standing
+from pdemill.solvers.weak.layer_check import check_layers
+from pdemill.solvers.weak.layers import Layers
 from pdemill.solvers.weak.levels import Level, Levels, Outside
 from pdemill.solvers.weak.mesh import Ints, SimplexMesh
 from pdemill.solvers.weak.morph import Carrier, draws_in_space, quality
+from pdemill.solvers.weak.motions import node_blocks, rigid_motions
 from pdemill.solvers.weak.nested import Near, near
 from pdemill.solvers.weak.ranges import extremes
 from pdemill.solvers.weak.units import Units, plain_units
@@ -38,21 +41,25 @@ ALIKE = 1e-12
 @dataclass(frozen=True)
 class Fixed:
     """``given``, by side: the channels that are given there, and the names of their data; ``joined``: pairs of sides;
-    ``levels``: what constraints say."""
+    ``levels``: what constraints say; ``layers`` of waves."""
 
     given: Mapping[str, tuple[tuple[int, str], ...]]
     joined: tuple[tuple[str, str], ...] = ()
     levels: tuple[Level, ...] = ()
+    layers: Layers | None = None
 
 
 @dataclass(frozen=True)
 class Traits:
     """What the first sample shows of the matrices of a form: the units in which their blocks are of one size, whether
-    they are symmetric in these, and positive definite."""
+    they are symmetric in these, and positive definite; whether diagonal entries are 0. ``shown``: that it was looked
+    at."""
 
     units: Units
     symmetric: bool = False
     definite: bool = False
+    hollow: bool = False
+    shown: bool = False
 
 
 POINTS, QUALITY = "points", "mesh_quality"
@@ -108,7 +115,8 @@ class WeakElements(Discretisation):
 
     def _take(self, traits: Traits) -> None:
         self.traits, self.unknowns = traits, self.unknowns.in_units(traits.units)
-        self.pattern = replace(self.pattern, definite=traits.definite, dimension=self.mesh.dimension)
+        blocks = node_blocks(self.form, self.numbering, self.unknowns)
+        self.pattern = replace(self.pattern, definite=traits.definite, dimension=self.mesh.dimension, blocks=blocks)
         self.levels = self._levels()
         self.null_space = self.levels.null_space
         self.kept: dict[Any, Any] = {}
@@ -209,7 +217,13 @@ class WeakElements(Discretisation):
         """The matrix of such values."""
         symmetric = self.traits.symmetric and self._is_symmetric(values)
         properties = replace(self.properties, symmetric=True) if symmetric else self.properties
-        return Matrix(self.pattern, values, properties, self.null_space)
+        return Matrix(self.pattern, values, properties, self.null_space, motions=self.motions)
+
+    def motions(self) -> tuple[Array, ...]:
+        """Motions that energies hardly feel, at the nodes of its mesh."""
+        points = [self.mesh.nodes(order) for order in range(1, self.degree + 1)]
+        joined = [side for pair in self._fixed.joined for side in pair]
+        return rigid_motions(self.form, self.numbering, self.unknowns, points, joined)
 
     @cached_property
     def _transposed(self) -> NDArray[np.intp]:
@@ -232,6 +246,8 @@ class WeakElements(Discretisation):
     def equation(self, instance: Instance) -> DiscreteEquation:
         grid = self.of(instance)
         packed, given = grid.packed(instance), grid.given(instance)
+        if self._fixed.layers is not None:
+            check_layers(self._fixed.layers, grid, self._fixed.given, packed, instance)
         if self.form.linear:
             return LinearForm.of(grid, packed, given)
         return NonlinearForm(grid, packed, given)

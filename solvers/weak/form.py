@@ -11,7 +11,7 @@ from typing import Any
 from pdemill.errors import Path
 from pdemill.solvers.weak.checking import AXES, MOST_DEGREE, OWN, Checker, Integral, Names
 from pdemill.solvers.weak.kinds import NONLINEAR, Kind
-from pdemill.solvers.weak.language import PLAIN
+from pdemill.solvers.weak.language import DERIVATIVES, PLAIN
 from pdemill.solvers.weak.reading import Node, Refused, read
 
 LANGUAGE = 1
@@ -192,6 +192,24 @@ class WeakForm:
     def linear(self) -> bool:
         """Whether its derivative with respect to the unknowns does not depend on them."""
         return all(one.kind.trial <= 1 for one in self.integrals)
+
+    @cached_property
+    def mirrored(self) -> bool:
+        """Whether unknowns and tests are differentiated equally often in every term of both, as those of a symmetric
+        form are."""
+        unknowns = frozenset(one.name for one in self.unknowns)
+        tests = frozenset(one.test for one in self.unknowns)
+        both = (one.integrand for one in self.integrals if one.kind.trial)
+        return all(self._derivatives(one, unknowns) == self._derivatives(one, tests) for one in both)
+
+    def _derivatives(self, node: Node, names: frozenset[str], order: int = 0) -> frozenset[int]:
+        """How often names are differentiated in a part, and in the definitions that it uses."""
+        if node.kind == "name":
+            if node.word in self._read[0]:
+                return self._derivatives(self._read[0][node.word], names, order)
+            return frozenset([order]) if node.word in names else frozenset()
+        order += node.kind == "call" and node.word in DERIVATIVES
+        return frozenset().union(*(self._derivatives(part, names, order) for part in node.parts))
 
     @cached_property
     def reduced(self) -> bool:

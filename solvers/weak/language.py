@@ -41,6 +41,10 @@ def _differentiated(node: Node, a: Kind, shape: Shape) -> Kind:
     return replace(a.shaped(shape, max(0, a.degree - 1)), derived=int(among))
 
 
+DERIVATIVES = frozenset({"grad", "nabla_grad", "div", "nabla_div", "curl"})
+"""Functions that differentiate."""
+
+
 def _gradient(node: Node, d: int, kinds: list[Kind]) -> Kind:
     (a,) = kinds
     if len(a.shape) > 1:

@@ -13,7 +13,7 @@ import numpy as np
 from pdemill.errors import SolverError
 from pdemill.points import Array
 from pdemill.solvers.instance import Instance, InvalidSample
-from pdemill.solvers.methods.direct import is_definite
+from pdemill.solvers.methods.direct import by_side, is_definite
 from pdemill.solvers.operators.system import Matrix
 from pdemill.solvers.weak.checking import AXES
 from pdemill.solvers.weak.elements import ALIKE, Traits, WeakElements
@@ -39,8 +39,8 @@ class Overdetermined(SolverError):
 
 
 def check_rank(grid: WeakElements, instance: Instance, names: tuple[str, ...]) -> Traits:
-    """The traits of the derivative of a form near the start of a sample: whether it is symmetric, and definite. Raises
-    Undetermined where the form has more than one solution there, Overdetermined where constraints fix what it
+    """The traits of the derivative of a form near the start of a sample: whether it is symmetric, definite, hollow.
+    Raises Undetermined where the form has more than one solution there, Overdetermined where constraints fix what it
     determines. ``names``: of the channels.
     """
     count, plain = grid.unknowns.count, grid.traits
@@ -68,7 +68,9 @@ def check_rank(grid: WeakElements, instance: Instance, names: tuple[str, ...]) -
     if len(vectors):
         raise Undetermined(_told(grid, len(vectors), _shares(grid, vectors, names), _constants(grid, vectors, names)))
     definite = symmetric and is_definite(Matrix(grid.pattern, values, grid.properties, grid.null_space))
-    return replace(plain, symmetric=symmetric, definite=definite)
+    shown = definite or not symmetric or by_side(grid.pattern.dimension, count)
+    hollow = not values[grid.pattern.diagonals].all()
+    return replace(plain, symmetric=symmetric, definite=definite, hollow=hollow, shown=shown)
 
 
 def _open(matrix: Array, known: tuple[Array, ...]) -> Array:

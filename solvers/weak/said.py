@@ -29,10 +29,12 @@ class Load:
 
 @dataclass(frozen=True)
 class Word:
-    """A word for a side: unknowns that are ``zero`` there, and a ``term`` that is integrated over it."""
+    """A word for a side: unknowns that are ``zero`` there, and a ``term`` that is integrated over it; ``stretched``:
+    what that is in a box with layers of waves."""
 
     zero: tuple[str, ...] = ()
     term: str = ""
+    stretched: str = ""
 
 
 class Said(GivenValues):
@@ -95,11 +97,11 @@ class SaidSides(FormSides):
             if name not in cls._keys():
                 raise refuse((side, str(name)), f"is not known here; there are {', '.join(cls._keys())}", stated)
             parts[name] = _entries((side, name), stated, cls._keys()[name], name in cls.unknowns)
-        given: dict[str, tuple[Field | None, ...]] = {n: entries for n, entries in parts.items() if n in cls.unknowns}
+        given: dict[str, tuple[Field | None, ...]] = {name: parts[name] for name in cls.unknowns if name in parts}
         return Said(
             given=given,
             vectors=frozenset(name for name in parts if cls.unknowns.get(name)),
-            loads={name: entries for name, entries in parts.items() if name in cls.loads},
+            loads={name: parts[name] for name in cls.loads if name in parts},
         )
 
     @classmethod

@@ -72,6 +72,11 @@ class GivenValues(Condition):
                 if value is not None:
                     yield name, f"{name}_{axes[place]}" if axes else name, value
 
+    def in_order(self, unknowns: tuple[str, ...]) -> GivenValues:
+        """The same with what is given in the order of the unknowns."""
+        known = {name: self.given[name] for name in unknowns if name in self.given}
+        return self.model_copy(update={"given": {**known, **self.given}})
+
     def place(self, name: str) -> tuple[str, ...]:
         """Where the values of an unknown stand below the side."""
         return (name, "dirichlet")
@@ -137,10 +142,10 @@ class FormSides(RootModel[dict[str, GivenValues]]):
         """What is said of a side."""
         return self.root.get(side) or self.root.get("default")
 
-    def resolved(self, sides: tuple[str, ...]) -> dict[str, Condition]:
-        """The condition on every side, by name."""
+    def resolved(self, sides: tuple[str, ...], unknowns: tuple[str, ...]) -> dict[str, Condition]:
+        """The condition on every side, by name, with what is given in the order of the unknowns."""
         nothing = GivenValues(given={}, vectors=frozenset())
-        return {side: self.on(side) or nothing for side in sides}
+        return {side: (self.on(side) or nothing).in_order(unknowns) for side in sides}
 
     @classmethod
     def __get_pydantic_json_schema__(cls, schema: CoreSchema, handler: GetJsonSchemaHandler) -> dict[str, Any]:

@@ -20,7 +20,7 @@ from pdemill.spec import load_preset, validate
 from pdemill.spec.job import Spec
 
 pytest.importorskip("petsc4py", reason="petsc4py is not installed")
-from pdemill.solvers.petsc import Amg as Hierarchy
+from pdemill.solvers.aggregation import Aggregation as Hierarchy
 
 PLATE: dict[str, Any] = {
     "family": "thermal", "resolution": {"h": 0.04}, "source": 1,

@@ -19,10 +19,11 @@ from pdemill.solvers.operators.norms import two_norm
 from pdemill.solvers.operators.system import System
 from pdemill.solvers.planning.planner import make_plan
 from pdemill.solvers.reduced.affine import Affine
-from pdemill.solvers.reduced.learning import learnt
+from pdemill.solvers.reduced.learning import ENOUGH, FACTORISED, learnt, left
 from pdemill.solvers.reduced.rows import Rows
 from pdemill.solvers.reduced.solver import ReducedBasisSolver
 from pdemill.solvers.sequence import Sequence
+from pdemill.solvers.sketch import Sketch
 from pdemill.solvers.stopwatch import Stopwatch
 from pdemill.spec import validate
 from pdemill.store.layout import Shard
@@ -178,10 +179,23 @@ def test_without_a_job_the_basis_grows_along_the_sequence(factorised: list[Syste
 def test_the_parts_of_waves_are_found() -> None:
     """-lap, and the three products of κ² (1 + a c)²."""
     job = _job(WAVES)
-    found = learnt(job.drawn_apart, Direct(method="direct").solver(), 100)
+    found = learnt(job.drawn_apart, Direct(method="direct").solver, 100)
     assert found is not None
     assert len(found[0].affine.parts) == 4
     assert found[0].affine.coefficients(job.discretisation.assemble(job.instance("train", 3)).matrix.values) is not None
+
+
+def test_later_samples_are_learnt_from_by_steps(factorised: list[System]) -> None:
+    """Fewer factorisations than vectors; and the basis leaves of other samples what it would by factors."""
+    job, direct = _job(WAVES), Direct(method="direct")
+    found = learnt(job.drawn_apart, direct.solver, 100)
+    assert found is not None
+    basis, _ = found
+    assert basis.rows.count > len(factorised) >= FACTORISED
+    systems = [job.discretisation.assemble(job.instance("train", number)) for number in range(16)]
+    rests = [left(basis, system, Sketch(len(system.rhs))) for system in systems]
+    assert sum(rest <= ENOUGH for rest in rests) >= 12
+    assert max(rests) <= 1e2 * ENOUGH
 
 
 def test_a_part_in_few_entries_is_found_where_places_missed_it() -> None:

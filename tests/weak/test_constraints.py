@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+import zarr
 
 import pdemill
 from pdemill.errors import SpecError
@@ -308,3 +309,37 @@ def test_data_that_do_not_fit_periodic_sides_are_refused(tmp_path: Path) -> None
     report = pdemill.generate({"problem": CELL | {"boundary": sides}, "samples": 2}, tmp_path / "s.zarr", workers=1)
     assert len(report.failures) == 2
     assert "given where periodic sides begin and end differ" in str(report.failures[0])
+
+
+HYPERELASTIC: dict[str, Any] = CELL | {
+    "resolution": [6, 6], "unknowns": {"u": {"element": "P1", "shape": "vector"}},
+    "constraints": {"u": {"mean": [0, 0]}},
+    "coefficients": {"a": 0.2, "load": 0.0},
+    "definitions": {
+        "F": "Identity(2) + [[a, 0], [0, 0]] + grad(u)", "J": "det(F)",
+        "W": "(tr(transpose(F)*F) - 2 - 2*ln(J))/2 + ln(J)**2",
+    },
+    "form": "derivative(W*dx, u, v) - load*sin(2*pi*x)*v[1]*dx",
+    "outputs": {"energy": "W*dx"},
+}  # fmt: skip
+
+
+def test_a_cell_of_one_material_has_no_fluctuation(tmp_path: Path) -> None:
+    """Its residual at 0 is what rounding leaves of forces that cancel, in no proportion to which Newton's steps could
+    make it small."""
+    store = tmp_path / "cell.zarr"
+    assert pdemill.generate({"problem": HYPERELASTIC, "samples": 1}, store, workers=0).ok
+    assert pdemill.verify(store).ok
+    data = zarr.open_group(store, mode="r")["train"]
+    assert isinstance(data, zarr.Group)
+    assert not np.asarray(data["solution"][:]).any()  # type: ignore[index]
+    energy = (1.2**2 - 1 - 2 * np.log(1.2)) / 2 + np.log(1.2) ** 2
+    assert np.asarray(data["outputs"][:])[0, 0] == pytest.approx(energy, rel=1e-12)  # type: ignore[index]
+
+
+def test_small_loads_of_such_a_cell_are_not_lost() -> None:
+    ones, others = (
+        solved(opened(HYPERELASTIC | {"coefficients": {"a": 0.2, "load": size}}))[0] / size for size in (1e-5, 1e-3)
+    )
+    assert np.abs(ones).max() > 1e-3
+    assert np.abs(ones - others).max() < 1e-3 * np.abs(ones).max()
