@@ -13,13 +13,14 @@ from pydantic import BeforeValidator, Field, ValidationError
 
 from pdemill.errors import SolverError
 from pdemill.solvers.discretisers.elements import NODES_PER_AREA, MeshSize
+from pdemill.solvers.discretisers.form_resolution import Cells, Refinements, resolution_of
 from pdemill.solvers.place import WholeFieldPlace
 from pdemill.solvers.weak.pipes import Pipe
 from pdemill.solvers.weak.shapes import BoxOfShapes, DiskOfShapes, Shapes, StarOfShapes
 from pdemill.spec.boundary import opposite_paired
 from pdemill.spec.domain import BOX_SIDES, Box, Polygon, choose_domain, signed_area
 from pdemill.spec.field import Scalar
-from pdemill.spec.model import Model, as_tuple, refusal, refuse
+from pdemill.spec.model import refuse
 from pdemill.spec.simplices import MeshDomain
 
 if TYPE_CHECKING:
@@ -34,23 +35,6 @@ if TYPE_CHECKING:
 MAX_VALUES = 2_000_000
 COARSE = 3
 """Cells along each axis of a box where a form is looked at."""
-Cells = Annotated[tuple[Annotated[int, Field(ge=1)], ...], Field(min_length=2, max_length=3)]
-
-
-class Refinements(Model):
-    """``refine``: how often every cell of a given mesh is cut into 4 triangles or 8 tetrahedra."""
-
-    refine: Annotated[int, Field(ge=0, le=4)]
-
-
-def _resolution(value: Any) -> Any:
-    if isinstance(value, MeshSize | Refinements):
-        return value
-    if isinstance(value, Mapping):
-        return (Refinements if "refine" in value else MeshSize).model_validate(value)
-    if not isinstance(value, list | tuple):
-        raise refusal("should be {h: 0.05}, the longest edge, or the cells of a box per axis, such as [32, 32]")
-    return as_tuple(value)
 
 
 SHAPES = ("without", "inclusions")
@@ -65,7 +49,7 @@ class FormPlace(WholeFieldPlace):
     given mesh ``{refine: 0}``, how often its cells are cut. ``mesh``: how samples with shapes of their own get their
     meshes: ``morph``, by a smooth map of one."""
 
-    resolution: Annotated[MeshSize | Refinements | Cells, BeforeValidator(_resolution)]
+    resolution: Annotated[MeshSize | Refinements | Cells, BeforeValidator(resolution_of)]
     domain: Annotated[
         BoxOfShapes | Polygon | DiskOfShapes | StarOfShapes | Pipe | MeshDomain,
         BeforeValidator(lambda value: choose_domain(value, *DOMAINS)),
