@@ -23,8 +23,8 @@ if TYPE_CHECKING:
     from pdemill.exports import Exported
     from pdemill.planning import Plan
     from pdemill.progress import Merged
-    from pdemill.solvers.directions.training import Trained
     from pdemill.solvers.residuals.residual import Residual
+    from pdemill.solvers.train_directions import Trained
     from pdemill.streaming import Stream
     from pdemill.verification import Verification
 

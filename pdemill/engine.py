@@ -15,8 +15,8 @@ if TYPE_CHECKING:
     from pdemill.progress import Merged, Repair, Summary, Watcher
     from pdemill.reader.dataset import Dataset
     from pdemill.sharing import Ending, Part
-    from pdemill.solvers.directions.training import Trained
     from pdemill.solvers.residuals.residual import Residual
+    from pdemill.solvers.train_directions import Trained
     from pdemill.spec.job import Spec
     from pdemill.streaming.blocks import Source
     from pdemill.verification import Verification
