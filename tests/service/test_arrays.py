@@ -72,7 +72,8 @@ def test_a_network_is_uploaded_like_an_array_and_refused_by_its_path(server: Ser
     np.savez("net.npz", weights=architecture.packed(begun(architecture)))
     spec = {"problem": {"family": "poisson", "resolution": [8, 8], "source": 1}, "samples": 1}
     solver: dict[str, Any] = {"method": "dcdm", "directions": {"file": "net.npz"}}
-    assert client.validate({**spec, "solver": solver})["solver"]["directions"] == {"array": arrays.register("net.npz")}
+    client.validate({**spec, "solver": solver})
+    assert _ask(server, "GET", f"/{arrays.register('net.npz')}").json()["shape"] == [1, 4 + architecture.size]
     for given, place in (({"file": "net.npz"}, "directions.file"), ({"array": "0" * 64}, "directions.array")):
         body = {**spec, "solver": {"method": "dcdm", "directions": given}}
         answer = httpx.post(f"{server.url}/v1/jobs/validate", json=body, timeout=60.0)
