@@ -17,8 +17,6 @@ from pdemill import arrays
 from pdemill.client import Client
 from pdemill.errors import ServerError, SpecError
 from pdemill.service.testing import Server
-from pdemill.solvers.directions.beginning import begun
-from pdemill.solvers.directions.network import Architecture
 from tests.service.api import serving, without_broker
 
 K = np.exp(np.random.default_rng(3).standard_normal((6, 300, 300)))
@@ -65,20 +63,6 @@ def _send(server: Server, data: bytes) -> httpx.Response:
         part = data[offset : offset + 1_000_000]
         assert _ask(server, "PUT", place, params={"offset": offset}, content=part).status_code == 200
     return _ask(server, "POST", place)
-
-
-def test_a_network_is_uploaded_like_an_array_and_refused_by_its_path(server: Server, client: Client) -> None:
-    architecture = Architecture(2, 3)
-    np.savez("net.npz", weights=architecture.packed(begun(architecture)))
-    spec = {"problem": {"family": "poisson", "resolution": [8, 8], "source": 1}, "samples": 1}
-    solver: dict[str, Any] = {"method": "dcdm", "directions": {"file": "net.npz"}}
-    client.validate({**spec, "solver": solver})
-    assert _ask(server, "GET", f"/{arrays.register('net.npz')}").json()["shape"] == [1, 4 + architecture.size]
-    for given, place in (({"file": "net.npz"}, "directions.file"), ({"array": "0" * 64}, "directions.array")):
-        body = {**spec, "solver": {"method": "dcdm", "directions": given}}
-        answer = httpx.post(f"{server.url}/v1/jobs/validate", json=body, timeout=60.0)
-        assert answer.status_code == 422
-        assert f"solver.{place}" in answer.text
 
 
 def test_a_job_uploads_what_it_names_and_gives_the_store_of_this_machine(client: Client, tmp_path: Path) -> None:
