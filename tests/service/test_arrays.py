@@ -20,6 +20,7 @@ from pdemill.service.testing import Server
 from tests.service.api import serving, without_broker
 
 K = np.exp(np.random.default_rng(3).standard_normal((6, 300, 300)))
+NETWORK = Path(__file__).parents[2] / "examples" / "directions" / "dcdm-pressure.npz"
 SPEC: dict[str, Any] = {
     "problem": {
         "family": "darcy", "resolution": [16, 16],
@@ -74,6 +75,18 @@ def test_a_job_uploads_what_it_names_and_gives_the_store_of_this_machine(client:
     copied = job.download(tmp_path / "copy.zarr")
     assert pdemill.verify(copied).ok
     assert (copied / arrays.name_of(arrays.register("k.npy"))).is_file()
+
+
+def test_a_job_uploads_the_network_that_its_method_names(client: Client) -> None:
+    spec = {"problem": {"family": "poisson", "resolution": [8, 8, 8]}, "samples": 2}
+    job = client.submit({**spec, "solver": {"method": "dcdm", "directions": {"file": str(NETWORK)}}}).wait(180)
+    found = pdemill.verify(job.results()["store"]["path"])
+    assert found.ok
+    assert pdemill.generate({**spec, "solver": {"method": "dcdm", "directions": {"file": str(NETWORK)}}}, "own.zarr").ok
+    assert found.content == pdemill.verify("own.zarr").content
+    with pytest.raises(SpecError) as refused:
+        client.submit({**spec, "solver": {"method": "dcdm", "directions": {"file": "k.npy"}}})
+    assert [fault.path for fault in refused.value.faults] == [("solver", "directions", "array")]
 
 
 def test_what_is_there_is_not_sent_again(client: Client) -> None:
