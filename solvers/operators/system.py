@@ -37,7 +37,8 @@ class Pattern:
     ``shape``: cells along each axis where the unknowns form a grid, the last axis running fastest; else empty.
     ``definite``: whether its matrices are symmetric and positive definite, as far as one knows: it is worth trying.
     ``dimension``: number of space dimensions, where it was told, else 0. ``blocks``: where the unknowns are components
-    of one vector at nodes, which those are.
+    of one vector at nodes, which those are. ``reactive``: whether its matrices hold terms without derivatives, which
+    may bring one near an eigenvalue.
     """
 
     indptr: NDArray[np.int32]
@@ -46,6 +47,7 @@ class Pattern:
     definite: bool = False
     dimension: int = 0
     blocks: Blocks | None = None
+    reactive: bool = False
 
     @property
     def size(self) -> int:

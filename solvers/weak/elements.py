@@ -117,7 +117,10 @@ class WeakElements(Discretisation):
     def _take(self, traits: Traits) -> None:
         self.traits, self.unknowns = traits, self.unknowns.in_units(traits.units)
         blocks = node_blocks(self.form, self.numbering, self.unknowns)
-        self.pattern = replace(self.pattern, definite=traits.definite, dimension=self.mesh.dimension, blocks=blocks)
+        self.pattern = replace(
+            self.pattern, definite=traits.definite, dimension=self.mesh.dimension, blocks=blocks,
+            reactive=self.form.reactive,
+        )  # fmt: skip
         self.levels = self._levels()
         self.null_space = self.levels.null_space
         self.kept: dict[Any, Any] = {}

@@ -202,6 +202,12 @@ class WeakForm:
         both = (one.integrand for one in self.integrals if one.kind.trial)
         return all(self._derivatives(one, unknowns) == self._derivatives(one, tests) for one in both)
 
+    @cached_property
+    def reactive(self) -> bool:
+        """Whether some term holds an unknown that is not differentiated."""
+        unknowns = frozenset(one.name for one in self.unknowns)
+        return any(0 in self._derivatives(one.integrand, unknowns) for one in self.integrals)
+
     def _derivatives(self, node: Node, names: frozenset[str], order: int = 0) -> frozenset[int]:
         """How often names are differentiated in a part, and in the definitions that it uses."""
         if node.kind == "name":

@@ -343,3 +343,15 @@ def test_small_loads_of_such_a_cell_are_not_lost() -> None:
     )
     assert np.abs(ones).max() > 1e-3
     assert np.abs(ones - others).max() < 1e-3 * np.abs(ones).max()
+
+
+def test_a_load_in_a_spot_is_not_lost_beside_stresses_that_cancel_elsewhere() -> None:
+    spot: dict[str, Any] = {
+        "family": "weak_form", "resolution": [16, 16], "unknowns": {"u": "P1"}, "coefficients": {"s": 1e11},
+        "form": "(1 + u**2)*inner(grad(u), grad(v))*dx + s*grad(v)[0]*dx"
+        " - exp(-3000*((x - 0.5)**2 + (y - 0.5)**2))*v*dx",
+        "boundary": {"default": {"u": {"dirichlet": 0.0}}},
+    }  # fmt: skip
+    job = opened(spot)
+    (label,) = job.scheme.labels([job.discretisation.equation(job.instance("train", 0))], job.sequence(), Stopwatch())
+    assert label.unknowns is None
