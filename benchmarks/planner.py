@@ -51,8 +51,9 @@ def label(options: Mapping[str, Any]) -> str:
 
 
 def candidates(problem: Problem, tolerance: float) -> Iterator[dict[str, Any]]:
-    """Every method that admits a problem, with its defaults, and the variants."""
-    named = ({"method": name} for name, kind in methods.items() if name != "auto" and issubclass(kind, LinearMethod))
+    """Every method that admits a problem, with its defaults, and the variants; networks of ``dcdm`` have no default."""
+    kinds = {name: kind for name, kind in methods.items() if name not in ("auto", "dcdm")}
+    named = ({"method": name} for name, kind in kinds.items() if issubclass(kind, LinearMethod))
     for options in (*named, *VARIANTS):
         method = make(options)
         if method.objection(problem) is None:

@@ -6,7 +6,7 @@
 >>> pdemill.Client().submit(spec).wait().open("train")       # doctest: +SKIP
 """
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from operator import index
 from os import environ
 from pathlib import Path
@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from pdemill.planning import Plan
     from pdemill.progress import Merged
     from pdemill.solvers.residuals.residual import Residual
+    from pdemill.solvers.train_directions import Trained
     from pdemill.streaming import Stream
     from pdemill.verification import Verification
 
@@ -33,7 +34,8 @@ __version__ = "0.1.0"
 
 __all__ = [
     "Client", "Dataset", "Failure", "Job", "Paired", "Summary", "Tally", "Windows", "errors", "export", "generate",
-    "merge", "mix", "open", "paired", "plan", "preset", "pull", "residual", "stream", "verify", "walk_labels",
+    "merge", "mix", "open", "paired", "plan", "preset", "pull", "residual", "stream", "train_directions", "verify",
+    "walk_labels",
 ]  # fmt: skip
 
 
@@ -114,6 +116,23 @@ def plan(spec: str | Path | Mapping[str, Any], settings: Sequence[str] = ()) -> 
     from pdemill.spec import load_spec
 
     return engine.plan(load_spec(spec, settings))
+
+
+def train_directions(
+    spec: str | Path | Mapping[str, Any], out: str | Path, minutes: float = 30.0, settings: Sequence[str] = (),
+    seed: int = 0, watcher: Callable[[float, int, float], None] = lambda seconds, steps, left: None,
+) -> "Trained":  # fmt: skip
+    """Train a network on matrices like those of a spec for so many CPU minutes, and write it into the NPZ file ``out``,
+    which ``solver: {method: dcdm, directions: {file: out}}`` names.
+
+    ``seed``: of the first weights and the right-hand sides. ``watcher`` is called now and then with CPU seconds, steps
+    and what ten directions leave of residuals that are not trained on. Needs PyTorch: ``pip install 'pdemill[torch]'``.
+    Raises SpecError, MissingExtra, PdemillError.
+    """
+    from pdemill.engine import engine
+    from pdemill.spec import load_spec
+
+    return engine.train_directions(load_spec(spec, settings), out, minutes, seed, watcher)
 
 
 def preset(name: str, settings: Sequence[str] = ()) -> dict[str, Any]:

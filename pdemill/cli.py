@@ -9,7 +9,7 @@ from typing import Any
 
 import click
 
-from pdemill import __version__, cli_bench, cli_export, cli_generate, cli_jobs, console, mixtures
+from pdemill import __version__, cli_bench, cli_directions, cli_export, cli_generate, cli_jobs, console, mixtures
 from pdemill.engine import engine
 from pdemill.errors import PdemillError, SpecError
 from pdemill.inspect import report, worst
@@ -191,6 +191,7 @@ for _command in (
     cli_export.export,
     cli_export.pull,
     cli_bench.bench,
+    cli_directions.train_directions,
     *cli_jobs.COMMANDS,
 ):
     commands.add_command(_command)

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from pdemill.reader.dataset import Dataset
     from pdemill.sharing import Ending, Part
     from pdemill.solvers.residuals.residual import Residual
+    from pdemill.solvers.train_directions import Trained
     from pdemill.spec.job import Spec
     from pdemill.streaming.blocks import Source
     from pdemill.verification import Verification
@@ -45,6 +46,10 @@ class Engine(Protocol):
     def merge(self, stores: Sequence[str | Path], out: str | Path, other_versions: bool) -> Merged: ...
 
     def plan(self, spec: Spec) -> Plan: ...
+
+    def train_directions(
+        self, spec: Spec, out: str | Path, minutes: float, seed: int, report: Callable[[float, int, float], None]
+    ) -> Trained: ...
 
     def walk_labels(
         self, spec: Spec, epochs: Iterable[int], split: str, workers: int, ahead: int, shuffle: bool

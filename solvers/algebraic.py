@@ -14,6 +14,7 @@ from typing import Any, Protocol
 import numpy as np
 
 from pdemill.points import Array
+from pdemill.solvers.methods.amg import Amg
 from pdemill.solvers.methods.direct import LARGEST_FACTOR, Direct
 from pdemill.solvers.methods.multigrid import LEAST_REDUCTION, Multigrid, missing
 from pdemill.solvers.operators.norms import EPSILON, two_norm, unit_scale
@@ -55,6 +56,7 @@ class Corrector:
         self._solver, self._kept = solver, kept
         self._multigrid: dict[float, Solver[Any]] = {}
         self._direct: Solver[Any] | None = None
+        self._aggregation: Solver[Any] | None = None
 
     def bound(self, system: System, left: float) -> float:
         """A bound on ‖d‖ that costs no solve: ‖A⁻¹‖ times ``left``, the most that ‖b - A u‖ can be, for a matrix that
@@ -128,9 +130,12 @@ class Corrector:
         return None
 
     def _iterated(self, systems: list[System], sides: list[Array], reduction: float) -> list[Array | None]:
-        """By the solver that solved the systems where it has a way of its own, else by multigrid where that is admitted
-        and not too much is asked of it."""
+        """By the solver that solved the systems where it has a way of its own, else by smoothed aggregation that knows
+        the motions, or by multigrid where that is admitted and not too much is asked of it."""
         found = self._solver.correct(systems, sides, reduction)
+        if found is None and all(map(_suits_aggregation, systems)):
+            self._aggregation = self._aggregation or Amg(method="amg").solver()
+            found = self._aggregation.correct(systems, sides, reduction)
         if found is not None:
             return found
         if reduction < LEAST_REDUCTION or missing(systems[0].matrix.properties, "") is not None:
@@ -169,6 +174,12 @@ def _reduction(matrix: Matrix) -> float:
     apart = most / least if 0.0 < least <= most < inf else inf
     asked = REDUCTION * 10.0 ** -max(0, ceil(log10(apart / PLAIN))) if apart < inf else 0.0
     return asked if matrix.kept is None else min(asked, LEAST_REDUCTION)
+
+
+def _suits_aggregation(system: System) -> bool:
+    """Whether smoothed aggregation corrects a system, faster than factors."""
+    matrix = system.matrix
+    return matrix.motions is not None and matrix.pattern.definite and matrix.pattern.dimension > 2
 
 
 def _may_hide_a_level(matrix: Matrix) -> bool:

@@ -285,7 +285,7 @@ class FieldJob(Job):
         return {**self.method.model_dump(mode="json"), "sort": sort, "refined": shown, **direct}
 
     def method_names(self) -> list[str]:
-        return list(dict.fromkeys([FAILED, self.method.method, FALLBACK]))
+        return list(dict.fromkeys([FAILED, self.method.method, *self.method.stand_ins, FALLBACK]))
 
     def refined_method(self) -> LinearMethod | None:
         """How the refined problem is solved: by the lowest estimate; None where that takes too much memory."""

@@ -361,6 +361,9 @@ class Preconditioned:
     def images(self, solutions: Array) -> None:
         """None: the library applies M⁻¹ and not M."""
 
+    def side_by_side(self) -> None:
+        """None: the library applies M⁻¹ to one vector after another."""
+
     def residual(self, x: Array, b: Array) -> Array:
         """b - A x."""
         self._arrays[1][:] = x

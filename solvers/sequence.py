@@ -157,7 +157,7 @@ class Sequence:
         small = self._is_small(system, u, residual)
         if not small and not (method == FALLBACK and np.isfinite(residual)):
             return _missed(residual, iterations), None
-        label = Label(u, residual, iterations, method, solution.result)
+        label = Label(u, residual, iterations, solution.by or method, solution.result)
         if small and system.matrix.made:
             left += system.rounding(u)
             bound = corrector.shown(system, solution.steps, left)

@@ -124,13 +124,15 @@ class Steps:
 @dataclass(frozen=True)
 class Solution[State]:
     """``value``: the unknowns; ``state``: what the next solve may build on; ``steps``: the last ones that led to
-    them, where the method's reduce errors in all directions alike."""
+    them, where the method's reduce errors in all directions alike; ``by``: the name of a method that stood in for the
+    one that was asked, one of its ``stand_ins``."""
 
     value: Array
     result: Result
     stats: Stats
     state: State
     steps: Steps | None = None
+    by: str = ""
 
 
 def finite(value: Array) -> Result:

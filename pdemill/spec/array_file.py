@@ -11,10 +11,13 @@ from pdemill.addresses import scheme_of
 from pdemill.errors import ArrayError, Fault, SpecError
 
 DEEPEST = 20
+NAMING = ("directions",)
+"""Keys, beside fields ``array``, whose values name an array."""
 
 
 def with_arrays(data: Mapping[str, Any], folder: Path) -> dict[str, Any]:
-    """The spec with ``array``, the id, in place of the ``file`` of every field ``array``, found from ``folder``.
+    """The spec with ``array``, the id, in place of the ``file`` of every field ``array`` and of ``directions``, found
+    from ``folder``.
 
     Everything else is as it was, faults included. Raises SpecError for a file that cannot be read.
     """
@@ -24,7 +27,9 @@ def with_arrays(data: Mapping[str, Any], folder: Path) -> dict[str, Any]:
 def ids_in(value: Any) -> set[str]:
     """The ids of all arrays in a part of a spec."""
     if isinstance(value, Mapping):
-        own = {str(value["array"])} if value.get("field") == "array" and "array" in value else set()
+        naming = [value] if value.get("field") == "array" else []
+        naming += [value[key] for key in NAMING if isinstance(value.get(key), Mapping)]
+        own = {str(one["array"]) for one in naming if "array" in one}
         return own.union(*map(ids_in, value.values()))
     return set().union(*map(ids_in, value)) if isinstance(value, list | tuple) else set()
 
@@ -53,7 +58,7 @@ def _replaced(value: Any, folder: Path, path: tuple[str | int, ...]) -> Any:
     if len(path) > DEEPEST:
         return value
     if isinstance(value, Mapping):
-        if value.get("field") == "array" and "file" in value:
+        if (value.get("field") == "array" or (path and path[-1] in NAMING)) and "file" in value:
             return _known(value, folder, (*path, "file"))
         return {key: _replaced(below, folder, (*path, key)) for key, below in value.items()}
     if isinstance(value, list):

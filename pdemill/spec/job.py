@@ -309,9 +309,9 @@ class Spec(Model):
 
     @cached_property
     def array_ids(self) -> list[str]:
-        """The ids of the users' arrays that values are taken from."""
+        """The ids of the users' arrays that values are taken from, and of those that the solver reads."""
         problems = [self.problem, *(self.of_split(name).problem for name in self.splits)]
-        return sorted({id for problem in problems for id in array_ids(problem)})
+        return sorted({*self.solver.array_ids, *(id for problem in problems for id in array_ids(problem))})
 
     @property
     def samples(self) -> int:

@@ -37,6 +37,11 @@ class Method(Model):
         """What to raise where it cannot run because something is not installed; None where everything is there."""
         return None
 
+    @property
+    def array_ids(self) -> tuple[str, ...]:
+        """The ids of the users' arrays that it reads."""
+        return ()
+
     written_out: ClassVar[Mapping[str, Any]] = {}
     """What the stores of earlier versions say of options that were left out, where another default has come since."""
 
@@ -82,6 +87,9 @@ class LinearMethod(Method):
 
     learns: ClassVar[bool] = False
     """Whether it begins with samples of its own, drawn for it alone: it is of no use for a few samples."""
+
+    stand_ins: ClassVar[tuple[str, ...]] = ()
+    """Methods that its solver may go on with by itself, beside ``direct``; solutions tell which."""
 
     @classmethod
     def candidates(cls, problem: Problem, unknowns: int) -> Sequence[Mapping[str, Any]]:

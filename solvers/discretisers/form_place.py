@@ -13,13 +13,14 @@ from pydantic import BeforeValidator, Field, ValidationError
 
 from pdemill.errors import SolverError
 from pdemill.solvers.discretisers.elements import NODES_PER_AREA, MeshSize
+from pdemill.solvers.discretisers.form_resolution import Cells, Refinements, resolution_of
 from pdemill.solvers.place import WholeFieldPlace
 from pdemill.solvers.weak.pipes import Pipe
 from pdemill.solvers.weak.shapes import BoxOfShapes, DiskOfShapes, Shapes, StarOfShapes
 from pdemill.spec.boundary import opposite_paired
 from pdemill.spec.domain import BOX_SIDES, Box, Polygon, choose_domain, signed_area
 from pdemill.spec.field import Scalar
-from pdemill.spec.model import Model, as_tuple, refusal, refuse
+from pdemill.spec.model import refuse
 from pdemill.spec.simplices import MeshDomain
 
 if TYPE_CHECKING:
@@ -34,23 +35,6 @@ if TYPE_CHECKING:
 MAX_VALUES = 2_000_000
 COARSE = 3
 """Cells along each axis of a box where a form is looked at."""
-Cells = Annotated[tuple[Annotated[int, Field(ge=1)], ...], Field(min_length=2, max_length=3)]
-
-
-class Refinements(Model):
-    """``refine``: how often every cell of a given mesh is cut into 4 triangles or 8 tetrahedra."""
-
-    refine: Annotated[int, Field(ge=0, le=4)]
-
-
-def _resolution(value: Any) -> Any:
-    if isinstance(value, MeshSize | Refinements):
-        return value
-    if isinstance(value, Mapping):
-        return (Refinements if "refine" in value else MeshSize).model_validate(value)
-    if not isinstance(value, list | tuple):
-        raise refusal("should be {h: 0.05}, the longest edge, or the cells of a box per axis, such as [32, 32]")
-    return as_tuple(value)
 
 
 SHAPES = ("without", "inclusions")
@@ -59,13 +43,13 @@ DOMAINS = BoxOfShapes, Polygon, DiskOfShapes, StarOfShapes, Pipe, MeshDomain
 
 class FormPlace(WholeFieldPlace):
     """A polygon with holes, a box of two or three axes, or a given mesh, in triangles or tetrahedra, the same in all
-    samples; or a disk, a star, a pipe or a box with round holes and inclusions, whose measures may be drawn for every
-    sample. ``resolution`` is ``{h: 0.05}``, the longest edge (of a pipe before it is bent), or, on boxes and in pipes,
-    the cells per axis, each of which is cut into 2 triangles or 6 tetrahedra; of a given mesh ``{refine: 0}``, how
-    often its cells are cut. ``mesh``: how samples with shapes of their own get their meshes: ``morph``, by a smooth map
-    of one."""
+    samples; or a disk, a star, a pipe or a box with round holes and inclusions, columns in three dimensions, whose
+    measures may be drawn for every sample. ``resolution`` is ``{h: 0.05}``, the longest edge (of a pipe before it is
+    bent), or, on boxes and in pipes, the cells per axis, each of which is cut into 2 triangles or 6 tetrahedra; of a
+    given mesh ``{refine: 0}``, how often its cells are cut. ``mesh``: how samples with shapes of their own get their
+    meshes: ``morph``, by a smooth map of one."""
 
-    resolution: Annotated[MeshSize | Refinements | Cells, BeforeValidator(_resolution)]
+    resolution: Annotated[MeshSize | Refinements | Cells, BeforeValidator(resolution_of)]
     domain: Annotated[
         BoxOfShapes | Polygon | DiskOfShapes | StarOfShapes | Pipe | MeshDomain,
         BeforeValidator(lambda value: choose_domain(value, *DOMAINS)),
@@ -116,8 +100,9 @@ class FormPlace(WholeFieldPlace):
             return self.domain
         if self._shapes is not None:
             assert isinstance(self.resolution, MeshSize)
-            box = self._lengths if isinstance(self.domain, Box) else (0.0, 0.0)
-            return self._shapes.polygon(self.resolution.h, (box[0], box[1]))
+            return self._shapes.polygon(
+                self.resolution.h, self._lengths if isinstance(self.domain, Box) else (0.0, 0.0)
+            )
         width, height = self._lengths
         outline = ((0.0, 0.0), (width, 0.0), (width, height), (0.0, height))
         return Polygon(outline=outline, sides=("bottom", "right", "top", "left"))
@@ -126,6 +111,11 @@ class FormPlace(WholeFieldPlace):
     def _shapes(self) -> Shapes | None:
         """The domain, where it has curves."""
         return self.domain if isinstance(self.domain, Shapes) and self.domain.of_curves else None
+
+    @property
+    def _height(self) -> float:
+        """That of a box with columns; 1 of all that is flat."""
+        return self._lengths[2] if self._shapes is not None and self.dimension == 3 else 1.0
 
     @property
     def _whole_box(self) -> bool:
@@ -171,7 +161,7 @@ class FormPlace(WholeFieldPlace):
         if isinstance(self.domain, MeshDomain):
             return self.domain.volume
         domain = self._polygon
-        return abs(signed_area(domain.outline)) - sum(abs(signed_area(hole)) for hole in domain.holes)
+        return self._height * (abs(signed_area(domain.outline)) - sum(abs(signed_area(h)) for h in domain.holes))
 
     def measure(self, side: str) -> float:
         if self._whole_box or isinstance(self.domain, Pipe):
@@ -179,10 +169,12 @@ class FormPlace(WholeFieldPlace):
             return self.volume / self._lengths[axis]
         if isinstance(self.domain, MeshDomain):
             return self.domain.measure(side)
+        if side in BOX_SIDES[2] and isinstance(self.domain, Box):
+            return self.volume / self._height
         domain = self._polygon
         loops = [(domain.outline, domain.edge_names())]
         loops += [(hole, (f"hole{j}",) * len(hole)) for j, hole in enumerate(domain.holes)]
-        return sum(
+        return self._height * sum(
             dist(a, b)
             for loop, names in loops
             for a, b, name in zip(loop, loop[1:] + loop[:1], names, strict=True)
@@ -200,8 +192,10 @@ class FormPlace(WholeFieldPlace):
             nodes = len(self.domain.points) * (2**self.dimension) ** (self.resolution.refine + order - 1)
         else:
             assert isinstance(self.resolution, MeshSize)
-            nodes = int(min(NODES_PER_AREA * order**2 * self.volume / self.resolution.h / self.resolution.h, 1e18))
+            area = self.volume / self._height
+            nodes = int(min(NODES_PER_AREA * order**2 * area / self.resolution.h / self.resolution.h, 1e18))
             nodes += len(self._polygon.outline)
+            nodes *= 1 if self.dimension == 2 else order * self._layers + 1
         return len(self.channels) * nodes
 
     @property
@@ -245,10 +239,19 @@ class FormPlace(WholeFieldPlace):
         loops = self._shapes.loops(self.resolution.h) if self._shapes is not None else ()
         return self._named(triangulate(self._polygon, self.resolution.h, loops, self.joined_sides))
 
-    def _named(self, made: TriangleMesh) -> SimplexMesh:
-        """A triangle mesh with the sides in the order of the domain."""
-        from pdemill.solvers.weak.mesh import SimplexMesh  # late: as above
+    @property
+    def _layers(self) -> int:
+        assert isinstance(self.resolution, MeshSize)
+        return max(1, ceil(self._height / self.resolution.h))
 
+    def _named(self, made: TriangleMesh, layers: int = 0) -> SimplexMesh:
+        """A triangle mesh with the sides in the order of the domain; columns on it in three dimensions."""
+        from pdemill.solvers.weak.columns import columns  # late: as above
+        from pdemill.solvers.weak.mesh import SimplexMesh
+
+        if self.dimension == 3:
+            flat = SimplexMesh(made.points, made.cells, made.facets, made.sides, made.side_names, made.regions)
+            return columns(flat, self._height, layers or self._layers, self.sides)
         number = np.array([self.sides.index(name) for name in made.side_names], dtype=np.int32)
         return SimplexMesh(made.points, made.cells, made.facets, number[made.sides], self.sides, made.regions)
 
@@ -268,7 +271,7 @@ class FormPlace(WholeFieldPlace):
             return Bend(self.domain)
         if self._shapes is None:
             return None
-        return Morph(self._shapes, (self._lengths[0], self._lengths[1]) if isinstance(self.domain, Box) else None)
+        return Morph(self._shapes, self._lengths if isinstance(self.domain, Box) else None)
 
     def _given_mesh(self) -> SimplexMesh:
         from pdemill.solvers.weak.mesh import SimplexMesh  # late: as above
@@ -305,7 +308,7 @@ class FormPlace(WholeFieldPlace):
             domain = self._polygon
             h = max(domain.bounding_box()[1])
             loops = self._shapes.loops(h) if self._shapes is not None else ()
-            mesh = self._named(triangulate(domain, h, loops, self.joined_sides))
+            mesh = self._named(triangulate(domain, h, loops, self.joined_sides), COARSE)
         return WeakElements(self._form, mesh, self._fixed, self.properties)
 
     @property
@@ -380,7 +383,7 @@ class FormPlace(WholeFieldPlace):
         where = ("domain", next((key for key in SHAPES if getattr(shapes, key)), "shape"))
         if isinstance(self.resolution, tuple):
             raise refuse(("resolution",), "counts the cells of a box: shapes need {h: 0.05}, the longest edge", None)
-        if self.dimension != 2:
+        if self.dimension != 2 and not isinstance(shapes, Box):
             raise refuse(where, "is possible in the plane alone", None)
         try:
             _ = self._polygon, self.morph

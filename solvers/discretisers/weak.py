@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from numpy.typing import NDArray
 
 from pdemill.errors import Fault, Path, SpecError
-from pdemill.solvers.discretisers.form_place import FormPlace, Refinements
+from pdemill.solvers.discretisers.form_place import FormPlace
+from pdemill.solvers.discretisers.form_resolution import Refinements
 from pdemill.solvers.discretisers.whole_fields import WholeFields
 from pdemill.solvers.methods.auto import Auto
 from pdemill.solvers.methods.direct import Direct

@@ -42,8 +42,10 @@ class Elasticity(ReadyForm):
     def check_keys(self) -> None:
         if self.plane == "stress" and self.dimension == 3:
             raise refuse(("plane",), "is for two dimensions: leave it out", self.plane)
-        if self.b_bar and (self.plane == "stress" or self.dimension == 3 or self.element == "P1"):
-            raise refuse(("b_bar",), "is for P2 elements in plane strain", self.b_bar)
+        if self.b_bar and self.element == "P1":
+            raise refuse(("b_bar",), "is for P2 elements: of P1 each cell has one change of area anyway", self.b_bar)
+        if self.b_bar and (self.plane == "stress" or self.dimension == 3):
+            raise refuse(("b_bar",), "is for plane strain", self.b_bar)
 
     @cached_property
     def equation(self) -> Written:

@@ -10,6 +10,9 @@ Conjugate gradients for definite ones: ``recycled_cg`` is the run and its contra
 ``window`` the Lanczos vectors that they leave, ``ritz`` picks from small matrices, and ``deflation`` is what one system
 leaves to the next, with the long vectors.
 
+Several right-hand sides of one matrix: ``block_cg`` is the run, ``block_conjugate`` the compiled steps,
+``block_kernels`` are operations on eight vectors side by side, and ``small_blocks`` on matrices of eight rows.
+
 Our A M⁻¹ v: ``level_schedule`` orders the rows of a triangular matrix, ``incomplete`` factorises,
 ``triangular_kernels`` are the compiled functions, ``triangular`` is a matrix with its preconditioner, and ``backends``
 goes to PETSc with what that refuses.

@@ -8,6 +8,7 @@ import numpy as np
 
 from pdemill.points import Array
 from pdemill.solvers.krylov.arnoldi import arnoldi_cycle
+from pdemill.solvers.krylov.block_conjugate import Operator
 from pdemill.solvers.krylov.learning import SHORT, Learning
 from pdemill.solvers.krylov.orthonormal import blocks, combine, has_drifted, orthonormalise
 from pdemill.solvers.krylov.recycle_space import RecycleSpace
@@ -27,6 +28,7 @@ class RightPreconditioned(Protocol):
     def precondition(self, y: Array) -> Array: ...
     def images(self, solutions: Array) -> tuple[Array, Array] | None: ...
     def residual(self, x: Array, b: Array) -> Array: ...
+    def side_by_side(self) -> Operator | None: ...
 
 
 class Basis:

@@ -71,6 +71,11 @@ class DeflatedBasis:
         return self._images[self._recycle - self.kept : self._recycle]
 
     @property
+    def spanning(self) -> tuple[Array, Array]:
+        """U and its images, rows as long as those of work spaces."""
+        return self._U, self._AU
+
+    @property
     def _r(self) -> Array:
         row: Array = self._images[self._recycle]
         return row
@@ -139,7 +144,7 @@ class DeflatedBasis:
             if ending is not Ending.PAUSED or used >= limit or window is None:
                 return used, ending
             _, alpha, beta = self._scalars
-            window.restart(-np.sqrt(beta) / alpha)
+            window.restart(np.array([[-np.sqrt(beta) / alpha]]))
 
     def learn(self, window: Window) -> int:
         """The best of the space and the window; returns the number of products."""

@@ -10,12 +10,12 @@ DEPENDENT = 1e-10
 """Directions whose squared length is below this part of the largest are combinations of the others."""
 
 
-def restart_vectors(T: Array, k: int) -> tuple[Array, Array]:
-    """Orthonormal Y whose columns hold the k smallest Ritz vectors of T and of T without its last row and column,
+def restart_vectors(T: Array, k: int, last: int = 1) -> tuple[Array, Array]:
+    """Orthonormal Y whose columns hold the k smallest Ritz vectors of T and of T without its ``last`` rows and columns,
     rotated so that YᵀT Y is diagonal; and that diagonal."""
     now = np.linalg.eigh(T)[1][:, :k]
     before = np.zeros_like(now)
-    before[:-1] = np.linalg.eigh(T[:-1, :-1])[1][:, :k]
+    before[:-last] = np.linalg.eigh(T[:-last, :-last])[1][:, :k]
     rest = before - now @ (now.T @ before)
     left, size, _ = np.linalg.svd(rest, full_matrices=False)
     Q = np.linalg.qr(np.hstack([now, left[:, size > 1e-6]]))[0]

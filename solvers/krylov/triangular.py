@@ -10,6 +10,8 @@ from scipy.sparse import csr_array, tril, triu
 
 from pdemill.points import Array
 from pdemill.solvers.krylov import triangular_kernels as kernels
+from pdemill.solvers.krylov.block_conjugate import Operator
+from pdemill.solvers.krylov.block_kernels import Rows, Triangle
 from pdemill.solvers.krylov.incomplete import Remainder, factorise, remainder
 from pdemill.solvers.krylov.level_schedule import level_schedule
 from pdemill.solvers.operators.product import Handles, Product
@@ -85,6 +87,11 @@ class TriangularPreconditioned:
         """Where the rows are."""
         return np.array([row.ctypes.data for row in rows], dtype=np.intp)
 
+    def side_by_side(self) -> Operator:
+        """A and M for blocks of vectors, of the matrix that is loaded."""
+        whole = Rows(self._pattern.indptr.view(np.uint32), self._pattern.indices.view(np.uint32), self._values)
+        return Operator(whole, self._lower.triangle, self._upper.triangle)
+
     def precondition(self, y: Array) -> Array:
         """M⁻¹ y."""
         return self._called(kernels.precondition, y)
@@ -129,6 +136,11 @@ class _TriangularSolve:
             )
             self._values = np.zeros(len(columns))
             self.arrays = (order, runs, columns, self._values, self.scale)
+
+    @property
+    def triangle(self) -> Triangle:
+        order, runs, columns, values, scale = self.arrays
+        return Triangle(order, runs.ravel(), columns, values, scale)
 
     def take(self, values: Array, scale: Array, factor: Array) -> None:
         """The scale, and the entries out of the values of the pattern, times a factor for each row."""

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from pdemill.points import Array
 from pdemill.solvers.krylov.orthonormal import combine
 from pdemill.solvers.krylov.ritz import restart_vectors
 from pdemill.solvers.krylov.sums import work_rows
@@ -35,13 +36,21 @@ class Window:
     def full(self) -> bool:
         return self.filled == len(self.V)
 
-    def restart(self, link: float) -> None:
-        """Keep the smallest Ritz vectors; ``link`` couples the last vector to the next."""
-        Y, values = restart_vectors(self.T, self._recycle)
+    def couple(self, link: Array) -> None:
+        """The last vectors with those that come next: ``link`` has a row for each of these."""
+        new, last, end = *link.shape, self.filled
+        self.T[end : end + new, end - last : end] = link
+        self.T[end - last : end, end : end + new] = link.T
+
+    def restart(self, link: Array) -> None:
+        """Keep the smallest Ritz vectors; ``link`` couples the last vectors to the next, of which each has a row."""
+        new, last = link.shape
+        Y, values = restart_vectors(self.T[: self.filled, : self.filled], self._recycle, last)
         kept = len(values)
-        combine(self.V, Y.T.copy())
-        self.mu[:kept] = Y.T @ self.mu
+        combine(self.V[: self.filled], Y.T.copy())
+        self.mu[:kept] = Y.T @ self.mu[: self.filled]
+        coupling = link @ Y[-last:]
         self.T[:] = 0.0
         self.T[np.arange(kept), np.arange(kept)] = values
-        self.T[kept, :kept] = self.T[:kept, kept] = link * Y[-1]
+        self.T[kept : kept + new, :kept], self.T[:kept, kept : kept + new] = coupling, coupling.T
         self.filled = kept

@@ -23,6 +23,8 @@ from pdemill.spec.shown import needs_definite, undecided
 
 MOVING = 2.3
 """Times as long as for a scalar on a grid, apart from its entries, it takes for a weak form with its corrections."""
+FORM_BYTES = {2: 1200.0, 3: 3000.0}
+"""What the rows of weak forms and their hierarchy take, by dimension."""
 STEP, ROUNDS = 1e-2, 8
 """What one step of a correction leaves of the energy of an error, about, and most steps."""
 
@@ -33,7 +35,8 @@ class Amg(LinearMethod):
 
     The interpolation is made from the first matrix of a shard and kept for the next ones, for which only the coarse
     matrices are made anew; it is made again from the next matrix when a solve takes more than ``rebuild`` times the
-    iterations that the matrix it was made from took, and at once for a matrix that it fails.
+    iterations that the matrix it was made from took, and at once for a matrix that it fails. Of weak forms, the motions
+    of a rigid body are kept on all levels.
     """
 
     method: Literal["amg"]
@@ -57,6 +60,9 @@ class Amg(LinearMethod):
         each = 2.8e-7 if fixed else 3.9e-7 if problem.dimension < 3 else 7e-7
         seconds = 3e-5 + each * unknowns + (1.2e-9 if fixed else 1.9e-9) * unknowns**1.5
         return float(MOVING * seconds if problem.weak else seconds)
+
+    def memory(self, problem: Problem, unknowns: int) -> float:
+        return (FORM_BYTES[problem.dimension] if problem.weak else 500.0) * unknowns
 
     def solver(self) -> AmgSolver:
         from pdemill.solvers.aggregation import Aggregation  # late: a spec must not load PETSc

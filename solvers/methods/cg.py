@@ -22,12 +22,20 @@ if TYPE_CHECKING:
     from pdemill.solvers.relaxation.solver import RelaxedSolver
 
 
+OF_BLOCKS = 8 * 20
+"""Vectors of a block of eight at work: eleven steps of its window, five long vectors, right-hand sides, solutions,
+residuals and corrections of each."""
+
+
 class Cg(LinearMethod):
     """Conjugate gradients, Hestenes and Stiefel 1952, by PETSc. Symmetric positive definite matrices only.
 
     With ``recycle`` > 0: so many approximate eigenvectors are learnt from the first systems and deflated from the
     later ones. Stathopoulos and Orginos 2010 (eigCG); Saad et al. 2000 (deflated CG). Pays for one or slowly changing
     matrices.
+
+    Where all samples have one matrix, and ``recycle`` > 0, eight systems are solved at once by block conjugate
+    gradients, with the preconditioners none, jacobi, sor and icc. O'Leary 1980; Dubrulle 2001.
 
     ``ssor``: the symmetric preconditioner of successive over-relaxation with ``omega``, a number in (0, 2), or
     ``learn``: chosen along the sequence of systems from their iterations by ``learn``, Khodak et al. 2024 (arXiv
@@ -81,8 +89,11 @@ class Cg(LinearMethod):
 
     def recycled_bytes(self, problem: Problem, unknowns: int) -> float:
         """Recycled vectors and images at work, a window of three times as many, and both as the last two systems left
-        them."""
-        return 8.0 * 9 * self.recycle * unknowns
+        them; for blocks another window, and what is worked on."""
+        vectors = 9 * self.recycle
+        if self.recycle and problem.properties.constant and self.preconditioner in KINDS:
+            vectors += 2 * self.recycle + OF_BLOCKS
+        return 8.0 * vectors * unknowns
 
     def solver(self) -> KrylovSolver | RecycledCgSolver | RelaxedSolver:
         if self.preconditioner == "ssor":

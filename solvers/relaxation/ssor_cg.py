@@ -1,6 +1,8 @@
-"""Conjugate gradients with M = ω / (2 - ω) (D / ω + L) D⁻¹ (D / ω + U)."""
+"""Conjugate gradients with M = ω / (2 - ω) (D / ω + L) D⁻¹ (D / ω + U), or with incomplete factors."""
 
 from __future__ import annotations
+
+from typing import Literal
 
 import numpy as np
 
@@ -17,10 +19,11 @@ MISSES = 3
 
 
 class SsorCg:
-    """Axelsson 1972, BIT 12; the preconditioner is definite for 0 < ω < 2 wherever the diagonal is positive."""
+    """Axelsson 1972, BIT 12; the preconditioner is definite for 0 < ω < 2 wherever the diagonal is positive.
+    With ``icc`` ω means nothing, and matrices whose factors do not exist are singular to it."""
 
-    def __init__(self, pattern: Pattern) -> None:
-        self._operator, size = TriangularPreconditioned(pattern, "ssor"), pattern.size
+    def __init__(self, pattern: Pattern, preconditioner: Literal["ssor", "icc"] = "ssor") -> None:
+        self._operator, size = TriangularPreconditioned(pattern, preconditioner), pattern.size
         self._size, self._images, self._vectors = size, work_rows(2, size), work_rows(2, size)
         self._x = work_rows(1, size)[0]
         rows = [*self._images[:, :size], *self._vectors[:, :size]]

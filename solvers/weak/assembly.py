@@ -137,8 +137,13 @@ class Assembler:
                 )  # fmt: skip
 
     def _weights(self, which: int, packed: Packed, state: Array) -> Array:
+        cells, nothing = self.numbering.cells, not state.any()
         parts = [
-            packed.values[name].ravel()[self._coefficient_cells[name]] if name else state[self.numbering.cells]
+            packed.values[name].ravel()[self._coefficient_cells[name]]
+            if name
+            else np.zeros(cells.shape)
+            if nothing
+            else state[cells]
             for name in self._compiled.coefficients[which]
         ]
         return np.ascontiguousarray(np.concatenate(parts, axis=1)) if parts else np.zeros((len(self._every), 1))

@@ -29,6 +29,7 @@ from pdemill.solvers.weak.morph import Carrier, draws_in_space, quality
 from pdemill.solvers.weak.motions import node_blocks, rigid_motions
 from pdemill.solvers.weak.nested import Near, near
 from pdemill.solvers.weak.ranges import extremes
+from pdemill.solvers.weak.symmetry import asymmetry
 from pdemill.solvers.weak.units import Units, plain_units
 from pdemill.solvers.weak.unknowns import Unknowns
 from pdemill.spec.field import Function
@@ -154,7 +155,8 @@ class WeakElements(Discretisation):
 
     def _cloud(self, points: Array, regions: Ints | None = None) -> CloudPoints:
         lasting = self.morph is None or not self.morph.moves  # else they are those of one sample
-        found = CloudPoints(np.ascontiguousarray(points.T), *self._box, lasting=lasting, regions=regions)
+        lower, lengths = self._box
+        found = CloudPoints(np.ascontiguousarray(points.T), lower, lengths, lasting=lasting, regions=regions)
         found.of_sample = not lasting
         return found
 
@@ -236,9 +238,8 @@ class WeakElements(Discretisation):
 
     def _is_symmetric(self, values: Array) -> bool:
         """Whether values are those of a symmetric matrix, but for rounding."""
-        apart = values[self._transposed]
-        apart -= values
-        return max(float(apart.max()), -float(apart.min())) <= ALIKE * max(float(values.max()), -float(values.min()))
+        apart, largest = asymmetry(values, self._transposed)
+        return bool(apart <= ALIKE * largest)
 
     def centred(self, unknowns: Array, instance: Instance | None = None) -> Array:
         return (self if instance is None else self.of(instance)).levels.settled(unknowns)

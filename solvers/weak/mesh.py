@@ -200,7 +200,7 @@ def box_mesh(shape: tuple[int, ...], lengths: tuple[float, ...]) -> SimplexMesh:
         parts = list(_faces(corner, d, axis, int(high)))
         facets += parts
         sides += [np.full(len(part), 2 * axis + high, np.int32) for part in parts]
-    found = _turned(points, np.concatenate(cells))
+    found = turned(points, np.concatenate(cells))
     return SimplexMesh(points, found, np.concatenate(facets), np.concatenate(sides), names)
 
 
@@ -217,7 +217,7 @@ def _faces(corner: Any, d: int, axis: int, high: int) -> Any:
         yield np.stack([np.take(part, -high, axis=axis).ravel() for part in path], axis=1)
 
 
-def _turned(points: Array, cells: Ints) -> Ints:
+def turned(points: Array, cells: Ints) -> Ints:
     """The cells with a positive orientation."""
     spans = points[cells[:, 1:]] - points[cells[:, :1]]
     wrong = np.linalg.det(spans) < 0.0

@@ -16,6 +16,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
+from itertools import combinations
 from weakref import WeakKeyDictionary
 
 import numpy as np
@@ -60,7 +61,7 @@ class Room:
         return np.asarray(np.where(distance > 0.0, distance / np.where(norm > 0.0, norm, 1.0), self.half.min()))
 
 
-type FieldBox = tuple[tuple[float, float], tuple[float, float]]
+type FieldBox = tuple[tuple[float, ...], tuple[float, ...]]
 
 
 class Carrier[T](ABC):
@@ -108,9 +109,9 @@ class Carrier[T](ABC):
 class Morph(Carrier[Drawn]):
     """The curves of a domain on one template."""
 
-    def __init__(self, domain: Shapes, lengths: tuple[float, float] | None) -> None:
+    def __init__(self, domain: Shapes, lengths: tuple[float, ...] | None) -> None:
         self._domain, self.own = domain, domain.median
-        super().__init__(domain.moves, ((0.0, 0.0), lengths) if lengths is not None else self._around())
+        super().__init__(domain.moves, ((0.0,) * len(lengths), lengths) if lengths is not None else self._around())
         self._holes = len(domain.without)
         self._places: WeakKeyDictionary[SimplexMesh, list[NDArray[np.intp]]] = WeakKeyDictionary()
         self.rooms = tuple(self._room(number, lengths) for number in range(len(self.own.inner)))
@@ -128,7 +129,7 @@ class Morph(Carrier[Drawn]):
         size = 1.5 * float(outline.radius(np.linspace(0.0, 2.0 * np.pi, ANGLES)).max())
         return (-size, -size), (2.0 * size, 2.0 * size)
 
-    def _room(self, number: int, lengths: tuple[float, float] | None) -> Room:
+    def _room(self, number: int, lengths: tuple[float, ...] | None) -> Room:
         own, outline, angle = self.own.inner[number], self.own.outline, np.linspace(0.0, 2.0 * np.pi, ANGLES)
         largest = float(own.radius(angle).max())
         gaps = [
@@ -139,7 +140,7 @@ class Morph(Carrier[Drawn]):
         if outline is not None:
             gaps.append(float(outline.radius(angle).min() - np.linalg.norm(own.centre)) - largest)
         if lengths is not None:
-            walls = np.stack([own.centre, np.array(lengths) - own.centre], axis=1)
+            walls = np.stack([own.centre, np.array(lengths[:2]) - own.centre], axis=1)
             if not gaps:
                 return Room(np.maximum(walls, 1e-6 * largest), NORM)
             gaps.append(float(walls.min()) - largest)
@@ -171,7 +172,7 @@ class Morph(Carrier[Drawn]):
         return mesh.with_points(self._placed(mesh, self.own))
 
     def _placed(self, mesh: SimplexMesh, curves: Drawn) -> Array:
-        points, places = mesh.points, self._places.get(mesh)
+        points, places = mesh.points[:, :2], self._places.get(mesh)
         if places is None:
             places = self._places[mesh] = on_curves(mesh, self._holes, len(self.own.inner))
         shift = np.zeros_like(points)
@@ -193,7 +194,7 @@ class Morph(Carrier[Drawn]):
         for (own, drawn), place in zip(pairs, places, strict=False):
             offset = points[place] - own.centre
             found[place] = drawn.at(np.arctan2(offset[:, 1], offset[:, 0]))
-        return found
+        return np.concatenate([found, mesh.points[:, 2:]], axis=1)
 
 
 def draws_in_space(problem: Problem) -> bool:
@@ -225,10 +226,13 @@ def fading(place: Array) -> Array:
 
 
 def quality(mesh: SimplexMesh) -> Array:
-    """4 sqrt(3) area / (the sum of the squares of the sides) of every triangle: 1 where these are equal."""
+    """1 where all sides of a cell are equal: 4 sqrt(3) area, or 12 (3 volume)^(2/3), over the sum of their squares. Liu
+    and Joe 1994, "Relationship between tetrahedron shape measures", BIT 34."""
     corners = mesh.points[mesh.cells]
-    sides = sum(((corners[:, i] - corners[:, j]) ** 2).sum(axis=1) for i, j in ((0, 1), (0, 2), (1, 2)))
-    return np.asarray(4.0 * np.sqrt(3.0) * mesh.volumes / sides)
+    sides = sum(((corners[:, i] - corners[:, j]) ** 2).sum(axis=1) for i, j in combinations(range(corners.shape[1]), 2))
+    if mesh.dimension == 2:
+        return np.asarray(4.0 * np.sqrt(3.0) * mesh.volumes / sides)
+    return np.asarray(12.0 * (3.0 * mesh.volumes) ** (2.0 / 3.0) / sides)
 
 
 def on_curves(mesh: SimplexMesh, holes: int, inner: int) -> list[NDArray[np.intp]]:

@@ -164,14 +164,14 @@ class Shapes(Model):
             raise refuse(("domain",), "has a curve whose measures are too large to be computed with", None)
         return found
 
-    def polygon(self, h: float, box: tuple[float, float]) -> Polygon:
+    def polygon(self, h: float, box: tuple[float, ...]) -> Polygon:
         """The template with curves in edges of about h; ``box``: the lengths of the outline where it is a box."""
         outline, holes = self.median.outline, self.median.inner[: len(self.without)]
         loops = tuple(hole.corners(h) for hole in holes)
         if outline is not None:
             corners = outline.corners(h)
             return Polygon(outline=corners, sides=("boundary",) * len(corners), holes=loops)
-        (x, y), names = box, ("bottom", "right", "top", "left")
+        (x, y, *_), names = box, ("bottom", "right", "top", "left")
         return Polygon(outline=((0.0, 0.0), (x, 0.0), (x, y), (0.0, y)), sides=names, holes=loops)
 
     def loops(self, h: float) -> tuple[tuple[tuple[float, float], ...], ...]:
@@ -190,12 +190,13 @@ def _rim(shape: Shape, draw: Draw) -> Rim | None:
 
 
 class BoxOfShapes(Shapes, Box):
-    """The box [0, L_x] x [0, L_y] x ...; ``lengths`` are its sides, one per axis (default 1). In the plane it may have
-    holes (``without``) and ``inclusions``, disks and stars whose measures are numbers or drawn for every sample."""
+    """The box [0, L_x] x [0, L_y] x ...; ``lengths`` are its sides, one per axis (default 1). It may have holes
+    (``without``) and ``inclusions``, disks and stars whose measures are numbers or drawn for every sample; in three
+    dimensions they are columns along z, from end to end."""
 
     @property
     def middle(self) -> tuple[float, float]:
-        x, y = self.lengths or (1.0, 1.0)
+        x, y, *_ = self.lengths or (1.0, 1.0)
         return x / 2.0, y / 2.0
 
 

@@ -9,13 +9,17 @@ from typing import Any, Literal
 import numpy as np
 import pytest
 
+from pdemill import arrays
 from pdemill.errors import Fault
+from pdemill.solvers.directions.beginning import begun
+from pdemill.solvers.directions.network import Architecture
 from pdemill.solvers.operators.system import System
 from pdemill.solvers.solution import Result, Solution, Solver, Stats
 from pdemill.spec.method import LinearMethod, methods
 from pdemill.spec.problem import Problem
 from pdemill.testing import ComplianceError, check_method, temporary_parts
 
+NETWORK = Architecture(2, 3)
 ROWS: dict[str, list[dict[str, Any]]] = {
     "amg": [{}],
     "auto": [{"trial": "never"}],
@@ -25,6 +29,7 @@ ROWS: dict[str, list[dict[str, Any]]] = {
         {"preconditioner": "ssor", "omega": 1.4},
         {"preconditioner": "ssor", "omega": "learn"},
     ],
+    "dcdm": [{"directions": {"array": arrays.hold(NETWORK.packed(begun(NETWORK)))}}],
     "direct": [{}],
     "fft": [{}],
     "gmres": [{}],

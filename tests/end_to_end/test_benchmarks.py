@@ -13,6 +13,7 @@ import pytest
 from benchmarks import (
     beside,
     boxes,
+    directions,
     forms,
     generators,
     newton,
@@ -58,6 +59,7 @@ MAINS = {
     "beside": beside,
     "reduced_basis": reduced_basis,
     "relax": relax,
+    "directions": directions,
 }
 
 
@@ -122,7 +124,7 @@ def test_every_method_that_admits_a_problem_is_a_candidate() -> None:
 
     spec = load_preset("skr-poisson")
     named = {options["method"] for options in planner.candidates(spec.problem, 1e-8)}
-    assert named == {name for name, kind in methods.items() if kind.solves == "systems"} - {"reduced_basis"}
+    assert named == {name for name, kind in methods.items() if kind.solves == "systems"} - {"reduced_basis", "dcdm"}
     waves = load_preset("helmholtz-indefinite")
     assert choice(waves, 4).options["method"] not in ("cg", "multigrid", "auto")
     assert "cg" not in {options["method"] for options in planner.candidates(waves.problem, 1e-8)}

@@ -9,7 +9,10 @@ from typing import Any
 import numpy as np
 import pytest
 
+from pdemill import arrays
 from pdemill.errors import SpecError
+from pdemill.solvers.directions.beginning import begun
+from pdemill.solvers.directions.network import Architecture
 from pdemill.solvers.field_job import FieldJob
 from pdemill.solvers.operators.equation import relative_residual
 from pdemill.solvers.solution import Result
@@ -46,12 +49,17 @@ SYMMETRIC = tuple(kind for kind in ANY if kind != "nonsymmetric")
 SPD = ("definite", "definite 3D", "singular", "periodic", "constant", "mesh")
 FREE = ("singular", "periodic")
 """Matrices with a null space, which compiled preconditioners leave to PETSc."""
+NETWORKS = {
+    dimension: arrays.hold(Architecture(dimension, 3).packed(begun(Architecture(dimension, 3)))) for dimension in (2, 3)
+}
 ROWS: list[tuple[dict[str, Any], tuple[str, ...]]] = [
     ({"method": "direct"}, ANY),
     ({"method": "auto"}, ANY),
     ({"method": "fft"}, ("indefinite", "singular", "constant")),
     ({"method": "reduced_basis"}, ("indefinite",)),
     ({"method": "multigrid"}, ("definite", "definite 3D", "singular", "constant")),
+    ({"method": "dcdm", "directions": {"array": NETWORKS[2]}}, ("definite", "singular")),
+    ({"method": "dcdm", "directions": {"array": NETWORKS[3]}}, ("definite 3D",)),
     ({"method": "amg"}, SPD),
     *[({"method": "cg", "preconditioner": p}, SPD) for p in ("none", "jacobi", "bjacobi", "sor", "icc", "gamg")],
     *[({"method": "cg", "preconditioner": p, "recycle": 6}, SPD) for p in ("none", "sor", "icc", "gamg")],

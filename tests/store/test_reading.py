@@ -184,6 +184,7 @@ def test_the_library_is_light() -> None:
 def test_the_public_names_are_these() -> None:
     assert pdemill.__all__ == [
         "Client", "Dataset", "Failure", "Job", "Paired", "Summary", "Tally", "Windows", "errors", "export", "generate",
-        "merge", "mix", "open", "paired", "plan", "preset", "pull", "residual", "stream", "verify",
+        "merge", "mix", "open", "paired", "plan", "preset", "pull", "residual", "stream", "train_directions",
+        "verify",
         "walk_labels",
     ]  # fmt: skip

@@ -190,6 +190,23 @@ def test_estimates_take_factors_in_the_plane_and_multigrid_in_space() -> None:
     assert validate({"problem": {**BEAM, "resolution": [14, 14, 14]}, "samples": 1}).solver.method == "auto"
 
 
+def test_a_trial_measures_both() -> None:
+    found = pdemill.plan({"problem": {**BEAM, "resolution": [4, 4, 4]}, "samples": 8})
+    assert found.measured
+    assert {one.name: one.failed for one in found.candidates if one.certified} == {"direct": 0, "amg": 0}
+
+
+def test_steps_of_newton_are_solved_by_amg_too() -> None:
+    bent: dict[str, Any] = {
+        "family": "hyperelasticity", "resolution": [4, 4, 4], "element": "P1", "E": SHAKEN, "nu": 0.3,
+        "boundary": {"left": "clamped", "right": {"displacement": [0.2, 0.1, 0.0]}, "default": "free"},
+    }  # fmt: skip
+    apart, label = beside(bent, {"method": "amg"})
+    assert label.method == "amg"
+    assert apart <= 1e-7
+
+
+@pytest.mark.slow
 def test_bits_do_not_depend_on_workers(tmp_path: Path) -> None:
     spec: dict[str, Any] = {"problem": BEAM, "samples": 4, "solver": {"method": "amg"}, "store": {"shard": 2}}
     spec["certify"] = {"refine": 0}

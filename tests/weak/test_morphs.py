@@ -285,7 +285,6 @@ BAD = [
     (BOX | {"without": [TWO | {"centre": [0.1, 0.5]}]}, {}, "problem.domain.without: "),
     (BOX | {"without": [{"shape": "box", "lengths": [0.1, 0.1]}]}, {}, "problem.domain.without[0].shape: "),
     (BOX, {"resolution": [8, 8]}, "problem.resolution: "),
-    (BOX | {"lengths": [1, 1, 1]}, {}, "problem.domain.without: "),
     ({"shape": "star", "harmonics": []}, {}, "problem.domain.harmonics: "),
     (BOX, {"mesh": "own"}, "problem.mesh: "),
     (BOX, {"boundary": {"hole1": "natural", "default": "natural"}}, "problem.boundary.hole1: "),
