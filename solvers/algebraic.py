@@ -72,12 +72,10 @@ class Corrector:
         """‖d‖ of an earlier iterate, at most: the last steps of an iteration are its correction once they have reduced
         its residual, to ``left``, as much as is asked of one, and the error that remains is smaller. Infinite where
         they do not show it."""
-        if steps is None or _may_hide_a_level(system.matrix):
-            return inf
-        if steps.by_factors and not system.matrix.properties.definite:
-            return steps.settled()  # factors of a matrix without the resonance that is left: residuals hide it
+        if steps is None or _may_hide_a_level(system.matrix) or not system.matrix.properties.definite:
+            return inf  # beside a resonance what is off has hardly a residual, and steps need not see it
         size = system.size * _reduction(system.matrix)
-        return min(steps.settled(), steps.since(DRIFT * left / size) if size > 0.0 else inf)
+        return steps.since(DRIFT * left / size) if size > 0.0 else inf
 
     def residual(self, system: System, unknowns: Array, plain: Array) -> Array:
         """b - A u as corrections need it: ``plain``, by float64, where rounding adds no more to it than they may

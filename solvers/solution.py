@@ -16,8 +16,6 @@ from pdemill.solvers.operators.system import Matrix, Pattern, System
 
 REDUCTION = 0.1
 """The part of a residual that a correction may leave."""
-SETTLED = 0.3
-"""The part of the step before that the last step of a settled iteration has."""
 
 
 class Result(Enum):
@@ -111,25 +109,16 @@ class Stats:
 @dataclass(frozen=True)
 class Steps:
     """The last steps of an iteration that reduces errors in all directions alike: ``residuals``, ‖b - A u‖ / ‖b‖ before
-    each, and ``lengths``, the 2-norms of what they added to u. ``by_factors``: they were found by factors of a matrix
-    that is like that of the system, so that their lengths tell how fast the error falls."""
+    each, and ``lengths``, the 2-norms of what they added to u."""
 
     residuals: Array
     lengths: Array
-    by_factors: bool = False
 
     def since(self, residual: float) -> float:
         """How far u has moved, at most, since its residual was at least so large; infinite where the steps do not go
         back so far."""
         far = np.flatnonzero(self.residuals >= residual)
         return float(self.lengths[far[-1] :].sum()) if len(far) else float("inf")
-
-    def settled(self) -> float:
-        """The lengths of the last two steps, where the last is a part SETTLED of the one before at most: they are what
-        u was off by before them, nearly. Infinite where it is not, or lengths do not tell."""
-        if not self.by_factors or len(self.lengths) < 2 or not self.lengths[-1] <= SETTLED * self.lengths[-2]:
-            return float("inf")
-        return float(self.lengths[-2:].sum())
 
 
 @dataclass(frozen=True)

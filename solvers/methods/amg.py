@@ -41,7 +41,7 @@ class Amg(LinearMethod):
 
     method: Literal["amg"]
     rebuild: Annotated[float, Field(ge=1, le=1000), AsNumber] = 1.5
-    max_iterations: Annotated[int, Field(ge=1)] = 1000
+    max_iterations: Annotated[int, Field(ge=1, le=2_000_000_000)] = 1000
     within: ClassVar[float | None] = 0.3
 
     @classmethod

@@ -47,7 +47,7 @@ class Cg(LinearMethod):
     recycle: Annotated[int, Field(ge=0, le=500)] = 0
     omega: Omega = 1.0
     learn: Learn = DEFAULT_LEARNER
-    max_iterations: Annotated[int, Field(ge=1)] = 10_000
+    max_iterations: Annotated[int, Field(ge=1, le=2_000_000_000)] = 10_000
     within: ClassVar[float | None] = 0.3
 
     @classmethod

@@ -64,7 +64,7 @@ class Dcdm(LinearMethod):
 
     method: Literal["dcdm"]
     directions: TrainedDirections
-    max_iterations: Annotated[int, Field(ge=1)] = 1_000
+    max_iterations: Annotated[int, Field(ge=1, le=2_000_000_000)] = 1_000
     within: ClassVar[float | None] = 0.3
     stand_ins: ClassVar[tuple[str, ...]] = ("cg",)
 

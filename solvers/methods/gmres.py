@@ -24,7 +24,7 @@ class Gmres(LinearMethod):
     method: Literal["gmres"]
     preconditioner: Preconditioner = "ilu"
     restart: Annotated[int, Field(ge=2, le=1000)] = 40
-    max_iterations: Annotated[int, Field(ge=1)] = 10_000
+    max_iterations: Annotated[int, Field(ge=1, le=2_000_000_000)] = 10_000
     within: ClassVar[float | None] = 0.3
 
     def objection(self, problem: Problem) -> Fault | None:

@@ -24,7 +24,7 @@ class Minres(LinearMethod):
 
     method: Literal["minres"]
     preconditioner: Literal["none", "jacobi"] = "jacobi"
-    max_iterations: Annotated[int, Field(ge=1)] = 10_000
+    max_iterations: Annotated[int, Field(ge=1, le=2_000_000_000)] = 10_000
     within: ClassVar[float | None] = 0.3
 
     def objection(self, problem: Problem) -> Fault | None:

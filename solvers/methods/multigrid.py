@@ -40,7 +40,7 @@ class Multigrid(LinearMethod):
     """
 
     method: Literal["multigrid"]
-    max_iterations: Annotated[int, Field(ge=1)] = 200
+    max_iterations: Annotated[int, Field(ge=1, le=2_000_000_000)] = 200
 
     @classmethod
     def candidates(cls, problem: Problem, unknowns: int) -> Sequence[Mapping[str, Any]]:

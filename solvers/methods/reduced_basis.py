@@ -71,7 +71,7 @@ def _reason(problem: Problem) -> str | None:
     """What a reduced basis misses in a problem; None if it has everything."""
     known = problem.properties
     if known.numbers is None and not problem.linear:
-        return f"a linear equation whose samples are a few drawn numbers, and {problem.family} is none"
+        return "a linear equation whose samples are a few drawn numbers, and here it is not linear, or a field is drawn"
     if known.numbers is None:
         return (
             "samples that are a few drawn numbers, in scalars, expressions and regions, and a field or shape is drawn"

@@ -65,7 +65,7 @@ class Skr(LinearMethod):
     preconditioner: Preconditioner = "ilu"
     restart: Annotated[Annotated[int, Field(ge=4, le=1000)] | Literal["auto"], _number(4, 1000)] = "auto"
     recycle: Annotated[Annotated[int, Field(ge=1, le=500)] | Literal["auto"], _number(1, 500)] = "auto"
-    max_iterations: Annotated[int, Field(ge=1)] = 10_000
+    max_iterations: Annotated[int, Field(ge=1, le=2_000_000_000)] = 10_000
     within: ClassVar[float | None] = 0.3
     written_out: ClassVar[Mapping[str, Any]] = {"restart": RESTART, "recycle": RECYCLE}
 

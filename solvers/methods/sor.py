@@ -23,7 +23,7 @@ class Sor(LinearMethod):
     method: Literal["sor"]
     omega: Omega = 1.0
     learn: Learn = DEFAULT_LEARNER
-    max_iterations: Annotated[int, Field(ge=1)] = 100_000
+    max_iterations: Annotated[int, Field(ge=1, le=2_000_000_000)] = 100_000
     within: ClassVar[float | None] = 0.3
 
     def objection(self, problem: Problem) -> Fault | None:

@@ -16,10 +16,12 @@ from pdemill.solvers.reduced.basis import Basis, Projected
 from pdemill.solvers.reduced.learning import learnt
 from pdemill.solvers.reduced.steps import Path, Reference, certifiable
 from pdemill.solvers.sketch import Sketch
-from pdemill.solvers.solution import REDUCTION, Result, Solution, Solver, Stats
+from pdemill.solvers.solution import Result, Solution, Solver, Stats
 
 SAFETY = 0.5
 """Part of the tolerance down to which steps go: the certificate has the last word, and is close."""
+SHOWN = 1e-3
+"""The part of a residual that a correction may leave: a tenth hides an error whose residual is a tenth of others."""
 REACH = 1e-2
 """The part of a right-hand side, as sketches tell, that may be left if steps are to do the rest."""
 
@@ -83,8 +85,8 @@ class ReducedBasisSolver(Solver[State | None]):
             if system.matrix is self._factorised:
                 (found[i],) = self._direct.correct([system], [residual], reduction) or [None]
             elif self._state and (matrix := self._state.basis.of(system.matrix)) is not None:
-                load = replace(system, rhs=residual)
-                paths[i] = Path(load, matrix, np.zeros_like(residual), residual, REDUCTION * two_norm(residual))
+                load, target = replace(system, rhs=residual), min(reduction, SHOWN) * two_norm(residual)
+                paths[i] = Path(load, matrix, np.zeros_like(residual), residual, target)
         if self._state and paths:
             self._steps(self._state).bring(list(paths.values()), lambda path: path.accurate)
         for i, path in paths.items():

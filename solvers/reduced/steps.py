@@ -51,7 +51,7 @@ class Path:
 
     def told(self) -> Steps:
         """The steps as certificates read them."""
-        return Steps(np.array(self.residuals), np.array(self.lengths), by_factors=True)
+        return Steps(np.array(self.residuals), np.array(self.lengths))
 
     def go(self, z: Array) -> None:
         """Along z, as far as makes the residual smallest, after its image is made orthogonal to those before."""
@@ -101,12 +101,11 @@ class Reference:
 
 
 def certifiable(path: Path) -> bool:
-    """Whether a path has come to its target, and certificates can read from its steps what u is off by: from residuals,
-    where these have fallen and no entries that are far apart hide errors from them, or from lengths. A correction
-    would cost two steps."""
+    """Whether a path has come to its target and, where certificates can read from residuals what u is off by, these
+    have fallen so far. Elsewhere a resonance, or entries that are far apart, may hide errors from all steps: there a
+    correction tells."""
     if not path.small:
         return False
     matrix = path.system.matrix
-    fallen = two_norm(path.r) * FALL <= path.residuals[0] * path.system.size
     plain = matrix.properties.definite and matrix.largest <= PLAIN * matrix.smallest
-    return (fallen and plain) or path.told().settled() < float("inf")
+    return not plain or two_norm(path.r) * FALL <= path.residuals[0] * path.system.size

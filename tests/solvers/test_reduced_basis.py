@@ -117,6 +117,30 @@ def test_a_resonance_outside_the_basis_is_told() -> None:
     assert off <= 1.05 * label.algebraic_error + 1e-14
 
 
+@pytest.mark.parametrize(("load", "sample"), [(1e-9, 11), (1e-11, 191)])
+def test_a_resonance_that_steps_do_not_see_is_told(load: float, sample: int) -> None:
+    """Beside an eigenvalue of little load steps get shorter and residuals fall, while u is off by 2e-6 and more."""
+    wave = {
+        "family": "helmholtz", "resolution": [16, 16], "boundary": {"default": {"dirichlet": 0}},
+        "wavenumber": {
+            "field": "expression", "formula": "k * (1 + a * cos(pi*x) * cos(pi*y))",
+            "where": {"k": {"uniform": [6.9, 7.2]}, "a": {"uniform": [-0.01, 0.01]}},
+        },
+        "source": {
+            "field": "expression", "formula": "sin(pi*x)*sin(pi*y) + exp(-((x-0.5)**2 + (y-0.5)**2)/0.05)"
+                                              f" + {load}*sin(2*pi*x)*sin(pi*y)",
+        },
+    }  # fmt: skip
+    job = _job(wave, 192)
+    system = job.discretisation.equation(job.instance("train", sample)).linearised(np.empty(0))
+    (label,) = job.sequence().labels([system], Stopwatch())
+    assert label.unknowns is not None
+    exact = _refined(system)
+    off = job.discretisation.relative(label.unknowns - exact, exact)
+    assert off <= 1.05 * label.algebraic_error + 1e-13
+    assert label.algebraic_error <= 1e-6
+
+
 @pytest.mark.parametrize(("problem", "most"), [(WAVES, 80), (PLATES, 40)], ids=["waves", "mesh"])
 def test_few_systems_are_factorised(problem: dict[str, Any], most: int, factorised: list[System]) -> None:
     """Those that the basis is learnt from, once per job; no sample of a shard, not even for its certificate."""

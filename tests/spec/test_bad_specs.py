@@ -502,3 +502,9 @@ def test_the_command_line_refuses_settings(setting: str, tmp_path: Path) -> None
     done = generate(["--preset", "fno-darcy", "--set", setting], tmp_path)
     assert done.returncode == 2
     assert done.stderr.startswith("error: ")
+
+
+@pytest.mark.parametrize("method", ["amg", "cg", "gmres", "multigrid", "skr", "sor"])
+def test_more_iterations_than_solvers_count_are_refused(method: str) -> None:
+    with pytest.raises(SpecError, match=r"solver\.max_iterations"):
+        validate({**DARCY, "solver": {"method": method, "max_iterations": 3_000_000_000}})
