@@ -35,4 +35,6 @@ def _parts(part: Any) -> Iterator[tuple[str | int, Any]]:
 
 
 def _shows(entry: Any) -> bool:
+    if isinstance(entry, tuple) and entry:
+        return any(map(_shows, entry))
     return not isinstance(entry, Field) or entry.is_random

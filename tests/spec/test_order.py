@@ -53,6 +53,12 @@ def test_orders_that_show_are_hashed(key: str) -> None:
     assert one == validate(spec(FORM)).without_orders().sha256()  # the order of names hashes as it did
 
 
+def test_the_order_of_coefficients_that_are_no_channels_is_not_hashed() -> None:
+    numbers = FORM | {"coefficients": {"a": 2.0, "b": 3.0, "c": 1.0}}
+    one, other = hashes_of(numbers, turned(numbers, "coefficients"))
+    assert one == other
+
+
 def test_the_order_of_drawn_parameters_is_hashed() -> None:
     one, other = hashes_of(POISSON, turned(POISSON, "source", "where"))
     assert one != other
