@@ -74,7 +74,7 @@ class Corrector:
         they do not show it."""
         if steps is None or _may_hide_a_level(system.matrix) or not system.matrix.properties.definite:
             return inf  # beside a resonance what is off has hardly a residual, and steps need not see it
-        size = system.size * _reduction(system.matrix)
+        size = system.size * (steps.shown or _reduction(system.matrix))
         return steps.since(DRIFT * left / size) if size > 0.0 else inf
 
     def residual(self, system: System, unknowns: Array, plain: Array) -> Array:

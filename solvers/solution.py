@@ -109,10 +109,13 @@ class Stats:
 @dataclass(frozen=True)
 class Steps:
     """The last steps of an iteration that reduces errors in all directions alike: ``residuals``, ‖b - A u‖ / ‖b‖ before
-    each, and ``lengths``, the 2-norms of what they added to u."""
+    each, and ``lengths``, the 2-norms of what they added to u. ``shown``: the part of a residual
+    after which what was added since is what u was off by, where that does not hang on how far apart entries are; else
+    0."""
 
     residuals: Array
     lengths: Array
+    shown: float = 0.0
 
     def since(self, residual: float) -> float:
         """How far u has moved, at most, since its residual was at least so large; infinite where the steps do not go

@@ -14,14 +14,15 @@ from pdemill.solvers.operators.system import Matrix, Pattern, System
 from pdemill.solvers.reduced import BATCH
 from pdemill.solvers.reduced.basis import Basis, Projected
 from pdemill.solvers.reduced.learning import learnt
-from pdemill.solvers.reduced.steps import Path, Reference, certifiable
+from pdemill.solvers.reduced.steps import SHOWN, Path, Reference, certifiable
 from pdemill.solvers.sketch import Sketch
 from pdemill.solvers.solution import Result, Solution, Solver, Stats
 
 SAFETY = 0.5
 """Part of the tolerance down to which steps go: the certificate has the last word, and is close."""
-SHOWN = 1e-3
-"""The part of a residual that a correction may leave: a tenth hides an error whose residual is a tenth of others."""
+SHOWN_WAVES = 1e-3
+"""The part of a residual that a correction may leave, of matrices that are not definite: beside a resonance a tenth
+hides an error whose residual is a tenth of others."""
 REACH = 1e-2
 """The part of a right-hand side, as sketches tell, that may be left if steps are to do the rest."""
 
@@ -85,7 +86,8 @@ class ReducedBasisSolver(Solver[State | None]):
             if system.matrix is self._factorised:
                 (found[i],) = self._direct.correct([system], [residual], reduction) or [None]
             elif self._state and (matrix := self._state.basis.of(system.matrix)) is not None:
-                load, target = replace(system, rhs=residual), min(reduction, SHOWN) * two_norm(residual)
+                shown = SHOWN if system.matrix.properties.definite else SHOWN_WAVES
+                load, target = replace(system, rhs=residual), shown * two_norm(residual)
                 paths[i] = Path(load, matrix, np.zeros_like(residual), residual, target)
         if self._state and paths:
             self._steps(self._state).bring(list(paths.values()), lambda path: path.accurate)

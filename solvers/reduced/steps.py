@@ -20,6 +20,8 @@ FALL = 25.0
 """By how much residuals must fall for that, rounding included."""
 MOST = 8
 """Most steps: as dear as factors together."""
+SHOWN = 1e-2
+"""The part of a residual that a correction may leave, of definite matrices."""
 SLOW = 0.8
 """A step that leaves more than this part of the residual was the last one."""
 
@@ -49,9 +51,14 @@ class Path:
         what is still missing is smaller, in every direction that the preconditioner and the basis know."""
         return self.small and len(self.lengths) > 1 and self.lengths[-1] <= REDUCTION * two_norm(self.u)
 
+    @property
+    def plain(self) -> bool:
+        """Whether the entries of the matrix are so near each other that residuals show errors in all directions."""
+        return self.system.matrix.largest <= PLAIN * self.system.matrix.smallest
+
     def told(self) -> Steps:
         """The steps as certificates read them."""
-        return Steps(np.array(self.residuals), np.array(self.lengths))
+        return Steps(np.array(self.residuals), np.array(self.lengths), 0.0 if self.plain else SHOWN)
 
     def go(self, z: Array) -> None:
         """Along z, as far as makes the residual smallest, after its image is made orthogonal to those before."""
@@ -102,10 +109,12 @@ class Reference:
 
 def certifiable(path: Path) -> bool:
     """Whether a path has come to its target and, where certificates can read from residuals what u is off by, these
-    have fallen so far. Elsewhere a resonance, or entries that are far apart, may hide errors from all steps: there a
-    correction tells."""
+    have fallen so far: where entries are far apart, since the first step, so that what is read is small. Beside a
+    resonance errors may be hidden from all steps: there a correction tells."""
     if not path.small:
         return False
-    matrix = path.system.matrix
-    plain = matrix.properties.definite and matrix.largest <= PLAIN * matrix.smallest
-    return not plain or two_norm(path.r) * FALL <= path.residuals[0] * path.system.size
+    if not path.system.matrix.properties.definite:
+        return True
+    before = path.residuals
+    fall, begin = (FALL, before[0]) if path.plain else (FALL * REDUCTION / SHOWN, before[min(1, len(before) - 1)])
+    return two_norm(path.r) * fall <= begin * path.system.size
