@@ -48,7 +48,7 @@ class ReducedBasis(LinearMethod):
 
     def seconds(self, problem: Problem, unknowns: int) -> float:
         direct = Direct.model_validate({"method": "direct"})
-        return 0.15 * direct.seconds(problem, unknowns) + 1e-3
+        return 0.5 * direct.seconds(problem, unknowns) + 1e-3
 
     def setup_seconds(self, problem: Problem, unknowns: int) -> float:
         """At most: of a full basis."""
