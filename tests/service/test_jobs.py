@@ -125,6 +125,7 @@ def test_the_answer_to_a_submission_says_where_to_go(server: Server) -> None:
     assert fields <= set(answer.json())
 
 
+@pytest.mark.slow
 def test_the_trajectories_of_a_job_go_on(client: Client, server: Server, finished: Job, tmp_path: Path) -> None:
     short = client.submit(FLAME).wait(180)
     longer = {**FLAME, "problem": {**FLAME["problem"], "time": {"end": 1.0, "intervals": 4}}}
