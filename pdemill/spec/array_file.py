@@ -9,10 +9,18 @@ from typing import Any
 from pdemill import arrays
 from pdemill.addresses import scheme_of
 from pdemill.errors import ArrayError, Fault, SpecError
+from pdemill.spec.model import refuse
 
 DEEPEST = 20
 NAMING = ("directions",)
 """Keys, beside fields ``array``, whose values name an array."""
+
+
+def without_file(value: Any) -> Any:
+    """A part of a spec that names an array, where no file can be read: one that has ``file`` is refused."""
+    if isinstance(value, dict) and "file" in value:
+        raise refuse(("file",), "is read by the command line and by Python; here give array, the id", value["file"])
+    return value
 
 
 def with_arrays(data: Mapping[str, Any], folder: Path) -> dict[str, Any]:

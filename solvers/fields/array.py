@@ -16,6 +16,7 @@ from pdemill.arrays import UserArray, find, order
 from pdemill.draws import Draw
 from pdemill.errors import ArrayError
 from pdemill.points import Array, Points, TensorPoints
+from pdemill.spec.array_file import without_file
 from pdemill.spec.field import Field, Function
 from pdemill.spec.model import as_tuple, refuse
 
@@ -56,9 +57,7 @@ class OwnArray(Field):
     @model_validator(mode="before")
     @classmethod
     def _is_known(cls, value: Any) -> Any:
-        if isinstance(value, dict) and "file" in value:
-            raise refuse(("file",), "is read by the command line and by Python; here give array, the id", value["file"])
-        return value
+        return without_file(value)
 
     @model_validator(mode="after")
     def _fits_itself(self) -> OwnArray:

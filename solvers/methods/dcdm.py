@@ -11,6 +11,7 @@ from pdemill.arrays import find
 from pdemill.errors import ArrayError, Fault
 from pdemill.solvers.directions.admission import missing
 from pdemill.solvers.methods.multigrid import MultigridSolver
+from pdemill.spec.array_file import without_file
 from pdemill.spec.method import LinearMethod
 from pdemill.spec.model import Model, refuse
 from pdemill.spec.problem import Problem
@@ -32,9 +33,7 @@ class TrainedDirections(Model):
     @model_validator(mode="before")
     @classmethod
     def _is_known(cls, value: Any) -> Any:
-        if isinstance(value, dict) and "file" in value:
-            raise refuse(("file",), "is read by the command line and by Python; here give array, the id", value["file"])
-        return value
+        return without_file(value)
 
     @model_validator(mode="after")
     def _is_network(self) -> TrainedDirections:
