@@ -19,6 +19,9 @@ MOST_RECYCLED = 16e9
 
 Preconditioner = Literal["none", "jacobi", "bjacobi", "sor", "icc", "ilu", "asm", "gamg"]
 
+Iterations = Annotated[int, Field(ge=1, le=2_000_000_000)]
+"""Most iterations of a solve: PETSc counts them in 32 bits."""
+
 
 class Method(Model):
     """Base of all methods. A subclass is one file: its options, whom it admits, and how it is made."""

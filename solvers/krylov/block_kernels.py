@@ -42,6 +42,26 @@ class Triangle(NamedTuple):
     scale: Array
 
 
+@compiled(inline="always")
+def _added(a, b, c, d, e, f, g, h, V, j, w):  # type: ignore[no-untyped-def]
+    return (
+        a + _splat(V[j]) * w, b + _splat(V[j + 1]) * w, c + _splat(V[j + 2]) * w, d + _splat(V[j + 3]) * w,
+        e + _splat(V[j + 4]) * w, f + _splat(V[j + 5]) * w, g + _splat(V[j + 6]) * w, h + _splat(V[j + 7]) * w,
+    )  # fmt: skip
+
+
+@compiled(inline="always")
+def _store_rows(out, i, a, b, c, d, e, f, g, h):  # type: ignore[no-untyped-def]
+    _store(out, i, a)
+    _store(out, i + 1, b)
+    _store(out, i + 2, c)
+    _store(out, i + 3, d)
+    _store(out, i + 4, e)
+    _store(out, i + 5, f)
+    _store(out, i + 6, g)
+    _store(out, i + 7, h)
+
+
 @compiled()
 def times(matrix: Rows, V: Array, out: Array, products: Array) -> None:
     """out = A V, and products = Vᵀ A V."""
@@ -54,22 +74,8 @@ def times(matrix: Rows, V: Array, out: Array, products: Array) -> None:
             w = w + _splat(values[p]) * _load(V, np.intp(indices[p]))
             p += np.uint64(1)
         _store(out, i, w)
-        a = a + _splat(V[j]) * w
-        b = b + _splat(V[j + 1]) * w
-        c = c + _splat(V[j + 2]) * w
-        d = d + _splat(V[j + 3]) * w
-        e = e + _splat(V[j + 4]) * w
-        f = f + _splat(V[j + 5]) * w
-        g = g + _splat(V[j + 6]) * w
-        h = h + _splat(V[j + 7]) * w
-    _store(products, 0, a)
-    _store(products, 1, b)
-    _store(products, 2, c)
-    _store(products, 3, d)
-    _store(products, 4, e)
-    _store(products, 5, f)
-    _store(products, 6, g)
-    _store(products, 7, h)
+        a, b, c, d, e, f, g, h = _added(a, b, c, d, e, f, g, h, V, j, w)
+    _store_rows(products, 0, a, b, c, d, e, f, g, h)
 
 
 @compiled()
@@ -104,22 +110,8 @@ def gram(V: Array, W: Array, out: Array) -> None:
     a = b = c = d = e = f = g = h = _splat(0.0)
     for i in range(len(W) // LANES):
         w, j = _load(W, i), LANES * i
-        a = a + _splat(V[j]) * w
-        b = b + _splat(V[j + 1]) * w
-        c = c + _splat(V[j + 2]) * w
-        d = d + _splat(V[j + 3]) * w
-        e = e + _splat(V[j + 4]) * w
-        f = f + _splat(V[j + 5]) * w
-        g = g + _splat(V[j + 6]) * w
-        h = h + _splat(V[j + 7]) * w
-    _store(out, 0, a)
-    _store(out, 1, b)
-    _store(out, 2, c)
-    _store(out, 3, d)
-    _store(out, 4, e)
-    _store(out, 5, f)
-    _store(out, 6, g)
-    _store(out, 7, h)
+        a, b, c, d, e, f, g, h = _added(a, b, c, d, e, f, g, h, V, j, w)
+    _store_rows(out, 0, a, b, c, d, e, f, g, h)
 
 
 @compiled(inline="always")
@@ -181,14 +173,7 @@ def subtract_rows(U: Array, Y: Array, out: Array) -> None:
             f = f - _splat(u[i + 5]) * y
             g = g - _splat(u[i + 6]) * y
             h = h - _splat(u[i + 7]) * y
-        _store(out, i, a)
-        _store(out, i + 1, b)
-        _store(out, i + 2, c)
-        _store(out, i + 3, d)
-        _store(out, i + 4, e)
-        _store(out, i + 5, f)
-        _store(out, i + 6, g)
-        _store(out, i + 7, h)
+        _store_rows(out, i, a, b, c, d, e, f, g, h)
     for i in range(full, len(out) // LANES):
         total = _load(out, i)
         for k in range(count):

@@ -16,7 +16,7 @@ from pdemill.solvers.methods.gmres import Iteration
 from pdemill.solvers.operators.norms import two_norm
 from pdemill.solvers.operators.system import Matrix, Pattern, System
 from pdemill.solvers.solution import REDUCTION, Result, Solution, Solver, Stats, reduced
-from pdemill.spec.method import LinearMethod
+from pdemill.spec.method import Iterations, LinearMethod
 from pdemill.spec.model import AsNumber
 from pdemill.spec.problem import Problem
 from pdemill.spec.shown import needs_definite, undecided
@@ -41,7 +41,7 @@ class Amg(LinearMethod):
 
     method: Literal["amg"]
     rebuild: Annotated[float, Field(ge=1, le=1000), AsNumber] = 1.5
-    max_iterations: Annotated[int, Field(ge=1, le=2_000_000_000)] = 1000
+    max_iterations: Iterations = 1000
     within: ClassVar[float | None] = 0.3
 
     @classmethod

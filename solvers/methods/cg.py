@@ -12,7 +12,7 @@ from pdemill.errors import Fault, MissingExtra
 from pdemill.solvers.installed import needs_petsc
 from pdemill.solvers.krylov.kinds import KINDS
 from pdemill.solvers.methods.gmres import KrylovSolver
-from pdemill.spec.method import LinearMethod, Preconditioner, krylov_seconds, recycles_too_much
+from pdemill.spec.method import Iterations, LinearMethod, Preconditioner, krylov_seconds, recycles_too_much
 from pdemill.spec.omega import DEFAULT_LEARNER, Learn, Omega, learner, needless
 from pdemill.spec.problem import Problem
 from pdemill.spec.shown import needs_definite
@@ -47,7 +47,7 @@ class Cg(LinearMethod):
     recycle: Annotated[int, Field(ge=0, le=500)] = 0
     omega: Omega = 1.0
     learn: Learn = DEFAULT_LEARNER
-    max_iterations: Annotated[int, Field(ge=1, le=2_000_000_000)] = 10_000
+    max_iterations: Iterations = 10_000
     within: ClassVar[float | None] = 0.3
 
     @classmethod

@@ -12,7 +12,7 @@ from pdemill.errors import ArrayError, Fault
 from pdemill.solvers.directions.admission import missing
 from pdemill.solvers.methods.multigrid import MultigridSolver
 from pdemill.spec.array_file import without_file
-from pdemill.spec.method import LinearMethod
+from pdemill.spec.method import Iterations, LinearMethod
 from pdemill.spec.model import Model, refuse
 from pdemill.spec.problem import Problem
 
@@ -63,7 +63,7 @@ class Dcdm(LinearMethod):
 
     method: Literal["dcdm"]
     directions: TrainedDirections
-    max_iterations: Annotated[int, Field(ge=1, le=2_000_000_000)] = 1_000
+    max_iterations: Iterations = 1_000
     within: ClassVar[float | None] = 0.3
     stand_ins: ClassVar[tuple[str, ...]] = ("cg",)
 

@@ -13,7 +13,7 @@ from pdemill.points import Array
 from pdemill.solvers.installed import needs_petsc
 from pdemill.solvers.operators.system import Matrix, Pattern, System
 from pdemill.solvers.solution import Result, Solution, Solver, Stats
-from pdemill.spec.method import LinearMethod, Preconditioner, krylov_seconds, needs_symmetry
+from pdemill.spec.method import Iterations, LinearMethod, Preconditioner, krylov_seconds, needs_symmetry
 from pdemill.spec.problem import Problem
 from pdemill.spec.shown import needs_diagonal
 
@@ -24,7 +24,7 @@ class Gmres(LinearMethod):
     method: Literal["gmres"]
     preconditioner: Preconditioner = "ilu"
     restart: Annotated[int, Field(ge=2, le=1000)] = 40
-    max_iterations: Annotated[int, Field(ge=1, le=2_000_000_000)] = 10_000
+    max_iterations: Iterations = 10_000
     within: ClassVar[float | None] = 0.3
 
     def objection(self, problem: Problem) -> Fault | None:

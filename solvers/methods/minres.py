@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 from functools import partial
-from typing import Annotated, ClassVar, Literal
-
-from pydantic import Field
+from typing import ClassVar, Literal
 
 from pdemill.errors import Fault, MissingExtra
 from pdemill.solvers.installed import needs_petsc
 from pdemill.solvers.methods.gmres import KrylovSolver
-from pdemill.spec.method import LinearMethod, krylov_seconds
+from pdemill.spec.method import Iterations, LinearMethod, krylov_seconds
 from pdemill.spec.problem import Problem
 from pdemill.spec.shown import undecided
 
@@ -24,7 +22,7 @@ class Minres(LinearMethod):
 
     method: Literal["minres"]
     preconditioner: Literal["none", "jacobi"] = "jacobi"
-    max_iterations: Annotated[int, Field(ge=1, le=2_000_000_000)] = 10_000
+    max_iterations: Iterations = 10_000
     within: ClassVar[float | None] = 0.3
 
     def objection(self, problem: Problem) -> Fault | None:

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from math import inf
-from typing import Annotated, Any, Literal, Protocol
+from typing import Any, Literal, Protocol
 
 import numpy as np
-from pydantic import Field
 
 from pdemill.errors import Fault
 from pdemill.points import Array
@@ -15,7 +14,7 @@ from pdemill.solvers.multigrid.layout import STUCK, left_over
 from pdemill.solvers.operators.system import Pattern, System
 from pdemill.solvers.solution import Result, Solution, Solver, Stats
 from pdemill.spec.domain import BOX_SIDES
-from pdemill.spec.method import LinearMethod
+from pdemill.spec.method import Iterations, LinearMethod
 from pdemill.spec.problem import Problem, Properties
 
 LANES = 8
@@ -40,7 +39,7 @@ class Multigrid(LinearMethod):
     """
 
     method: Literal["multigrid"]
-    max_iterations: Annotated[int, Field(ge=1, le=2_000_000_000)] = 200
+    max_iterations: Iterations = 200
 
     @classmethod
     def candidates(cls, problem: Problem, unknowns: int) -> Sequence[Mapping[str, Any]]:

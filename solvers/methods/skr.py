@@ -10,7 +10,14 @@ from pydantic import BeforeValidator, Field, model_validator
 from pdemill.errors import Fault, MissingExtra
 from pdemill.solvers.installed import needs_petsc
 from pdemill.solvers.krylov.kinds import KINDS
-from pdemill.spec.method import LinearMethod, Preconditioner, krylov_seconds, needs_symmetry, recycles_too_much
+from pdemill.spec.method import (
+    Iterations,
+    LinearMethod,
+    Preconditioner,
+    krylov_seconds,
+    needs_symmetry,
+    recycles_too_much,
+)
 from pdemill.spec.model import refusal, refuse
 from pdemill.spec.problem import Problem
 from pdemill.spec.shown import needs_diagonal
@@ -65,7 +72,7 @@ class Skr(LinearMethod):
     preconditioner: Preconditioner = "ilu"
     restart: Annotated[Annotated[int, Field(ge=4, le=1000)] | Literal["auto"], _number(4, 1000)] = "auto"
     recycle: Annotated[Annotated[int, Field(ge=1, le=500)] | Literal["auto"], _number(1, 500)] = "auto"
-    max_iterations: Annotated[int, Field(ge=1, le=2_000_000_000)] = 10_000
+    max_iterations: Iterations = 10_000
     within: ClassVar[float | None] = 0.3
     written_out: ClassVar[Mapping[str, Any]] = {"restart": RESTART, "recycle": RECYCLE}
 

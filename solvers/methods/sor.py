@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any, ClassVar, Literal
-
-from pydantic import Field
+from typing import Any, ClassVar, Literal
 
 from pdemill.errors import Fault
-from pdemill.spec.method import LinearMethod
+from pdemill.spec.method import Iterations, LinearMethod
 from pdemill.spec.omega import DEFAULT_LEARNER, Learn, Omega, learner, needless
 from pdemill.spec.problem import Problem
 
@@ -23,7 +21,7 @@ class Sor(LinearMethod):
     method: Literal["sor"]
     omega: Omega = 1.0
     learn: Learn = DEFAULT_LEARNER
-    max_iterations: Annotated[int, Field(ge=1, le=2_000_000_000)] = 100_000
+    max_iterations: Iterations = 100_000
     within: ClassVar[float | None] = 0.3
 
     def objection(self, problem: Problem) -> Fault | None:

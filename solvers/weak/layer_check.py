@@ -25,9 +25,7 @@ type Given = Mapping[str, tuple[tuple[int, str], ...]]
 WHERE = "in the layer of the side {}, where there are no waves"
 
 
-def check_layers(
-    layers: Layers, grid: WeakElements, given: Given, packed: Packed, instance: Instance
-) -> None:  # fmt: skip
+def check_layers(layers: Layers, grid: WeakElements, given: Given, packed: Packed, instance: Instance) -> None:
     """Raise InvalidSample where a cell that is in a layer, in part at least, has a node on the rim of a hole, a source
     or a value of ``given`` ones that is not 0, or coefficients of the medium that differ in the layer."""
     for side, deep in layers.within(grid.mesh.points):
@@ -53,7 +51,7 @@ def check_layers(
 
 def _places(
     one: Coefficient, grid: WeakElements, nodes: NDArray[np.bool_], touched: NDArray[np.bool_]
-) -> NDArray[np.bool_]:  # fmt: skip
+) -> NDArray[np.bool_]:
     """Which values of a coefficient belong to cells that are touched."""
     if one.where == "constant":
         return np.ones(max(1, one.components), dtype=bool)

@@ -45,6 +45,13 @@ PLATES: dict[str, Any] = {
     },
     "boundary": {"edge0": {"robin": {"coefficient": {"uniform": [0.5, 2]}, "value": 1}}, "default": {"dirichlet": 0}},
 }  # fmt: skip
+CONTRAST: dict[str, Any] = {
+    **PLATES,
+    "coefficient": {
+        "field": "expression", "formula": "exp(a) * (1 - sign(x - 0.5)) + exp(b) * (1 + sign(x - 0.5))",
+        "where": {"a": {"uniform": [-6, 6]}, "b": {"uniform": [-6, 6]}},
+    },
+}  # fmt: skip
 CONVECTION: dict[str, Any] = {
     "family": "convection_diffusion", "resolution": [20, 20], "velocity": [{"uniform": [5, 9]}, {"uniform": [-4, 4]}],
 }  # fmt: skip
@@ -81,7 +88,9 @@ def factorised(monkeypatch: pytest.MonkeyPatch) -> list[System]:
     return met
 
 
-@pytest.mark.parametrize("problem", [WAVES, PLATES, CONVECTION], ids=["waves", "mesh", "nonsymmetric"])
+@pytest.mark.parametrize(
+    "problem", [WAVES, PLATES, CONTRAST, CONVECTION], ids=["waves", "mesh", "contrast", "nonsymmetric"]
+)
 def test_labels_are_right_and_their_errors_are_told(problem: dict[str, Any]) -> None:
     """The algebraic error is at least what a label is off by, in the norm that it is told in."""
     job = _job(problem)
