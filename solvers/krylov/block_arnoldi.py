@@ -19,8 +19,8 @@ from pdemill.solvers.krylov.block_conjugate import Operator
 from pdemill.solvers.krylov.block_kernels import LANES, Rows, precondition
 from pdemill.solvers.lanes import vectors
 
-PART = 128
-"""Rows that are gone through together: they stay in the first-level cache."""
+PART = 512
+"""Rows that are gone through together: those of a block just fit the first-level cache."""
 
 _load, _store, _splat, _ = vectors(LANES)
 
@@ -79,19 +79,24 @@ def inner_products(C: Array, V: Array, count: int, from_C: Array, from_V: Array)
             _store(from_C, r, a)
             r += 1
         r = 0
-        while r + 2 <= count + 1:
-            a, b, u, v = _load(from_V, r), _load(from_V, r + 1), r * pitch, (r + 1) * pitch
+        while r + 4 <= count + 1:
+            a, b, c, d = _load(from_V, r), _load(from_V, r + 1), _load(from_V, r + 2), _load(from_V, r + 3)
+            u, v, y, z = r * pitch, (r + 1) * pitch, (r + 2) * pitch, (r + 3) * pitch
             for i in range(start, stop):
                 x = _load(V, w + i)
                 a, b = a + _load(V, u + i) * x, b + _load(V, v + i) * x
+                c, d = c + _load(V, y + i) * x, d + _load(V, z + i) * x
             _store(from_V, r, a)
             _store(from_V, r + 1, b)
-            r += 2
-        if r < count + 1:
+            _store(from_V, r + 2, c)
+            _store(from_V, r + 3, d)
+            r += 4
+        while r < count + 1:
             a, u = _load(from_V, r), r * pitch
             for i in range(start, stop):
                 a = a + _load(V, u + i) * _load(V, w + i)
             _store(from_V, r, a)
+            r += 1
 
 
 @compiled()
@@ -116,15 +121,18 @@ def subtract(C: Array, V: Array, count: int, from_C: Array, from_V: Array, squar
                 _store(V, w + i, _load(V, w + i) - _splat(A[i]) * a)
             r += 1
         r = 0
-        while r + 2 <= count:
-            a, b, u, v = _load(from_V, r), _load(from_V, r + 1), r * pitch, (r + 1) * pitch
+        while r + 4 <= count:
+            a, b, c, d = _load(from_V, r), _load(from_V, r + 1), _load(from_V, r + 2), _load(from_V, r + 3)
+            u, v, y, z = r * pitch, (r + 1) * pitch, (r + 2) * pitch, (r + 3) * pitch
             for i in range(start, stop):
-                _store(V, w + i, _load(V, w + i) - (_load(V, u + i) * a + _load(V, v + i) * b))
-            r += 2
-        if r < count:
+                x = _load(V, u + i) * a + _load(V, v + i) * b + (_load(V, y + i) * c + _load(V, z + i) * d)
+                _store(V, w + i, _load(V, w + i) - x)
+            r += 4
+        while r < count:
             a, u = _load(from_V, r), r * pitch
             for i in range(start, stop):
                 _store(V, w + i, _load(V, w + i) - _load(V, u + i) * a)
+            r += 1
         for i in range(start, stop):
             x = _load(V, w + i)
             total = total + x * x
