@@ -100,3 +100,18 @@ def factorise(
         if not (pivot if definite else abs(pivot)) > SMALLEST * size:
             return False
     return True
+
+
+@compiled()
+def with_rest(rest: Remainder, left_out: Array, rows: Array, products: Array) -> Array:
+    """(A + R) x for the rows x, given A x."""
+    out = np.empty_like(products)
+    for r in range(len(rows)):
+        p = np.uint64(0)
+        for i in range(rows.shape[1]):
+            stop, total = np.uint64(rest.indptr[i + 1]), 0.0
+            while p < stop:
+                total += left_out[p] * rows[r, rest.indices[p]]
+                p += np.uint64(1)
+            out[r, i] = products[r, i] - total
+    return out

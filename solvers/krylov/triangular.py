@@ -11,9 +11,9 @@ from pdemill.points import Array
 from pdemill.solvers.krylov import triangular_kernels as kernels
 from pdemill.solvers.krylov.block_conjugate import Operator
 from pdemill.solvers.krylov.block_kernels import Rows, Triangle
-from pdemill.solvers.krylov.incomplete import Remainder, factorise, remainder
+from pdemill.solvers.krylov.incomplete import Remainder, factorise, remainder, with_rest
 from pdemill.solvers.krylov.level_schedule import Schedule, Words, by_rows, fill, schedules
-from pdemill.solvers.operators.product import Handles, Product
+from pdemill.solvers.operators.product import Handles, Product, apply, check
 from pdemill.solvers.operators.system import Matrix, Pattern
 
 
@@ -94,12 +94,12 @@ class TriangularPreconditioned:
         return Operator(whole, self._lower.triangle(), self._upper.triangle())
 
     def precondition(self, y: Array) -> Array:
-        """M⁻¹ y."""
+        """M⁻¹ y, for a vector or for rows of them."""
         return self._called(kernels.precondition, y)
 
     def images(self, solutions: Array) -> tuple[Array, Array]:
         """A x and M x for the rows x."""
-        products = np.stack([self._called(kernels.multiply, x) for x in solutions])
+        products = self._called(kernels.multiply, solutions)
         n = self._pattern.size
         if self._kind == "none":
             return products, solutions
@@ -109,16 +109,16 @@ class TriangularPreconditioned:
             whole = csr_array((self._values, self._pattern.indices, self._pattern.indptr), shape=(n, n))
             diagonal, lower, upper = self._values[self._diagonal], tril(whole, -1, "csr"), triu(whole, 1, "csr")
             return products, products + np.stack([lower @ ((upper @ x) / diagonal) for x in solutions])
-        minus_rest = csr_array((self._left_out, self._rest.indices, self._rest.indptr), shape=(n, n))
-        return products, products - np.stack([minus_rest @ x for x in solutions])
+        return products, with_rest(self._rest, self._left_out, np.ascontiguousarray(solutions), products)
 
     def residual(self, x: Array, b: Array) -> Array:
         """b - A x."""
         return np.asarray(b - self._called(kernels.multiply, x))
 
     def _called(self, function: Any, v: Array) -> Array:
-        v, out = np.ascontiguousarray(v), np.zeros_like(v)
-        function.ctypes(self._table.ctypes.data, v.ctypes.data, out.ctypes.data)
+        v = np.ascontiguousarray(v)
+        out, steps = np.empty_like(v), v.strides[0] * np.arange(len(v)) if v.ndim == 2 else np.zeros(1, np.intp)
+        check(apply(function.address, self._table.ctypes.data, v.ctypes.data + steps, out.ctypes.data + steps))
         return out
 
 
