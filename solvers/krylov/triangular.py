@@ -68,8 +68,8 @@ class TriangularPreconditioned:
             self._upper.sweep.scale[:] = 1.0 / diagonal
         elif self._kind in ("sor", "ssor"):
             scale = omega / diagonal
-            self._lower.take(matrix.values, scale, scale)
-            self._upper.take(matrix.values, (2.0 - omega) * one, scale)
+            self._lower.take(self._values, scale, scale)
+            self._upper.take(self._values, (2.0 - omega) * one, scale)
         elif self._kind in ("icc", "ilu"):
             factors, pattern, definite = matrix.values.copy(), self._pattern, self._kind == "icc"
             if not factorise(
