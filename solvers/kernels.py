@@ -20,7 +20,6 @@ from pdemill.solvers.directions.network import Architecture
 from pdemill.solvers.local.generate import generate
 from pdemill.spec.load import validate
 
-
 NETWORK = Architecture(dimension=2, levels=2, kernels=2)
 """Of the directions in ``kernels.yaml``, with the weights that training begins with."""
 
