@@ -42,7 +42,10 @@ class TriangularPreconditioned:
             self._lower = _Rows(lower, np.zeros(0) if factors else np.ones(n))
             self._upper, self._minus = _Rows(upper, np.ones(n)), _Rows(minus)
         self._order = order  # read by its address
-        self._left_out, self._work = np.zeros(len(self._rest.indices)), np.zeros(3 * n)
+        self._work, self._factors = np.zeros(3 * n), np.zeros(0)
+        if preconditioner in ("icc", "ilu"):
+            self._factors = np.zeros(len(rows) + len(self._rest.indices))
+        self._left_out = self._factors[len(rows) :]
         whole = pattern.indptr.view(np.uint32), pattern.indices.view(np.uint32), self._values
         self._table = kernels.table(
             n, self._lower.sweep, self._upper.sweep, self._minus.sweep, whole, order, self._work
@@ -71,10 +74,9 @@ class TriangularPreconditioned:
             self._lower.take(self._values, scale, scale)
             self._upper.take(self._values, (2.0 - omega) * one, scale)
         elif self._kind in ("icc", "ilu"):
-            factors, pattern, definite = matrix.values.copy(), self._pattern, self._kind == "icc"
-            if not factorise(
-                pattern.indptr, pattern.indices, self._diagonal, self._rest, definite, factors, self._left_out
-            ):
+            pattern, definite, factors = self._pattern, self._kind == "icc", self._factors
+            factors[: len(self._values)] = self._values
+            if not factorise(pattern.indptr, pattern.indices, self._diagonal, self._rest, definite, factors):
                 return False
             inverses = 1.0 / factors[self._diagonal]
             self._lower.take(factors)

@@ -78,8 +78,9 @@ def test_incomplete_factors_agree_with_the_matrix_on_its_pattern_and_leave_out_t
     pattern, A = matrix.pattern, matrix.sparse()
     diagonal = _diagonal(pattern)
     rest = remainder(pattern.indptr, pattern.indices, diagonal)
-    factors, left_out = matrix.values.copy(), np.zeros(len(rest.indices))
-    assert factorise(pattern.indptr, pattern.indices, diagonal, rest, True, factors, left_out)
+    both = np.append(matrix.values, np.full(len(rest.indices), np.nan))
+    assert factorise(pattern.indptr, pattern.indices, diagonal, rest, True, both)
+    factors, left_out = both[: len(matrix.values)], both[len(matrix.values) :]
     F = A.copy()
     F.data = factors
     difference = ((tril(F, -1) + diags_array(np.ones(pattern.size))) @ triu(F) - A).toarray()
@@ -103,9 +104,10 @@ def _in_natural_order(matrix: Matrix, kind: str, v: Array) -> tuple[Array, Array
     """M⁻¹ v and A M⁻¹ v, row by row."""
     pattern, diagonal = matrix.pattern, _diagonal(matrix.pattern)
     n, rest = pattern.size, remainder(pattern.indptr, pattern.indices, diagonal)
-    values, d, left_out = matrix.values.copy(), matrix.values[diagonal], np.zeros(len(rest.indices))
+    both, d = np.append(matrix.values, np.zeros(len(rest.indices))), matrix.values[diagonal]
+    values, left_out = both[: len(matrix.values)], both[len(matrix.values) :]
     if kind in ("icc", "ilu"):
-        assert factorise(pattern.indptr, pattern.indices, diagonal, rest, kind == "icc", values, left_out)
+        assert factorise(pattern.indptr, pattern.indices, diagonal, rest, kind == "icc", both)
         one, two = (np.ones(n), np.ones(n)), (1 / values[diagonal], 1 / values[diagonal])
     else:
         one, two = (1 / d, 1 / d), (np.ones(n), 1 / d)
