@@ -11,8 +11,10 @@ Conjugate gradients for definite ones: ``recycled_cg`` is the run and its contra
 ``window`` the Lanczos vectors that they leave, ``ritz`` picks from small matrices, and ``deflation`` is what one system
 leaves to the next, with the long vectors.
 
-Several right-hand sides of one matrix: ``block_cg`` is the run, ``block_conjugate`` the compiled steps,
-``block_kernels`` are operations on eight vectors side by side, and ``small_blocks`` on matrices of eight rows.
+Several right-hand sides of one matrix: ``block_cg`` is the run of conjugate gradients, which share a space, and
+``block_conjugate`` the compiled steps; ``block_gcrodr`` is the run of GCRO-DR, each in a space of its own, and
+``block_arnoldi`` the compiled cycles. ``block_kernels`` are operations on eight vectors side by side, and
+``small_blocks`` on matrices of eight rows.
 
 Our A M⁻¹ v: ``level_schedule`` orders the rows of a triangular matrix, ``incomplete`` factorises,
 ``triangular_kernels`` are the compiled functions, ``triangular`` is a matrix with its preconditioner, and ``backends``
