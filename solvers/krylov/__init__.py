@@ -4,7 +4,8 @@ GCRO-DR for any matrix: ``gcrodr`` is the run, and ``solver`` puts it behind the
 inside out: ``product`` is A M⁻¹ v by functions of a library or of ours, ``sums`` are inner products in a fixed order,
 ``arnoldi`` a compiled cycle of them, ``selection`` picks the vectors worth keeping from small matrices, ``learning``
 decides when that is done, ``recycle_space`` is what one system leaves to the next, ``carrying`` decides whether it goes
-on to another matrix, ``orthonormal`` keeps its images orthonormal, and ``basis`` holds the long vectors of a run.
+on to another matrix, ``combining`` makes new rows of old ones, ``orthonormal`` keeps images orthonormal, and ``basis``
+holds the long vectors of a run.
 
 Conjugate gradients for definite ones: ``recycled_cg`` is the run and its contract, ``conjugate`` the compiled steps,
 ``window`` the Lanczos vectors that they leave, ``ritz`` picks from small matrices, and ``deflation`` is what one system

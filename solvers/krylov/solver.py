@@ -125,4 +125,4 @@ class SkrSolver(Solver[Left]):
         if not (matrix.properties.symmetric and matrix.properties.definite):
             return None
         loaded = self._backends.loaded(space.matrix)
-        return None if loaded is None else np.stack([loaded[0].precondition(u) for u in space.U])
+        return None if loaded is None else loaded[0].precondition(space.U)
