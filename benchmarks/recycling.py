@@ -3,7 +3,8 @@
 Where it should pay (one matrix that converges slowly; indefinite waves with few parameters) and where it should not
 (independent random fields). All methods solve the same systems in one process to 1e-8; time is the median over systems
 of solve and set-up, iterations are means. The first table compares the kernels: repeated runs of both in turn, medians
-over the repetitions, means over the systems; so does the second, for recycled CG.
+over the repetitions, means over the systems; so does the second, for recycled CG. The third has blocks of right-hand
+sides.
 ``python benchmarks/recycling.py [--samples N]``
 """
 
@@ -11,8 +12,9 @@ from __future__ import annotations
 
 import argparse
 import os
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
+from itertools import batched
 from typing import Any
 
 for _name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS"):
@@ -29,7 +31,7 @@ from pdemill.solvers.krylov.solver import SkrSolver  # noqa: E402
 from pdemill.solvers.operators.system import System  # noqa: E402
 from pdemill.solvers.ordering.order import resolve_sort, solve_order  # noqa: E402
 from pdemill.solvers.petsc import Preconditioned  # noqa: E402
-from pdemill.spec import Spec, load_preset, load_spec  # noqa: E402
+from pdemill.spec import Spec, load_preset, load_spec, validate  # noqa: E402
 
 WAVES = Path(__file__).with_name("waves.yaml")
 
@@ -133,6 +135,50 @@ def deflation(preconditioners: tuple[str, ...], systems: int = 12, repeats: int 
             )
 
 
+def blocks(preconditioners: tuple[str, ...], systems: int = 40, repeats: int = 3, learnt: int = 16) -> None:
+    """One matrix, many right-hand sides: skr and recycled CG one by one and in blocks, after the first systems."""
+    print("\n### Blocks of right-hand sides: ms per system and iterations, after the first 16\n")
+    print("| problem | preconditioner | method | one by one | in blocks | faster |")
+    print("|---|---|---|---|---|---|")
+    source = {"field": "gaussian", "alpha": 1, "tau": 3}
+    wind = {"family": "convection_diffusion", "resolution": [96, 96], "coefficient": 0.02, "velocity": [1, 0.5]}
+    waves = {"family": "helmholtz", "resolution": [64, 64], "wavenumber": 12}
+    specs = {
+        "skr-thermal": load_preset("skr-thermal", ["problem.source={field: gaussian, alpha: 1, tau: 3}"]),
+        "skr-poisson": load_preset("skr-poisson"),
+        "convection": validate({"problem": {**wind, "source": source}, "samples": systems}),
+        "waves": validate({"problem": {**waves, "source": source}, "samples": systems}),
+    }
+    for name, spec in specs.items():
+        job = FieldJob(spec)
+        drawn = [job.discretisation.assemble(job.instance("train", i)) for i in range(systems)]
+        drawn = [replace(system, matrix=drawn[0].matrix) for system in drawn]
+        for preconditioner in preconditioners:
+            for method in ("skr", "cg, recycle: 20"):
+                options = f"solver={{method: {method}, preconditioner: {preconditioner}}}"
+                definite = job.problem.properties.definite
+                if (preconditioner == "icc" and not definite) or (
+                    method != "skr" and (preconditioner == "ilu" or not definite)
+                ):
+                    continue
+                solver = FieldJob(load_spec(spec, [options])).method.solver()
+                state = solver.solve_batch(drawn[:learnt], solver.start())[-1].state
+                found: dict[str, list[tuple[float, float]]] = {"alone": [], "together": []}
+                for some in list(batched(drawn[learnt:], 8)) * (1 + repeats):
+                    for way, times in found.items():
+                        begin = process_time()
+                        if way == "alone":
+                            solutions = [solver.solve(system, state) for system in some]
+                        else:
+                            solutions = solver.solve_batch(list(some), state)
+                        spent = 1e3 * (process_time() - begin) / len(some)
+                        times.append((spent, float(np.mean([one.stats.iterations for one in solutions]))))
+                first = (systems - learnt) // 8
+                (a, i), (b, j) = (np.median(times[first:], axis=0) for times in found.values())
+                row = f"| {name} | {preconditioner} | {method} | {a:.1f} / {i:.0f} | {b:.1f} / {j:.0f} | {a / b:.1f} |"
+                print(row, flush=True)
+
+
 def solve_all(solver: Any, sequence: list[System]) -> Run:
     """One system after another; each must converge."""
     state, milliseconds, iterations = solver.start(), [], []
@@ -184,6 +230,7 @@ def main() -> None:
     gamg = ("CG + gamg", "{method: cg, preconditioner: gamg}")
     kernel(("none", "jacobi", "sor", "icc", "ilu"))
     deflation(("none", "jacobi", "sor", "icc"))
+    blocks(("none", "sor", "icc", "ilu"))
     thermal = load_preset("skr-thermal")
     for preconditioner in ("none", "jacobi", "sor", "icc", "ilu"):
         table(f"skr-thermal, n = 11,024, {preconditioner}", thermal, rows(preconditioner), samples)

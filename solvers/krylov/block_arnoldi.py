@@ -171,13 +171,15 @@ def cycle(operator: Operator, C: Array, cycles: Cycles, beta: Array, goals: Arra
     V, between, T, H = cycles.V, cycles.between, cycles.T, cycles.H
     n, k, most = C.shape[1], len(C), T.shape[1]
     from_C, from_V, square = np.zeros(k * LANES), np.zeros((most + 1) * LANES), np.zeros(LANES)
-    again_C, again_V = np.zeros_like(from_C), np.zeros_like(from_V)
-    R, g = np.zeros((most, most, LANES)), np.zeros((most + 1, LANES))
-    turns, factors, going = np.zeros((2, most, LANES)), np.zeros(LANES), beta > 0.0
+    again_C, again_V = np.zeros(k * LANES), np.zeros((most + 1) * LANES)
+    R, g, turns = np.zeros((most, most, LANES)), np.zeros((most + 1, LANES)), np.zeros((2, most, LANES))
+    factors, going = np.zeros(LANES), np.zeros(LANES, np.bool_)
+    p, wanted = 0, False
     for s in range(LANES):
-        g[0, s], factors[s], steps[s] = beta[s], 1.0 / beta[s] if going[s] else 0.0, 0
+        going[s], g[0, s], steps[s] = beta[s] > 0.0, beta[s], 0
+        factors[s] = 1.0 / beta[s] if going[s] else 0.0
+        wanted |= going[s]
     scale(V[0], n, factors)
-    p, wanted = 0, bool(going.any())
     while p < most and wanted:
         precondition(operator.lower, operator.upper, V[p, : n * LANES], between[: n * LANES])
         image(operator.matrix, between, V[p + 1])
@@ -189,45 +191,80 @@ def cycle(operator: Operator, C: Array, cycles: Cycles, beta: Array, goals: Arra
         if cancelled:
             inner_products(C, V, p + 1, again_C, again_V)
             subtract(C, V, p + 1, again_C, again_V, square)
-            from_C += again_C
-            from_V += again_V
+            _add(from_C, again_C)
+            _add(from_V, again_V)
         wanted = False
         for s in range(LANES):
-            T[:, p, s], H[: p + 1, p, s], H[p + 1, p, s] = from_C[s::LANES], from_V[s::LANES][: p + 1], sqrt(square[s])
+            size = _taken(from_C, from_V, square, T, H, p, s)
             if going[s]:
-                going[s] = _rotated(H[: p + 2, :, s], R[:, :, s], turns[:, :, s], g[:, s], p)
-                before = np.sum(T[:, p, s] ** 2) + np.sum(H[: p + 1, p, s] ** 2)
-                steps[s] = p + 1 if R[p, p, s] > 0.0 else p
-                going[s] &= H[p + 1, p, s] > INVARIANT * sqrt(before)
+                going[s] = _turned(H, R, turns, g, p, s)
+                steps[s] = p + 1 if going[s] else p
+                going[s] &= H[p + 1, p, s] > INVARIANT * size
                 wanted |= going[s] and abs(g[p + 1, s]) > goals[s]
             factors[s] = 1.0 / H[p + 1, p, s] if going[s] else 0.0
         scale(V[p + 1], n, factors)
         p += 1
-    z, left = np.zeros((p, LANES)), np.zeros((p + 1, LANES))
+    z, left = np.zeros(p * LANES), np.zeros((p + 1) * LANES)
     for s in range(LANES):
-        many, left[0, s] = steps[s], beta[s]
-        for i in range(many - 1, -1, -1):
-            z[i, s] = (g[i, s] - np.sum(R[i, i + 1 : many, s] * z[i + 1 : many, s])) / R[i, i, s]
-        for j in range(many):
-            left[: j + 2, s] -= H[: j + 2, j, s] * z[j, s]
-            cycles.share[:, s] -= T[:, j, s] * z[j, s]
+        many = steps[s]
+        _solve(R, g, T, H, beta, cycles.share, many, s, z, left)
         if beta[s] > 0.0 and not going[s] and not abs(g[many, s]) <= goals[s]:
             steps[s] = -1 - many
-    combine(V, n, z.ravel(), left.ravel(), cycles.Y)
+    combine(V, n, z, left, cycles.Y)
+
+
+@compiled()
+def _add(these: Array, those: Array) -> None:
+    for i in range(len(these)):
+        these[i] += those[i]
+
+
+@compiled()
+def _taken(from_C: Array, from_V: Array, square: Array, T: Array, H: Array, p: int, s: int) -> float:
+    """Columns p of T and H of one right-hand side; returns the norm of what was subtracted."""
+    size = 0.0
+    for i in range(len(T)):
+        T[i, p, s] = from_C[i * LANES + s]
+        size += T[i, p, s] ** 2
+    for i in range(p + 1):
+        H[i, p, s] = from_V[i * LANES + s]
+        size += H[i, p, s] ** 2
+    H[p + 1, p, s] = sqrt(square[s])
+    return sqrt(size)
 
 
 @compiled(error_model="numpy")
-def _rotated(H: Array, R: Array, turns: Array, g: Array, p: int) -> bool:
+def _turned(H: Array, R: Array, turns: Array, g: Array, p: int, s: int) -> bool:
     """Column p of H made triangular by the rotations before it and a new one, and g turned by that; False where nothing
     is left to turn, or it is not finite."""
-    entry = H[0, p]
+    entry = H[0, p, s]
     for i in range(p):
-        c, s, below = turns[0, i], turns[1, i], H[i + 1, p]
-        R[i, p] = c * entry + s * below
-        entry = c * below - s * entry
-    length = hypot(entry, H[p + 1, p])
+        cosine, sine, below = turns[0, i, s], turns[1, i, s], H[i + 1, p, s]
+        R[i, p, s] = cosine * entry + sine * below
+        entry = cosine * below - sine * entry
+    length = hypot(entry, H[p + 1, p, s])
     if not (length > 0.0 and isfinite(length)):
         return False
-    turns[0, p], turns[1, p], R[p, p] = entry / length, H[p + 1, p] / length, length
-    g[p], g[p + 1] = turns[0, p] * g[p], -turns[1, p] * g[p]
+    turns[0, p, s], turns[1, p, s], R[p, p, s] = entry / length, H[p + 1, p, s] / length, length
+    g[p, s], g[p + 1, s] = turns[0, p, s] * g[p, s], -turns[1, p, s] * g[p, s]
     return True
+
+
+@compiled(error_model="numpy")
+def _solve(
+    R: Array, g: Array, T: Array, H: Array, beta: Array, share: Array, steps: int, s: int, z: Array, left: Array
+) -> None:
+    """The solution z of the least-squares problem of one right-hand side, what it has of the recycled space, and what
+    it leaves, in the vectors of V."""
+    for i in range(steps - 1, -1, -1):
+        total = g[i, s]
+        for j in range(i + 1, steps):
+            total -= R[i, j, s] * z[j * LANES + s]
+        z[i * LANES + s] = total / R[i, i, s]
+    left[s] = beta[s]
+    for j in range(steps):
+        factor = z[j * LANES + s]
+        for i in range(j + 2):
+            left[i * LANES + s] -= H[i, j, s] * factor
+        for i in range(len(T)):
+            share[i, s] -= T[i, j, s] * factor
