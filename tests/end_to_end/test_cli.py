@@ -233,7 +233,7 @@ def test_tables_of_measurements_are_listed_and_run(tmp_path: Path) -> None:
     ran = process("bench", "walks", "--help")
     assert ran.returncode == 0
     assert "--repeats" in ran.stdout
-    ran = pdemill("bench", "generators", "--quick", "--out", tmp_path)
+    ran = pdemill("bench", "generators", "--quick", "--only", "fno-burgers", "--out", tmp_path)
     assert ran.returncode == 0, ran.stderr
     assert (tmp_path / "generators.md").read_text().startswith("# generators")
 
