@@ -8,6 +8,7 @@ PLATFORM := $(shell uname -sm)
 READY := .venv/.ready
 DEMO ?= demo
 SELECT := -m "not slow"
+unexport PYTHONDONTWRITEBYTECODE  # tests start hundreds of processes, each of which would compile all modules
 COMPILE := $(BIN)/uv pip compile --quiet --python-version 3.12 --python-platform x86_64-manylinux_2_34 --generate-hashes \
 	--no-header --no-emit-index-url --no-annotate
 
