@@ -32,10 +32,13 @@ setup: $(READY)  ## make the virtual environment from the lock
 
 $(READY): requirements.lock pyproject.toml
 	@test -n "$(PYTHON)" || { echo "pdemill needs Python >= 3.12 (set PYTHON=/path/to/python3.12)"; exit 1; }
-	@echo "setting up .venv with $(PYTHON) (once, about two minutes)"
+	@echo "setting up .venv with $(PYTHON) (once, about a minute)"
 	@$(PYTHON) -m venv .venv
 ifeq ($(PLATFORM),Linux x86_64)
-	@$(PIP) --require-hashes --requirement requirements.lock
+	@awk '/^[a-z]/ { uv = /^uv==/ } uv' requirements.lock >.venv/uv.lock  # it takes a third of the time of pip
+	@$(PIP) --require-hashes --requirement .venv/uv.lock
+	@$(BIN)/uv pip install --quiet --python .venv --require-hashes --compile-bytecode --requirements requirements.lock \
+		|| $(PIP) --require-hashes --requirement requirements.lock  # where only pip knows the way to an index
 	@$(PIP) --no-build-isolation --no-deps --editable .
 else
 	@echo "no lock for $(PLATFORM): the newest versions are installed, without what has no wheels for it"
