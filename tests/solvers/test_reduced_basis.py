@@ -19,6 +19,7 @@ from pdemill.solvers.operators.norms import two_norm
 from pdemill.solvers.operators.system import System
 from pdemill.solvers.planning.planner import make_plan
 from pdemill.solvers.reduced.affine import Affine
+from pdemill.solvers.reduced.inverses import Mean, Transforms, inverse_like
 from pdemill.solvers.reduced.learning import ENOUGH, FACTORISED, learnt, left
 from pdemill.solvers.reduced.rows import Rows
 from pdemill.solvers.reduced.solver import ReducedBasisSolver
@@ -56,6 +57,15 @@ CONVECTION: dict[str, Any] = {
     "family": "convection_diffusion", "resolution": [20, 20], "velocity": [{"uniform": [5, 9]}, {"uniform": [-4, 4]}],
 }  # fmt: skip
 
+BOX: dict[str, Any] = {
+    "family": "darcy", "resolution": [20, 20],
+    "coefficient": {"field": "expression", "formula": "1 + a*x", "where": {"a": {"uniform": [1, 10]}}},
+}  # fmt: skip
+SIDES: dict[str, Any] = {
+    **WAVES, "resolution": [24, 18],
+    "boundary": {"left": {"dirichlet": 1}, "right": {"neumann": 0}, "bottom": "periodic", "top": "periodic"},
+}  # fmt: skip
+
 
 def _job(problem: dict[str, Any], samples: int = 32, shard: int = 16, **options: Any) -> FieldJob:
     solver = {"method": "reduced_basis", **options}
@@ -89,7 +99,7 @@ def factorised(monkeypatch: pytest.MonkeyPatch) -> list[System]:
 
 
 @pytest.mark.parametrize(
-    "problem", [WAVES, PLATES, CONTRAST, CONVECTION], ids=["waves", "mesh", "contrast", "nonsymmetric"]
+    "problem", [WAVES, SIDES, PLATES, CONTRAST, CONVECTION], ids=["waves", "sides", "mesh", "contrast", "nonsymmetric"]
 )
 def test_labels_are_right_and_their_errors_are_told(problem: dict[str, Any]) -> None:
     """The algebraic error is at least what a label is off by, in the norm that it is told in."""
@@ -204,6 +214,47 @@ def test_without_a_job_the_basis_grows_along_the_sequence(factorised: list[Syste
     assert sum(met[:40]) > 2 * sum(met[40:])
     assert state is not None
     assert state.basis.rows.count == sum(met)
+
+
+# --- near inverses
+
+
+@pytest.mark.parametrize("boundary", [{}, SIDES["boundary"]])
+def test_transforms_invert_waves_of_one_number(boundary: dict[str, Any]) -> None:
+    """To single precision; of tiny residuals too."""
+    job = _job({**WAVES, "wavenumber": {"uniform": [9, 15]}, "boundary": {"default": {"dirichlet": 0}, **boundary}})
+    systems = [job.discretisation.assemble(job.instance("train", number)) for number in range(3)]
+    inverse = inverse_like(systems[0].matrix, Direct(method="direct").solver())
+    assert isinstance(inverse, Transforms)
+    for size in (1.0, 1e-40):
+        found = inverse.applied([one.matrix for one in systems], [size * one.rhs for one in systems])
+        for system, z in zip(systems, found, strict=True):
+            assert two_norm(size * system.rhs - system.matrix.sparse() @ z) <= 1e-3 * size * system.size
+
+
+def test_transforms_stay_bounded_at_an_eigenvalue() -> None:
+    """Free on all sides, without waves: constants have no eigenvalue."""
+    job = _job({**WAVES, "boundary": {"default": {"neumann": 0}}, "wavenumber": {"uniform": [1e-9, 1e-8]}})
+    system = job.discretisation.assemble(job.instance("train", 0))
+    (z,) = Transforms().applied([system.matrix], [system.rhs])
+    assert np.isfinite(z).all()
+
+
+@pytest.mark.parametrize(
+    ("problem", "suits"), [(WAVES, True), (SIDES, True), (PLATES, False), (CONVECTION, False), (BOX, False)]
+)
+def test_transforms_suit_constant_couplings(problem: dict[str, Any], suits: bool) -> None:
+    job = _job(problem)
+    assert Transforms.suit(job.discretisation.assemble(job.instance("train", 0)).matrix) == suits
+
+
+def test_waves_need_no_factors_of_a_mean(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nor more than a step or two, each of which leaves a hundredth and less."""
+    monkeypatch.setattr(Mean, "applied", None)
+    job = _job(WAVES)
+    data, _ = solve_shard(job, Shard("train", 0, 0, 16), lambda progress: None)
+    assert not data.failures
+    assert np.asarray(data.arrays["iterations"]).mean() <= 1.3
 
 
 # --- the combination of matrices
