@@ -3,6 +3,7 @@ and refusals of what is no problem of few numbers."""
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +21,7 @@ from pdemill.solvers.operators.system import System
 from pdemill.solvers.planning.planner import make_plan
 from pdemill.solvers.reduced.affine import Affine
 from pdemill.solvers.reduced.inverses import Mean, Transforms, inverse_like
-from pdemill.solvers.reduced.learning import ENOUGH, FACTORISED, learnt, left
+from pdemill.solvers.reduced.learning import ENOUGH, FACTORISED, Loads, learnt, left
 from pdemill.solvers.reduced.rows import Rows
 from pdemill.solvers.reduced.solver import ReducedBasisSolver
 from pdemill.solvers.sequence import Sequence
@@ -160,6 +161,31 @@ def test_a_resonance_that_steps_do_not_see_is_told(load: float, sample: int) -> 
     assert label.algebraic_error <= 1e-6
 
 
+@pytest.mark.parametrize("load", [0.0, 1e-6, 1e-8, 1e-10])
+def test_a_hidden_resonance_is_told_where_transforms_take_steps(load: float) -> None:
+    """All samples beside an eigenvalue of little or no load, each against its exact solution."""
+    wave = {
+        "family": "helmholtz", "resolution": [16, 16], "boundary": {"default": {"dirichlet": 0}},
+        "wavenumber": {
+            "field": "expression", "formula": "k * (1 + a * cos(pi*x) * cos(pi*y))",
+            "where": {"k": {"uniform": [6.98, 7.03]}, "a": {"uniform": [-0.001, 0.001]}},
+        },
+        "source": {"field": "expression", "formula": f"sin(pi*x)*sin(pi*y) + {load}*sin(2*pi*x)*sin(pi*y)"},
+    }  # fmt: skip
+    job = _job(wave, 64)
+    systems = [job.discretisation.equation(job.instance("train", i)).linearised(np.empty(0)) for i in range(64)]
+    assert Transforms.suit(systems[0].matrix)
+    sequence = job.sequence()
+    for begin in range(0, 64, 16):
+        batch = systems[begin : begin + 16]
+        for system, label in zip(batch, sequence.labels(batch, Stopwatch()), strict=True):
+            assert label.unknowns is not None
+            exact = _refined(system)
+            off = job.discretisation.relative(label.unknowns - exact, exact)
+            assert off <= 1.05 * label.algebraic_error + 1e-12
+            assert label.algebraic_error <= 1e-6
+
+
 @pytest.mark.parametrize(("problem", "most"), [(WAVES, 80), (PLATES, 40)], ids=["waves", "mesh"])
 def test_few_systems_are_factorised(problem: dict[str, Any], most: int, factorised: list[System]) -> None:
     """Those that the basis is learnt from, once per job; no sample of a shard, not even for its certificate."""
@@ -297,6 +323,18 @@ def test_a_part_in_few_entries_is_found_where_places_missed_it() -> None:
     assert np.allclose(theta @ np.stack(affine.parts), 3.0 * parts[0] + 2.0 * (changed - parts[0]), atol=1e-12)
     assert affine.coefficients(parts[1]) is None
     assert affine.coefficients(np.full(200_000, np.nan)) is None
+
+
+def test_loads_grow_with_the_basis() -> None:
+    """What is kept of one right-hand side is not taken for another."""
+    job = _job(WAVES)
+    found = learnt(job.drawn_apart, Direct(method="direct").solver, 20)
+    assert found is not None
+    basis, rng = found[0], np.random.default_rng(1)
+    small = replace(basis, rows=Rows(20, basis.vectors.shape[1]).added(basis.vectors[0]))
+    loads, (one, other) = Loads(), rng.standard_normal((2, basis.vectors.shape[1]))
+    for V, rhs in ((small, one), (basis, one), (basis, one.copy()), (small, other), (basis, other)):
+        assert np.allclose(loads.of(V, rhs), V.vectors @ rhs, rtol=1e-13, atol=1e-13)
 
 
 def test_rows_stay_what_they_are() -> None:
