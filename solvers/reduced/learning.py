@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator
 import numpy as np
 
 from pdemill.points import Array
+from pdemill.solvers.operators.norms import two_norm
 from pdemill.solvers.operators.system import Matrix, System
 from pdemill.solvers.reduced import BATCH
 from pdemill.solvers.reduced.basis import Basis
@@ -23,9 +24,9 @@ DRAWS = 8
 """Most samples per vector."""
 FACTORISED = 24
 """Vectors from samples that were solved by factors, before later ones are solved by steps."""
-REACH, EXACT = 1e-1, 1e-4
-"""The part of a right-hand side that the basis may leave if steps are to do the rest, and the part of it that they may
-leave: what is new in a solution is as exact as that."""
+REACH, EXACT, ROUGH = 1e-1, 1e-4, 1e-2
+"""The part of a right-hand side that the basis may leave if steps are to do the rest, and the parts of it that they are
+to leave and may leave, after the most steps: what is new in a solution is as exact as that."""
 
 
 def learnt(
@@ -104,7 +105,7 @@ class _Learner:
             self._good, path = 0, paths.get(id(system))
             if path is None and rest <= REACH:
                 self._later.append(system)
-            elif path is not None and path.small:
+            elif path is not None and two_norm(path.r) * EXACT <= ROUGH * path.target:
                 self._basis = basis.extended(system.matrix, path.u, self._sketch)
             elif (solution := self._direct.solve(system, None)).result.ok:
                 self._basis = basis.extended(system.matrix, solution.value, self._sketch)
