@@ -67,6 +67,73 @@ class Vectors(NamedTuple):
     turn: Any
 
 
+class Parts(NamedTuple):
+    """Vectors of numbers that lie anywhere in an array.
+
+    load(array, index)              those from ``index`` on
+    store(array, index, vector)
+    gather(array, indices, at)      those that as many indices from ``at`` on name, 32-bit numbers without a sign
+    scatter(array, indices, at, vector)
+    """
+
+    load: Any
+    store: Any
+    gather: Any
+    scatter: Any
+
+
+def parts(width: int) -> Parts:
+    """The operations on ``width`` numbers anywhere."""
+    kind = Lanes(width)
+
+    def address(context: Any, builder: Any, array_kind: Any, array: Any, index: Any) -> Any:
+        data = context.make_array(array_kind)(context, builder, array).data
+        return builder.gep(data, [index])
+
+    def places(context: Any, builder: Any, kinds: Any, array: Any, indices: Any, at: Any) -> list[Any]:
+        first = address(context, builder, kinds[1], indices, at)
+        numbers = [builder.load(builder.gep(first, [ir.Constant(at.type, i)])) for i in range(width)]
+        return [address(context, builder, kinds[0], array, builder.zext(number, at.type)) for number in numbers]
+
+    @intrinsic
+    def load(typing, array, index):  # type: ignore[no-untyped-def]
+        def made(context, builder, sig, args):  # type: ignore[no-untyped-def]
+            place = address(context, builder, sig.args[0], *args)
+            return builder.load(builder.bitcast(place, kind.vector.as_pointer()), align=8)
+
+        return kind(array, types.intp), made
+
+    @intrinsic
+    def store(typing, array, index, value):  # type: ignore[no-untyped-def]
+        def made(context, builder, sig, args):  # type: ignore[no-untyped-def]
+            place = address(context, builder, sig.args[0], *args[:2])
+            builder.store(args[2], builder.bitcast(place, kind.vector.as_pointer()), align=8)
+            return context.get_dummy_value()
+
+        return types.void(array, types.intp, kind), made
+
+    @intrinsic
+    def gather(typing, array, indices, at):  # type: ignore[no-untyped-def]
+        def made(context, builder, sig, args):  # type: ignore[no-untyped-def]
+            vector = ir.Constant(kind.vector, ir.Undefined)
+            for i, place in enumerate(places(context, builder, sig.args, *args)):
+                vector = builder.insert_element(vector, builder.load(place), ir.Constant(ir.IntType(32), i))
+            return vector
+
+        return kind(array, indices, types.intp), made
+
+    @intrinsic
+    def scatter(typing, array, indices, at, value):  # type: ignore[no-untyped-def]
+        def made(context, builder, sig, args):  # type: ignore[no-untyped-def]
+            for i, place in enumerate(places(context, builder, sig.args, *args[:3])):
+                builder.store(builder.extract_element(args[3], ir.Constant(ir.IntType(32), i)), place)
+            return context.get_dummy_value()
+
+        return types.void(array, indices, types.intp, kind), made
+
+    return Parts(load, store, gather, scatter)
+
+
 def vectors(width: int) -> Vectors:
     """The operations on vectors of ``width`` numbers, a power of two."""
     kind = Lanes(width)

@@ -353,7 +353,9 @@ class Preconditioned:
         return bool(self.pc.getFailedReason() == 0) and self.matrix.can_take(self._kind)
 
     def precondition(self, y: Array) -> Array:
-        """M^-1 y."""
+        """M^-1 y, for a vector or for rows of them."""
+        if y.ndim == 2:
+            return np.stack([self.precondition(row) for row in y])
         self._arrays[0][:] = y
         self.pc.apply(self._vectors[0], self._vectors[1])
         return self._arrays[1].copy()

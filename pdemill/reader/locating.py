@@ -13,6 +13,8 @@ EDGES = {2: ((0, 1), (1, 2), (0, 2)), 3: ((0, 1), (1, 2), (0, 2), (0, 3), (1, 3)
 """The edges of cells with nodes in their middles, in the order in which a store has these."""
 OUTSIDE = 1e-9
 """Barycentric coordinates so far below 0 count as 0."""
+TOGETHER = 50_000
+"""Places that are looked for at once."""
 
 
 class Places(NamedTuple):
@@ -33,6 +35,9 @@ class Places(NamedTuple):
 def locate(points: Array, cells: NDArray[Any], places: Array) -> Places:
     """Find places [m, d] in a mesh; ``cells`` [c, k]: corners first, then the middles of edges where k is 6 or 10. On a
     side of two cells the one with the lower number counts."""
+    if len(places) > TOGETHER:
+        parts = [locate(points, cells, places[i : i + TOGETHER]) for i in range(0, len(places), TOGETHER)]
+        return Places(*map(np.concatenate, zip(*parts, strict=True)))
     d = points.shape[1]
     corners = points[cells[:, : d + 1]]
     place, cell = _near(corners, places)
@@ -88,20 +93,3 @@ def _near(corners: Array, places: Array) -> tuple[NDArray[np.intp], NDArray[np.i
     place = np.repeat(np.arange(len(places)), lengths)
     offset = np.arange(len(place)) - np.repeat(np.cumsum(lengths) - lengths, lengths)
     return place, owner[first[place] + offset]
-
-
-def signed_distance(points: Array, facets: NDArray[Any], places: Array, within: NDArray[np.bool_]) -> Array:
-    """How far places [m, 2] are from edges on the boundary; negative where not ``within``."""
-    begin, end = points[facets[:, 0]], points[facets[:, 1]]
-    along = end - begin
-    squares = (along**2).sum(axis=1)
-    found = np.empty(len(places))
-    chunk = max(1, 2_000_000 // max(len(facets), 1))
-    for start in range(0, len(places), chunk):
-        x = places[start : start + chunk, 0, None] - begin[:, 0]
-        y = places[start : start + chunk, 1, None] - begin[:, 1]
-        share = np.clip((x * along[:, 0] + y * along[:, 1]) / squares, 0.0, 1.0)
-        x -= share * along[:, 0]
-        y -= share * along[:, 1]
-        found[start : start + chunk] = np.sqrt((x * x + y * y).min(axis=1))
-    return np.where(within, found, -found)

@@ -70,8 +70,8 @@ def open(
     for any flag; a comparison with NaN does not hold. Raises WhereError for one that cannot be read.
     ``sensors``: also values at points, ``{"points": [[0.5, 0.25]]}`` or ``{"random": 32}``, with ``noise`` relative to
     the standard deviation of each channel; see Observed.
-    ``resample``: samples on meshes as images of so many cells along x and y, with a mask and the distance to the
-    boundary, in the box ``resample_box``; see Resampled.
+    ``resample``: samples on meshes as images of so many cells along x and y, and z in space, with a mask and the
+    distance to the boundary, in the box ``resample_box``; see Resampled.
     A mixture gives a Mixed, a data set over all members that have this split; ``NAME.zarr/MEMBER`` is one of them.
     """
     if sensors is None and noise:

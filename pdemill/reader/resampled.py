@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from functools import cached_property
+from math import prod
 from operator import index as as_index
 from typing import Any, Literal, SupportsIndex
 
@@ -13,9 +14,10 @@ from numpy.typing import NDArray
 from pdemill.addresses import shown
 from pdemill.errors import IncompleteStore, StoreError
 from pdemill.reader.dataset import Dataset, Sample
+from pdemill.reader.distances import signed_distance
 from pdemill.reader.grounds import of_regions
 from pdemill.reader.indexing import Numbers, number_of, numbers_of
-from pdemill.reader.locating import Places, locate, signed_distance
+from pdemill.reader.locating import Places, locate
 from pdemill.reader.normaliser import Normaliser, normaliser
 from pdemill.store.moments import Moments
 from pdemill.store.root import is_pointwise
@@ -24,34 +26,38 @@ REGION, MASK, DISTANCE = "region", "mask", "signed_distance"
 """Channels of x that come last: 0, or 1 + the number of the inclusion that a place is in, where no other channel tells;
 1 in the domain, 0 outside; the distance to its boundary, negative outside."""
 MOST = 4096
-"""Cells of the grid along an axis."""
+"""Cells of the grid along an axis, and the root of how many there are in all."""
 ROUND = ("disk", "star")
 
 
 class Resampled:
-    """Samples of a store of triangle meshes on a grid: ``data[i]``, ``data[a:b]``, ``data[[3, 1, 7]]``.
+    """Samples of a store of triangle meshes, or tetrahedra, on a grid: ``data[i]``, ``data[a:b]``, ``data[[3, 1, 7]]``.
 
-    An item has ``x`` [Cin + 2, nx, ny] and ``y`` [Cout, nx, ny] at the centres of nx by ny equal cells of a box: values
-    of the elements where these are, 0 outside of the domain, and as the last channels of x a ``mask``, 1 in the domain
-    and 0 outside, and ``signed_distance``, that to the boundary in units of length, negative outside. P1 and P2
+    An item has ``x`` [Cin + 2, nx, ny] and ``y`` [Cout, nx, ny], in space [.., nx, ny, nz], at the centres of nx by ny
+    (by nz) equal cells of a box: values of the elements where these are, 0 outside of the domain, and as the last
+    channels of x a ``mask``, 1 in the domain and 0 outside, and ``signed_distance``, that to the boundary in units of
+    length, negative outside. P1 and P2
     functions are evaluated within their cells: nothing is smoothed. Fields of ``regions`` have the value of the cell.
     Where inclusions move and no such field is among the channels, ``region`` comes before the mask: the cell's own.
     ``box``: its lower and its upper corner, by default that around the domain, the same for all samples; where outlines
-    are drawn, a square half as large again as the median one. Raises StoreError for a store without triangles,
+    are drawn, a square half as large again as the median one. Raises StoreError for a store without such a mesh,
     ValueError for a grid that is none, and where a sample reaches beyond the default box.
     """
 
     def __init__(self, data: Dataset, resample: Sequence[int], box: Sequence[Sequence[float]] | None = None) -> None:
         self.data, self.shape, self._given_box = data, _shape(resample), box
         shared = {} if is_pointwise(data.attributes) else data.shared()
-        if "cells" not in shared or data.in_time or shared["points"].shape[1] != 2:
-            raise StoreError(f"{shown(data.store)} cannot be resampled: it does not hold triangles in the plane")
+        if "cells" not in shared or data.in_time:
+            raise StoreError(f"{shown(data.store)} cannot be resampled: it holds no triangles and no tetrahedra")
+        self._axes = int(shared["points"].shape[1])
+        if len(self.shape) != self._axes:
+            raise ValueError(f"resample={self.shape} has {len(self.shape)} axes, and the mesh {self._axes}")
         self._mesh = shared
         self._own = "points" in data.stored
-        self.lower, self.upper = self._framed() if box is None else _box(box)
+        self.lower, self.upper = self._framed() if box is None else _box(box, self._axes)
 
     def __repr__(self) -> str:
-        return f"{self.data!r} on {self.shape[0]} x {self.shape[1]} cells"
+        return f"{self.data!r} on {' x '.join(map(str, self.shape))} cells"
 
     def __len__(self) -> int:
         return len(self.data)
@@ -89,25 +95,23 @@ class Resampled:
         """Names along the channel axis of y."""
         return self.data.solution_channels
 
-    def coordinates(self) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-        """The centres of the cells along x and y."""
-        x, y = (
+    def coordinates(self) -> tuple[NDArray[np.float64], ...]:
+        """The centres of the cells along x and y, and z in space."""
+        return tuple(
             low + (np.arange(n) + 0.5) * (high - low) / n
             for n, low, high in zip(self.shape, self.lower, self.upper, strict=True)
         )
-        return x, y
 
     @cached_property
     def _centres(self) -> NDArray[np.float64]:
-        return np.stack(np.meshgrid(*self.coordinates(), indexing="ij"), axis=-1).reshape(-1, 2)
+        return np.stack(np.meshgrid(*self.coordinates(), indexing="ij"), axis=-1).reshape(-1, self._axes)
 
-    def _framed(self) -> tuple[tuple[float, float], tuple[float, float]]:
+    def _framed(self) -> tuple[tuple[float, ...], tuple[float, ...]]:
         points = self._mesh["points"]
         if self._own and self.data.attributes["spec"]["problem"]["domain"]["shape"] in ROUND:
             size = 1.5 * float(np.hypot(*points.T).max())
             return (-size, -size), (size, size)
-        (a, b), (c, d) = points.min(axis=0).tolist(), points.max(axis=0).tolist()
-        return (a, b), (c, d)
+        return tuple(points.min(axis=0).tolist()), tuple(points.max(axis=0).tolist())
 
     def _on_grid(self, sample: Sample, place: int) -> Sample:
         own = sample["points"].astype(np.float64) if self._own else None
@@ -154,7 +158,7 @@ class Resampled:
 
     def _regional(self, found: Places, values: NDArray[Any]) -> NDArray[np.float64]:
         """The values of a field of regions: rims are of inclusions, so that cells without take other nodes alone."""
-        corners = found.nodes[:, :3]
+        corners = found.nodes[:, : self._axes + 1]
         plain = self._mesh["cell_regions"][found.cell] == 0
         weights = np.where(plain[:, None] & ~self._outer[corners], 0.0, np.maximum(found.inside, 0.0))
         total = weights.sum(axis=1)
@@ -167,7 +171,7 @@ class Resampled:
     def _nearest_outer(self, cells: NDArray[np.intp]) -> NDArray[np.intp]:
         """By cell the node outside of inclusions that is nearest to its centre, in the template."""
         points, outer = self._mesh["points"], np.flatnonzero(self._outer)
-        centres = points[self._mesh["cells"][cells, :3]].mean(axis=1)
+        centres = points[self._mesh["cells"][cells, : self._axes + 1]].mean(axis=1)
         return np.asarray(outer[((points[outer][None] - centres[:, None]) ** 2).sum(axis=2).argmin(axis=1)])
 
     def normaliser(self, key: Literal["x", "y"]) -> Normaliser:
@@ -183,7 +187,7 @@ class Resampled:
             raise IncompleteStore(f"{shown(self.data.store)} has no statistics yet; they come with its last shard")
         first = next(iter(told["spec"]["splits"]))
         data = self if self.data.split == first and self.data.where is None else self._of_split(first)
-        return {key: normaliser(values, 2) for key, values in _statistics(data).items()}
+        return {key: normaliser(values, self._axes) for key, values in _statistics(data).items()}
 
     def _of_split(self, split: str) -> Resampled:
         other = Dataset(self.data.store, split, self.data._api_key)
@@ -208,22 +212,22 @@ def _columns(samples: Sequence[Sample]) -> dict[str, list[NDArray[Any]]]:
     return {key: [sample[key] for sample in samples] for key in samples[0]}
 
 
-def _shape(given: Sequence[int]) -> tuple[int, int]:
+def _shape(given: Sequence[int]) -> tuple[int, ...]:
     try:
         shape = tuple(as_index(n) for n in given)
     except TypeError:
         shape = ()
-    if len(shape) != 2 or not all(1 <= n <= MOST for n in shape):
-        raise ValueError(f"resample is the cells of a grid along x and y, such as (64, 64), not {given!r:.60}")
-    return shape[0], shape[1]
+    if len(shape) not in (2, 3) or not all(1 <= n <= MOST for n in shape) or prod(shape) > MOST**2:
+        told = "the cells of a grid along x and y, such as (64, 64), and z in space"
+        raise ValueError(f"resample is {told}, not {given!r:.60}")
+    return shape
 
 
-def _box(given: Sequence[Sequence[float]]) -> tuple[tuple[float, float], tuple[float, float]]:
+def _box(given: Sequence[Sequence[float]], axes: int) -> tuple[tuple[float, ...], tuple[float, ...]]:
     try:
         corners: NDArray[np.float64] = np.array(given, dtype=np.float64)
     except (TypeError, ValueError):
         corners = np.zeros(0)
-    if corners.shape != (2, 2) or not np.isfinite(corners).all() or not (corners[0] < corners[1]).all():
-        raise ValueError("resample_box is the lower and the upper corner, such as [[0, 0], [1, 1]]")
-    (a, b), (c, d) = corners.tolist()
-    return (a, b), (c, d)
+    if corners.shape != (2, axes) or not np.isfinite(corners).all() or not (corners[0] < corners[1]).all():
+        raise ValueError(f"resample_box is the lower and the upper corner, such as {[[0] * axes, [1] * axes]}")
+    return tuple(corners[0].tolist()), tuple(corners[1].tolist())

@@ -109,22 +109,30 @@ def _short(value: Any) -> str:
     return text if len(text) <= SHOWN else text[:SHOWN] + "..."
 
 
+_KEY = re.compile(r"[^.\[\]]+(\[[0-9]+\])*(\.[^.\[\]]+(\[[0-9]+\])*)*")
+
+
 def override(data: Mapping[str, Any], settings: Sequence[str]) -> dict[str, Any]:
-    """A copy of ``data`` with ``KEY=VALUE`` settings applied; KEY is dotted, VALUE is YAML."""
+    """A copy of ``data`` with ``KEY=VALUE`` settings applied; KEY is dotted, with [0], [1] .. for entries of lists, and
+    VALUE is YAML."""
     result: dict[str, Any] = deepcopy(dict(data))
     for setting in listed("settings", settings, "texts KEY=VALUE"):
         key, equals, text = setting.partition("=")
-        if not equals or not all(key.split(".")):
+        if not equals or not _KEY.fullmatch(key):
             raise SpecError([Fault((), f"--set {setting!r} should be KEY=VALUE, for example solver.rtol=1e-6")])
-        *parents, last = key.split(".")
+        path = tuple(int(part[1:]) if part[0] == "[" else part for part in re.findall(r"[^.\[\]]+|\[[0-9]+", key))
         place: Any = result
-        for part in parents:
-            place = place.setdefault(part, {})
-            if not isinstance(place, dict):
-                raise SpecError(
-                    [Fault(tuple(key.split(".")), f"--set cannot go below {part!r}, which is not an object")]
-                )
-        place[last] = parse(f"value: {text}", f"--set {key}")["value"]
+        for number, part in enumerate(path):
+            if isinstance(part, int) and not (isinstance(place, list) and part < len(place)):
+                told = f"has {len(place)} entries, [0] the first" if isinstance(place, list) else "is no list"
+                raise SpecError([Fault(path[:number], f"--set finds no [{part}] here: it {told}")])
+            if isinstance(part, str) and not isinstance(place, dict):
+                below = Fault(path[:number], "is not an object").dotted
+                raise SpecError([Fault(path, f"--set cannot go below {below!r}, which is not an object")])
+            if number == len(path) - 1:
+                place[part] = parse(f"value: {text}", f"--set {key}")["value"]
+            else:
+                place = place[part] if isinstance(part, int) else place.setdefault(part, {})
         if key == "samples":
             result.pop("splits", None)
     return result

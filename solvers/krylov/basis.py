@@ -9,8 +9,9 @@ import numpy as np
 from pdemill.points import Array
 from pdemill.solvers.krylov.arnoldi import arnoldi_cycle
 from pdemill.solvers.krylov.block_conjugate import Operator
+from pdemill.solvers.krylov.combining import combine, refresh
 from pdemill.solvers.krylov.learning import SHORT, Learning
-from pdemill.solvers.krylov.orthonormal import blocks, combine, has_drifted, orthonormalise
+from pdemill.solvers.krylov.orthonormal import has_drifted, orthonormalise
 from pdemill.solvers.krylov.recycle_space import RecycleSpace
 from pdemill.solvers.krylov.selection import harmonic_vectors, orthonormal_columns, singular_vectors
 from pdemill.solvers.krylov.sums import work_rows
@@ -84,10 +85,11 @@ class Basis:
         self.y += share @ U
         self.r -= share @ C
 
-    def cycle(self, goal: float, refresh: bool, cheap: bool) -> tuple[int, bool]:
-        """Minimise the residual over the recycled space and an Arnoldi cycle; then, if wished, keep the best of both.
+    def cycle(self, goal: float, learn: bool, cheap: bool, last: bool = True) -> tuple[int, bool]:
+        """Minimise the residual over the recycled space and an Arnoldi cycle; if ``learn``, keep the best of both.
 
-        ``cheap``: the choice of vectors for definite matrices, see ``selection``.
+        ``cheap``: the choice of vectors for definite matrices, see ``selection``. ``last``: a cycle that reaches the
+        goal is learnt from as well.
 
         Returns the number of products, and whether the Krylov space became invariant.
         """
@@ -101,7 +103,7 @@ class Basis:
         self.r = left @ V
         self.y += z @ V[:p] - (T[:k] @ z) @ self.U[:k]
         enough = k + p > self._recycle and p >= SHORT * (len(self.W) - 1 - k)
-        if refresh and enough and not stuck:
+        if learn and enough and not stuck and (last or np.linalg.norm(self.r) > goal / 0.98):
             self._refresh(T, cheap)
         return p, stuck
 
@@ -120,14 +122,8 @@ class Basis:
         if chosen is None:
             return
         P, Q, sigma = chosen
-        from_U, from_V, from_W = (P[:k] * self.sigma[:, None]).T.copy(), P[k:].T.copy(), Q.T.copy()
+        refresh(self.W[: k + p + 1], self.U, k, Q.T, P[k:].T, (P[:k] * self.sigma[:, None]).T)
         new = len(sigma)
-        for part in blocks(self._size):
-            W, U = self.W[: k + p + 1, part], self.U[:k, part]
-            vectors = from_V @ W[k : k + p]
-            if k:
-                vectors += from_U @ U
-            self.W[:new, part], self.U[:new, part] = from_W @ W, vectors
         self._overlap = overlap if cheap else Q.T @ overlap @ P
         self.sigma, self._held = sigma, None
         if has_drifted(self.W[:new]):

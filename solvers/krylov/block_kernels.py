@@ -32,8 +32,8 @@ class Rows(NamedTuple):
 
 
 class Triangle(NamedTuple):
-    """One of the two triangular solves of a preconditioner, as ``level_schedule`` orders it; without an order there is
-    only its scale."""
+    """One of the two triangular solves of a preconditioner: rows in the order in which they are solved for; first and
+    past the last place, and entries per row of each run of them; without an order there is only the scale."""
 
     order: Words
     runs: Words

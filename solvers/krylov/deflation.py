@@ -8,9 +8,9 @@ import numpy as np
 
 from pdemill.points import Array
 from pdemill.solvers.krylov.basis import RightPreconditioned
+from pdemill.solvers.krylov.combining import combine, mix
 from pdemill.solvers.krylov.conjugate import Ending, cg_steps
 from pdemill.solvers.krylov.learning import Learning
-from pdemill.solvers.krylov.orthonormal import blocks, combine
 from pdemill.solvers.krylov.ritz import smallest_ritz, whitening
 from pdemill.solvers.krylov.sums import work_rows
 from pdemill.solvers.krylov.window import Window
@@ -153,10 +153,8 @@ class DeflatedBasis:
         if not np.isfinite(Y).all():
             return 0
         kept, new = self.kept, Y.shape[1]
-        from_U, from_V = Y[:kept].T.copy(), Y[kept:].T.copy()
         target = self._vectors[self._recycle - new : self._recycle]
-        for part in blocks(self._size):
-            target[:, part] = from_V @ window.V[:rows, part] + from_U @ self._U[:, part]
+        mix(target, Y[kept:].T, window.V[:rows], Y[:kept].T, self._U)
         self.theta = np.ones(new)
         return self.carry()
 

@@ -61,7 +61,6 @@ def _remainder(
         counts[i + 1] = q - before
 
 
-@compiled(error_model="numpy")
 def factorise(
     indptr: NDArray[np.int32],
     indices: NDArray[np.int32],
@@ -69,34 +68,58 @@ def factorise(
     rest: Remainder,
     definite: bool,
     values: Array,
-    left_out: Array,
 ) -> bool:
-    """ILU(0) in natural order, in place: L (unit diagonal) below, U on and above the diagonal; ``left_out`` becomes -R.
+    """ILU(0) in natural order, in place: L (unit diagonal) below, U on and above the diagonal; the ``values`` of the
+    pattern are followed by those of ``rest``, which become -R.
 
     For a symmetric matrix U = D Lᵀ, which is ICC(0). False where a pivot is small against the diagonal of A or, if
     ``definite``, not positive.
     """
-    n = len(diagonal)
-    place, outside = np.zeros(n, np.int64), np.zeros(n, np.int64)
-    row = np.full(n, -1, np.int64)
-    left_out[:] = 0.0
+    pattern = (part.view(np.uint32) for part in (indptr, indices, diagonal))
+    return bool(_factorise(*pattern, rest, definite, values))
+
+
+@compiled(error_model="numpy")
+def _factorise(
+    indptr: NDArray[np.uint32],
+    indices: NDArray[np.uint32],
+    diagonal: NDArray[np.uint32],
+    rest: Remainder,
+    definite: bool,
+    values: Array,
+) -> bool:
+    n, one = np.uint64(len(diagonal)), np.uint64(1)
+    place, after = np.zeros(n, np.uint64), np.uint64(len(indices))
+    values[after:] = 0.0
     for i in range(n):
-        for p in range(indptr[i], indptr[i + 1]):
-            row[indices[p]], place[indices[p]] = i, p
-        for p in range(rest.indptr[i], rest.indptr[i + 1]):
-            outside[rest.indices[p]] = p
-        size = abs(values[diagonal[i]])
-        for p in range(indptr[i], diagonal[i]):
-            k = indices[p]
+        first, middle, stop = np.uint64(indptr[i]), np.uint64(diagonal[i]), np.uint64(indptr[i + one])
+        for p in range(first, stop):
+            place[indices[p]] = p
+        for p in range(np.uint64(rest.indptr[i]), np.uint64(rest.indptr[i + one])):
+            place[rest.indices[p]] = after + p
+        size = abs(values[middle])
+        for p in range(first, middle):
+            k = np.uint64(indices[p])
             factor = values[p] / values[diagonal[k]]
             values[p] = factor
-            for q in range(diagonal[k] + 1, indptr[k + 1]):
-                j = indices[q]
-                if row[j] == i:
-                    values[place[j]] -= factor * values[q]
-                else:
-                    left_out[outside[j]] -= factor * values[q]
-        pivot = values[diagonal[i]]
+            for q in range(np.uint64(diagonal[k]) + one, np.uint64(indptr[k + one])):
+                values[place[indices[q]]] -= factor * values[q]
+        pivot = values[middle]
         if not (pivot if definite else abs(pivot)) > SMALLEST * size:
             return False
     return True
+
+
+@compiled()
+def with_rest(rest: Remainder, left_out: Array, rows: Array, products: Array) -> Array:
+    """(A + R) x for the rows x, given A x."""
+    out = np.empty_like(products)
+    for r in range(len(rows)):
+        p = np.uint64(0)
+        for i in range(rows.shape[1]):
+            stop, total = np.uint64(rest.indptr[i + 1]), 0.0
+            while p < stop:
+                total += left_out[p] * rows[r, rest.indices[p]]
+                p += np.uint64(1)
+            out[r, i] = products[r, i] - total
+    return out

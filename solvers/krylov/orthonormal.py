@@ -1,4 +1,4 @@
-"""Rows made orthonormal together, by matrices that are applied to long vectors in blocks."""
+"""Rows made orthonormal together."""
 
 from __future__ import annotations
 
@@ -6,24 +6,10 @@ import numpy as np
 from scipy.linalg import LinAlgError, solve_triangular
 
 from pdemill.points import Array
-
-BLOCK = 1024
-"""Columns per block: all rows of a block fit the second-level cache."""
+from pdemill.solvers.krylov.combining import combine
 
 DRIFT = 1e-10
 """Largest departure of C Cᵀ from the identity that is left alone; a refresh may triple it."""
-
-
-def blocks(size: int) -> list[slice]:
-    """The columns, block by block."""
-    return [slice(start, min(size, start + BLOCK)) for start in range(0, size, BLOCK)]
-
-
-def combine(rows: Array, coefficients: Array) -> None:
-    """The first rows ← coefficients · as many rows as there are columns of coefficients, in place."""
-    new, old = coefficients.shape
-    for part in blocks(rows.shape[1]):
-        rows[:new, part] = coefficients @ rows[:old, part]
 
 
 def has_drifted(C: Array) -> bool:

@@ -6,7 +6,7 @@ a library.
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from llvmlite import ir
@@ -16,27 +16,39 @@ from numpy.typing import NDArray
 
 from pdemill.points import Array
 from pdemill.solvers.compiled import c_function, compiled
+from pdemill.solvers.krylov.level_schedule import LEAST
+from pdemill.solvers.lanes import parts
 
 Words = NDArray[np.uint32]
 _SIGNATURE = types.int32(types.intp, types.intp, types.intp)
-_COUNT, _LOWER, _UPPER, _MATRIX, _REST, _BETWEEN, _LENGTH = 0, 1, 11, 21, 27, 33, 35
+_COUNT, _LOWER, _UPPER, _REST, _MATRIX, _ORDER, _WORK, _LENGTH = 0, 1, 11, 21, 31, 37, 39, 41
+
+_load, _store, _, _ = parts(LEAST)
+_load_few, _, _gather_few, _scatter_few = parts(4)
+FEW = uint64(4)
+
+
+class Sweep(NamedTuple):
+    """x_i = scale_i b_i - Σ values z, in the order of a ``Schedule``, whose arrays these are; ``scale`` by places, and
+    without one it is 1."""
+
+    runs: Words
+    rows: Words
+    columns: Words
+    values: Array
+    scale: Array
 
 
 def table(
-    size: int,
-    lower: tuple[NDArray[Any], ...],
-    upper: tuple[NDArray[Any], ...],
-    matrix: tuple[NDArray[Any], ...],
-    rest: tuple[NDArray[Any], ...],
-    between: Array,
+    size: int, lower: Sweep, upper: Sweep, rest: Sweep, matrix: tuple[NDArray[Any], ...], order: Words, work: Array
 ) -> NDArray[np.intp]:
     """Addresses and lengths of arrays, which must outlive it.
 
-    ``lower`` and ``upper``: order, runs, columns, values and scale of a triangular solve; without an order there is
-    only the scale of ``upper``, z = scale v. ``matrix`` and ``rest``: indptr, indices and values of A and of -R;
-    without an indptr the product is made with A. ``between``: room for M⁻¹ v.
+    ``lower`` and ``upper``: triangular solves; without an ``order`` of vectors there is only the scale of ``upper``,
+    z = scale v. ``rest``: R, where A M⁻¹ v is v - R M⁻¹ v; without runs it is made with A. ``matrix``: indptr, indices
+    and values of A. ``work``: room for three vectors.
     """
-    arrays = [*lower, *upper, *matrix, *rest, between]
+    arrays: list[NDArray[Any]] = [*lower, *upper, *rest, *matrix, order, work]
     numbers = [size, *(number for array in arrays for number in (array.ctypes.data, array.size))]
     assert len(numbers) == _LENGTH
     return np.array(numbers, dtype=np.intp)
@@ -65,28 +77,86 @@ def _words(table: NDArray[np.intp], at: int) -> Words:
 
 
 @compiled()
-def _triangular_solve(table: NDArray[np.intp], at: int, b: Array, x: Array) -> None:
-    """x_i = scale_i b_i - Σ values x over the entries of row i, run by run; b may be x."""
-    order, runs, columns = _words(table, at), _words(table, at + 2), _words(table, at + 4)
+def _sweep(table: NDArray[np.intp], at: int, b: Array, z: Array, x: Array) -> None:
+    """x_i = scale_i b_i - Σ values z over the entries of row i, run by run; x may be z, but not b."""
+    runs, rows, columns = _words(table, at), _words(table, at + 2), _words(table, at + 4)
     values, scale = _numbers(table[at + 6], table[at + 7]), _numbers(table[at + 8], table[at + 9])
-    p = uint64(0)
-    for g in range(0, len(runs), 3):
-        length = uint64(runs[g + 2])
-        for place in range(uint64(runs[g]), uint64(runs[g + 1])):
-            i, stop = order[place], p + length
-            total = scale[i] * b[i]
-            while p < stop:
-                total -= values[p] * x[columns[p]]
-                p += uint64(1)
-            x[i] = total
+    p = np.intp(0)
+    for g in range(0, len(runs), 4):
+        first, stop = np.intp(runs[g]), np.intp(runs[g + 1])
+        length, count = np.intp(runs[g + 2]), stop - first
+        past = p + length * count
+        if runs[g + 3]:
+            row, last, c = np.intp(rows[first]), count - LEAST, np.intp(0)
+            while c < count:
+                c = min(c, last)
+                total = _load(b, row + c)
+                if len(scale):
+                    total = _load(scale, first + c) * total
+                q = p
+                while q < past:
+                    total = total - _load(values, q + c) * _load(z, np.intp(columns[uint64(q)]) + c)
+                    q += count
+                _store(x, row + c, total)
+                c += LEAST
+        else:
+            place, last, q = uint64(first), uint64(stop), p
+            while place + FEW <= last:
+                few = _gather_few(b, rows, np.intp(place))
+                if len(scale):
+                    few = _load_few(scale, np.intp(place)) * few
+                j = q
+                while j < past:
+                    few = few - _load_few(values, j) * _gather_few(z, columns, j)
+                    j += count
+                _scatter_few(x, rows, np.intp(place), few)
+                place += FEW
+                q += 4
+            step, end, k = uint64(count), uint64(past), uint64(q)
+            while place < last:
+                one, j = b[rows[place]], k
+                if len(scale):
+                    one *= scale[place]
+                while j < end:
+                    one -= values[j] * z[columns[j]]
+                    j += step
+                x[rows[place]] = one
+                place += uint64(1)
+                k += uint64(1)
+        p = past
+
+
+@compiled()
+def _gather(order: Words, v: Array, out: Array) -> None:
+    for j in range(len(order)):
+        out[j] = v[order[j]]
+
+
+@compiled()
+def _scatter(order: Words, v: Array, out: Array) -> None:
+    for j in range(len(order)):
+        out[order[j]] = v[j]
+
+
+@compiled()
+def _work(table: NDArray[np.intp], which: int) -> Array:
+    n = table[_COUNT]
+    room: Array = _numbers(table[_WORK] + 8 * n * which, n)
+    return room
 
 
 @compiled()
 def _solve(table: NDArray[np.intp], v: Array, z: Array) -> None:
-    """z = M⁻¹ v."""
-    if table[_LOWER + 1]:
-        _triangular_solve(table, _LOWER, v, z)
-        _triangular_solve(table, _UPPER, z, z)
+    """z = M⁻¹ v; where vectors are numbered by levels, the first at work is v then, and the third z."""
+    source, between, target = _work(table, 0), _work(table, 1), _work(table, 2)
+    order = _words(table, _ORDER)
+    if len(order):
+        _gather(order, v, source)
+        _sweep(table, _LOWER, source, between, between)
+        _sweep(table, _UPPER, between, target, target)
+    elif table[_LOWER + 1]:
+        _sweep(table, _LOWER, v, between, between)
+        _sweep(table, _UPPER, between, z, z)
     else:
         scale = _numbers(table[_UPPER + 8], table[_UPPER + 9])
         for i in range(len(v)):
@@ -94,13 +164,13 @@ def _solve(table: NDArray[np.intp], v: Array, z: Array) -> None:
 
 
 @compiled()
-def _multiply(table: NDArray[np.intp], at: int, z: Array, part: float, v: Array, w: Array) -> None:
-    """w = part v + S z."""
-    indptr, indices = _words(table, at), _words(table, at + 2)
-    values = _numbers(table[at + 4], table[at + 5])
+def _multiply(table: NDArray[np.intp], z: Array, w: Array) -> None:
+    """w = A z."""
+    indptr, indices = _words(table, _MATRIX), _words(table, _MATRIX + 2)
+    values = _numbers(table[_MATRIX + 4], table[_MATRIX + 5])
     p = uint64(0)
     for i in range(uint64(len(w))):
-        stop, total = uint64(indptr[i + uint64(1)]), part * v[i]
+        stop, total = uint64(indptr[i + uint64(1)]), 0.0
         while p < stop:
             total += values[p] * z[indices[p]]
             p += uint64(1)
@@ -111,7 +181,10 @@ def _multiply(table: NDArray[np.intp], at: int, z: Array, part: float, v: Array,
 def precondition(address: int, source: int, target: int) -> int:
     """target = M⁻¹ source."""
     table = carray(_pointer(address), (_LENGTH,), np.intp)
-    _solve(table, _numbers(source, table[_COUNT]), _numbers(target, table[_COUNT]))
+    v, z = _numbers(source, table[_COUNT]), _numbers(target, table[_COUNT])
+    _solve(table, v, z)
+    if table[_ORDER + 1]:
+        _scatter(_words(table, _ORDER), _work(table, 2), z)
     return 0
 
 
@@ -119,8 +192,7 @@ def precondition(address: int, source: int, target: int) -> int:
 def multiply(address: int, source: int, target: int) -> int:
     """target = A source."""
     table = carray(_pointer(address), (_LENGTH,), np.intp)
-    z = _numbers(source, table[_COUNT])
-    _multiply(table, _MATRIX, z, 0.0, z, _numbers(target, table[_COUNT]))
+    _multiply(table, _numbers(source, table[_COUNT]), _numbers(target, table[_COUNT]))
     return 0
 
 
@@ -129,10 +201,15 @@ def both(address: int, source: int, target: int) -> int:
     """target = A M⁻¹ source."""
     table = carray(_pointer(address), (_LENGTH,), np.intp)
     v, w = _numbers(source, table[_COUNT]), _numbers(target, table[_COUNT])
-    z = _numbers(table[_BETWEEN], table[_BETWEEN + 1])
+    order, z, between = _words(table, _ORDER), _work(table, 0), _work(table, 1)
     _solve(table, v, z)
-    if table[_REST + 1]:
-        _multiply(table, _REST, z, 1.0, v, w)
+    if table[_REST + 1] and len(order):
+        _sweep(table, _REST, _work(table, 0), _work(table, 2), between)
+        _scatter(order, between, w)
+    elif table[_REST + 1]:
+        _sweep(table, _REST, v, z, w)
     else:
-        _multiply(table, _MATRIX, z, 0.0, v, w)
+        if len(order):
+            _scatter(order, _work(table, 2), z)
+        _multiply(table, z, w)
     return 0

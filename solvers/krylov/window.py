@@ -10,7 +10,7 @@ from __future__ import annotations
 import numpy as np
 
 from pdemill.points import Array
-from pdemill.solvers.krylov.orthonormal import combine
+from pdemill.solvers.krylov.combining import combine
 from pdemill.solvers.krylov.ritz import restart_vectors
 from pdemill.solvers.krylov.sums import work_rows
 
@@ -47,7 +47,7 @@ class Window:
         new, last = link.shape
         Y, values = restart_vectors(self.T[: self.filled, : self.filled], self._recycle, last)
         kept = len(values)
-        combine(self.V[: self.filled], Y.T.copy())
+        combine(self.V[: self.filled], Y.T)
         self.mu[:kept] = Y.T @ self.mu[: self.filled]
         coupling = link @ Y[-last:]
         self.T[:] = 0.0

@@ -20,7 +20,7 @@ import pdemill
 from pdemill.solvers.compiled import compile_seconds
 from pdemill.solvers.kernels import specs
 folder = Path(sys.argv[1])
-for number, spec in enumerate(specs()):
+for number, spec in enumerate(specs(folder)):
     assert pdemill.generate({**spec, "seed": 7}, folder / f"{number}.zarr", workers=0).total == spec["samples"]
 assert compile_seconds() == 0, compile_seconds()
 """

@@ -11,9 +11,10 @@ from scipy.sparse import diags_array, tril, triu
 from pdemill.points import Array
 from pdemill.solvers.field_job import FieldJob
 from pdemill.solvers.krylov.backends import makers
+from pdemill.solvers.krylov.block_kernels import LANES, precondition
 from pdemill.solvers.krylov.incomplete import factorise, remainder
 from pdemill.solvers.krylov.kinds import KINDS
-from pdemill.solvers.krylov.level_schedule import level_schedule
+from pdemill.solvers.krylov.level_schedule import schedules
 from pdemill.solvers.krylov.solver import SkrSolver
 from pdemill.solvers.krylov.triangular import TriangularPreconditioned
 from pdemill.solvers.operators.product import products
@@ -27,6 +28,7 @@ SQUARE = [[0, 0], [1, 0], [1, 1], [0, 1]]
 PROBLEMS: dict[str, dict[str, Any]] = {
     "grid": {"family": "darcy", "resolution": [20, 17], "coefficient": {"field": "lognormal", "modes": 16}},
     "box": {"family": "darcy", "resolution": [7, 8, 9], "coefficient": {"field": "lognormal", "modes": 8}},
+    "line": {"family": "darcy", "resolution": [40], "coefficient": {"field": "lognormal", "modes": 8}},
     "waves": {"family": "helmholtz", "resolution": [20, 17], "wavenumber": {"uniform": [8, 9]}},
     "wind": {"family": "convection_diffusion", "resolution": [20, 17], "velocity": [{"uniform": [5, 9]}, -4]},
     "mesh": {
@@ -76,8 +78,9 @@ def test_incomplete_factors_agree_with_the_matrix_on_its_pattern_and_leave_out_t
     pattern, A = matrix.pattern, matrix.sparse()
     diagonal = _diagonal(pattern)
     rest = remainder(pattern.indptr, pattern.indices, diagonal)
-    factors, left_out = matrix.values.copy(), np.zeros(len(rest.indices))
-    assert factorise(pattern.indptr, pattern.indices, diagonal, rest, True, factors, left_out)
+    both = np.append(matrix.values, np.full(len(rest.indices), np.nan))
+    assert factorise(pattern.indptr, pattern.indices, diagonal, rest, True, both)
+    factors, left_out = both[: len(matrix.values)], both[len(matrix.values) :]
     F = A.copy()
     F.data = factors
     difference = ((tril(F, -1) + diags_array(np.ones(pattern.size))) @ triu(F) - A).toarray()
@@ -97,23 +100,89 @@ def _diagonal(pattern: Pattern) -> Any:
     return np.flatnonzero(pattern.indices == rows).astype(np.int32)
 
 
-@pytest.mark.parametrize(("problem", "most"), [("mesh", 150), ("grid", 3 * 37)])
-@pytest.mark.parametrize("lower", [True, False])
-def test_rows_of_a_run_have_one_length_and_need_only_rows_of_runs_before(problem: str, most: int, lower: bool) -> None:
+def _in_natural_order(matrix: Matrix, kind: str, v: Array) -> tuple[Array, Array]:
+    """M⁻¹ v and A M⁻¹ v, row by row."""
+    pattern, diagonal = matrix.pattern, _diagonal(matrix.pattern)
+    n, rest = pattern.size, remainder(pattern.indptr, pattern.indices, diagonal)
+    both, d = np.append(matrix.values, np.zeros(len(rest.indices))), matrix.values[diagonal]
+    values, left_out = both[: len(matrix.values)], both[len(matrix.values) :]
+    if kind in ("icc", "ilu"):
+        assert factorise(pattern.indptr, pattern.indices, diagonal, rest, kind == "icc", both)
+        one, two = (np.ones(n), np.ones(n)), (1 / values[diagonal], 1 / values[diagonal])
+    else:
+        one, two = (1 / d, 1 / d), (np.ones(n), 1 / d)
+
+    def added(total: float, indices: Any, entries: Array, x: Array) -> float:
+        for j, entry in zip(indices, entries, strict=True):
+            total = total - entry * x[j]
+        return total
+
+    def solved(b: Array, rows: range, spans: list[slice], scale: Array, factor: Array) -> Array:
+        x = np.zeros(n)
+        for i in rows:
+            x[i] = added(scale[i] * b[i], pattern.indices[spans[i]], values[spans[i]] * factor[i], x)
+        return x
+
+    starts, ends = pattern.indptr[:-1], pattern.indptr[1:]
+    below = solved(v, range(n), [slice(*ends) for ends in zip(starts, diagonal, strict=True)], *one)
+    z = solved(below, range(n - 1, -1, -1), [slice(*span) for span in zip(diagonal + 1, ends, strict=True)], *two)
+    if kind in ("icc", "ilu") and len(left_out) < len(values):
+        spans = [slice(*span) for span in zip(rest.indptr[:-1], rest.indptr[1:], strict=True)]
+        return z, np.array([added(v[i], rest.indices[spans[i]], -left_out[spans[i]], z) for i in range(n)])
+    spans = [slice(*span) for span in zip(starts, ends, strict=True)]
+    return z, np.array([added(0.0, pattern.indices[spans[i]], -matrix.values[spans[i]], z) for i in range(n)])
+
+
+@pytest.mark.parametrize(("problem", "kind"), [case for case in CASES if case[1] in ("sor", "icc", "ilu")])
+def test_its_products_have_the_bits_of_sums_in_natural_order(problem: str, kind: str) -> None:
+    system = _system(problem)
+    operator = TriangularPreconditioned(system.matrix.pattern, kind)
+    assert operator.load(system.matrix)
+    v = np.random.default_rng(2).standard_normal(system.matrix.pattern.size)
+    preconditioned, image = _in_natural_order(system.matrix, kind, v)
+    assert np.array_equal(operator.precondition(v), preconditioned)
+    assert np.array_equal(_image(operator, v), image)
+    side_by_side, out = operator.side_by_side(), np.zeros((len(v), LANES))
+    precondition(side_by_side.lower, side_by_side.upper, np.repeat(v, LANES), out.ravel())
+    assert np.array_equal(out, np.repeat(preconditioned[:, None], LANES, axis=1))
+
+
+@pytest.mark.parametrize(("problem", "most", "aligned"), [("mesh", 150, 0.0), ("grid", 3 * 37, 0.6)])
+def test_rows_of_a_run_have_one_length_and_need_only_rows_of_runs_before(
+    problem: str, most: int, aligned: float
+) -> None:
     pattern = _system(problem).matrix.pattern
-    found = level_schedule(pattern.indptr, pattern.indices, _diagonal(pattern), lower)
-    assert np.array_equal(np.sort(found.order), np.arange(pattern.size))
-    solved, entry = np.zeros(pattern.size, dtype=bool), 0
-    for first, stop, length in found.runs.tolist():
-        count = (stop - first) * length
-        assert solved[found.columns[entry : entry + count]].all()
-        assert np.array_equal(found.rows[entry : entry + count], np.repeat(found.order[first:stop], length))
-        solved[found.order[first:stop]] = True
-        entry += count
-    assert solved.all()
-    assert entry == (len(pattern.indices) - pattern.size) // 2
-    assert np.array_equal(pattern.indices[found.places], found.columns)
-    assert len(found.runs) <= most
+    order, *triangles, _ = schedules(pattern.indptr, pattern.indices, _diagonal(pattern))
+    number = np.arange(pattern.size)
+    assert (len(order) > 0) == (aligned > 0)
+    if len(order):
+        number[order] = np.arange(pattern.size)
+    for found in triangles:
+        assert np.array_equal(np.sort(found.natural), np.arange(pattern.size))
+        assert np.array_equal(found.rows, number[found.natural])
+        assert np.array_equal(found.columns, number[found.neighbours])
+        assert np.array_equal(pattern.indices[found.places], found.neighbours)
+        solved, entry = np.zeros(pattern.size, dtype=bool), 0
+        for first, stop, length, consecutive in found.runs.tolist():
+            count = (stop - first) * length
+            columns = found.columns[entry : entry + count].reshape(length, stop - first)
+            rows = found.natural[first:stop]
+            assert solved[found.neighbours[entry : entry + count]].all()
+            assert np.array_equal(np.tile(rows, length), _rows(pattern, found.places[entry : entry + count]))
+            if consecutive:
+                assert (np.diff(found.rows[first:stop].astype(int)) == 1).all()
+                assert (np.diff(columns.astype(int), axis=1) == 1).all()
+            solved[rows] = True
+            entry += count
+        assert solved.all()
+        assert entry == (len(pattern.indices) - pattern.size) // 2
+        assert len(found.runs) <= most
+        assert found.aligned >= aligned * pattern.size
+
+
+def _rows(pattern: Pattern, places: Any) -> Any:
+    """The rows of entries."""
+    return np.searchsorted(pattern.indptr, places, side="right") - 1
 
 
 @pytest.mark.parametrize("kind", KINDS)

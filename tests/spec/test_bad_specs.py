@@ -14,6 +14,7 @@ import pytest
 
 from pdemill.errors import SpecError
 from pdemill.spec import load_preset, load_spec, validate
+from pdemill.spec.load import override
 from tests.command import pdemill
 
 type Json = dict[str, Any]
@@ -456,7 +457,14 @@ def test_bad_files(case: str, tmp_path: Path) -> None:
         ("samples", "should be KEY=VALUE"),
         ("=3", "should be KEY=VALUE"),
         ("problem..source=3", "should be KEY=VALUE"),
-        ("problem.source.mean=3", "not an object"),
+        ("problem.source.mean=3", "cannot go below 'problem.source', which is not an object"),
+        (
+            "problem.resolution[2]=3",
+            r"problem.resolution: --set finds no \[2\] here: it has 2 entries",
+        ),
+        ("problem.source[0]=3", r"problem.source: --set finds no \[0\] here: it is no list"),
+        ("problem.resolution.0=3", "cannot go below 'problem.resolution', which is not an object"),
+        ("problem.resolution[-1]=3", "should be KEY=VALUE"),
         ("samples=[", "not valid YAML"),
         ("samples=2.5", "samples: should be a valid integer"),
         ("problem.foo=1", "problem.foo: unknown key"),
@@ -465,6 +473,13 @@ def test_bad_files(case: str, tmp_path: Path) -> None:
 def test_bad_settings(setting: str, message: str) -> None:
     with pytest.raises(SpecError, match=message):
         load_preset("fno-darcy", [setting])
+
+
+def test_entries_of_lists_are_set() -> None:
+    assert load_preset("fno-darcy", ["problem.resolution[1]=32"]).model_dump()["problem"]["resolution"] == [128, 32]
+    drawn = {"a": [{"b": 1, "c": [[2, 3]]}]}
+    assert override(drawn, ["a[0].b=5", "a[0].c[0][1]={d: 1}"]) == {"a": [{"b": 5, "c": [[2, {"d": 1}]]}]}
+    assert drawn == {"a": [{"b": 1, "c": [[2, 3]]}]}
 
 
 def test_unknown_preset() -> None:

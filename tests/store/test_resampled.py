@@ -11,7 +11,8 @@ import pytest
 
 import pdemill
 from pdemill.errors import StoreError
-from pdemill.reader.locating import locate, signed_distance
+from pdemill.reader.distances import signed_distance
+from pdemill.reader.locating import TOGETHER, locate
 from pdemill.reader.resampled import Resampled
 from tests.weak.problems import POISSON, formula
 
@@ -50,6 +51,29 @@ def test_distances_are_to_the_nearest_edge() -> None:
     facets, places = np.array([[0, 1], [1, 2], [2, 3], [3, 0]]), np.array([[1.0, 0.4], [3.0, 2.0], [-1.0, 0.5]])
     found = signed_distance(points, facets, places, np.array([True, False, False]))
     np.testing.assert_allclose(found, [0.4, -np.sqrt(2.0), -1.0])
+
+
+def test_distances_in_space_are_to_the_nearest_triangle() -> None:
+    """Of a box with its edges and corners, from within and from outside, where all three kinds of place count."""
+    size = np.array([1.0, 2.0, 3.0])
+    corners = np.array([[i, j, k] for i in (0, 1) for j in (0, 1) for k in (0, 1)]) * size
+    sides = [[0, 1, 3, 2], [4, 5, 7, 6], [0, 1, 5, 4], [2, 3, 7, 6], [0, 2, 6, 4], [1, 3, 7, 5]]
+    facets = np.array([[a, b, c] for a, b, c, _ in sides] + [[a, c, d] for a, _, c, d in sides])
+    places = np.random.default_rng(1).uniform(-1, 4, (3000, 3))
+    beyond = np.maximum(np.maximum(-places, places - size), 0.0)
+    within = (beyond == 0.0).all(axis=1)
+    true = np.where(within, np.minimum(places, size - places).min(axis=1), -np.sqrt((beyond**2).sum(axis=1)))
+    assert 50 < within.sum() < 1500
+    np.testing.assert_allclose(signed_distance(corners, facets, places, within), true, atol=1e-12)
+
+
+def test_many_places_are_found_as_few_are() -> None:
+    points, cells = TRIANGLES
+    places = np.random.default_rng(2).uniform(-0.1, 2.1, (2 * TOGETHER + 5, 2))
+    found = locate(points, cells, places)
+    few = locate(points, cells, places[TOGETHER - 3 : TOGETHER + 3])
+    for whole, part in zip(found, few, strict=True):
+        np.testing.assert_array_equal(whole[TOGETHER - 3 : TOGETHER + 3], part)
 
 
 def moving(element: str, **keys: Any) -> dict[str, Any]:
@@ -94,6 +118,37 @@ def test_functions_of_the_elements_are_exact(element: str, tmp_path: Path) -> No
     np.testing.assert_allclose((norm.mean[0], norm.std[0]), (ys[kept].mean(), ys[kept].std()), rtol=1e-5)
     assert data.normaliser("x").mean[1] == pytest.approx(kept.mean())
     assert data[[]]["x"].shape == (0, 3, 32, 16)
+
+
+@needs
+def test_bodies_in_space_are_seen(tmp_path: Path) -> None:
+    """u = 1 + 2 x - 3 y + z + x z in a box with a hole along z that is drawn."""
+    exact = "1 + 2*x - 3*y + z + x*z"
+    problem = POISSON | {
+        "domain": {"lengths": [1, 1, 0.5], "without": [{"shape": "disk", "radius": {"uniform": [0.15, 0.25]}}]},
+        "resolution": {"h": 0.4}, "unknowns": {"u": "P2"}, "form": "inner(grad(u), grad(v))*dx",
+        "boundary": {"default": {"u": {"dirichlet": formula(exact)}}},
+    }  # fmt: skip
+    pdemill.generate({"problem": problem, "samples": 2, "certify": {"refine": 0}}, out=tmp_path / "s.zarr", workers=0)
+    data = pdemill.open(tmp_path / "s.zarr", resample=(16, 16, 8))
+    assert data.channels[-2:] == ("mask", "signed_distance")
+    x, y, z = np.meshgrid(*data.coordinates(), indexing="ij")
+    assert (x[0, 0, 0], y[0, 0, 0], z[0, 0, 0]) == (1 / 32, 1 / 32, 1 / 32)
+    radii = data.data.columns(data.data.shards[0])["params"][:, 0]
+    batch = data[:2]
+    assert batch["y"].shape == (2, 1, 16, 16, 8)
+    for number, radius in enumerate(radii):
+        mask, distance = batch["x"][number, -2:]
+        u = np.where(mask > 0, 1 + 2 * x - 3 * y + z + x * z, 0.0)
+        np.testing.assert_allclose(batch["y"][number, 0], u, atol=1e-5)
+        true = np.minimum.reduce([np.hypot(x - 0.5, y - 0.5) - radius, x, y, z, 1 - x, 1 - y, 0.5 - z])
+        np.testing.assert_allclose(distance, true, atol=0.05)
+        np.testing.assert_array_equal(mask > 0, distance > 0)
+    assert data.normaliser("y").encode(batch["y"]).shape == (2, 1, 16, 16, 8)
+    with pytest.raises(ValueError, match=r"resample=\(8, 8\) has 2 axes, and the mesh 3"):
+        pdemill.open(tmp_path / "s.zarr", resample=(8, 8))
+    with pytest.raises(ValueError, match=r"such as \[\[0, 0, 0\], \[1, 1, 1\]\]"):
+        pdemill.open(tmp_path / "s.zarr", resample=(8, 8, 8), resample_box=[[0, 0], [1, 1]])
 
 
 def images_of_inclusions(folder: Path, modulus: Any) -> Any:
@@ -158,7 +213,7 @@ def test_what_cannot_be_an_image_is_refused(tmp_path: Path) -> None:
         Resampled(None, (64,))  # type: ignore[arg-type]
     spec = {"problem": {"family": "poisson", "resolution": [8, 8]}, "samples": 1}
     pdemill.generate(spec, out=tmp_path / "s.zarr")
-    with pytest.raises(StoreError, match="it does not hold triangles in the plane"):
+    with pytest.raises(StoreError, match="it holds no triangles and no tetrahedra"):
         pdemill.open(tmp_path / "s.zarr", resample=(64, 64))
     with pytest.raises(ValueError, match="leave window, pairs, follow and sensors out"):
         pdemill.open(tmp_path / "s.zarr", resample=(64, 64), sensors={"random": 3})  # type: ignore[call-overload]
