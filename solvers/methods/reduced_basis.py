@@ -27,9 +27,9 @@ class ReducedBasis(LinearMethod):
     2007. Solutions of samples that are drawn for this alone span the basis; matrices are combinations of few,
     A = Σ θ_q A_q, so that V' A V costs nothing that grows with the grid.
 
-    What the projection leaves goes by steps of GCR, preconditioned by the factors of a mean matrix and by the basis. A
-    sample that these do not reach is solved by factors, as ``direct`` does, and joins the basis of its shard.
-    ``basis``: the most vectors in it.
+    What the projection leaves goes by steps of GCR, preconditioned by fast transforms, on boxes where couplings do not
+    vary in space, or by the factors of a mean matrix, and by the basis. A sample that these do not reach is solved
+    by factors, as ``direct`` does, and joins the basis of its shard. ``basis``: the most vectors in it.
     """
 
     method: Literal["reduced_basis"]

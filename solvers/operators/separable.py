@@ -30,6 +30,7 @@ from typing import Any
 import numpy as np
 import scipy.fft
 import scipy.fftpack
+from numpy.typing import NDArray
 
 from pdemill.points import Array
 from pdemill.solvers.operators.system import Matrix
@@ -42,8 +43,8 @@ ROUNDING = 1e-13
 class Transform:
     """A transform to eigenvectors along one axis; ``angles(m)`` are t_m n / pi."""
 
-    forward: Callable[[Array, int], Array]
-    backward: Callable[[Array, int], Array]
+    forward: Callable[[Any, int], Any]
+    backward: Callable[[Any, int], Any]
     angles: Callable[[Array], Array]
 
     def eigenvalues(self, cells: int) -> Array:
@@ -115,15 +116,16 @@ class Separable:
             total = total + (coupling * transform.eigenvalues(cells)).reshape(along)
         return total
 
-    def transformed(self, x: Array, factors: Array) -> Array:
-        """Q diag(factors) Q^-1 x, where the columns of Q are the eigenvectors."""
+    def transformed[Real: np.floating[Any]](self, x: NDArray[Real], factors: NDArray[Real]) -> NDArray[Real]:
+        """Q diag(factors) Q^-1 x, where the columns of Q are the eigenvectors; in the precision that x has."""
         y = x.reshape(self.shape).copy()
         for axis, transform in enumerate(self.transforms):
             y = transform.forward(y, axis)
         y *= factors
         for axis, transform in enumerate(self.transforms):
             y = transform.backward(y, axis)
-        return y.reshape(-1)
+        flat: NDArray[Real] = y.reshape(-1)
+        return flat
 
     def reproduces(self, matrix: Matrix) -> bool:
         """Whether A x is what the transforms make of x, for a random x no two entries of which are alike: the check

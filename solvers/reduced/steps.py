@@ -1,10 +1,9 @@
-"""Steps that lead from what a reduced basis gives to the solution: the factors of one matrix, and the basis, as a
-preconditioner."""
+"""Steps from what a reduced basis gives to the solution: a near inverse, and the basis, as a preconditioner."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 
 import numpy as np
 
@@ -12,6 +11,7 @@ from pdemill.points import Array
 from pdemill.solvers.operators.norms import two_norm
 from pdemill.solvers.operators.system import Matrix, System
 from pdemill.solvers.reduced.basis import Projected
+from pdemill.solvers.reduced.inverses import inverse_like
 from pdemill.solvers.solution import REDUCTION, Solver, Steps
 
 PLAIN = 1e2
@@ -80,14 +80,12 @@ class Path:
 
 
 class Reference:
-    """The generalised conjugate residual method (Eisenstat, Elman, Schultz 1983), preconditioned by the factors of a
-    matrix that is like those of all systems, and then by a solve in the basis: what the two matrices have otherwise,
-    such as a resonance, is in the span of solutions."""
+    """The generalised conjugate residual method (Eisenstat, Elman, Schultz 1983), preconditioned by near inverses, as
+    suit matrices like ``origin``, and then by a solve in the basis: what is peculiar to a matrix, such as a resonance,
+    is in the span of solutions."""
 
-    def __init__(self, matrix: Matrix, factors: Solver[None]) -> None:
-        self.origin, known = matrix, replace(matrix.properties, constant=True)
-        self.matrix = Matrix(matrix.pattern, matrix.values, known, matrix.null_space, {}, matrix.kept)
-        self._factors = factors
+    def __init__(self, origin: Matrix, factors: Solver[None]) -> None:
+        self.origin, self._inverse = origin, inverse_like(origin, factors)
 
     def bring(self, paths: list[Path], done: Callable[[Path], bool]) -> None:
         """Take all of them to their ends, as far as steps help; at least one step each."""
@@ -100,8 +98,7 @@ class Reference:
 
     def _directions(self, paths: list[Path]) -> Array:
         V = paths[0].matrix.basis.vectors
-        found = self._factors.solve_batch([System(self.matrix, one.r) for one in paths], None)
-        Z = np.stack([one.value for one in found])
+        Z = self._inverse.applied([one.system.matrix for one in paths], [one.r for one in paths])
         left = np.stack([one.r - one.system.matrix.sparse() @ z for one, z in zip(paths, Z, strict=True)])
         Z += np.stack([one.matrix.solve(load) for one, load in zip(paths, left @ V.T, strict=True)]) @ V
         return Z

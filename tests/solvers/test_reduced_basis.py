@@ -3,6 +3,7 @@ and refusals of what is no problem of few numbers."""
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +20,8 @@ from pdemill.solvers.operators.norms import two_norm
 from pdemill.solvers.operators.system import System
 from pdemill.solvers.planning.planner import make_plan
 from pdemill.solvers.reduced.affine import Affine
-from pdemill.solvers.reduced.learning import ENOUGH, FACTORISED, learnt, left
+from pdemill.solvers.reduced.inverses import Mean, Transforms, inverse_like
+from pdemill.solvers.reduced.learning import ENOUGH, FACTORISED, Loads, learnt, left
 from pdemill.solvers.reduced.rows import Rows
 from pdemill.solvers.reduced.solver import ReducedBasisSolver
 from pdemill.solvers.sequence import Sequence
@@ -56,6 +58,15 @@ CONVECTION: dict[str, Any] = {
     "family": "convection_diffusion", "resolution": [20, 20], "velocity": [{"uniform": [5, 9]}, {"uniform": [-4, 4]}],
 }  # fmt: skip
 
+BOX: dict[str, Any] = {
+    "family": "darcy", "resolution": [20, 20],
+    "coefficient": {"field": "expression", "formula": "1 + a*x", "where": {"a": {"uniform": [1, 10]}}},
+}  # fmt: skip
+SIDES: dict[str, Any] = {
+    **WAVES, "resolution": [24, 18],
+    "boundary": {"left": {"dirichlet": 1}, "right": {"neumann": 0}, "bottom": "periodic", "top": "periodic"},
+}  # fmt: skip
+
 
 def _job(problem: dict[str, Any], samples: int = 32, shard: int = 16, **options: Any) -> FieldJob:
     solver = {"method": "reduced_basis", **options}
@@ -89,7 +100,7 @@ def factorised(monkeypatch: pytest.MonkeyPatch) -> list[System]:
 
 
 @pytest.mark.parametrize(
-    "problem", [WAVES, PLATES, CONTRAST, CONVECTION], ids=["waves", "mesh", "contrast", "nonsymmetric"]
+    "problem", [WAVES, SIDES, PLATES, CONTRAST, CONVECTION], ids=["waves", "sides", "mesh", "contrast", "nonsymmetric"]
 )
 def test_labels_are_right_and_their_errors_are_told(problem: dict[str, Any]) -> None:
     """The algebraic error is at least what a label is off by, in the norm that it is told in."""
@@ -150,6 +161,31 @@ def test_a_resonance_that_steps_do_not_see_is_told(load: float, sample: int) -> 
     assert label.algebraic_error <= 1e-6
 
 
+@pytest.mark.parametrize("load", [0.0, 1e-6, 1e-8, 1e-10])
+def test_a_hidden_resonance_is_told_where_transforms_take_steps(load: float) -> None:
+    """All samples beside an eigenvalue of little or no load, each against its exact solution."""
+    wave = {
+        "family": "helmholtz", "resolution": [16, 16], "boundary": {"default": {"dirichlet": 0}},
+        "wavenumber": {
+            "field": "expression", "formula": "k * (1 + a * cos(pi*x) * cos(pi*y))",
+            "where": {"k": {"uniform": [6.98, 7.03]}, "a": {"uniform": [-0.001, 0.001]}},
+        },
+        "source": {"field": "expression", "formula": f"sin(pi*x)*sin(pi*y) + {load}*sin(2*pi*x)*sin(pi*y)"},
+    }  # fmt: skip
+    job = _job(wave, 64)
+    systems = [job.discretisation.equation(job.instance("train", i)).linearised(np.empty(0)) for i in range(64)]
+    assert Transforms.suit(systems[0].matrix)
+    sequence = job.sequence()
+    for begin in range(0, 64, 16):
+        batch = systems[begin : begin + 16]
+        for system, label in zip(batch, sequence.labels(batch, Stopwatch()), strict=True):
+            assert label.unknowns is not None
+            exact = _refined(system)
+            off = job.discretisation.relative(label.unknowns - exact, exact)
+            assert off <= 1.05 * label.algebraic_error + 1e-12
+            assert label.algebraic_error <= 1e-6
+
+
 @pytest.mark.parametrize(("problem", "most"), [(WAVES, 80), (PLATES, 40)], ids=["waves", "mesh"])
 def test_few_systems_are_factorised(problem: dict[str, Any], most: int, factorised: list[System]) -> None:
     """Those that the basis is learnt from, once per job; no sample of a shard, not even for its certificate."""
@@ -206,6 +242,47 @@ def test_without_a_job_the_basis_grows_along_the_sequence(factorised: list[Syste
     assert state.basis.rows.count == sum(met)
 
 
+# --- near inverses
+
+
+@pytest.mark.parametrize("boundary", [{}, SIDES["boundary"]])
+def test_transforms_invert_waves_of_one_number(boundary: dict[str, Any]) -> None:
+    """To single precision; of tiny residuals too."""
+    job = _job({**WAVES, "wavenumber": {"uniform": [9, 15]}, "boundary": {"default": {"dirichlet": 0}, **boundary}})
+    systems = [job.discretisation.assemble(job.instance("train", number)) for number in range(3)]
+    inverse = inverse_like(systems[0].matrix, Direct(method="direct").solver())
+    assert isinstance(inverse, Transforms)
+    for size in (1.0, 1e-40):
+        found = inverse.applied([one.matrix for one in systems], [size * one.rhs for one in systems])
+        for system, z in zip(systems, found, strict=True):
+            assert two_norm(size * system.rhs - system.matrix.sparse() @ z) <= 1e-3 * size * system.size
+
+
+def test_transforms_stay_bounded_at_an_eigenvalue() -> None:
+    """Free on all sides, without waves: constants have no eigenvalue."""
+    job = _job({**WAVES, "boundary": {"default": {"neumann": 0}}, "wavenumber": {"uniform": [1e-9, 1e-8]}})
+    system = job.discretisation.assemble(job.instance("train", 0))
+    (z,) = Transforms().applied([system.matrix], [system.rhs])
+    assert np.isfinite(z).all()
+
+
+@pytest.mark.parametrize(
+    ("problem", "suits"), [(WAVES, True), (SIDES, True), (PLATES, False), (CONVECTION, False), (BOX, False)]
+)
+def test_transforms_suit_constant_couplings(problem: dict[str, Any], suits: bool) -> None:
+    job = _job(problem)
+    assert Transforms.suit(job.discretisation.assemble(job.instance("train", 0)).matrix) == suits
+
+
+def test_waves_need_no_factors_of_a_mean(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nor more than a step or two, each of which leaves a hundredth and less."""
+    monkeypatch.setattr(Mean, "applied", None)
+    job = _job(WAVES)
+    data, _ = solve_shard(job, Shard("train", 0, 0, 16), lambda progress: None)
+    assert not data.failures
+    assert np.asarray(data.arrays["iterations"]).mean() <= 1.3
+
+
 # --- the combination of matrices
 
 
@@ -246,6 +323,18 @@ def test_a_part_in_few_entries_is_found_where_places_missed_it() -> None:
     assert np.allclose(theta @ np.stack(affine.parts), 3.0 * parts[0] + 2.0 * (changed - parts[0]), atol=1e-12)
     assert affine.coefficients(parts[1]) is None
     assert affine.coefficients(np.full(200_000, np.nan)) is None
+
+
+def test_loads_grow_with_the_basis() -> None:
+    """What is kept of one right-hand side is not taken for another."""
+    job = _job(WAVES)
+    found = learnt(job.drawn_apart, Direct(method="direct").solver, 20)
+    assert found is not None
+    basis, rng = found[0], np.random.default_rng(1)
+    small = replace(basis, rows=Rows(20, basis.vectors.shape[1]).added(basis.vectors[0]))
+    loads, (one, other) = Loads(), rng.standard_normal((2, basis.vectors.shape[1]))
+    for V, rhs in ((small, one), (basis, one), (basis, one.copy()), (small, other), (basis, other)):
+        assert np.allclose(loads.of(V, rhs), V.vectors @ rhs, rtol=1e-13, atol=1e-13)
 
 
 def test_rows_stay_what_they_are() -> None:
