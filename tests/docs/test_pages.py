@@ -28,7 +28,6 @@ ADDRESS = "127.0.0.1:8000"
 QUICK = {
     "README.md",
     "docs/extending.md",
-    "docs/families/poisson.md",
     "docs/fields.md",
     "docs/reading.md",
     "docs/spec.md",

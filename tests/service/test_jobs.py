@@ -107,7 +107,7 @@ def _deadly(how: str, **changes: Any) -> dict[str, Any]:
 
 
 def test_a_job_gives_what_generate_gives(finished: Job, tmp_path: Path) -> None:
-    pdemill.generate(SMALL, tmp_path / "here.zarr")
+    pdemill.generate(SMALL, tmp_path / "here.zarr", workers=0)
     there = pdemill.verify(finished.results()["store"]["path"])
     assert there.ok
     assert there.content == pdemill.verify(tmp_path / "here.zarr").content
@@ -443,7 +443,7 @@ POINTS: dict[str, Any] = {
 
 def test_values_at_points_come_from_the_server_as_from_here(server: Server, client: Client, tmp_path: Path) -> None:
     job = client.submit(POINTS).wait()
-    pdemill.generate(POINTS, tmp_path / "here.zarr")
+    pdemill.generate(POINTS, tmp_path / "here.zarr", workers=0)
     here, there = pdemill.open(tmp_path / "here.zarr")[:], job.open("train")[:]
     assert all(np.array_equal(here[name], there[name]) for name in here)
     sample = httpx.get(f"{server.url}/v1/jobs/{job.id}/samples/2").json()

@@ -137,7 +137,7 @@ def test_no_preset_measures_for_more_than_its_share() -> None:
 @pytest.mark.needs("petsc4py")
 def test_a_measured_plan_is_kept_shown_and_gone_on_with(tmp_path: Path) -> None:
     first, again = tmp_path / "first.zarr", tmp_path / "again.zarr"
-    pdemill.generate(DARCY, first)
+    pdemill.generate(DARCY, first, workers=0)
     plan = read_plan(first)
     assert plan is not None
     assert plan.measured
@@ -149,12 +149,12 @@ def test_a_measured_plan_is_kept_shown_and_gone_on_with(tmp_path: Path) -> None:
     other = next(c for c in plan.candidates if c.method["method"] == "direct")
     (again / FILE).parent.mkdir(parents=True)
     (again / FILE).write_bytes(Plan(other.method, True, "by hand", 0.0, plan.candidates).to_bytes())
-    pdemill.generate(DARCY, again)
+    pdemill.generate(DARCY, again, workers=0)
     assert read_attributes(again)["plan"]["method"] == "direct"
     whole = (again / "train/solution/c/1/0/0/0").read_bytes()
     (again / "_manifest/train-00001.json").unlink()
     (again / "train/solution/c/1/0/0/0").unlink()
-    pdemill.generate(DARCY, again)
+    pdemill.generate(DARCY, again, workers=0)
     assert (again / "train/solution/c/1/0/0/0").read_bytes() == whole
     assert verify(again).ok
 
@@ -164,7 +164,7 @@ def test_a_measured_plan_is_kept_shown_and_gone_on_with(tmp_path: Path) -> None:
 
 def test_without_a_trial_nothing_is_measured_and_the_choice_is_always_the_same(tmp_path: Path) -> None:
     never = {**DARCY, "solver": {"method": "auto", "trial": "never"}}
-    pdemill.generate(never, tmp_path / "store.zarr")
+    pdemill.generate(never, tmp_path / "store.zarr", workers=0)
     assert read_plan(tmp_path / "store.zarr") is None
     assert read_attributes(tmp_path / "store.zarr")["plan"]["method"] == "multigrid"
 

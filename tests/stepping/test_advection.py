@@ -23,7 +23,7 @@ from pdemill.solvers.trajectories.shard import Refined
 from pdemill.spec import validate
 from pdemill.spec.method import methods
 from tests.evolving import assert_certified, assert_same_bits, assert_slopes_agree, between_discretisers, formula
-from tests.sampling import sample
+from tests.sampling import sample, slow
 from tests.spectral.test_trajectories import arrays, changed, true_over_estimated
 
 PLUME: dict[str, Any] = {
@@ -55,9 +55,9 @@ SWIRL: dict[str, Any] = {
 ALL = {"plume": PLUME, "swirl": SWIRL}
 
 
-@pytest.mark.parametrize("name", ["plume", pytest.param("swirl", marks=pytest.mark.slow)])
-def test_a_store_is_certified_and_verified(name: str, tmp_path: Path) -> None:
-    assert_certified(ALL[name], tmp_path / "s.zarr")
+@pytest.mark.parametrize(("name", "cells"), [("plume", [16]), slow(("swirl", [16, 18]))])
+def test_a_store_is_certified_and_verified(name: str, cells: list[int], tmp_path: Path) -> None:
+    assert_certified(changed(ALL[name], problem__resolution=cells), tmp_path / "s.zarr")
 
 
 @pytest.mark.slow

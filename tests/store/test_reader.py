@@ -143,7 +143,7 @@ def test_failed_samples_are_refused_in_a_batch_and_known_beforehand(tmp_path: Pa
         "coefficient": {"field": "expression", "formula": "1 + a * sin(pi * x)",
                         "where": {"a": {"uniform": [-2, 1]}}},
     }  # fmt: skip
-    summary = pdemill.generate({"problem": problem, "samples": 12}, tmp_path / "store.zarr")
+    summary = pdemill.generate({"problem": problem, "samples": 12}, tmp_path / "store.zarr", workers=0)
     failed = [failure.sample for failure in summary.failures]
     assert 0 < len(failed) < 12
     data = pdemill.open(tmp_path / "store.zarr")
@@ -157,7 +157,7 @@ def test_failed_samples_are_refused_in_a_batch_and_known_beforehand(tmp_path: Pa
 def test_values_of_float64_come_as_float32(tmp_path: Path) -> None:
     spec = {"problem": {"family": "poisson", "resolution": [8, 8], "source": {"field": "gaussian"}}, "samples": 3,
             "store": {"dtype": "float64"}}  # fmt: skip
-    pdemill.generate(spec, tmp_path / "store.zarr")
+    pdemill.generate(spec, tmp_path / "store.zarr", workers=0)
     group: Any = zarr.open_group(tmp_path / "store.zarr", mode="r")["train"]
     found = pdemill.open(tmp_path / "store.zarr")[:]
     assert np.array_equal(found["y"], group["solution"][...].astype(np.float32))

@@ -159,7 +159,7 @@ def images_of_inclusions(folder: Path, modulus: Any) -> Any:
         "domain": {"inclusions": [inclusion]}, "resolution": {"h": 0.2}, "coefficients": {"k": k},
         "form": "k*inner(grad(u), grad(v))*dx - v*dx",
     }  # fmt: skip
-    pdemill.generate({"problem": problem, "samples": 2}, out=folder / "s.zarr")
+    pdemill.generate({"problem": problem, "samples": 2}, out=folder / "s.zarr", workers=0)
     return pdemill.open(folder / "s.zarr", resample=(64, 64))
 
 
@@ -194,7 +194,7 @@ def test_inclusions_of_fixed_moduli_are_seen(tmp_path: Path) -> None:
 @pytest.mark.slow
 def test_drawn_outlines_are_seen_in_one_box(tmp_path: Path) -> None:
     problem = POISSON | {"domain": {"shape": "disk", "radius": {"uniform": [0.5, 2]}}, "resolution": {"h": 0.3}}
-    pdemill.generate({"problem": problem, "samples": 4}, out=tmp_path / "s.zarr")
+    pdemill.generate({"problem": problem, "samples": 4}, out=tmp_path / "s.zarr", workers=0)
     radii = pdemill.open(tmp_path / "s.zarr").columns(pdemill.open(tmp_path / "s.zarr").shards[0])["params"][:, 0]
     data = pdemill.open(tmp_path / "s.zarr", resample=(64, 64), resample_box=[[-2, -2], [2, 2]])
     x, y = np.meshgrid(*data.coordinates(), indexing="ij")
@@ -212,7 +212,7 @@ def test_what_cannot_be_an_image_is_refused(tmp_path: Path) -> None:
     with pytest.raises(ValueError, match="resample is the cells of a grid"):
         Resampled(None, (64,))  # type: ignore[arg-type]
     spec = {"problem": {"family": "poisson", "resolution": [8, 8]}, "samples": 1}
-    pdemill.generate(spec, out=tmp_path / "s.zarr")
+    pdemill.generate(spec, out=tmp_path / "s.zarr", workers=0)
     with pytest.raises(StoreError, match="it holds no triangles and no tetrahedra"):
         pdemill.open(tmp_path / "s.zarr", resample=(64, 64))
     with pytest.raises(ValueError, match="leave window, pairs, follow and sensors out"):

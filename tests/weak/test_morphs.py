@@ -160,7 +160,7 @@ def test_values_of_the_refined_mesh_come_back_exactly(element: str) -> None:
 def test_error_estimates_are_true(tmp_path: Path) -> None:
     """Of u = (R² - x² - y²) / 4 on disks: within a factor of 1.5."""
     spec = {"problem": on({"shape": "disk", "radius": {"uniform": [0.5, 2]}}), "samples": 4, "certify": {"refine": 1.0}}
-    pdemill.generate(spec, out=tmp_path / "s.zarr")
+    pdemill.generate(spec, out=tmp_path / "s.zarr", workers=0)
     data = pdemill.open(tmp_path / "s.zarr")
     columns = data.columns(data.shards[0])
     for number in range(4):
@@ -180,7 +180,7 @@ def test_a_sample_whose_mesh_folds_is_a_failure(tmp_path: Path) -> None:
     folded = [number for number, radius in enumerate(radii) if radius >= 0.5]
     with pytest.raises(InvalidSample, match="the mesh folds"):
         job.discretisation.of(job.instance("train", folded[0]))
-    summary = pdemill.generate({"problem": problem, "samples": 16}, out=tmp_path / "s.zarr")
+    summary = pdemill.generate({"problem": problem, "samples": 16}, out=tmp_path / "s.zarr", workers=0)
     failed = {failure.sample: failure.reason for failure in summary.failures}
     assert set(folded) <= set(failed)
     assert len(failed) < 12

@@ -37,7 +37,7 @@ SPEC: dict[str, Any] = {
 @pytest.fixture(scope="module")
 def store(tmp_path_factory: pytest.TempPathFactory) -> Path:
     path = tmp_path_factory.mktemp("weak") / "one.zarr"
-    pdemill.generate(SPEC, out=path)
+    pdemill.generate(SPEC, out=path, workers=0)
     return path
 
 
