@@ -71,7 +71,8 @@ def contestants(problem: Problem, unknowns: int, rtol: float = RTOL) -> dict[str
     makers: dict[str, Callable[[], Contestant]] = {}
     for name, options in (own | PETSC).items():
         if make(options).objection(problem) is None:
-            makers[name] = lambda options=options: Method(options | {"rtol": rtol}, kept=True)  # type: ignore[misc]
+            whole = make(options).resolve(problem).model_dump() | {"rtol": rtol}
+            makers[name] = lambda whole=whole: Method(whole, kept=True)  # type: ignore[misc]
     if problem.symmetric and problem.definite:
         makers |= installed(rtol)
     dimension = min(problem.dimension, 3) - 2

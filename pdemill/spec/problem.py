@@ -7,6 +7,7 @@ from abc import abstractmethod
 from collections.abc import Callable, Iterator, Mapping
 from functools import cached_property
 from inspect import get_annotations
+from math import inf
 from types import MappingProxyType
 from typing import Any, ClassVar, Literal, get_args
 
@@ -145,6 +146,11 @@ class Problem(Model):
     def definite(self) -> bool:
         """Whether the operator is known to be positive (semi)definite."""
         return self.symmetric
+
+    @property
+    def negative_eigenvalues(self) -> float:
+        """About how many eigenvalues of the operator are negative; infinite where nothing tells."""
+        return 0.0 if self.definite else inf
 
     @property
     def damped(self) -> bool:

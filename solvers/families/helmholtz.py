@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from math import gamma, inf, pi, sqrt
 from typing import ClassVar, Literal
 
 import numpy as np
@@ -33,6 +34,16 @@ class Helmholtz(Problem):
     @property
     def definite(self) -> bool:
         return False
+
+    @property
+    def negative_eigenvalues(self) -> float:
+        """By Weyl's law, as many as there are waves longer than those of the largest κ: |Ω| B (κ² / k)^(d/2) / (2π)^d,
+        B the volume of the unit ball, k its least value, or 1 where it has no bounds."""
+        waves, d = self.wavenumber.bounds(), self.dimension
+        bounds = [value.bounds() or (0.0, inf) for value in self.values("coefficient")]
+        k = min(low if high < inf else 1.0 for low, high in bounds)
+        ball = pi ** (d / 2) / gamma(d / 2 + 1)
+        return self.volume * ball * (max(waves) / (2 * pi * sqrt(k))) ** d if waves and k > 0.0 else inf
 
     @property
     def damped(self) -> bool:

@@ -30,10 +30,10 @@ RESTART, RECYCLE = 40, 20
 """What earlier versions took, and wrote into stores, where a spec left these numbers out; hashes go by them."""
 
 LARGE = (80, 40)
-"""Of both, for changing indefinite matrices: 1.5 times faster than (40, 20) on waves of 64 x 64."""
+"""Of both, for changing matrices with negative eigenvalues: 1.5 times faster than (40, 20) on waves of 64 x 64."""
 
 FEW = 10
-"""Vectors for changing definite matrices: bringing each to the next matrix costs a product."""
+"""Vectors for changing matrices without negative eigenvalues: bringing each to the next matrix costs a product."""
 
 LARGE_BYTES = 4e9
 """Most memory of a process for recycled vectors and a cycle where ``auto`` takes ``LARGE``, or where systems are solved
@@ -69,9 +69,10 @@ class Skr(LinearMethod):
     Krylov subspace recycling" (ICLR), algorithm 1 and appendix B; Parks et al. 2006.
 
     ``restart`` vectors span a cycle, ``recycle`` of them recycled. ``auto`` goes by the problem: (40, 20) where all
-    samples have one matrix, and for operators that are not symmetric; (40, 10) for definite matrices that change,
-    (80, 40) for indefinite ones, where that takes at most 4 GB. Of a ``restart`` that is given, at most half is
-    recycled; a ``recycle`` that is given goes with a restart of 40.
+    samples have one matrix, and for operators that are not symmetric; (40, 10) for matrices that change and, as far as
+    is known, have no negative eigenvalues, such as those of waves longer than the domain; (80, 40) for indefinite ones,
+    where that takes at most 4 GB. Of a ``restart`` that is given, at most half is recycled; a ``recycle`` that is given
+    goes with a restart of 40.
 
     Where all samples have one matrix, and there is nothing left to learn about it, eight systems are solved at once,
     with the preconditioners none, jacobi, sor, icc and ilu, where that takes at most 4 GB.
@@ -109,7 +110,8 @@ class Skr(LinearMethod):
         known = problem.properties
         if known.symmetric and not known.constant:
             large = _bytes(*LARGE, problem.system_size) <= LARGE_BYTES
-            restart, recycle = (RESTART, FEW) if known.definite else LARGE if large else (RESTART, RECYCLE)
+            few = problem.negative_eigenvalues < 1.0
+            restart, recycle = (RESTART, FEW) if few else LARGE if large else (RESTART, RECYCLE)
         if self.restart != "auto":
             restart, recycle = self.restart, min(recycle, self.restart // 2)
         if self.recycle != "auto":

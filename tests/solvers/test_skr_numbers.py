@@ -51,6 +51,20 @@ def test_numbers_left_out_are_those_of_the_problem(kind: str) -> None:
     assert numbers(spec(kind, restart=30, recycle=20)) == (30, 20)
 
 
+def test_long_waves_are_taken_for_definite() -> None:
+    """Weyl's law on [0, 2]²: κ² / π eigenvalues below κ², for k = 1; the Laplacian's first is π² / 2."""
+    for kappa, k, expected in ((1.7, 1, (40, 10)), (1.8, 1, (80, 40)), (17.0, 100, (40, 10)), (17.0, 50, (80, 40))):
+        problem = {"family": "helmholtz", "wavenumber": {"uniform": [0, kappa]}, "coefficient": k}
+        box = {"resolution": [8, 8], "domain": {"lengths": [2, 2]}}
+        assert numbers(validate({"problem": problem | box, "samples": 1, "solver": {"method": "skr"}})) == expected
+    assert numbers(load_preset("skr-helmholtz", ["solver={method: skr}"])) == (40, 10)
+    assert numbers(load_preset("helmholtz-indefinite", ["solver={method: skr}"])) == (80, 40)
+    assert (
+        validate({"problem": PROBLEMS["definite"] | {"resolution": [8, 8]}, "samples": 1}).problem.negative_eigenvalues
+        == 0
+    )
+
+
 @pytest.mark.parametrize("kind", PROBLEMS)
 def test_hashes_are_those_of_before_and_tell_numbers_apart(kind: str) -> None:
     assert spec(kind).sha256() == HASHES[kind]
