@@ -76,6 +76,7 @@ class Spectrum(Field):
         low = min(FEATURE_MODES[dimension], self._count(dimension))
         table = by_shells(draw.normal(low**dimension), low, dimension)
         amplitudes = self._amplitudes(points)
+        amplitudes = np.ldexp(amplitudes, -np.frexp(amplitudes.max())[1])  # squares of those for a tiny std are 0
         cut = amplitudes[(slice(low),) * dimension] / np.linalg.norm(amplitudes)
         return np.asarray(cut * table).ravel()
 

@@ -23,6 +23,8 @@ def orthonormalise(C: Array, U: Array) -> bool:
 
     Cholesky factors of C Cᵀ until that is the identity, which for a small drift is one cheap pass; else QR.
     """
+    if len(C) > C.shape[1]:
+        return False
     unit = np.eye(len(C))
     for _ in range(3):
         gram = C @ C.T

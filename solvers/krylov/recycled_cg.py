@@ -19,6 +19,7 @@ from pdemill.solvers.krylov.block_conjugate import Operator
 from pdemill.solvers.krylov.block_kernels import LANES
 from pdemill.solvers.krylov.conjugate import Ending
 from pdemill.solvers.krylov.deflation import DeflatedBasis, Deflation
+from pdemill.solvers.krylov.evened import evened, restored
 from pdemill.solvers.krylov.learning import Learning
 from pdemill.solvers.operators.system import Matrix, Pattern, System
 from pdemill.solvers.solution import Result, Solution, Solver, Stats
@@ -97,6 +98,10 @@ class RecycledCgSolver(Solver[Deflation | None]):
         return LANES if constant else 1
 
     def solve(self, system: System, state: Deflation | None) -> Solution[Deflation | None]:
+        system, scale = evened(system)
+        return restored(self._alone(system, state), scale)
+
+    def _alone(self, system: System, state: Deflation | None) -> Solution[Deflation | None]:
         matrix = system.matrix
         loaded = self._backends.loaded(matrix)
         if loaded is None:
@@ -110,11 +115,12 @@ class RecycledCgSolver(Solver[Deflation | None]):
 
     def solve_batch(self, systems: list[System], state: Deflation | None) -> list[Solution[Deflation | None]]:
         found: list[Solution[Deflation | None]] = []
+        systems, scales = map(list, zip(*map(evened, systems), strict=True))
         for matrix, group in groupby(systems, key=lambda system: system.matrix):
             for some in batched(group, LANES):
                 found += self._block(matrix, list(some), state)
                 state = found[-1].state
-        return found
+        return [restored(*pair) for pair in zip(found, scales, strict=True)]
 
     def _block(
         self, matrix: Matrix, systems: list[System], state: Deflation | None
@@ -131,7 +137,7 @@ class RecycledCgSolver(Solver[Deflation | None]):
                 solutions[i] = solution if solution.result is not Result.BREAKDOWN else None
         found: list[Solution[Deflation | None]] = []
         for system, known in zip(systems, solutions, strict=True):
-            found.append(self.solve(system, state) if known is None else replace(known, state=state))
+            found.append(self._alone(system, state) if known is None else replace(known, state=state))
             state = found[-1].state
         return found
 

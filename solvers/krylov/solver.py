@@ -14,6 +14,7 @@ from pdemill.solvers.krylov.backends import Backends, Maker
 from pdemill.solvers.krylov.block_gcrodr import BlockBasis, block_gcrodr
 from pdemill.solvers.krylov.block_kernels import LANES
 from pdemill.solvers.krylov.carrying import Carrying
+from pdemill.solvers.krylov.evened import evened, restored
 from pdemill.solvers.krylov.gcrodr import gcrodr
 from pdemill.solvers.krylov.recycle_space import RecycleSpace
 from pdemill.solvers.operators.system import Matrix, Pattern, System
@@ -55,7 +56,8 @@ class SkrSolver(Solver[Left]):
         return LANES if constant and pattern.size <= self._in_blocks else 1
 
     def solve(self, system: System, state: Left) -> Solution[Left]:
-        return self._alone(system, state, 0)
+        system, scale = evened(system)
+        return restored(self._alone(system, state, 0), scale)
 
     def _alone(self, system: System, state: Left, used: int) -> Solution[Left]:
         """Solve a system for which so many products were made already."""
@@ -82,13 +84,14 @@ class SkrSolver(Solver[Left]):
 
     def solve_batch(self, systems: list[System], state: Left) -> list[Solution[Left]]:
         found: list[Solution[Left]] = []
+        systems, scales = map(list, zip(*map(evened, systems), strict=True))
         for _, group in groupby(systems, key=lambda system: system.matrix):
             waiting = list(group)
             while waiting:
-                some = self._block(waiting[:LANES], state) or [self.solve(waiting[0], state)]
+                some = self._block(waiting[:LANES], state) or [self._alone(waiting[0], state, 0)]
                 state, waiting = some[-1].state, waiting[len(some) :]
                 found += some
-        return found
+        return [restored(*pair) for pair in zip(found, scales, strict=True)]
 
     def _block(self, systems: list[System], state: Left) -> list[Solution[Left]]:
         """Solve systems of one matrix side by side, and what a block cannot take, or does not finish, alone; nothing

@@ -212,6 +212,13 @@ def test_features_have_a_total_variance_of_about_one(options: Any) -> None:
     assert 0.5 < features.var(axis=0).sum() < 2.0
 
 
+@pytest.mark.parametrize("std", [1e-200, 1e200])
+def test_features_of_a_gaussian_field_do_not_go_by_its_size(std: float) -> None:
+    """Squares of its amplitudes are not numbers."""
+    small, one = (drawn(GAUSSIAN | {"std": size}).features(grid(8, 8)) for size in (std, 1.0))
+    assert small == pytest.approx(one, rel=1e-12)
+
+
 def test_parameters_are_the_numbers_that_define_a_draw() -> None:
     points = grid(4, 4)
     for options in ({"uniform": [-1, 3]}, {"normal": [2, 0.5]}):

@@ -204,7 +204,7 @@ def test_guesses_save_steps_and_those_that_are_there_take_none(systems: list[Sys
     assert sum(_counts(begun)) < 0.8 * sum(_counts(_solver().solve_batch(systems[-8:], state)))
 
 
-@pytest.mark.parametrize("bad", [np.nan, np.inf, 1e200])
+@pytest.mark.parametrize("bad", [np.nan, np.inf])
 def test_one_that_cannot_be_computed_harms_no_other(systems: list[System], state: Left, bad: float) -> None:
     wrong = systems[17].rhs.copy()
     wrong[5] = bad
