@@ -85,11 +85,10 @@ class Basis:
         self.y += share @ U
         self.r -= share @ C
 
-    def cycle(self, goal: float, learn: bool, cheap: bool, last: bool = True) -> tuple[int, bool]:
+    def cycle(self, goal: float, learn: bool, cheap: bool) -> tuple[int, bool]:
         """Minimise the residual over the recycled space and an Arnoldi cycle; if ``learn``, keep the best of both.
 
-        ``cheap``: the choice of vectors for definite matrices, see ``selection``. ``last``: a cycle that reaches the
-        goal is learnt from as well.
+        ``cheap``: the choice of vectors for definite matrices, see ``selection``.
 
         Returns the number of products, and whether the Krylov space became invariant.
         """
@@ -103,7 +102,7 @@ class Basis:
         self.r = left @ V
         self.y += z @ V[:p] - (T[:k] @ z) @ self.U[:k]
         enough = k + p > self._recycle and p >= SHORT * (len(self.W) - 1 - k)
-        if learn and enough and not stuck and (last or np.linalg.norm(self.r) > goal / 0.98):
+        if learn and enough and not stuck:
             self._refresh(T, cheap)
         return p, stuck
 

@@ -33,7 +33,7 @@ def gcrodr(
     products with A, and the space for the next system.
     """
     goal = rtol * float(np.linalg.norm(b))
-    used, misses, learning, learnt = 0, 0, Learning(), False
+    used, misses, learning = 0, 0, Learning()
     basis.begin(b, space)
     if space is not None:
         if space.matrix is matrix:
@@ -44,7 +44,6 @@ def gcrodr(
             used += basis.carry()
         basis.project()
     cheap = learning.rough and matrix.properties.symmetric and matrix.properties.definite
-    carried = space is not None and space.matrix is not matrix
     while True:
         norm = float(np.linalg.norm(basis.r))
         if not np.isfinite(norm):
@@ -64,8 +63,7 @@ def gcrodr(
                 continue
         if used >= limit:
             return operator.precondition(basis.y), Result.MAX_ITERATIONS, used, basis.space(matrix, learning)
-        learn = learning.refresh or not basis.kept
-        products, stuck = basis.cycle(0.98 * goal, learn, cheap, last=not (cheap and carried and learnt))
-        used, learnt = used + products, learnt or learn
+        products, stuck = basis.cycle(0.98 * goal, learning.refresh or not basis.kept, cheap)
+        used += products
         if stuck and np.linalg.norm(basis.r) > goal:
             return operator.precondition(basis.y), Result.BREAKDOWN, used, None

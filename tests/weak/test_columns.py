@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 import pdemill
-from pdemill.errors import SpecError, StoreError
+from pdemill.errors import SpecError
 from pdemill.solvers.operators.meshing import triangulate
 from pdemill.solvers.weak.columns import columns
 from pdemill.solvers.weak.mesh import SimplexMesh
@@ -117,8 +117,12 @@ def test_samples_are_certified_and_verified(tmp_path: Path) -> None:
     assert pdemill.generate({"problem": problem, "samples": 2}, store, workers=0).ok
     assert pdemill.verify(store).ok
     assert read_attributes(store)["spec"]["problem"]["domain"]["without"]
-    with pytest.raises(StoreError, match="does not hold triangles in the plane"):
-        pdemill.open(store, resample=(8, 8))
+    images = pdemill.open(store, resample=(24, 24, 4))
+    moduli = images.data.columns(images.data.shards[0])["params"]
+    for number, (k, mask, _) in enumerate(image["x"] for image in images):
+        found = np.unique(k[mask > 0])
+        assert found[0] == 1.0
+        assert found[1:] == pytest.approx([max(moduli[number])])
 
 
 @pytest.mark.parametrize(
