@@ -119,7 +119,7 @@ def test_samples_are_certified_and_verified(tmp_path: Path) -> None:
     assert read_attributes(store)["spec"]["problem"]["domain"]["without"]
     images = pdemill.open(store, resample=(24, 24, 4))
     moduli = images.data.columns(images.data.shards[0])["params"]
-    for number, (k, mask, _) in enumerate(image["x"] for image in images):
+    for number, (k, mask, _) in enumerate(images[:]["x"]):
         found = np.unique(k[mask > 0])
         assert found[0] == 1.0
         assert found[1:] == pytest.approx([max(moduli[number])])
