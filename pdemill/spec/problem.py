@@ -29,7 +29,7 @@ from pdemill.spec.properties import Properties
 from pdemill.spec.registry import Registry
 from pdemill.spec.solvable import refuse_undetermined
 from pdemill.spec.taken import refuse_untaken
-from pdemill.spec.terms import NOWHERE, Coefficient, Diagonal, Terms, Vector, placeholder
+from pdemill.spec.terms import NOWHERE, Coefficient, Diagonal, Terms, Vector, checked_terms, placeholder
 from pdemill.spec.unknowns import ScalarUnknown, Unknown
 
 OF_ONE_PLACE = (
@@ -282,15 +282,7 @@ class Problem(Model):
             if type(error) not in (AttributeError, TypeError, ValueError):  # such as a sample that is not valid
                 raise
             raise FamilyError(f"terms() of {self.family} fails: {error}") from error
-        if not isinstance(found, Terms):
-            raise FamilyError(f"terms() of {self.family} should return Terms, not {found!r:.60}")
-        axes = self.dimension
-        if not found.fits(axes):
-            raise FamilyError(
-                f"terms() of {self.family} should give 1 or {axes} functions of diffusion and 0 or {axes} of "
-                "convection and of advection"
-            )
-        return found
+        return checked_terms(found, self.family, self.dimension)
 
     def asked(self) -> Iterator[tuple[str, tuple[Function, ...], Path]]:
         """Every term that this problem has, with the path of the field that brings it in; terms that are the number 0

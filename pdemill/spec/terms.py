@@ -154,6 +154,18 @@ NOWHERE = CloudPoints(np.zeros((1, 0)), (0.0,), (1.0,), lasting=False)
 """Where stand-ins are evaluated."""
 
 
+def checked_terms(found: object, family: str, axes: int) -> Terms:
+    """What ``terms`` of a family returned; a FamilyError where that is no Terms, or has too few functions."""
+    if not isinstance(found, Terms):
+        raise FamilyError(f"terms() of {family} should return Terms, not {found!r:.60}")
+    if not found.fits(axes):
+        raise FamilyError(
+            f"terms() of {family} should give 1 or {axes} functions of diffusion and 0 or {axes} of convection and of "
+            "advection"
+        )
+    return found
+
+
 def placeholder(name: str, zero: list[bool]) -> tuple[Function, ...]:
     """Stand-ins for the drawn functions of the field ``name``, which show where a term comes from: 0 for those that are
     the number 0, else 1."""

@@ -1,8 +1,9 @@
 """Arnoldi cycles of eight right-hand sides of one matrix side by side, all orthogonal to one recycled space.
 
 Vectors are blocks as in ``block_kernels``, one number of each right-hand side beside the other, so that the matrix, its
-preconditioner and the recycled space are read once for eight. Each right-hand side has a Krylov space of its own, and
-nothing of the others goes into its numbers. Sums are in the order of the rows, and plain IEEE.
+preconditioner and the recycled space are read once for eight. Each right-hand side has a Krylov space of its own: the
+others only have a say in how many steps are made, and whether Gram-Schmidt goes twice. Sums are in the order of the
+rows, and plain IEEE.
 """
 
 from __future__ import annotations

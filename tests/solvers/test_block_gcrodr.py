@@ -215,6 +215,17 @@ def test_one_that_cannot_be_computed_harms_no_other(systems: list[System], state
     assert found[7].result is alone.result is Result.NOT_FINITE
 
 
+@pytest.mark.parametrize("size", [1e-200, 1e200])
+def test_one_whose_square_is_no_number_is_solved_beside_the_others(
+    systems: list[System], state: Left, size: float
+) -> None:
+    these = [*systems[16:23], replace(systems[17], rhs=size * systems[23].rhs)]
+    found = _solver().solve_batch(these, state)
+    _certified(these[:7], found[:7])
+    scaled = replace(found[7], value=found[7].value / size)
+    _certified([systems[23]], [scaled])
+
+
 def test_a_space_that_became_invariant_and_a_limit_are_told_as_alone(systems: list[System], state: Left) -> None:
     some = systems[-8:]
     for limit in (1, 13, RESTART + 5):

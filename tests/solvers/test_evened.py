@@ -23,17 +23,8 @@ def _solved(method: str, std: float) -> Mapping[str, Any]:
     source = {"field": "gaussian", "alpha": 4, "tau": 1, "modes": 8, "std": std}
     problem = {"family": "poisson", "resolution": [16, 16], "source": source}
     solver = {**METHODS[method], "rtol": 1e-8}
-    job = FieldJob(
-        validate(
-            {
-                "problem": problem,
-                "samples": 24,
-                "solver": solver,
-                "store": {"dtype": "float64"},
-                "certify": {"refine": 0},
-            }
-        )
-    )
+    spec = {"problem": problem, "samples": 24, "solver": solver, "certify": {"refine": 0}}
+    job = FieldJob(validate({**spec, "store": {"dtype": "float64"}}))
     found = job.solve(Shard("train", 0, 0, 24), lambda progress: None)[0].arrays
     assert (found["method"] == job.method_names().index(method)).all()
     return found
