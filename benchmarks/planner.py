@@ -58,7 +58,7 @@ def candidates(problem: Problem, tolerance: float) -> Iterator[dict[str, Any]]:
         method = make(options)
         if method.objection(problem) is None:
             limit = {"max_iterations": LIMIT} if "max_iterations" in type(method).model_fields else {}
-            yield make(options | limit | {"rtol": tolerance}).model_dump(mode="json")
+            yield make(options | limit | {"rtol": tolerance}).resolve(problem).model_dump(mode="json")
 
 
 def hopeful(drawn: Drawn, found: Mapping[str, Mapping[str, Any]], tolerance: float, picked: str) -> dict[str, Method]:

@@ -108,26 +108,27 @@ def _with(preconditioner: str, **options: Any) -> dict[str, Any]:
     return {"preconditioner": preconditioner, **options}
 
 
+SKR: dict[str, Any] = {"method": "skr", "restart": 40, "recycle": 20}
 DIRECT = Contestant("direct (MUMPS), factors kept", {"method": "direct"})
 MULTIGRID = Contestant("multigrid", {"method": "multigrid"})
 DEFINITE = (
     Contestant("CG + icc", {"method": "cg", **_with("icc")}),
     Contestant("recycled CG(20) + icc, anew", {"method": "cg", **_with("icc", recycle=20)}, carried=False),
     Contestant("recycled CG(20) + icc, carried", {"method": "cg", **_with("icc", recycle=20)}),
-    Contestant("GCRO-DR(40, 20) + icc, carried", {"method": "skr", **_with("icc")}),
+    Contestant("GCRO-DR(40, 20) + icc, carried", SKR | _with("icc")),
     MULTIGRID,
     DIRECT,
 )
 FFT = Contestant("fft", {"method": "fft"})
 GENERAL = (
     Contestant("GMRES(40) + ilu", {"method": "gmres", **_with("ilu", restart=40)}),
-    Contestant("GCRO-DR(40, 20) + ilu, anew", {"method": "skr", **_with("ilu")}, carried=False),
-    Contestant("GCRO-DR(40, 20) + ilu, carried", {"method": "skr", **_with("ilu")}),
+    Contestant("GCRO-DR(40, 20) + ilu, anew", SKR | _with("ilu"), carried=False),
+    Contestant("GCRO-DR(40, 20) + ilu, carried", SKR | _with("ilu")),
     DIRECT,
 )
 SWEPT = (
-    Contestant("GCRO-DR(40, 20) + ilu, anew", {"method": "skr", **_with("ilu")}, carried=False),
-    Contestant("GCRO-DR(40, 20) + ilu, carried", {"method": "skr", **_with("ilu")}),
+    Contestant("GCRO-DR(40, 20) + ilu, anew", SKR | _with("ilu"), carried=False),
+    Contestant("GCRO-DR(40, 20) + ilu, carried", SKR | _with("ilu")),
     Contestant("GCRO-DR(80, 40) + ilu, carried", {"method": "skr", **_with("ilu", restart=80, recycle=40)}),
     Contestant("GMRES(200) + ilu", {"method": "gmres", **_with("ilu", restart=200)}),
     DIRECT,

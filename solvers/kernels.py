@@ -9,7 +9,6 @@ from __future__ import annotations
 
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Any
 
 import numpy as np
 import yaml
@@ -18,25 +17,25 @@ from pdemill.solvers.compiled import compile_seconds
 from pdemill.solvers.directions.beginning import begun
 from pdemill.solvers.directions.network import Architecture
 from pdemill.solvers.local.generate import generate
-from pdemill.spec.load import validate
+from pdemill.spec import Spec, load_spec
 
 NETWORK = Architecture(dimension=2, levels=2, kernels=2)
 """Of the directions in ``kernels.yaml``, with the weights that training begins with."""
 
 
-def specs(folder: Path) -> list[dict[str, Any]]:
+def specs(folder: Path) -> list[Spec]:
     """Specs that together take every way through compiled code that ordinary work takes; the file that one of them
     names is written into the folder."""
     np.savez(folder / "directions.npz", weights=NETWORK.packed(begun(NETWORK)))
     text = Path(__file__).with_suffix(".yaml").read_text(encoding="utf-8")
-    return [{"samples": 2, **spec} for spec in yaml.safe_load(text.replace("FOLDER", str(folder)))]
+    return [load_spec({"samples": 2, **spec}) for spec in yaml.safe_load(text.replace("FOLDER", str(folder)))]
 
 
 def main() -> None:
     """Compile; tell how long that took."""
     with TemporaryDirectory() as folder:
         for number, spec in enumerate(specs(Path(folder))):
-            generate(validate(spec), Path(folder) / f"{number}.zarr", workers=0)
+            generate(spec, Path(folder) / f"{number}.zarr", workers=0)
     print(f"compiled for {compile_seconds():.0f} s")  # noqa: T201
 
 

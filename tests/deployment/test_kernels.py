@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from pdemill.solvers.kernels import specs
 from tests.deployment.images import DOCKERFILE, read_images
 from tests.deployment.test_installed import built, installed
 
@@ -19,9 +20,10 @@ from pathlib import Path
 import pdemill
 from pdemill.solvers.compiled import compile_seconds
 from pdemill.solvers.kernels import specs
+from pdemill.spec import load_spec
 folder = Path(sys.argv[1])
 for number, spec in enumerate(specs(folder)):
-    assert pdemill.generate({**spec, "seed": 7}, folder / f"{number}.zarr", workers=0).total == spec["samples"]
+    assert pdemill.generate(load_spec(spec, ["seed=7"]), folder / f"{number}.zarr", workers=0).total == spec.samples
 assert compile_seconds() == 0, compile_seconds()
 """
 
@@ -38,6 +40,13 @@ def test_the_step_is_there_and_containers_look_for_the_same_processor() -> None:
         }
         assert [images["build"].environment[key] for key in names] == [images[name].environment[key] for key in names]
     assert "NUMBA_CACHE_DIR" not in images["build"].environment
+
+
+@pytest.mark.needs("petsc4py", "netgen")
+def test_the_specs_are_whole(tmp_path: Path) -> None:
+    """And their methods those of which kernels are wanted, the one with a file among them."""
+    found = {spec.solver.model_dump()["method"] for spec in specs(tmp_path)}
+    assert found >= {"auto", "direct", "multigrid", "amg", "cg", "minres", "gmres", "skr", "dcdm", "walks"}
 
 
 @pytest.mark.slow
