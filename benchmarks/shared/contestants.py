@@ -30,7 +30,8 @@ class Method:
             self._state = self._solver.start()
         answers = []
         first = systems[0].matrix
-        for part in batched(systems, self._solver.batch(first.pattern, first.properties.constant)):
+        together = self._solver.batch(first.pattern, first.properties.constant) if self._carried else 1
+        for part in batched(systems, together):
             solutions = self._solver.solve_batch(list(part), self._state)
             self._state = solutions[-1].state if self._carried else self._solver.start()
             answers += [Answer(solution.value, solution.stats.iterations) for solution in solutions]
